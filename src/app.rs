@@ -1,0 +1,265 @@
+//! The composition root: settings become an [`App`], which binds, serves and drains.
+
+use std::future::Future;
+use std::net::{SocketAddr, TcpListener};
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::thread::available_parallelism;
+
+use actix_web::middleware::from_fn;
+use actix_web::{HttpServer, web};
+use anyhow::Context as _;
+use tokio::task::JoinHandle;
+
+use crate::clock::Clock;
+use crate::crypto::passwords::{Passwords, PoolSize};
+use crate::domain::lifetimes::Lifetimes;
+use crate::http::{self, Web};
+use crate::master_keys;
+use crate::service::clients::Clients;
+use crate::service::keys::{Keys, Succession};
+use crate::service::{Core, client_admin, janitor};
+use crate::settings::{DatabaseUrl, Settings};
+use crate::store::connect::PoolBounds;
+use crate::store::migrate::{MigrationLock, Schema, migrate, schema};
+use crate::store::{Db, clients};
+
+/// Everything that a serving process holds.
+#[derive(Debug)]
+pub struct App {
+    core: Arc<Core>,
+    clock: Clock,
+    settings: Settings,
+    listener: TcpListener,
+    address: SocketAddr,
+}
+
+/// What to do about a schema that is older than this binary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OldSchema {
+    /// Migrate. The embedded store always does.
+    Migrate,
+    /// Refuse, saying which command helps.
+    Refuse,
+}
+
+impl App {
+    /// Opens the store, reads the keys, starts the password threads and binds the address.
+    ///
+    /// # Errors
+    /// Whatever stands in the way, in words that an operator can act on.
+    pub async fn build(settings: Settings, clock: Clock, old_schema: OldSchema) -> anyhow::Result<Self> {
+        let now = clock.now();
+        let keys = Keys::new(master_keys::load(&settings)?);
+        let db = open_store(&settings, old_schema).await?;
+        client_admin::ensure_built_in(&db, now).await?;
+        keys.prepare(&db, succession(&settings), now).await?;
+        let defaults = lifetimes(&settings)?;
+        let registered = Clients::new(db.clone(), defaults);
+        check_clients(&db, &registered).await?;
+        let host = settings.listen.host().trim_matches(['[', ']']);
+        let listener = TcpListener::bind((host, settings.listen.port()))
+            .with_context(|| format!("cannot listen on {}", settings.listen))?;
+        let address = listener.local_addr()?;
+        let issuer = settings.issuer_at(address);
+        let core = Core {
+            issuer: issuer.as_str().parse().context("the issuer")?,
+            keys,
+            passwords: password_pool(&settings)?,
+            clients: registered,
+            db,
+        };
+        Ok(Self { core: Arc::new(core), clock, settings, listener, address })
+    }
+
+    /// The services' world: for commands that run beside the server.
+    #[must_use]
+    pub fn core(&self) -> &Arc<Core> {
+        &self.core
+    }
+
+    /// Where the server is bound, as a URL.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Serves until `stop`, then lets open requests finish.
+    ///
+    /// # Errors
+    /// When the server cannot run.
+    pub async fn serve(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
+        let tasks = [self.poll_keys(), self.tidy()];
+        let Self { core, clock, settings, listener, .. } = self;
+        let limits = settings.http.clone();
+        let base = base_path(core.issuer.as_str());
+        let web = web::Data::new(Web {
+            core: Arc::clone(&core),
+            clock,
+            body_limit: limits.body_limit,
+            deadline: limits.request_timeout,
+            jwks_max_age: settings.keys.publish_ahead.min(std::time::Duration::from_mins(20)) / 4,
+            trusted_proxies: limits.trusted_proxies,
+        });
+        let server = HttpServer::new(move || {
+            let (web, base) = (web.clone(), base.clone());
+            actix_web::App::new()
+                .wrap(from_fn(http::edge))
+                .configure(move |config| http::configure(config, &web, &base))
+        })
+        .workers(limits.workers.unwrap_or_else(cores))
+        .max_connections(limits.max_connections)
+        .keep_alive(limits.keep_alive)
+        .client_request_timeout(limits.header_timeout)
+        .shutdown_timeout(limits.drain_timeout.as_secs().max(1))
+        .disable_signals()
+        .listen(listener)?
+        .run();
+        let handle = server.handle();
+        let mut running = std::pin::pin!(server);
+        tokio::select! {
+            ended = &mut running => ended?,
+            () = stop => {
+                tracing::info!("stopping: open requests may finish");
+                let (ended, ()) = tokio::join!(running, handle.stop(true));
+                ended?;
+            }
+        }
+        tasks.iter().for_each(JoinHandle::abort);
+        core.db.close().await;
+        tracing::info!("stopped");
+        Ok(())
+    }
+
+    /// Replicas agree on the signing keys by looking for new ones now and then.
+    fn poll_keys(&self) -> JoinHandle<()> {
+        let (core, every) = (Arc::clone(&self.core), self.settings.keys.poll_every);
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(every).await;
+                if let Err(error) = core.keys.reload(&core.db).await {
+                    tracing::error!(%error, "the signing keys could not be read; going on with those known");
+                }
+            }
+        })
+    }
+
+    fn tidy(&self) -> JoinHandle<()> {
+        let (core, clock, settings) =
+            (Arc::clone(&self.core), self.clock.clone(), self.settings.janitor.clone());
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(settings.every).await;
+                match janitor::tidy(&core, i64::from(settings.batch), clock.now()).await {
+                    Ok(done) if done == janitor::Tidied::default() => {}
+                    Ok(done) => tracing::info!(deleted = done.deleted, ended = done.ended, "tidied up"),
+                    Err(error) => tracing::error!(%error, "tidying up failed; the next round goes on"),
+                }
+            }
+        })
+    }
+}
+
+/// Opens the store and sees to its schema.
+///
+/// # Errors
+/// When it cannot be opened, or its schema does not fit.
+pub async fn open_store(settings: &Settings, old_schema: OldSchema) -> anyhow::Result<Db> {
+    let db = connect(settings).await?;
+    let found = schema(&db).await.with_context(|| format!("cannot read {}", settings.database_url))?;
+    match (found, &db, old_schema) {
+        (Schema::Current, _, _) => Ok(db),
+        (Schema::TooOld { .. }, Db::Sqlite(_), _) | (Schema::TooOld { .. }, _, OldSchema::Migrate) => {
+            migrate(&db, MigrationLock::Take).await.context("cannot migrate the database")?;
+            Ok(db)
+        }
+        (Schema::TooOld { version: 0, .. }, _, OldSchema::Refuse) => anyhow::bail!(
+            "the database has no Heirloom schema yet: run `heirloom migrate`, or start with `heirloom serve --migrate`"
+        ),
+        (Schema::TooOld { version, wanted }, _, OldSchema::Refuse) => anyhow::bail!(
+            "the database's schema is version {version}, this binary needs {wanted}: run `heirloom migrate`, or start \
+             with `heirloom serve --migrate`"
+        ),
+        (Schema::TooNew { version, known }, _, _) => anyhow::bail!(
+            "the database's schema is version {version}, newer than this binary knows ({known}): run the newer heirloom \
+             that migrated it"
+        ),
+        (Schema::Damaged { version }, _, _) => anyhow::bail!(
+            "migration {version} of the database was left half done or is not this binary's: restore the database from \
+             a backup, then run `heirloom migrate`"
+        ),
+    }
+}
+
+/// Opens the store whatever its schema.
+///
+/// # Errors
+/// When it cannot be opened.
+pub async fn connect(settings: &Settings) -> anyhow::Result<Db> {
+    let bounds = PoolBounds {
+        max_connections: settings.database.max_connections,
+        acquire_timeout: settings.database.acquire_timeout,
+        statement_cache: settings.database.statement_cache,
+    };
+    let opened = match &settings.database_url {
+        DatabaseUrl::Postgres(url) => Db::postgres(url.expose(), bounds),
+        DatabaseUrl::SqliteMemory => Db::sqlite_memory(bounds).await,
+        DatabaseUrl::Sqlite(path) => {
+            if let Some(folder) = path.parent() {
+                master_keys::make_private_folder(folder)?;
+            }
+            Db::sqlite_file(path, bounds).await
+        }
+    };
+    opened.with_context(|| format!("cannot open {}", settings.database_url))
+}
+
+/// The password threads that the settings describe.
+///
+/// # Errors
+/// When the parameters are none, or the threads cannot start.
+pub fn password_pool(settings: &Settings) -> anyhow::Result<Passwords> {
+    let cost = &settings.passwords;
+    let params = argon2::Params::new(cost.memory_kib, cost.iterations, cost.parallelism, None)
+        .map_err(|error| anyhow::anyhow!("passwords: {error}"))?;
+    let size = PoolSize { threads: cost.threads.unwrap_or_else(cores), queue: cost.queue };
+    Passwords::start(params, size).context("cannot start the password threads")
+}
+
+/// How the next signing key comes in, as the settings have it.
+#[must_use]
+pub fn succession(settings: &Settings) -> Succession {
+    Succession {
+        algorithm: settings.keys.algorithm,
+        publish_ahead: settings.keys.publish_ahead,
+        default_ttl: settings.tokens.access_ttl,
+    }
+}
+
+/// The lifetimes of clients that set none of their own.
+///
+/// # Errors
+/// When they contradict each other.
+pub fn lifetimes(settings: &Settings) -> anyhow::Result<Lifetimes> {
+    let it = &settings.tokens;
+    Lifetimes::new(it.access_ttl, it.idle_ttl, it.absolute_ttl, it.leeway).context("tokens")
+}
+
+/// Settings may have changed since a client was registered: better to say so now than to refuse its users later.
+async fn check_clients(db: &Db, known: &Clients) -> anyhow::Result<()> {
+    for client in clients::list(db).await? {
+        known.lifetimes_of(&client).with_context(|| {
+            format!("client {}: change it with `heirloom client update`, or the settings", client.id)
+        })?;
+    }
+    Ok(())
+}
+
+/// The issuer's path, below which everything is served.
+fn base_path(issuer: &str) -> String {
+    url::Url::parse(issuer).map(|url| url.path().trim_end_matches('/').to_owned()).unwrap_or_default()
+}
+
+fn cores() -> usize {
+    available_parallelism().map_or(1, NonZeroUsize::get)
+}

@@ -1,0 +1,127 @@
+//! The command line: one file a command.
+
+mod client;
+mod config;
+mod demo;
+mod family;
+mod healthcheck;
+mod keys;
+mod migrate;
+mod output;
+mod recovery;
+mod resource_service;
+mod serve;
+mod user;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand};
+
+use crate::app::{self, OldSchema};
+use crate::clock::Clock;
+use crate::settings::{DatabaseUrl, Settings};
+use crate::store::Db;
+use crate::telemetry;
+
+/// An OAuth 2.1 / OpenID Connect authorization server built around refresh-token families.
+#[derive(Debug, Parser)]
+#[command(name = "heirloom", version, about, disable_help_subcommand = true)]
+pub struct Cli {
+    /// The settings file, instead of ./heirloom.toml
+    #[arg(long, global = true, value_name = "PATH")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve until SIGTERM or Ctrl-C
+    Serve(serve::Serve),
+    /// Watch the whole story on real processes: log in, refresh, lose a response, steal a token
+    Demo(demo::Demo),
+    /// Bring the database's schema up to date
+    Migrate(migrate::Migrate),
+    /// Add, list and change users
+    #[command(subcommand)]
+    User(user::User),
+    /// Register, list and change clients
+    #[command(subcommand)]
+    Client(client::Command),
+    /// List, rotate and export signing keys; make master keys
+    #[command(subcommand)]
+    Keys(keys::Keys),
+    /// List and revoke families: who is logged in where
+    #[command(subcommand)]
+    Family(family::Family),
+    /// Tell the server that the database was restored from a backup
+    #[command(subcommand)]
+    Recovery(recovery::Recovery),
+    /// Show or check the settings
+    #[command(subcommand)]
+    Config(config::Config),
+    /// Ask a running server whether it is ready; exits 0 if it is
+    Healthcheck(healthcheck::Healthcheck),
+    /// The demo's resource service
+    #[command(hide = true)]
+    ResourceService(resource_service::ResourceService),
+}
+
+/// Runs the command that was asked for.
+///
+/// # Errors
+/// Whatever stopped it, for `main` to print.
+pub async fn run(cli: Cli) -> anyhow::Result<()> {
+    match cli.command {
+        // These need no settings, so bad ones must not stop them.
+        Command::Demo(command) => return demo::run(command).await,
+        Command::ResourceService(command) => return resource_service::run(command).await,
+        Command::Keys(keys::Keys::NewMaster) => {
+            keys::new_master();
+            return Ok(());
+        }
+        _ => {}
+    }
+    let settings = Settings::from_environment(cli.config.as_deref())?;
+    match cli.command {
+        Command::Serve(command) => serve::run(command, settings).await,
+        Command::Migrate(command) => migrate::run(command, &settings).await,
+        Command::User(command) => user::run(command, &Office::open(settings).await?).await,
+        Command::Client(command) => client::run(command, &Office::open(settings).await?).await,
+        Command::Keys(command) => keys::run(command, &Office::open(settings).await?).await,
+        Command::Family(command) => family::run(command, &Office::open(settings).await?).await,
+        Command::Recovery(command) => recovery::run(command, &Office::open(settings).await?).await,
+        Command::Config(command) => config::run(&command, &settings).await,
+        Command::Healthcheck(command) => healthcheck::run(command, &settings).await,
+        Command::Demo(_) | Command::ResourceService(_) => Ok(()),
+    }
+}
+
+/// Where an operator's commands work: beside a server that may be running, on the same database.
+struct Office {
+    settings: Settings,
+    db: Db,
+    clock: Clock,
+}
+
+impl Office {
+    async fn open(settings: Settings) -> anyhow::Result<Self> {
+        if matches!(settings.database_url, DatabaseUrl::SqliteMemory) {
+            anyhow::bail!(
+                "a database in memory belongs to the process that serves it: no other command can reach it"
+            );
+        }
+        telemetry::init(&crate::settings::Log {
+            filter: "warn,audit=info".to_owned(),
+            ..settings.log.clone()
+        });
+        let db = app::open_store(&settings, OldSchema::Refuse).await?;
+        Ok(Self { settings, db, clock: Clock::system() })
+    }
+}
+
+/// Durations on the command line read like those in the settings: `15m`, `7d`.
+fn duration(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text).map_err(|_| "expected a duration such as 30s, 15m or 7d".to_owned())
+}

@@ -1,0 +1,122 @@
+//! `heirloom family …`
+
+use anyhow::Context as _;
+use chrono::{DateTime, Utc};
+use clap::Subcommand;
+use serde_json::{Value, json};
+
+use crate::app;
+use crate::cli::{Office, output, user};
+use crate::domain::family::{Family as Row, State};
+use crate::domain::ids::FamilyId;
+use crate::domain::user::Username;
+use crate::service::clients::Clients;
+use crate::service::{Failure, client_admin, user_admin};
+use crate::store::families;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Family {
+    /// List families, newest first
+    List {
+        /// Only this user's
+        #[arg(long, value_name = "NAME")]
+        user: Option<Username>,
+        /// How many at most, unless a user is named
+        #[arg(long, default_value_t = 100)]
+        limit: i64,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// End one family, or all of a user's
+    Revoke {
+        /// Which family
+        #[arg(required_unless_present = "user")]
+        id: Option<FamilyId>,
+        /// All families of this user
+        #[arg(long, value_name = "NAME", conflicts_with = "id")]
+        user: Option<Username>,
+    },
+}
+
+pub(super) async fn run(command: Family, office: &Office) -> anyhow::Result<()> {
+    match command {
+        Family::List { user, limit, json } => list(office, user.as_ref(), limit, json).await,
+        Family::Revoke { user: Some(name), .. } => {
+            let user = user::find(office, &name).await?;
+            let ended = user_admin::end_families(&office.db, user.id, office.clock.now()).await?;
+            println!("{} logins of {name} ended", ended.len());
+            Ok(())
+        }
+        Family::Revoke { id, user: None } => {
+            let id = id.context("name a family or a user")?;
+            match client_admin::end_family(&office.db, id, office.clock.now()).await {
+                Err(Failure::NotFound) => anyhow::bail!("there is no live family {id}"),
+                ended => ended?,
+            }
+            println!("{id} ended");
+            Ok(())
+        }
+    }
+}
+
+async fn list(office: &Office, user: Option<&Username>, limit: i64, json: bool) -> anyhow::Result<()> {
+    let families = match user {
+        Some(name) => families::of_user(&office.db, user::find(office, name).await?.id).await?,
+        None => families::newest(&office.db, limit).await?,
+    };
+    let now = office.clock.now();
+    let clients = Clients::new(office.db.clone(), app::lifetimes(&office.settings)?);
+    let mut described = Vec::with_capacity(families.len());
+    for family in &families {
+        described.push((family, state(family, &clients, now).await?));
+    }
+    if json {
+        output::json(&described.into_iter().map(|(family, state)| describe(family, &state)).collect());
+        return Ok(());
+    }
+    let rows: Vec<[String; 6]> = described
+        .into_iter()
+        .map(|(family, state)| {
+            [
+                family.id.to_string(),
+                family.user_id.to_string(),
+                family.client_id.to_string(),
+                output::or_dash(family.device.name.clone()),
+                output::time(family.rotated_at),
+                state,
+            ]
+        })
+        .collect();
+    output::table(["id", "user", "client", "device", "last used", "state"], &rows);
+    Ok(())
+}
+
+async fn state(family: &Row, clients: &Clients, now: DateTime<Utc>) -> anyhow::Result<String> {
+    if let State::Ended { reason, .. } = family.state {
+        return Ok(format!("ended: {}", reason.as_str()));
+    }
+    Ok(match clients.find(&family.client_id, now).await {
+        Ok(known) if family.is_live(now, &known.lifetimes) => "live".to_owned(),
+        Ok(_) => "expired".to_owned(),
+        Err(Failure::InvalidClient) => "ended: client_removed".to_owned(),
+        Err(failure) => return Err(failure.into()),
+    })
+}
+
+fn describe(family: &Row, state: &str) -> Value {
+    json!({
+        "id": family.id,
+        "user_id": family.user_id,
+        "client_id": family.client_id,
+        "scope": family.scope,
+        "generation": family.generation.number(),
+        "device": family.device.name,
+        "user_agent": family.device.user_agent,
+        "address": family.device.address,
+        "created_at": output::time(family.created_at),
+        "last_used_at": output::time(family.rotated_at),
+        "expires_at": output::time(family.expires_at),
+        "state": state,
+    })
+}

@@ -1,0 +1,178 @@
+//! `heirloom user …`
+
+use std::io::{IsTerminal as _, Read as _};
+
+use anyhow::Context as _;
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use crate::app;
+use crate::cli::{Office, output};
+use crate::domain::secrets::Password;
+use crate::domain::user::Username;
+use crate::service::Failure;
+use crate::service::user_admin::{self, Change, NewUser};
+use crate::store::{StoreError, users};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum User {
+    /// Add a user
+    Add(Add),
+    /// List users
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Set a user's password; ends all of the user's logins
+    SetPassword {
+        /// Whose
+        name: Username,
+        /// Read the password from standard input
+        #[arg(long)]
+        password_stdin: bool,
+    },
+    /// Set a user's roles, all of them; without any, takes them all away
+    SetRoles {
+        /// Whose
+        name: Username,
+        /// The roles
+        roles: Vec<String>,
+    },
+    /// Disable a user; ends all of the user's logins
+    Disable {
+        /// Whom
+        name: Username,
+    },
+    /// Let a disabled user log in again
+    Enable {
+        /// Whom
+        name: Username,
+    },
+    /// Remove a user; ends all of the user's logins
+    Remove {
+        /// Whom
+        name: Username,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Add {
+    /// The username, unique whatever its case
+    name: Username,
+    /// Read the password from standard input
+    #[arg(long)]
+    password_stdin: bool,
+    /// Where to reach the user
+    #[arg(long)]
+    email: Option<String>,
+    /// A role; may be given more than once
+    #[arg(long = "role", value_name = "ROLE")]
+    roles: Vec<String>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn run(command: User, office: &Office) -> anyhow::Result<()> {
+    match command {
+        User::Add(add) => add_user(add, office).await,
+        User::List { json } => list(office, json).await,
+        User::SetPassword { name, password_stdin } => {
+            let password = read_password(password_stdin)?;
+            change(office, &name, Change::Password(password), "has a new password").await
+        }
+        User::SetRoles { name, roles } => change(office, &name, Change::Roles(roles), "has new roles").await,
+        User::Disable { name } => change(office, &name, Change::Disable, "is disabled").await,
+        User::Enable { name } => change(office, &name, Change::Enable, "is enabled").await,
+        User::Remove { name } => change(office, &name, Change::Remove, "is removed").await,
+    }
+}
+
+async fn add_user(add: Add, office: &Office) -> anyhow::Result<()> {
+    let Add { name, password_stdin, email, roles, json } = add;
+    let new = NewUser { username: name.clone(), password: read_password(password_stdin)?, email, roles };
+    let passwords = app::password_pool(&office.settings)?;
+    let user = match user_admin::add(&office.db, &passwords, new, office.clock.now()).await {
+        Err(Failure::Store(StoreError::Exists)) => {
+            anyhow::bail!("there is a user of the name {name} already")
+        }
+        result => result?,
+    };
+    if json {
+        output::json(&describe(&user));
+    } else {
+        println!("added user {} ({})", user.username, user.id);
+    }
+    Ok(())
+}
+
+async fn list(office: &Office, json: bool) -> anyhow::Result<()> {
+    let users = users::list(&office.db).await?;
+    if json {
+        output::json(&users.iter().map(describe).collect());
+        return Ok(());
+    }
+    let rows: Vec<[String; 5]> = users
+        .into_iter()
+        .map(|user| {
+            [
+                user.username.to_string(),
+                user.id.to_string(),
+                output::or_dash(Some(user.roles.join(","))),
+                output::or_dash(user.last_login_at.map(output::time)),
+                if user.disabled_at.is_some() { "disabled" } else { "active" }.to_owned(),
+            ]
+        })
+        .collect();
+    output::table(["name", "id", "roles", "last login", "state"], &rows);
+    Ok(())
+}
+
+async fn change(office: &Office, name: &Username, change: Change, done: &str) -> anyhow::Result<()> {
+    let user = find(office, name).await?;
+    let passwords = app::password_pool(&office.settings)?;
+    let ended = user_admin::change(&office.db, &passwords, user.id, change, office.clock.now()).await?;
+    match ended.len() {
+        0 => println!("{name} {done}"),
+        1 => println!("{name} {done}; 1 login ended"),
+        count => println!("{name} {done}; {count} logins ended"),
+    }
+    Ok(())
+}
+
+pub(super) async fn find(office: &Office, name: &Username) -> anyhow::Result<users::User> {
+    users::find_by_name(&office.db, name)
+        .await?
+        .with_context(|| format!("there is no user of the name {name}"))
+}
+
+fn describe(user: &users::User) -> Value {
+    json!({
+        "id": user.id,
+        "username": user.username.as_str(),
+        "email": user.email,
+        "roles": user.roles,
+        "created_at": output::time(user.created_at),
+        "last_login_at": user.last_login_at.map(output::time),
+        "disabled_at": user.disabled_at.map(output::time),
+    })
+}
+
+/// From standard input, less the line's end; or from the terminal, unseen and twice.
+fn read_password(from_stdin: bool) -> anyhow::Result<Password> {
+    if from_stdin {
+        let mut text = String::new();
+        std::io::stdin().read_to_string(&mut text).context("the password must be UTF-8")?;
+        let line = text.strip_suffix('\n').unwrap_or(&text);
+        return Ok(Password::new(line.strip_suffix('\r').unwrap_or(line).to_owned())?);
+    }
+    if !std::io::stdin().is_terminal() {
+        anyhow::bail!("give the password on standard input with --password-stdin, or run this in a terminal");
+    }
+    let password = rpassword::prompt_password("Password: ")?;
+    if password != rpassword::prompt_password("Once more: ")? {
+        anyhow::bail!("the two passwords differ");
+    }
+    Ok(Password::new(password)?)
+}

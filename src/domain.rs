@@ -1,0 +1,15 @@
+//! The words of the protocol and its one decision, as pure values: no database, no HTTP, no clock, no randomness.
+//!
+//! Start with [`family`]: [`family::decide`] is what this server exists for.
+
+pub mod audience;
+pub mod claims;
+pub mod client;
+pub mod family;
+pub mod ids;
+pub mod lifetimes;
+pub mod refresh_token;
+pub mod refusal;
+pub mod scope;
+pub mod secrets;
+pub mod user;

@@ -1,0 +1,73 @@
+//! What an access token says (RFC 9068 §2.2).
+
+use serde::Serialize;
+
+use crate::domain::audience::Audience;
+use crate::domain::secrets::FamilySecret;
+
+/// An access token's claims, all but `jti`: that is made of these.
+#[derive(Debug, Serialize)]
+pub struct AccessClaims<'a> {
+    /// The issuer.
+    pub iss: &'a str,
+    /// The user, or the client itself when it acts for itself.
+    pub sub: &'a str,
+    /// For whom the token is meant.
+    #[serde(serialize_with = "one_or_many")]
+    pub aud: &'a [Audience],
+    /// The client that it was issued to.
+    pub client_id: &'a str,
+    /// Expiry, in seconds since 1970.
+    pub exp: i64,
+    /// Issue time, in seconds since 1970.
+    pub iat: i64,
+    /// What was granted.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub scope: &'a str,
+    /// The family's id; absent when a client acts for itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sid: Option<String>,
+    /// When the user signed in, in seconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auth_time: Option<i64>,
+    /// The user's roles.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub roles: Option<&'a [String]>,
+}
+
+/// RFC 7519 §4.1.3: a single audience may be written as a plain string, and most libraries read that best.
+fn one_or_many<S: serde::Serializer>(audiences: &&[Audience], serializer: S) -> Result<S::Ok, S::Error> {
+    match audiences {
+        [one] => one.serialize(serializer),
+        many => many.serialize(serializer),
+    }
+}
+
+impl AccessClaims<'_> {
+    /// The claims as JSON, with a `jti` computed from all of them under the family's secret: the same grant has
+    /// the same id however often it is handed out.
+    #[must_use]
+    pub fn of_family(&self, secret: &FamilySecret) -> String {
+        let content = self.to_json();
+        let jti = secret.token_id(content.as_bytes());
+        with_token_id(content, &jti)
+    }
+
+    /// The claims as JSON with the given `jti`, which must need no escaping.
+    #[must_use]
+    pub fn with_jti(&self, jti: &str) -> String {
+        with_token_id(self.to_json(), jti)
+    }
+
+    fn to_json(&self) -> String {
+        serde_json::to_string(self).unwrap_or_else(|error| unreachable!("plain data is JSON: {error}"))
+    }
+}
+
+fn with_token_id(mut json: String, jti: &str) -> String {
+    json.truncate(json.len() - 1);
+    json.push_str(r#","jti":""#);
+    json.push_str(jti);
+    json.push_str("\"}");
+    json
+}

@@ -1,0 +1,115 @@
+//! Clients: the applications that tokens are issued to.
+
+use std::collections::BTreeSet;
+use std::str::FromStr;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::domain::audience::Audience;
+use crate::domain::ids::ClientId;
+use crate::domain::lifetimes::LifetimeOverrides;
+use crate::domain::scope::ScopeSet;
+use crate::domain::secrets::{ClientSecret, SecretHash};
+
+/// A registered client.
+#[derive(Debug, Clone)]
+pub struct Client {
+    /// Its identifier.
+    pub id: ClientId,
+    /// Whether it can keep a secret (RFC 6749 §2.1).
+    pub kind: ClientKind,
+    /// Who runs it: only first-party clients may take a user's password.
+    pub party: Party,
+    /// Where it may be sent back to, compared exactly.
+    pub redirect_uris: Vec<String>,
+    /// The grants it may use.
+    pub grants: BTreeSet<GrantType>,
+    /// The scopes it may be granted.
+    pub scopes: ScopeSet,
+    /// The audiences it may choose with `resource` (RFC 8707), beside the issuer.
+    pub audiences: Vec<Audience>,
+    /// The lifetimes it sets of its own.
+    pub lifetimes: LifetimeOverrides,
+    /// When it was registered.
+    pub created_at: DateTime<Utc>,
+}
+
+/// What a confidential client has beside the public kind: its secrets' hashes.
+#[derive(Debug, Clone)]
+pub enum ClientKind {
+    /// Cannot keep a secret: a browser or mobile app.
+    Public,
+    /// Authenticates with a secret; several may be valid at once, so that they can be changed without a gap.
+    Confidential(Vec<SecretHash>),
+}
+
+/// Who runs a client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Party {
+    /// Whoever runs this server.
+    First,
+    /// Somebody else.
+    Third,
+}
+
+/// The grants (RFC 6749 §1.3, RFC 8628, RFC 8693).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GrantType {
+    /// A user signs in at this server's pages.
+    AuthorizationCode,
+    /// A family is refreshed.
+    RefreshToken,
+    /// The client acts for itself.
+    ClientCredentials,
+}
+
+impl GrantType {
+    /// Every grant.
+    pub const ALL: [Self; 3] = [Self::AuthorizationCode, Self::RefreshToken, Self::ClientCredentials];
+
+    /// The grant's name in requests and metadata.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::AuthorizationCode => "authorization_code",
+            Self::RefreshToken => "refresh_token",
+            Self::ClientCredentials => "client_credentials",
+        }
+    }
+}
+
+/// The text names no grant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a grant is one of authorization_code, refresh_token, client_credentials")]
+pub struct InvalidGrantType;
+
+impl FromStr for GrantType {
+    type Err = InvalidGrantType;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL.into_iter().find(|grant| grant.as_str() == text).ok_or(InvalidGrantType)
+    }
+}
+
+impl Client {
+    /// Whether it may use the simple face: only a public first-party client takes passwords there.
+    #[must_use]
+    pub fn may_use_simple_face(&self) -> bool {
+        matches!(self.kind, ClientKind::Public) && self.party == Party::First
+    }
+
+    /// Whether `presented` is one of its secrets.
+    #[must_use]
+    pub fn is_authenticated_by(&self, presented: &ClientSecret) -> bool {
+        match &self.kind {
+            ClientKind::Public => false,
+            ClientKind::Confidential(secrets) => {
+                let presented = presented.hash();
+                // Every stored hash is compared, so that the time tells nothing.
+                secrets.iter().fold(false, |found, stored| stored.matches(&presented) | found)
+            }
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Why a credential was not honoured.
+
+use serde::{Deserialize, Serialize};
+
+/// Every way in which a presented credential is refused. Outside, each is `invalid_grant`; in logs and audit
+/// events it is itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// Unknown user, wrong password, or a user who is disabled: told apart nowhere.
+    BadCredentials,
+    /// No refresh token of ours: garbage, forged, another client's, or of another secret than its family's.
+    Unknown,
+    /// The family was idle for too long, reached its absolute lifetime, or its row is gone.
+    Expired,
+    /// A spent token came back: its family is ended by now.
+    Reused,
+    /// The family was ended before.
+    Ended(EndReason),
+    /// A genuine token is further ahead of its row than any restore we were told of explains.
+    Ahead,
+}
+
+/// Why a family was ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EndReason {
+    /// A spent token was presented: theft.
+    Reuse,
+    /// Its holder logged out.
+    Logout,
+    /// Its client revoked it (RFC 7009).
+    ClientRevoked,
+    /// Its owner ended it from another session.
+    Owner,
+    /// An operator ended it.
+    Operator,
+    /// Its user's password was changed.
+    PasswordChanged,
+    /// Its user was disabled.
+    UserDisabled,
+    /// Its user was removed.
+    UserRemoved,
+    /// Its client was removed.
+    ClientRemoved,
+}
+
+impl EndReason {
+    /// Every reason, as the databases' `CHECK` lists them.
+    pub const ALL: [Self; 9] = [
+        Self::Reuse,
+        Self::Logout,
+        Self::ClientRevoked,
+        Self::Owner,
+        Self::Operator,
+        Self::PasswordChanged,
+        Self::UserDisabled,
+        Self::UserRemoved,
+        Self::ClientRemoved,
+    ];
+
+    /// The word that is stored and logged.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Reuse => "reuse",
+            Self::Logout => "logout",
+            Self::ClientRevoked => "client_revoked",
+            Self::Owner => "owner",
+            Self::Operator => "operator",
+            Self::PasswordChanged => "password_changed",
+            Self::UserDisabled => "user_disabled",
+            Self::UserRemoved => "user_removed",
+            Self::ClientRemoved => "client_removed",
+        }
+    }
+
+    /// Reads a stored word.
+    #[must_use]
+    pub fn from_stored(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == word)
+    }
+}
+
+impl Refusal {
+    /// The word for logs and audit events.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::BadCredentials => "bad_credentials",
+            Self::Unknown => "unknown",
+            Self::Expired => "expired",
+            Self::Reused => "reused",
+            Self::Ended(reason) => reason.as_str(),
+            Self::Ahead => "ahead",
+        }
+    }
+}

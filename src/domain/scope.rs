@@ -1,0 +1,83 @@
+//! Scopes (RFC 6749 §3.3).
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
+
+/// A set of scope tokens. Written with single spaces, in order, so that equal sets are equal text.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ScopeSet(BTreeSet<String>);
+
+/// A character that no scope token may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a scope is made of visible ASCII characters other than \" and \\, with spaces between scopes")]
+pub struct InvalidScope;
+
+impl ScopeSet {
+    /// Whether every scope of `self` is in `other`.
+    #[must_use]
+    pub fn is_subset(&self, other: &Self) -> bool {
+        self.0.is_subset(&other.0)
+    }
+
+    /// Whether there is no scope at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The scopes in order.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+}
+
+impl FromStr for ScopeSet {
+    type Err = InvalidScope;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        // RFC 6749 §3.3: scope-token = 1*( %x21 / %x23-5B / %x5D-7E )
+        let valid = |byte: u8| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\';
+        let tokens = text.split(' ').filter(|token| !token.is_empty());
+        tokens
+            .map(|token| if token.bytes().all(valid) { Ok(token.to_owned()) } else { Err(InvalidScope) })
+            .collect::<Result<_, _>>()
+            .map(Self)
+    }
+}
+
+impl fmt::Display for ScopeSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (position, scope) in self.0.iter().enumerate() {
+            if position > 0 {
+                f.write_str(" ")?;
+            }
+            f.write_str(scope)?;
+        }
+        Ok(())
+    }
+}
+
+impl serde::Serialize for ScopeSet {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_sets_are_equal_text() {
+        let scope: ScopeSet = "write  read write".parse().unwrap();
+        assert_eq!(scope.to_string(), "read write");
+    }
+
+    #[test]
+    fn characters_outside_the_grammar_are_refused() {
+        for text in ["a\"b", "a\\b", "a\tb", "é", "a\0"] {
+            assert_eq!(text.parse::<ScopeSet>(), Err(InvalidScope), "{text:?}");
+        }
+    }
+}

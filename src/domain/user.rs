@@ -1,0 +1,68 @@
+//! Users' names.
+
+use std::fmt;
+use std::str::FromStr;
+
+use unicode_normalization::UnicodeNormalization as _;
+
+/// A username as its owner writes it: 1 to 255 bytes without control characters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Username(String);
+
+/// The text can be no username.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a username has 1 to 255 bytes and no control characters")]
+pub struct InvalidUsername;
+
+impl Username {
+    /// The name as written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// What names are compared by: equal for names that differ only in case or in how accents are encoded.
+    #[must_use]
+    pub fn key(&self) -> String {
+        // Upper case first folds what lower case alone leaves apart: ß and SS, σ and ς.
+        self.0.nfkc().collect::<String>().to_uppercase().to_lowercase().nfc().collect()
+    }
+}
+
+impl fmt::Display for Username {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for Username {
+    type Err = InvalidUsername;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let fits = (1..=255).contains(&text.len()) && !text.chars().any(char::is_control);
+        if fits { Ok(Self(text.to_owned())) } else { Err(InvalidUsername) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn case_and_encoding_make_no_other_name() {
+        let key = |name: &str| name.parse::<Username>().unwrap().key();
+        for (one, other) in
+            [("Ana", "aNA"), ("STRASSE", "straße"), ("ΣΑΣ", "σας"), ("é", "e\u{301}"), ("ｂ", "B")]
+        {
+            assert_eq!(key(one), key(other), "{one} {other}");
+        }
+        assert_ne!(key("ana"), key("anna"));
+    }
+
+    #[test]
+    fn impossible_names_are_refused() {
+        for name in ["", "a\0", "a\nb", "\u{7f}", &"x".repeat(256)] {
+            assert_eq!(name.parse::<Username>(), Err(InvalidUsername), "{name:?}");
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! The HTTP front door: parse at the edge, call one service, answer at the edge.
+
+mod address;
+mod body;
+mod client_auth;
+mod edge;
+mod error;
+mod health;
+mod introspect;
+mod revoke;
+mod sessions;
+mod simple;
+mod token;
+mod well_known;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::HttpServiceFactory;
+use actix_web::web::{self, ServiceConfig};
+use actix_web::{HttpResponse, middleware};
+use ipnet::IpNet;
+
+use crate::clock::Clock;
+use crate::service::Core;
+
+pub(crate) use edge::edge;
+
+/// What every request handler can ask for.
+#[derive(Debug)]
+pub(crate) struct Web {
+    /// The services' world.
+    pub(crate) core: Arc<Core>,
+    /// The time of a request's arrival comes from here.
+    pub(crate) clock: Clock,
+    /// The longest body that is read, in bytes.
+    pub(crate) body_limit: usize,
+    /// How long a request may take: shorter than clients wait.
+    pub(crate) deadline: Duration,
+    /// How long a JWKS may be kept by whoever fetched it.
+    pub(crate) jwks_max_age: Duration,
+    /// The proxies whose `X-Forwarded-For` is believed.
+    pub(crate) trusted_proxies: Vec<IpNet>,
+}
+
+/// Adds every route, all but the health checks below `base`: the issuer's path, empty for most.
+pub(crate) fn configure(config: &mut ServiceConfig, web: &web::Data<Web>, base: &str) {
+    config
+        .app_data(web.clone())
+        .app_data(web::PayloadConfig::new(web.body_limit))
+        .route("/healthz", web::get().to(health::healthz))
+        .route("/readyz", web::get().to(health::readyz));
+    if !base.is_empty() {
+        // RFC 8414 §3.1: the well-known part stands before the issuer's path.
+        config.route(&format!("{}{base}", well_known::METADATA), web::get().to(well_known::metadata));
+    }
+    config.service(routes(base)).default_service(web::to(not_found));
+}
+
+fn routes(base: &str) -> impl HttpServiceFactory + use<> {
+    web::scope(base)
+        .wrap(middleware::DefaultHeaders::new().add(("X-Content-Type-Options", "nosniff")))
+        .route("/login", web::post().to(simple::login))
+        .route("/refresh", web::post().to(simple::refresh))
+        .route("/logout", web::post().to(simple::logout))
+        .route("/sessions", web::get().to(sessions::list))
+        .route("/sessions", web::delete().to(sessions::end_others))
+        .route("/sessions/{id}", web::delete().to(sessions::end))
+        .route("/oauth/token", web::post().to(token::token))
+        .route("/oauth/revoke", web::post().to(revoke::revoke))
+        .route("/oauth/introspect", web::post().to(introspect::introspect))
+        .route(well_known::METADATA, web::get().to(well_known::metadata))
+        .route(well_known::JWKS, web::get().to(well_known::jwks))
+}
+
+async fn not_found() -> HttpResponse {
+    error::not_found()
+}

@@ -1,0 +1,118 @@
+//! Request bodies: forms and JSON, read strictly.
+
+use actix_web::http::header::CONTENT_TYPE;
+use actix_web::{HttpMessage as _, HttpRequest, web::Bytes};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use crate::domain::audience::Audience;
+use crate::http::error::Problem;
+use crate::service::Failure;
+use crate::service::grant::Wanted;
+
+/// A body, or why it could not be read.
+pub(crate) type Body = Result<Bytes, actix_web::Error>;
+
+fn read(body: Body) -> Result<Bytes, Problem> {
+    body.map_err(|error| match error.as_response_error().status_code().as_u16() {
+        413 => Problem::TooLarge,
+        _ => Problem::Malformed("The request body could not be read."),
+    })
+}
+
+/// Reads a JSON object. Unknown members are passed over, a repeated one is refused.
+pub(crate) fn json<T: DeserializeOwned>(
+    request: &HttpRequest,
+    body: Body,
+    shape: &'static str,
+) -> Result<T, Problem> {
+    // Browsers send other types across sites without asking first; JSON they do not.
+    if !request.content_type().eq_ignore_ascii_case("application/json") {
+        return Err(Problem::Malformed("Send JSON, with Content-Type: application/json."));
+    }
+    serde_json::from_slice(&read(body)?).map_err(|_| Problem::Malformed(shape))
+}
+
+/// A form's parameters (RFC 6749 appendix B).
+#[derive(Debug)]
+pub(crate) struct Form(Vec<(String, String)>);
+
+impl Form {
+    /// Reads a form in which only `resource` (RFC 8707 §2) may stand more than once.
+    pub(crate) fn read(request: &HttpRequest, body: Body) -> Result<Self, Problem> {
+        let typed = request.headers().contains_key(CONTENT_TYPE);
+        if !typed || !request.content_type().eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+            return Err(Problem::Malformed(
+                "Send a form, with Content-Type: application/x-www-form-urlencoded.",
+            ));
+        }
+        let body = read(body)?;
+        let mut parameters: Vec<(String, String)> = Vec::new();
+        for (name, value) in form_urlencoded::parse(&body) {
+            if value.contains(char::REPLACEMENT_CHARACTER) {
+                return Err(Problem::Malformed("A parameter is not UTF-8."));
+            }
+            if name != "resource" && parameters.iter().any(|(other, _)| *other == name) {
+                return Err(Problem::Malformed("A parameter stands there twice."));
+            }
+            parameters.push((name.into_owned(), value.into_owned()));
+        }
+        Ok(Self(parameters))
+    }
+
+    /// A parameter's value. RFC 6749 §3.2: one without a value counts as left out.
+    pub(crate) fn get<'a>(&'a self, name: &'a str) -> Option<&'a str> {
+        self.all(name).next()
+    }
+
+    fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.0
+            .iter()
+            .filter(move |(other, value)| other == name && !value.is_empty())
+            .map(|(_, value)| value.as_str())
+    }
+
+    /// `scope` and `resource`.
+    pub(crate) fn wanted(&self) -> Result<Wanted, Failure> {
+        wanted(self.get("scope"), self.all("resource"))
+    }
+}
+
+/// Parses what a request asks for.
+pub(crate) fn wanted<'a>(
+    scope: Option<&str>,
+    resources: impl Iterator<Item = &'a str>,
+) -> Result<Wanted, Failure> {
+    let scope = scope.filter(|scope| !scope.is_empty());
+    Ok(Wanted {
+        scope: scope.map(str::parse).transpose().map_err(|_| Failure::InvalidScope)?,
+        resources: resources
+            .map(str::parse::<Audience>)
+            .collect::<Result<_, _>>()
+            .map_err(|_| Failure::InvalidTarget)?,
+    })
+}
+
+/// A JSON member that is one text or a list of texts.
+#[derive(Debug, Default, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum OneOrMany {
+    /// `"a"`
+    One(String),
+    /// `["a", "b"]`
+    Many(Vec<String>),
+    /// `null`, or not there.
+    #[default]
+    None,
+}
+
+impl OneOrMany {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &str> {
+        let texts: &[String] = match self {
+            Self::One(text) => std::slice::from_ref(text),
+            Self::Many(texts) => texts,
+            Self::None => &[],
+        };
+        texts.iter().map(String::as_str)
+    }
+}

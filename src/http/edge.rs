@@ -1,0 +1,90 @@
+//! What surrounds every request: its arrival time, its id, its deadline, its line in the log.
+
+use std::future::{Ready, ready};
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
+use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::middleware::Next;
+use actix_web::{Error, FromRequest, HttpMessage as _, HttpRequest, web};
+use chrono::{DateTime, Utc};
+
+use crate::clock::Stopwatch;
+use crate::crypto::random;
+use crate::domain::ids::uuid_v7;
+use crate::http::Web;
+use crate::http::error::{Problem, Standard, causes};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// When a request arrived: its `now`, fixed while it is worked on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Arrival(pub(crate) DateTime<Utc>);
+
+impl FromRequest for Arrival {
+    type Error = Error;
+    type Future = Ready<Result<Self, Error>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let arrival = request.extensions().get::<Self>().copied();
+        ready(arrival.ok_or_else(|| actix_web::error::ErrorInternalServerError("the edge is not installed")))
+    }
+}
+
+/// The outermost layer. It logs a line a request, with ids only: no query, no body, no header of the client's but
+/// a request id of harmless form.
+pub(crate) async fn edge(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let watch = Stopwatch::start();
+    let Some(web) = request.app_data::<web::Data<Web>>().cloned() else {
+        return Err(actix_web::error::ErrorInternalServerError("the routes are not configured"));
+    };
+    let now = web.clock.now();
+    request.extensions_mut().insert(Arrival(now));
+    let id = request_id(&request, now);
+    let method = request.method().clone();
+    let in_time = tokio::time::timeout(web.deadline, next.call(request)).await;
+    let answered = in_time.unwrap_or_else(|_| Err(Standard(Problem::Deadline).into()));
+    match answered {
+        Ok(mut response) => {
+            let pattern = response.request().match_pattern().unwrap_or_else(|| "(no route)".to_owned());
+            let status = response.status().as_u16();
+            let cause = response.response().error().map(causes);
+            log(&id, method.as_str(), &pattern, status, watch, cause.as_deref());
+            set_id(response.headers_mut(), &id);
+            Ok(response)
+        }
+        Err(error) => {
+            let status = error.as_response_error().status_code().as_u16();
+            log(&id, method.as_str(), "(unanswered)", status, watch, Some(&causes(&error)));
+            Err(error)
+        }
+    }
+}
+
+/// The client's own id when it is short and plain, a new one otherwise.
+fn request_id(request: &ServiceRequest, now: DateTime<Utc>) -> String {
+    let given = request.headers().get(&REQUEST_ID).and_then(|value| value.to_str().ok());
+    let plain = |id: &&str| {
+        (1..=64).contains(&id.len())
+            && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+    };
+    given.filter(plain).map_or_else(|| uuid_v7(now, random::bytes()).to_string(), ToOwned::to_owned)
+}
+
+fn set_id(headers: &mut actix_web::http::header::HeaderMap, id: &str) {
+    if let Ok(value) = HeaderValue::from_str(id) {
+        headers.insert(REQUEST_ID, value);
+    }
+}
+
+fn log(id: &str, method: &str, path: &str, status: u16, watch: Stopwatch, cause: Option<&str>) {
+    let ms = watch.elapsed().as_secs_f64() * 1e3;
+    if status >= 500 {
+        tracing::error!(target: "request", id, method, path, status, ms, cause);
+    } else {
+        tracing::info!(target: "request", id, method, path, status, ms, cause);
+    }
+}

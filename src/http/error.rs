@@ -1,0 +1,222 @@
+//! The one place where an error becomes a status, an OAuth code and headers.
+
+use std::fmt;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::{HttpResponse, ResponseError};
+use serde_json::json;
+
+use crate::domain::refusal::{EndReason, Refusal};
+use crate::service::Failure;
+use crate::store::StoreError;
+
+/// Everything that can be wrong with a request.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Problem {
+    /// The request is not what the endpoint takes (RFC 6749 §5.2 `invalid_request`).
+    #[error("malformed: {0}")]
+    Malformed(&'static str),
+    /// The body is longer than the limit.
+    #[error("the body is too long")]
+    TooLarge,
+    /// A `grant_type` that is not served here.
+    #[error("unsupported grant type")]
+    UnsupportedGrantType,
+    /// No access token was sent: the challenge carries no error code (RFC 6750 §3.1).
+    #[error("no access token")]
+    NoToken,
+    /// The service said no.
+    #[error(transparent)]
+    Service(#[from] Failure),
+    /// The request took longer than we allow ourselves.
+    #[error("the request took too long")]
+    Deadline,
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        Self::Service(error.into())
+    }
+}
+
+/// A problem at the simple face: refusals are 401, with a sentence that a person can act on.
+#[derive(Debug)]
+pub(crate) struct Simple(pub(crate) Problem);
+
+/// A problem at the standard face: exactly the RFCs' codes.
+#[derive(Debug)]
+pub(crate) struct Standard(pub(crate) Problem);
+
+impl<P: Into<Problem>> From<P> for Simple {
+    fn from(problem: P) -> Self {
+        Self(problem.into())
+    }
+}
+
+impl<P: Into<Problem>> From<P> for Standard {
+    fn from(problem: P) -> Self {
+        Self(problem.into())
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Face {
+    Simple,
+    Standard,
+}
+
+struct Answer {
+    status: StatusCode,
+    code: &'static str,
+    description: &'static str,
+    challenge: Option<&'static str>,
+}
+
+impl Answer {
+    const fn new(status: StatusCode, code: &'static str, description: &'static str) -> Self {
+        Self { status, code, description, challenge: None }
+    }
+
+    const fn with_challenge(self, challenge: &'static str) -> Self {
+        Self { challenge: Some(challenge), ..self }
+    }
+
+    fn into_response(self) -> HttpResponse {
+        let mut response = HttpResponse::build(self.status);
+        response.insert_header((CACHE_CONTROL, "no-store"));
+        if let Some(challenge) = self.challenge {
+            response.insert_header((WWW_AUTHENTICATE, challenge));
+        }
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            response.insert_header((RETRY_AFTER, "1"));
+        }
+        response.json(json!({ "error": self.code, "error_description": self.description }))
+    }
+}
+
+const TRY_AGAIN: &str = "The server cannot answer right now. Please try again.";
+
+fn answer(problem: &Problem, face: Face) -> Answer {
+    const BAD: StatusCode = StatusCode::BAD_REQUEST;
+    match problem {
+        Problem::Malformed(what) => Answer::new(BAD, "invalid_request", what),
+        Problem::TooLarge => {
+            Answer::new(StatusCode::PAYLOAD_TOO_LARGE, "invalid_request", "The request body is too long.")
+        }
+        Problem::UnsupportedGrantType => {
+            Answer::new(BAD, "unsupported_grant_type", "This grant type is not supported.")
+        }
+        Problem::NoToken => Answer::new(
+            StatusCode::UNAUTHORIZED,
+            "invalid_token",
+            "Send an access token: Authorization: Bearer …",
+        )
+        .with_challenge(r#"Bearer realm="heirloom""#),
+        Problem::Deadline => unavailable(TRY_AGAIN),
+        Problem::Service(failure) => answer_failure(failure, face),
+    }
+}
+
+fn answer_failure(failure: &Failure, face: Face) -> Answer {
+    const BAD: StatusCode = StatusCode::BAD_REQUEST;
+    match failure {
+        Failure::Refused(refusal) => {
+            let status = match face {
+                Face::Simple => StatusCode::UNAUTHORIZED,
+                Face::Standard => BAD,
+            };
+            Answer::new(status, "invalid_grant", sentence(*refusal))
+        }
+        Failure::InvalidClient => {
+            Answer::new(StatusCode::UNAUTHORIZED, "invalid_client", "Unknown client, or its authentication failed.")
+                .with_challenge(r#"Basic realm="heirloom", charset="UTF-8""#)
+        }
+        Failure::UnauthorizedClient => {
+            Answer::new(BAD, "unauthorized_client", "This client is not allowed to do this.")
+        }
+        Failure::InvalidScope => {
+            Answer::new(BAD, "invalid_scope", "The scope is malformed, or goes beyond what may be granted.")
+        }
+        Failure::InvalidTarget => {
+            Answer::new(BAD, "invalid_target", "The resource is not registered for this client, or was not granted.")
+        }
+        Failure::InvalidToken => {
+            Answer::new(StatusCode::UNAUTHORIZED, "invalid_token", "The access token is invalid or expired.")
+                .with_challenge(
+                    r#"Bearer realm="heirloom", error="invalid_token", error_description="The access token is invalid or expired.""#,
+                )
+        }
+        Failure::UnsupportedTokenType => {
+            Answer::new(BAD, "unsupported_token_type", "This access token cannot be revoked; it expires by itself.")
+        }
+        Failure::NotFound => Answer::new(StatusCode::NOT_FOUND, "not_found", "There is no such session."),
+        Failure::Busy | Failure::Overtaken => unavailable(TRY_AGAIN),
+        Failure::Store(StoreError::Unavailable(_)) | Failure::NoSigningKey => unavailable(TRY_AGAIN),
+        Failure::Store(StoreError::Exists | StoreError::Corrupt { .. } | StoreError::Refused(_)) | Failure::Key(_) => {
+            Answer::new(StatusCode::INTERNAL_SERVER_ERROR, "server_error", "Something went wrong on our side.")
+        }
+    }
+}
+
+const fn unavailable(description: &'static str) -> Answer {
+    Answer::new(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", description)
+}
+
+fn sentence(refusal: Refusal) -> &'static str {
+    match refusal {
+        Refusal::BadCredentials => "Invalid username or password.",
+        Refusal::Unknown | Refusal::Ahead => "Invalid refresh token.",
+        Refusal::Expired => "Refresh token expired. Please log in again.",
+        Refusal::Reused | Refusal::Ended(EndReason::Reuse) => {
+            "Refresh token was already used. This login has been ended. Please log in again."
+        }
+        Refusal::Ended(_) => "This login has been ended. Please log in again.",
+    }
+}
+
+pub(crate) fn not_found() -> HttpResponse {
+    Answer::new(StatusCode::NOT_FOUND, "not_found", "There is nothing here.").into_response()
+}
+
+pub(crate) fn method_not_allowed() -> HttpResponse {
+    Answer::new(StatusCode::METHOD_NOT_ALLOWED, "invalid_request", "This method is not served here.")
+        .into_response()
+}
+
+macro_rules! response_error {
+    ($($face:ident),+) => {$(
+        impl fmt::Display for $face {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl ResponseError for $face {
+            fn status_code(&self) -> StatusCode {
+                answer(&self.0, Face::$face).status
+            }
+
+            fn error_response(&self) -> HttpResponse {
+                answer(&self.0, Face::$face).into_response()
+            }
+        }
+    )+};
+}
+
+response_error!(Simple, Standard);
+
+/// The causes of an error behind its first line, for the log.
+pub(crate) fn causes(error: &actix_web::Error) -> String {
+    let problem =
+        error.as_error::<Simple>().map(|it| &it.0).or_else(|| error.as_error::<Standard>().map(|it| &it.0));
+    let Some(problem) = problem else { return error.to_string() };
+    let mut text = problem.to_string();
+    let mut cause = std::error::Error::source(problem);
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,17 @@
+//! Parses the command line and runs one command.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use heirloom::cli::{Cli, run};
+
+#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
+async fn main() -> ExitCode {
+    match run(Cli::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("heirloom: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

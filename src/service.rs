@@ -1,0 +1,42 @@
+//! Use cases, one a file. A service takes parsed values and the time, does its own writes, and gives a value.
+
+pub mod access_token;
+pub mod audit;
+pub mod client_admin;
+pub mod client_credentials;
+pub mod clients;
+pub mod failure;
+pub mod grant;
+pub mod introspect;
+pub mod janitor;
+pub mod keys;
+pub mod login;
+pub(crate) mod presented;
+pub mod presenter;
+pub mod refresh;
+pub mod revoke;
+pub mod sessions;
+pub mod user_admin;
+
+use crate::crypto::passwords::Passwords;
+use crate::domain::audience::Audience;
+use crate::service::clients::Clients;
+use crate::service::keys::Keys;
+use crate::store::Db;
+
+pub use failure::Failure;
+
+/// What the services work with; made once by the composition root.
+#[derive(Debug)]
+pub struct Core {
+    /// The database.
+    pub db: Db,
+    /// The issuer: `iss` in tokens, and the default audience.
+    pub issuer: Audience,
+    /// Master and signing keys.
+    pub keys: Keys,
+    /// The password threads.
+    pub passwords: Passwords,
+    /// The clients, remembered for a few seconds.
+    pub clients: Clients,
+}

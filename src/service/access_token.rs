@@ -1,0 +1,72 @@
+//! Our own access tokens, as they come back to us: at the session list, at introspection and revocation.
+
+use chrono::{DateTime, Utc};
+use jsonwebtoken::{Validation, decode, decode_header};
+use serde::Deserialize;
+
+use crate::domain::audience::Audience;
+use crate::domain::ids::FamilyId;
+use crate::service::Core;
+
+/// A genuine access token of ours that has not expired. Whether its family still lives is another question.
+#[derive(Debug, Clone, Deserialize)]
+pub struct AccessToken {
+    /// The user, or the client acting for itself.
+    pub sub: String,
+    /// For whom it is meant.
+    #[serde(deserialize_with = "one_or_many")]
+    pub aud: Vec<Audience>,
+    /// The client that it was issued to.
+    pub client_id: String,
+    /// Expiry, in seconds since 1970.
+    pub exp: i64,
+    /// Issue time, in seconds since 1970.
+    pub iat: i64,
+    /// Its id.
+    pub jti: String,
+    /// What was granted.
+    #[serde(default)]
+    pub scope: String,
+    /// Its family, unless a client acts for itself.
+    pub sid: Option<FamilyId>,
+    /// When the user signed in.
+    pub auth_time: Option<i64>,
+    /// The user's roles.
+    pub roles: Option<Vec<String>>,
+    iss: String,
+}
+
+fn one_or_many<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<Audience>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum OneOrMany {
+        One(Audience),
+        Many(Vec<Audience>),
+    }
+    Ok(match OneOrMany::deserialize(deserializer)? {
+        OneOrMany::One(audience) => vec![audience],
+        OneOrMany::Many(audiences) => audiences,
+    })
+}
+
+/// Reads an access token: `None` when it is not ours, not an access token, changed, or expired.
+#[must_use]
+pub fn verify(core: &Core, token: &str, now: DateTime<Utc>) -> Option<AccessToken> {
+    let header = decode_header(token).ok()?;
+    // RFC 9068 §4: an ID token or another JWT of ours must not pass for an access token.
+    if header.typ.as_deref() != Some("at+jwt") {
+        return None;
+    }
+    let read = core.keys.with_signing_keys(|keys| {
+        let key = keys.published(now).find(|key| header.kid.as_deref() == Some(key.kid()))?;
+        let (verifying, algorithm) = key.verifying();
+        let mut validation = Validation::new(algorithm);
+        // The library would ask the system's clock; we have our own.
+        validation.validate_exp = false;
+        validation.validate_aud = false;
+        validation.required_spec_claims.clear();
+        decode::<AccessToken>(token, verifying, &validation).ok()
+    })?;
+    let token = read.claims;
+    (token.iss == core.issuer.as_str() && now.timestamp() < token.exp).then_some(token)
+}

@@ -1,0 +1,65 @@
+//! Audit events: one line each in the log, target `audit`, ids only.
+//!
+//! They are what an operator applies again after a restore: the database may have forgotten an ended family or a
+//! changed password, the log has not.
+
+use std::fmt::Display;
+
+use crate::domain::ids::{ClientId, FamilyId, UserId};
+use crate::domain::refusal::EndReason;
+
+/// A family began.
+pub(crate) fn login(family: FamilyId, user: UserId, client: &ClientId) {
+    tracing::info!(target: "audit", event = "login", %family, %user, %client);
+}
+
+/// A login was refused. No name is logged: people type their passwords there.
+pub(crate) fn login_refused(client: &ClientId) {
+    tracing::info!(target: "audit", event = "login_refused", %client);
+}
+
+/// A family was ended.
+pub(crate) fn family_ended(family: FamilyId, reason: EndReason) {
+    if reason == EndReason::Reuse {
+        tracing::warn!(target: "audit", event = "family_ended", %family, reason = reason.as_str(), "a spent token came back");
+    } else {
+        tracing::info!(target: "audit", event = "family_ended", %family, reason = reason.as_str());
+    }
+}
+
+/// Several families were ended for one reason.
+pub(crate) fn families_ended(families: &[FamilyId], reason: EndReason) {
+    for family in families {
+        family_ended(*family, reason);
+    }
+}
+
+/// A lost response was made up for by skipping generations.
+pub(crate) fn recovered(family: FamilyId, skipped: i64) {
+    tracing::info!(target: "audit", event = "family_recovered", %family, skipped);
+}
+
+/// A token ahead of its row moved the row forward.
+pub(crate) fn caught_up(family: FamilyId, generation: i64) {
+    tracing::warn!(target: "audit", event = "family_caught_up", %family, generation, "the database had lost rotations");
+}
+
+/// Something that should never happen: an attack, or a database restored without opening a recovery window.
+pub(crate) fn alarm(family: FamilyId, what: &'static str) {
+    tracing::error!(target: "audit", event = "alarm", %family, what);
+}
+
+/// An operator changed a user.
+pub(crate) fn user_changed(user: UserId, what: &'static str) {
+    tracing::info!(target: "audit", event = "user_changed", %user, what);
+}
+
+/// An operator changed a client.
+pub(crate) fn client_changed(client: &ClientId, what: &'static str) {
+    tracing::info!(target: "audit", event = "client_changed", %client, what);
+}
+
+/// An operator changed the keys.
+pub(crate) fn keys_changed(key: impl Display, what: &'static str) {
+    tracing::warn!(target: "audit", event = "keys_changed", %key, what);
+}

@@ -1,0 +1,100 @@
+//! The clients, remembered for a moment: a refresh must not ask the database about its client each time.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::domain::client::{Client, GrantType};
+use crate::domain::ids::ClientId;
+use crate::domain::lifetimes::{InvalidLifetimes, Lifetimes};
+use crate::service::Failure;
+use crate::store::{Db, StoreError, clients};
+
+/// How long a client's registration is believed: a removal is in force everywhere after this.
+pub const REMEMBERED: TimeDelta = TimeDelta::seconds(2);
+const CAPACITY: usize = 10_000;
+
+/// A registered client with the lifetimes that hold for it.
+#[derive(Debug)]
+pub struct KnownClient {
+    /// The registration.
+    pub client: Client,
+    /// The server's lifetimes with the client's own in their place.
+    pub lifetimes: Lifetimes,
+}
+
+impl KnownClient {
+    /// # Errors
+    /// [`Failure::UnauthorizedClient`] unless the client may use this grant.
+    pub fn may(&self, grant: GrantType) -> Result<(), Failure> {
+        if self.client.grants.contains(&grant) { Ok(()) } else { Err(Failure::UnauthorizedClient) }
+    }
+}
+
+/// A cache in front of the clients' table.
+#[derive(Debug)]
+pub struct Clients {
+    db: Db,
+    defaults: Lifetimes,
+    remembered: RwLock<HashMap<ClientId, (DateTime<Utc>, Arc<KnownClient>)>>,
+}
+
+impl Clients {
+    /// A cache that knows nothing yet.
+    #[must_use]
+    pub fn new(db: Db, defaults: Lifetimes) -> Self {
+        Self { db, defaults, remembered: RwLock::default() }
+    }
+
+    /// The lifetimes of a client that sets none of its own.
+    #[must_use]
+    pub fn defaults(&self) -> &Lifetimes {
+        &self.defaults
+    }
+
+    /// The client of this id.
+    ///
+    /// # Errors
+    /// [`Failure::InvalidClient`] when there is none (any more); [`Failure::Store`].
+    pub async fn find(&self, id: &ClientId, now: DateTime<Utc>) -> Result<Arc<KnownClient>, Failure> {
+        if let Some(known) = self.recall(id, now) {
+            return Ok(known);
+        }
+        let Some(client) = clients::find(&self.db, id, now).await? else {
+            self.remembered.write().unwrap_or_else(PoisonError::into_inner).remove(id);
+            return Err(Failure::InvalidClient);
+        };
+        let known = Arc::new(self.with_lifetimes(client)?);
+        let mut remembered = self.remembered.write().unwrap_or_else(PoisonError::into_inner);
+        if remembered.len() >= CAPACITY {
+            remembered.retain(|_, (at, _)| now - *at < REMEMBERED);
+        }
+        if remembered.len() < CAPACITY {
+            remembered.insert(id.clone(), (now, Arc::clone(&known)));
+        }
+        Ok(known)
+    }
+
+    /// Checks a client's lifetimes against the settings.
+    ///
+    /// # Errors
+    /// [`InvalidLifetimes`].
+    pub fn lifetimes_of(&self, client: &Client) -> Result<Lifetimes, InvalidLifetimes> {
+        self.defaults.overridden(&client.lifetimes)
+    }
+
+    fn with_lifetimes(&self, client: Client) -> Result<KnownClient, StoreError> {
+        let id = client.id.clone();
+        let lifetimes = self
+            .lifetimes_of(&client)
+            .map_err(|_| StoreError::corrupt("clients", &id, "contradictory lifetimes"))?;
+        Ok(KnownClient { client, lifetimes })
+    }
+
+    fn recall(&self, id: &ClientId, now: DateTime<Utc>) -> Option<Arc<KnownClient>> {
+        let remembered = self.remembered.read().unwrap_or_else(PoisonError::into_inner);
+        let (at, known) = remembered.get(id)?;
+        (now - *at < REMEMBERED).then(|| Arc::clone(known))
+    }
+}

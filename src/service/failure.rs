@@ -1,0 +1,63 @@
+//! Why a service gives nothing.
+
+use crate::crypto::passwords::Busy;
+use crate::crypto::signing_key::KeyError;
+use crate::domain::refusal::Refusal;
+use crate::store::StoreError;
+
+/// Everything that a service can answer instead of what was asked for. Whatever a refusal changes (an ended family)
+/// has been written by then: nothing here rolls anything back.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The credential was not honoured.
+    #[error("refused: {}", .0.as_str())]
+    Refused(Refusal),
+    /// The client is unknown, or did not authenticate (RFC 6749 §5.2).
+    #[error("the client is unknown or did not authenticate")]
+    InvalidClient,
+    /// The client may not do this.
+    #[error("the client may not do this")]
+    UnauthorizedClient,
+    /// A scope beyond what may be granted.
+    #[error("a scope beyond what may be granted")]
+    InvalidScope,
+    /// A resource that is not registered, or was not granted (RFC 8707 §2).
+    #[error("a resource that may not be chosen")]
+    InvalidTarget,
+    /// The access token is not good for this (RFC 6750 §3.1).
+    #[error("the access token is not good for this")]
+    InvalidToken,
+    /// The token's kind cannot be revoked (RFC 7009 §2.2.1).
+    #[error("tokens of this kind cannot be revoked")]
+    UnsupportedTokenType,
+    /// There is no such thing, or it belongs to somebody else.
+    #[error("there is no such thing")]
+    NotFound,
+    /// Too much is waiting: try again soon.
+    #[error("too much is waiting")]
+    Busy,
+    /// The request waited in our own queue for so long that its verdict would be unfair.
+    #[error("the request was overtaken by a later one")]
+    Overtaken,
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A signing key.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// There is no signing key.
+    #[error("there is no signing key")]
+    NoSigningKey,
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<Busy> for Failure {
+    fn from(_: Busy) -> Self {
+        Self::Busy
+    }
+}

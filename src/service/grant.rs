@@ -1,0 +1,141 @@
+//! What a family hands out: computed from its row, so the same row gives the same grant however often it is asked.
+
+use chrono::{DateTime, Utc};
+
+use crate::domain::audience::Audience;
+use crate::domain::claims::AccessClaims;
+use crate::domain::client::Client;
+use crate::domain::family::Family;
+use crate::domain::refresh_token::RefreshToken;
+use crate::domain::scope::ScopeSet;
+use crate::domain::secrets::FamilySecret;
+use crate::service::clients::KnownClient;
+use crate::service::{Core, Failure};
+
+/// A successful answer (RFC 6749 §5.1).
+#[derive(Debug)]
+pub struct TokenSet {
+    /// The access token.
+    pub access_token: String,
+    /// Seconds that it lives from now on.
+    pub expires_in: i64,
+    /// The refresh token and the seconds that it lives from now on, unless the client acts for itself.
+    pub refresh: Option<(String, i64)>,
+    /// What was granted.
+    pub scope: ScopeSet,
+}
+
+/// What one request asks of a grant; nothing asked means all that was granted.
+#[derive(Debug, Default)]
+pub struct Wanted {
+    /// `scope` (RFC 6749 §3.3).
+    pub scope: Option<ScopeSet>,
+    /// `resource` (RFC 8707), as often as it was given.
+    pub resources: Vec<Audience>,
+}
+
+impl Wanted {
+    /// Whether the request asks for anything in particular.
+    #[must_use]
+    pub fn is_everything(&self) -> bool {
+        self.scope.is_none() && self.resources.is_empty()
+    }
+
+    /// The scope to grant, at most `allowed`.
+    ///
+    /// # Errors
+    /// [`Failure::InvalidScope`] when more is asked for.
+    pub fn scope_within(&self, allowed: &ScopeSet) -> Result<ScopeSet, Failure> {
+        match &self.scope {
+            None => Ok(allowed.clone()),
+            Some(scope) if scope.is_subset(allowed) => Ok(scope.clone()),
+            Some(_) => Err(Failure::InvalidScope),
+        }
+    }
+
+    /// The audiences to grant, none when none was asked for.
+    ///
+    /// # Errors
+    /// [`Failure::InvalidTarget`] when one is neither the issuer nor registered for the client.
+    pub fn audiences_of(&self, client: &Client, issuer: &Audience) -> Result<Vec<Audience>, Failure> {
+        let registered = |wanted: &Audience| wanted == issuer || client.audiences.contains(wanted);
+        within(&self.resources, registered)
+    }
+
+    /// The audiences of one access token of a family: those asked for among those granted, or all granted, or, when
+    /// login chose none, whatever the client may choose.
+    ///
+    /// # Errors
+    /// [`Failure::InvalidTarget`].
+    pub fn audiences_within(
+        &self,
+        family: &Family,
+        client: &Client,
+        issuer: &Audience,
+    ) -> Result<Vec<Audience>, Failure> {
+        if family.audiences.is_empty() {
+            return self.audiences_of(client, issuer);
+        }
+        if self.resources.is_empty() {
+            return Ok(family.audiences.clone());
+        }
+        within(&self.resources, |wanted| family.audiences.contains(wanted))
+    }
+}
+
+fn within(resources: &[Audience], allowed: impl Fn(&Audience) -> bool) -> Result<Vec<Audience>, Failure> {
+    let mut audiences: Vec<Audience> = Vec::with_capacity(resources.len());
+    for resource in resources {
+        if !allowed(resource) {
+            return Err(Failure::InvalidTarget);
+        }
+        if !audiences.contains(resource) {
+            audiences.push(resource.clone());
+        }
+    }
+    Ok(audiences)
+}
+
+/// Hands out the family's current generation.
+///
+/// # Errors
+/// [`Failure::InvalidScope`], [`Failure::InvalidTarget`] when the request asks for more than was granted;
+/// [`Failure::NoSigningKey`], [`Failure::Key`].
+pub(crate) fn issue(
+    core: &Core,
+    family: &Family,
+    secret: &FamilySecret,
+    known: &KnownClient,
+    wanted: &Wanted,
+    now: DateTime<Utc>,
+) -> Result<TokenSet, Failure> {
+    let scope = wanted.scope_within(&family.scope)?;
+    let mut audiences = wanted.audiences_within(family, &known.client, &core.issuer)?;
+    if audiences.is_empty() {
+        audiences.push(core.issuer.clone());
+    }
+    let ends_at = family.ends_at(&known.lifetimes);
+    // An access token never outlives its family.
+    let expires_at = (family.rotated_at + known.lifetimes.access_ttl()).min(ends_at);
+    let claims = AccessClaims {
+        iss: core.issuer.as_str(),
+        sub: &family.subject,
+        aud: &audiences,
+        client_id: family.client_id.as_str(),
+        exp: expires_at.timestamp(),
+        iat: family.rotated_at.timestamp(),
+        scope: &scope.to_string(),
+        sid: Some(family.id.to_string()),
+        auth_time: Some(family.auth_time.timestamp()),
+        roles: Some(&family.roles),
+    };
+    let access_token = core.keys.sign(&claims.of_family(secret), now)?;
+    let refresh = RefreshToken { family: family.id, generation: family.generation, secret: secret.clone() };
+    let refresh_token = refresh.encode(&family.client_id, core.keys.mac());
+    Ok(TokenSet {
+        access_token,
+        expires_in: (expires_at.timestamp() - now.timestamp()).max(0),
+        refresh: Some((refresh_token, (ends_at.timestamp() - now.timestamp()).max(0))),
+        scope,
+    })
+}

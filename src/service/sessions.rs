@@ -1,0 +1,107 @@
+//! A user's own view of the families: list them, end one, end all others.
+
+use chrono::{DateTime, Utc};
+
+use crate::domain::client::Party;
+use crate::domain::family::Family;
+use crate::domain::ids::{FamilyId, UserId};
+use crate::domain::refusal::EndReason;
+use crate::service::{Core, Failure, access_token, audit};
+use crate::store::{families, transaction, users};
+
+/// Who asks: the user, and the family of the access token that proves it.
+#[derive(Debug, Clone, Copy)]
+pub struct Caller {
+    /// The user.
+    pub user: UserId,
+    /// The family that the caller uses.
+    pub family: FamilyId,
+}
+
+/// A live family and when it ends if it is not refreshed.
+#[derive(Debug)]
+pub struct Session {
+    /// The family.
+    pub family: Family,
+    /// When it ends if it is not refreshed before.
+    pub ends_at: DateTime<Utc>,
+}
+
+/// Recognises a first-party access token for this server itself, whose family still lives.
+///
+/// # Errors
+/// [`Failure::InvalidToken`], whatever is wrong; [`Failure::Store`].
+pub async fn authenticate(core: &Core, token: &str, now: DateTime<Utc>) -> Result<Caller, Failure> {
+    let token = access_token::verify(core, token, now).ok_or(Failure::InvalidToken)?;
+    let family = token.sid.ok_or(Failure::InvalidToken)?;
+    // A token made for another service opens nothing here.
+    if !token.aud.contains(&core.issuer) {
+        return Err(Failure::InvalidToken);
+    }
+    let family = families::find(&core.db, family).await?.ok_or(Failure::InvalidToken)?;
+    match live(core, family, now).await? {
+        Some((session, Party::First)) => {
+            Ok(Caller { user: session.family.user_id, family: session.family.id })
+        }
+        Some((_, Party::Third)) | None => Err(Failure::InvalidToken),
+    }
+}
+
+/// The caller's live families, newest first.
+///
+/// # Errors
+/// [`Failure::Store`].
+pub async fn list(core: &Core, caller: Caller, now: DateTime<Utc>) -> Result<Vec<Session>, Failure> {
+    let mut sessions = Vec::new();
+    for family in families::of_user(&core.db, caller.user).await? {
+        if let Some((session, _)) = live(core, family, now).await? {
+            sessions.push(session);
+        }
+    }
+    Ok(sessions)
+}
+
+/// Ends one of the caller's live families.
+///
+/// # Errors
+/// [`Failure::NotFound`] when it is not the caller's or not live; [`Failure::Store`].
+pub async fn end(core: &Core, caller: Caller, id: FamilyId, now: DateTime<Utc>) -> Result<(), Failure> {
+    let family = families::find(&core.db, id).await?.filter(|family| family.user_id == caller.user);
+    let live = live(core, family.ok_or(Failure::NotFound)?, now).await?;
+    if live.is_none() || !families::end(&core.db, id, EndReason::Owner, now).await? {
+        return Err(Failure::NotFound);
+    }
+    audit::family_ended(id, EndReason::Owner);
+    Ok(())
+}
+
+/// Ends all of the caller's families but the one in use.
+///
+/// # Errors
+/// [`Failure::Store`].
+pub async fn end_others(core: &Core, caller: Caller, now: DateTime<Utc>) -> Result<(), Failure> {
+    let ended = transaction::retrying(async || {
+        let mut tx = core.db.begin().await?;
+        users::touch(&mut tx, caller.user, now).await?;
+        let ended =
+            families::end_of_user(&mut tx, caller.user, Some(caller.family), EndReason::Owner, now).await?;
+        tx.commit().await?;
+        Ok(ended)
+    })
+    .await?;
+    audit::families_ended(&ended, EndReason::Owner);
+    Ok(())
+}
+
+async fn live(core: &Core, family: Family, now: DateTime<Utc>) -> Result<Option<(Session, Party)>, Failure> {
+    let known = match core.clients.find(&family.client_id, now).await {
+        Ok(known) => known,
+        Err(Failure::InvalidClient) => return Ok(None),
+        Err(failure) => return Err(failure),
+    };
+    if !family.is_live(now, &known.lifetimes) {
+        return Ok(None);
+    }
+    let ends_at = family.ends_at(&known.lifetimes);
+    Ok(Some((Session { family, ends_at }, known.client.party)))
+}

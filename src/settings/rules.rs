@@ -1,0 +1,125 @@
+//! What values must keep to besides their form: bounds, and settings that must fit each other.
+
+use std::{ops::RangeInclusive, time::Duration};
+
+use super::{
+    Settings,
+    layers::Layers,
+    problem::{Given, Problem},
+    table::Setting,
+    text::duration::text,
+};
+
+/// A rule that does not hold.
+pub(super) struct Broken {
+    /// The setting to change.
+    key: &'static str,
+    expected: String,
+    /// The setting it does not fit.
+    other: Option<&'static str>,
+}
+
+/// All rules that do not hold.
+pub(super) fn broken(settings: &Settings) -> Vec<Broken> {
+    let mut broken = Vec::new();
+    for (key, value, bounds) in numbers(settings) {
+        if !bounds.contains(&value) {
+            let expected = format!("a number from {} to {}", bounds.start(), bounds.end());
+            broken.push(Broken { key, expected, other: None });
+        }
+    }
+    for (key, value, bounds) in durations(settings) {
+        if !bounds.contains(&value) {
+            let (from, to) = (text(*bounds.start()), text(*bounds.end()));
+            broken.push(Broken { key, expected: format!("a duration from {from} to {to}"), other: None });
+        }
+    }
+    for (holds, key, expected, other) in conflicts(settings) {
+        if !holds {
+            broken.push(Broken { key, expected: expected.to_owned(), other: Some(other) });
+        }
+    }
+    broken
+}
+
+impl Broken {
+    /// Whether it speaks of one of these keys: a rule says nothing about a value that could not be read.
+    pub(super) fn is_about(&self, keys: &[&str]) -> bool {
+        keys.contains(&self.key) || self.other.is_some_and(|other| keys.contains(&other))
+    }
+
+    /// The same in the operator's own words: the values as written, and where.
+    pub(super) fn problem(self, layers: &Layers) -> Option<Problem> {
+        let given = |key| {
+            let setting = Setting::find(key)?;
+            let (text, origin) = layers.shown(setting);
+            Some(Given::new(setting, text, origin))
+        };
+        let other = self.other.and_then(given);
+        Some(Problem::BadValue { given: given(self.key)?, expected: self.expected, other })
+    }
+}
+
+fn numbers(settings: &Settings) -> Vec<(&'static str, u64, RangeInclusive<u64>)> {
+    let Settings { passwords, http, database, janitor, .. } = settings;
+    let wide = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+    vec![
+        // RFC 9106 §3.1. That the memory is 8 KiB a lane at least is seen to below.
+        ("passwords.memory_kib", passwords.memory_kib.into(), 8..=u32::MAX.into()),
+        ("passwords.iterations", passwords.iterations.into(), 1..=u32::MAX.into()),
+        ("passwords.parallelism", passwords.parallelism.into(), 1..=0x00FF_FFFF),
+        ("passwords.threads", passwords.threads.map_or(1, wide), 1..=1024),
+        ("passwords.queue", wide(passwords.queue), 1..=100_000),
+        ("http.workers", http.workers.map_or(1, wide), 1..=1024),
+        ("http.body_limit", wide(http.body_limit), 1024..=16 * 1024 * 1024),
+        ("http.max_connections", wide(http.max_connections), 1..=1_000_000),
+        ("database.max_connections", database.max_connections.into(), 1..=10_000),
+        ("database.statement_cache", wide(database.statement_cache), 0..=10_000),
+        ("janitor.batch", janitor.batch.into(), 1..=100_000),
+    ]
+}
+
+fn durations(settings: &Settings) -> Vec<(&'static str, Duration, RangeInclusive<Duration>)> {
+    const MOMENT: Duration = Duration::from_millis(1);
+    const SECOND: Duration = Duration::from_secs(1);
+    const DAY: Duration = Duration::from_hours(24);
+    // Ten years: far from what a time in the database can hold.
+    const LONGEST: Duration = Duration::from_hours(24 * 3650);
+    let Settings { tokens, keys, http, database, janitor, .. } = settings;
+    vec![
+        ("tokens.access_ttl", tokens.access_ttl, SECOND..=DAY),
+        ("tokens.idle_ttl", tokens.idle_ttl, SECOND..=LONGEST),
+        ("tokens.absolute_ttl", tokens.absolute_ttl, SECOND..=LONGEST),
+        ("keys.publish_ahead", keys.publish_ahead, MOMENT..=30 * DAY),
+        ("keys.poll_every", keys.poll_every, MOMENT..=DAY),
+        ("http.request_timeout", http.request_timeout, MOMENT..=DAY),
+        ("http.header_timeout", http.header_timeout, MOMENT..=DAY),
+        ("http.keep_alive", http.keep_alive, MOMENT..=DAY),
+        ("http.drain_timeout", http.drain_timeout, MOMENT..=DAY),
+        ("database.acquire_timeout", database.acquire_timeout, MOMENT..=DAY),
+        ("janitor.every", janitor.every, MOMENT..=DAY),
+    ]
+}
+
+/// Whether it holds, the key to change, and what is expected in view of another key.
+fn conflicts(settings: &Settings) -> Vec<(bool, &'static str, &'static str, &'static str)> {
+    let Settings { tokens, passwords, keys, .. } = settings;
+    vec![
+        (tokens.leeway <= tokens.access_ttl / 2, "tokens.leeway", "at most half of", "tokens.access_ttl"),
+        (tokens.idle_ttl <= tokens.absolute_ttl, "tokens.idle_ttl", "at most", "tokens.absolute_ttl"),
+        (
+            u64::from(passwords.memory_kib) >= 8 * u64::from(passwords.parallelism),
+            "passwords.memory_kib",
+            "at least eight times",
+            "passwords.parallelism",
+        ),
+        // A replica that looks too seldom would not know the next key when the others begin to sign with it.
+        (keys.poll_every <= keys.publish_ahead, "keys.poll_every", "at most", "keys.publish_ahead"),
+        (
+            settings.master_key.is_none() || settings.master_key_file.is_none(),
+            "master_key",
+            "nothing beside",
+            "master_key_file",
+        ),
+    ]
+}

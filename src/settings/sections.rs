@@ -1,0 +1,140 @@
+//! The sections of the settings, one struct each. Their bounds are in `rules.rs`, their defaults in `table.rs`.
+
+use std::time::Duration;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+use super::text;
+use crate::crypto::signing_key::SigningAlgorithm;
+
+/// Lifetimes of tokens and families, where a client has none of its own.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tokens {
+    /// From the issue of an access token to its expiry.
+    #[serde(with = "text::duration")]
+    pub access_ttl: Duration,
+    /// From a family's last refresh to its end.
+    #[serde(with = "text::duration")]
+    pub idle_ttl: Duration,
+    /// From a login to its family's end, however often it is refreshed.
+    #[serde(with = "text::duration")]
+    pub absolute_ttl: Duration,
+    /// How long the refresh token before the current one may honestly come back; zero is strict mode.
+    #[serde(with = "text::duration")]
+    pub leeway: Duration,
+}
+
+/// The cost of argon2id (RFC 9106) and the bounds of the pool that computes it.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Passwords {
+    /// Memory of one hash in KiB.
+    #[serde(deserialize_with = "text::deserialize")]
+    pub memory_kib: u32,
+    /// Passes over that memory.
+    #[serde(deserialize_with = "text::deserialize")]
+    pub iterations: u32,
+    /// Lanes of one hash.
+    #[serde(deserialize_with = "text::deserialize")]
+    pub parallelism: u32,
+    /// Hashes computed at the same time; `None` is one for each core.
+    #[serde(default, deserialize_with = "text::option::deserialize")]
+    pub threads: Option<usize>,
+    /// Requests that may wait for a thread; one more is turned away.
+    #[serde(deserialize_with = "text::deserialize")]
+    pub queue: usize,
+}
+
+/// Signing keys.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Keys {
+    /// The algorithm of keys made from now on.
+    pub algorithm: SigningAlgorithm,
+    /// From the publication of the next key to its first signature.
+    #[serde(with = "text::duration")]
+    pub publish_ahead: Duration,
+    /// How often a replica looks for keys that another one made; never longer than `publish_ahead`.
+    #[serde(with = "text::duration")]
+    pub poll_every: Duration,
+}
+
+/// The HTTP server's limits.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Http {
+    /// Threads that serve requests; `None` is one for each core.
+    #[serde(default, deserialize_with = "text::option::deserialize")]
+    pub workers: Option<usize>,
+    /// The longest request body in bytes.
+    #[serde(deserialize_with = "text::deserialize")]
+    pub body_limit: usize,
+    /// From a request's arrival to its answer.
+    #[serde(with = "text::duration")]
+    pub request_timeout: Duration,
+    /// From a connection's start to the end of its request's header.
+    #[serde(with = "text::duration")]
+    pub header_timeout: Duration,
+    /// How long an idle connection stays open.
+    #[serde(with = "text::duration")]
+    pub keep_alive: Duration,
+    /// How long open requests may take to finish once the server is told to stop.
+    #[serde(with = "text::duration")]
+    pub drain_timeout: Duration,
+    /// Open connections of one worker.
+    #[serde(deserialize_with = "text::deserialize")]
+    pub max_connections: usize,
+    /// The proxies whose forwarding headers are believed.
+    #[serde(deserialize_with = "text::networks")]
+    pub trusted_proxies: Vec<IpNet>,
+}
+
+/// The pool of database connections.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Database {
+    /// Connections of one server process.
+    #[serde(deserialize_with = "text::deserialize")]
+    pub max_connections: u32,
+    /// How long a request waits for a connection.
+    #[serde(with = "text::duration")]
+    pub acquire_timeout: Duration,
+    /// Prepared statements kept for each connection; zero suits a pooler in transaction mode.
+    #[serde(deserialize_with = "text::deserialize")]
+    pub statement_cache: usize,
+}
+
+/// The deletion of expired families.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Janitor {
+    /// From one sweep to the next.
+    #[serde(with = "text::duration")]
+    pub every: Duration,
+    /// Families deleted by one statement.
+    #[serde(deserialize_with = "text::deserialize")]
+    pub batch: u32,
+}
+
+/// The log.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Log {
+    /// The form of a line.
+    pub format: LogFormat,
+    /// What is logged, as directives of `tracing_subscriber::EnvFilter`.
+    #[serde(deserialize_with = "text::log_filter")]
+    pub filter: String,
+}
+
+/// The form of a line in the log.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Pretty,
+    /// For machines: one JSON object a line.
+    Json,
+}

@@ -1,0 +1,78 @@
+//! What somebody meant who wrote the name of a setting wrongly.
+
+use super::{
+    layers::Origin,
+    table::{SETTINGS, Setting},
+};
+
+/// The end of the sentence about an unknown setting.
+pub(super) fn hint(key: &str, origin: &Origin) -> String {
+    match (nearest(key), origin) {
+        (Some(setting), Origin::DotEnv(_) | Origin::Variable(_)) => {
+            format!("did you mean \"{}\" ({})?", setting.key, setting.variable())
+        }
+        (Some(setting), Origin::File(_) | Origin::Default) => format!("did you mean \"{}\"?", setting.key),
+        (None, _) => format!("expected one of {}", neighbours(key).join(", ")),
+    }
+}
+
+/// The setting whose key is a few letters away, or whose name stands there without its section.
+fn nearest(key: &str) -> Option<&'static Setting> {
+    let near = |setting: &&'static Setting| {
+        let distance = distance(key, setting.key);
+        (distance <= (key.len() / 4).clamp(1, 3)).then_some(distance)
+    };
+    let by_letters = SETTINGS.iter().filter(|setting| near(setting).is_some()).min_by_key(near);
+    by_letters.or_else(|| SETTINGS.iter().find(|setting| setting.name() == key))
+}
+
+/// The settings of the section that was named, else the top ones and the sections.
+fn neighbours(key: &str) -> Vec<String> {
+    let section = key.split('.').next().unwrap_or_default();
+    let within: Vec<String> = SETTINGS
+        .iter()
+        .filter(|setting| setting.section() == section)
+        .map(|setting| setting.key.to_owned())
+        .collect();
+    if !section.is_empty() && !within.is_empty() {
+        return within;
+    }
+    let mut all: Vec<String> = SETTINGS
+        .iter()
+        .map(|setting| match setting.section() {
+            "" => setting.key.to_owned(),
+            section => format!("{section}.*"),
+        })
+        .collect();
+    all.dedup();
+    all
+}
+
+/// How many letters must be put in, left out or exchanged to make one text of the other (Levenshtein).
+fn distance(from: &str, to: &str) -> usize {
+    let mut row: Vec<usize> = (0..=to.chars().count()).collect();
+    for (above, letter) in from.chars().enumerate() {
+        let mut next = vec![above + 1];
+        for ((wanted, diagonal), up) in to.chars().zip(&row).zip(row.iter().skip(1)) {
+            let left = next.last().copied().unwrap_or_default();
+            next.push((diagonal + usize::from(letter != wanted)).min(up + 1).min(left + 1));
+        }
+        row = next;
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::distance;
+
+    #[test]
+    fn a_distance_counts_letters() {
+        for (from, to, expected) in
+            [("", "", 0), ("", "ab", 2), ("kitten", "sitting", 3), ("leeway", "leway", 1)]
+        {
+            assert_eq!(distance(from, to), expected, "{from} to {to}");
+            assert_eq!(distance(to, from), expected, "{to} to {from}");
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! The one list of all settings, in the order in which they are shown.
+
+use self::{
+    Default::{Text, Unset},
+    Kind::{Algorithm, Database, Duration, Filter, Format, Issuer, Listen, Networks, Number, Path, Secret},
+};
+
+/// What every part of this module knows of a setting.
+pub(super) struct Setting {
+    /// Its place in the file: `section.name`, or a name alone at the top.
+    pub(super) key: &'static str,
+    pub(super) default: Default,
+    pub(super) kind: Kind,
+    /// One sentence for an operator.
+    pub(super) doc: &'static str,
+}
+
+/// What applies when nothing is set.
+#[derive(Clone, Copy)]
+pub(super) enum Default {
+    /// This, in the form a variable has.
+    Text(&'static str),
+    /// Nothing: the words say what happens then.
+    Unset(&'static str),
+}
+
+impl Default {
+    pub(super) fn text(self) -> Option<&'static str> {
+        match self {
+            Text(text) => Some(text),
+            Unset(_) => None,
+        }
+    }
+}
+
+/// The form of a value.
+#[derive(Clone, Copy)]
+pub(super) enum Kind {
+    Algorithm,
+    Database,
+    Duration,
+    Filter,
+    Format,
+    Issuer,
+    Listen,
+    Networks,
+    Number,
+    Path,
+    Secret,
+}
+
+impl Kind {
+    /// What would be right, to end a sentence with.
+    pub(super) fn expected(self) -> &'static str {
+        match self {
+            Algorithm => "ES256, EdDSA or RS256",
+            Database => {
+                "sqlite:PATH, sqlite::memory: or postgres://USER:PASSWORD@HOST/NAME, \
+                 with reserved characters in the password written as %XX"
+            }
+            Duration => "a duration such as 15m, 36h or 7d",
+            Filter => "log directives such as info or info,heirloom=debug",
+            Format => "pretty or json",
+            Issuer => {
+                "an http or https URL such as https://id.example.com, in lower case and without query, \
+                 fragment, user or slash at the end"
+            }
+            Listen => "an address with a port such as 127.0.0.1:8080, [::]:8080 or localhost:8080",
+            Networks => "networks or addresses with commas between them such as 10.0.0.0/8,192.0.2.7",
+            Number => "a whole number",
+            Path => "a path",
+            Secret => "text",
+        }
+    }
+
+    /// Whether a value of this form may hold what must not be shown.
+    pub(super) fn is_secret(self) -> bool {
+        match self {
+            Database | Secret => true,
+            Algorithm | Duration | Filter | Format | Issuer | Listen | Networks | Number | Path => false,
+        }
+    }
+}
+
+impl Setting {
+    const fn new(key: &'static str, default: Default, kind: Kind, doc: &'static str) -> Self {
+        Self { key, default, kind, doc }
+    }
+
+    pub(super) fn find(key: &str) -> Option<&'static Self> {
+        SETTINGS.iter().find(|setting| setting.key == key)
+    }
+
+    /// The variable that sets it.
+    pub(super) fn variable(&self) -> String {
+        format!("{PREFIX}{}", self.key.to_uppercase().replace('.', "__"))
+    }
+
+    /// The section it stands in; empty at the top.
+    pub(super) fn section(&self) -> &'static str {
+        self.key.split_once('.').map_or("", |(section, _)| section)
+    }
+
+    /// Its name within the section.
+    pub(super) fn name(&self) -> &'static str {
+        self.key.split_once('.').map_or(self.key, |(_, name)| name)
+    }
+}
+
+/// What the names of our variables begin with.
+pub(super) const PREFIX: &str = "HEIRLOOM_";
+
+/// Where the embedded store is within the data folder.
+pub(super) const DATABASE_FILE: &str = "heirloom.db";
+
+/// Variables with our prefix that only `docker-compose.yml` reads, from the same `.env`.
+pub(super) const COMPOSE_ONLY: [&str; 2] = ["HEIRLOOM_IMAGE", "HEIRLOOM_PUBLISH"];
+
+pub(super) static SETTINGS: &[Setting] = &[
+    Setting::new(
+        "listen",
+        Text("127.0.0.1:8080"),
+        Listen,
+        "Where the server listens; port 0 takes a free one.",
+    ),
+    Setting::new(
+        "issuer",
+        Unset("http:// and the listen address"),
+        Issuer,
+        "The URL that clients and resource services know this server by; without a slash at the end.",
+    ),
+    Setting::new(
+        "database_url",
+        Text("sqlite:./heirloom-data/heirloom.db"),
+        Database,
+        "The store: sqlite:PATH, sqlite::memory: or postgres://…; if not set, heirloom.db in the data folder.",
+    ),
+    Setting::new(
+        "data_dir",
+        Text("./heirloom-data"),
+        Path,
+        "The folder of the embedded store and of a master key made by the server.",
+    ),
+    Setting::new(
+        "master_key",
+        Unset("on the embedded store, made in the data folder"),
+        Secret,
+        "32 bytes in base64 (heirloom keys new-master); several with commas, the first one active.",
+    ),
+    Setting::new(
+        "master_key_file",
+        Unset("no file"),
+        Path,
+        "A file with the master keys, instead of the setting itself.",
+    ),
+    Setting::new("tokens.access_ttl", Text("15m"), Duration, "How long an access token is valid."),
+    Setting::new("tokens.idle_ttl", Text("7d"), Duration, "How long a login lasts without a refresh."),
+    Setting::new("tokens.absolute_ttl", Text("90d"), Duration, "How long a login lasts at most."),
+    Setting::new(
+        "tokens.leeway",
+        Text("30s"),
+        Duration,
+        "How long a spent refresh token may be retried, at most half of access_ttl; 0s is strict.",
+    ),
+    Setting::new("passwords.memory_kib", Text("19456"), Number, "Memory of one argon2id hash in KiB."),
+    Setting::new("passwords.iterations", Text("2"), Number, "Passes of argon2id over that memory."),
+    Setting::new("passwords.parallelism", Text("1"), Number, "Lanes of one argon2id hash."),
+    Setting::new(
+        "passwords.threads",
+        Unset("one for each core"),
+        Number,
+        "Hashes computed at the same time.",
+    ),
+    Setting::new(
+        "passwords.queue",
+        Text("64"),
+        Number,
+        "Logins that may wait for a hash before one gets a 503.",
+    ),
+    Setting::new("keys.algorithm", Text("ES256"), Algorithm, "New signing keys are ES256, EdDSA or RS256."),
+    Setting::new(
+        "keys.publish_ahead",
+        Text("10m"),
+        Duration,
+        "How long the next signing key is published before it signs.",
+    ),
+    Setting::new(
+        "keys.poll_every",
+        Text("5s"),
+        Duration,
+        "How often a replica looks for the others' new keys.",
+    ),
+    Setting::new("http.workers", Unset("one for each core"), Number, "Threads that serve requests."),
+    Setting::new("http.body_limit", Text("65536"), Number, "The longest request body in bytes."),
+    Setting::new("http.request_timeout", Text("10s"), Duration, "How long a request may take."),
+    Setting::new(
+        "http.header_timeout",
+        Text("5s"),
+        Duration,
+        "How long a request's header may take to arrive.",
+    ),
+    Setting::new("http.keep_alive", Text("75s"), Duration, "How long an idle connection stays open."),
+    Setting::new(
+        "http.drain_timeout",
+        Text("10s"),
+        Duration,
+        "How long open requests may take to finish when the server is told to stop.",
+    ),
+    Setting::new("http.max_connections", Text("10000"), Number, "Open connections of one worker at most."),
+    Setting::new(
+        "http.trusted_proxies",
+        Text(""),
+        Networks,
+        "Proxies whose forwarding headers are believed: networks or addresses with commas.",
+    ),
+    Setting::new("database.max_connections", Text("10"), Number, "Database connections of one server."),
+    Setting::new(
+        "database.acquire_timeout",
+        Text("3s"),
+        Duration,
+        "How long a request waits for a connection.",
+    ),
+    Setting::new(
+        "database.statement_cache",
+        Text("100"),
+        Number,
+        "Prepared statements kept for each connection; 0 behind a pooler in transaction mode.",
+    ),
+    Setting::new("janitor.every", Text("1m"), Duration, "How often expired logins are deleted."),
+    Setting::new("janitor.batch", Text("1000"), Number, "How many one statement deletes."),
+    Setting::new("log.format", Text("pretty"), Format, "How a line is written: pretty or json."),
+    Setting::new("log.filter", Text("info"), Filter, "What is logged, such as info,heirloom=debug."),
+];

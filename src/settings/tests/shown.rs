@@ -1,0 +1,132 @@
+//! What is shown of the settings: `config print`, `Debug`, `.env.example`, and the table behind them.
+
+use std::{collections::BTreeSet, fs};
+
+use serde_json::{Value, json};
+
+use super::{Place, Settings, load};
+use crate::settings::{env_example, table::SETTINGS};
+
+const SECRETS: [(&str, &str); 2] = [
+    ("HEIRLOOM_MASTER_KEY", "hush"),
+    ("HEIRLOOM_DATABASE_URL", "postgres://u:hush@h/d?sslpassword=hush&a=b"),
+];
+
+#[test]
+fn the_table_has_every_field_and_nothing_else() {
+    let fields = serde_json::to_value(Settings::default()).unwrap();
+    let mut keys = BTreeSet::new();
+    for (name, value) in fields.as_object().unwrap() {
+        match value {
+            Value::Object(section) => keys.extend(section.keys().map(|field| format!("{name}.{field}"))),
+            _ => _ = keys.insert(name.clone()),
+        }
+    }
+    let table: BTreeSet<String> = SETTINGS.iter().map(|setting| setting.key.to_owned()).collect();
+    assert_eq!(keys, table);
+    assert_eq!(table.len(), SETTINGS.len(), "no key stands there twice");
+}
+
+#[test]
+fn every_setting_can_be_set_by_its_variable() {
+    let samples = [("issuer", "https://id.test"), ("master_key", "key"), ("master_key_file", "key")];
+    for setting in SETTINGS {
+        let sample = samples.iter().find(|(key, _)| *key == setting.key).map(|(_, sample)| *sample);
+        let number = setting.key.ends_with("threads") || setting.key.ends_with("workers");
+        let value = sample.or(setting.default.text()).or(number.then_some("2")).unwrap();
+        let settings = load(&[(&setting.variable(), if value.is_empty() { "10.0.0.0/8" } else { value })]);
+        let from = &settings.to_json()[setting.key]["from"];
+        assert_eq!(from, &json!(format!("the variable {}", setting.variable())));
+        assert!(!settings.to_json()[setting.key]["value"].is_null());
+    }
+}
+
+#[test]
+fn the_example_in_the_repository_is_up_to_date() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/.env.example");
+    let found = fs::read_to_string(file).unwrap();
+    assert_eq!(found, env_example(), ".env.example must hold what settings::env_example() gives");
+}
+
+#[test]
+fn the_example_is_a_file_that_can_be_used_as_it_is() {
+    let settings = Place::new().with(".env", &env_example()).load(&[]).unwrap();
+    assert_eq!(settings.issuer.unwrap().as_str(), "http://127.0.0.1:8080");
+}
+
+#[test]
+fn the_example_with_everything_taken_in_gives_the_defaults() {
+    let all: String = env_example()
+        .lines()
+        .map(|line| line.strip_prefix("# ").filter(|rest| rest.starts_with("HEIRLOOM_")).unwrap_or(line))
+        .filter(|line| *line != "HEIRLOOM_ISSUER=http://127.0.0.1:8080")
+        .flat_map(|line| [line, "\n"])
+        .collect();
+    let settings = Place::new().with(".env", &all).load(&[]).unwrap();
+    let values = |settings: &Settings| serde_json::to_value(settings).unwrap();
+    assert_eq!(values(&settings), values(&Settings::default()));
+    for setting in SETTINGS {
+        let written = env_example().matches(&format!("{}=", setting.variable())).count();
+        assert_eq!(written, 1, "{}", setting.key);
+    }
+}
+
+#[test]
+fn what_is_printed_reads_back_as_the_same_settings() {
+    let odd = [
+        ("HEIRLOOM_DATA_DIR", "a \"quoted\" \\ dir\t\u{1}é"),
+        ("HEIRLOOM_TOKENS__ACCESS_TTL", "5400s"),
+        ("HEIRLOOM_HTTP__TRUSTED_PROXIES", "10.0.0.0/8,::1"),
+        ("HEIRLOOM_HTTP__WORKERS", "3"),
+        ("HEIRLOOM_KEYS__ALGORITHM", "EdDSA"),
+    ];
+    for variables in [&[][..], &odd] {
+        let settings = load(variables);
+        let again = Place::new().with("heirloom.toml", &settings.to_toml_string()).load(&[]).unwrap();
+        assert_eq!(serde_json::to_value(&again).unwrap(), serde_json::to_value(&settings).unwrap());
+    }
+}
+
+#[test]
+fn what_is_printed_names_the_origins() {
+    let place = Place::new().with("heirloom.toml", "[tokens]\naccess_ttl = \"5400s\"\n");
+    let place = place.with(".env", "HEIRLOOM_LOG__FORMAT=json\n");
+    let toml = place.load(&[("HEIRLOOM_HTTP__BODY_LIMIT", "2048")]).unwrap().to_toml_string();
+    let squeezed: Vec<String> =
+        toml.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    for line in [
+        r#"listen = "127.0.0.1:8080" # default"#,
+        "# issuer = # not set: http:// and the listen address",
+        "[tokens]",
+        r#"access_ttl = "1h 30m" # from heirloom.toml"#,
+        "body_limit = 2048 # from the variable HEIRLOOM_HTTP__BODY_LIMIT",
+        r#"format = "json" # from HEIRLOOM_LOG__FORMAT in .env"#,
+        "trusted_proxies = [] # default",
+    ] {
+        assert!(squeezed.iter().any(|found| found == line), "{toml}\nlacks {line}");
+    }
+    let columns: BTreeSet<Option<usize>> =
+        toml.lines().filter(|line| line.contains(" = ")).map(|line| line.rfind("  # ")).collect();
+    assert_eq!(columns.len(), 1, "{toml}");
+}
+
+#[test]
+fn what_is_printed_for_programs_has_value_and_origin() {
+    let json = load(&[("HEIRLOOM_JANITOR__BATCH", "5")]).to_json();
+    assert_eq!(json["janitor.batch"], json!({ "value": 5, "from": "the variable HEIRLOOM_JANITOR__BATCH" }));
+    assert_eq!(json["http.workers"], json!({ "value": null, "from": "the default" }));
+    assert_eq!(json.as_object().unwrap().len(), SETTINGS.len());
+}
+
+#[test]
+fn secrets_are_masked_everywhere() {
+    let settings = load(&SECRETS);
+    for shown in
+        [settings.to_toml_string(), settings.to_json().to_string(), format!("{settings:?} {settings:#?}")]
+    {
+        assert!(!shown.contains("hush"), "{shown}");
+        assert!(shown.contains("postgres://u:***@h/d?sslpassword=***&a=b"), "{shown}");
+    }
+    assert_eq!(settings.to_json()["master_key"]["value"], "(set)");
+    assert_eq!(settings.master_key.unwrap().expose(), "hush");
+}

@@ -1,0 +1,115 @@
+//! How values are read from text and written back. Every layer gives text in the end: a variable is nothing
+//! else, and a number in TOML reads as its digits, so `yes` or 2.7 never passes for a number.
+//!
+//! The errors made here are never shown: the table says what a setting expects.
+
+use std::{fmt::Display, net::IpAddr, str::FromStr};
+
+use ipnet::IpNet;
+use serde::{Deserialize, Deserializer, Serializer, de::Error};
+use tracing_subscriber::EnvFilter;
+
+pub(super) fn deserialize<'de, D: Deserializer<'de>, T: FromStr>(from: D) -> Result<T, D::Error> {
+    parse(&String::deserialize(from)?)
+}
+
+pub(super) fn serialize<S: Serializer, T: Display>(value: &T, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(value)
+}
+
+/// A list with commas, or a list of texts; an address alone is the network of that one address.
+pub(super) fn networks<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<IpNet>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Either {
+        Text(String),
+        List(Vec<String>),
+    }
+    let parts = match Either::deserialize(from)? {
+        Either::Text(text) if text.trim().is_empty() => Vec::new(),
+        Either::Text(text) => text.split(',').map(str::to_owned).collect(),
+        Either::List(list) => list,
+    };
+    parts
+        .iter()
+        .map(|part| part.trim())
+        .map(|part| parse(part).or_else(|_: D::Error| parse::<IpAddr, _>(part).map(IpNet::from)))
+        .collect()
+}
+
+pub(super) fn log_filter<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    let text = String::deserialize(from)?;
+    parse::<EnvFilter, _>(&text).map(|_| text)
+}
+
+fn parse<T: FromStr, E: Error>(text: &str) -> Result<T, E> {
+    text.parse().map_err(|_| E::custom("does not parse"))
+}
+
+pub(super) mod option {
+    use super::{Deserialize, Deserializer, Display, FromStr, Serializer, parse};
+
+    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>, T: FromStr>(
+        from: D,
+    ) -> Result<Option<T>, D::Error> {
+        Option::<String>::deserialize(from)?.map(|text| parse(&text)).transpose()
+    }
+
+    #[expect(clippy::ref_option, reason = "serde's signature")]
+    pub(in super::super) fn serialize<S: Serializer, T: Display>(
+        value: &Option<T>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        match value {
+            Some(value) => to.collect_str(value),
+            None => to.serialize_none(),
+        }
+    }
+}
+
+/// `15m`, `7d`, `1h 30m`.
+pub(super) mod duration {
+    use std::time::Duration;
+
+    use super::{Deserializer, Serializer};
+
+    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+        super::deserialize(from).map(|duration: humantime::Duration| duration.into())
+    }
+
+    pub(in super::super) fn serialize<S: Serializer>(value: &Duration, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&text(*value))
+    }
+
+    /// Days are the longest unit, as in the defaults: `humantime` itself would make months and seconds of 90 days.
+    pub(in super::super) fn text(duration: Duration) -> String {
+        let days = duration.as_secs() / 86_400;
+        let rest = Duration::new(duration.as_secs() % 86_400, duration.subsec_nanos());
+        match (days, rest.is_zero()) {
+            (0, _) => humantime::format_duration(rest).to_string(),
+            (days, true) => format!("{days}d"),
+            (days, false) => format!("{days}d {}", humantime::format_duration(rest)),
+        }
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::{Duration, text};
+
+        #[test]
+        fn a_duration_reads_as_it_was_meant() {
+            let minutes = Duration::from_mins;
+            for (duration, expected) in [
+                (Duration::ZERO, "0s"),
+                (Duration::from_millis(1500), "1s 500ms"),
+                (minutes(90), "1h 30m"),
+                (minutes(24 * 60), "1d"),
+                (minutes(90 * 24 * 60), "90d"),
+                (minutes(90 * 24 * 60 + 61), "90d 1h 1m"),
+            ] {
+                assert_eq!(text(duration), expected);
+                assert_eq!(expected.parse::<humantime::Duration>().map(Duration::from), Ok(duration));
+            }
+        }
+    }
+}

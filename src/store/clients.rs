@@ -1,0 +1,222 @@
+//! Clients and their secrets.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use crate::domain::client::{Client, ClientKind, Party};
+use crate::domain::ids::ClientId;
+use crate::domain::lifetimes::LifetimeOverrides;
+use crate::domain::secrets::SecretHash;
+use crate::store::row::{from_json, row, to_json};
+use crate::store::{Db, StoreError, Tx, on, within};
+
+macro_rules! columns {
+    () => {
+        "id, confidential, first_party, redirect_uris, grants, scopes, audiences, access_ttl_ms, idle_ttl_ms, \
+         absolute_ttl_ms, leeway_ms, created_at"
+    };
+}
+
+row! {
+    struct ClientRow {
+        id: String,
+        confidential: bool,
+        first_party: bool,
+        redirect_uris: String,
+        grants: String,
+        scopes: String,
+        audiences: String,
+        access_ttl_ms: Option<i64>,
+        idle_ttl_ms: Option<i64>,
+        absolute_ttl_ms: Option<i64>,
+        leeway_ms: Option<i64>,
+        created_at: DateTime<Utc>,
+    }
+}
+
+impl ClientRow {
+    fn with_secrets(self, secrets: Vec<SecretHash>) -> Result<Client, StoreError> {
+        let id = self.id.clone();
+        let corrupt = |what| StoreError::corrupt("clients", &id, what);
+        let millis = |stored: Option<i64>| {
+            stored
+                .map(|millis| u64::try_from(millis).map(Duration::from_millis))
+                .transpose()
+                .map_err(|_| corrupt("lifetime"))
+        };
+        Ok(Client {
+            id: self.id.parse().map_err(|_| corrupt("id"))?,
+            kind: if self.confidential { ClientKind::Confidential(secrets) } else { ClientKind::Public },
+            party: if self.first_party { Party::First } else { Party::Third },
+            redirect_uris: from_json(&self.redirect_uris).ok_or_else(|| corrupt("redirect_uris"))?,
+            grants: from_json::<BTreeSet<_>>(&self.grants).ok_or_else(|| corrupt("grants"))?,
+            scopes: self.scopes.parse().map_err(|_| corrupt("scopes"))?,
+            audiences: from_json(&self.audiences).ok_or_else(|| corrupt("audiences"))?,
+            lifetimes: LifetimeOverrides {
+                access_ttl: millis(self.access_ttl_ms)?,
+                idle_ttl: millis(self.idle_ttl_ms)?,
+                absolute_ttl: millis(self.absolute_ttl_ms)?,
+                leeway: millis(self.leeway_ms)?,
+            },
+            created_at: self.created_at,
+        })
+    }
+}
+
+fn millis(duration: Option<Duration>) -> Option<i64> {
+    duration.map(|duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// Adds a client, without secrets.
+///
+/// # Errors
+/// [`StoreError::Exists`] when there is or was a client of this id.
+pub async fn insert(tx: &mut Tx, client: &Client) -> Result<(), StoreError> {
+    if insert_if_new(tx, client).await? { Ok(()) } else { Err(StoreError::Exists) }
+}
+
+/// Adds a client unless there is or was one of its id; `false` then.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn insert_if_new(tx: &mut Tx, client: &Client) -> Result<bool, StoreError> {
+    const SQL: &str = concat!(
+        "INSERT INTO clients (",
+        columns!(),
+        ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT (id) DO NOTHING"
+    );
+    let added = within!(tx, conn => sqlx::query(SQL)
+        .bind(client.id.as_str())
+        .bind(matches!(client.kind, ClientKind::Confidential(_)))
+        .bind(client.party == Party::First)
+        .bind(to_json(&client.redirect_uris))
+        .bind(to_json(&client.grants))
+        .bind(client.scopes.to_string())
+        .bind(to_json(&client.audiences))
+        .bind(millis(client.lifetimes.access_ttl))
+        .bind(millis(client.lifetimes.idle_ttl))
+        .bind(millis(client.lifetimes.absolute_ttl))
+        .bind(millis(client.lifetimes.leeway))
+        .bind(client.created_at)
+        .execute(conn).await.map(|done| done.rows_affected()))?;
+    Ok(added > 0)
+}
+
+/// Stores what can be changed of a client: all but its id, its kind and its secrets. `false` when there is none.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn update(tx: &mut Tx, client: &Client) -> Result<bool, StoreError> {
+    const SQL: &str = "UPDATE clients SET first_party = $2, redirect_uris = $3, grants = $4, scopes = $5, \
+         audiences = $6, access_ttl_ms = $7, idle_ttl_ms = $8, absolute_ttl_ms = $9, leeway_ms = $10 \
+         WHERE id = $1 AND removed_at IS NULL";
+    let done = within!(tx, conn => sqlx::query(SQL)
+        .bind(client.id.as_str())
+        .bind(client.party == Party::First)
+        .bind(to_json(&client.redirect_uris))
+        .bind(to_json(&client.grants))
+        .bind(client.scopes.to_string())
+        .bind(to_json(&client.audiences))
+        .bind(millis(client.lifetimes.access_ttl))
+        .bind(millis(client.lifetimes.idle_ttl))
+        .bind(millis(client.lifetimes.absolute_ttl))
+        .bind(millis(client.lifetimes.leeway))
+        .execute(conn).await.map(|done| done.rows_affected()))?;
+    Ok(done > 0)
+}
+
+/// Finds a client that was not removed, with those of its secrets that are valid at `now`.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn find(db: &Db, id: &ClientId, now: DateTime<Utc>) -> Result<Option<Client>, StoreError> {
+    const SQL: &str = concat!("SELECT ", columns!(), " FROM clients WHERE id = $1 AND removed_at IS NULL");
+    const SECRETS: &str = "SELECT secret_hash FROM client_secrets \
+         WHERE client_id = $1 AND (expires_at IS NULL OR expires_at > $2) ORDER BY id";
+    let row: Option<ClientRow> =
+        on!(db, conn => sqlx::query_as(SQL).bind(id.as_str()).fetch_optional(conn).await)?;
+    let Some(row) = row else { return Ok(None) };
+    let secrets: Vec<(Vec<u8>,)> = if row.confidential {
+        on!(db, conn => sqlx::query_as(SECRETS).bind(id.as_str()).bind(now).fetch_all(conn).await)?
+    } else {
+        Vec::new()
+    };
+    let secrets = secrets
+        .iter()
+        .map(|(hash,)| {
+            SecretHash::from_stored(hash).ok_or_else(|| StoreError::corrupt("client_secrets", id, "hash"))
+        })
+        .collect::<Result<_, _>>()?;
+    row.with_secrets(secrets).map(Some)
+}
+
+/// Every client that was not removed, by id, without secrets.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn list(db: &Db) -> Result<Vec<Client>, StoreError> {
+    const SQL: &str = concat!("SELECT ", columns!(), " FROM clients WHERE removed_at IS NULL ORDER BY id");
+    let rows: Vec<ClientRow> = on!(db, conn => sqlx::query_as(SQL).fetch_all(conn).await)?;
+    rows.into_iter().map(|row| row.with_secrets(Vec::new())).collect()
+}
+
+/// Leaves a tombstone in the client's place. `false` when there is no such client.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn remove(db: &Db, id: &ClientId, now: DateTime<Utc>) -> Result<bool, StoreError> {
+    const SQL: &str = "UPDATE clients SET removed_at = $2 WHERE id = $1 AND removed_at IS NULL";
+    let done = on!(db, conn => sqlx::query(SQL).bind(id.as_str()).bind(now).execute(conn).await
+        .map(|done| done.rows_affected()))?;
+    Ok(done > 0)
+}
+
+/// Clients removed after `since`, whose families may still be live.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn removed_since(db: &Db, since: DateTime<Utc>) -> Result<Vec<ClientId>, StoreError> {
+    const SQL: &str = "SELECT id FROM clients WHERE removed_at > $1 ORDER BY id";
+    let rows: Vec<(String,)> = on!(db, conn => sqlx::query_as(SQL).bind(since).fetch_all(conn).await)?;
+    rows.into_iter().map(|(id,)| id.parse().map_err(|_| StoreError::corrupt("clients", &id, "id"))).collect()
+}
+
+/// Adds a secret.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn add_secret(
+    tx: &mut Tx,
+    id: Uuid,
+    client: &ClientId,
+    hash: &SecretHash,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    const SQL: &str =
+        "INSERT INTO client_secrets (id, client_id, secret_hash, created_at) VALUES ($1, $2, $3, $4)";
+    within!(tx, conn => sqlx::query(SQL)
+        .bind(id).bind(client.as_str()).bind(hash.as_bytes()).bind(now)
+        .execute(conn).await.map(|_| ()))?;
+    Ok(())
+}
+
+/// Lets a client's present secrets end at `at`, unless they end before; forgets those that ended before `now`.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn expire_secrets(
+    tx: &mut Tx,
+    client: &ClientId,
+    at: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    const FORGET: &str = "DELETE FROM client_secrets WHERE client_id = $1 AND expires_at <= $2";
+    const EXPIRE: &str = "UPDATE client_secrets SET expires_at = $2 \
+         WHERE client_id = $1 AND (expires_at IS NULL OR expires_at > $2)";
+    within!(tx, conn => sqlx::query(FORGET).bind(client.as_str()).bind(now).execute(conn).await.map(|_| ()))?;
+    within!(tx, conn => sqlx::query(EXPIRE).bind(client.as_str()).bind(at).execute(conn).await.map(|_| ()))?;
+    Ok(())
+}

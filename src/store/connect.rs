@@ -1,0 +1,128 @@
+//! Opening the database, and asking how it is.
+
+use std::path::Path;
+use std::str::FromStr as _;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use sqlx::Connection as _;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+
+use crate::store::{Db, StoreError};
+
+/// A connection idle for longer than this is tried before it is used: the server may have gone and come back.
+const TRUSTED_IDLE: Duration = Duration::from_millis(500);
+
+/// A pool's bounds.
+#[derive(Debug, Clone, Copy)]
+pub struct PoolBounds {
+    /// Connections at most.
+    pub max_connections: u32,
+    /// How long a request waits for one.
+    pub acquire_timeout: Duration,
+    /// Prepared statements that each connection keeps; with none they do not survive a statement, which suits a
+    /// pooler in transaction mode.
+    pub statement_cache: usize,
+}
+
+impl Db {
+    /// Connects to a PostgreSQL-compatible server, lazily: a server that is down now may be up later.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the URL cannot be read.
+    pub fn postgres(url: &str, bounds: PoolBounds) -> Result<Self, StoreError> {
+        let options = quietly(
+            PgConnectOptions::from_str(url)?
+                .application_name("heirloom")
+                .statement_cache_capacity(bounds.statement_cache),
+        );
+        let pool = PgPoolOptions::new()
+            .max_connections(bounds.max_connections)
+            .acquire_timeout(bounds.acquire_timeout)
+            .test_before_acquire(false)
+            .before_acquire(|connection, meta| {
+                Box::pin(async move {
+                    if meta.idle_for > TRUSTED_IDLE {
+                        connection.ping().await?;
+                    }
+                    Ok(true)
+                })
+            })
+            .connect_lazy_with(options);
+        Ok(Self::Postgres(pool))
+    }
+
+    /// Opens or makes a SQLite file.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be opened.
+    pub async fn sqlite_file(path: &Path, bounds: PoolBounds) -> Result<Self, StoreError> {
+        let options = SqliteConnectOptions::new().filename(path).create_if_missing(true);
+        Self::sqlite(options, bounds).await
+    }
+
+    /// Makes a SQLite database in memory: gone with the process.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn sqlite_memory(bounds: PoolBounds) -> Result<Self, StoreError> {
+        Self::sqlite(SqliteConnectOptions::from_str("sqlite::memory:")?, bounds).await
+    }
+
+    /// One connection: SQLite has one writer at a time anyway, and a queue in the pool is fair where SQLite's
+    /// busy handler only tries its luck. It is never closed, for a memory database would go with it.
+    async fn sqlite(options: SqliteConnectOptions, bounds: PoolBounds) -> Result<Self, StoreError> {
+        let options = options
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            // Commands of other processes write to the same file.
+            .busy_timeout(bounds.acquire_timeout);
+        let pool = SqlitePoolOptions::new()
+            .max_connections(1)
+            .min_connections(1)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .test_before_acquire(false)
+            .acquire_timeout(bounds.acquire_timeout)
+            .connect_with(quietly(options))
+            .await?;
+        Ok(Self::Sqlite(pool))
+    }
+
+    /// Closes every connection, once it is idle.
+    pub async fn close(&self) {
+        match self {
+            Self::Postgres(pool) => pool.close().await,
+            Self::Sqlite(pool) => pool.close().await,
+        }
+    }
+
+    /// Asks the database for its time: proof that it answers, and a check of our clock. SQLite has no clock of its
+    /// own, so it gives none.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn time(&self) -> Result<Option<DateTime<Utc>>, StoreError> {
+        match self {
+            Self::Postgres(pool) => {
+                let (now,) = sqlx::query_as("SELECT clock_timestamp()").fetch_one(pool).await?;
+                Ok(Some(now))
+            }
+            Self::Sqlite(pool) => {
+                let (_,): (i64,) = sqlx::query_as("SELECT 1").fetch_one(pool).await?;
+                Ok(None)
+            }
+        }
+    }
+}
+
+/// Statements are logged (never their parameters) when somebody asks for it: `HEIRLOOM_LOG__FILTER=sqlx::query=debug`.
+fn quietly<O: sqlx::ConnectOptions>(options: O) -> O {
+    if tracing::enabled!(target: "sqlx::query", tracing::Level::DEBUG) {
+        options
+    } else {
+        options.disable_statement_logging()
+    }
+}

@@ -1,0 +1,66 @@
+//! What can go wrong below.
+
+use std::fmt;
+
+/// A statement that did not do what it should. None of these says anything about a token: the client may retry.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database cannot be reached or cannot work now.
+    #[error("the database is unavailable")]
+    Unavailable(#[source] sqlx::Error),
+    /// What was to be added is there already.
+    #[error("it exists already")]
+    Exists,
+    /// A row that cannot be: damaged, or written by other hands.
+    #[error("{table} {id}: {what}")]
+    Corrupt {
+        /// The table.
+        table: &'static str,
+        /// The row's key.
+        id: String,
+        /// What is wrong with it.
+        what: &'static str,
+    },
+    /// The database refused the statement: a fault of ours.
+    #[error("the database refused a statement")]
+    Refused(#[source] sqlx::Error),
+}
+
+impl StoreError {
+    pub(crate) fn corrupt(table: &'static str, id: impl fmt::Display, what: &'static str) -> Self {
+        Self::Corrupt { table, id: id.to_string(), what }
+    }
+
+    /// Whether running the same transaction again may succeed: it surely did nothing, because another one stood in
+    /// its way (serialization failure or deadlock in PostgreSQL and those that speak its protocol).
+    pub(super) fn is_conflict(&self) -> bool {
+        let Self::Unavailable(sqlx::Error::Database(error)) = self else { return false };
+        matches!(error.code().as_deref(), Some("40001" | "40P01"))
+    }
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        let sqlx::Error::Database(database) = &error else {
+            return match error {
+                sqlx::Error::ColumnDecode { .. }
+                | sqlx::Error::ColumnNotFound(_)
+                | sqlx::Error::Decode(_) => Self::Refused(error),
+                _ => Self::Unavailable(error),
+            };
+        };
+        if database.is_unique_violation() {
+            return Self::Exists;
+        }
+        let code = database.code().unwrap_or_default();
+        // PostgreSQL: 22 data exception, 23 constraint violation, 42 syntax error or missing table. SQLite: 1
+        // SQLITE_ERROR, 19 SQLITE_CONSTRAINT (its extended codes end in that byte). All else passes, as far as
+        // anyone can tell.
+        let ours = if code.len() == 5 {
+            ["22", "23", "42"].iter().any(|class| code.starts_with(class))
+        } else {
+            code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 1 | 19))
+        };
+        if ours { Self::Refused(error) } else { Self::Unavailable(error) }
+    }
+}

@@ -1,0 +1,126 @@
+//! The schema: embedded in the binary, one folder an engine.
+
+use sqlx::SqlSafeStr as _;
+use sqlx::migrate::{Migrate as _, Migration, MigrationType, Migrator};
+
+use crate::store::{Db, StoreError, on};
+
+struct Step {
+    version: i64,
+    description: &'static str,
+    postgres: &'static str,
+    sqlite: &'static str,
+}
+
+const STEPS: [Step; 1] = [Step {
+    version: 1,
+    description: "core",
+    postgres: include_str!("../../migrations/postgres/0001_core.sql"),
+    sqlite: include_str!("../../migrations/sqlite/0001_core.sql"),
+}];
+
+/// How the database's schema compares with the one this binary knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Schema {
+    /// They are the same.
+    Current,
+    /// Migrations are missing: of none (a new database) or some.
+    TooOld {
+        /// The last migration that was applied; 0 for none.
+        version: i64,
+        /// The last one that this binary knows.
+        wanted: i64,
+    },
+    /// The database was migrated by a newer version.
+    TooNew {
+        /// The last migration that was applied.
+        version: i64,
+        /// The last one that this binary knows.
+        known: i64,
+    },
+    /// A migration was left half done, or is not the one that this binary knows under its number.
+    Damaged {
+        /// Its number.
+        version: i64,
+    },
+}
+
+/// Whether to take the engine's advisory lock while migrating.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MigrationLock {
+    /// Take it: several may migrate at once.
+    Take,
+    /// Do without, where the server or a pooler has none: only one may migrate.
+    Omit,
+}
+
+fn migrator(db: &Db) -> Migrator {
+    let sql = |step: &Step| match db {
+        Db::Postgres(_) => step.postgres,
+        Db::Sqlite(_) => step.sqlite,
+    };
+    let migration = |step: &Step| {
+        let description = step.description.into();
+        Migration::new(step.version, description, MigrationType::Simple, sql(step).into_sql_str(), false)
+    };
+    Migrator::with_migrations(STEPS.iter().map(migration).collect())
+}
+
+/// Applies what is missing.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn migrate(db: &Db, lock: MigrationLock) -> Result<(), StoreError> {
+    let mut migrator = migrator(db);
+    migrator.set_locking(lock == MigrationLock::Take);
+    on!(db, pool => migrator.run(pool).await).map_err(|error| StoreError::from(sqlx::Error::from(error)))
+}
+
+/// Compares the schemas, changing nothing.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn schema(db: &Db) -> Result<Schema, StoreError> {
+    let migrator = migrator(db);
+    let wanted = migrator.iter().map(|step| step.version).max().unwrap_or(0);
+    if !has_migrations_table(db).await? {
+        return Ok(Schema::TooOld { version: 0, wanted });
+    }
+    let (dirty, applied) = on!(db, pool => {
+        let mut connection = pool.acquire().await?;
+        let dirty = connection.dirty_version("_sqlx_migrations").await.map_err(sqlx::Error::from)?;
+        (dirty, connection.list_applied_migrations("_sqlx_migrations").await.map_err(sqlx::Error::from)?)
+    });
+    if let Some(version) = dirty {
+        return Ok(Schema::Damaged { version });
+    }
+    let version = applied.iter().map(|step| step.version).max().unwrap_or(0);
+    if version > wanted {
+        return Ok(Schema::TooNew { version, known: wanted });
+    }
+    for step in migrator.iter() {
+        match applied.iter().find(|applied| applied.version == step.version) {
+            None => return Ok(Schema::TooOld { version, wanted }),
+            Some(applied) if applied.checksum != step.checksum => {
+                return Ok(Schema::Damaged { version: step.version });
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(Schema::Current)
+}
+
+async fn has_migrations_table(db: &Db) -> Result<bool, StoreError> {
+    let count: (i64,) = match db {
+        Db::Postgres(pool) => {
+            const SQL: &str = "SELECT COUNT(*) FROM pg_catalog.pg_class \
+                 WHERE oid = to_regclass('_sqlx_migrations')";
+            sqlx::query_as(SQL).fetch_one(pool).await?
+        }
+        Db::Sqlite(pool) => {
+            const SQL: &str = "SELECT COUNT(*) FROM sqlite_master WHERE name = '_sqlx_migrations'";
+            sqlx::query_as(SQL).fetch_one(pool).await?
+        }
+    };
+    Ok(count.0 > 0)
+}

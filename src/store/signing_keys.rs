@@ -1,0 +1,159 @@
+//! Signing keys, their private halves sealed; and the master keys that were dropped.
+
+use chrono::{DateTime, Utc};
+
+use crate::store::row::row;
+use crate::store::{Db, StoreError, Tx, on, within};
+
+row! {
+    struct KeyRow {
+        kid: String,
+        position: i64,
+        algorithm: String,
+        private_sealed: Vec<u8>,
+        created_at: DateTime<Utc>,
+        signs_from: DateTime<Utc>,
+        longest_ttl_ms: i64,
+        withdrawn_at: Option<DateTime<Utc>>,
+    }
+}
+
+/// A signing key as it is stored.
+#[derive(Debug, Clone)]
+pub struct StoredKey {
+    /// Its id.
+    pub kid: String,
+    /// Its place in the succession, from 1.
+    pub position: i64,
+    /// What it signs with.
+    pub algorithm: String,
+    /// The private half, sealed under a master key.
+    pub private_sealed: Vec<u8>,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// From when on it signs, until the next one does.
+    pub signs_from: DateTime<Utc>,
+    /// The longest lifetime of an access token that it may have signed, in milliseconds.
+    pub longest_ttl_ms: i64,
+    /// Since when it must not be trusted any more.
+    pub withdrawn_at: Option<DateTime<Utc>>,
+}
+
+impl From<KeyRow> for StoredKey {
+    fn from(row: KeyRow) -> Self {
+        Self {
+            kid: row.kid,
+            position: row.position,
+            algorithm: row.algorithm,
+            private_sealed: row.private_sealed,
+            created_at: row.created_at,
+            signs_from: row.signs_from,
+            longest_ttl_ms: row.longest_ttl_ms,
+            withdrawn_at: row.withdrawn_at,
+        }
+    }
+}
+
+/// Every key, in order.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn list(db: &Db) -> Result<Vec<StoredKey>, StoreError> {
+    const SQL: &str = "SELECT kid, position, algorithm, private_sealed, created_at, signs_from, longest_ttl_ms, \
+         withdrawn_at FROM signing_keys ORDER BY position";
+    let rows: Vec<KeyRow> = on!(db, conn => sqlx::query_as(SQL).fetch_all(conn).await)?;
+    Ok(rows.into_iter().map(StoredKey::from).collect())
+}
+
+/// Adds a key unless its position is taken; `false` then.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn insert_if_next(tx: &mut Tx, key: &StoredKey) -> Result<bool, StoreError> {
+    const SQL: &str = "INSERT INTO signing_keys \
+         (kid, position, algorithm, private_sealed, created_at, signs_from, longest_ttl_ms) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (position) DO NOTHING";
+    let added = within!(tx, conn => sqlx::query(SQL)
+        .bind(&key.kid)
+        .bind(key.position)
+        .bind(&key.algorithm)
+        .bind(&key.private_sealed)
+        .bind(key.created_at)
+        .bind(key.signs_from)
+        .bind(key.longest_ttl_ms)
+        .execute(conn).await.map(|done| done.rows_affected()))?;
+    Ok(added > 0)
+}
+
+/// Notes that tokens may live for `ttl_ms`: no key may be forgotten before them.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn allow_ttl(tx: &mut Tx, ttl_ms: i64) -> Result<(), StoreError> {
+    const SQL: &str = "UPDATE signing_keys SET longest_ttl_ms = $1 WHERE longest_ttl_ms < $1";
+    within!(tx, conn => sqlx::query(SQL).bind(ttl_ms).execute(conn).await.map(|_| ()))?;
+    Ok(())
+}
+
+/// The longest lifetime that a client sets, in milliseconds.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn longest_client_ttl_ms(tx: &mut Tx) -> Result<Option<i64>, StoreError> {
+    const SQL: &str = "SELECT MAX(access_ttl_ms) FROM clients";
+    let (longest,): (Option<i64>,) = within!(tx, conn => sqlx::query_as(SQL).fetch_one(conn).await)?;
+    Ok(longest)
+}
+
+/// Replaces a private half that was `read` by one sealed under another master key; `false` when it changed since.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn reseal(db: &Db, read: &StoredKey, private_sealed: &[u8]) -> Result<bool, StoreError> {
+    const SQL: &str = "UPDATE signing_keys SET private_sealed = $3 WHERE kid = $1 AND private_sealed = $2";
+    let done = on!(db, conn => sqlx::query(SQL).bind(&read.kid).bind(&read.private_sealed).bind(private_sealed)
+        .execute(conn).await.map(|done| done.rows_affected()))?;
+    Ok(done > 0)
+}
+
+/// Withdraws every key up to `position`: they leave the JWKS at once.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn withdraw_up_to(tx: &mut Tx, position: i64, now: DateTime<Utc>) -> Result<(), StoreError> {
+    const SQL: &str =
+        "UPDATE signing_keys SET withdrawn_at = $2 WHERE position <= $1 AND withdrawn_at IS NULL";
+    within!(tx, conn => sqlx::query(SQL).bind(position).bind(now).execute(conn).await.map(|_| ()))?;
+    Ok(())
+}
+
+/// Forgets a key.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn delete(db: &Db, kid: &str) -> Result<(), StoreError> {
+    const SQL: &str = "DELETE FROM signing_keys WHERE kid = $1";
+    on!(db, conn => sqlx::query(SQL).bind(kid).execute(conn).await.map(|_| ()))?;
+    Ok(())
+}
+
+/// Remembers that refresh tokens under a master key are refused from now on.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn drop_master_key(tx: &mut Tx, key_id: &str, now: DateTime<Utc>) -> Result<(), StoreError> {
+    const SQL: &str =
+        "INSERT INTO dropped_master_keys (key_id, dropped_at) VALUES ($1, $2) ON CONFLICT DO NOTHING";
+    within!(tx, conn => sqlx::query(SQL).bind(key_id).bind(now).execute(conn).await.map(|_| ()))?;
+    Ok(())
+}
+
+/// The master keys that were dropped.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn dropped_master_keys(db: &Db) -> Result<Vec<String>, StoreError> {
+    const SQL: &str = "SELECT key_id FROM dropped_master_keys";
+    let rows: Vec<(String,)> = on!(db, conn => sqlx::query_as(SQL).fetch_all(conn).await)?;
+    Ok(rows.into_iter().map(|(key_id,)| key_id).collect())
+}

@@ -1,0 +1,191 @@
+//! Users. Whatever begins or ends a user's families touches the user's row first, in its own transaction: the row is
+//! where a login and a disabling wait for each other.
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use crate::crypto::passwords::PasswordHash;
+use crate::domain::ids::UserId;
+use crate::domain::user::Username;
+use crate::store::row::{from_json, row, to_json};
+use crate::store::{Db, StoreError, Tx, on, within};
+
+/// A user's account.
+#[derive(Debug, Clone)]
+pub struct User {
+    /// Its id: `sub` in tokens.
+    pub id: UserId,
+    /// The name as its owner writes it.
+    pub username: Username,
+    /// Where to reach the user.
+    pub email: Option<String>,
+    /// The password's hash.
+    pub password_hash: PasswordHash,
+    /// What the user may do, as resource services understand it.
+    pub roles: Vec<String>,
+    /// When the account was made.
+    pub created_at: DateTime<Utc>,
+    /// When its owner last signed in.
+    pub last_login_at: Option<DateTime<Utc>>,
+    /// Since when it is disabled, if it is.
+    pub disabled_at: Option<DateTime<Utc>>,
+}
+
+macro_rules! columns {
+    () => {
+        "id, username, email, password_hash, roles, created_at, last_login_at, disabled_at"
+    };
+}
+
+row! {
+    struct UserRow {
+        id: Uuid,
+        username: String,
+        email: Option<String>,
+        password_hash: String,
+        roles: String,
+        created_at: DateTime<Utc>,
+        last_login_at: Option<DateTime<Utc>>,
+        disabled_at: Option<DateTime<Utc>>,
+    }
+}
+
+impl TryFrom<UserRow> for User {
+    type Error = StoreError;
+
+    fn try_from(row: UserRow) -> Result<Self, StoreError> {
+        let corrupt = |what| move || StoreError::corrupt("users", row.id, what);
+        Ok(Self {
+            id: UserId(row.id),
+            username: row.username.parse().map_err(|_| corrupt("username")())?,
+            email: row.email,
+            password_hash: PasswordHash::from_stored(row.password_hash),
+            roles: from_json(&row.roles).ok_or_else(corrupt("roles"))?,
+            created_at: row.created_at,
+            last_login_at: row.last_login_at,
+            disabled_at: row.disabled_at,
+        })
+    }
+}
+
+/// Adds a user.
+///
+/// # Errors
+/// [`StoreError::Exists`] when the name is taken, in whatever case.
+pub async fn insert(db: &Db, user: &User) -> Result<(), StoreError> {
+    const SQL: &str = "INSERT INTO users \
+         (id, username, username_key, email, password_hash, roles, created_at, changed_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $7)";
+    on!(db, conn => sqlx::query(SQL)
+        .bind(user.id.0)
+        .bind(user.username.as_str())
+        .bind(user.username.key())
+        .bind(&user.email)
+        .bind(user.password_hash.as_str())
+        .bind(to_json(&user.roles))
+        .bind(user.created_at)
+        .execute(conn).await.map(|_| ()))?;
+    Ok(())
+}
+
+/// Finds a user by name, whatever its case.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn find_by_name(db: &Db, name: &Username) -> Result<Option<User>, StoreError> {
+    const SQL: &str = concat!("SELECT ", columns!(), " FROM users WHERE username_key = $1");
+    let row: Option<UserRow> =
+        on!(db, conn => sqlx::query_as(SQL).bind(name.key()).fetch_optional(conn).await)?;
+    row.map(User::try_from).transpose()
+}
+
+/// Finds a user by id.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn find(db: &Db, id: UserId) -> Result<Option<User>, StoreError> {
+    const SQL: &str = concat!("SELECT ", columns!(), " FROM users WHERE id = $1");
+    let row: Option<UserRow> = on!(db, conn => sqlx::query_as(SQL).bind(id.0).fetch_optional(conn).await)?;
+    row.map(User::try_from).transpose()
+}
+
+/// Every user, by name.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn list(db: &Db) -> Result<Vec<User>, StoreError> {
+    const SQL: &str = concat!("SELECT ", columns!(), " FROM users ORDER BY username_key");
+    let rows: Vec<UserRow> = on!(db, conn => sqlx::query_as(SQL).fetch_all(conn).await)?;
+    rows.into_iter().map(User::try_from).collect()
+}
+
+/// A login touches the row it was verified against: `None` when the user was disabled or removed, or the password
+/// changed, since. Gives the user's roles as of now.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn touch_for_login(
+    tx: &mut Tx,
+    verified: &User,
+    rehashed: &PasswordHash,
+    now: DateTime<Utc>,
+) -> Result<Option<Vec<String>>, StoreError> {
+    const SQL: &str = "UPDATE users SET last_login_at = $2, password_hash = $4 \
+         WHERE id = $1 AND password_hash = $3 AND disabled_at IS NULL RETURNING roles";
+    let row: Option<(String,)> = within!(tx, conn => sqlx::query_as(SQL)
+        .bind(verified.id.0).bind(now).bind(verified.password_hash.as_str()).bind(rehashed.as_str())
+        .fetch_optional(conn).await)?;
+    let Some((roles,)) = row else { return Ok(None) };
+    from_json(&roles).map(Some).ok_or_else(|| StoreError::corrupt("users", verified.id, "roles"))
+}
+
+/// Takes the row's lock, so that no login slips in while the user's families are ended. `false` when there is none.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn touch(tx: &mut Tx, id: UserId, now: DateTime<Utc>) -> Result<bool, StoreError> {
+    const SQL: &str = "UPDATE users SET changed_at = $2 WHERE id = $1";
+    let done = within!(tx, conn => sqlx::query(SQL).bind(id.0).bind(now).execute(conn).await
+        .map(|done| done.rows_affected()))?;
+    Ok(done > 0)
+}
+
+/// Stores a new password.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn set_password(tx: &mut Tx, id: UserId, hash: &PasswordHash) -> Result<(), StoreError> {
+    const SQL: &str = "UPDATE users SET password_hash = $2 WHERE id = $1";
+    within!(tx, conn => sqlx::query(SQL).bind(id.0).bind(hash.as_str()).execute(conn).await.map(|_| ()))?;
+    Ok(())
+}
+
+/// Stores new roles.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn set_roles(tx: &mut Tx, id: UserId, roles: &[String]) -> Result<(), StoreError> {
+    const SQL: &str = "UPDATE users SET roles = $2 WHERE id = $1";
+    within!(tx, conn => sqlx::query(SQL).bind(id.0).bind(to_json(&roles)).execute(conn).await.map(|_| ()))?;
+    Ok(())
+}
+
+/// Disables (since when) or enables (`None`).
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn set_disabled(tx: &mut Tx, id: UserId, since: Option<DateTime<Utc>>) -> Result<(), StoreError> {
+    const SQL: &str = "UPDATE users SET disabled_at = $2 WHERE id = $1";
+    within!(tx, conn => sqlx::query(SQL).bind(id.0).bind(since).execute(conn).await.map(|_| ()))?;
+    Ok(())
+}
+
+/// Removes the account.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn delete(tx: &mut Tx, id: UserId) -> Result<(), StoreError> {
+    const SQL: &str = "DELETE FROM users WHERE id = $1";
+    within!(tx, conn => sqlx::query(SQL).bind(id.0).execute(conn).await.map(|_| ()))?;
+    Ok(())
+}
