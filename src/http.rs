@@ -13,12 +13,13 @@ mod simple;
 mod token;
 mod well_known;
 
+use std::future::ready;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::HttpServiceFactory;
 use actix_web::web::{self, ServiceConfig};
-use actix_web::{HttpResponse, middleware};
+use actix_web::{HttpResponse, Resource, Route, middleware};
 use ipnet::IpNet;
 
 use crate::clock::Clock;
@@ -60,17 +61,26 @@ pub(crate) fn configure(config: &mut ServiceConfig, web: &web::Data<Web>, base: 
 fn routes(base: &str) -> impl HttpServiceFactory + use<> {
     web::scope(base)
         .wrap(middleware::DefaultHeaders::new().add(("X-Content-Type-Options", "nosniff")))
-        .route("/login", web::post().to(simple::login))
-        .route("/refresh", web::post().to(simple::refresh))
-        .route("/logout", web::post().to(simple::logout))
-        .route("/sessions", web::get().to(sessions::list))
-        .route("/sessions", web::delete().to(sessions::end_others))
-        .route("/sessions/{id}", web::delete().to(sessions::end))
-        .route("/oauth/token", web::post().to(token::token))
-        .route("/oauth/revoke", web::post().to(revoke::revoke))
-        .route("/oauth/introspect", web::post().to(introspect::introspect))
-        .route(well_known::METADATA, web::get().to(well_known::metadata))
-        .route(well_known::JWKS, web::get().to(well_known::jwks))
+        .service(only("/login", "POST", [web::post().to(simple::login)]))
+        .service(only("/refresh", "POST", [web::post().to(simple::refresh)]))
+        .service(only("/logout", "POST", [web::post().to(simple::logout)]))
+        .service(only(
+            "/sessions",
+            "GET, DELETE",
+            [web::get().to(sessions::list), web::delete().to(sessions::end_others)],
+        ))
+        .service(only("/sessions/{id}", "DELETE", [web::delete().to(sessions::end)]))
+        .service(only("/oauth/token", "POST", [web::post().to(token::token)]))
+        .service(only("/oauth/revoke", "POST", [web::post().to(revoke::revoke)]))
+        .service(only("/oauth/introspect", "POST", [web::post().to(introspect::introspect)]))
+        .service(only(well_known::METADATA, "GET", [web::get().to(well_known::metadata)]))
+        .service(only(well_known::JWKS, "GET", [web::get().to(well_known::jwks)]))
+}
+
+/// A place that answers other methods with 405.
+fn only<const N: usize>(path: &str, allowed: &'static str, routes: [Route; N]) -> Resource {
+    let other = web::to(move || ready(error::method_not_allowed(allowed)));
+    routes.into_iter().fold(web::resource(path), Resource::route).default_service(other)
 }
 
 async fn not_found() -> HttpResponse {

@@ -76,8 +76,8 @@ pub(super) struct Registration {
     /// Where users may be sent back to; may be given more than once
     #[arg(long = "redirect-uri", value_name = "U")]
     redirect_uris: Vec<String>,
-    /// A grant that it may use: authorization_code, refresh_token, client_credentials; may be given more than once
-    #[arg(long = "grant", value_name = "G")]
+    /// A grant that it may use; may be given more than once
+    #[arg(long = "grant", value_name = "authorization_code|refresh_token|client_credentials")]
     grants: Vec<GrantType>,
     /// The scopes that it may be granted, such as "read write"
     #[arg(long, value_name = "S")]
@@ -263,8 +263,9 @@ fn kind(client: &Client) -> &'static str {
 
 fn describe(client: &Client, secret: Option<&ClientSecret>) -> Value {
     let duration = |duration: Option<Duration>| duration.map(|it| humantime::format_duration(it).to_string());
-    let mut described = json!({
+    json!({
         "client_id": client.id,
+        "client_secret": secret.map(ClientSecret::expose),
         "kind": kind(client),
         "first_party": client.party == Party::First,
         "redirect_uris": client.redirect_uris,
@@ -276,9 +277,5 @@ fn describe(client: &Client, secret: Option<&ClientSecret>) -> Value {
         "absolute_ttl": duration(client.lifetimes.absolute_ttl),
         "leeway": duration(client.lifetimes.leeway),
         "created_at": output::time(client.created_at),
-    });
-    if let Some(secret) = secret {
-        described["client_secret"] = json!(secret.expose());
-    }
-    described
+    })
 }

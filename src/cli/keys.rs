@@ -22,10 +22,10 @@ pub(super) enum Keys {
     },
     /// Publish the next signing key; it signs once verifiers have had the time to learn of it
     Rotate {
-        /// When it begins to sign, instead of the setting keys.publish_ahead
+        /// When it begins to sign, instead of the setting `keys.publish_ahead`
         #[arg(long, value_parser = duration, value_name = "D")]
         after: Option<Duration>,
-        /// What it signs with, instead of the setting keys.algorithm
+        /// What it signs with, instead of the setting `keys.algorithm`
         #[arg(long, value_name = "ALGORITHM")]
         algorithm: Option<SigningAlgorithm>,
         /// A key leaked: sign with the new one at once and withdraw all others

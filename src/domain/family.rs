@@ -14,7 +14,7 @@
 //! never got the answer. Because the base moves as soon as the successor is used, a base that comes back late means
 //! that nobody used the successor, and skipping it harms no one.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::domain::audience::Audience;
@@ -184,7 +184,7 @@ pub fn decide(family: &Family, presented: Generation, now: DateTime<Utc>, policy
     let leeway = policy.lifetimes.leeway();
     if family.base == Some(presented) && !leeway.is_zero() {
         // Replicas' clocks differ a little: a negative age is no age.
-        let age = (now - family.rotated_at).max(TimeDelta::zero()).to_std().unwrap_or_default();
+        let age = (now - family.rotated_at).to_std().unwrap_or_default();
         if age < leeway {
             return Outcome::Replay;
         }

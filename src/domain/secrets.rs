@@ -69,10 +69,10 @@ impl FamilySecret {
     #[must_use]
     pub fn token_id(&self, content: &[u8]) -> String {
         let key = hmac::Key::new(hmac::HMAC_SHA256, &self.0);
-        let mut context = hmac::Context::with_key(&key);
-        context.update(b"heirloom jti v1\0");
-        context.update(content);
-        let tag = context.sign();
+        let mut mac = hmac::Context::with_key(&key);
+        mac.update(b"heirloom jti v1\0");
+        mac.update(content);
+        let tag = mac.sign();
         let (id, _) = tag.as_ref().split_at(16);
         URL_SAFE_NO_PAD.encode(id)
     }

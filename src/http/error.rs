@@ -3,7 +3,7 @@
 use std::fmt;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::http::header::{ALLOW, CACHE_CONTROL, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
 use serde_json::json;
 
@@ -151,8 +151,10 @@ fn answer_failure(failure: &Failure, face: Face) -> Answer {
             Answer::new(BAD, "unsupported_token_type", "This access token cannot be revoked; it expires by itself.")
         }
         Failure::NotFound => Answer::new(StatusCode::NOT_FOUND, "not_found", "There is no such session."),
-        Failure::Busy | Failure::Overtaken => unavailable(TRY_AGAIN),
-        Failure::Store(StoreError::Unavailable(_)) | Failure::NoSigningKey => unavailable(TRY_AGAIN),
+        Failure::Busy
+        | Failure::Overtaken
+        | Failure::Store(StoreError::Unavailable(_))
+        | Failure::NoSigningKey => unavailable(TRY_AGAIN),
         Failure::Store(StoreError::Exists | StoreError::Corrupt { .. } | StoreError::Refused(_)) | Failure::Key(_) => {
             Answer::new(StatusCode::INTERNAL_SERVER_ERROR, "server_error", "Something went wrong on our side.")
         }
@@ -179,9 +181,13 @@ pub(crate) fn not_found() -> HttpResponse {
     Answer::new(StatusCode::NOT_FOUND, "not_found", "There is nothing here.").into_response()
 }
 
-pub(crate) fn method_not_allowed() -> HttpResponse {
-    Answer::new(StatusCode::METHOD_NOT_ALLOWED, "invalid_request", "This method is not served here.")
-        .into_response()
+/// RFC 9110 §15.5.6.
+pub(crate) fn method_not_allowed(allowed: &'static str) -> HttpResponse {
+    let answer =
+        Answer::new(StatusCode::METHOD_NOT_ALLOWED, "invalid_request", "This method is not served here.");
+    let mut response = answer.into_response();
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
+    response
 }
 
 macro_rules! response_error {

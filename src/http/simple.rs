@@ -2,11 +2,11 @@
 
 use actix_web::http::header::{CACHE_CONTROL, USER_AGENT};
 use actix_web::{HttpRequest, HttpResponse, web};
-use serde::Deserialize;
-use serde_json::json;
+use serde::{Deserialize, Serialize};
 
 use crate::domain::family::Device;
 use crate::domain::ids::ClientId;
+use crate::domain::scope::ScopeSet;
 use crate::domain::secrets::Password;
 use crate::http::body::{self, Body, OneOrMany};
 use crate::http::edge::Arrival;
@@ -100,18 +100,28 @@ fn first_party(client_id: Option<&str>) -> Result<Presenter, Problem> {
 }
 
 /// A successful token answer (RFC 6749 §5.1).
+#[derive(Serialize)]
+struct TokenAnswer<'a> {
+    access_token: &'a str,
+    token_type: &'static str,
+    expires_in: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_expires_in: Option<i64>,
+    scope: &'a ScopeSet,
+}
+
 pub(super) fn tokens(tokens: &TokenSet) -> HttpResponse {
-    let mut answer = json!({
-        "access_token": tokens.access_token,
-        "token_type": "Bearer",
-        "expires_in": tokens.expires_in,
-        "scope": tokens.scope,
-    });
-    if let Some((refresh_token, expires_in)) = &tokens.refresh {
-        answer["refresh_token"] = json!(refresh_token);
-        answer["refresh_expires_in"] = json!(expires_in);
-    }
-    HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(answer)
+    let refresh = tokens.refresh.as_ref();
+    HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(TokenAnswer {
+        access_token: &tokens.access_token,
+        token_type: "Bearer",
+        expires_in: tokens.expires_in,
+        refresh_token: refresh.map(|(token, _)| token.as_str()),
+        refresh_expires_in: refresh.map(|(_, expires_in)| *expires_in),
+        scope: &tokens.scope,
+    })
 }
 
 fn device_name(name: String) -> Result<String, Problem> {

@@ -32,12 +32,18 @@ impl KnownClient {
     }
 }
 
+#[derive(Debug)]
+struct Remembered {
+    at: DateTime<Utc>,
+    known: Arc<KnownClient>,
+}
+
 /// A cache in front of the clients' table.
 #[derive(Debug)]
 pub struct Clients {
     db: Db,
     defaults: Lifetimes,
-    remembered: RwLock<HashMap<ClientId, (DateTime<Utc>, Arc<KnownClient>)>>,
+    remembered: RwLock<HashMap<ClientId, Remembered>>,
 }
 
 impl Clients {
@@ -68,10 +74,10 @@ impl Clients {
         let known = Arc::new(self.with_lifetimes(client)?);
         let mut remembered = self.remembered.write().unwrap_or_else(PoisonError::into_inner);
         if remembered.len() >= CAPACITY {
-            remembered.retain(|_, (at, _)| now - *at < REMEMBERED);
+            remembered.retain(|_, it| now - it.at < REMEMBERED);
         }
         if remembered.len() < CAPACITY {
-            remembered.insert(id.clone(), (now, Arc::clone(&known)));
+            remembered.insert(id.clone(), Remembered { at: now, known: Arc::clone(&known) });
         }
         Ok(known)
     }
@@ -94,7 +100,7 @@ impl Clients {
 
     fn recall(&self, id: &ClientId, now: DateTime<Utc>) -> Option<Arc<KnownClient>> {
         let remembered = self.remembered.read().unwrap_or_else(PoisonError::into_inner);
-        let (at, known) = remembered.get(id)?;
-        (now - *at < REMEMBERED).then(|| Arc::clone(known))
+        let it = remembered.get(id)?;
+        (now - it.at < REMEMBERED).then(|| Arc::clone(&it.known))
     }
 }

@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use jsonwebtoken::jwk::JwkSet;
 use serde::Serialize;
 
-use crate::crypto::master_key::{CannotOpen, MasterKeys};
+use crate::crypto::master_key::{CannotOpen, MasterKey, MasterKeys};
 use crate::crypto::signing_key::{self, KeyError, SigningAlgorithm, SigningKey};
 use crate::domain::refresh_token::MacKey;
 use crate::service::{Failure, audit};
@@ -138,7 +138,7 @@ impl Keys {
     pub fn with_mac_keys<T>(&self, open: impl FnOnce(&mut dyn Iterator<Item = &MacKey>) -> T) -> T {
         let current = self.current();
         let kept = |key: &&MacKey| current.dropped.iter().all(|dropped| *dropped != key.id().to_string());
-        open(&mut self.master.iter().map(|key| key.mac()).filter(kept))
+        open(&mut self.master.iter().map(MasterKey::mac).filter(kept))
     }
 
     /// Uses the signing keys as they stand.
@@ -383,6 +383,6 @@ impl fmt::Debug for Keys {
         f.debug_struct("Keys")
             .field("master", &self.master)
             .field("signing", &self.current().signing)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
