@@ -202,7 +202,7 @@ pub async fn connect(settings: &Settings) -> anyhow::Result<Db> {
         statement_cache: settings.database.statement_cache,
     };
     let opened = match &settings.database_url {
-        DatabaseUrl::Postgres(url) => Db::postgres(url.expose(), bounds),
+        DatabaseUrl::Postgres(url) => Db::postgres(url.expose(), bounds).await,
         DatabaseUrl::SqliteMemory => Db::sqlite_memory(bounds).await,
         DatabaseUrl::Sqlite(path) => {
             if let Some(folder) = path.parent() {

@@ -17,6 +17,9 @@ use crate::service::{Core, Failure, audit};
 use crate::store::users::{self, User};
 use crate::store::{families, transaction};
 
+/// How often a user may change under a login before it is asked to come back.
+const TRIES: usize = 3;
+
 /// A request to log in.
 #[derive(Debug)]
 pub struct Login {
@@ -42,29 +45,31 @@ pub async fn login(core: &Core, request: Login, now: DateTime<Utc>) -> Result<To
     let known = request.presenter.authenticate(core, now).await?;
     request.wanted.scope_within(&known.client.scopes)?;
     request.wanted.audiences_of(&known.client, &core.issuer)?;
-    let Some(password) = request.password.clone() else { return Err(refused(&request)) };
-    let user = match &request.username {
-        Some(username) => users::find_by_name(&core.db, username).await?,
-        None => None,
-    };
-    let hash = user.as_ref().map(|user| user.password_hash.clone());
-    let verdict = core.passwords.verify(password, hash).await?;
-    let user = user.filter(|user| user.disabled_at.is_none());
-    let (Some(user), Verdict::Right | Verdict::RightOutdated(_)) = (user, &verdict) else {
-        return Err(refused(&request));
-    };
-    match begin_family(core, &request, &known, &user, &verdict, now).await? {
-        Some((family, secret)) => {
+    let Some(password) = &request.password else { return Err(refused(&request)) };
+    for _ in 0..TRIES {
+        let user = match &request.username {
+            Some(username) => users::find_by_name(&core.db, username).await?,
+            None => None,
+        };
+        let hash = user.as_ref().map(|user| user.password_hash.clone());
+        let verdict = core.passwords.verify(password.clone(), hash).await?;
+        let user = user.filter(|user| user.disabled_at.is_none());
+        let (Some(user), Verdict::Right | Verdict::RightOutdated(_)) = (user, &verdict) else {
+            return Err(refused(&request));
+        };
+        if let Some((family, secret)) = begin_family(core, &request, &known, &user, &verdict, now).await? {
             audit::login(family.id, user.id, request.presenter.client_id());
             // What was asked for is what the family has by now.
-            grant::issue(core, &family, &secret, &known, &Wanted::default(), now)
+            return grant::issue(core, &family, &secret, &known, &Wanted::default(), now);
         }
-        None => Err(refused(&request)),
+        // The user changed while the password was being checked. That may have been another login that stored a new
+        // hash of the same password: only looking again can tell.
     }
+    Err(Failure::Busy)
 }
 
 /// Writes the family in the transaction that touches the user's row: `None` when the user was disabled or removed, or
-/// the password changed, while it was being checked.
+/// the hash changed, while the password was being checked.
 async fn begin_family(
     core: &Core,
     request: &Login,

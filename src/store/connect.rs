@@ -5,9 +5,9 @@ use std::str::FromStr as _;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use sqlx::Connection as _;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions as _, Connection as _};
 
 use crate::store::{Db, StoreError};
 
@@ -27,16 +27,19 @@ pub struct PoolBounds {
 }
 
 impl Db {
-    /// Connects to a PostgreSQL-compatible server, lazily: a server that is down now may be up later.
+    /// Connects to a PostgreSQL-compatible server. The first connection is made here, outside the pool: the pool would
+    /// only say that it timed out, not why.
     ///
     /// # Errors
-    /// [`StoreError`] when the URL cannot be read.
-    pub fn postgres(url: &str, bounds: PoolBounds) -> Result<Self, StoreError> {
+    /// [`StoreError`] when the URL cannot be read or the server does not answer.
+    pub async fn postgres(url: &str, bounds: PoolBounds) -> Result<Self, StoreError> {
         let options = quietly(
             PgConnectOptions::from_str(url)?
                 .application_name("heirloom")
                 .statement_cache_capacity(bounds.statement_cache),
         );
+        let first = tokio::time::timeout(bounds.acquire_timeout, options.connect()).await;
+        first.unwrap_or(Err(sqlx::Error::PoolTimedOut))?.close().await?;
         let pool = PgPoolOptions::new()
             .max_connections(bounds.max_connections)
             .acquire_timeout(bounds.acquire_timeout)

@@ -199,7 +199,7 @@ fn step() -> impl Strategy<Value = (i64, bool)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn lost_answers_never_log_an_honest_client_out(history in prop::collection::vec(step(), 1..60)) {
