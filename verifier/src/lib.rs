@@ -1,1 +1,45 @@
-//! x
+//! Verifies access tokens offline: with the issuer's public keys, without asking the issuer about each token.
+//!
+//! A resource service builds one [`Verifier`] and asks it about every request:
+//!
+//! ```
+//! # async fn example(jwks: &str, token: &str) -> Result<(), Box<dyn std::error::Error>> {
+//! use heirloom_verifier::Verifier;
+//!
+//! let verifier = Verifier::builder("https://login.example.com")
+//!     .audience("https://api.example.com")
+//!     .jwks_json(jwks) // in production: .jwks_url("https://login.example.com/.well-known/jwks.json")
+//!     .build()
+//!     .await?;
+//!
+//! let access = verifier.verify(token).await?;
+//! println!("{} may {}", access.subject, access.scopes.join(", "));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! With the feature `actix`, [`AccessToken`] is an extractor and [`actix::Protect`] a middleware; with the feature
+//! `tower`, [`tower::VerifierLayer`] protects an axum router. Both answer refusals as RFC 6750 wants them.
+//!
+//! What is checked: the signature, an algorithm from an allow-list, `typ` (RFC 9068 §4), issuer, audience, expiry and
+//! not-before with a little leeway, and the scopes that you require.
+
+mod access_token;
+#[cfg(feature = "actix")]
+pub mod actix;
+mod bearer;
+mod builder;
+mod clock;
+mod error;
+mod keys;
+mod remote;
+#[cfg(feature = "tower")]
+pub mod tower;
+mod verifier;
+
+pub use access_token::AccessToken;
+pub use bearer::bearer_token;
+pub use builder::{BuildError, Builder};
+pub use error::VerifyError;
+pub use jsonwebtoken::Algorithm;
+pub use verifier::Verifier;

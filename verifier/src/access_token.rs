@@ -1,0 +1,144 @@
+//! What a verified token says.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Deserializer};
+
+use crate::error::VerifyError;
+
+/// A verified access token (RFC 9068). There is no other way to one than [`Verifier::verify`](crate::Verifier::verify)
+/// and the extractors built on it.
+///
+/// ```
+/// # fn example(access: &heirloom_verifier::AccessToken) {
+/// if access.has_role("admin") {
+///     println!("{} signed in at {:?}", access.subject, access.auth_time);
+/// }
+/// # }
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AccessToken {
+    /// `sub`: the user, or the client itself when it acts for itself.
+    pub subject: String,
+    /// The client that the token was issued to.
+    pub client_id: String,
+    /// For whom the token is meant: you among them.
+    pub audience: Vec<String>,
+    /// What was granted.
+    pub scopes: Vec<String>,
+    /// The user's roles.
+    pub roles: Vec<String>,
+    /// `sid`: the login that the token belongs to; `None` when a client acts for itself.
+    pub session_id: Option<String>,
+    /// `jti`: the token's own id.
+    pub token_id: Option<String>,
+    /// `exp`: from this instant on the token is worth nothing.
+    pub expires_at: SystemTime,
+    /// `iat`: when it was issued.
+    pub issued_at: Option<SystemTime>,
+    /// When the user signed in.
+    pub auth_time: Option<SystemTime>,
+}
+
+impl AccessToken {
+    /// Whether the token was granted this scope.
+    ///
+    /// ```
+    /// # fn example(access: &heirloom_verifier::AccessToken) {
+    /// if access.has_scope("orders:write") { /* … */ }
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn has_scope(&self, scope: &str) -> bool {
+        self.scopes.iter().any(|granted| granted == scope)
+    }
+
+    /// Whether the user has this role.
+    ///
+    /// ```
+    /// # fn example(access: &heirloom_verifier::AccessToken) {
+    /// if access.has_role("admin") { /* … */ }
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn has_role(&self, role: &str) -> bool {
+        self.roles.iter().any(|given| given == role)
+    }
+
+    /// Refuses unless every one of these scopes was granted.
+    ///
+    /// ```
+    /// # fn example(access: &heirloom_verifier::AccessToken) -> Result<(), heirloom_verifier::VerifyError> {
+    /// access.require_scopes(&["orders:read", "orders:write"])?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`VerifyError::InsufficientScope`], naming all that is required.
+    pub fn require_scopes<S: AsRef<str>>(&self, required: &[S]) -> Result<(), VerifyError> {
+        if required.iter().all(|scope| self.has_scope(scope.as_ref())) {
+            return Ok(());
+        }
+        let required: Vec<&str> = required.iter().map(AsRef::as_ref).collect();
+        Err(VerifyError::InsufficientScope { required: required.join(" ") })
+    }
+}
+
+/// The claims as they stand in the token.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Claims {
+    pub(crate) iss: String,
+    sub: String,
+    #[serde(deserialize_with = "one_or_many")]
+    pub(crate) aud: Vec<String>,
+    client_id: String,
+    pub(crate) exp: f64,
+    pub(crate) nbf: Option<f64>,
+    iat: Option<f64>,
+    jti: Option<String>,
+    #[serde(default)]
+    scope: String,
+    sid: Option<String>,
+    auth_time: Option<f64>,
+    #[serde(default)]
+    roles: Vec<String>,
+}
+
+/// RFC 7519 §4.1.3: a single audience may stand there as a plain string.
+fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum OneOrMany {
+        One(String),
+        Many(Vec<String>),
+    }
+    Ok(match OneOrMany::deserialize(deserializer)? {
+        OneOrMany::One(audience) => vec![audience],
+        OneOrMany::Many(audiences) => audiences,
+    })
+}
+
+/// A `NumericDate` (RFC 7519 §2): seconds since 1970, perhaps with a fraction. `None` for what is no time.
+pub(crate) fn time(seconds: f64) -> Option<SystemTime> {
+    let since = Duration::try_from_secs_f64(seconds).ok()?;
+    UNIX_EPOCH.checked_add(since)
+}
+
+impl Claims {
+    pub(crate) fn into_token(self, expires_at: SystemTime) -> AccessToken {
+        AccessToken {
+            subject: self.sub,
+            client_id: self.client_id,
+            audience: self.aud,
+            scopes: self.scope.split(' ').filter(|scope| !scope.is_empty()).map(ToOwned::to_owned).collect(),
+            roles: self.roles,
+            session_id: self.sid,
+            token_id: self.jti,
+            expires_at,
+            issued_at: self.iat.and_then(time),
+            auth_time: self.auth_time.and_then(time),
+        }
+    }
+}

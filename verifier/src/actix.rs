@@ -1,0 +1,195 @@
+//! For actix-web: an extractor and a middleware.
+//!
+//! ```no_run
+//! use actix_web::{App, HttpServer, web};
+//! use heirloom_verifier::actix::Protect;
+//! use heirloom_verifier::{AccessToken, Verifier};
+//!
+//! async fn profile(access: AccessToken) -> String {
+//!     format!("hello {}", access.subject)
+//! }
+//!
+//! # async fn example(verifier: Verifier) -> std::io::Result<()> {
+//! HttpServer::new(move || {
+//!     App::new()
+//!         .app_data(web::Data::new(verifier.clone()))
+//!         .route("/profile", web::get().to(profile)) // the extractor alone protects it
+//!         .service(web::scope("/admin").wrap(Protect::new(&verifier).require_scope("admin")))
+//! })
+//! .bind("127.0.0.1:8081")?
+//! .run()
+//! .await
+//! # }
+//! ```
+
+use std::future::{Future, Ready, ready};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::{fmt, task};
+
+use actix_web::dev::{Payload, Service, ServiceRequest, ServiceResponse, Transform};
+use actix_web::http::StatusCode;
+use actix_web::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::{Error, FromRequest, HttpMessage as _, HttpRequest, HttpResponse, ResponseError, web};
+
+use crate::{AccessToken, Verifier, VerifyError, bearer_token};
+
+/// A refusal as actix-web answers it: status, `WWW-Authenticate`, a JSON body.
+///
+/// ```
+/// # fn example(verifier: &heirloom_verifier::Verifier, access: &heirloom_verifier::AccessToken)
+/// # -> Result<(), heirloom_verifier::actix::Refused> {
+/// use heirloom_verifier::actix::Refused;
+///
+/// access.require_scopes(&["orders:write"]).map_err(|refusal| Refused::new(verifier, refusal))?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Refused {
+    refusal: VerifyError,
+    realm: String,
+}
+
+impl Refused {
+    /// A refusal with the verifier's realm.
+    #[must_use]
+    pub fn new(verifier: &Verifier, refusal: VerifyError) -> Self {
+        Self { refusal, realm: verifier.realm().to_owned() }
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.refusal.fmt(f)
+    }
+}
+
+impl ResponseError for Refused {
+    fn status_code(&self) -> StatusCode {
+        StatusCode::from_u16(self.refusal.status()).unwrap_or(StatusCode::UNAUTHORIZED)
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let mut response = HttpResponse::build(self.status_code());
+        match self.refusal.challenge(&self.realm) {
+            Some(challenge) => response.insert_header((WWW_AUTHENTICATE, challenge)),
+            None => response.insert_header((RETRY_AFTER, "5")),
+        };
+        response.insert_header((CONTENT_TYPE, "application/json")).body(self.refusal.body())
+    }
+}
+
+type Pending<T> = Pin<Box<dyn Future<Output = Result<T, Error>>>>;
+
+/// Verifies the request's token with the [`Verifier`] in the application's data, unless a [`Protect`] did before.
+impl FromRequest for AccessToken {
+    type Error = Error;
+    type Future = Pending<Self>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        if let Some(access) = request.extensions().get::<Self>() {
+            return Box::pin(ready(Ok(access.clone())));
+        }
+        let request = request.clone();
+        Box::pin(async move {
+            let verifier =
+                request.app_data::<web::Data<Verifier>>().map(|verifier| verifier.get_ref().clone());
+            let verifier = verifier.ok_or_else(|| {
+                actix_web::error::ErrorInternalServerError(
+                    "put web::Data<Verifier> into the application's data",
+                )
+            })?;
+            verify(&verifier, &request, &[]).await.map_err(|refusal| Refused::new(&verifier, refusal).into())
+        })
+    }
+}
+
+async fn verify(
+    verifier: &Verifier,
+    request: &HttpRequest,
+    scopes: &[String],
+) -> Result<AccessToken, VerifyError> {
+    let token = bearer_token(request.headers().get_all(AUTHORIZATION).map(HeaderValue::as_bytes))?;
+    let access = verifier.verify(token).await?;
+    access.require_scopes(scopes)?;
+    Ok(access)
+}
+
+/// A middleware that lets only requests with a good token through. Handlers behind it can take an [`AccessToken`].
+///
+/// ```
+/// # fn example(verifier: &heirloom_verifier::Verifier) {
+/// use actix_web::web;
+/// use heirloom_verifier::actix::Protect;
+///
+/// let orders = web::scope("/orders").wrap(Protect::new(verifier).require_scope("orders:read"));
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Protect {
+    verifier: Verifier,
+    scopes: Vec<String>,
+}
+
+impl Protect {
+    /// Requires a good token.
+    #[must_use]
+    pub fn new(verifier: &Verifier) -> Self {
+        Self { verifier: verifier.clone(), scopes: Vec::new() }
+    }
+
+    /// Requires this scope too. May be called more than once.
+    #[must_use]
+    pub fn require_scope(mut self, scope: impl Into<String>) -> Self {
+        self.scopes.push(scope.into());
+        self
+    }
+}
+
+impl<S, B> Transform<S, ServiceRequest> for Protect
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
+    B: 'static,
+{
+    type Response = ServiceResponse<B>;
+    type Error = Error;
+    type Transform = Protected<S>;
+    type InitError = ();
+    type Future = Ready<Result<Self::Transform, ()>>;
+
+    fn new_transform(&self, service: S) -> Self::Future {
+        ready(Ok(Protected { service: Rc::new(service), rules: Rc::new(self.clone()) }))
+    }
+}
+
+/// A service behind a [`Protect`].
+#[derive(Debug)]
+pub struct Protected<S> {
+    service: Rc<S>,
+    rules: Rc<Protect>,
+}
+
+impl<S, B> Service<ServiceRequest> for Protected<S>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
+    B: 'static,
+{
+    type Response = ServiceResponse<B>;
+    type Error = Error;
+    type Future = Pending<ServiceResponse<B>>;
+
+    fn poll_ready(&self, context: &mut task::Context<'_>) -> task::Poll<Result<(), Error>> {
+        self.service.poll_ready(context)
+    }
+
+    fn call(&self, request: ServiceRequest) -> Self::Future {
+        let (service, rules) = (Rc::clone(&self.service), Rc::clone(&self.rules));
+        Box::pin(async move {
+            let verified = verify(&rules.verifier, request.request(), &rules.scopes).await;
+            let access = verified.map_err(|refusal| Refused::new(&rules.verifier, refusal))?;
+            request.extensions_mut().insert(access);
+            service.call(request).await
+        })
+    }
+}

@@ -1,0 +1,219 @@
+//! Building a verifier.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use jsonwebtoken::Algorithm;
+
+use crate::clock::Clock;
+use crate::keys::KeySet;
+use crate::remote::{Pace, Place, Remote};
+use crate::verifier::{Keys, Rules, Verifier};
+
+/// Collects what a [`Verifier`] needs: an issuer, an audience and a source of keys. All else has defaults.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), heirloom_verifier::BuildError> {
+/// let verifier = heirloom_verifier::Verifier::builder("https://login.example.com")
+///     .audience("https://api.example.com")
+///     .jwks_url("https://login.example.com/.well-known/jwks.json")
+///     .build()
+///     .await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Builder {
+    rules: Rules,
+    source: Option<Source>,
+    pace: Pace,
+    fetch_timeout: Duration,
+}
+
+#[derive(Debug)]
+enum Source {
+    Url(String),
+    File(PathBuf),
+    Json(String),
+    Pem(Vec<u8>),
+}
+
+/// A verifier that cannot be built.
+///
+/// ```
+/// # async fn example() {
+/// use heirloom_verifier::{BuildError, Verifier};
+///
+/// let built = Verifier::builder("https://login.example.com").build().await;
+/// assert!(matches!(built, Err(BuildError::NoAudience)));
+/// # }
+/// ```
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// Without an audience, a token made for any other service would open yours.
+    #[error("name the audience: tokens made for other services must not be accepted")]
+    NoAudience,
+    /// There is no source of keys.
+    #[error("name a source of keys: a JWKS URL, file or text, or a PEM")]
+    NoKeySource,
+    /// The URL cannot be one.
+    #[error("the JWKS URL is not a URL with http or https")]
+    InvalidUrl,
+    /// The given keys cannot be read, or none of them can verify tokens.
+    #[error("there is no usable public key: ES256, EdDSA or RS256")]
+    NoUsableKey,
+    /// The HTTP client cannot be made.
+    #[error("the HTTP client cannot be made: {0}")]
+    Http(#[from] reqwest::Error),
+}
+
+impl Builder {
+    pub(crate) fn new(issuer: String) -> Self {
+        Self {
+            rules: Rules {
+                issuer,
+                audiences: Vec::new(),
+                algorithms: vec![Algorithm::ES256, Algorithm::EdDSA, Algorithm::RS256],
+                leeway: Duration::from_secs(5),
+                scopes: Vec::new(),
+                realm: "api".to_owned(),
+                clock: Clock::system(),
+            },
+            source: None,
+            pace: Pace { refresh_every: Duration::from_mins(1), cooldown: Duration::from_secs(10) },
+            fetch_timeout: Duration::from_secs(5),
+        }
+    }
+
+    /// Your service's name in tokens. May be called more than once: a token for any of them is accepted.
+    #[must_use]
+    pub fn audience(mut self, audience: impl Into<String>) -> Self {
+        self.rules.audiences.push(audience.into());
+        self
+    }
+
+    /// The algorithms to accept, instead of ES256, `EdDSA` and RS256. A key only ever verifies its own.
+    #[must_use]
+    pub fn algorithms(mut self, algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
+        self.rules.algorithms = algorithms.into_iter().collect();
+        self
+    }
+
+    /// How far clocks may be apart: for expiry and not-before. 5 seconds unless set.
+    #[must_use]
+    pub fn leeway(mut self, leeway: Duration) -> Self {
+        self.rules.leeway = leeway;
+        self
+    }
+
+    /// A scope that every token must have. May be called more than once.
+    #[must_use]
+    pub fn require_scope(mut self, scope: impl Into<String>) -> Self {
+        self.rules.scopes.push(scope.into());
+        self
+    }
+
+    /// The realm in challenges; `api` unless set. Quotes and backslashes are left out.
+    #[must_use]
+    pub fn realm(mut self, realm: &str) -> Self {
+        self.rules.realm =
+            realm.chars().filter(|letter| !matches!(letter, '"' | '\\') && !letter.is_control()).collect();
+        self
+    }
+
+    /// Where to ask for the time, instead of the machine's clock: for tests.
+    #[must_use]
+    pub fn clock(mut self, now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
+        self.rules.clock = Clock::new(now);
+        self
+    }
+
+    /// Fetches the keys from the issuer, and again from time to time.
+    #[must_use]
+    pub fn jwks_url(mut self, url: impl Into<String>) -> Self {
+        self.source = Some(Source::Url(url.into()));
+        self
+    }
+
+    /// Reads the keys from a file, and again from time to time.
+    #[must_use]
+    pub fn jwks_file(mut self, path: impl AsRef<Path>) -> Self {
+        self.source = Some(Source::File(path.as_ref().to_owned()));
+        self
+    }
+
+    /// Takes the keys from a JWK set's text.
+    #[must_use]
+    pub fn jwks_json(mut self, json: impl Into<String>) -> Self {
+        self.source = Some(Source::Json(json.into()));
+        self
+    }
+
+    /// Takes one public key from PEM.
+    #[must_use]
+    pub fn pem(mut self, pem: impl AsRef<[u8]>) -> Self {
+        self.source = Some(Source::Pem(pem.as_ref().to_owned()));
+        self
+    }
+
+    /// How often keys are fetched in the background; every minute unless set.
+    #[must_use]
+    pub fn refresh_every(mut self, interval: Duration) -> Self {
+        self.pace.refresh_every = interval;
+        self
+    }
+
+    /// How often at most a token with an unknown key makes the keys be fetched; every 10 seconds unless set.
+    #[must_use]
+    pub fn cooldown(mut self, cooldown: Duration) -> Self {
+        self.pace.cooldown = cooldown;
+        self
+    }
+
+    /// How long a fetch may take; 5 seconds unless set.
+    #[must_use]
+    pub fn fetch_timeout(mut self, timeout: Duration) -> Self {
+        self.fetch_timeout = timeout;
+        self
+    }
+
+    /// Builds the verifier. Call it within a tokio runtime: fetching goes on in the background. An issuer that does not
+    /// answer yet is no error; until it does, tokens are refused with [`VerifyError::KeysUnavailable`].
+    ///
+    /// [`VerifyError::KeysUnavailable`]: crate::VerifyError::KeysUnavailable
+    ///
+    /// # Errors
+    /// [`BuildError`].
+    pub async fn build(self) -> Result<Verifier, BuildError> {
+        if self.rules.audiences.is_empty() {
+            return Err(BuildError::NoAudience);
+        }
+        let fixed = |keys: Option<KeySet>| {
+            let keys = keys.filter(|keys| !keys.is_empty()).ok_or(BuildError::NoUsableKey)?;
+            Ok::<_, BuildError>(Keys::Fixed(Arc::new(keys)))
+        };
+        let keys = match self.source.ok_or(BuildError::NoKeySource)? {
+            Source::Json(json) => fixed(KeySet::from_jwks(json.as_bytes()).ok())?,
+            Source::Pem(pem) => fixed(KeySet::from_pem(&pem))?,
+            Source::File(path) => {
+                Keys::Remote(Remote::start(Place::File(path), self.pace, client(self.fetch_timeout)?).await)
+            }
+            Source::Url(url) => {
+                let url = reqwest::Url::parse(&url).map_err(|_| BuildError::InvalidUrl)?;
+                if !matches!(url.scheme(), "http" | "https") {
+                    return Err(BuildError::InvalidUrl);
+                }
+                Keys::Remote(Remote::start(Place::Url(url), self.pace, client(self.fetch_timeout)?).await)
+            }
+        };
+        Ok(Verifier::new(self.rules, keys))
+    }
+}
+
+fn client(timeout: Duration) -> reqwest::Result<reqwest::Client> {
+    // Keys come from where you said, not from where somebody sends us.
+    let redirects = reqwest::redirect::Policy::none();
+    reqwest::Client::builder().timeout(timeout).redirect(redirects).build()
+}

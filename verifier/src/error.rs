@@ -1,0 +1,136 @@
+//! Why a request is refused, and how to say so (RFC 6750 §3).
+
+/// Why a token, or a request without one, is refused.
+///
+/// ```
+/// use heirloom_verifier::VerifyError;
+///
+/// let refusal = VerifyError::InsufficientScope { required: "orders:write".to_owned() };
+/// assert_eq!(refusal.status(), 403);
+/// assert!(refusal.challenge("shop").unwrap().contains("scope=\"orders:write\""));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum VerifyError {
+    /// The request carries no access token.
+    #[error("Send an access token: Authorization: Bearer …")]
+    Missing,
+    /// The `Authorization` header cannot be read.
+    #[error("The Authorization header is malformed.")]
+    MalformedRequest,
+    /// The token is no JWT, or lacks what every access token has.
+    #[error("The access token is malformed.")]
+    Malformed,
+    /// The token is a JWT, but no access token (RFC 9068 §4).
+    #[error("The token is not an access token.")]
+    WrongType,
+    /// The algorithm is not allowed, or not the key's.
+    #[error("The access token is signed with an algorithm that is not accepted.")]
+    WrongAlgorithm,
+    /// Nobody that we trust has a key of this id.
+    #[error("The access token is signed with an unknown key.")]
+    UnknownKey,
+    /// The signature is not the key's.
+    #[error("The access token's signature is invalid.")]
+    BadSignature,
+    /// Another issuer's token.
+    #[error("The access token comes from another issuer.")]
+    WrongIssuer,
+    /// The token is meant for somebody else.
+    #[error("The access token is meant for another service.")]
+    WrongAudience,
+    /// It was good once.
+    #[error("The access token expired.")]
+    Expired,
+    /// It will be good later.
+    #[error("The access token is not valid yet.")]
+    NotYetValid,
+    /// A good token that does not allow this.
+    #[error("The access token lacks a scope that this needs.")]
+    InsufficientScope {
+        /// All scopes that are needed, separated by spaces.
+        required: String,
+    },
+    /// The issuer's keys could not be fetched yet: says nothing about the token.
+    #[error("The issuer's keys are not available right now. Please try again.")]
+    KeysUnavailable,
+}
+
+impl VerifyError {
+    /// The HTTP status to answer with.
+    ///
+    /// ```
+    /// assert_eq!(heirloom_verifier::VerifyError::Expired.status(), 401);
+    /// ```
+    #[must_use]
+    pub fn status(&self) -> u16 {
+        match self {
+            Self::MalformedRequest => 400,
+            Self::InsufficientScope { .. } => 403,
+            Self::KeysUnavailable => 503,
+            Self::Missing
+            | Self::Malformed
+            | Self::WrongType
+            | Self::WrongAlgorithm
+            | Self::UnknownKey
+            | Self::BadSignature
+            | Self::WrongIssuer
+            | Self::WrongAudience
+            | Self::Expired
+            | Self::NotYetValid => 401,
+        }
+    }
+
+    /// The error code (RFC 6750 §3.1); `None` where the request carried no token.
+    ///
+    /// ```
+    /// use heirloom_verifier::VerifyError;
+    ///
+    /// assert_eq!(VerifyError::Expired.code(), Some("invalid_token"));
+    /// assert_eq!(VerifyError::Missing.code(), None);
+    /// ```
+    #[must_use]
+    pub fn code(&self) -> Option<&'static str> {
+        match self.status() {
+            _ if *self == Self::Missing => None,
+            400 => Some("invalid_request"),
+            403 => Some("insufficient_scope"),
+            503 => Some("temporarily_unavailable"),
+            _ => Some("invalid_token"),
+        }
+    }
+
+    /// The `WWW-Authenticate` header; `None` where it is not the token's fault.
+    ///
+    /// ```
+    /// use heirloom_verifier::VerifyError;
+    ///
+    /// assert_eq!(VerifyError::Missing.challenge("shop").as_deref(), Some("Bearer realm=\"shop\""));
+    /// ```
+    #[must_use]
+    pub fn challenge(&self, realm: &str) -> Option<String> {
+        if *self == Self::KeysUnavailable {
+            return None;
+        }
+        let mut parts = vec![format!("Bearer realm=\"{realm}\"")];
+        if let Some(code) = self.code() {
+            parts.push(format!("error=\"{code}\", error_description=\"{self}\""));
+        }
+        if let Self::InsufficientScope { required } = self {
+            parts.push(format!("scope=\"{required}\""));
+        }
+        Some(parts.join(", "))
+    }
+
+    /// A JSON body for the answer: `error` and `error_description`, both fixed text.
+    ///
+    /// ```
+    /// let body = heirloom_verifier::VerifyError::Expired.body();
+    /// assert_eq!(body, r#"{"error":"invalid_token","error_description":"The access token expired."}"#);
+    /// ```
+    #[must_use]
+    pub fn body(&self) -> String {
+        let code = self.code().unwrap_or("invalid_token");
+        serde_json::json!({ "error": code, "error_description": self.to_string() }).to_string()
+    }
+}

@@ -1,0 +1,129 @@
+//! For tower, and so for axum: a layer.
+//!
+//! ```
+//! # async fn example(verifier: heirloom_verifier::Verifier) {
+//! use heirloom_verifier::{AccessToken, tower::VerifierLayer};
+//! use http::{Request, Response};
+//! use tower::{ServiceBuilder, service_fn};
+//!
+//! // With axum the same: Router::new().route(…).layer(VerifierLayer::new(&verifier)),
+//! // and handlers take Extension(access): Extension<AccessToken>.
+//! let service = ServiceBuilder::new()
+//!     .layer(VerifierLayer::new(&verifier).require_scope("orders:read"))
+//!     .service(service_fn(async |request: Request<()>| {
+//!         let access = request.extensions().get::<AccessToken>();
+//!         Ok::<_, std::convert::Infallible>(Response::new(format!("{access:?}")))
+//!     }));
+//! # let _ = tower::ServiceExt::oneshot(service, Request::new(())).await;
+//! # }
+//! ```
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderValue, Request, Response, StatusCode};
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::{AccessToken, Verifier, VerifyError, bearer_token};
+
+/// Lets only requests with a good token through, and puts its [`AccessToken`] into the request's extensions.
+///
+/// ```
+/// # fn example(verifier: &heirloom_verifier::Verifier) {
+/// use heirloom_verifier::tower::VerifierLayer;
+///
+/// let layer = VerifierLayer::new(verifier).require_scope("orders:read");
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct VerifierLayer {
+    verifier: Verifier,
+    scopes: Vec<String>,
+}
+
+impl VerifierLayer {
+    /// Requires a good token.
+    #[must_use]
+    pub fn new(verifier: &Verifier) -> Self {
+        Self { verifier: verifier.clone(), scopes: Vec::new() }
+    }
+
+    /// Requires this scope too. May be called more than once.
+    #[must_use]
+    pub fn require_scope(mut self, scope: impl Into<String>) -> Self {
+        self.scopes.push(scope.into());
+        self
+    }
+}
+
+impl<S> Layer<S> for VerifierLayer {
+    type Service = Protected<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Protected { inner, rules: self.clone() }
+    }
+}
+
+/// A service behind a [`VerifierLayer`].
+#[derive(Debug, Clone)]
+pub struct Protected<S> {
+    inner: S,
+    rules: VerifierLayer,
+}
+
+impl<S, B, R> Service<Request<B>> for Protected<S>
+where
+    S: Service<Request<B>, Response = Response<R>> + Clone + Send + 'static,
+    S::Future: Send,
+    B: Send + 'static,
+    R: From<String>,
+{
+    type Response = Response<R>;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<R>, S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        // The service that said it was ready must be the one that is called.
+        let fresh = self.inner.clone();
+        let mut inner = std::mem::replace(&mut self.inner, fresh);
+        let rules = self.rules.clone();
+        let token = bearer_token(request.headers().get_all(AUTHORIZATION).iter().map(HeaderValue::as_bytes));
+        let token = token.map(ToOwned::to_owned);
+        Box::pin(async move {
+            match rules.verify(token).await {
+                Ok(access) => {
+                    request.extensions_mut().insert(access);
+                    inner.call(request).await
+                }
+                Err(refusal) => Ok(answer(&refusal, rules.verifier.realm())),
+            }
+        })
+    }
+}
+
+impl VerifierLayer {
+    async fn verify(&self, token: Result<String, VerifyError>) -> Result<AccessToken, VerifyError> {
+        let access = self.verifier.verify(&token?).await?;
+        access.require_scopes(&self.scopes)?;
+        Ok(access)
+    }
+}
+
+fn answer<R: From<String>>(refusal: &VerifyError, realm: &str) -> Response<R> {
+    let mut response = Response::new(R::from(refusal.body()));
+    *response.status_mut() = StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::UNAUTHORIZED);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    match refusal.challenge(realm).and_then(|challenge| HeaderValue::try_from(challenge).ok()) {
+        Some(challenge) => headers.insert(WWW_AUTHENTICATE, challenge),
+        None => headers.insert(RETRY_AFTER, HeaderValue::from_static("5")),
+    };
+    response
+}
