@@ -171,7 +171,6 @@ impl World {
     fn present(&mut self, presented: Generation) -> Result<Generation, Outcome> {
         let outcome = decide(&self.family, presented, at(self.now), &self.policy);
         match outcome {
-            Outcome::Replay => {}
             Outcome::Rotate(step) | Outcome::Recover { step, .. } | Outcome::CatchUp(step) => {
                 assert!(step.generation > self.family.generation, "a generation is handed out once");
                 assert!(step.base.is_some_and(|base| base < step.generation));
@@ -180,7 +179,7 @@ impl World {
                 self.family.rotated_at = at(self.now);
             }
             Outcome::Reuse => self.family.state = State::Ended { at: at(self.now), reason: EndReason::Reuse },
-            Outcome::Overtaken | Outcome::Refuse(_) => {}
+            Outcome::Replay | Outcome::Overtaken | Outcome::Refuse(_) => {}
         }
         match outcome {
             Outcome::Reuse | Outcome::Overtaken | Outcome::Refuse(_) => Err(outcome),

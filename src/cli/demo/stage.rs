@@ -1,0 +1,128 @@
+//! What the story is played on: a server on a store in memory, a resource service in a process of its own, a user and
+//! two clients.
+
+use std::net::TcpListener;
+use std::process::Stdio;
+
+use anyhow::Context as _;
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{Child, Command};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use crate::app::{App, OldSchema};
+use crate::clock::Clock;
+use crate::domain::client::Client;
+use crate::domain::lifetimes::LifetimeOverrides;
+use crate::domain::secrets::Password;
+use crate::service::user_admin::NewUser;
+use crate::service::{Core, client_admin, user_admin};
+use crate::settings::{DatabaseUrl, Settings};
+
+pub(super) const USER: &str = "ana";
+pub(super) const PASSWORD: &str = "correct horse battery staple";
+/// The client of the story.
+pub(super) const APP: &str = "demo-app";
+/// One whose access tokens expire while you watch.
+pub(super) const HASTY: &str = "hasty-app";
+
+pub(super) struct Stage {
+    pub(super) server: String,
+    pub(super) service: String,
+    http: reqwest::Client,
+    stop: oneshot::Sender<()>,
+    serving: JoinHandle<anyhow::Result<()>>,
+    child: Child,
+}
+
+impl Stage {
+    pub(super) async fn build() -> anyhow::Result<Self> {
+        let clock = Clock::system();
+        let settings = Settings {
+            listen: free_address(8080)?.parse()?,
+            database_url: DatabaseUrl::SqliteMemory,
+            ..Settings::default()
+        };
+        let app = App::build(settings, clock.clone(), OldSchema::Migrate).await?;
+        people_it(app.core(), &clock).await?;
+        let server = app.url();
+        let (stop, stopped) = oneshot::channel();
+        let serving = tokio::spawn(app.serve(async {
+            let _ = stopped.await;
+        }));
+        let (child, service) = resource_service(&server).await?;
+        Ok(Self { server, service, http: reqwest::Client::new(), stop, serving, child })
+    }
+
+    /// Ends both processes' work.
+    pub(super) async fn strike(mut self) -> anyhow::Result<()> {
+        let _ = self.stop.send(());
+        self.child.kill().await?;
+        self.serving.await?
+    }
+
+    /// Posts JSON to the server.
+    pub(super) async fn post(&self, path: &str, body: Value) -> anyhow::Result<(StatusCode, Value)> {
+        let answer = self.http.post(format!("{}{path}", self.server)).json(&body).send().await?;
+        let status = answer.status();
+        Ok((status, answer.json().await.unwrap_or(Value::Null)))
+    }
+
+    pub(super) async fn log_in(&self, client: &str) -> anyhow::Result<(StatusCode, Value)> {
+        let body = json!({ "username": USER, "password": PASSWORD, "client_id": client, "device": "laptop" });
+        self.post("/login", body).await
+    }
+
+    pub(super) async fn refresh(&self, token: &str) -> anyhow::Result<(StatusCode, Value)> {
+        self.post("/refresh", json!({ "refresh_token": token, "client_id": APP })).await
+    }
+
+    /// Shows an access token to the resource service.
+    pub(super) async fn visit(&self, path: &str, token: &str) -> anyhow::Result<(StatusCode, Value)> {
+        let answer = self.http.get(format!("{}{path}", self.service)).bearer_auth(token).send().await?;
+        let status = answer.status();
+        Ok((status, answer.json().await.unwrap_or(Value::Null)))
+    }
+}
+
+/// The usual port if nobody has it.
+fn free_address(port: u16) -> anyhow::Result<String> {
+    let listener = TcpListener::bind(("127.0.0.1", port)).or_else(|_| TcpListener::bind("127.0.0.1:0"))?;
+    Ok(listener.local_addr()?.to_string())
+}
+
+async fn people_it(core: &Core, clock: &Clock) -> anyhow::Result<()> {
+    let now = clock.now();
+    let user = NewUser {
+        username: USER.parse()?,
+        password: Password::new(PASSWORD.to_owned())?,
+        email: None,
+        roles: vec!["editor".to_owned()],
+    };
+    user_admin::add(&core.db, &core.passwords, user, now).await?;
+    let app =
+        Client { id: APP.parse()?, scopes: "profile dashboard".parse()?, ..client_admin::built_in(now) };
+    let hasty = LifetimeOverrides { access_ttl: Some(std::time::Duration::from_secs(1)), ..app.lifetimes };
+    client_admin::add(&core.db, &app, now).await?;
+    client_admin::add(&core.db, &Client { id: HASTY.parse()?, lifetimes: hasty, ..app }, now).await?;
+    Ok(())
+}
+
+async fn resource_service(server: &str) -> anyhow::Result<(Child, String)> {
+    let mut child = Command::new(std::env::current_exe()?)
+        .args(["resource-service", "--issuer", server, "--leeway", "0s"])
+        .args(["--jwks-url", &format!("{server}/.well-known/jwks.json")])
+        .args(["--listen", &free_address(8081)?])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .context("cannot start the resource service")?;
+    let output = child.stdout.take().context("the resource service has no output")?;
+    let line =
+        BufReader::new(output).lines().next_line().await?.context("the resource service did not start")?;
+    let (_, url) = line.rsplit_once(' ').context("the resource service said something else")?;
+    Ok((child, url.to_owned()))
+}
