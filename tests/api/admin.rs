@@ -1,0 +1,103 @@
+//! What an operator does, and what it does to families.
+
+use heirloom::domain::ids::ClientId;
+use heirloom::domain::secrets::Password;
+use heirloom::service::user_admin::Change;
+use heirloom::service::{client_admin, janitor, user_admin};
+
+use crate::harness::*;
+
+both_stores! {
+    async fn what_ends_a_users_families_ends_all_of_them_and_nobody_elses(app) {
+        let ana = app.add_user("ana").await;
+        app.add_user("bob").await;
+        let mut bob = app.log_in("bob").await;
+        let password = || Password::new(PASSWORD.to_owned()).unwrap();
+        for change in [Change::Disable, Change::Password(password()), Change::Remove] {
+            let restored = matches!(change, Change::Disable);
+            let (phone, laptop) = (app.log_in("ana").await, app.log_in("ana").await);
+            app.change_user(ana, change).await;
+            for tokens in [phone, laptop] {
+                assert_eq!(app.refresh(&tokens.refresh).await.refusal(), ENDED);
+                assert_eq!(app.get("/sessions", &tokens.access).await.status, 401);
+            }
+            if restored {
+                app.change_user(ana, Change::Enable).await;
+            }
+            bob = app.rotate(&bob).await;
+        }
+        let gone = app.post("/login", &serde_json::json!({ "username": "ana", "password": PASSWORD })).await;
+        assert_eq!(gone.status, 401);
+        app.add_user("ana").await;
+        app.log_in("ana").await;
+    }
+
+    async fn new_roles_are_in_the_next_access_token(app) {
+        let ana = app.add_user("ana").await;
+        let tokens = app.log_in("ana").await;
+        assert_eq!(tokens.claims()["roles"], serde_json::json!(["editor"]));
+        app.change_user(ana, Change::Roles(vec!["admin".to_owned(), "auditor".to_owned()])).await;
+        let next = app.rotate(&tokens).await;
+        assert_eq!(next.claims()["roles"], serde_json::json!(["admin", "auditor"]));
+        app.change_user(ana, Change::Roles(Vec::new())).await;
+        assert_eq!(app.rotate(&next).await.claims()["roles"], serde_json::json!([]));
+    }
+
+    async fn a_removed_client_is_refused_once_the_caches_have_turned_over(app) {
+        app.add_client("app", |_| ()).await;
+        app.add_user("ana").await;
+        let mut families = Vec::new();
+        for _ in 0..7 {
+            families.push(app.log_in_with("app", "ana").await);
+        }
+        let other = app.log_in("ana").await;
+        let id: ClientId = "app".parse().unwrap();
+        let ended = client_admin::remove(&app.core.db, &id, 3, app.clock.now()).await.unwrap();
+        assert_eq!(ended, 7, "in batches of three");
+        // A server that still believes in the client lets somebody in: the janitor ends that too.
+        let late = app.log_in_with("app", "ana").await;
+        app.clock.advance(SECOND * 2);
+        assert_eq!(app.refresh_with("app", &late.refresh).await.code(), "401 invalid_client");
+        assert_eq!(janitor::tidy(&app.core, 3, app.clock.now()).await.unwrap().ended, 1);
+        assert_eq!(app.live_families().await, 1);
+        app.rotate(&other).await;
+        let again = client_admin::built_in(app.clock.now());
+        let again = heirloom::domain::client::Client { id, ..again };
+        assert!(client_admin::add(&app.core.db, &again, app.clock.now()).await.is_err(), "an id is never given out twice");
+    }
+
+    async fn the_janitor_deletes_what_is_past_its_absolute_lifetime(app) {
+        app.add_user("ana").await;
+        for _ in 0..7 {
+            app.log_in("ana").await;
+        }
+        app.clock.advance(DAY * 30);
+        let young = app.log_in("ana").await;
+        app.clock.advance(DAY * 60 - SECOND);
+        assert_eq!(janitor::tidy(&app.core, 2, app.clock.now()).await.unwrap().deleted, 0);
+        app.clock.advance(SECOND);
+        assert_eq!(janitor::tidy(&app.core, 2, app.clock.now()).await.unwrap().deleted, 7);
+        assert_eq!(app.number("SELECT COUNT(*) FROM families").await, 1);
+        assert_eq!(app.refresh(&young.refresh).await.refusal(), EXPIRED, "idle, and still in its row");
+    }
+
+    async fn an_operator_can_end_one_login_or_all_of_a_user(app) {
+        let ana = app.add_user("ana").await;
+        let (one, other) = (app.log_in("ana").await, app.log_in("ana").await);
+        let id = one.claims()["sid"].as_str().unwrap().parse().unwrap();
+        client_admin::end_family(&app.core.db, id, app.clock.now()).await.unwrap();
+        assert!(client_admin::end_family(&app.core.db, id, app.clock.now()).await.is_err());
+        assert_eq!(app.refresh(&one.refresh).await.refusal(), ENDED);
+        let ended = user_admin::end_families(&app.core.db, ana, app.clock.now()).await.unwrap();
+        assert_eq!(ended.len(), 1);
+        assert_eq!(app.refresh(&other.refresh).await.refusal(), ENDED);
+    }
+
+    async fn changing_nobody_is_told(app) {
+        let nobody = app.add_user("ana").await;
+        app.change_user(nobody, Change::Remove).await;
+        let changed =
+            user_admin::change(&app.core.db, &app.core.passwords, nobody, Change::Disable, app.clock.now()).await;
+        assert!(matches!(changed, Err(heirloom::service::Failure::NotFound)));
+    }
+}

@@ -1,0 +1,418 @@
+//! A server of one's own: the application in this process, on a store of its own, with a clock in the test's hand.
+
+use std::future::Future;
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, Utc};
+use heirloom::app::{App, OldSchema};
+use heirloom::clock::Clock;
+use heirloom::domain::client::{Client, ClientKind, GrantType, Party};
+use heirloom::domain::ids::UserId;
+use heirloom::domain::lifetimes::LifetimeOverrides;
+use heirloom::domain::secrets::{ClientSecret, FamilySecret, Password};
+use heirloom::service::user_admin::{Change, NewUser};
+use heirloom::service::{Core, client_admin, user_admin};
+use heirloom::settings::{DatabaseUrl, Settings};
+use heirloom::store::Db;
+use reqwest::{RequestBuilder, Response, StatusCode};
+use serde_json::{Value, json};
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+
+pub const PASSWORD: &str = "correct horse battery staple";
+pub const MINUTE: Duration = Duration::from_mins(1);
+pub const SECOND: Duration = Duration::from_secs(1);
+pub const DAY: Duration = Duration::from_hours(24);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Store {
+    Sqlite,
+    Postgres,
+}
+
+/// A clock that stands still until it is moved.
+#[derive(Clone)]
+pub struct TestClock(Arc<AtomicI64>);
+
+impl TestClock {
+    /// Begins at the real time: the database has a clock too, and the server compares.
+    fn new() -> Self {
+        Self(Arc::new(AtomicI64::new(Clock::system().now().timestamp_micros())))
+    }
+
+    pub fn now(&self) -> DateTime<Utc> {
+        DateTime::from_timestamp_micros(self.0.load(Ordering::SeqCst)).unwrap()
+    }
+
+    pub fn advance(&self, by: Duration) {
+        self.0.fetch_add(i64::try_from(by.as_micros()).unwrap(), Ordering::SeqCst);
+    }
+
+    pub fn turn_back(&self, by: Duration) {
+        self.0.fetch_sub(i64::try_from(by.as_micros()).unwrap(), Ordering::SeqCst);
+    }
+
+    pub fn clock(&self) -> Clock {
+        let this = self.clone();
+        Clock::new(move || this.now())
+    }
+}
+
+pub struct TestApp {
+    pub core: Arc<Core>,
+    pub url: String,
+    pub clock: TestClock,
+    pub store: Store,
+    pub http: reqwest::Client,
+    pub settings: Settings,
+}
+
+/// An answer: its status, its headers in lower case, its JSON.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    headers: reqwest::header::HeaderMap,
+    pub json: Value,
+}
+
+impl Answer {
+    async fn of(response: Response) -> Self {
+        let (status, headers) = (response.status(), response.headers().clone());
+        let body = response.bytes().await.unwrap();
+        Self { status, headers, json: serde_json::from_slice(&body).unwrap_or(Value::Null) }
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+
+    pub fn text(&self, member: &str) -> &str {
+        self.json[member].as_str().unwrap_or_else(|| panic!("{member} in {self:?}"))
+    }
+
+    /// The tokens of a successful answer.
+    #[track_caller]
+    pub fn tokens(&self) -> Tokens {
+        assert_eq!(self.status, 200, "{self:?}");
+        Tokens {
+            access: self.text("access_token").to_owned(),
+            refresh: self.text("refresh_token").to_owned(),
+        }
+    }
+
+    /// What was refused, as `status code description`.
+    pub fn refusal(&self) -> String {
+        format!("{} {} {}", self.status.as_u16(), self.text("error"), self.text("error_description"))
+    }
+
+    /// What was refused, as `status code`.
+    pub fn code(&self) -> String {
+        format!("{} {}", self.status.as_u16(), self.text("error"))
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tokens {
+    pub access: String,
+    pub refresh: String,
+}
+
+impl Tokens {
+    pub fn generation(&self) -> u32 {
+        generation(&self.refresh)
+    }
+
+    pub fn claims(&self) -> Value {
+        claims(&self.access)
+    }
+}
+
+pub fn generation(refresh_token: &str) -> u32 {
+    let bytes = URL_SAFE_NO_PAD.decode(refresh_token.strip_prefix("hrt1_").unwrap()).unwrap();
+    u32::from_be_bytes(bytes[20..24].try_into().unwrap())
+}
+
+pub fn claims(access_token: &str) -> Value {
+    let payload = access_token.split('.').nth(1).unwrap();
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap()
+}
+
+pub const REUSED: &str =
+    "401 invalid_grant Refresh token was already used. This login has been ended. Please log in again.";
+pub const EXPIRED: &str = "401 invalid_grant Refresh token expired. Please log in again.";
+pub const ENDED: &str = "401 invalid_grant This login has been ended. Please log in again.";
+pub const INVALID: &str = "401 invalid_grant Invalid refresh token.";
+
+impl TestApp {
+    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+        self.send(self.http.post(self.at(path)).json(body)).await
+    }
+
+    pub async fn send(&self, request: RequestBuilder) -> Answer {
+        Answer::of(request.send().await.unwrap()).await
+    }
+
+    pub fn at(&self, path: &str) -> String {
+        format!("{}{path}", self.url)
+    }
+
+    /// A user `ana`, and her first login with the built-in client.
+    pub async fn ana_logged_in(&self) -> Tokens {
+        self.add_user("ana").await;
+        self.log_in("ana").await
+    }
+
+    pub async fn add_user(&self, name: &str) -> UserId {
+        let new = NewUser {
+            username: name.parse().unwrap(),
+            password: Password::new(PASSWORD.to_owned()).unwrap(),
+            email: None,
+            roles: vec!["editor".to_owned()],
+        };
+        user_admin::add(&self.core.db, &self.core.passwords, new, self.clock.now()).await.unwrap().id
+    }
+
+    pub async fn change_user(&self, user: UserId, change: Change) {
+        user_admin::change(&self.core.db, &self.core.passwords, user, change, self.clock.now())
+            .await
+            .unwrap();
+    }
+
+    pub async fn log_in(&self, name: &str) -> Tokens {
+        self.post("/login", &json!({ "username": name, "password": PASSWORD })).await.tokens()
+    }
+
+    pub async fn log_in_with(&self, client: &str, name: &str) -> Tokens {
+        self.post("/login", &json!({ "username": name, "password": PASSWORD, "client_id": client }))
+            .await
+            .tokens()
+    }
+
+    pub async fn refresh(&self, token: &str) -> Answer {
+        self.post("/refresh", &json!({ "refresh_token": token })).await
+    }
+
+    pub async fn refresh_with(&self, client: &str, token: &str) -> Answer {
+        self.post("/refresh", &json!({ "refresh_token": token, "client_id": client })).await
+    }
+
+    /// Refreshes a token that must still be good.
+    pub async fn rotate(&self, tokens: &Tokens) -> Tokens {
+        self.refresh(&tokens.refresh).await.tokens()
+    }
+
+    /// A public first-party client with lifetimes of its own: access token, leeway.
+    pub async fn add_client(&self, id: &str, change: impl FnOnce(&mut Client)) -> Option<ClientSecret> {
+        let mut client = Client { id: id.parse().unwrap(), ..client_admin::built_in(self.clock.now()) };
+        change(&mut client);
+        client_admin::add(&self.core.db, &client, self.clock.now()).await.unwrap()
+    }
+
+    pub async fn add_strict_client(&self) {
+        let leeway = Some(Duration::ZERO);
+        self.add_client("strict", |it| it.lifetimes = LifetimeOverrides { leeway, ..it.lifetimes }).await;
+    }
+
+    /// A confidential client for client credentials and introspection; gives its secret.
+    pub async fn add_service(&self, id: &str, audiences: &[&str]) -> String {
+        let secret = self.add_client(id, |it| {
+            it.kind = ClientKind::Confidential(Vec::new());
+            it.party = Party::Third;
+            it.grants = [GrantType::ClientCredentials, GrantType::RefreshToken].into();
+            it.scopes = "read write".parse().unwrap();
+            it.audiences = audiences.iter().map(|audience| audience.parse().unwrap()).collect();
+        });
+        secret.await.unwrap().expose().to_owned()
+    }
+
+    pub async fn form(&self, path: &str, parameters: &[(&str, &str)]) -> Answer {
+        self.send(form(self.http.post(self.at(path)), parameters)).await
+    }
+
+    pub async fn form_as(&self, path: &str, client: (&str, &str), parameters: &[(&str, &str)]) -> Answer {
+        let request = self.http.post(self.at(path)).basic_auth(client.0, Some(client.1));
+        self.send(form(request, parameters)).await
+    }
+
+    pub async fn get(&self, path: &str, access_token: &str) -> Answer {
+        self.send(self.http.get(self.at(path)).bearer_auth(access_token)).await
+    }
+
+    pub async fn delete(&self, path: &str, access_token: &str) -> Answer {
+        self.send(self.http.delete(self.at(path)).bearer_auth(access_token)).await
+    }
+
+    /// Runs a statement behind the server's back.
+    pub async fn sql(&self, sql: &str) {
+        let sql = AssertSqlSafe(sql.to_owned());
+        match &self.core.db {
+            Db::Postgres(pool) => drop(sqlx::raw_sql(sql).execute(pool).await.unwrap()),
+            Db::Sqlite(pool) => drop(sqlx::raw_sql(sql).execute(pool).await.unwrap()),
+        }
+    }
+
+    /// Gives the only family another `r`, so that a test can make tokens of it.
+    pub async fn set_family_secret(&self, secret: &FamilySecret) {
+        let hash =
+            secret.hash().as_bytes().iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
+        let literal = match self.store {
+            Store::Sqlite => format!("x'{hash}'"),
+            Store::Postgres => format!("'\\x{hash}'"),
+        };
+        self.sql(&format!("UPDATE families SET secret_hash = {literal}")).await;
+    }
+
+    /// A number that a query gives.
+    pub async fn number(&self, sql: &str) -> i64 {
+        let sql = AssertSqlSafe(sql.to_owned());
+        let row: (i64,) = match &self.core.db {
+            Db::Postgres(pool) => sqlx::query_as(sql).fetch_one(pool).await.unwrap(),
+            Db::Sqlite(pool) => sqlx::query_as(sql).fetch_one(pool).await.unwrap(),
+        };
+        row.0
+    }
+
+    /// How many families could still be refreshed, as far as the rows tell.
+    pub async fn live_families(&self) -> i64 {
+        self.number("SELECT COUNT(*) FROM families WHERE ended_at IS NULL").await
+    }
+}
+
+/// A form body, encoded as RFC 6749 appendix B wants it.
+pub fn form(request: RequestBuilder, parameters: &[(&str, &str)]) -> RequestBuilder {
+    let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();
+    request.header("content-type", "application/x-www-form-urlencoded").body(body)
+}
+
+/// Runs `test` against a server on a store of its own, with settings changed as the test needs them.
+pub fn run<F: Future<Output = ()>>(store: Store, change: fn(&mut Settings), test: impl FnOnce(TestApp) -> F) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let database = Database::make(store).await;
+        let (app, stop) = start(store, &database.url, TestClock::new(), change).await;
+        test(app).await;
+        stop.end().await;
+        database.drop().await;
+    });
+}
+
+/// Starts one server on a store that is there already.
+pub async fn start(store: Store, url: &str, clock: TestClock, change: fn(&mut Settings)) -> (TestApp, Stop) {
+    let mut settings = Settings {
+        listen: "127.0.0.1:0".parse().unwrap(),
+        database_url: url.parse().unwrap(),
+        master_key: Some("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=".to_owned().into()),
+        ..Settings::default()
+    };
+    (settings.passwords.memory_kib, settings.passwords.iterations) = (8, 1);
+    (settings.passwords.threads, settings.http.workers) = (Some(1), Some(1));
+    change(&mut settings);
+    let app = App::build(settings.clone(), clock.clock(), OldSchema::Migrate).await.unwrap();
+    let (core, url) = (Arc::clone(app.core()), app.url());
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let serving = tokio::spawn(app.serve(async { drop(stopped.await) }));
+    let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    (TestApp { core, url, clock, store, http, settings }, Stop { stop, serving })
+}
+
+pub struct Stop {
+    stop: tokio::sync::oneshot::Sender<()>,
+    serving: tokio::task::JoinHandle<anyhow::Result<()>>,
+}
+
+impl Stop {
+    pub async fn end(self) {
+        let _ = self.stop.send(());
+        self.serving.await.unwrap().unwrap();
+    }
+}
+
+/// A database for one test.
+pub struct Database {
+    pub url: String,
+    name: Option<String>,
+}
+
+impl Database {
+    pub async fn make(store: Store) -> Self {
+        if store == Store::Sqlite {
+            return Self { url: DatabaseUrl::SqliteMemory.to_string(), name: None };
+        }
+        static NUMBER: AtomicUsize = AtomicUsize::new(0);
+        let name = format!("test_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::SeqCst));
+        execute(&format!("CREATE DATABASE {name} TEMPLATE {}", template().await)).await;
+        Self { url: url_of(&name), name: Some(name) }
+    }
+
+    pub async fn drop(self) {
+        if let Some(name) = self.name {
+            execute(&format!("DROP DATABASE {name} WITH (FORCE)")).await;
+        }
+    }
+}
+
+/// A migrated database, made once a run, that the others are copied from.
+async fn template() -> &'static str {
+    static TEMPLATE: tokio::sync::OnceCell<String> = tokio::sync::OnceCell::const_new();
+    TEMPLATE
+        .get_or_init(|| async {
+            let name = format!("template_{}", std::process::id());
+            execute(&format!("CREATE DATABASE {name}")).await;
+            let settings = Settings { database_url: url_of(&name).parse().unwrap(), ..Settings::default() };
+            heirloom::app::open_store(&settings, OldSchema::Migrate).await.unwrap().close().await;
+            name
+        })
+        .await
+}
+
+/// The server that `tests/run` starts.
+fn server() -> &'static str {
+    static SERVER: OnceLock<String> = OnceLock::new();
+    SERVER.get_or_init(|| {
+        std::env::var("TEST_POSTGRES_URL").expect("no TEST_POSTGRES_URL: run the tests by tests/run")
+    })
+}
+
+pub fn url_of(database: &str) -> String {
+    format!("{}/{database}", server().rsplit_once('/').unwrap().0)
+}
+
+async fn execute(sql: &str) {
+    let mut connection = PgConnection::connect(server()).await.unwrap();
+    sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+}
+
+/// Makes of each async function two tests, one a store.
+macro_rules! both_stores {
+    ($(async fn $name:ident($app:ident) $(with $change:expr;)? $body:block)+) => {$(
+        mod $name {
+            #[allow(unused_imports, reason = "each test uses what it needs")]
+            use super::*;
+
+            async fn test($app: crate::harness::TestApp) $body
+
+            #[allow(unused_mut, unused_assignments, reason = "most tests change no setting")]
+            fn run(store: crate::harness::Store) {
+                let mut change: fn(&mut heirloom::settings::Settings) = |_| {};
+                $(change = $change;)?
+                crate::harness::run(store, change, test);
+            }
+
+            #[test]
+            fn sqlite() {
+                run(crate::harness::Store::Sqlite);
+            }
+
+            #[test]
+            fn postgres() {
+                run(crate::harness::Store::Postgres);
+            }
+        }
+    )+};
+}
+
+pub(crate) use both_stores;

@@ -1,0 +1,27 @@
+//! Black-box tests over real HTTP, each on SQLite and on PostgreSQL, with a clock that is moved instead of waited for.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::unchecked_time_subtraction,
+    clippy::items_after_statements,
+    clippy::cloned_ref_to_slice_refs,
+    unreachable_pub,
+    missing_docs,
+    reason = "tests fail by panicking, and nobody else reads them as a library"
+)]
+
+mod admin;
+mod harness;
+mod health;
+mod keys;
+mod login;
+mod races;
+mod recovery;
+mod refused;
+mod rotation;
+mod schema;
+mod sessions;
+mod standard;
+mod standard_grants;

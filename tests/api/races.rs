@@ -1,0 +1,110 @@
+//! Races, by racing.
+
+use std::sync::Arc;
+
+use heirloom::domain::secrets::Password;
+use heirloom::service::user_admin::{self, Change};
+use serde_json::json;
+
+use crate::harness::*;
+
+/// Presents one token so often at once.
+async fn storm(app: &TestApp, client: &str, token: &str, count: usize) -> Vec<Answer> {
+    futures_util::future::join_all((0..count).map(|_| app.refresh_with(client, token))).await
+}
+
+both_stores! {
+    async fn a_token_presented_a_hundred_times_at_once_rotates_once(app) {
+        let mut tokens = app.ana_logged_in().await;
+        for generation in 2..=6 {
+            let answers = storm(&app, "heirloom", &tokens.refresh, 100).await;
+            let got: Vec<Tokens> = answers.iter().map(Answer::tokens).collect();
+            assert!(got.iter().all(|it| it.refresh == got[0].refresh && it.claims() == got[0].claims()));
+            assert_eq!(app.number("SELECT generation FROM families").await, generation);
+            tokens = got[0].clone();
+        }
+    }
+
+    async fn in_strict_mode_one_at_most_wins(app) {
+        app.add_strict_client().await;
+        app.add_user("ana").await;
+        for _ in 0..5 {
+            let tokens = app.log_in_with("strict", "ana").await;
+            let answers = storm(&app, "strict", &tokens.refresh, 20).await;
+            let won = answers.iter().filter(|answer| answer.status == 200).count();
+            assert!(won <= 1, "{won}");
+            assert!(answers.iter().all(|answer| answer.status == 200 || answer.status == 401), "{answers:?}");
+        }
+        assert_eq!(app.live_families().await, 0, "each was presented twice");
+    }
+
+    async fn after_the_answer_of_a_revocation_nothing_refreshes(app) {
+        app.add_user("ana").await;
+        for _ in 0..10 {
+            let tokens = app.log_in("ana").await;
+            let chain = async {
+                let mut tokens = tokens.clone();
+                for _ in 0..20 {
+                    let answer = app.refresh(&tokens.refresh).await;
+                    if answer.status != 200 {
+                        assert_eq!(answer.refusal(), ENDED);
+                        return tokens;
+                    }
+                    tokens = answer.tokens();
+                }
+                tokens
+            };
+            let revoke = async {
+                tokio::time::sleep(std::time::Duration::from_millis(3)).await;
+                assert_eq!(app.post("/logout", &json!({ "refresh_token": tokens.refresh })).await.status, 204);
+                assert_eq!(app.refresh(&tokens.refresh).await.refusal(), ENDED);
+            };
+            let (last, ()) = tokio::join!(chain, revoke);
+            assert_eq!(app.refresh(&last.refresh).await.refusal(), ENDED);
+        }
+        assert_eq!(app.live_families().await, 0);
+    }
+
+    async fn no_login_slips_past_a_disabling(app) {
+        let ana = app.add_user("ana").await;
+        let app = Arc::new(app);
+        for round in 0..8 {
+            let logins = (0..6).map(|_| {
+                let app = Arc::clone(&app);
+                tokio::spawn(async move {
+                    app.post("/login", &json!({ "username": "ana", "password": PASSWORD })).await.status.as_u16()
+                })
+            });
+            let logins: Vec<_> = logins.collect();
+            tokio::time::sleep(std::time::Duration::from_millis(round)).await;
+            app.change_user(ana, Change::Disable).await;
+            for login in logins {
+                assert!(matches!(login.await.unwrap(), 200 | 401));
+            }
+            assert_eq!(app.live_families().await, 0, "whoever got in was put out");
+            app.change_user(ana, Change::Enable).await;
+        }
+    }
+
+    async fn no_login_with_the_old_password_slips_past_a_new_one(app) {
+        let ana = app.add_user("ana").await;
+        let app = Arc::new(app);
+        let mut current = PASSWORD.to_owned();
+        for round in 0..8_u64 {
+            let logins: Vec<_> = (0..6)
+                .map(|_| {
+                    let (app, password) = (Arc::clone(&app), current.clone());
+                    tokio::spawn(async move { app.post("/login", &json!({ "username": "ana", "password": password })).await })
+                })
+                .collect();
+            tokio::time::sleep(std::time::Duration::from_millis(round)).await;
+            current = format!("{PASSWORD} {round}");
+            let change = Change::Password(Password::new(current.clone()).unwrap());
+            user_admin::change(&app.core.db, &app.core.passwords, ana, change, app.clock.now()).await.unwrap();
+            for login in logins {
+                assert!(matches!(login.await.unwrap().status.as_u16(), 200 | 401));
+            }
+            assert_eq!(app.live_families().await, 0);
+        }
+    }
+}

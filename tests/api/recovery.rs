@@ -1,0 +1,59 @@
+//! A database that lost rotations: a restore or a failover.
+
+use heirloom::crypto::random;
+use heirloom::domain::ids::uuid_v7;
+use heirloom::store::recovery;
+
+use crate::harness::*;
+
+/// Rotates `count` times, then puts the row back to where it was.
+async fn lose(app: &TestApp, count: usize) -> Tokens {
+    let mut tokens = app.ana_logged_in().await;
+    tokens = app.rotate(&tokens).await;
+    let before = tokens.generation();
+    for _ in 0..count {
+        app.clock.advance(MINUTE);
+        tokens = app.rotate(&tokens).await;
+    }
+    app.sql(&format!("UPDATE families SET base = {}, generation = {before}", before - 1)).await;
+    tokens
+}
+
+both_stores! {
+    async fn a_client_one_generation_ahead_goes_on(app) {
+        let tokens = lose(&app, 1).await;
+        let next = app.rotate(&tokens).await;
+        assert_eq!(next.generation(), tokens.generation() + 1);
+        assert_eq!(app.rotate(&tokens).await.refresh, next.refresh, "its lost response is replayed as ever");
+        app.rotate(&next).await;
+    }
+
+    async fn a_client_two_generations_ahead_goes_on(app) {
+        let tokens = lose(&app, 2).await;
+        assert_eq!(app.rotate(&tokens).await.generation(), tokens.generation() + 1);
+    }
+
+    async fn a_client_three_ahead_is_refused_and_loses_nothing(app) {
+        let tokens = lose(&app, 3).await;
+        assert_eq!(app.refresh(&tokens.refresh).await.refusal(), INVALID);
+        assert_eq!(app.live_families().await, 1);
+    }
+
+    async fn within_a_recovery_window_any_lead_is_caught_up(app) {
+        let tokens = lose(&app, 9).await;
+        let now = app.clock.now();
+        recovery::open(&app.core.db, uuid_v7(now, random::bytes()), now, now + DAY).await.unwrap();
+        app.clock.advance(DAY - SECOND);
+        let next = app.rotate(&tokens).await;
+        assert_eq!(next.generation(), tokens.generation() + 1);
+        app.rotate(&next).await;
+    }
+
+    async fn the_recovery_window_ends_by_itself(app) {
+        let tokens = lose(&app, 3).await;
+        let now = app.clock.now();
+        recovery::open(&app.core.db, uuid_v7(now, random::bytes()), now, now + DAY).await.unwrap();
+        app.clock.advance(DAY);
+        assert_eq!(app.refresh(&tokens.refresh).await.refusal(), INVALID);
+    }
+}

@@ -1,0 +1,114 @@
+//! A user's own list of logins.
+
+use serde_json::{Value, json};
+
+use crate::harness::*;
+
+async fn list(app: &TestApp, access: &str) -> Vec<Value> {
+    let answer = app.get("/sessions", access).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    answer.json["sessions"].as_array().unwrap().clone()
+}
+
+fn id(tokens: &Tokens) -> String {
+    tokens.claims()["sid"].as_str().unwrap().to_owned()
+}
+
+both_stores! {
+    async fn the_list_shows_own_live_families_newest_first(app) {
+        let phone = app.ana_logged_in().await;
+        app.clock.advance(MINUTE);
+        let laptop = app.log_in("ana").await;
+        app.add_user("bob").await;
+        app.log_in("bob").await;
+        let sessions = list(&app, &phone.access).await;
+        let ids: Vec<&str> = sessions.iter().map(|session| session["id"].as_str().unwrap()).collect();
+        assert_eq!(ids, [id(&laptop), id(&phone)]);
+        assert_eq!((&sessions[0]["current"], &sessions[1]["current"]), (&json!(false), &json!(true)));
+        assert_eq!(sessions[0]["client_id"], "heirloom");
+    }
+
+    async fn last_used_moves_with_a_refresh_and_not_with_a_replay(app) {
+        let first = app.ana_logged_in().await;
+        app.clock.advance(MINUTE);
+        let second = app.rotate(&first).await;
+        let used = list(&app, &second.access).await[0]["last_used_at"].clone();
+        assert_ne!(used, list(&app, &second.access).await[0]["created_at"]);
+        app.clock.advance(SECOND * 20);
+        app.rotate(&first).await;
+        assert_eq!(list(&app, &second.access).await[0]["last_used_at"], used);
+    }
+
+    async fn one_session_can_be_ended_and_only_ones_own(app) {
+        let (phone, laptop) = (app.ana_logged_in().await, app.log_in("ana").await);
+        app.add_user("bob").await;
+        let bob = app.log_in("bob").await;
+        let path = |tokens: &Tokens| format!("/sessions/{}", id(tokens));
+        assert_eq!(app.delete(&path(&bob), &phone.access).await.code(), "404 not_found");
+        assert_eq!(app.delete("/sessions/rubbish", &phone.access).await.code(), "404 not_found");
+        assert_eq!(app.delete(&path(&laptop), &phone.access).await.status, 204);
+        assert_eq!(app.delete(&path(&laptop), &phone.access).await.code(), "404 not_found");
+        assert_eq!(app.refresh(&laptop.refresh).await.refusal(), ENDED);
+        assert_eq!(list(&app, &phone.access).await.len(), 1);
+        app.rotate(&bob).await;
+        assert_eq!(app.delete(&path(&phone), &phone.access).await.status, 204, "one's own too");
+        assert_eq!(app.get("/sessions", &phone.access).await.code(), "401 invalid_token");
+    }
+
+    async fn all_others_can_be_ended_at_once(app) {
+        let phone = app.ana_logged_in().await;
+        let others = [app.log_in("ana").await, app.log_in("ana").await];
+        app.add_user("bob").await;
+        let bob = app.log_in("bob").await;
+        assert_eq!(app.delete("/sessions", &phone.access).await.status, 204);
+        for other in others {
+            assert_eq!(app.refresh(&other.refresh).await.refusal(), ENDED);
+        }
+        app.rotate(&phone).await;
+        app.rotate(&bob).await;
+    }
+
+    async fn expired_families_are_not_listed(app) {
+        app.ana_logged_in().await;
+        app.clock.advance(DAY * 7);
+        let laptop = app.log_in("ana").await;
+        assert_eq!(list(&app, &laptop.access).await.len(), 1);
+    }
+
+    async fn tokens_that_open_nothing_here(app) {
+        app.add_user("ana").await;
+        let api = "https://api.example.com";
+        app.add_client("app", |it| it.audiences = vec![api.parse().unwrap()]).await;
+        let body = json!({ "username": "ana", "password": PASSWORD, "client_id": "app", "resource": api });
+        let for_api = app.post("/login", &body).await.tokens();
+        let expired = app.log_in("ana").await;
+        app.clock.advance(MINUTE * 15);
+        let ended = app.log_in("ana").await;
+        app.post("/logout", &json!({ "refresh_token": ended.refresh })).await;
+        let third = app.log_in_with("app", "ana").await;
+        app.sql("UPDATE clients SET first_party = (1 = 0) WHERE id = 'app'").await;
+        app.clock.advance(SECOND * 2);
+        let good = app.log_in("ana").await;
+        let forged = format!("{}AAAA", &good.access[..good.access.len() - 4]);
+        for token in [&for_api.access, &expired.access, &ended.access, &third.access, &forged, &good.refresh, "x"] {
+            let answer = app.get("/sessions", token).await;
+            assert_eq!(answer.code(), "401 invalid_token");
+            assert!(answer.header("www-authenticate").unwrap().contains("error=\"invalid_token\""));
+        }
+        assert_eq!(app.get("/sessions", &good.access).await.status, 200);
+        let none = app.send(app.http.get(app.at("/sessions"))).await;
+        assert_eq!(none.status, 401);
+        assert_eq!(none.header("www-authenticate"), Some(r#"Bearer realm="heirloom""#), "RFC 6750 §3.1: no error code");
+    }
+
+    async fn logging_out_with_any_generation_ends_the_family(app) {
+        let first = app.ana_logged_in().await;
+        let second = app.rotate(&first).await;
+        let third = app.rotate(&second).await;
+        let answer = app.post("/logout", &json!({ "refresh_token": first.refresh })).await;
+        assert_eq!((answer.status.as_u16(), &answer.json), (204, &Value::Null));
+        assert_eq!(app.refresh(&third.refresh).await.refusal(), ENDED);
+        assert_eq!(app.refresh(&first.refresh).await.refusal(), ENDED);
+        assert_eq!(app.post("/logout", &json!({ "refresh_token": third.refresh })).await.status, 204, "again is fine");
+    }
+}

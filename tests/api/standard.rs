@@ -1,0 +1,143 @@
+//! The standard face: who the client is, what is refused, what the server tells of itself.
+
+use heirloom::domain::ids::ClientId;
+use heirloom::service::client_admin;
+use serde_json::json;
+
+use crate::harness::*;
+
+both_stores! {
+    async fn a_public_client_refreshes_by_its_name(app) {
+        let tokens = app.ana_logged_in().await;
+        let form = [("grant_type", "refresh_token"), ("refresh_token", &tokens.refresh), ("client_id", "heirloom")];
+        let answer = app.form("/oauth/token", &form).await;
+        assert_eq!(answer.tokens().generation(), 2);
+        assert_eq!(answer.header("cache-control"), Some("no-store"));
+        assert_eq!(answer.json["token_type"], "Bearer");
+        let spent = app.rotate(&answer.tokens()).await;
+        assert_eq!(app.form("/oauth/token", &form).await.code(), "400 invalid_grant");
+        assert_eq!(app.refresh(&spent.refresh).await.refusal(), REUSED);
+    }
+
+    async fn clients_authenticate_in_exactly_one_way(app) {
+        let secret = app.add_service("service:1", &[]).await;
+        let grant = ("grant_type", "client_credentials");
+        let good = app.form_as("/oauth/token", ("service%3A1", &secret), &[grant]).await;
+        assert_eq!(good.status, 200, "{good:?}");
+        let posted = [grant, ("client_id", "service:1"), ("client_secret", secret.as_str())];
+        assert_eq!(app.form("/oauth/token", &posted).await.status, 200);
+        let same_name = [grant, ("client_id", "service:1")];
+        assert_eq!(app.form_as("/oauth/token", ("service%3A1", &secret), &same_name).await.status, 200);
+        let twice = app.form_as("/oauth/token", ("service%3A1", &secret), &posted).await;
+        assert_eq!(twice.code(), "400 invalid_request");
+        let other_name = [grant, ("client_id", "heirloom")];
+        let answer = app.form_as("/oauth/token", ("service%3A1", &secret), &other_name).await;
+        assert_eq!(answer.code(), "400 invalid_request");
+        let refused = [
+            app.form("/oauth/token", &[grant]).await,
+            app.form("/oauth/token", &[grant, ("client_id", "service:1")]).await,
+            app.form("/oauth/token", &[grant, ("client_id", "nobody")]).await,
+            app.form("/oauth/token", &[grant, ("client_id", "service:1"), ("client_secret", "wrong")]).await,
+            app.form("/oauth/token", &[grant, ("client_id", "heirloom"), ("client_secret", "public")]).await,
+            app.form_as("/oauth/token", ("service%3A1", "wrong"), &[grant]).await,
+            app.form_as("/oauth/token", ("nobody", &secret), &[grant]).await,
+            app.send(form(app.http.post(app.at("/oauth/token")).header("authorization", "Basic !"), &[grant])).await,
+            app.send(form(app.http.post(app.at("/oauth/token")).bearer_auth("x"), &[grant])).await,
+        ];
+        for answer in refused {
+            assert_eq!(answer.code(), "401 invalid_client");
+            assert_eq!(answer.header("www-authenticate"), Some(r#"Basic realm="heirloom", charset="UTF-8""#));
+            assert_eq!(answer.header("cache-control"), Some("no-store"));
+        }
+    }
+
+    async fn a_wrong_secret_is_told_before_a_wrong_token(app) {
+        app.add_service("service", &[]).await;
+        let form = [("grant_type", "refresh_token"), ("refresh_token", "rubbish")];
+        assert_eq!(app.form_as("/oauth/token", ("service", "wrong"), &form).await.code(), "401 invalid_client");
+    }
+
+    async fn secrets_change_without_a_gap(app) {
+        let old = app.add_service("service", &[]).await;
+        let id: ClientId = "service".parse().unwrap();
+        let new = client_admin::rotate_secret(&app.core.db, &id, DAY, app.clock.now()).await.unwrap();
+        let works = async |secret: &str| {
+            let grant = [("grant_type", "client_credentials")];
+            app.form_as("/oauth/token", ("service", secret), &grant).await.status == 200
+        };
+        app.clock.advance(SECOND * 2);
+        assert!(works(&old).await && works(new.expose()).await);
+        app.clock.advance(DAY);
+        assert!(!works(&old).await && works(new.expose()).await);
+        let newest = client_admin::rotate_secret(&app.core.db, &id, SECOND, app.clock.now()).await.unwrap();
+        app.clock.advance(SECOND * 2);
+        assert!(!works(new.expose()).await && works(newest.expose()).await);
+        assert_eq!(app.number("SELECT COUNT(*) FROM client_secrets").await, 2, "what ended is forgotten");
+    }
+
+    async fn malformed_requests_are_told_so(app) {
+        let tokens = app.ana_logged_in().await;
+        let secret = app.add_service("service", &[]).await;
+        let refresh = ("refresh_token", tokens.refresh.as_str());
+        let client = ("client_id", "heirloom");
+        let rows: [(&[(&str, &str)], &str); 8] = [
+            (&[client], "400 invalid_request"),
+            (&[client, ("grant_type", "")], "400 invalid_request"),
+            (&[client, ("grant_type", "refresh_token")], "400 invalid_request"),
+            (&[client, ("grant_type", "refresh_token"), ("refresh_token", "")], "400 invalid_request"),
+            (&[client, ("grant_type", "refresh_token"), refresh, refresh], "400 invalid_request"),
+            (&[client, client, ("grant_type", "refresh_token"), refresh], "400 invalid_request"),
+            (&[client, ("grant_type", "password")], "400 unsupported_grant_type"),
+            (&[client, ("grant_type", "client_credentials")], "400 unauthorized_client"),
+        ];
+        for (parameters, code) in rows {
+            let answer = app.form("/oauth/token", parameters).await;
+            assert_eq!(answer.code(), code, "{parameters:?}");
+            assert_eq!(answer.header("cache-control"), Some("no-store"));
+        }
+        let json = app.post("/oauth/token", &json!({ "grant_type": "refresh_token" })).await;
+        assert_eq!(json.code(), "400 invalid_request");
+        let raw = |body: &'static [u8]| {
+            let request = app.http.post(app.at("/oauth/token")).basic_auth("service", Some(&secret));
+            request.header("content-type", "application/x-www-form-urlencoded").body(body)
+        };
+        assert_eq!(app.send(raw(b"grant_type=%ff%fe")).await.code(), "400 invalid_request");
+        assert_eq!(app.send(raw(b"")).await.code(), "400 invalid_request");
+        assert_eq!(app.send(raw(b"&&&=&grant_type=client_credentials&")).await.status, 200);
+        assert_eq!(app.number("SELECT generation FROM families").await, 1, "nothing was consumed");
+    }
+
+    async fn the_metadata_tells_exactly_what_is_on(app) {
+        let answer = app.send(app.http.get(app.at("/.well-known/oauth-authorization-server"))).await;
+        let at = |path: &str| app.at(path);
+        let secret = ["client_secret_basic", "client_secret_post"];
+        assert_eq!(answer.json, json!({
+            "issuer": app.url,
+            "token_endpoint": at("/oauth/token"),
+            "revocation_endpoint": at("/oauth/revoke"),
+            "introspection_endpoint": at("/oauth/introspect"),
+            "jwks_uri": at("/.well-known/jwks.json"),
+            "response_types_supported": [],
+            "grant_types_supported": ["refresh_token", "client_credentials"],
+            "token_endpoint_auth_methods_supported": ["none", "client_secret_basic", "client_secret_post"],
+            "revocation_endpoint_auth_methods_supported": ["none", "client_secret_basic", "client_secret_post"],
+            "introspection_endpoint_auth_methods_supported": secret,
+        }));
+    }
+
+    async fn an_issuer_with_a_path_has_all_of_it_below(app) with |settings| {
+        settings.issuer = Some("https://login.example.com/tenant".parse().unwrap());
+    }; {
+        app.add_user("ana").await;
+        let body = json!({ "username": "ana", "password": PASSWORD });
+        assert_eq!(app.post("/login", &body).await.code(), "404 not_found");
+        let tokens = app.post("/tenant/login", &body).await.tokens();
+        assert_eq!(tokens.claims()["iss"], "https://login.example.com/tenant");
+        assert_eq!(app.get("/tenant/sessions", &tokens.access).await.status, 200);
+        for place in ["/tenant/.well-known/oauth-authorization-server", "/.well-known/oauth-authorization-server/tenant"] {
+            let metadata = app.send(app.http.get(app.at(place))).await;
+            assert_eq!(metadata.json["token_endpoint"], "https://login.example.com/tenant/oauth/token", "{place}");
+        }
+        assert_eq!(app.send(app.http.get(app.at("/healthz"))).await.status, 200);
+    }
+}

@@ -1,0 +1,200 @@
+//! The standard face: what is granted, looked at and revoked.
+
+use heirloom::domain::client::Client;
+use heirloom::domain::ids::ClientId;
+use heirloom::domain::refresh_token::RefreshToken;
+use heirloom::domain::secrets::FamilySecret;
+use heirloom::store::families;
+use serde_json::{Value, json};
+
+use crate::harness::*;
+
+const API: &str = "https://api.example.com";
+const OTHER: &str = "https://other.example.com";
+
+fn with_audiences(client: &mut Client) {
+    client.audiences = vec![API.parse().unwrap(), OTHER.parse().unwrap()];
+}
+
+async fn narrow(app: &TestApp, token: &str, more: &[(&str, &str)]) -> Answer {
+    let form =
+        [&[("grant_type", "refresh_token"), ("refresh_token", token), ("client_id", "app")], more].concat();
+    app.form("/oauth/token", &form).await
+}
+
+async fn introspect(app: &TestApp, client: (&str, &str), token: &str) -> Value {
+    let answer = app.form_as("/oauth/introspect", client, &[("token", token)]).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_eq!(answer.header("cache-control"), Some("no-store"));
+    answer.json
+}
+
+/// Gives ana's family to a confidential client, and a refresh token of it: sign-in at pages comes later.
+async fn family_of_confidential(app: &TestApp, client: &str, generation: &Tokens) -> String {
+    let secret = FamilySecret::new([9; 16]);
+    app.set_family_secret(&secret).await;
+    app.sql(&format!("UPDATE families SET client_id = '{client}'")).await;
+    let family = families::newest(&app.core.db, 1).await.unwrap().remove(0);
+    assert_eq!(family.generation.number(), i64::from(generation.generation()));
+    let token = RefreshToken { family: family.id, generation: family.generation, secret };
+    token.encode(&client.parse::<ClientId>().unwrap(), app.core.keys.mac())
+}
+
+both_stores! {
+    async fn client_credentials_give_a_token_for_the_client_itself(app) {
+        let secret = app.add_service("service", &[API]).await;
+        let client = ("service", secret.as_str());
+        let grant = ("grant_type", "client_credentials");
+        let answer = app.form_as("/oauth/token", client, &[grant, ("scope", "read"), ("resource", API)]).await;
+        assert_eq!(answer.status, 200);
+        assert_eq!((&answer.json["scope"], &answer.json["refresh_token"]), (&json!("read"), &Value::Null));
+        let now = app.clock.now().timestamp();
+        let claims = claims(answer.text("access_token"));
+        assert_eq!(claims, json!({
+            "iss": app.url, "sub": "service", "aud": API, "client_id": "service", "iat": now, "exp": now + 900,
+            "jti": claims["jti"], "scope": "read",
+        }));
+        let default = app.form_as("/oauth/token", client, &[grant]).await;
+        assert_eq!(self::claims(default.text("access_token"))["aud"], app.url.as_str());
+        let beyond = app.form_as("/oauth/token", client, &[grant, ("scope", "admin")]).await;
+        assert_eq!(beyond.code(), "400 invalid_scope");
+        let unknown = app.form_as("/oauth/token", client, &[grant, ("resource", OTHER)]).await;
+        assert_eq!(unknown.code(), "400 invalid_target");
+    }
+
+    async fn a_narrowed_request_is_not_remembered(app) {
+        app.add_client("app", with_audiences).await;
+        app.add_user("ana").await;
+        let first = app.log_in_with("app", "ana").await;
+        let narrowed = narrow(&app, &first.refresh, &[("scope", "profile"), ("resource", API)]).await;
+        let tokens = narrowed.tokens();
+        assert_eq!((tokens.generation(), &narrowed.json["scope"]), (2, &json!("profile")));
+        assert_eq!((&tokens.claims()["aud"], &tokens.claims()["scope"]), (&json!(API), &json!("profile")));
+        let same = narrow(&app, &first.refresh, &[("scope", "profile"), ("resource", API)]).await.tokens();
+        assert_eq!((same.claims(), &same.refresh), (tokens.claims(), &tokens.refresh), "the same request, the same grant");
+        let wide = narrow(&app, &first.refresh, &[]).await.tokens();
+        assert_eq!(wide.refresh, tokens.refresh);
+        assert_eq!(wide.claims()["scope"], "email openid profile");
+        assert_ne!(wide.claims()["jti"], tokens.claims()["jti"], "other content, another id");
+        let both = narrow(&app, &wide.refresh, &[("resource", API), ("resource", OTHER)]).await.tokens();
+        assert_eq!(both.claims()["aud"], json!([API, OTHER]));
+    }
+
+    async fn a_refusal_of_scope_or_resource_consumes_nothing(app) {
+        app.add_client("app", with_audiences).await;
+        app.add_user("ana").await;
+        let login = json!({ "username": "ana", "password": PASSWORD, "client_id": "app", "resource": API,
+            "scope": "profile email" });
+        let tokens = app.post("/login", &login).await.tokens();
+        for (parameter, value, code) in [
+            ("scope", "openid", "400 invalid_scope"),
+            ("scope", "profile \"", "400 invalid_scope"),
+            ("resource", OTHER, "400 invalid_target"),
+            ("resource", "https://unknown.example.com", "400 invalid_target"),
+            ("resource", "rela tive", "400 invalid_target"),
+        ] {
+            assert_eq!(narrow(&app, &tokens.refresh, &[(parameter, value)]).await.code(), code, "{value}");
+        }
+        assert_eq!(app.number("SELECT generation FROM families").await, 1);
+        assert_eq!(narrow(&app, &tokens.refresh, &[]).await.tokens().generation(), 2);
+    }
+
+    async fn revoking_any_genuine_token_ends_the_family(app) {
+        app.add_user("ana").await;
+        for kind in ["access", "current", "old"] {
+            let first = app.log_in("ana").await;
+            let second = app.rotate(&first).await;
+            let third = app.rotate(&second).await;
+            let token = match kind {
+                "access" => &first.access,
+                "current" => &third.refresh,
+                _ => &first.refresh,
+            };
+            let answer = app.form("/oauth/revoke", &[("token", token), ("client_id", "heirloom")]).await;
+            assert_eq!(answer.status, 200, "{kind}");
+            assert_eq!(app.refresh(&third.refresh).await.refusal(), ENDED, "{kind}");
+        }
+    }
+
+    async fn revoking_what_is_foreign_or_forged_ends_nothing(app) {
+        let tokens = app.ana_logged_in().await;
+        app.add_client("app", |_| ()).await;
+        let secret = app.add_service("service", &[]).await;
+        for token in [tokens.access.as_str(), &tokens.refresh, "rubbish", "hrt1_x", "a.b.c"] {
+            assert_eq!(app.form("/oauth/revoke", &[("token", token), ("client_id", "app")]).await.status, 200);
+            let answer = app.form_as("/oauth/revoke", ("service", &secret), &[("token", token)]).await;
+            assert_eq!(answer.status, 200);
+            let answer = app.form_as("/oauth/revoke", ("service", "wrong"), &[("token", token)]).await;
+            assert_eq!(answer.code(), "401 invalid_client");
+        }
+        app.clock.advance(MINUTE * 15);
+        let expired = [("token", tokens.access.as_str()), ("client_id", "heirloom")];
+        assert_eq!(app.form("/oauth/revoke", &expired).await.status, 200);
+        assert_eq!(app.live_families().await, 1);
+        assert_eq!(app.form("/oauth/revoke", &[("client_id", "heirloom")]).await.code(), "400 invalid_request");
+        app.rotate(&tokens).await;
+    }
+
+    async fn a_token_without_a_family_cannot_be_revoked_and_says_so(app) {
+        let secret = app.add_service("service", &[]).await;
+        let client = ("service", secret.as_str());
+        let tokens = app.form_as("/oauth/token", client, &[("grant_type", "client_credentials")]).await;
+        let answer = app.form_as("/oauth/revoke", client, &[("token", tokens.text("access_token"))]).await;
+        assert_eq!(answer.code(), "400 unsupported_token_type");
+    }
+
+    async fn a_service_sees_access_tokens_that_are_its_own_or_meant_for_it(app) {
+        let service = app.add_service("service", &[API]).await;
+        let other = app.add_service("other", &[OTHER]).await;
+        let (service, other) = (("service", service.as_str()), ("other", other.as_str()));
+        app.add_client("app", with_audiences).await;
+        let user = app.add_user("ana").await.to_string();
+        let login = json!({ "username": "ana", "password": PASSWORD, "client_id": "app", "resource": API });
+        let tokens = app.post("/login", &login).await.tokens();
+        let seen = introspect(&app, service, &tokens.access).await;
+        let claims = tokens.claims();
+        assert_eq!(seen, json!({
+            "active": true, "token_type": "Bearer", "iss": app.url, "sub": user, "aud": [API], "client_id": "app",
+            "exp": claims["exp"], "iat": claims["iat"], "jti": claims["jti"], "scope": "email openid profile",
+            "sid": claims["sid"], "auth_time": claims["auth_time"], "roles": ["editor"],
+        }));
+        let inactive = json!({ "active": false });
+        assert_eq!(introspect(&app, other, &tokens.access).await, inactive);
+        assert_eq!(introspect(&app, service, &tokens.refresh).await, inactive, "another client's refresh token");
+        for forged in ["rubbish", "hrt1_x", "a.b.c", &format!("{}x", tokens.access)] {
+            assert_eq!(introspect(&app, service, forged).await, inactive);
+        }
+        let own = app.form_as("/oauth/token", other, &[("grant_type", "client_credentials")]).await;
+        assert_eq!(introspect(&app, other, own.text("access_token")).await["sub"], "other");
+        assert_eq!(introspect(&app, service, own.text("access_token")).await, inactive);
+        app.form("/oauth/revoke", &[("token", &tokens.refresh), ("client_id", "app")]).await;
+        assert_eq!(introspect(&app, service, &tokens.access).await, inactive, "its family is over");
+    }
+
+    async fn a_client_sees_its_own_refresh_token_while_it_is_current(app) {
+        let secret = app.add_service("service", &[]).await;
+        let client = ("service", secret.as_str());
+        let tokens = app.ana_logged_in().await;
+        let current = family_of_confidential(&app, "service", &tokens).await;
+        let seen = introspect(&app, client, &current).await;
+        assert_eq!((&seen["active"], &seen["client_id"]), (&json!(true), &json!("service")));
+        assert_eq!(seen["exp"], app.clock.now().timestamp() + 7 * 86_400);
+        let again = introspect(&app, client, &current).await;
+        assert_eq!(again, seen, "looking has no side effect");
+        let refresh = [("grant_type", "refresh_token"), ("refresh_token", current.as_str())];
+        assert_eq!(app.form_as("/oauth/token", client, &refresh).await.tokens().generation(), 2);
+        let without_secret = [&refresh[..], &[("client_id", "service")]].concat();
+        assert_eq!(app.form("/oauth/token", &without_secret).await.code(), "401 invalid_client");
+        assert_eq!(introspect(&app, client, &current).await, json!({ "active": false }), "rotated");
+        assert_eq!(app.live_families().await, 1);
+    }
+
+    async fn introspection_is_for_confidential_clients(app) {
+        let tokens = app.ana_logged_in().await;
+        let form = [("token", tokens.access.as_str()), ("client_id", "heirloom")];
+        assert_eq!(app.form("/oauth/introspect", &form).await.code(), "401 invalid_client");
+        let secret = app.add_service("service", &[]).await;
+        let nothing = app.form_as("/oauth/introspect", ("service", &secret), &[]).await;
+        assert_eq!(nothing.code(), "400 invalid_request");
+    }
+}
