@@ -20,6 +20,7 @@ use clap::{Parser, Subcommand};
 
 use crate::app::{self, OldSchema};
 use crate::clock::Clock;
+use crate::service::client_admin;
 use crate::settings::{DatabaseUrl, Settings};
 use crate::store::Db;
 use crate::telemetry;
@@ -117,7 +118,9 @@ impl Office {
             ..settings.log.clone()
         });
         let db = app::open_store(&settings, OldSchema::Refuse).await?;
-        Ok(Self { settings, db, clock: Clock::system() })
+        let clock = Clock::system();
+        client_admin::ensure_built_in(&db, clock.now()).await?;
+        Ok(Self { settings, db, clock })
     }
 }
 

@@ -1,5 +1,7 @@
 //! The arrows of the architecture point down, and stay so.
 
+#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

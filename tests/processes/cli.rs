@@ -1,0 +1,254 @@
+//! The command line, for real, on both stores.
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
+use serde_json::{Value, json};
+
+use crate::process::{PASSWORD, Place, Tokens, block_on};
+
+fn users_are_added_changed_and_removed(place: &Place) {
+    let server = place.serve();
+    let log_in = |password: &str| {
+        let body = json!({ "username": "ana", "password": password });
+        block_on(server.post("/login", &body))
+    };
+    let add = [
+        "user",
+        "add",
+        "Ana",
+        "--password-stdin",
+        "--email",
+        "ana@example.com",
+        "--role",
+        "a",
+        "--role",
+        "b",
+        "--json",
+    ];
+    let added: Value = serde_json::from_str(&place.ok_with(&add, &format!("{PASSWORD}\n"))).unwrap();
+    assert_eq!((&added["username"], &added["email"]), (&json!("Ana"), &json!("ana@example.com")));
+    assert_eq!(added["roles"], json!(["a", "b"]));
+    let tokens = Tokens::of(log_in(PASSWORD));
+    assert_eq!(tokens.claim("sub"), added["id"]);
+    place.ok(&["user", "set-roles", "ana", "admin"]);
+    let tokens = Tokens::of(block_on(server.refresh(&tokens.refresh)));
+    assert_eq!(tokens.claim("roles"), json!(["admin"]));
+    let said = place.ok_with(&["user", "set-password", "ANA", "--password-stdin"], "another good password");
+    assert_eq!(said, "ANA has a new password; 1 login ended\n");
+    assert_eq!(block_on(server.refresh(&tokens.refresh)).0, 401);
+    assert_eq!(log_in(PASSWORD).0, 401);
+    Tokens::of(log_in("another good password"));
+    place.ok(&["user", "disable", "ana"]);
+    assert_eq!(log_in("another good password").0, 401);
+    assert!(place.json(&["user", "list", "--json"])[0]["disabled_at"].is_string());
+    assert!(place.ok(&["user", "list"]).contains("disabled"));
+    place.ok(&["user", "enable", "ana"]);
+    Tokens::of(log_in("another good password"));
+    assert_eq!(place.ok(&["user", "remove", "ana"]), "ana is removed; 1 login ended\n");
+    assert_eq!(place.json(&["user", "list", "--json"]), json!([]));
+    assert!(place.refused(&["user", "remove", "ana"]).contains("there is no user of the name ana"));
+}
+
+#[test]
+fn users_are_added_changed_and_removed_on_sqlite() {
+    users_are_added_changed_and_removed(&Place::sqlite());
+}
+
+#[test]
+fn users_are_added_changed_and_removed_on_postgres() {
+    users_are_added_changed_and_removed(&Place::postgres());
+}
+
+fn clients_are_added_changed_and_removed(place: &Place) {
+    let server = place.serve();
+    let token = |secret: &str| {
+        let request =
+            server.http.post(format!("{}/oauth/token", server.url)).basic_auth("service", Some(secret));
+        let form = request.header("content-type", "application/x-www-form-urlencoded");
+        block_on(async { form.body("grant_type=client_credentials").send().await.unwrap().status() })
+    };
+    let added = place.json(&[
+        "client",
+        "add",
+        "service",
+        "--confidential",
+        "--scope",
+        "read write",
+        "--audience",
+        "https://api.example.com",
+        "--access-ttl",
+        "5m",
+        "--idle-ttl",
+        "1h",
+        "--absolute-ttl",
+        "1d",
+        "--leeway",
+        "10s",
+        "--grant",
+        "client_credentials",
+        "--grant",
+        "refresh_token",
+    ]);
+    assert_eq!((&added["client_id"], &added["scope"]), (&json!("service"), &json!("read write")));
+    assert_eq!((&added["access_ttl"], &added["leeway"]), (&json!("5m"), &json!("10s")));
+    let first = added["client_secret"].as_str().unwrap();
+    assert_eq!(token(first), 200);
+    let rotated = place.json(&["client", "rotate-secret", "service", "--overlap", "0s"]);
+    let second = rotated["client_secret"].as_str().unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(2100));
+    assert_eq!((token(first).as_u16(), token(second).as_u16()), (401, 200));
+    let updated = place.json(&["client", "update", "service", "--scope", "read", "--access-ttl", "1m"]);
+    assert_eq!(
+        (&updated["scope"], &updated["access_ttl"], &updated["leeway"]),
+        (&json!("read"), &json!("1m"), &json!("10s"))
+    );
+    let ids =
+        |list: Value| list.as_array().unwrap().iter().map(|it| it["client_id"].clone()).collect::<Vec<_>>();
+    assert_eq!(ids(place.json(&["client", "list", "--json"])), ["heirloom", "service"]);
+    assert!(place.ok(&["client", "list"]).contains("confidential"));
+    place.ok(&["client", "remove", "service"]);
+    std::thread::sleep(std::time::Duration::from_millis(2100));
+    assert_eq!(token(second), 401);
+    assert!(
+        place.refused(&["client", "add", "service", "--public"]).contains("an id is never given out twice")
+    );
+    let app = place.json(&[
+        "client",
+        "add",
+        "app",
+        "--public",
+        "--redirect-uri",
+        "https://app.example.com/callback",
+    ]);
+    assert_eq!(app["grants"], json!(["authorization_code", "refresh_token"]));
+    assert!(app["client_secret"].is_null());
+}
+
+#[test]
+fn clients_are_added_changed_and_removed_on_sqlite() {
+    clients_are_added_changed_and_removed(&Place::sqlite());
+}
+
+#[test]
+fn clients_are_added_changed_and_removed_on_postgres() {
+    clients_are_added_changed_and_removed(&Place::postgres());
+}
+
+#[test]
+fn exported_keys_verify_what_the_server_signs() {
+    for (algorithm, name) in
+        [("ES256", Algorithm::ES256), ("EdDSA", Algorithm::EdDSA), ("RS256", Algorithm::RS256)]
+    {
+        let place = Place::sqlite().with("HEIRLOOM_KEYS__ALGORITHM", algorithm);
+        place.add_user("ana");
+        let server = place.serve();
+        let access = block_on(server.log_in("ana")).access;
+        let pem = place.ok(&["keys", "export", "--format", "pem"]);
+        let from_pem = match name {
+            Algorithm::ES256 => DecodingKey::from_ec_pem(pem.as_bytes()),
+            Algorithm::EdDSA => DecodingKey::from_ed_pem(pem.as_bytes()),
+            _ => DecodingKey::from_rsa_pem(pem.as_bytes()),
+        };
+        let jwks = place.json(&["keys", "export", "--format", "jwks"]);
+        let jwk = serde_json::from_value(jwks["keys"][0].clone()).unwrap();
+        let mut validation = Validation::new(name);
+        validation.set_audience(&[&server.url]);
+        validation.set_issuer(&[&server.url]);
+        for key in [from_pem.unwrap(), DecodingKey::from_jwk(&jwk).unwrap()] {
+            let read = decode::<Value>(&access, &key, &validation).unwrap();
+            assert_eq!(read.claims["client_id"], "heirloom");
+        }
+    }
+}
+
+#[test]
+fn keys_are_rotated_replaced_and_dropped() {
+    let place = Place::postgres();
+    place.add_user("ana");
+    let phases = |place: &Place| -> Vec<Value> {
+        let keys = place.json(&["keys", "list", "--json"]);
+        keys["signing_keys"].as_array().unwrap().iter().map(|key| key["phase"].clone()).collect()
+    };
+    assert_eq!(phases(&place), ["signing"]);
+    assert!(place.ok(&["keys", "rotate"]).contains("is published and signs from"));
+    assert_eq!(phases(&place), ["signing", "next"]);
+    assert!(place.ok(&["keys", "list"]).contains("master keys, the active one first: "));
+    assert!(place.ok(&["keys", "rotate", "--compromised"]).contains("signs now"));
+    assert_eq!(phases(&place).iter().filter(|phase| **phase == "withdrawn").count(), 2);
+    let old = place.json(&["keys", "list", "--json"])["master_keys"][0].as_str().unwrap().to_owned();
+    assert!(place.refused(&["keys", "drop-master", &old]).contains("is the active one"));
+    let new = place.ok(&["keys", "new-master"]);
+    let place = place.with("HEIRLOOM_MASTER_KEY", &format!("{},{}", new.trim(), crate::process::MASTER_KEY));
+    assert!(place.ok(&["keys", "drop-master", &old]).contains("are refused from now on"));
+    let place = place.with("HEIRLOOM_MASTER_KEY", new.trim());
+    let server = place.serve();
+    block_on(server.log_in("ana"));
+}
+
+#[test]
+fn families_are_listed_and_revoked() {
+    let place = Place::sqlite();
+    place.add_user("ana");
+    let server = place.serve();
+    let (one, other) = block_on(async { (server.log_in("ana").await, server.log_in("ana").await) });
+    let id = one.claim("sid").as_str().unwrap().to_owned();
+    assert_eq!(place.ok(&["family", "revoke", &id]), format!("{id} ended\n"));
+    assert_eq!(block_on(server.refresh(&one.refresh)).0, 401);
+    let families = place.json(&["family", "list", "--user", "ana", "--json"]);
+    let states: Vec<&Value> = families.as_array().unwrap().iter().map(|family| &family["state"]).collect();
+    assert!(states.contains(&&json!("live")) && states.contains(&&json!("ended: operator")), "{states:?}");
+    assert_eq!(place.ok(&["family", "revoke", "--user", "ana"]), "1 logins of ana ended\n");
+    assert_eq!(block_on(server.refresh(&other.refresh)).0, 401);
+    assert!(place.refused(&["family", "revoke", &id]).contains("there is no live family"));
+    assert!(place.ok(&["family", "list"]).contains("ended: operator"));
+}
+
+#[test]
+fn a_recovery_window_is_opened_shown_and_closed() {
+    let place = Place::sqlite();
+    assert_eq!(place.ok(&["recovery", "status"]), "the recovery window is closed\n");
+    let said = place.ok(&["recovery", "open", "--for", "2d"]);
+    assert!(said.contains("open until") && said.contains("family_ended"));
+    assert!(place.ok(&["recovery", "status"]).contains("open until"));
+    place.ok(&["recovery", "close"]);
+    assert_eq!(place.ok(&["recovery", "status"]), "the recovery window is closed\n");
+}
+
+#[test]
+fn a_new_data_folder_is_private() {
+    let place = Place::sqlite();
+    place.add_user("ana");
+    let mode =
+        |path: &str| std::fs::metadata(place.folder.path().join(path)).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode("heirloom-data"), 0o700);
+    place.serve();
+    assert_eq!(mode("heirloom-data/master.key"), 0o600);
+}
+
+#[test]
+fn health_and_settings_can_be_asked_for() {
+    let place = Place::postgres();
+    let server = place.serve();
+    assert!(place.ok(&["healthcheck", &server.url]).contains("ready"));
+    let url = server.url.clone();
+    server.kill();
+    assert!(place.refused(&["healthcheck", &url]).contains("does not answer"));
+    assert_eq!(place.ok(&["config", "check"]), "the settings are good\n");
+    let printed = place.ok(&["config", "print"]);
+    assert!(
+        printed.contains("access_ttl = \"15m\"") && printed.contains("HEIRLOOM_DATABASE_URL"),
+        "{printed}"
+    );
+    assert!(!printed.contains(crate::process::MASTER_KEY), "secrets are masked");
+    let json = place.json(&["config", "print", "--json"]);
+    assert_eq!(json["listen"]["value"], "127.0.0.1:0");
+}
+
+#[test]
+fn the_demo_tells_its_story() {
+    let place = Place::sqlite();
+    let story = place.ok(&["demo", "--once"]);
+    assert_eq!(story.matches('✓').count(), 11, "{story}");
+    assert_eq!(story.matches('✗').count(), 0, "{story}");
+}

@@ -1,0 +1,143 @@
+//! What the command line and the start refuse, and in which words.
+
+use crate::process::{MASTER_KEY, PASSWORD, Place, execute};
+
+#[test]
+fn commands_say_what_is_wrong() {
+    let place = Place::sqlite();
+    place.add_user("ana");
+    let password = ["user", "add", "bob", "--password-stdin"];
+    let rows: [(&[&str], &str, &str); 14] = [
+        (&["user", "add", "ANA", "--password-stdin"], PASSWORD, "there is a user of the name ANA already"),
+        (&password, "short", "a password has 8 to 1,024 bytes"),
+        (&password, &"x".repeat(1025), "a password has 8 to 1,024 bytes"),
+        (&["user", "add", "bob"], PASSWORD, "--password-stdin"),
+        (&["user", "add", "", "--password-stdin"], PASSWORD, "a username has 1 to 255 bytes"),
+        (&["user", "disable", "bob"], "", "there is no user of the name bob"),
+        (&["client", "add", "x"], "", "--public|--confidential"),
+        (&["client", "add", "x", "--public", "--confidential"], "", "cannot be used with"),
+        (&["client", "add", "a b", "--public"], "", "a client id is 1 to 255 visible ASCII characters"),
+        (&["client", "add", "x", "--public", "--leeway", "8m"], "", "half the access-token lifetime"),
+        (&["client", "add", "x", "--public", "--access-ttl", "25h"], "", "between 1s and 24h"),
+        (&["client", "add", "x", "--public", "--access-ttl", "soon"], "", "expected a duration such as"),
+        (
+            &["client", "add", "x", "--public", "--grant", "client_credentials"],
+            "",
+            "a public client cannot use",
+        ),
+        (&["client", "add", "x", "--public", "--redirect-uri", "/relative"], "", "it must be absolute"),
+    ];
+    for (arguments, input, said) in rows {
+        let refusal = place.refused_with(arguments, input);
+        assert!(refusal.contains(said), "{arguments:?}: {refusal}");
+    }
+    assert!(place.refused(&["client", "rotate-secret", "heirloom"]).contains("heirloom is public"));
+    assert!(place.refused(&["client", "remove", "nobody"]).contains("there is no client nobody"));
+    assert!(place.refused(&["family", "revoke"]).contains("required"));
+}
+
+#[test]
+fn bad_settings_stop_the_start_with_their_origin() {
+    let refusal = Place::sqlite().with("HEIRLOOM_TOKENS__ACESS_TTL", "15m").refused(&["serve"]);
+    assert!(
+        refusal.contains("HEIRLOOM_TOKENS__ACESS_TTL") && refusal.contains("tokens.access_ttl"),
+        "{refusal}"
+    );
+    let refusal = Place::sqlite().with("HEIRLOOM_TOKENS__ACCESS_TTL", "15 parsecs").refused(&["serve"]);
+    assert!(refusal.contains("15 parsecs") && refusal.contains("expected a duration"), "{refusal}");
+    let place = Place::sqlite();
+    std::fs::write(place.folder.path().join("heirloom.toml"), "[tokens]\nleeway = \"1h\"\n").unwrap();
+    let refusal = place.refused(&["serve"]);
+    assert!(refusal.contains("tokens.leeway") && refusal.contains("heirloom.toml"), "{refusal}");
+    let refusal = Place::sqlite().with("HEIRLOOM_MASTER_KEY", "c2hvcnQ=").refused(&["serve"]);
+    assert!(refusal.contains("32 bytes in base64") && !refusal.contains("c2hvcnQ="), "{refusal}");
+    let refusal = Place::sqlite().refused(&["serve", "--config", "missing.toml"]);
+    assert!(refusal.contains("missing.toml"), "{refusal}");
+}
+
+#[test]
+fn what_kubernetes_sets_is_passed_over() {
+    let place = Place::sqlite()
+        .with("HEIRLOOM_PORT", "tcp://10.0.0.1:8080")
+        .with("HEIRLOOM_PORT_8080_TCP_ADDR", "10.0.0.1")
+        .with("HEIRLOOM_SERVICE_HOST", "10.0.0.1");
+    place.serve();
+}
+
+#[test]
+fn settings_come_from_the_file_then_dotenv_then_the_environment() {
+    let place = Place::sqlite();
+    std::fs::write(
+        place.folder.path().join("heirloom.toml"),
+        "[tokens]\naccess_ttl = \"10m\"\nidle_ttl = \"2d\"\n",
+    )
+    .unwrap();
+    std::fs::write(
+        place.folder.path().join(".env"),
+        "HEIRLOOM_TOKENS__ACCESS_TTL=11m\nHEIRLOOM_LOG__FORMAT=json\n",
+    )
+    .unwrap();
+    let place = place.with("HEIRLOOM_LOG__FORMAT", "pretty");
+    let json = place.json(&["config", "print", "--json"]);
+    let value = |key: &str| json[key]["value"].as_str().unwrap().to_owned();
+    assert_eq!(
+        (value("tokens.idle_ttl"), value("tokens.access_ttl"), value("log.format")),
+        ("2d".into(), "11m".into(), "pretty".into())
+    );
+}
+
+#[test]
+fn postgres_needs_a_master_key_and_a_schema() {
+    let place = Place::empty_postgres().with("HEIRLOOM_MASTER_KEY", "");
+    assert!(place.refused(&["serve"]).contains("`heirloom keys new-master` prints a new one"));
+    let place = place.with("HEIRLOOM_MASTER_KEY", MASTER_KEY);
+    let refusal = place.refused(&["serve"]);
+    assert!(
+        refusal.contains("run `heirloom migrate`, or start with `heirloom serve --migrate`"),
+        "{refusal}"
+    );
+    assert!(place.refused(&["user", "list"]).contains("run `heirloom migrate`"));
+    drop(place.serve_with(&["serve", "--migrate"]));
+    assert!(place.ok(&["migrate"]).contains("up to date"));
+    let newer = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+                 VALUES (9999, 'later', TRUE, '', 0)";
+    execute(place.url(), newer);
+    for command in ["serve", "migrate"] {
+        assert!(place.refused(&[command]).contains("newer than this binary knows"), "{command}");
+    }
+}
+
+#[test]
+fn a_lost_master_key_is_noticed_at_the_start() {
+    let place = Place::sqlite();
+    drop(place.serve());
+    std::fs::remove_file(place.folder.path().join("heirloom-data/master.key")).unwrap();
+    let refusal = place.refused(&["serve"]);
+    assert!(refusal.contains("which is not among those given"), "{refusal}");
+}
+
+#[test]
+fn a_database_that_is_not_there_is_named_without_its_password() {
+    let place = Place::sqlite()
+        .with("HEIRLOOM_DATABASE_URL", "postgres://ana:very-secret@127.0.0.1:1/heirloom")
+        .with("HEIRLOOM_MASTER_KEY", MASTER_KEY);
+    let refusal = place.refused(&["serve"]);
+    assert!(refusal.contains("127.0.0.1:1/heirloom") && refusal.contains("refused"), "{refusal}");
+    assert!(!refusal.contains("very-secret"), "{refusal}");
+}
+
+#[test]
+fn a_database_in_memory_is_nobody_elses() {
+    let place = Place::sqlite().with("HEIRLOOM_DATABASE_URL", "sqlite::memory:");
+    assert!(place.refused(&["user", "list"]).contains("belongs to the process that serves it"));
+    drop(place.serve());
+}
+
+#[test]
+fn an_address_that_is_taken_is_named() {
+    let place = Place::sqlite();
+    let server = place.serve();
+    let taken = server.address().to_owned();
+    let refusal = Place::sqlite().with("HEIRLOOM_LISTEN", &taken).refused(&["serve"]);
+    assert!(refusal.contains(&format!("cannot listen on {taken}")), "{refusal}");
+}

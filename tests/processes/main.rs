@@ -1,0 +1,19 @@
+//! Tests with real processes: several servers, crashes, the command line, the demo.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    unreachable_pub,
+    missing_docs,
+    reason = "tests fail by panicking, and nobody else reads them as a library"
+)]
+
+mod cli;
+mod cli_refused;
+mod crashes;
+mod limits;
+mod process;
+mod quiet;
+mod replicas;
+mod stopping;

@@ -1,0 +1,294 @@
+//! The real binary, in a folder of its own, with an environment of its own.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+
+pub const PASSWORD: &str = "correct horse battery staple";
+pub const MASTER_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+
+/// A folder that is gone with its owner.
+pub struct Folder(PathBuf);
+
+impl Folder {
+    pub fn new() -> Self {
+        static NUMBER: AtomicUsize = AtomicUsize::new(0);
+        let name = format!("heirloom-{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::SeqCst));
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Where a test's servers and commands run, and with which settings.
+pub struct Place {
+    pub folder: Folder,
+    settings: Vec<(String, String)>,
+    database: Option<Database>,
+}
+
+impl Place {
+    /// On the embedded store, a file in the folder.
+    pub fn sqlite() -> Self {
+        Self { folder: Folder::new(), settings: Vec::new(), database: None }
+            .with("HEIRLOOM_LISTEN", "127.0.0.1:0")
+            .cheap()
+    }
+
+    /// On a database of the shared PostgreSQL server, not migrated yet.
+    pub fn empty_postgres() -> Self {
+        let database = Database::make();
+        let place = Self::sqlite()
+            .with("HEIRLOOM_DATABASE_URL", &database.url)
+            .with("HEIRLOOM_MASTER_KEY", MASTER_KEY);
+        Self { database: Some(database), ..place }
+    }
+
+    pub fn postgres() -> Self {
+        let place = Self::empty_postgres();
+        place.ok(&["migrate"]);
+        place
+    }
+
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.settings.retain(|(other, _)| other != name);
+        self.settings.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    fn cheap(self) -> Self {
+        self.with("HEIRLOOM_PASSWORDS__MEMORY_KIB", "8").with("HEIRLOOM_PASSWORDS__ITERATIONS", "1")
+    }
+
+    pub fn url(&self) -> &str {
+        &self.database.as_ref().expect("a place on PostgreSQL").url
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_heirloom"));
+        command.args(arguments).current_dir(self.folder.path()).env_clear();
+        command.envs(self.settings.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+        command
+    }
+
+    /// Runs a command with this on its standard input.
+    pub fn run_with(&self, arguments: &[&str], input: &str) -> Output {
+        let mut command = self.command(arguments);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        child.wait_with_output().unwrap()
+    }
+
+    /// Runs a command that must succeed; gives what it prints.
+    pub fn ok_with(&self, arguments: &[&str], input: &str) -> String {
+        let output = self.run_with(arguments, input);
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    pub fn ok(&self, arguments: &[&str]) -> String {
+        self.ok_with(arguments, "")
+    }
+
+    pub fn json(&self, arguments: &[&str]) -> Value {
+        serde_json::from_str(&self.ok(arguments)).unwrap()
+    }
+
+    /// Runs a command that must fail; gives what it says.
+    pub fn refused_with(&self, arguments: &[&str], input: &str) -> String {
+        let output = self.run_with(arguments, input);
+        assert!(!output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stdout));
+        String::from_utf8(output.stderr).unwrap()
+    }
+
+    pub fn refused(&self, arguments: &[&str]) -> String {
+        self.refused_with(arguments, "")
+    }
+
+    pub fn add_user(&self, name: &str) {
+        self.ok_with(&["user", "add", name, "--password-stdin"], PASSWORD);
+    }
+
+    pub fn serve(&self) -> Server {
+        self.serve_with(&["serve"])
+    }
+
+    /// Starts a server and waits until it says where it listens.
+    pub fn serve_with(&self, arguments: &[&str]) -> Server {
+        let mut command = self.command(arguments);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let log = Arc::new(Mutex::new(String::new()));
+        let (lines, kept) = (BufReader::new(child.stderr.take().unwrap()).lines(), Arc::clone(&log));
+        thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                kept.lock().unwrap().extend([line.as_str(), "\n"]);
+            }
+        });
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let Some(Ok(line)) = lines.next() else {
+            panic!("the server did not start: {}", log.lock().unwrap())
+        };
+        let url = line.split_once("listening on ").unwrap().1.split(' ').next().unwrap().to_owned();
+        Server { child, url, log, http: reqwest::Client::new() }
+    }
+}
+
+/// A running server; killed when it is dropped.
+pub struct Server {
+    child: Child,
+    pub url: String,
+    pub log: Arc<Mutex<String>>,
+    pub http: reqwest::Client,
+}
+
+impl Server {
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    pub fn signal(&self, name: &str) {
+        let sent =
+            Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    /// Waits for the end; gives the exit code and how long it took.
+    pub fn wait(&mut self) -> (Option<i32>, Duration) {
+        let began = now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return (status.code(), began.elapsed());
+            }
+            assert!(began.elapsed() < Duration::from_secs(30), "the server does not end");
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    pub fn address(&self) -> &str {
+        self.url.strip_prefix("http://").unwrap()
+    }
+
+    pub async fn post(&self, path: &str, body: &Value) -> (StatusCode, Value) {
+        let answer = self.http.post(format!("{}{path}", self.url)).json(body).send().await.unwrap();
+        (answer.status(), answer.json().await.unwrap_or(Value::Null))
+    }
+
+    pub async fn log_in(&self, name: &str) -> Tokens {
+        Tokens::of(self.post("/login", &json!({ "username": name, "password": PASSWORD })).await)
+    }
+
+    pub async fn refresh(&self, token: &str) -> (StatusCode, Value) {
+        self.post("/refresh", &json!({ "refresh_token": token })).await
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct Tokens {
+    pub access: String,
+    pub refresh: String,
+}
+
+impl Tokens {
+    #[track_caller]
+    pub fn of((status, json): (StatusCode, Value)) -> Self {
+        assert_eq!(status, 200, "{json}");
+        let text = |name: &str| json[name].as_str().unwrap().to_owned();
+        Self { access: text("access_token"), refresh: text("refresh_token") }
+    }
+
+    pub fn generation(&self) -> u32 {
+        let bytes = URL_SAFE_NO_PAD.decode(self.refresh.strip_prefix("hrt1_").unwrap()).unwrap();
+        u32::from_be_bytes(bytes[20..24].try_into().unwrap())
+    }
+
+    pub fn claim(&self, name: &str) -> Value {
+        let payload = URL_SAFE_NO_PAD.decode(self.access.split('.').nth(1).unwrap()).unwrap();
+        serde_json::from_slice::<Value>(&payload).unwrap()[name].clone()
+    }
+}
+
+/// A database on the shared server.
+struct Database {
+    url: String,
+    name: String,
+}
+
+impl Database {
+    fn make() -> Self {
+        static NUMBER: AtomicUsize = AtomicUsize::new(0);
+        let name = format!("process_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::SeqCst));
+        execute(&server(), &format!("CREATE DATABASE {name}"));
+        Self { url: format!("{}/{name}", server().rsplit_once('/').unwrap().0), name }
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        execute(&server(), &format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name));
+    }
+}
+
+fn server() -> String {
+    std::env::var("TEST_POSTGRES_URL").expect("no TEST_POSTGRES_URL: run the tests by tests/run")
+}
+
+/// Runs a statement on a PostgreSQL database, from outside any runtime.
+pub fn execute(url: &str, sql: &str) {
+    let (url, sql) = (url.to_owned(), sql.to_owned());
+    let work = thread::spawn(move || {
+        block_on(async {
+            use sqlx::Connection as _;
+            let mut connection = sqlx::PgConnection::connect(&url).await.unwrap();
+            sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
+            connection.close().await.unwrap();
+        });
+    });
+    work.join().unwrap();
+}
+
+pub fn block_on<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap().block_on(work)
+}
+
+#[expect(clippy::disallowed_methods, reason = "real processes take real time")]
+pub fn now() -> Instant {
+    Instant::now()
+}
+
+/// Waits until something is so.
+pub async fn eventually<F: Future<Output = bool>>(what: &str, check: impl Fn() -> F) {
+    let began = now();
+    while !check().await {
+        assert!(began.elapsed() < Duration::from_secs(30), "{what}: not within 30 seconds");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}

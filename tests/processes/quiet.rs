@@ -1,0 +1,102 @@
+//! What a server does not do: ask the database about rubbish, tell its log a secret.
+
+use serde_json::json;
+
+use crate::process::{MASTER_KEY, PASSWORD, Place, Tokens, block_on};
+
+fn statements(log: &str) -> usize {
+    log.lines().filter(|line| line.contains("\"target\":\"sqlx::query\"")).count()
+}
+
+fn asks_no_database_about_what_is_not_genuine(place: Place) {
+    let place = place
+        .with("HEIRLOOM_LOG__FILTER", "info,sqlx::query=debug")
+        .with("HEIRLOOM_LOG__FORMAT", "json")
+        .with("HEIRLOOM_KEYS__PUBLISH_AHEAD", "1h")
+        .with("HEIRLOOM_KEYS__POLL_EVERY", "1h")
+        .with("HEIRLOOM_JANITOR__EVERY", "1h");
+    place.add_user("ana");
+    place.ok(&["client", "add", "other", "--public", "--first-party"]);
+    let server = place.serve();
+    let count = || statements(&server.log.lock().unwrap());
+    block_on(async {
+        let tokens = server.log_in("ana").await;
+        let login = json!({ "username": "ana", "password": PASSWORD, "client_id": "other" });
+        let foreign = Tokens::of(server.post("/login", &login).await).refresh;
+        let settle = async || tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        settle().await;
+        let before = count();
+        assert!(before > 0, "statements are counted");
+        let half = &tokens.refresh[..40];
+        let flipped = tokens.refresh.replacen("hrt1_", "hrt1_A", 1);
+        for forged in ["rubbish", "", "hrt1_", half, &flipped[..80], &foreign, "\0", &"h".repeat(20_000)] {
+            assert_eq!(server.refresh(forged).await.0, 401);
+            assert_eq!(server.post("/logout", &json!({ "refresh_token": forged })).await.0, 204);
+            for (path, status) in
+                [("/oauth/token", 400), ("/oauth/revoke", if forged.is_empty() { 400 } else { 200 })]
+            {
+                let form = [
+                    ("grant_type", "refresh_token"),
+                    ("client_id", "heirloom"),
+                    ("refresh_token", forged),
+                    ("token", forged),
+                ];
+                let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+                let request = server.http.post(format!("{}{path}", server.url));
+                let request = request.header("content-type", "application/x-www-form-urlencoded").body(body);
+                assert_eq!(request.send().await.unwrap().status(), status, "{path} {forged:.80}");
+            }
+        }
+        settle().await;
+        assert_eq!(count(), before, "no statement reached the database");
+        server.refresh(&tokens.refresh).await;
+        settle().await;
+        let after = count();
+        // The client may have to be looked up again; the rotation itself is one statement.
+        assert!((1..=2).contains(&(after - before)), "{}", after - before);
+    });
+}
+
+#[test]
+fn no_database_is_asked_about_what_is_not_genuine_on_sqlite() {
+    asks_no_database_about_what_is_not_genuine(Place::sqlite());
+}
+
+#[test]
+fn no_database_is_asked_about_what_is_not_genuine_on_postgres() {
+    asks_no_database_about_what_is_not_genuine(Place::postgres());
+}
+
+#[test]
+fn the_log_holds_no_secret() {
+    let place =
+        Place::postgres().with("HEIRLOOM_LOG__FILTER", "trace").with("HEIRLOOM_MASTER_KEY", MASTER_KEY);
+    place.add_user("ana");
+    let client = place.json(&["client", "add", "service", "--confidential"]);
+    let secret = client["client_secret"].as_str().unwrap();
+    let server = place.serve();
+    let mut secrets =
+        vec![PASSWORD.to_owned(), secret.to_owned(), MASTER_KEY.to_owned(), "wrong-password".to_owned()];
+    block_on(async {
+        let mut tokens = server.log_in("ana").await;
+        for _ in 0..3 {
+            secrets.extend([tokens.access.clone(), tokens.refresh.clone()]);
+            tokens = Tokens::of(server.refresh(&tokens.refresh).await);
+        }
+        server.refresh(&secrets[5]).await;
+        server.post("/login", &json!({ "username": "ana", "password": "wrong-password" })).await;
+        let form = "grant_type=client_credentials";
+        let request =
+            server.http.post(format!("{}/oauth/token", server.url)).basic_auth("service", Some(secret));
+        request.header("content-type", "application/x-www-form-urlencoded").body(form).send().await.unwrap();
+        let bearer = server.http.get(format!("{}/sessions?token={}", server.url, tokens.access));
+        bearer.bearer_auth(&tokens.access).send().await.unwrap();
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    });
+    let log = server.log.lock().unwrap().clone();
+    assert!(log.contains("family_ended") && log.len() > 1000, "the log was read");
+    for secret in secrets {
+        let found = log.lines().find(|line| line.contains(&secret));
+        assert_eq!(found, None);
+    }
+}

@@ -1,0 +1,52 @@
+//! Orders to stop.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+use crate::process::{PASSWORD, Place, Tokens, block_on};
+
+#[test]
+fn a_login_under_way_is_answered_before_the_server_ends() {
+    let place = Place::sqlite();
+    place.add_user("ana");
+    let place =
+        place.with("HEIRLOOM_PASSWORDS__MEMORY_KIB", "131072").with("HEIRLOOM_PASSWORDS__ITERATIONS", "5");
+    for signal in ["TERM", "INT"] {
+        let mut server = place.serve();
+        let (address, url, http) = (server.address().to_owned(), server.url.clone(), server.http.clone());
+        block_on(async {
+            let login = tokio::spawn(async move {
+                let body = json!({ "username": "ana", "password": PASSWORD });
+                let answer = http.post(format!("{url}/login")).json(&body).send().await.unwrap();
+                Tokens::of((answer.status(), answer.json().await.unwrap()))
+            });
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            assert!(!login.is_finished(), "the login takes a while");
+            server.signal(signal);
+            login.await.unwrap();
+        });
+        let (code, _) = server.wait();
+        assert_eq!(code, Some(0), "{signal}");
+        assert!(std::net::TcpStream::connect(&address).is_err(), "nobody listens any more");
+    }
+}
+
+#[test]
+fn an_idle_connection_holds_nobody_up() {
+    let place = Place::sqlite();
+    let mut server = place.serve();
+    block_on(async {
+        let mut idle = tokio::net::TcpStream::connect(server.address()).await.unwrap();
+        idle.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        let mut answer = [0; 12];
+        idle.read_exact(&mut answer).await.unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 200");
+        server.signal("TERM");
+        let (code, took) = tokio::task::block_in_place(|| server.wait());
+        assert_eq!(code, Some(0));
+        println!("ended after {took:?}");
+        assert!(took < Duration::from_secs(9), "{took:?}");
+    });
+}
