@@ -6,7 +6,7 @@ use uuid::Uuid;
 use crate::domain::ids::{ClientId, FamilyId};
 use crate::domain::refusal::EndReason;
 use crate::service::{Core, Failure, audit};
-use crate::store::{Db, StoreError, clients, families};
+use crate::store::{Db, StoreError, clients, families, transaction};
 
 /// After this a removed client has no live family left: no cache believes in it, no batch is unfinished.
 const TOMBSTONE_WATCH: TimeDelta = TimeDelta::days(1);
@@ -55,7 +55,8 @@ pub async fn end_families_of_client(
     let mut after = FamilyId(Uuid::nil());
     let mut ended = 0;
     loop {
-        let families = families::end_some_of_client(db, client, after, batch, now).await?;
+        let end = || families::end_some_of_client(db, client, after, batch, now);
+        let families = transaction::retrying(end).await?;
         audit::families_ended(&families, EndReason::ClientRemoved);
         let Some(last) = families.iter().max() else { return Ok(ended) };
         after = *last;

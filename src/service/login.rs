@@ -105,7 +105,7 @@ async fn begin_family(
         Verdict::RightOutdated(new) => new,
         Verdict::Right | Verdict::Wrong => &user.password_hash,
     };
-    let roles = transaction::retrying(async || {
+    let roles = transaction::retrying(|| async {
         let mut tx = core.db.begin().await?;
         let Some(roles) = users::touch_for_login(&mut tx, user, hash, now).await? else { return Ok(None) };
         families::insert(&mut tx, &Family { roles: roles.clone(), ..family.clone() }).await?;

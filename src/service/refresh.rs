@@ -67,7 +67,7 @@ async fn bet(
     let idle_since = now - known.lifetimes.idle_ttl();
     let bet =
         Bet { id: token.family, presented: token.generation, secret_hash: &secret_hash, now, idle_since };
-    Ok(transaction::retrying(async || families::rotate(&core.db, &bet).await).await?)
+    Ok(transaction::retrying(|| families::rotate(&core.db, &bet)).await?)
 }
 
 /// Reads the row, decides, applies the decision to what was read; from the start again when the row has moved.
@@ -96,8 +96,7 @@ async fn judge(
             Outcome::Reuse => return Err(end_reused(core, family.id, now).await),
             Outcome::Rotate(step) | Outcome::Recover { step, .. } | Outcome::CatchUp(step) => step,
         };
-        let advanced =
-            transaction::retrying(async || families::advance(&core.db, &family, step, now).await).await?;
+        let advanced = transaction::retrying(|| families::advance(&core.db, &family, step, now)).await?;
         if let Some(advanced) = advanced {
             record(&advanced, outcome);
             return Ok(advanced);
@@ -131,7 +130,11 @@ async fn policy(
 /// Ends the family whatever its row has become since, in a task of its own: a thief who hangs up changes nothing.
 async fn end_reused(core: &Core, family: FamilyId, now: DateTime<Utc>) -> Failure {
     let db = core.db.clone();
-    match tokio::spawn(async move { families::end(&db, family, EndReason::Reuse, now).await }).await {
+    match tokio::spawn(async move {
+        transaction::retrying(|| families::end(&db, family, EndReason::Reuse, now)).await
+    })
+    .await
+    {
         Ok(Ok(ended)) => {
             if ended {
                 audit::family_ended(family, EndReason::Reuse);

@@ -66,7 +66,7 @@ async fn end_family_of(
 }
 
 async fn end(core: &Core, family: FamilyId, reason: EndReason, now: DateTime<Utc>) -> Result<(), Failure> {
-    if transaction::retrying(async || families::end(&core.db, family, reason, now).await).await? {
+    if transaction::retrying(|| families::end(&core.db, family, reason, now)).await? {
         audit::family_ended(family, reason);
     }
     Ok(())

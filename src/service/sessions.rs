@@ -80,7 +80,7 @@ pub async fn end(core: &Core, caller: Caller, id: FamilyId, now: DateTime<Utc>) 
 /// # Errors
 /// [`Failure::Store`].
 pub async fn end_others(core: &Core, caller: Caller, now: DateTime<Utc>) -> Result<(), Failure> {
-    let ended = transaction::retrying(async || {
+    let ended = transaction::retrying(|| async {
         let mut tx = core.db.begin().await?;
         users::touch(&mut tx, caller.user, now).await?;
         let ended =

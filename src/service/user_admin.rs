@@ -76,7 +76,7 @@ pub async fn change(
         Change::Password(password) => Some(passwords.hash(password.clone()).await?),
         Change::Roles(_) | Change::Disable | Change::Enable | Change::Remove => None,
     };
-    let ended = transaction::retrying(async || {
+    let ended = transaction::retrying(|| async {
         let mut tx = db.begin().await?;
         if !users::touch(&mut tx, user, now).await? {
             return Ok(None);
@@ -116,7 +116,7 @@ pub async fn change(
 /// # Errors
 /// [`Failure::Store`].
 pub async fn end_families(db: &Db, user: UserId, now: DateTime<Utc>) -> Result<Vec<FamilyId>, Failure> {
-    let ended = transaction::retrying(async || {
+    let ended = transaction::retrying(|| async {
         let mut tx = db.begin().await?;
         users::touch(&mut tx, user, now).await?;
         let ended = families::end_of_user(&mut tx, user, None, EndReason::Operator, now).await?;

@@ -52,7 +52,10 @@ impl Tx {
 ///
 /// # Errors
 /// What `work` gives at the last try.
-pub async fn retrying<T>(work: impl AsyncFn() -> Result<T, StoreError>) -> Result<T, StoreError> {
+pub async fn retrying<T, F>(work: impl Fn() -> F) -> Result<T, StoreError>
+where
+    F: Future<Output = Result<T, StoreError>>,
+{
     let mut tried = 1;
     loop {
         match work().await {
