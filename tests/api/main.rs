@@ -8,7 +8,6 @@
     clippy::items_after_statements,
     clippy::cloned_ref_to_slice_refs,
     unreachable_pub,
-    missing_docs,
     reason = "tests fail by panicking, and nobody else reads them as a library"
 )]
 

@@ -5,7 +5,6 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     unreachable_pub,
-    missing_docs,
     reason = "tests fail by panicking, and nobody else reads them as a library"
 )]
 

@@ -14,7 +14,6 @@
 //! | `HEIRLOOM_AUDIENCE` | this service's name in tokens; the issuer unless set |
 //! | `LISTEN` | where to listen; 127.0.0.1:8081 unless set |
 
-use std::env::var;
 use std::io::{Error, Result};
 
 use actix_web::{App, HttpServer};
@@ -27,7 +26,7 @@ mod routes;
 async fn main() -> Result<()> {
     let verifier = verifier().await?;
     let server = HttpServer::new(move || App::new().configure(|config| routes::routes(config, &verifier)))
-        .bind(var("LISTEN").unwrap_or_else(|_| "127.0.0.1:8081".to_owned()))?;
+        .bind(setting("LISTEN").unwrap_or_else(|| "127.0.0.1:8081".to_owned()))?;
     for address in server.addrs() {
         println!("resource service listening on http://{address}");
     }
@@ -35,12 +34,11 @@ async fn main() -> Result<()> {
 }
 
 async fn verifier() -> Result<Verifier> {
-    let url = var("HEIRLOOM_JWKS_URL").ok();
-    let issuer = var("HEIRLOOM_ISSUER").ok().or_else(|| {
-        url.as_deref().and_then(|url| url.strip_suffix("/.well-known/jwks.json")).map(ToOwned::to_owned)
-    });
+    let url = setting("HEIRLOOM_JWKS_URL");
+    let beginning = url.as_deref().and_then(|url| url.strip_suffix("/.well-known/jwks.json"));
+    let issuer = setting("HEIRLOOM_ISSUER").or_else(|| beginning.map(ToOwned::to_owned));
     let issuer = issuer.ok_or_else(|| Error::other("set HEIRLOOM_ISSUER: the URL does not tell it"))?;
-    let audience = var("HEIRLOOM_AUDIENCE").unwrap_or_else(|_| issuer.clone());
+    let audience = setting("HEIRLOOM_AUDIENCE").unwrap_or_else(|| issuer.clone());
     let builder = with_keys(Verifier::builder(issuer).audience(audience), url)?;
     builder.build().await.map_err(Error::other)
 }
@@ -49,11 +47,16 @@ fn with_keys(builder: Builder, url: Option<String>) -> Result<Builder> {
     if let Some(url) = url {
         return Ok(builder.jwks_url(url));
     }
-    if let Ok(path) = var("HEIRLOOM_JWKS_FILE") {
+    if let Some(path) = setting("HEIRLOOM_JWKS_FILE") {
         return Ok(builder.jwks_file(path));
     }
-    let path = var("HEIRLOOM_PEM_FILE");
-    let path =
-        path.map_err(|_| Error::other("set HEIRLOOM_JWKS_URL, HEIRLOOM_JWKS_FILE or HEIRLOOM_PEM_FILE"))?;
+    let Some(path) = setting("HEIRLOOM_PEM_FILE") else {
+        return Err(Error::other("set HEIRLOOM_JWKS_URL, HEIRLOOM_JWKS_FILE or HEIRLOOM_PEM_FILE"));
+    };
     Ok(builder.pem(std::fs::read(path)?))
+}
+
+/// An empty variable is one that is not set: compose files cannot leave one out.
+fn setting(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
 }

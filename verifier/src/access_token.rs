@@ -10,10 +10,13 @@ use crate::error::VerifyError;
 /// and the extractors built on it.
 ///
 /// ```
-/// # fn example(access: &heirloom_verifier::AccessToken) {
-/// if access.has_role("admin") {
-///     println!("{} signed in at {:?}", access.subject, access.auth_time);
-/// }
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sample/mod.rs"));
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let access = sample().build().await?.verify(TOKEN).await?;
+/// assert_eq!((access.subject.as_str(), access.session_id.as_deref()), ("ana", Some("family")));
+/// assert_eq!(access.auth_time, Some(now()));
+/// # Ok(())
 /// # }
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,8 +48,12 @@ impl AccessToken {
     /// Whether the token was granted this scope.
     ///
     /// ```
-    /// # fn example(access: &heirloom_verifier::AccessToken) {
-    /// if access.has_scope("orders:write") { /* … */ }
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sample/mod.rs"));
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let access = sample_access().await;
+    /// assert!(access.has_scope("orders:read") && !access.has_scope("orders:write"));
+    /// # Ok(())
     /// # }
     /// ```
     #[must_use]
@@ -57,8 +64,11 @@ impl AccessToken {
     /// Whether the user has this role.
     ///
     /// ```
-    /// # fn example(access: &heirloom_verifier::AccessToken) {
-    /// if access.has_role("admin") { /* … */ }
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sample/mod.rs"));
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// assert!(sample_access().await.has_role("admin"));
+    /// # Ok(())
     /// # }
     /// ```
     #[must_use]
@@ -69,8 +79,12 @@ impl AccessToken {
     /// Refuses unless every one of these scopes was granted.
     ///
     /// ```
-    /// # fn example(access: &heirloom_verifier::AccessToken) -> Result<(), heirloom_verifier::VerifyError> {
-    /// access.require_scopes(&["orders:read", "orders:write"])?;
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sample/mod.rs"));
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let access = sample_access().await;
+    /// assert!(access.require_scopes(&["orders:read", "profile"]).is_ok());
+    /// assert_eq!(access.require_scopes(&["orders:write"]).unwrap_err().status(), 403);
     /// # Ok(())
     /// # }
     /// ```

@@ -27,21 +27,32 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::{fmt, task};
 
+use actix_web::body::EitherBody;
 use actix_web::dev::{Payload, Service, ServiceRequest, ServiceResponse, Transform};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{Error, FromRequest, HttpMessage as _, HttpRequest, HttpResponse, ResponseError, web};
 
-use crate::{AccessToken, Verifier, VerifyError, bearer_token};
+use crate::bearer::only_token;
+use crate::{AccessToken, Verifier, VerifyError};
 
 /// A refusal as actix-web answers it: status, `WWW-Authenticate`, a JSON body.
 ///
 /// ```
-/// # fn example(verifier: &heirloom_verifier::Verifier, access: &heirloom_verifier::AccessToken)
-/// # -> Result<(), heirloom_verifier::actix::Refused> {
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sample/mod.rs"));
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use heirloom_verifier::actix::Refused;
 ///
-/// access.require_scopes(&["orders:write"]).map_err(|refusal| Refused::new(verifier, refusal))?;
+/// async fn ship(verifier: actix_web::web::Data<Verifier>, access: AccessToken) -> Result<String, Refused> {
+///     let allowed = access.require_scopes(&["orders:write"]);
+///     allowed.map_err(|refusal| Refused::new(&verifier, refusal))?;
+///     Ok(format!("shipped by {}", access.subject))
+/// }
+///
+/// let verifier = actix_web::web::Data::new(sample().build().await?);
+/// let refused = ship(verifier, sample_access().await).await.unwrap_err();
+/// assert_eq!(actix_web::ResponseError::status_code(&refused), 403);
 /// # Ok(())
 /// # }
 /// ```
@@ -53,6 +64,18 @@ pub struct Refused {
 
 impl Refused {
     /// A refusal with the verifier's realm.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sample/mod.rs"));
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use heirloom_verifier::{VerifyError, actix::Refused};
+    ///
+    /// let refused = Refused::new(&sample().build().await?, VerifyError::Expired);
+    /// assert_eq!(refused.to_string(), "The access token expired.");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn new(verifier: &Verifier, refusal: VerifyError) -> Self {
         Self { refusal, realm: verifier.realm().to_owned() }
@@ -110,7 +133,8 @@ async fn verify(
     request: &HttpRequest,
     scopes: &[String],
 ) -> Result<AccessToken, VerifyError> {
-    let token = bearer_token(request.headers().get_all(AUTHORIZATION).map(HeaderValue::as_bytes))?;
+    let headers = request.headers().get_all(AUTHORIZATION).map(HeaderValue::as_bytes);
+    let token = only_token(headers, request.query_string())?;
     let access = verifier.verify(token).await?;
     access.require_scopes(scopes)?;
     Ok(access)
@@ -119,11 +143,23 @@ async fn verify(
 /// A middleware that lets only requests with a good token through. Handlers behind it can take an [`AccessToken`].
 ///
 /// ```
-/// # fn example(verifier: &heirloom_verifier::Verifier) {
-/// use actix_web::web;
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sample/mod.rs"));
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use actix_web::{App, http::StatusCode, test, web};
 /// use heirloom_verifier::actix::Protect;
 ///
-/// let orders = web::scope("/orders").wrap(Protect::new(verifier).require_scope("orders:read"));
+/// let protect = Protect::new(&sample().build().await?).require_scope("orders:read");
+/// let orders = web::resource("/orders").wrap(protect).to(async |access: AccessToken| access.subject);
+/// let app = test::init_service(App::new().service(orders)).await;
+///
+/// let request = test::TestRequest::with_uri("/orders").to_request();
+/// assert_eq!(test::call_service(&app, request).await.status(), StatusCode::UNAUTHORIZED);
+///
+/// let header = ("authorization", format!("Bearer {TOKEN}"));
+/// let request = test::TestRequest::with_uri("/orders").insert_header(header).to_request();
+/// assert_eq!(test::call_and_read_body(&app, request).await, "ana");
+/// # Ok(())
 /// # }
 /// ```
 #[derive(Debug, Clone)]
@@ -134,12 +170,35 @@ pub struct Protect {
 
 impl Protect {
     /// Requires a good token.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sample/mod.rs"));
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let verifier = sample().build().await?;
+    /// let protect = heirloom_verifier::actix::Protect::new(&verifier);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn new(verifier: &Verifier) -> Self {
         Self { verifier: verifier.clone(), scopes: Vec::new() }
     }
 
     /// Requires this scope too. May be called more than once.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sample/mod.rs"));
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use heirloom_verifier::actix::Protect;
+    ///
+    /// let protect = Protect::new(&sample().build().await?)
+    ///     .require_scope("orders:read")
+    ///     .require_scope("orders:write");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn require_scope(mut self, scope: impl Into<String>) -> Self {
         self.scopes.push(scope.into());
@@ -152,7 +211,7 @@ where
     S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
     B: 'static,
 {
-    type Response = ServiceResponse<B>;
+    type Response = ServiceResponse<EitherBody<B>>;
     type Error = Error;
     type Transform = Protected<S>;
     type InitError = ();
@@ -163,7 +222,7 @@ where
     }
 }
 
-/// A service behind a [`Protect`].
+/// A service behind a [`Protect`]: what wrapping makes, never built by hand. [`Protect`] shows it at work.
 #[derive(Debug)]
 pub struct Protected<S> {
     service: Rc<S>,
@@ -175,9 +234,9 @@ where
     S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
     B: 'static,
 {
-    type Response = ServiceResponse<B>;
+    type Response = ServiceResponse<EitherBody<B>>;
     type Error = Error;
-    type Future = Pending<ServiceResponse<B>>;
+    type Future = Pending<Self::Response>;
 
     fn poll_ready(&self, context: &mut task::Context<'_>) -> task::Poll<Result<(), Error>> {
         self.service.poll_ready(context)
@@ -186,10 +245,17 @@ where
     fn call(&self, request: ServiceRequest) -> Self::Future {
         let (service, rules) = (Rc::clone(&self.service), Rc::clone(&self.rules));
         Box::pin(async move {
-            let verified = verify(&rules.verifier, request.request(), &rules.scopes).await;
-            let access = verified.map_err(|refusal| Refused::new(&rules.verifier, refusal))?;
-            request.extensions_mut().insert(access);
-            service.call(request).await
+            match verify(&rules.verifier, request.request(), &rules.scopes).await {
+                Ok(access) => {
+                    request.extensions_mut().insert(access);
+                    Ok(service.call(request).await?.map_into_left_body())
+                }
+                // An answer, not an error: what wraps this (CORS, say) must be able to add its headers.
+                Err(refusal) => {
+                    let refused = Refused::new(&rules.verifier, refusal).error_response();
+                    Ok(request.into_response(refused).map_into_right_body())
+                }
+            }
         })
     }
 }

@@ -2,6 +2,21 @@
 
 use crate::error::VerifyError;
 
+/// The token in a request's `Authorization` headers, if there is none in the query as well. One that is only in the
+/// query counts for nothing: there it ends up in logs (RFC 9700 §4.3.2).
+#[cfg(any(feature = "actix", feature = "tower"))]
+pub(crate) fn only_token<'h>(
+    headers: impl IntoIterator<Item = &'h [u8]>,
+    query: &str,
+) -> Result<&'h str, VerifyError> {
+    let token = bearer_token(headers)?;
+    // RFC 6750 §2: clients must not use more than one method in a request.
+    if query.split('&').any(|parameter| parameter.split('=').next() == Some("access_token")) {
+        return Err(VerifyError::SeveralTokens);
+    }
+    Ok(token)
+}
+
 /// The token in a request's `Authorization` headers; give all of them.
 ///
 /// ```

@@ -42,11 +42,14 @@ enum Source {
 /// A verifier that cannot be built.
 ///
 /// ```
-/// # async fn example() {
-/// use heirloom_verifier::{BuildError, Verifier};
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sample/mod.rs"));
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use heirloom_verifier::BuildError;
 ///
 /// let built = Verifier::builder("https://login.example.com").build().await;
 /// assert!(matches!(built, Err(BuildError::NoAudience)));
+/// # Ok(())
 /// # }
 /// ```
 #[derive(Debug, thiserror::Error)]
@@ -88,6 +91,16 @@ impl Builder {
     }
 
     /// Your service's name in tokens. May be called more than once: a token for any of them is accepted.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sample/mod.rs"));
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let verifier = sample().audience("https://other.example.com").build().await?;
+    /// assert!(verifier.verify(TOKEN).await.is_ok()); // it is for one of the two
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn audience(mut self, audience: impl Into<String>) -> Self {
         self.rules.audiences.push(audience.into());
@@ -95,6 +108,18 @@ impl Builder {
     }
 
     /// The algorithms to accept, instead of ES256, `EdDSA` and RS256. A key only ever verifies its own.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sample/mod.rs"));
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use heirloom_verifier::{Algorithm, VerifyError};
+    ///
+    /// let verifier = sample().algorithms([Algorithm::ES256]).build().await?;
+    /// assert_eq!(verifier.verify(TOKEN).await, Err(VerifyError::WrongAlgorithm)); // it is EdDSA
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn algorithms(mut self, algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
         self.rules.algorithms = algorithms.into_iter().collect();
@@ -102,6 +127,19 @@ impl Builder {
     }
 
     /// How far clocks may be apart: for expiry and not-before. 5 seconds unless set.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sample/mod.rs"));
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let late = now() + Duration::from_secs(902); // two seconds after the token's expiry
+    /// assert!(sample().clock(move || late).build().await?.verify(TOKEN).await.is_ok());
+    ///
+    /// let strict = sample().leeway(Duration::ZERO);
+    /// assert!(strict.clock(move || late).build().await?.verify(TOKEN).await.is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn leeway(mut self, leeway: Duration) -> Self {
         self.rules.leeway = leeway;
@@ -109,6 +147,16 @@ impl Builder {
     }
 
     /// A scope that every token must have. May be called more than once.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sample/mod.rs"));
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let verifier = sample().require_scope("orders:write").build().await?;
+    /// assert_eq!(verifier.verify(TOKEN).await.unwrap_err().status(), 403);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn require_scope(mut self, scope: impl Into<String>) -> Self {
         self.rules.scopes.push(scope.into());
@@ -116,6 +164,16 @@ impl Builder {
     }
 
     /// The realm in challenges; `api` unless set. Quotes and backslashes are left out.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sample/mod.rs"));
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let verifier = sample().realm("shop").build().await?;
+    /// assert_eq!(verifier.realm(), "shop");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn realm(mut self, realm: &str) -> Self {
         self.rules.realm =
@@ -124,6 +182,19 @@ impl Builder {
     }
 
     /// Where to ask for the time, instead of the machine's clock: for tests.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sample/mod.rs"));
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use heirloom_verifier::VerifyError;
+    ///
+    /// let tomorrow = now() + Duration::from_hours(24);
+    /// let verifier = sample().clock(move || tomorrow).build().await?;
+    /// assert_eq!(verifier.verify(TOKEN).await, Err(VerifyError::Expired));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn clock(mut self, now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
         self.rules.clock = Clock::new(now);
@@ -131,6 +202,12 @@ impl Builder {
     }
 
     /// Fetches the keys from the issuer, and again from time to time.
+    ///
+    /// ```
+    /// let builder = heirloom_verifier::Verifier::builder("https://login.example.com")
+    ///     .audience("https://api.example.com")
+    ///     .jwks_url("https://login.example.com/.well-known/jwks.json");
+    /// ```
     #[must_use]
     pub fn jwks_url(mut self, url: impl Into<String>) -> Self {
         self.source = Some(Source::Url(url.into()));
@@ -138,6 +215,17 @@ impl Builder {
     }
 
     /// Reads the keys from a file, and again from time to time.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sample/mod.rs"));
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sample/jwks.json");
+    /// let verifier = sample().jwks_file(path).build().await?;
+    /// assert!(verifier.verify(TOKEN).await.is_ok());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn jwks_file(mut self, path: impl AsRef<Path>) -> Self {
         self.source = Some(Source::File(path.as_ref().to_owned()));
@@ -145,6 +233,16 @@ impl Builder {
     }
 
     /// Takes the keys from a JWK set's text.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sample/mod.rs"));
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let verifier = sample().jwks_json(JWKS).build().await?;
+    /// assert!(verifier.verify(TOKEN).await.is_ok());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn jwks_json(mut self, json: impl Into<String>) -> Self {
         self.source = Some(Source::Json(json.into()));
@@ -152,20 +250,44 @@ impl Builder {
     }
 
     /// Takes one public key from PEM.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sample/mod.rs"));
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sample/public_key.pem");
+    /// let verifier = sample().pem(std::fs::read(path)?).build().await?;
+    /// assert!(verifier.verify(TOKEN).await.is_ok());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn pem(mut self, pem: impl AsRef<[u8]>) -> Self {
         self.source = Some(Source::Pem(pem.as_ref().to_owned()));
         self
     }
 
-    /// How often keys are fetched in the background; every minute unless set.
+    /// How often keys are fetched in the background; every minute unless set, and never more often than every 10 ms.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let builder = heirloom_verifier::Verifier::builder("https://login.example.com").refresh_every(Duration::from_mins(5));
+    /// ```
     #[must_use]
     pub fn refresh_every(mut self, interval: Duration) -> Self {
         self.pace.refresh_every = interval;
         self
     }
 
-    /// How often at most a token with an unknown key makes the keys be fetched; every 10 seconds unless set.
+    /// How often at most a token with an unknown key makes the keys be fetched; every 10 seconds unless set, and never
+    /// more often than every 10 ms. What is fetched in the background does not count.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let builder = heirloom_verifier::Verifier::builder("https://login.example.com").cooldown(Duration::from_secs(30));
+    /// ```
     #[must_use]
     pub fn cooldown(mut self, cooldown: Duration) -> Self {
         self.pace.cooldown = cooldown;
@@ -173,6 +295,12 @@ impl Builder {
     }
 
     /// How long a fetch may take; 5 seconds unless set.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let builder = heirloom_verifier::Verifier::builder("https://login.example.com").fetch_timeout(Duration::from_secs(2));
+    /// ```
     #[must_use]
     pub fn fetch_timeout(mut self, timeout: Duration) -> Self {
         self.fetch_timeout = timeout;
@@ -183,6 +311,18 @@ impl Builder {
     /// answer yet is no error; until it does, tokens are refused with [`VerifyError::KeysUnavailable`].
     ///
     /// [`VerifyError::KeysUnavailable`]: crate::VerifyError::KeysUnavailable
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sample/mod.rs"));
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use heirloom_verifier::BuildError;
+    ///
+    /// assert!(matches!(sample().jwks_json("rubbish").build().await, Err(BuildError::NoUsableKey)));
+    /// assert!(sample().build().await.is_ok());
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// [`BuildError`].
@@ -197,23 +337,24 @@ impl Builder {
         let keys = match self.source.ok_or(BuildError::NoKeySource)? {
             Source::Json(json) => fixed(KeySet::from_jwks(json.as_bytes()).ok())?,
             Source::Pem(pem) => fixed(KeySet::from_pem(&pem))?,
-            Source::File(path) => {
-                Keys::Remote(Remote::start(Place::File(path), self.pace, client(self.fetch_timeout)?).await)
-            }
+            Source::File(path) => Keys::Remote(Remote::start(Place::File(path), self.pace).await),
             Source::Url(url) => {
                 let url = reqwest::Url::parse(&url).map_err(|_| BuildError::InvalidUrl)?;
                 if !matches!(url.scheme(), "http" | "https") {
                     return Err(BuildError::InvalidUrl);
                 }
-                Keys::Remote(Remote::start(Place::Url(url), self.pace, client(self.fetch_timeout)?).await)
+                let client = client(&url, self.fetch_timeout)?;
+                Keys::Remote(Remote::start(Place::Url(client, url), self.pace).await)
             }
         };
         Ok(Verifier::new(self.rules, keys))
     }
 }
 
-fn client(timeout: Duration) -> reqwest::Result<reqwest::Client> {
+fn client(url: &reqwest::Url, timeout: Duration) -> reqwest::Result<reqwest::Client> {
     // Keys come from where you said, not from where somebody sends us.
     let redirects = reqwest::redirect::Policy::none();
-    reqwest::Client::builder().timeout(timeout).redirect(redirects).build()
+    let builder = reqwest::Client::builder().timeout(timeout).redirect(redirects);
+    // A slim container has no root certificates: plain HTTP must not fail for want of what it never uses.
+    if url.scheme() == "http" { builder.tls_certs_only([]).build() } else { builder.build() }
 }

@@ -18,6 +18,9 @@ pub enum VerifyError {
     /// The `Authorization` header cannot be read.
     #[error("The Authorization header is malformed.")]
     MalformedRequest,
+    /// The request carries a token in its query too (RFC 6750 §2).
+    #[error("The request carries more than one access token.")]
+    SeveralTokens,
     /// The token is no JWT, or lacks what every access token has.
     #[error("The access token is malformed.")]
     Malformed,
@@ -65,7 +68,7 @@ impl VerifyError {
     #[must_use]
     pub fn status(&self) -> u16 {
         match self {
-            Self::MalformedRequest => 400,
+            Self::MalformedRequest | Self::SeveralTokens => 400,
             Self::InsufficientScope { .. } => 403,
             Self::KeysUnavailable => 503,
             Self::Missing

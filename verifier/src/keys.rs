@@ -1,10 +1,13 @@
 //! The issuer's public keys, parsed once.
 
-use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, PublicKeyUse};
+use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, KeyOperations, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey};
 use serde::Deserialize;
 
 type ReadPem = fn(&[u8]) -> jsonwebtoken::errors::Result<DecodingKey>;
+
+/// An uncompressed point of P-256 (SEC 1 §2.3.3); PEM may hold one of another curve.
+const P256_POINT: usize = 65;
 
 /// One public key and the one algorithm that it verifies: a token cannot choose another (RFC 8725 §3.1).
 #[derive(Debug)]
@@ -39,6 +42,10 @@ impl KeySet {
 
     /// Reads one public key (RFC 7468 §13) and finds out its kind.
     pub(crate) fn from_pem(pem: &[u8]) -> Option<Self> {
+        // A private key or a certificate would be read too, and then verify nothing.
+        if !std::str::from_utf8(pem).ok()?.contains("PUBLIC KEY-----") {
+            return None;
+        }
         let kinds: [(Algorithm, ReadPem); 3] = [
             (Algorithm::ES256, DecodingKey::from_ec_pem),
             (Algorithm::EdDSA, DecodingKey::from_ed_pem),
@@ -46,6 +53,9 @@ impl KeySet {
         ];
         let (algorithm, verifying) =
             kinds.into_iter().find_map(|(algorithm, read)| Some((algorithm, read(pem).ok()?)))?;
+        if algorithm == Algorithm::ES256 && verifying.try_get_as_bytes().ok()?.len() != P256_POINT {
+            return None;
+        }
         Some(Self(vec![Key { kid: None, algorithm, verifying }]))
     }
 
@@ -69,6 +79,10 @@ impl KeySet {
 
 fn from_jwk(jwk: Jwk) -> Option<Key> {
     if matches!(jwk.common.public_key_use, Some(PublicKeyUse::Encryption)) {
+        return None;
+    }
+    // RFC 7517 §4.3.
+    if jwk.common.key_operations.as_ref().is_some_and(|may| !may.contains(&KeyOperations::Verify)) {
         return None;
     }
     let algorithm = match (&jwk.algorithm, jwk.common.key_algorithm) {

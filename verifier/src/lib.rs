@@ -3,16 +3,19 @@
 //! A resource service builds one [`Verifier`] and asks it about every request:
 //!
 //! ```
-//! # async fn example(jwks: &str, token: &str) -> Result<(), Box<dyn std::error::Error>> {
-//! use heirloom_verifier::Verifier;
-//!
+//! # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sample/mod.rs"));
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let (jwks, token) = (JWKS, TOKEN);
 //! let verifier = Verifier::builder("https://login.example.com")
 //!     .audience("https://api.example.com")
 //!     .jwks_json(jwks) // in production: .jwks_url("https://login.example.com/.well-known/jwks.json")
+//! #   .clock(now)
 //!     .build()
 //!     .await?;
 //!
 //! let access = verifier.verify(token).await?;
+//! assert!(access.has_scope("orders:read"));
 //! println!("{} may {}", access.subject, access.scopes.join(", "));
 //! # Ok(())
 //! # }

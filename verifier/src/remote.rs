@@ -14,10 +14,13 @@ use crate::keys::KeySet;
 /// A JWK set of a hundred keys fits a dozen times.
 const LONGEST_ANSWER: usize = 256 * 1024;
 
+/// Whoever configures no pause at all must not hammer an issuer that is down.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
+
 /// Where keys come from.
 #[derive(Debug)]
 pub(crate) enum Place {
-    Url(reqwest::Url),
+    Url(reqwest::Client, reqwest::Url),
     File(PathBuf),
 }
 
@@ -35,15 +38,16 @@ pub(crate) struct Pace {
 pub(crate) struct Remote {
     place: Place,
     pace: Pace,
-    client: reqwest::Client,
     current: RwLock<Arc<KeySet>>,
     /// Whoever fetches holds it: one flight at a time, and the others wait for its result.
-    flight: Mutex<Flight>,
+    flight: Arc<Mutex<Flight>>,
 }
 
 #[derive(Debug, Default)]
 struct Flight {
-    last: Option<Instant>,
+    /// When the last fetch that an unknown key caused was over.
+    looked: Option<Instant>,
+    /// The current keys' own: an answer that was no use leaves it alone.
     etag: Option<HeaderValue>,
 }
 
@@ -67,11 +71,14 @@ pub(crate) enum FetchError {
 impl Remote {
     /// Fetches once, and then in the background until the last owner drops it. A place that does not answer yet is no
     /// error: it is tried again.
-    pub(crate) async fn start(from: Place, pace: Pace, client: reqwest::Client) -> Arc<Self> {
-        let flight = Mutex::default();
-        let remote = Arc::new(Self { place: from, pace, client, current: RwLock::default(), flight });
+    pub(crate) async fn start(from: Place, pace: Pace) -> Arc<Self> {
+        let pace = Pace {
+            refresh_every: pace.refresh_every.max(SHORTEST_PAUSE),
+            cooldown: pace.cooldown.max(SHORTEST_PAUSE),
+        };
+        let remote = Arc::new(Self { place: from, pace, current: RwLock::default(), flight: Arc::default() });
         remote.refresh().await;
-        tokio::spawn(keep_fresh(Arc::downgrade(&remote), pace));
+        tokio::spawn(keep_fresh(Arc::downgrade(&remote)));
         remote
     }
 
@@ -80,15 +87,30 @@ impl Remote {
     }
 
     /// The keys after one more look for `kid`, unless somebody looked a moment ago.
-    pub(crate) async fn look_again(&self, kid: Option<&str>) -> Arc<KeySet> {
-        let mut flight = self.flight.lock().await;
+    pub(crate) async fn look_again(self: &Arc<Self>, kid: Option<&str>) -> Arc<KeySet> {
+        let mut flight = Arc::clone(&self.flight).lock_owned().await;
         let current = self.current();
-        let looked = flight.last.is_some_and(|last| last.elapsed() < self.pace.cooldown);
-        if looked || current.find(kid).is_some() {
+        let cooling = flight.looked.is_some_and(|looked| looked.elapsed() < self.pace.cooldown);
+        if cooling || current.find(kid).is_some() {
             return current;
         }
-        self.fetch_in(&mut flight).await;
+        // A task of its own: a client that hangs up must not take along what the others wait for.
+        let remote = Arc::clone(self);
+        let looking = tokio::spawn(async move {
+            remote.fetch_in(&mut flight).await;
+            // From the end: those who waited for a slow answer must not each wait for another.
+            flight.looked = Some(Instant::now());
+        });
+        if let Err(error) = looking.await {
+            tracing::warn!(%error, "looking for the issuer's keys broke off; going on with those known");
+        }
         self.current()
+    }
+
+    /// Without any key nothing can be verified: then it is tried as often as the cool-down allows.
+    fn pause(&self) -> Duration {
+        let Pace { refresh_every, cooldown } = self.pace;
+        if self.current().is_empty() { refresh_every.min(cooldown) } else { refresh_every }
     }
 
     async fn refresh(&self) {
@@ -97,11 +119,11 @@ impl Remote {
 
     /// Old keys are kept when the place does not answer, or answers rubbish.
     async fn fetch_in(&self, flight: &mut Flight) {
-        flight.last = Some(Instant::now());
-        match self.fetch(flight).await {
+        match self.fetch(flight.etag.as_ref()).await {
             Ok(None) => {}
-            Ok(Some(keys)) => {
+            Ok(Some((keys, etag))) => {
                 *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
+                flight.etag = etag;
             }
             Err(error) => {
                 let known = self.current().len();
@@ -110,30 +132,31 @@ impl Remote {
         }
     }
 
-    /// `None` when nothing changed.
-    async fn fetch(&self, flight: &mut Flight) -> Result<Option<KeySet>, FetchError> {
-        let body = match &self.place {
-            Place::File(path) => tokio::fs::read(path).await?,
-            Place::Url(url) => {
-                let mut request = self.client.get(url.clone());
-                if let Some(etag) = &flight.etag {
+    /// The keys and their tag; `None` when nothing changed since `known`.
+    async fn fetch(
+        &self,
+        known: Option<&HeaderValue>,
+    ) -> Result<Option<(KeySet, Option<HeaderValue>)>, FetchError> {
+        let (body, etag) = match &self.place {
+            Place::File(path) => (tokio::fs::read(path).await?, None),
+            Place::Url(client, url) => {
+                let mut request = client.get(url.clone());
+                if let Some(etag) = known {
                     request = request.header(IF_NONE_MATCH, etag.clone());
                 }
                 let answer = request.send().await?;
-                if answer.status() == StatusCode::NOT_MODIFIED {
+                if answer.status() == StatusCode::NOT_MODIFIED && known.is_some() {
                     return Ok(None);
                 }
                 if answer.status() != StatusCode::OK {
                     return Err(FetchError::Status(answer.status()));
                 }
-                flight.etag = answer.headers().get(ETAG).cloned();
-                read(answer).await.inspect_err(|_| flight.etag = None)?
+                let etag = answer.headers().get(ETAG).cloned();
+                (read(answer).await?, etag)
             }
         };
-        let keys = KeySet::from_jwks(&body).map_err(FetchError::from);
-        let keys = keys.and_then(|keys| if keys.is_empty() { Err(FetchError::Empty) } else { Ok(keys) });
-        // An answer that was no use must not be taken for the last one that was.
-        keys.map(Some).inspect_err(|_| flight.etag = None)
+        let keys = KeySet::from_jwks(&body)?;
+        if keys.is_empty() { Err(FetchError::Empty) } else { Ok(Some((keys, etag))) }
     }
 }
 
@@ -148,12 +171,10 @@ async fn read(mut answer: reqwest::Response) -> Result<Vec<u8>, FetchError> {
     Ok(body)
 }
 
-async fn keep_fresh(remote: Weak<Remote>, pace: Pace) {
+async fn keep_fresh(remote: Weak<Remote>) {
     loop {
-        let known = remote.upgrade().is_some_and(|remote| !remote.current().is_empty());
-        // Without any key nothing can be verified: try as often as the cool-down allows.
-        tokio::time::sleep(if known { pace.refresh_every } else { pace.refresh_every.min(pace.cooldown) })
-            .await;
+        let Some(pause) = remote.upgrade().map(|remote| remote.pause()) else { return };
+        tokio::time::sleep(pause).await;
         let Some(remote) = remote.upgrade() else { return };
         remote.refresh().await;
     }

@@ -1,20 +1,26 @@
 //! For tower, and so for axum: a layer.
 //!
 //! ```
-//! # async fn example(verifier: heirloom_verifier::Verifier) {
-//! use heirloom_verifier::{AccessToken, tower::VerifierLayer};
+//! # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sample/mod.rs"));
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let verifier = sample().build().await?;
+//! use heirloom_verifier::tower::VerifierLayer;
 //! use http::{Request, Response};
-//! use tower::{ServiceBuilder, service_fn};
+//! use tower::{ServiceBuilder, ServiceExt as _, service_fn};
 //!
 //! // With axum the same: Router::new().route(…).layer(VerifierLayer::new(&verifier)),
 //! // and handlers take Extension(access): Extension<AccessToken>.
 //! let service = ServiceBuilder::new()
 //!     .layer(VerifierLayer::new(&verifier).require_scope("orders:read"))
 //!     .service(service_fn(async |request: Request<()>| {
-//!         let access = request.extensions().get::<AccessToken>();
-//!         Ok::<_, std::convert::Infallible>(Response::new(format!("{access:?}")))
+//!         let access = request.extensions().get::<AccessToken>().unwrap();
+//!         Ok::<_, std::convert::Infallible>(Response::new(format!("hello {}", access.subject)))
 //!     }));
-//! # let _ = tower::ServiceExt::oneshot(service, Request::new(())).await;
+//!
+//! let request = Request::builder().header("authorization", format!("Bearer {TOKEN}")).body(())?;
+//! assert_eq!(service.oneshot(request).await?.body(), "hello ana");
+//! # Ok(())
 //! # }
 //! ```
 
@@ -27,15 +33,26 @@ use http::{HeaderValue, Request, Response, StatusCode};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::{AccessToken, Verifier, VerifyError, bearer_token};
+use crate::bearer::only_token;
+use crate::{AccessToken, Verifier, VerifyError};
 
 /// Lets only requests with a good token through, and puts its [`AccessToken`] into the request's extensions.
 ///
 /// ```
-/// # fn example(verifier: &heirloom_verifier::Verifier) {
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sample/mod.rs"));
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use heirloom_verifier::tower::VerifierLayer;
+/// use http::{Request, Response};
+/// use tower::{Layer as _, ServiceExt as _, service_fn};
 ///
-/// let layer = VerifierLayer::new(verifier).require_scope("orders:read");
+/// let layer = VerifierLayer::new(&sample().build().await?).require_scope("orders:read");
+/// let service = layer.layer(service_fn(async |_: Request<()>| {
+///     Ok::<_, std::convert::Infallible>(Response::new("orders".to_owned()))
+/// }));
+/// let refused = service.oneshot(Request::new(())).await?;
+/// assert_eq!(refused.headers()["www-authenticate"], r#"Bearer realm="api""#);
+/// # Ok(())
 /// # }
 /// ```
 #[derive(Debug, Clone)]
@@ -46,12 +63,35 @@ pub struct VerifierLayer {
 
 impl VerifierLayer {
     /// Requires a good token.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sample/mod.rs"));
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let verifier = sample().build().await?;
+    /// let layer = heirloom_verifier::tower::VerifierLayer::new(&verifier);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn new(verifier: &Verifier) -> Self {
         Self { verifier: verifier.clone(), scopes: Vec::new() }
     }
 
     /// Requires this scope too. May be called more than once.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sample/mod.rs"));
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use heirloom_verifier::tower::VerifierLayer;
+    ///
+    /// let layer = VerifierLayer::new(&sample().build().await?)
+    ///     .require_scope("orders:read")
+    ///     .require_scope("orders:write");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn require_scope(mut self, scope: impl Into<String>) -> Self {
         self.scopes.push(scope.into());
@@ -67,7 +107,7 @@ impl<S> Layer<S> for VerifierLayer {
     }
 }
 
-/// A service behind a [`VerifierLayer`].
+/// A service behind a [`VerifierLayer`]: what the layer makes, never built by hand. [`VerifierLayer`] shows it at work.
 #[derive(Debug, Clone)]
 pub struct Protected<S> {
     inner: S,
@@ -94,7 +134,8 @@ where
         let fresh = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, fresh);
         let rules = self.rules.clone();
-        let token = bearer_token(request.headers().get_all(AUTHORIZATION).iter().map(HeaderValue::as_bytes));
+        let headers = request.headers().get_all(AUTHORIZATION).iter().map(HeaderValue::as_bytes);
+        let token = only_token(headers, request.uri().query().unwrap_or_default());
         let token = token.map(ToOwned::to_owned);
         Box::pin(async move {
             match rules.verify(token).await {

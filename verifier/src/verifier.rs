@@ -19,6 +19,17 @@ use crate::remote::Remote;
 const LONGEST_TOKEN: usize = 16 * 1024;
 
 /// Verifies access tokens of one issuer for one service. Cheap to clone: clones share keys.
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sample/mod.rs"));
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let verifier = sample().build().await?;
+/// let another = verifier.clone();
+/// assert_eq!(verifier.verify(TOKEN).await, another.verify(TOKEN).await);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Verifier(Arc<Inner>);
 
@@ -81,8 +92,15 @@ impl Verifier {
     /// The realm for challenges.
     ///
     /// ```
-    /// # fn example(verifier: &heirloom_verifier::Verifier, refusal: &heirloom_verifier::VerifyError) {
-    /// let header = refusal.challenge(verifier.realm());
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sample/mod.rs"));
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use heirloom_verifier::VerifyError;
+    ///
+    /// let verifier = sample().realm("shop").build().await?;
+    /// let challenge = VerifyError::Missing.challenge(verifier.realm());
+    /// assert_eq!(challenge.as_deref(), Some(r#"Bearer realm="shop""#));
+    /// # Ok(())
     /// # }
     /// ```
     #[must_use]
@@ -94,11 +112,15 @@ impl Verifier {
     /// otherwise no I/O happens.
     ///
     /// ```
-    /// # async fn example(verifier: &heirloom_verifier::Verifier, token: &str) {
-    /// match verifier.verify(token).await {
-    ///     Ok(access) => println!("hello {}", access.subject),
-    ///     Err(refusal) => println!("{} {refusal}", refusal.status()),
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sample/mod.rs"));
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let verifier = sample().build().await?;
+    /// match verifier.verify(TOKEN).await {
+    ///     Ok(access) => assert_eq!(access.subject, "ana"),
+    ///     Err(refusal) => panic!("{} {refusal}", refusal.status()),
     /// }
+    /// # Ok(())
     /// # }
     /// ```
     ///
@@ -118,8 +140,12 @@ impl Verifier {
     /// Verifies a token with the keys at hand: never any I/O.
     ///
     /// ```
-    /// # fn example(verifier: &heirloom_verifier::Verifier, token: &str) {
-    /// let access = verifier.verify_offline(token);
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sample/mod.rs"));
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let verifier = sample().build().await?;
+    /// assert_eq!(verifier.verify_offline(TOKEN)?.subject, "ana");
+    /// # Ok(())
     /// # }
     /// ```
     ///
@@ -178,12 +204,13 @@ impl Verifier {
         }
         let now = rules.clock.now();
         let expires_at = time(claims.exp).ok_or(VerifyError::Malformed)?;
-        if now >= expires_at + rules.leeway {
+        // Differences, not sums: a far time and a wide leeway must not overflow.
+        if now.duration_since(expires_at).is_ok_and(|late| late >= rules.leeway) {
             return Err(VerifyError::Expired);
         }
-        if let Some(not_before) = claims.nbf
-            && now + rules.leeway < time(not_before).ok_or(VerifyError::Malformed)?
-        {
+        let not_before = claims.nbf.map(|nbf| time(nbf).ok_or(VerifyError::Malformed)).transpose()?;
+        let early = not_before.and_then(|not_before| not_before.duration_since(now).ok());
+        if early.is_some_and(|early| early > rules.leeway) {
             return Err(VerifyError::NotYetValid);
         }
         let token = claims.into_token(expires_at);

@@ -4,24 +4,29 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail by panicking")]
 
 mod issuer;
+#[path = "../examples/resource_service/routes.rs"]
+mod routes;
 
 use std::convert::Infallible;
 use std::time::{Duration, UNIX_EPOCH};
 
-use actix_web::http::header::HeaderMap;
+use actix_web::body::{MessageBody, to_bytes};
+use actix_web::dev::ServiceResponse;
+use actix_web::middleware::DefaultHeaders;
 use actix_web::{App, HttpResponse, test, web};
 use heirloom_verifier::actix::Protect;
 use heirloom_verifier::tower::VerifierLayer;
 use heirloom_verifier::{AccessToken, Algorithm, Verifier};
 use http::{Request, Response};
-use issuer::{AUDIENCE, ISSUER, Key, NOW, claims};
+use issuer::{AUDIENCE, ISSUER, Key, NOW, Server, claims};
+use serde_json::{Value, json};
 use tower::{ServiceBuilder, ServiceExt as _, service_fn};
 
 /// What a client sees: status, challenge, body.
 type Seen = (u16, Option<String>, String);
 
-/// Each row: the headers sent, and what must come back from a place that wants the scope `dashboard`.
-fn rows(key: &Key) -> Vec<(Vec<String>, Seen)> {
+/// Each row: the query and the headers sent, and what must come back from a place that wants the scope `dashboard`.
+fn rows(key: &Key) -> Vec<(&'static str, Vec<String>, Seen)> {
     let body = |code: &str, text: &str| format!(r#"{{"error":"{code}","error_description":"{text}"}}"#);
     let challenge = |code: &str, text: &str| {
         Some(format!(r#"Bearer realm="shop", error="{code}", error_description="{text}""#))
@@ -33,25 +38,38 @@ fn rows(key: &Key) -> Vec<(Vec<String>, Seen)> {
     let narrow = "The access token lacks a scope that this needs.";
     let forbidden = challenge("insufficient_scope", narrow).map(|it| it + r#", scope="dashboard""#);
     let mut expired = claims();
-    expired["exp"] = serde_json::json!(NOW - 100);
+    expired["exp"] = json!(NOW - 100);
     let mut wide = claims();
-    wide["scope"] = serde_json::json!("dashboard");
+    wide["scope"] = json!("dashboard");
+    let several = refused(400, "invalid_request", "The request carries more than one access token.");
+    let good = format!("bearer {}", key.sign(&wide));
+    let welcome = (200, None, "hello ana".to_owned());
     vec![
-        (vec![], none.clone()),
-        (vec!["Basic YTpi".to_owned()], none),
-        (vec!["Bearer".to_owned()], malformed()),
-        (vec!["Bearer a b".to_owned()], malformed()),
-        (vec!["Bearer a".to_owned(), "Bearer b".to_owned()], malformed()),
-        (vec!["Bearer rubbish".to_owned()], refused(401, "invalid_token", "The access token is malformed.")),
+        ("", vec![], none.clone()),
+        ("", vec!["Basic YTpi".to_owned()], none.clone()),
+        ("access_token=abc", vec![], none),
+        ("a=b&access_token=abc", vec![good.clone()], several.clone()),
+        ("access_token", vec![good.clone()], several),
+        ("", vec!["Bearer".to_owned()], malformed()),
+        ("", vec!["Bearer a b".to_owned()], malformed()),
+        ("", vec!["Bearer a".to_owned(), "Bearer b".to_owned()], malformed()),
         (
+            "",
+            vec!["Bearer rubbish".to_owned()],
+            refused(401, "invalid_token", "The access token is malformed."),
+        ),
+        (
+            "",
             vec![format!("Bearer {}", key.sign(&expired))],
             refused(401, "invalid_token", "The access token expired."),
         ),
         (
+            "",
             vec![format!("Bearer {}", key.sign(&claims()))],
             (403, forbidden, body("insufficient_scope", narrow)),
         ),
-        (vec![format!("bearer {}", key.sign(&wide))], (200, None, "hello ana".to_owned())),
+        ("access_tokens=3", vec![good.clone()], welcome.clone()),
+        ("", vec![good], welcome),
     ]
 }
 
@@ -70,48 +88,62 @@ async fn hello(access: AccessToken) -> HttpResponse {
     HttpResponse::Ok().body(format!("hello {}", access.subject))
 }
 
-fn challenge_of(headers: &HeaderMap) -> Option<String> {
-    headers.get("www-authenticate").map(|value| String::from_utf8(value.as_bytes().to_vec()).unwrap())
+fn text(value: Option<&[u8]>) -> Option<String> {
+    value.map(|bytes| String::from_utf8(bytes.to_vec()).unwrap())
+}
+
+async fn seen(response: ServiceResponse<impl MessageBody>) -> Seen {
+    let status = response.status().as_u16();
+    let challenge =
+        text(response.headers().get("www-authenticate").map(actix_web::http::header::HeaderValue::as_bytes));
+    let body = to_bytes(response.into_body()).await.unwrap_or_default();
+    (status, challenge, String::from_utf8(body.to_vec()).unwrap())
 }
 
 #[actix_web::test]
 async fn actix_answers_as_rfc_6750_wants_it() {
     let key = Key::new(Algorithm::ES256, "one");
-    let verifier = verifier(&key).await;
-    let protect = Protect::new(&verifier).require_scope("dashboard");
-    let app = App::new()
-        .app_data(web::Data::new(verifier))
-        .route("/profile", web::get().to(hello))
-        .service(web::resource("/dashboard").wrap(protect).route(web::get().to(hello)));
+    let protect = Protect::new(&verifier(&key).await).require_scope("dashboard");
+    let app = App::new().service(web::resource("/dashboard").wrap(protect).route(web::get().to(hello)));
     let app = test::init_service(app).await;
-    for (headers, expected) in rows(&key) {
-        let mut request = test::TestRequest::get().uri("/dashboard");
+    for (query, headers, expected) in rows(&key) {
+        let mut request = test::TestRequest::with_uri(&format!("/dashboard?{query}"));
         for header in &headers {
             request = request.append_header(("authorization", header.as_str()));
         }
-        let seen = match test::try_call_service(&app, request.to_request()).await {
-            Ok(response) => {
-                let status = response.status().as_u16();
-                let challenge = challenge_of(response.headers());
-                (status, challenge, String::from_utf8(test::read_body(response).await.to_vec()).unwrap())
-            }
-            Err(error) => {
-                let response = error.error_response();
-                let (status, challenge) = (response.status().as_u16(), challenge_of(response.headers()));
-                let body = actix_web::body::to_bytes(response.into_body()).await.unwrap_or_default();
-                (status, challenge, String::from_utf8(body.to_vec()).unwrap())
-            }
-        };
-        assert_eq!(seen, expected, "{headers:?}");
+        let response = test::call_service(&app, request.to_request()).await;
+        assert_eq!(seen(response).await, expected, "{query} {headers:?}");
     }
-    let token = format!("Bearer {}", key.sign(&claims()));
-    let request =
-        test::TestRequest::get().uri("/profile").append_header(("authorization", token)).to_request();
-    assert_eq!(
-        test::call_and_read_body(&app, request).await,
-        "hello ana",
-        "the extractor alone protects too"
-    );
+}
+
+#[actix_web::test]
+async fn the_extractor_alone_protects_too() {
+    let key = Key::new(Algorithm::ES256, "one");
+    let app = App::new().app_data(web::Data::new(verifier(&key).await)).default_service(web::to(hello));
+    let app = test::init_service(app).await;
+    for (query, headers, expected) in rows(&key).into_iter().filter(|(_, _, expected)| expected.0 != 403) {
+        let mut request = test::TestRequest::with_uri(&format!("/?{query}"));
+        for header in &headers {
+            request = request.append_header(("authorization", header.as_str()));
+        }
+        let response = test::call_service(&app, request.to_request()).await;
+        assert_eq!(seen(response).await, expected, "{query} {headers:?}");
+    }
+    let forgetful = test::init_service(App::new().default_service(web::to(hello))).await;
+    let response = test::call_service(&forgetful, test::TestRequest::default().to_request()).await;
+    assert_eq!(response.status(), 500, "a verifier that was forgotten opens nothing");
+}
+
+#[actix_web::test]
+async fn what_wraps_the_protection_sees_its_refusals() {
+    let key = Key::new(Algorithm::ES256, "one");
+    let protect = Protect::new(&verifier(&key).await);
+    let cors = DefaultHeaders::new().add(("access-control-allow-origin", "*"));
+    let app = App::new().wrap(protect).wrap(cors).default_service(web::to(hello));
+    let app = test::init_service(app).await;
+    let response = test::call_service(&app, test::TestRequest::default().to_request()).await;
+    assert_eq!(response.status(), 401);
+    assert!(response.headers().contains_key("access-control-allow-origin"));
 }
 
 #[tokio::test]
@@ -122,15 +154,74 @@ async fn tower_answers_as_rfc_6750_wants_it() {
         let access = request.extensions().get::<AccessToken>().unwrap();
         Ok::<_, Infallible>(Response::new(format!("hello {}", access.subject)))
     }));
-    for (headers, expected) in rows(&key) {
-        let mut request = Request::builder();
+    for (query, headers, expected) in rows(&key) {
+        let mut request = Request::builder().uri(format!("/?{query}"));
         for header in &headers {
             request = request.header("authorization", header.as_str());
         }
         let response = service.clone().oneshot(request.body(()).unwrap()).await.unwrap();
-        let challenge = response.headers().get("www-authenticate");
-        let challenge = challenge.map(|value| String::from_utf8(value.as_bytes().to_vec()).unwrap());
+        let challenge = text(response.headers().get("www-authenticate").map(http::HeaderValue::as_bytes));
         let seen = (response.status().as_u16(), challenge, response.into_body());
-        assert_eq!(seen, expected, "{headers:?}");
+        assert_eq!(seen, expected, "{query} {headers:?}");
+    }
+}
+
+#[actix_web::test]
+async fn without_keys_clients_are_told_to_come_again() {
+    let key = Key::new(Algorithm::ES256, "one");
+    let server = Server::start(&[]);
+    let verifier = Verifier::builder(ISSUER).audience(AUDIENCE).jwks_url(server.url()).build().await.unwrap();
+    let header = ("authorization", format!("Bearer {}", key.sign(&claims())));
+    let expected = r#"{"error":"temporarily_unavailable","error_description":"The issuer's keys are not available right now. Please try again."}"#;
+
+    let app =
+        test::init_service(App::new().wrap(Protect::new(&verifier)).default_service(web::to(hello))).await;
+    let request = test::TestRequest::default().insert_header(header.clone()).to_request();
+    let response = test::call_service(&app, request).await;
+    assert_eq!(response.headers().get("retry-after").unwrap(), "5");
+    assert_eq!(seen(response).await, (503, None, expected.to_owned()));
+
+    let service = ServiceBuilder::new().layer(VerifierLayer::new(&verifier));
+    let service =
+        service.service(service_fn(async |_: Request<()>| Ok::<_, Infallible>(Response::new(String::new()))));
+    let request = Request::builder().header(header.0, header.1).body(()).unwrap();
+    let response = service.oneshot(request).await.unwrap();
+    assert_eq!((response.status().as_u16(), response.headers().get("www-authenticate")), (503, None));
+    assert_eq!(
+        (response.headers()["retry-after"].as_bytes(), response.body().as_str()),
+        (&b"5"[..], expected)
+    );
+}
+
+#[actix_web::test]
+async fn the_resource_service_shows_who_asks() {
+    let key = Key::new(Algorithm::ES256, "one");
+    let verifier = verifier(&key).await;
+    let app = test::init_service(App::new().configure(|config| routes::routes(config, &verifier))).await;
+    let mut dashboard = claims();
+    dashboard["scope"] = json!("dashboard");
+    let (narrow, wide) = (key.sign(&claims()), key.sign(&dashboard));
+    let profile = json!({
+        "sub": "ana", "client_id": "app", "sid": "family", "scopes": ["orders:read", "profile"],
+        "roles": ["admin"], "exp": NOW + 60,
+    });
+    let welcome = json!({ "message": "All is well.", "sub": "ana" });
+    for (path, token, status, expected) in [
+        ("/healthz", "", 200, Value::Null),
+        ("/profile", narrow.as_str(), 200, profile),
+        ("/dashboard", wide.as_str(), 200, welcome),
+    ] {
+        let request =
+            test::TestRequest::with_uri(path).insert_header(("authorization", format!("Bearer {token}")));
+        let (seen_status, _, body) = seen(test::call_service(&app, request.to_request()).await).await;
+        let body: Value = serde_json::from_str(&body).unwrap_or_default();
+        assert_eq!((seen_status, body), (status, expected), "{path}");
+    }
+    for (path, token, status) in
+        [("/profile", "rubbish", 401), ("/dashboard", "rubbish", 401), ("/dashboard", narrow.as_str(), 403)]
+    {
+        let request =
+            test::TestRequest::with_uri(path).insert_header(("authorization", format!("Bearer {token}")));
+        assert_eq!(test::call_service(&app, request.to_request()).await.status(), status, "{path}");
     }
 }

@@ -2,7 +2,7 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses what it needs of this")]
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -14,7 +14,8 @@ use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeySize, PublicKeyComponents};
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _, RsaKeyPair,
+    ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair,
+    KeyPair as _, RsaKeyPair,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -38,13 +39,14 @@ pub struct Key {
     private: EncodingKey,
     public: Value,
     der: Vec<u8>,
+    pkcs8: Vec<u8>,
 }
 
 impl Key {
     pub fn new(algorithm: Algorithm, kid: &str) -> Self {
         let base64 = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
         let random = SystemRandom::new();
-        let (private, public, der) = match algorithm {
+        let (private, public, der, pkcs8) = match algorithm {
             Algorithm::ES256 => {
                 let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random).unwrap();
                 let pair =
@@ -55,6 +57,7 @@ impl Key {
                     EncodingKey::from_ec_der(pkcs8.as_ref()),
                     public,
                     der(pair.public_key().as_der().unwrap().as_ref()),
+                    der(pkcs8.as_ref()),
                 )
             }
             Algorithm::EdDSA => {
@@ -66,6 +69,7 @@ impl Key {
                     EncodingKey::from_ed_der(pkcs8.as_ref()),
                     public,
                     der(pair.public_key().as_der().unwrap().as_ref()),
+                    der(pkcs8.as_ref()),
                 )
             }
             _ => {
@@ -77,10 +81,11 @@ impl Key {
                     EncodingKey::from_rsa_pem(pem("PRIVATE", pkcs8.as_ref()).as_bytes()).unwrap(),
                     public,
                     der(pair.public_key().as_der().unwrap().as_ref()),
+                    der(pkcs8.as_ref()),
                 )
             }
         };
-        Self { kid: kid.to_owned(), algorithm, private, public, der }
+        Self { kid: kid.to_owned(), algorithm, private, public, der, pkcs8 }
     }
 
     pub fn header(&self) -> Value {
@@ -103,6 +108,21 @@ impl Key {
     pub fn pem(&self) -> String {
         pem("PUBLIC", &self.der)
     }
+
+    pub fn private_pem(&self) -> String {
+        pem("PRIVATE", &self.pkcs8)
+    }
+
+    pub fn jwk(&self) -> Value {
+        let mut public = self.public.clone();
+        let members = public.as_object_mut().unwrap();
+        members.extend([
+            ("kid".to_owned(), json!(self.kid)),
+            ("use".to_owned(), json!("sig")),
+            ("alg".to_owned(), json!(self.algorithm)),
+        ]);
+        public
+    }
 }
 
 fn pem(kind: &str, der: &[u8]) -> String {
@@ -118,6 +138,16 @@ fn message(header: &Value, claims: &Value) -> String {
     format!("{}.{}", encode(header), encode(claims))
 }
 
+/// Polls until it holds: for what happens in the background.
+pub async fn eventually(mut holds: impl FnMut() -> bool) {
+    let patience = async {
+        while !holds() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), patience).await.unwrap();
+}
+
 /// The classic confusion: an HMAC whose secret is the public key.
 pub fn hs256_with_public_key(key: &Key) -> String {
     let message = message(&json!({ "typ": "at+jwt", "alg": "HS256", "kid": key.kid }), &claims());
@@ -126,17 +156,14 @@ pub fn hs256_with_public_key(key: &Key) -> String {
     format!("{message}.{signature}")
 }
 
+/// A public key on a curve that no accepted algorithm uses.
+pub fn p384_pem() -> String {
+    let pair = EcdsaKeyPair::generate(&ECDSA_P384_SHA384_FIXED_SIGNING).unwrap();
+    pem("PUBLIC", pair.public_key().as_der().unwrap().as_ref())
+}
+
 pub fn jwks(keys: &[&Key]) -> String {
-    let keys: Vec<Value> = keys
-        .iter()
-        .map(|key| {
-            let mut public = key.public.clone();
-            public["kid"] = json!(key.kid);
-            public["use"] = json!("sig");
-            public["alg"] = json!(key.algorithm);
-            public
-        })
-        .collect();
+    let keys: Vec<Value> = keys.iter().map(|key| key.jwk()).collect();
     json!({ "keys": keys }).to_string()
 }
 
@@ -145,6 +172,7 @@ struct State {
     answer: Mutex<(u16, String)>,
     requests: AtomicUsize,
     not_modified: AtomicUsize,
+    held: AtomicBool,
 }
 
 pub struct Server {
@@ -192,6 +220,15 @@ impl Server {
         self.state.not_modified.load(Ordering::SeqCst)
     }
 
+    /// Lets those who ask wait for [`Self::release`].
+    pub fn hold(&self) {
+        self.state.held.store(true, Ordering::SeqCst);
+    }
+
+    pub fn release(&self) {
+        self.state.held.store(false, Ordering::SeqCst);
+    }
+
     /// Waits until so many more requests were answered.
     pub async fn wait_for_more(&self, count: usize) {
         let until = self.requests() + count;
@@ -212,6 +249,9 @@ impl Server {
 
 async fn answer(request: HttpRequest, state: web::Data<State>) -> HttpResponse {
     state.requests.fetch_add(1, Ordering::SeqCst);
+    while state.held.load(Ordering::SeqCst) {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
     let (status, body) = state.answer.lock().unwrap().clone();
     let etag = format!("\"{}\"", body.len());
     if status == 200 && request.headers().get(IF_NONE_MATCH).is_some_and(|known| known == etag.as_str()) {
