@@ -1,5 +1,7 @@
 //! `heirloom demo`: the whole story in a terminal, on a real store, over real HTTP, with a real second process.
 
+mod curl;
+mod held;
 mod scenes;
 mod stage;
 mod teller;
@@ -19,6 +21,7 @@ pub(super) struct Demo {
 }
 
 pub(super) async fn run(command: Demo) -> anyhow::Result<()> {
+    // The theft would be a warning; here it is the story.
     telemetry::init(&Log { format: LogFormat::Pretty, filter: "error".to_owned() });
     let stage = Stage::build().await?;
     let mut teller = Teller::new();
@@ -30,5 +33,7 @@ pub(super) async fn run(command: Demo) -> anyhow::Result<()> {
     }
     scenes::invite(&stage, &teller);
     tokio::signal::ctrl_c().await?;
-    stage.strike().await
+    stage.strike().await?;
+    println!("\nBoth processes have ended.");
+    Ok(())
 }

@@ -1,6 +1,7 @@
 //! `heirloom resource-service`: the demo's second process. It is given nothing but the place of the public keys.
 
 use std::io::Read as _;
+use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
 use actix_web::{App, HttpServer};
@@ -21,9 +22,9 @@ pub(super) struct ResourceService {
     /// Whose tokens to accept
     #[arg(long)]
     issuer: String,
-    /// Where to listen
-    #[arg(long)]
-    listen: String,
+    /// Where to listen; of several addresses, the first that is free
+    #[arg(long, required = true)]
+    listen: Vec<SocketAddr>,
     /// How far clocks may be apart
     #[arg(long, value_parser = duration, default_value = "5s")]
     leeway: Duration,
@@ -36,11 +37,12 @@ pub(super) async fn run(command: ResourceService) -> anyhow::Result<()> {
         .leeway(command.leeway)
         .build()
         .await?;
+    let listener = TcpListener::bind(command.listen.as_slice())
+        .with_context(|| format!("cannot listen on {:?}", command.listen))?;
     let server = HttpServer::new(move || App::new().configure(|config| routes::routes(config, &verifier)))
         .workers(1)
         .disable_signals()
-        .bind(&command.listen)
-        .with_context(|| format!("cannot listen on {}", command.listen))?;
+        .listen(listener)?;
     for address in server.addrs() {
         println!("resource service listening on http://{address}");
     }

@@ -249,6 +249,6 @@ fn health_and_settings_can_be_asked_for() {
 fn the_demo_tells_its_story() {
     let place = Place::sqlite();
     let story = place.ok(&["demo", "--once"]);
-    assert_eq!(story.matches('✓').count(), 11, "{story}");
+    assert_eq!(story.matches('✓').count(), 13, "{story}");
     assert_eq!(story.matches('✗').count(), 0, "{story}");
 }

@@ -1,8 +1,8 @@
 //! What the story is played on: a server on a store in memory, a resource service in a process of its own, a user and
 //! two clients.
 
-use std::net::TcpListener;
 use std::process::Stdio;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use reqwest::StatusCode;
@@ -27,6 +27,7 @@ pub(super) const PASSWORD: &str = "correct horse battery staple";
 pub(super) const APP: &str = "demo-app";
 /// One whose access tokens expire while you watch.
 pub(super) const HASTY: &str = "hasty-app";
+pub(super) const HASTY_SECONDS: u64 = 2;
 
 pub(super) struct Stage {
     pub(super) server: String,
@@ -40,12 +41,11 @@ pub(super) struct Stage {
 impl Stage {
     pub(super) async fn build() -> anyhow::Result<Self> {
         let clock = Clock::system();
-        let settings = Settings {
-            listen: free_address(8080)?.parse()?,
-            database_url: DatabaseUrl::SqliteMemory,
-            ..Settings::default()
+        // The usual port, unless somebody has it.
+        let app = match server_on(8080, &clock).await {
+            Ok(app) => app,
+            Err(_) => server_on(0, &clock).await?,
         };
-        let app = App::build(settings, clock.clone(), OldSchema::Migrate).await?;
         people_it(app.core(), &clock).await?;
         let server = app.url();
         let (stop, stopped) = oneshot::channel();
@@ -53,7 +53,9 @@ impl Stage {
             let _ = stopped.await;
         }));
         let (child, service) = resource_service(&server).await?;
-        Ok(Self { server, service, http: reqwest::Client::new(), stop, serving, child })
+        // A proxy of the environment would look for these addresses on its own machine.
+        let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(10)).build()?;
+        Ok(Self { server, service, http, stop, serving, child })
     }
 
     /// Ends both processes' work.
@@ -87,10 +89,13 @@ impl Stage {
     }
 }
 
-/// The usual port if nobody has it.
-fn free_address(port: u16) -> anyhow::Result<String> {
-    let listener = TcpListener::bind(("127.0.0.1", port)).or_else(|_| TcpListener::bind("127.0.0.1:0"))?;
-    Ok(listener.local_addr()?.to_string())
+async fn server_on(port: u16, clock: &Clock) -> anyhow::Result<App> {
+    let settings = Settings {
+        listen: format!("127.0.0.1:{port}").parse()?,
+        database_url: DatabaseUrl::SqliteMemory,
+        ..Settings::default()
+    };
+    App::build(settings, clock.clone(), OldSchema::Migrate).await
 }
 
 async fn people_it(core: &Core, clock: &Clock) -> anyhow::Result<()> {
@@ -104,7 +109,7 @@ async fn people_it(core: &Core, clock: &Clock) -> anyhow::Result<()> {
     user_admin::add(&core.db, &core.passwords, user, now).await?;
     let app =
         Client { id: APP.parse()?, scopes: "profile dashboard".parse()?, ..client_admin::built_in(now) };
-    let hasty = LifetimeOverrides { access_ttl: Some(std::time::Duration::from_secs(1)), ..app.lifetimes };
+    let hasty = LifetimeOverrides { access_ttl: Some(Duration::from_secs(HASTY_SECONDS)), ..app.lifetimes };
     client_admin::add(&core.db, &app, now).await?;
     client_admin::add(&core.db, &Client { id: HASTY.parse()?, lifetimes: hasty, ..app }, now).await?;
     Ok(())
@@ -114,7 +119,8 @@ async fn resource_service(server: &str) -> anyhow::Result<(Child, String)> {
     let mut child = Command::new(std::env::current_exe()?)
         .args(["resource-service", "--issuer", server, "--leeway", "0s"])
         .args(["--jwks-url", &format!("{server}/.well-known/jwks.json")])
-        .args(["--listen", &free_address(8081)?])
+        .args(["--listen", "127.0.0.1:8081", "--listen", "127.0.0.1:0"])
+        .envs([("NO_PROXY", "127.0.0.1"), ("no_proxy", "127.0.0.1")])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .kill_on_drop(true)
