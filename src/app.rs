@@ -5,6 +5,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::thread::available_parallelism;
+use std::time::Duration;
 
 use actix_web::middleware::from_fn;
 use actix_web::{HttpServer, web};
@@ -22,7 +23,7 @@ use crate::service::{Core, client_admin, janitor};
 use crate::settings::{DatabaseUrl, Settings};
 use crate::store::connect::PoolBounds;
 use crate::store::migrate::{MigrationLock, Schema, migrate, schema};
-use crate::store::{Db, clients};
+use crate::store::{Db, StoreError, clients};
 
 /// Everything that a serving process holds.
 #[derive(Debug)]
@@ -98,7 +99,7 @@ impl App {
             clock,
             body_limit: limits.body_limit,
             deadline: limits.request_timeout,
-            jwks_max_age: settings.keys.publish_ahead.min(std::time::Duration::from_mins(20)) / 4,
+            jwks_max_age: settings.keys.publish_ahead.min(Duration::from_mins(20)) / 4,
             trusted_proxies: limits.trusted_proxies,
         });
         let server = HttpServer::new(move || {
@@ -169,7 +170,11 @@ pub async fn open_store(settings: &Settings, old_schema: OldSchema) -> anyhow::R
     let found = schema(&db).await.with_context(|| format!("cannot read {}", settings.database_url))?;
     match (found, &db, old_schema) {
         (Schema::Current, _, _) => Ok(db),
-        (Schema::TooOld { .. }, Db::Sqlite(_), _) | (Schema::TooOld { .. }, _, OldSchema::Migrate) => {
+        (Schema::TooOld { .. }, Db::Sqlite(_), _) => {
+            migrate_embedded(&db).await.context("cannot migrate the database")?;
+            Ok(db)
+        }
+        (Schema::TooOld { .. }, _, OldSchema::Migrate) => {
             migrate(&db, MigrationLock::Take).await.context("cannot migrate the database")?;
             Ok(db)
         }
@@ -189,6 +194,20 @@ pub async fn open_store(settings: &Settings, old_schema: OldSchema) -> anyhow::R
              a backup, then run `heirloom migrate`"
         ),
     }
+}
+
+/// SQLite has no lock that migrations could take: of several processes that open a new file one migrates it, and the
+/// others, whose own try fails, look whether it is done.
+async fn migrate_embedded(db: &Db) -> Result<(), StoreError> {
+    const LOOKS: u32 = 50;
+    for _ in 0..LOOKS {
+        let migrated = migrate(db, MigrationLock::Take).await.is_ok();
+        if migrated || schema(db).await.is_ok_and(|found| found == Schema::Current) {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    migrate(db, MigrationLock::Take).await
 }
 
 /// Opens the store whatever its schema.

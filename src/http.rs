@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use actix_web::dev::HttpServiceFactory;
 use actix_web::web::{self, ServiceConfig};
-use actix_web::{HttpResponse, Resource, Route, middleware};
+use actix_web::{FromRequest, Handler, HttpResponse, Resource, Responder, Route, middleware};
 use ipnet::IpNet;
 
 use crate::clock::Clock;
@@ -49,11 +49,11 @@ pub(crate) fn configure(config: &mut ServiceConfig, web: &web::Data<Web>, base: 
     config
         .app_data(web.clone())
         .app_data(web::PayloadConfig::new(web.body_limit))
-        .route("/healthz", web::get().to(health::healthz))
-        .route("/readyz", web::get().to(health::readyz));
+        .service(looked_at("/healthz", health::healthz))
+        .service(looked_at("/readyz", health::readyz));
     if !base.is_empty() {
         // RFC 8414 §3.1: the well-known part stands before the issuer's path.
-        config.route(&format!("{}{base}", well_known::METADATA), web::get().to(well_known::metadata));
+        config.service(looked_at(&format!("{}{base}", well_known::METADATA), well_known::metadata));
     }
     config.service(routes(base)).default_service(web::to(not_found));
 }
@@ -73,8 +73,17 @@ fn routes(base: &str) -> impl HttpServiceFactory + use<> {
         .service(only("/oauth/token", "POST", [web::post().to(token::token)]))
         .service(only("/oauth/revoke", "POST", [web::post().to(revoke::revoke)]))
         .service(only("/oauth/introspect", "POST", [web::post().to(introspect::introspect)]))
-        .service(only(well_known::METADATA, "GET", [web::get().to(well_known::metadata)]))
-        .service(only(well_known::JWKS, "GET", [web::get().to(well_known::jwks)]))
+        .service(looked_at(well_known::METADATA, well_known::metadata))
+        .service(looked_at(well_known::JWKS, well_known::jwks))
+}
+
+/// A place that is only looked at (RFC 9110 §9.3.2: HEAD is GET without the content).
+fn looked_at<F, Args>(path: &str, handler: F) -> Resource
+where
+    F: Handler<Args, Output: Responder + 'static>,
+    Args: FromRequest + 'static,
+{
+    only(path, "GET, HEAD", [web::get().to(handler.clone()), web::head().to(handler)])
 }
 
 /// A place that answers other methods with 405.

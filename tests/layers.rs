@@ -5,43 +5,24 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What a layer's files must not name.
-struct Rule {
-    layer: &'static str,
-    words: &'static [&'static str],
-}
-
-const RULES: [Rule; 6] = [
-    Rule {
-        layer: "domain",
-        words: &[
-            "crate::store",
-            "crate::crypto",
-            "crate::service",
-            "crate::http",
-            "crate::cli",
-            "crate::app",
-            "tokio::",
-        ],
-    },
-    Rule {
-        layer: "crypto",
-        words: &["crate::store", "crate::service", "crate::http", "crate::cli", "crate::app"],
-    },
-    Rule { layer: "store", words: &["crate::service", "crate::http", "crate::cli", "crate::app"] },
-    Rule { layer: "service", words: &["crate::http", "crate::cli", "crate::app"] },
-    Rule { layer: "http", words: &["crate::cli", "crate::app"] },
-    Rule {
-        layer: "settings",
-        words: &["crate::store", "crate::service", "crate::http", "crate::cli", "crate::app"],
-    },
+/// What each layer's files may name of this crate; nothing else.
+const LAYERS: [(&str, &[&str]); 6] = [
+    ("domain", &["domain"]),
+    ("crypto", &["domain", "crypto"]),
+    ("store", &["domain", "crypto", "store"]),
+    ("service", &["domain", "crypto", "store", "service"]),
+    ("http", &["domain", "crypto", "store", "service", "http", "clock"]),
+    ("settings", &["crypto", "settings"]),
 ];
 
 /// Who may name a crate; nobody else.
-const CRATES: [(&str, &[&str]); 2] = [
-    ("sqlx::", &["store"]),
+const CRATES: [(&str, &[&str]); 4] = [
+    ("sqlx", &["store"]),
     // The demo's resource service is a server of its own.
-    ("actix_web::", &["http", "app", "cli/resource_service"]),
+    ("actix_web", &["http", "app", "cli/resource_service"]),
+    // Below these an error is a value that somebody has to tell apart. The master keys are read while composing.
+    ("anyhow", &["main", "app", "cli", "master_keys"]),
+    ("tokio", &["main", "app", "cli", "http", "service", "store", "crypto"]),
 ];
 
 /// Every source file below a folder: its path from there without the ending, and its lines of code.
@@ -73,13 +54,29 @@ fn source() -> Vec<(String, Vec<String>)> {
     sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"))
 }
 
+/// The modules of this crate that a line names. A group (`crate::{…}`) could hide one, so it counts as `{`.
+fn modules_named(line: &str) -> impl Iterator<Item = &str> {
+    line.split("crate::").skip(1).map(|rest| {
+        let end = rest.find(|letter: char| letter != '_' && !letter.is_ascii_alphanumeric());
+        let name = &rest[..end.unwrap_or(rest.len())];
+        if name.is_empty() { "{" } else { name }
+    })
+}
+
+fn names(line: &str, word: &str) -> bool {
+    line.split(|letter: char| letter != '_' && !letter.is_ascii_alphanumeric()).any(|found| found == word)
+}
+
 #[test]
 fn no_layer_names_one_above_it() {
-    for (name, code) in source() {
-        for rule in RULES.iter().filter(|rule| is_in(&name, rule.layer)) {
-            for word in rule.words {
-                let found = code.iter().find(|line| line.contains(word));
-                assert_eq!(found, None, "src/{name}.rs is in {} and names {word}", rule.layer);
+    let source = source();
+    for (layer, allowed) in LAYERS {
+        let files: Vec<_> = source.iter().filter(|(name, _)| is_in(name, layer)).collect();
+        assert!(!files.is_empty(), "there is no layer {layer}");
+        for (name, code) in files {
+            for line in code {
+                let found = modules_named(line).find(|module| !allowed.contains(module));
+                assert_eq!(found, None, "src/{name}.rs is in {layer}: {line}");
             }
         }
     }
@@ -90,7 +87,7 @@ fn the_database_and_the_web_stay_in_their_rooms() {
     for (name, code) in source() {
         for (word, rooms) in CRATES {
             if !rooms.iter().any(|room| is_in(&name, room)) {
-                let found = code.iter().find(|line| line.contains(word));
+                let found = code.iter().find(|line| names(line, word));
                 assert_eq!(found, None, "src/{name}.rs names {word}");
             }
         }

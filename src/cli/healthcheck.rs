@@ -15,11 +15,14 @@ pub(super) struct Healthcheck {
 }
 
 pub(super) async fn run(command: Healthcheck, settings: &Settings) -> anyhow::Result<()> {
+    let own = command.url.is_none();
     let url = command.url.unwrap_or_else(|| {
         let bound = SocketAddr::from((Ipv4Addr::LOCALHOST, settings.listen.port()));
         Settings { issuer: None, ..settings.clone() }.issuer_at(bound).to_string()
     });
-    let client = reqwest::Client::builder().timeout(Duration::from_secs(5)).build()?;
+    let client = reqwest::Client::builder().timeout(Duration::from_secs(5));
+    // This machine's own server is not behind its proxy.
+    let client = if own { client.no_proxy() } else { client }.build()?;
     let url = format!("{}/readyz", url.trim_end_matches('/'));
     let answer = client.get(&url).send().await.with_context(|| format!("{url} does not answer"))?;
     let status = answer.status();

@@ -1,12 +1,14 @@
 //! What surrounds every request: its arrival time, its id, its deadline, its line in the log.
 
+use std::fmt;
 use std::future::{Ready, ready};
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
+use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::middleware::Next;
-use actix_web::{Error, FromRequest, HttpMessage as _, HttpRequest, web};
+use actix_web::{Error, FromRequest, HttpMessage as _, HttpRequest, HttpResponse, ResponseError, web};
 use chrono::{DateTime, Utc};
 
 use crate::clock::Stopwatch;
@@ -59,8 +61,33 @@ pub(crate) async fn edge(
         Err(error) => {
             let status = error.as_response_error().status_code().as_u16();
             log(&id, method.as_str(), "(unanswered)", status, watch, Some(&causes(&error)));
-            Err(error)
+            Err(Unanswered { error, id }.into())
         }
+    }
+}
+
+/// A request that got no answer of its handler's: what is said instead carries the request's id too.
+#[derive(Debug)]
+struct Unanswered {
+    error: Error,
+    id: String,
+}
+
+impl fmt::Display for Unanswered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl ResponseError for Unanswered {
+    fn status_code(&self) -> StatusCode {
+        self.error.as_response_error().status_code()
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let mut response = self.error.error_response();
+        set_id(response.headers_mut(), &self.id);
+        response
     }
 }
 
@@ -81,7 +108,7 @@ fn set_id(headers: &mut actix_web::http::header::HeaderMap, id: &str) {
 }
 
 fn log(id: &str, method: &str, path: &str, status: u16, watch: Stopwatch, cause: Option<&str>) {
-    let ms = watch.elapsed().as_secs_f64() * 1e3;
+    let ms = f64::from(u32::try_from(watch.elapsed().as_micros()).unwrap_or(u32::MAX)) / 1e3;
     if status >= 500 {
         tracing::error!(target: "request", id, method, path, status, ms, cause);
     } else {

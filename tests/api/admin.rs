@@ -1,9 +1,10 @@
 //! What an operator does, and what it does to families.
 
-use heirloom::domain::ids::ClientId;
+use heirloom::domain::ids::{ClientId, FamilyId};
 use heirloom::domain::secrets::Password;
 use heirloom::service::user_admin::Change;
 use heirloom::service::{client_admin, janitor, user_admin};
+use heirloom::store::families;
 
 use crate::harness::*;
 
@@ -99,5 +100,60 @@ both_stores! {
         let changed =
             user_admin::change(&app.core.db, &app.core.passwords, nobody, Change::Disable, app.clock.now()).await;
         assert!(matches!(changed, Err(heirloom::service::Failure::NotFound)));
+    }
+
+    async fn batches_are_bounded(app) {
+        app.add_client("app", |_| ()).await;
+        app.add_user("ana").await;
+        for _ in 0..5 {
+            app.log_in_with("app", "ana").await;
+        }
+        let (db, now) = (&app.core.db, app.clock.now());
+        let beginning = FamilyId(uuid::Uuid::nil());
+        let some = families::end_some_of_client(db, &"app".parse().unwrap(), beginning, 2, now).await.unwrap();
+        assert_eq!((some.len(), app.live_families().await), (2, 3));
+        app.clock.advance(DAY * 90);
+        let now = app.clock.now();
+        assert_eq!(families::delete_some_expired(db, now, 2).await.unwrap(), 2);
+        assert_eq!(app.number("SELECT COUNT(*) FROM families").await, 3);
+    }
+
+    async fn what_was_ended_stays_ended_when_its_user_comes_back(app) {
+        let ana = app.add_user("ana").await;
+        let tokens = app.log_in("ana").await;
+        app.change_user(ana, Change::Disable).await;
+        app.change_user(ana, Change::Enable).await;
+        assert_eq!(app.refresh(&tokens.refresh).await.refusal(), ENDED);
+        app.log_in("ana").await;
+    }
+
+    async fn why_a_family_ended_is_kept(app) {
+        let ana = app.add_user("ana").await;
+        let reasons = async |reason: &str| {
+            app.number(&format!("SELECT COUNT(*) FROM families WHERE end_reason = '{reason}'")).await
+        };
+        let password = || Password::new(PASSWORD.to_owned()).unwrap();
+        for (change, reason) in [
+            (Change::Password(password()), "password_changed"),
+            (Change::Disable, "user_disabled"),
+            (Change::Remove, "user_removed"),
+        ] {
+            app.change_user(ana, Change::Enable).await;
+            app.log_in("ana").await;
+            app.change_user(ana, change).await;
+            assert_eq!(reasons(reason).await, 1, "{reason}");
+        }
+        assert_eq!(reasons("operator").await, 0);
+    }
+
+    async fn roles_that_change_within_the_leeway_make_another_token(app) {
+        let ana = app.add_user("ana").await;
+        let first = app.log_in("ana").await;
+        let second = app.rotate(&first).await;
+        app.change_user(ana, Change::Roles(vec!["admin".to_owned()])).await;
+        let again = app.rotate(&first).await;
+        assert_eq!(again.refresh, second.refresh);
+        assert_eq!(again.claims()["roles"], serde_json::json!(["admin"]));
+        assert_ne!(again.claims()["jti"], second.claims()["jti"], "other content, another id");
     }
 }

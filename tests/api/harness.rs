@@ -1,8 +1,8 @@
 //! A server of one's own: the application in this process, on a store of its own, with a clock in the test's hand.
 
 use std::future::Future;
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -16,13 +16,16 @@ use heirloom::domain::lifetimes::LifetimeOverrides;
 use heirloom::domain::secrets::{ClientSecret, FamilySecret, Password};
 use heirloom::service::user_admin::{Change, NewUser};
 use heirloom::service::{Core, client_admin, user_admin};
-use heirloom::settings::{DatabaseUrl, Settings};
+use heirloom::settings::Settings;
 use heirloom::store::Db;
 use reqwest::{RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
-use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+use sqlx::AssertSqlSafe;
+
+use crate::database::Database;
 
 pub const PASSWORD: &str = "correct horse battery staple";
+pub const MASTER_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 pub const MINUTE: Duration = Duration::from_mins(1);
 pub const SECOND: Duration = Duration::from_secs(1);
 pub const DAY: Duration = Duration::from_hours(24);
@@ -39,7 +42,7 @@ pub struct TestClock(Arc<AtomicI64>);
 
 impl TestClock {
     /// Begins at the real time: the database has a clock too, and the server compares.
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self(Arc::new(AtomicI64::new(Clock::system().now().timestamp_micros())))
     }
 
@@ -275,6 +278,15 @@ impl TestApp {
         row.0
     }
 
+    /// Something that grows with every write to the only family's row: a transaction's id or a count of changes.
+    pub async fn last_write(&self) -> i64 {
+        self.number(match self.store {
+            Store::Sqlite => "SELECT total_changes()",
+            Store::Postgres => "SELECT xmin::TEXT::BIGINT FROM families",
+        })
+        .await
+    }
+
     /// How many families could still be refreshed, as far as the rows tell.
     pub async fn live_families(&self) -> i64 {
         self.number("SELECT COUNT(*) FROM families WHERE ended_at IS NULL").await
@@ -299,23 +311,40 @@ pub fn run<F: Future<Output = ()>>(store: Store, change: fn(&mut Settings), test
     });
 }
 
-/// Starts one server on a store that is there already.
-pub async fn start(store: Store, url: &str, clock: TestClock, change: fn(&mut Settings)) -> (TestApp, Stop) {
+/// The settings of a test's server: cheap passwords, any free port.
+pub fn settings(url: &str, change: impl FnOnce(&mut Settings)) -> Settings {
     let mut settings = Settings {
         listen: "127.0.0.1:0".parse().unwrap(),
         database_url: url.parse().unwrap(),
-        master_key: Some("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=".to_owned().into()),
+        master_key: Some(MASTER_KEY.to_owned().into()),
         ..Settings::default()
     };
     (settings.passwords.memory_kib, settings.passwords.iterations) = (8, 1);
     (settings.passwords.threads, settings.http.workers) = (Some(1), Some(1));
     change(&mut settings);
+    settings
+}
+
+/// Starts one server on a store that is there already.
+pub async fn start(
+    store: Store,
+    url: &str,
+    clock: TestClock,
+    change: impl FnOnce(&mut Settings),
+) -> (TestApp, Stop) {
+    let settings = settings(url, change);
     let app = App::build(settings.clone(), clock.clock(), OldSchema::Migrate).await.unwrap();
     let (core, url) = (Arc::clone(app.core()), app.url());
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let serving = tokio::spawn(app.serve(async { drop(stopped.await) }));
     let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
     (TestApp { core, url, clock, store, http, settings }, Stop { stop, serving })
+}
+
+/// Why a server does not start.
+pub async fn start_refused(url: &str, change: impl FnOnce(&mut Settings)) -> String {
+    let built = App::build(settings(url, change), TestClock::new().clock(), OldSchema::Refuse).await;
+    format!("{:#}", built.unwrap_err())
 }
 
 pub struct Stop {
@@ -328,62 +357,6 @@ impl Stop {
         let _ = self.stop.send(());
         self.serving.await.unwrap().unwrap();
     }
-}
-
-/// A database for one test.
-pub struct Database {
-    pub url: String,
-    name: Option<String>,
-}
-
-impl Database {
-    pub async fn make(store: Store) -> Self {
-        if store == Store::Sqlite {
-            return Self { url: DatabaseUrl::SqliteMemory.to_string(), name: None };
-        }
-        static NUMBER: AtomicUsize = AtomicUsize::new(0);
-        let name = format!("test_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::SeqCst));
-        execute(&format!("CREATE DATABASE {name} TEMPLATE {}", template().await)).await;
-        Self { url: url_of(&name), name: Some(name) }
-    }
-
-    pub async fn drop(self) {
-        if let Some(name) = self.name {
-            execute(&format!("DROP DATABASE {name} WITH (FORCE)")).await;
-        }
-    }
-}
-
-/// A migrated database, made once a run, that the others are copied from.
-async fn template() -> &'static str {
-    static TEMPLATE: tokio::sync::OnceCell<String> = tokio::sync::OnceCell::const_new();
-    TEMPLATE
-        .get_or_init(|| async {
-            let name = format!("template_{}", std::process::id());
-            execute(&format!("CREATE DATABASE {name}")).await;
-            let settings = Settings { database_url: url_of(&name).parse().unwrap(), ..Settings::default() };
-            heirloom::app::open_store(&settings, OldSchema::Migrate).await.unwrap().close().await;
-            name
-        })
-        .await
-}
-
-/// The server that `tests/run` starts.
-fn server() -> &'static str {
-    static SERVER: OnceLock<String> = OnceLock::new();
-    SERVER.get_or_init(|| {
-        std::env::var("TEST_POSTGRES_URL").expect("no TEST_POSTGRES_URL: run the tests by tests/run")
-    })
-}
-
-pub fn url_of(database: &str) -> String {
-    format!("{}/{database}", server().rsplit_once('/').unwrap().0)
-}
-
-async fn execute(sql: &str) {
-    let mut connection = PgConnection::connect(server()).await.unwrap();
-    sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut connection).await.unwrap();
-    connection.close().await.unwrap();
 }
 
 /// Makes of each async function two tests, one a store.

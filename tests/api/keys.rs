@@ -1,8 +1,12 @@
 //! Signing keys and master keys through their lives.
 
+use std::time::Duration;
+
 use heirloom::crypto::master_key::{self, MasterKeys};
 use heirloom::crypto::signing_key::SigningAlgorithm;
 use heirloom::service::keys::{Keys, KeysUnreadable, Succession};
+use jsonwebtoken::jwk::JwkSet;
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde_json::Value;
 
 use crate::harness::*;
@@ -11,7 +15,7 @@ fn succession(algorithm: SigningAlgorithm) -> Succession {
     Succession { algorithm, publish_ahead: MINUTE * 10, default_ttl: MINUTE * 15 }
 }
 
-async fn published(app: &TestApp) -> Vec<String> {
+pub async fn published(app: &TestApp) -> Vec<String> {
     let answer = app.send(app.http.get(app.at("/.well-known/jwks.json"))).await;
     answer.json["keys"]
         .as_array()
@@ -21,13 +25,26 @@ async fn published(app: &TestApp) -> Vec<String> {
         .collect()
 }
 
-fn kid(tokens: &Tokens) -> String {
+pub fn kid(tokens: &Tokens) -> String {
     let header = tokens.access.split('.').next().unwrap();
     use base64::Engine as _;
     let header = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(header).unwrap();
     let header: Value = serde_json::from_slice(&header).unwrap();
     assert_eq!(header["typ"], "at+jwt");
     header["kid"].as_str().unwrap().to_owned()
+}
+
+/// An access token's claims, verified as a resource service does: by the published keys alone.
+async fn verified(app: &TestApp, token: &str, algorithm: Algorithm) -> Option<Value> {
+    let header = jsonwebtoken::decode_header(token).unwrap();
+    assert_eq!(header.alg, algorithm);
+    let jwks = app.send(app.http.get(app.at("/.well-known/jwks.json"))).await.json;
+    let jwks: JwkSet = serde_json::from_value(jwks).unwrap();
+    let key = DecodingKey::from_jwk(jwks.find(&header.kid.unwrap()).unwrap()).unwrap();
+    let mut validation = Validation::new(algorithm);
+    validation.set_audience(&[app.core.issuer.as_str()]);
+    validation.validate_exp = false;
+    Some(jsonwebtoken::decode::<Value>(token, &key, &validation).ok()?.claims)
 }
 
 both_stores! {
@@ -74,6 +91,79 @@ both_stores! {
         assert_eq!(published(&app).await.len(), 2);
         app.clock.advance(MINUTE);
         assert_eq!(published(&app).await.len(), 1);
+    }
+
+    async fn keys_made_after_a_client_with_long_tokens_stay_published_for_them_too(app) {
+        app.add_client("long", |it| it.lifetimes.access_ttl = Some(MINUTE * 120)).await;
+        for _ in 0..2 {
+            app.core.keys.rotate(&app.core.db, succession(SigningAlgorithm::Es256), app.clock.now()).await.unwrap();
+            app.clock.advance(MINUTE * 10);
+        }
+        app.clock.advance(MINUTE * 115);
+        assert_eq!(published(&app).await.len(), 2, "the first is gone, the second is not");
+        app.clock.advance(MINUTE * 6);
+        assert_eq!(published(&app).await.len(), 1);
+    }
+
+    async fn every_algorithm_signs_what_the_published_key_verifies(app) {
+        app.add_user("ana").await;
+        for (algorithm, name) in [
+            (SigningAlgorithm::EdDsa, Algorithm::EdDSA),
+            (SigningAlgorithm::Rs256, Algorithm::RS256),
+            (SigningAlgorithm::Es256, Algorithm::ES256),
+        ] {
+            let how = Succession { publish_ahead: Duration::ZERO, ..succession(algorithm) };
+            app.core.keys.rotate(&app.core.db, how, app.clock.now()).await.unwrap();
+            let tokens = app.log_in("ana").await;
+            assert_eq!(verified(&app, &tokens.access, name).await.unwrap(), tokens.claims());
+            let (signed, _) = tokens.access.rsplit_once('.').unwrap();
+            assert_eq!(verified(&app, &format!("{signed}.AAAA"), name).await, None);
+            assert_eq!(app.get("/sessions", &tokens.access).await.status, 200);
+        }
+    }
+
+    async fn another_kind_of_jwt_under_our_key_is_no_access_token(app) {
+        let claims = app.ana_logged_in().await.claims();
+        let stored = heirloom::store::signing_keys::list(&app.core.db).await.unwrap().remove(0);
+        let context = format!("heirloom signing key {}", stored.kid);
+        let private = MasterKeys::parse(MASTER_KEY).unwrap().open(&context, &stored.private_sealed).unwrap();
+        let key = EncodingKey::from_ec_der(&private);
+        for (typ, status) in [(Some("at+jwt"), 200), (Some("JWT"), 401), (Some("logout+jwt"), 401), (None, 401)] {
+            let mut header = Header::new(Algorithm::ES256);
+            (header.typ, header.kid) = (typ.map(ToOwned::to_owned), Some(stored.kid.clone()));
+            let token = jsonwebtoken::encode(&header, &claims, &key).unwrap();
+            assert_eq!(app.get("/sessions", &token).await.status, status, "{typ:?}");
+        }
+    }
+
+    async fn the_first_key_is_of_the_algorithm_in_the_settings(app) with |settings| {
+        settings.keys.algorithm = SigningAlgorithm::EdDsa;
+    }; {
+        let tokens = app.ana_logged_in().await;
+        assert!(verified(&app, &tokens.access, Algorithm::EdDSA).await.is_some());
+    }
+
+    async fn the_database_never_holds_a_private_key_in_the_open(app) {
+        for algorithm in [SigningAlgorithm::Es256, SigningAlgorithm::EdDsa, SigningAlgorithm::Rs256] {
+            app.core.keys.rotate(&app.core.db, succession(algorithm), app.clock.now()).await.unwrap();
+        }
+        for key in heirloom::store::signing_keys::list(&app.core.db).await.unwrap() {
+            // PKCS #8 begins with its version, an integer of 0 or 1, and the algorithm, a sequence.
+            let pkcs8 = key.private_sealed.windows(4).any(|bytes| matches!(bytes, [0x02, 0x01, 0 | 1, 0x30]));
+            assert!(!pkcs8, "{}", key.algorithm);
+        }
+    }
+
+    async fn a_leaked_key_that_was_to_sign_later_never_does(app) {
+        let tokens = app.ana_logged_in().await;
+        let how = succession(SigningAlgorithm::Es256);
+        let (pending, signs_from) = app.core.keys.rotate(&app.core.db, how, app.clock.now()).await.unwrap();
+        let new = app.core.keys.replace(&app.core.db, how, app.clock.now()).await.unwrap();
+        assert_eq!(published(&app).await, [new.clone()]);
+        assert_eq!(kid(&app.rotate(&tokens).await), new);
+        app.clock.advance((signs_from - app.clock.now()).to_std().unwrap() + MINUTE);
+        assert_ne!(kid(&app.log_in("ana").await), pending);
+        assert_eq!(published(&app).await, [new]);
     }
 
     async fn leaked_signing_keys_are_withdrawn_at_once(app) {

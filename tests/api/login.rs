@@ -107,6 +107,9 @@ both_stores! {
         assert_eq!(login(json!(api)).await.tokens().claims()["aud"], api);
         assert_eq!(login(json!([api, other, api])).await.tokens().claims()["aud"], json!([api, other]));
         assert_eq!(login(json!([app.url, api])).await.tokens().claims()["aud"], json!([app.url, api]));
+        for no_text in [json!(5), json!({}), json!([1]), json!(true)] {
+            assert_eq!(login(no_text.clone()).await.code(), "400 invalid_request", "{no_text}");
+        }
         for unknown in ["https://evil.example.com", "https://api.example.com/", "https://api.example.com#x", "x y"] {
             assert_eq!(login(json!(unknown)).await.code(), "400 invalid_target", "{unknown}");
         }
@@ -143,7 +146,11 @@ both_stores! {
         let session = app.get("/sessions", &tokens.access).await.json["sessions"][0].clone();
         assert_eq!((&session["device"], &session["user_agent"]), (&json!("Ana's phone"), &json!("Browser/1")));
         assert_eq!(session["address"], "127.0.0.1", "nobody is believed who is not trusted");
-        for device in ["x".repeat(256), "tab\t".to_owned()] {
+        for device in ["", &"x".repeat(255), "Änne's 🦀"] {
+            let body = json!({ "username": "ana", "password": PASSWORD, "device": device });
+            assert_eq!(app.post("/login", &body).await.status, 200, "{device}");
+        }
+        for device in ["x".repeat(256), "tab\t".to_owned(), "nul\0".to_owned()] {
             let body = json!({ "username": "ana", "password": PASSWORD, "device": device });
             assert_eq!(app.post("/login", &body).await.code(), "400 invalid_request");
         }
@@ -164,6 +171,16 @@ both_stores! {
         assert_eq!(address("198.51.100.1, 203.0.113.7, 10.1.1.1").await, "203.0.113.7", "what it says of itself is nothing");
         assert_eq!(address("203.0.113.7, rubbish").await, "127.0.0.1");
         assert_eq!(address("2001:db8::1").await, "2001:db8::1");
+        assert_eq!(address("::ffff:203.0.113.7").await, "203.0.113.7", "one address, one spelling");
+        assert_eq!(address("10.1.1.1").await, "10.1.1.1", "where only proxies are, the farthest of them");
+        assert_eq!(address("").await, "127.0.0.1");
+        let body = json!({ "username": "ana", "password": PASSWORD });
+        let request = app.http.post(app.at("/login")).json(&body);
+        let twice = request.header("x-forwarded-for", "198.51.100.1").header("x-forwarded-for", "203.0.113.7, 10.1.1.1");
+        app.clock.advance(SECOND);
+        let tokens = app.send(twice).await.tokens();
+        let address = app.get("/sessions", &tokens.access).await.json["sessions"][0]["address"].clone();
+        assert_eq!(address, "203.0.113.7", "headers that stand twice are one list");
     }
 
     async fn an_old_hash_is_replaced_at_login(app) with |settings| settings.passwords.memory_kib = 16; {
@@ -180,6 +197,17 @@ both_stores! {
         assert!(logins.iter().all(|login| login.status == 200), "{logins:?}");
         assert_eq!(app.number(&count).await, 0);
         assert_eq!(try_password(&app, "ana", PASSWORD).await.status, 200);
+    }
+
+    async fn an_unknown_user_takes_a_place_in_the_queue_like_a_known_one(app) with |settings| {
+        settings.passwords.queue = 1;
+        settings.passwords.memory_kib = 64 * 1024;
+        settings.passwords.iterations = 4;
+    }; {
+        let answers = futures_of(12, || try_password(&app, "nobody", PASSWORD)).await;
+        let refused = answers.iter().filter(|answer| answer.status == 401).count();
+        let busy = answers.iter().filter(|answer| answer.code() == "503 temporarily_unavailable").count();
+        assert!(refused >= 1 && busy >= 1 && refused + busy == 12, "{refused} refused, {busy} busy");
     }
 
     async fn a_full_queue_asks_to_come_back(app) with |settings| {

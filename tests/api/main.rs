@@ -12,6 +12,9 @@
 )]
 
 mod admin;
+mod boundaries;
+mod clients;
+mod database;
 mod harness;
 mod health;
 mod keys;
@@ -19,6 +22,7 @@ mod login;
 mod races;
 mod recovery;
 mod refused;
+mod replicas;
 mod rotation;
 mod schema;
 mod sessions;

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use heirloom::domain::family::{Family, Step};
 use heirloom::domain::secrets::Password;
 use heirloom::service::user_admin::{self, Change};
+use heirloom::store::families;
 use serde_json::json;
 
 use crate::harness::*;
@@ -106,5 +108,93 @@ both_stores! {
             }
             assert_eq!(app.live_families().await, 0);
         }
+    }
+
+    async fn no_login_slips_past_a_removal(app) {
+        let app = Arc::new(app);
+        for round in 0..8 {
+            let ana = app.add_user("ana").await;
+            let logins: Vec<_> = (0..6)
+                .map(|_| {
+                    let app = Arc::clone(&app);
+                    tokio::spawn(async move {
+                        app.post("/login", &json!({ "username": "ana", "password": PASSWORD })).await.status.as_u16()
+                    })
+                })
+                .collect();
+            tokio::time::sleep(std::time::Duration::from_millis(round)).await;
+            app.change_user(ana, Change::Remove).await;
+            for login in logins {
+                assert!(matches!(login.await.unwrap(), 200 | 401));
+            }
+            assert_eq!(app.live_families().await, 0, "whoever got in was put out");
+        }
+    }
+
+    async fn late_tabs_that_come_at_once_agree(app) {
+        let mut base = app.ana_logged_in().await;
+        for _ in 0..5 {
+            app.rotate(&base).await;
+            app.clock.advance(DAY);
+            let answers = storm(&app, "heirloom", &base.refresh, 30).await;
+            let got: Vec<Tokens> = answers.iter().map(Answer::tokens).collect();
+            assert_eq!(got[0].generation(), base.generation() + 2, "one successor was skipped, once");
+            assert!(got.iter().all(|it| it.refresh == got[0].refresh && it.claims() == got[0].claims()));
+            base = got[0].clone();
+        }
+    }
+
+    async fn clients_ahead_of_a_restored_row_agree(app) {
+        let first = app.ana_logged_in().await;
+        let third = app.rotate(&app.rotate(&first).await).await;
+        app.sql("UPDATE families SET base = NULL, generation = 1").await;
+        let answers = storm(&app, "heirloom", &third.refresh, 30).await;
+        assert!(answers.iter().all(|answer| answer.tokens().generation() == 4));
+        assert_eq!(app.number("SELECT generation FROM families").await, 4);
+    }
+
+    async fn new_roles_are_lost_to_no_refresh(app) {
+        let ana = app.add_user("ana").await;
+        let mut tokens = app.log_in("ana").await;
+        for round in 0..10 {
+            let role = format!("role-{round}");
+            let (answers, ()) = tokio::join!(
+                storm(&app, "heirloom", &tokens.refresh, 10),
+                app.change_user(ana, Change::Roles(vec![role.clone()])),
+            );
+            let next = answers[0].tokens();
+            assert!(answers.iter().all(|answer| answer.tokens().refresh == next.refresh));
+            tokens = app.rotate(&next).await;
+            assert_eq!(tokens.claims()["roles"], json!([role]));
+        }
+    }
+
+    async fn a_theft_seen_by_many_at_once_ends_the_family_for_all(app) {
+        app.add_user("ana").await;
+        for _ in 0..5 {
+            let stolen = app.log_in("ana").await;
+            let second = app.rotate(&stolen).await;
+            let third = app.rotate(&second).await;
+            let (thieves, owner) =
+                tokio::join!(storm(&app, "heirloom", &stolen.refresh, 20), app.refresh(&third.refresh));
+            assert!(thieves.iter().all(|thief| thief.refusal() == REUSED), "{thieves:?}");
+            assert!(owner.status == 200 || owner.refusal() == REUSED);
+            assert_eq!(app.live_families().await, 0);
+        }
+    }
+
+    async fn what_was_decided_about_an_older_row_is_not_written(app) {
+        let tokens = app.rotate(&app.ana_logged_in().await).await;
+        let (db, now) = (&app.core.db, app.clock.now());
+        let read = families::newest(db, 1).await.unwrap().remove(0);
+        let step = Step { generation: read.generation.next().unwrap(), base: read.base };
+        let elsewhen = Family { rotated_at: read.rotated_at - SECOND, ..read.clone() };
+        assert!(families::advance(db, &elsewhen, step, now).await.unwrap().is_none());
+        let tokens = app.rotate(&tokens).await;
+        assert!(families::advance(db, &read, step, now).await.unwrap().is_none(), "it has rotated since");
+        let read = families::newest(db, 1).await.unwrap().remove(0);
+        let step = Step { generation: read.generation.next().unwrap(), base: read.base };
+        app.post("/logout", &json!({ "refresh_token": tokens.refresh })).await;
+        assert!(families::advance(db, &read, step, now).await.unwrap().is_none(), "it has ended since");
     }
 }

@@ -5,6 +5,7 @@ use heirloom::domain::ids::uuid_v7;
 use heirloom::store::recovery;
 
 use crate::harness::*;
+use crate::rotation::token_of;
 
 /// Rotates `count` times, then puts the row back to where it was.
 async fn lose(app: &TestApp, count: usize) -> Tokens {
@@ -55,5 +56,32 @@ both_stores! {
         recovery::open(&app.core.db, uuid_v7(now, random::bytes()), now, now + DAY).await.unwrap();
         app.clock.advance(DAY);
         assert_eq!(app.refresh(&tokens.refresh).await.refusal(), INVALID);
+    }
+
+    async fn a_recovery_window_can_be_closed(app) {
+        let tokens = lose(&app, 3).await;
+        let now = app.clock.now();
+        recovery::open(&app.core.db, uuid_v7(now, random::bytes()), now, now + DAY).await.unwrap();
+        assert_eq!(recovery::close(&app.core.db, now).await.unwrap(), 1);
+        assert_eq!(app.refresh(&tokens.refresh).await.refusal(), INVALID);
+        assert_eq!(recovery::closes_at(&app.core.db, now).await.unwrap(), None);
+    }
+
+    async fn what_the_row_knew_before_it_was_caught_up_is_spent(app) {
+        let tokens = lose(&app, 2).await;
+        let thief = app.refresh(&token_of(&app, 2).await).await;
+        assert_eq!(thief.status, 200, "the restored row takes it for the current one");
+        let owner = token_of(&app, tokens.generation()).await;
+        let caught_up = app.refresh(&owner).await.tokens();
+        assert_eq!(app.refresh(&thief.tokens().refresh).await.refusal(), REUSED);
+        assert_eq!(app.refresh(&caught_up.refresh).await.refusal(), REUSED);
+    }
+
+    async fn a_window_forgives_no_token_that_is_behind(app) {
+        let first = app.ana_logged_in().await;
+        app.rotate(&app.rotate(&first).await).await;
+        let now = app.clock.now();
+        recovery::open(&app.core.db, uuid_v7(now, random::bytes()), now, now + DAY).await.unwrap();
+        assert_eq!(app.refresh(&first.refresh).await.refusal(), REUSED);
     }
 }

@@ -26,6 +26,9 @@ async fn forgeries(app: &TestApp) -> Vec<String> {
         format!("{}A", one.refresh),
         format!("{}=", one.refresh),
         format!(" {}", one.refresh),
+        misspelt(&one.refresh),
+        one.refresh.replace(['-', '_'], "+"),
+        one.refresh[5..].to_owned(),
         one.refresh.replacen("hrt1_", "hrt2_", 1),
         one.refresh.to_uppercase(),
         written(&anothers_mac),
@@ -35,6 +38,14 @@ async fn forgeries(app: &TestApp) -> Vec<String> {
         foreign.refresh,
         one.access,
     ]
+}
+
+/// The same token with the last character's spare bits set: another spelling of the same bytes.
+fn misspelt(token: &str) -> String {
+    const ALPHABET: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let (rest, last) = token.split_at(token.len() - 1);
+    let position = ALPHABET.find(last).unwrap();
+    format!("{rest}{}", &ALPHABET[position + 1..position + 2])
 }
 
 both_stores! {
@@ -61,13 +72,77 @@ both_stores! {
         assert_eq!(app.live_families().await, 3);
     }
 
+    async fn introspection_knows_nothing_of_forgeries(app) {
+        let secret = app.add_service("service", &[]).await;
+        for forgery in forgeries(&app).await {
+            let answer = app.form_as("/oauth/introspect", ("service", &secret), &[("token", &forgery)]).await;
+            assert_eq!((answer.status.as_u16(), &answer.json), (200, &json!({ "active": false })), "{forgery:?}");
+        }
+        assert_eq!(app.live_families().await, 3);
+    }
+
+    async fn no_database_is_needed_to_refuse_a_forgery(app) {
+        let mut forgeries = forgeries(&app).await;
+        let access_token = forgeries.pop().unwrap();
+        let genuine = app.log_in("ana").await;
+        // Nothing that is still remembered of the clients shall help.
+        app.clock.advance(MINUTE);
+        app.core.db.close().await;
+        for forgery in forgeries {
+            assert_eq!(app.refresh(&forgery).await.refusal(), INVALID, "{forgery:?}");
+            assert_eq!(app.post("/logout", &json!({ "refresh_token": forgery })).await.status, 204);
+            let refresh = [("grant_type", "refresh_token"), ("refresh_token", &forgery), ("client_id", "heirloom")];
+            assert_eq!(app.form("/oauth/token", &refresh).await.code(), "400 invalid_grant");
+            let revoke = [("token", forgery.as_str()), ("client_id", "heirloom")];
+            assert_eq!(app.form("/oauth/revoke", &revoke).await.status, 200);
+        }
+        assert_eq!(app.refresh(&access_token).await.refusal(), INVALID);
+        let answer = app.refresh(&genuine.refresh).await;
+        assert_eq!((answer.code().as_str(), answer.header("retry-after")), ("503 temporarily_unavailable", Some("1")));
+        let logout = app.post("/logout", &json!({ "refresh_token": genuine.refresh })).await;
+        assert_eq!(logout.code(), "503 temporarily_unavailable", "it was not done, so it is not said to be");
+    }
+
     async fn a_mebibyte_is_too_long(app) {
         app.ana_logged_in().await;
+        let secret = app.add_service("service", &[]).await;
         let long = "h".repeat(1 << 20);
-        assert_eq!(app.refresh(&long).await.code(), "413 invalid_request");
-        let form = [("grant_type", "refresh_token"), ("refresh_token", long.as_str()), ("client_id", "heirloom")];
-        assert_eq!(app.form("/oauth/token", &form).await.code(), "413 invalid_request");
+        for path in ["/refresh", "/logout"] {
+            assert_eq!(app.post(path, &json!({ "refresh_token": long })).await.code(), "413 invalid_request");
+        }
+        let login = json!({ "username": "ana", "password": long });
+        assert_eq!(app.post("/login", &login).await.code(), "413 invalid_request");
+        let form = [("grant_type", "refresh_token"), ("refresh_token", long.as_str()), ("token", long.as_str())];
+        for path in ["/oauth/token", "/oauth/revoke", "/oauth/introspect"] {
+            let answer = app.form_as(path, ("service", &secret), &form).await;
+            assert_eq!(answer.code(), "413 invalid_request", "{path}");
+            assert_eq!(answer.header("cache-control"), Some("no-store"));
+        }
         assert_eq!(app.live_families().await, 1);
+    }
+
+    async fn a_refusal_is_json_that_nobody_keeps_and_repeats_nothing_that_was_sent(app) {
+        let tokens = app.ana_logged_in().await;
+        const MARK: &str = "marked";
+        let body = |value: &str| json!({ "username": value, "password": value, "refresh_token": value });
+        let client = json!({ "refresh_token": tokens.refresh, "client_id": MARK, "username": "ana", "password": MARK });
+        let mut answers = Vec::new();
+        for path in ["/login", "/refresh"] {
+            answers.extend([app.post(path, &body(MARK)).await, app.post(path, &client).await]);
+        }
+        for path in ["/oauth/token", "/oauth/introspect"] {
+            let form = ["grant_type", "refresh_token", "scope", "resource", "client_secret"].map(|name| (name, MARK));
+            answers.push(app.form(path, &[&form[..], &[("client_id", "heirloom")]].concat()).await);
+            answers.push(app.form(path, &[("client_id", MARK), ("token", MARK), (MARK, MARK), (MARK, MARK)]).await);
+        }
+        answers.push(app.post(&format!("/{MARK}"), &json!({})).await);
+        for answer in answers {
+            assert!(answer.status.is_client_error(), "{answer:?}");
+            assert_eq!(answer.header("cache-control"), Some("no-store"), "{answer:?}");
+            assert_eq!(answer.header("content-type"), Some("application/json"), "{answer:?}");
+            assert!(!answer.json.to_string().contains(MARK), "{answer:?}");
+            assert_eq!(answer.json.as_object().unwrap().len(), 2, "{answer:?}");
+        }
     }
 
     async fn what_is_no_request_is_told_so(app) {
@@ -80,8 +155,22 @@ both_stores! {
             let twice = r#"{"refresh_token":"a","refresh_token":"b","username":"a","username":"b","password":""}"#;
             let request = post(path).header("content-type", "application/json").body(twice);
             assert_eq!(app.send(request).await.code(), "400 invalid_request");
-            let request = post(path).header("content-type", "text/plain").body(r#"{"refresh_token":"a"}"#);
-            assert_eq!(app.send(request).await.code(), "400 invalid_request");
+            let whole = r#"{"refresh_token":"a","username":"a","password":"a"}"#;
+            for other_type in ["text/plain", "application/x-www-form-urlencoded", "application/jsonp", ""] {
+                let request = post(path).header("content-type", other_type).body(whole);
+                assert_eq!(app.send(request).await.code(), "400 invalid_request", "{path} {other_type}");
+            }
+            for not_utf8 in [&b"{\"refresh_token\":\"\xff\",\"username\":\"\xff\",\"password\":\"a\"}"[..], b"\xff"] {
+                let request = post(path).header("content-type", "application/json").body(not_utf8);
+                assert_eq!(app.send(request).await.code(), "400 invalid_request", "{path}");
+            }
+            let nested = format!(r#"{{"refresh_token":"a","username":"a","password":"a","x":{}}}"#, "[".repeat(10_000));
+            let request = post(path).header("content-type", "application/json").body(nested);
+            assert_eq!(app.send(request).await.code(), "400 invalid_request", "{path}");
         }
+        let tokens = app.ana_logged_in().await;
+        let charset = post("/refresh").header("content-type", "Application/JSON; charset=utf-8");
+        let future = json!({ "refresh_token": tokens.refresh, "member_of_later": [1, 2] });
+        assert_eq!(app.send(charset.body(future.to_string())).await.status, 200, "unknown members are passed over");
     }
 }

@@ -1,6 +1,9 @@
 //! The rotation protocol, as a client sees it.
 
+use heirloom::domain::ids::ClientId;
 use heirloom::domain::lifetimes::LifetimeOverrides;
+use heirloom::domain::refresh_token::{Generation, RefreshToken};
+use heirloom::domain::secrets::FamilySecret;
 use serde_json::json;
 
 use crate::harness::*;
@@ -183,15 +186,16 @@ both_stores! {
 }
 
 /// A genuine token of the only family, with whatever generation: made as the server makes them.
-async fn token_of(app: &TestApp, generation: u32) -> String {
-    use heirloom::domain::ids::{ClientId, FamilyId};
-    use heirloom::domain::refresh_token::{Generation, RefreshToken};
-    use heirloom::domain::secrets::FamilySecret;
+pub async fn token_of(app: &TestApp, generation: u32) -> String {
+    token_of_client(app, ClientId::BUILT_IN, generation).await
+}
 
+/// The same for another client.
+pub async fn token_of_client(app: &TestApp, client: &str, generation: u32) -> String {
     let secret = FamilySecret::new([7; 16]);
     app.set_family_secret(&secret).await;
-    let family = heirloom::store::families::newest(&app.core.db, 1).await.unwrap().remove(0);
+    let family = heirloom::store::families::newest(&app.core.db, 1).await.unwrap().remove(0).id;
     let generation = Generation::new(generation.into()).unwrap();
-    let token = RefreshToken { family: FamilyId(family.id.0), generation, secret };
-    token.encode(&ClientId::built_in(), app.core.keys.mac())
+    let token = RefreshToken { family, generation, secret };
+    token.encode(&client.parse().unwrap(), app.core.keys.mac())
 }

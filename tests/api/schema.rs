@@ -1,27 +1,13 @@
 //! Schemas that do not fit, and a family that rotates for years.
 
-use heirloom::app::{OldSchema, open_store};
+use heirloom::app::{App, OldSchema, open_store};
 use heirloom::domain::ids::FamilyId;
 use heirloom::domain::refresh_token::{Generation, RefreshToken};
 use heirloom::settings::Settings;
 use heirloom::store::families::{self, Bet};
 
+use crate::database::{both_databases, with_database};
 use crate::harness::*;
-
-async fn refusal(url: &str) -> String {
-    let settings = Settings { database_url: url.parse().unwrap(), ..Settings::default() };
-    open_store(&settings, OldSchema::Refuse).await.unwrap_err().to_string()
-}
-
-/// Runs a test on a PostgreSQL database without a server.
-fn on_postgres<F: Future<Output = ()>>(test: impl FnOnce(String) -> F) {
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    runtime.block_on(async {
-        let database = Database::make(Store::Postgres).await;
-        test(database.url.clone()).await;
-        database.drop().await;
-    });
-}
 
 async fn execute(url: &str, sql: &'static str) {
     let settings = Settings { database_url: url.parse().unwrap(), ..Settings::default() };
@@ -31,53 +17,96 @@ async fn execute(url: &str, sql: &'static str) {
     }
 }
 
-#[test]
-fn an_unmigrated_database_names_the_command() {
-    on_postgres(async |url| {
-        execute(&url, "DROP TABLE _sqlx_migrations").await;
-        assert!(refusal(&url).await.contains("no Heirloom schema yet: run `heirloom migrate`"));
-    });
+/// Applies the schema if the database has none.
+pub async fn migrate(url: &str) {
+    let settings = Settings { database_url: url.parse().unwrap(), ..Settings::default() };
+    open_store(&settings, OldSchema::Migrate).await.unwrap().close().await;
 }
 
-#[test]
-fn an_older_schema_names_the_command() {
-    on_postgres(async |url| {
-        execute(&url, "DELETE FROM _sqlx_migrations").await;
-        assert!(refusal(&url).await.contains("run `heirloom migrate`"));
-    });
+async fn starts(url: &str) {
+    let settings = settings(url, |_| ());
+    let built = App::build(settings, TestClock::new().clock(), OldSchema::Refuse).await;
+    built.unwrap().core().db.close().await;
 }
 
-#[test]
-fn a_newer_schema_asks_for_the_newer_binary() {
-    const NEWER: &str = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
-         VALUES (9999, 'later', TRUE, '', 0)";
-    on_postgres(async |url| {
-        execute(&url, NEWER).await;
-        let refusal = refusal(&url).await;
-        assert!(refusal.contains("version 9999, newer than this binary knows"), "{refusal}");
-    });
-    let path = std::env::temp_dir().join(format!("heirloom-schema-{}.db", std::process::id()));
-    let url = format!("sqlite:{}", path.display());
-    tokio::runtime::Runtime::new().unwrap().block_on(async {
-        let settings = Settings { database_url: url.parse().unwrap(), ..Settings::default() };
-        open_store(&settings, OldSchema::Refuse).await.unwrap().close().await;
-        execute(&url, NEWER).await;
-        assert!(refusal(&url).await.contains("version 9999, newer than this binary knows"));
-    });
-    for suffix in ["", "-wal", "-shm"] {
-        let _ = std::fs::remove_file(format!("{}{suffix}", path.display()));
+both_databases! {
+    async fn an_empty_database_names_the_command_where_it_is_not_migrated_at_once(store, url) {
+        if store == Store::Postgres {
+            execute(&url, "DROP SCHEMA public CASCADE; CREATE SCHEMA public").await;
+            assert_eq!(
+                start_refused(&url, |_| ()).await,
+                "the database has no Heirloom schema yet: run `heirloom migrate`, or start with `heirloom serve --migrate`"
+            );
+            migrate(&url).await;
+        }
+        starts(&url).await;
+    }
+
+    async fn processes_that_open_a_new_store_together_all_get_it_migrated(store, url) {
+        for round in 0..6 {
+            let url = match store {
+                Store::Sqlite => format!("{url}-{round}"),
+                Store::Postgres => {
+                    execute(&url, "DROP SCHEMA public CASCADE; CREATE SCHEMA public").await;
+                    url.clone()
+                }
+            };
+            let opening: Vec<_> = (0..6)
+                .map(|_| {
+                    let url = url.clone();
+                    tokio::spawn(async move { migrate(&url).await })
+                })
+                .collect();
+            for opened in opening {
+                opened.await.unwrap();
+            }
+            starts(&url).await;
+        }
+    }
+
+    async fn migrating_twice_changes_nothing(_store, url) {
+        migrate(&url).await;
+        execute(&url, "INSERT INTO dropped_master_keys VALUES ('x', '2000-01-01 00:00:00+00:00')").await;
+        migrate(&url).await;
+        execute(&url, "DELETE FROM dropped_master_keys WHERE key_id = 'x'").await;
+        starts(&url).await;
+    }
+
+    async fn a_newer_schema_asks_for_the_newer_binary(_store, url) {
+        migrate(&url).await;
+        execute(&url, "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+             VALUES (9999, 'later', TRUE, '', 0)").await;
+        assert_eq!(
+            start_refused(&url, |_| ()).await,
+            "the database's schema is version 9999, newer than this binary knows (1): run the newer heirloom that \
+             migrated it"
+        );
+    }
+
+    async fn a_changed_migration_is_noticed(store, url) {
+        migrate(&url).await;
+        execute(&url, match store {
+            Store::Sqlite => "UPDATE _sqlx_migrations SET checksum = x'00'",
+            Store::Postgres => "UPDATE _sqlx_migrations SET checksum = 'x'",
+        }).await;
+        assert_eq!(start_refused(&url, |_| ()).await, DAMAGED);
+    }
+
+    async fn a_migration_left_half_done_is_noticed(_store, url) {
+        migrate(&url).await;
+        execute(&url, "UPDATE _sqlx_migrations SET success = FALSE").await;
+        assert_eq!(start_refused(&url, |_| ()).await, DAMAGED);
     }
 }
 
+const DAMAGED: &str = "migration 1 of the database was left half done or is not this binary's: restore the database \
+     from a backup, then run `heirloom migrate`";
+
 #[test]
-fn a_changed_migration_is_noticed() {
-    on_postgres(async |url| {
-        execute(&url, "UPDATE _sqlx_migrations SET checksum = 'x'").await;
-        assert!(
-            refusal(&url)
-                .await
-                .contains("migration 1 of the database was left half done or is not this binary's")
-        );
+fn an_older_schema_names_the_command() {
+    with_database(Store::Postgres, async |_, url| {
+        execute(&url, "DELETE FROM _sqlx_migrations").await;
+        assert!(start_refused(&url, |_| ()).await.contains("run `heirloom migrate`"));
     });
 }
 
@@ -87,8 +116,11 @@ both_stores! {
         let count: i64 = 200_000;
         let client = heirloom::domain::ids::ClientId::built_in();
         let token = app.core.keys.with_mac_keys(|keys| RefreshToken::open(&tokens.refresh, &client, keys).unwrap());
-        let (now, hash) = (app.clock.now(), token.secret.hash());
+        let hash = token.secret.hash();
         for generation in 1..=count {
+            // Time goes on, so that an index on any column that a rotation changes would be seen.
+            app.clock.advance(std::time::Duration::from_millis(1));
+            let now = app.clock.now();
             let presented = Generation::new(generation).unwrap();
             let bet = Bet { id: token.family, presented, secret_hash: &hash, now, idle_since: now - DAY };
             assert!(families::rotate(&app.core.db, &bet).await.unwrap().is_some());
@@ -117,4 +149,6 @@ async fn hot_share_is_high(app: &TestApp, count: i64) {
         (app.number(&counter("n_tup_upd")).await, app.number(&counter("n_tup_hot_upd")).await);
     assert!(updates >= count, "{updates}");
     assert!(hot * 100 >= updates * 98, "{hot} of {updates} were HOT");
+    let bytes = app.number("SELECT pg_relation_size('families')").await;
+    assert!(bytes <= 1 << 20, "the one row's old versions take {bytes} bytes");
 }

@@ -80,13 +80,14 @@ both_stores! {
         let api = "https://api.example.com";
         app.add_client("app", |it| it.audiences = vec![api.parse().unwrap()]).await;
         let body = json!({ "username": "ana", "password": PASSWORD, "client_id": "app", "resource": api });
-        let for_api = app.post("/login", &body).await.tokens();
         let expired = app.log_in("ana").await;
         app.clock.advance(MINUTE * 15);
+        let for_api = app.post("/login", &body).await.tokens();
         let ended = app.log_in("ana").await;
         app.post("/logout", &json!({ "refresh_token": ended.refresh })).await;
-        let third = app.log_in_with("app", "ana").await;
-        app.sql("UPDATE clients SET first_party = (1 = 0) WHERE id = 'app'").await;
+        app.add_client("third", |_| ()).await;
+        let third = app.log_in_with("third", "ana").await;
+        app.sql("UPDATE clients SET first_party = (1 = 0) WHERE id = 'third'").await;
         app.clock.advance(SECOND * 2);
         let good = app.log_in("ana").await;
         let forged = format!("{}AAAA", &good.access[..good.access.len() - 4]);
@@ -110,5 +111,54 @@ both_stores! {
         assert_eq!(app.refresh(&third.refresh).await.refusal(), ENDED);
         assert_eq!(app.refresh(&first.refresh).await.refusal(), ENDED);
         assert_eq!(app.post("/logout", &json!({ "refresh_token": third.refresh })).await.status, 204, "again is fine");
+    }
+
+    async fn a_token_without_a_living_family_opens_nothing(app) {
+        let tokens = app.ana_logged_in().await;
+        let secret = app.add_service("service", &[]).await;
+        let grant = [("grant_type", "client_credentials")];
+        let own = app.form_as("/oauth/token", ("service", &secret), &grant).await;
+        assert_eq!(app.get("/sessions", own.text("access_token")).await.code(), "401 invalid_token");
+        app.sql("DELETE FROM families").await;
+        assert_eq!(app.get("/sessions", &tokens.access).await.code(), "401 invalid_token");
+    }
+
+    async fn every_call_wants_a_bearer_token(app) {
+        let tokens = app.ana_logged_in().await;
+        let path = format!("/sessions/{}", id(&tokens));
+        for (method, path) in [("GET", "/sessions"), ("DELETE", "/sessions"), ("DELETE", path.as_str())] {
+            for header in [None, Some("Basic aGVpcmxvb206eA=="), Some("Bearer"), Some(tokens.access.as_str())] {
+                let mut request = app.http.request(method.parse().unwrap(), app.at(path));
+                if let Some(header) = header {
+                    request = request.header("authorization", header);
+                }
+                let answer = app.send(request).await;
+                assert_eq!(answer.status, 401, "{method} {path} {header:?}");
+                assert_eq!(answer.header("www-authenticate"), Some(r#"Bearer realm="heirloom""#));
+            }
+        }
+        assert_eq!(app.live_families().await, 1);
+        let lower = app.http.get(app.at("/sessions")).header("authorization", format!("bearer {}", tokens.access));
+        assert_eq!(app.send(lower).await.status, 200, "RFC 9110 §11.1: a scheme's case does not matter");
+    }
+
+    async fn an_access_token_whose_claims_were_changed_opens_nothing(app) {
+        use base64::Engine as _;
+        use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+        let (ana, bob) = (app.ana_logged_in().await, { app.add_user("bob").await; app.log_in("bob").await });
+        let mut claims = ana.claims();
+        claims["sid"] = bob.claims()["sid"].clone();
+        let parts: Vec<&str> = ana.access.split('.').collect();
+        let payload = URL_SAFE_NO_PAD.encode(claims.to_string());
+        let unsigned = URL_SAFE_NO_PAD.encode(r#"{"typ":"at+jwt","alg":"none"}"#);
+        let [header, own_payload, signature] = parts[..] else { panic!("a JWT has three parts") };
+        for forged in [
+            format!("{header}.{payload}.{signature}"),
+            format!("{unsigned}.{payload}."),
+            format!("{unsigned}.{own_payload}.{signature}"),
+            format!("{header}.{own_payload}."),
+        ] {
+            assert_eq!(app.get("/sessions", &forged).await.code(), "401 invalid_token", "{forged}");
+        }
     }
 }

@@ -80,7 +80,7 @@ both_stores! {
         let secret = app.add_service("service", &[]).await;
         let refresh = ("refresh_token", tokens.refresh.as_str());
         let client = ("client_id", "heirloom");
-        let rows: [(&[(&str, &str)], &str); 8] = [
+        let rows: [(&[(&str, &str)], &str); 9] = [
             (&[client], "400 invalid_request"),
             (&[client, ("grant_type", "")], "400 invalid_request"),
             (&[client, ("grant_type", "refresh_token")], "400 invalid_request"),
@@ -88,6 +88,7 @@ both_stores! {
             (&[client, ("grant_type", "refresh_token"), refresh, refresh], "400 invalid_request"),
             (&[client, client, ("grant_type", "refresh_token"), refresh], "400 invalid_request"),
             (&[client, ("grant_type", "password")], "400 unsupported_grant_type"),
+            (&[("client_id", "nobody"), ("grant_type", "password")], "401 invalid_client"),
             (&[client, ("grant_type", "client_credentials")], "400 unauthorized_client"),
         ];
         for (parameters, code) in rows {

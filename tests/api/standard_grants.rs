@@ -1,13 +1,10 @@
 //! The standard face: what is granted, looked at and revoked.
 
 use heirloom::domain::client::Client;
-use heirloom::domain::ids::ClientId;
-use heirloom::domain::refresh_token::RefreshToken;
-use heirloom::domain::secrets::FamilySecret;
-use heirloom::store::families;
 use serde_json::{Value, json};
 
 use crate::harness::*;
+use crate::rotation::token_of_client;
 
 const API: &str = "https://api.example.com";
 const OTHER: &str = "https://other.example.com";
@@ -27,17 +24,6 @@ async fn introspect(app: &TestApp, client: (&str, &str), token: &str) -> Value {
     assert_eq!(answer.status, 200, "{answer:?}");
     assert_eq!(answer.header("cache-control"), Some("no-store"));
     answer.json
-}
-
-/// Gives ana's family to a confidential client, and a refresh token of it: sign-in at pages comes later.
-async fn family_of_confidential(app: &TestApp, client: &str, generation: &Tokens) -> String {
-    let secret = FamilySecret::new([9; 16]);
-    app.set_family_secret(&secret).await;
-    app.sql(&format!("UPDATE families SET client_id = '{client}'")).await;
-    let family = families::newest(&app.core.db, 1).await.unwrap().remove(0);
-    assert_eq!(family.generation.number(), i64::from(generation.generation()));
-    let token = RefreshToken { family: family.id, generation: family.generation, secret };
-    token.encode(&client.parse::<ClientId>().unwrap(), app.core.keys.mac())
 }
 
 both_stores! {
@@ -174,8 +160,9 @@ both_stores! {
     async fn a_client_sees_its_own_refresh_token_while_it_is_current(app) {
         let secret = app.add_service("service", &[]).await;
         let client = ("service", secret.as_str());
-        let tokens = app.ana_logged_in().await;
-        let current = family_of_confidential(&app, "service", &tokens).await;
+        app.ana_logged_in().await;
+        app.sql("UPDATE families SET client_id = 'service'").await;
+        let current = token_of_client(&app, "service", 1).await;
         let seen = introspect(&app, client, &current).await;
         assert_eq!((&seen["active"], &seen["client_id"]), (&json!(true), &json!("service")));
         assert_eq!(seen["exp"], app.clock.now().timestamp() + 7 * 86_400);
