@@ -150,5 +150,6 @@ async fn hot_share_is_high(app: &TestApp, count: i64) {
     assert!(updates >= count, "{updates}");
     assert!(hot * 100 >= updates * 98, "{hot} of {updates} were HOT");
     let bytes = app.number("SELECT pg_relation_size('families')").await;
-    assert!(bytes <= 1 << 20, "the one row's old versions take {bytes} bytes");
+    // Unpruned, the versions would take some 80 MB; how soon they are pruned depends on who else is looking.
+    assert!(bytes <= 16 << 20, "the one row's old versions take {bytes} bytes");
 }
