@@ -14,6 +14,9 @@ use crate::store::{Db, StoreError};
 /// A connection idle for longer than this is tried before it is used: the server may have gone and come back.
 const TRUSTED_IDLE: Duration = Duration::from_millis(500);
 
+/// How long to wait before a locked file is tried again.
+const LOCKED_PAUSE: Duration = Duration::from_millis(20);
+
 /// A pool's bounds.
 #[derive(Debug, Clone, Copy)]
 pub struct PoolBounds {
@@ -88,9 +91,18 @@ impl Db {
             .idle_timeout(None)
             .max_lifetime(None)
             .test_before_acquire(false)
-            .acquire_timeout(bounds.acquire_timeout)
-            .connect_with(quietly(options))
-            .await?;
+            .acquire_timeout(bounds.acquire_timeout);
+        let options = quietly(options);
+        let opening = async {
+            loop {
+                match pool.clone().connect_with(options.clone()).await {
+                    Err(error) if is_locked(&error) => tokio::time::sleep(LOCKED_PAUSE).await,
+                    opened => return opened,
+                }
+            }
+        };
+        let opened = tokio::time::timeout(bounds.acquire_timeout, opening).await;
+        let pool = opened.unwrap_or(Err(sqlx::Error::PoolTimedOut))?;
         Ok(Self::Sqlite(pool))
     }
 
@@ -119,6 +131,14 @@ impl Db {
             }
         }
     }
+}
+
+/// Of several processes that open a new file, the others meet this one's lock while it turns the write-ahead log on:
+/// there SQLite does not wait, whatever its busy timeout.
+fn is_locked(error: &sqlx::Error) -> bool {
+    const SQLITE_BUSY: u32 = 5;
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    code.and_then(|code| code.parse::<u32>().ok()).is_some_and(|code| code & 0xff == SQLITE_BUSY)
 }
 
 /// Statements are logged (never their parameters) when somebody asks for it: `HEIRLOOM_LOG__FILTER=sqlx::query=debug`.
