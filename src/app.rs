@@ -23,6 +23,7 @@ use crate::service::{Core, client_admin, janitor};
 use crate::settings::{DatabaseUrl, Settings};
 use crate::store::connect::PoolBounds;
 use crate::store::migrate::{MigrationLock, Schema, migrate, schema};
+use crate::store::rotations::Rotations;
 use crate::store::{Db, StoreError, clients};
 
 /// Everything that a serving process holds.
@@ -68,6 +69,7 @@ impl App {
             keys,
             passwords: password_pool(&settings)?,
             clients: registered,
+            rotations: Rotations::new(db.clone(), settings.database.rotation_lanes),
             db,
         };
         Ok(Self { core: Arc::new(core), clock, settings, listener, address })

@@ -23,6 +23,7 @@ use crate::domain::audience::Audience;
 use crate::service::clients::Clients;
 use crate::service::keys::Keys;
 use crate::store::Db;
+use crate::store::rotations::Rotations;
 
 pub use failure::Failure;
 
@@ -31,6 +32,8 @@ pub use failure::Failure;
 pub struct Core {
     /// The database.
     pub db: Db,
+    /// The way of every fast-path rotation to it.
+    pub rotations: Rotations,
     /// The issuer: `iss` in tokens, and the default audience.
     pub issuer: Audience,
     /// Master and signing keys.

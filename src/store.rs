@@ -7,6 +7,7 @@ pub mod error;
 pub mod families;
 pub mod migrate;
 pub mod recovery;
+pub mod rotations;
 mod row;
 pub mod signing_keys;
 pub mod transaction;

@@ -51,9 +51,9 @@ CREATE TABLE families (
     audiences       TEXT        NOT NULL,
     roles           TEXT        NOT NULL,
     key_thumbprint  TEXT,
-    secret_hash     BLOB        NOT NULL CHECK (length(secret_hash) = 32),
-    generation      INTEGER     NOT NULL CHECK (generation BETWEEN 1 AND 4294967295),
-    base            INTEGER     CHECK (base BETWEEN 1 AND generation - 1),
+    secret_hash     BLOB        NOT NULL,
+    generation      INTEGER     NOT NULL,
+    base            INTEGER,
     rotated_at      TEXT NOT NULL,
     auth_time       TEXT NOT NULL,
     amr             TEXT        NOT NULL,
@@ -65,8 +65,7 @@ CREATE TABLE families (
     created_at      TEXT NOT NULL,
     expires_at      TEXT NOT NULL,
     ended_at        TEXT,
-    end_reason      TEXT CHECK (end_reason IN ('reuse', 'logout', 'client_revoked', 'owner', 'operator',
-                        'password_changed', 'user_disabled', 'user_removed', 'client_removed')),
+    end_reason      TEXT,
     CHECK ((ended_at IS NULL) = (end_reason IS NULL))
 ) STRICT;
 CREATE INDEX families_user ON families (user_id);

@@ -74,6 +74,45 @@ pub struct Family {
     pub state: State,
 }
 
+/// What a family's tokens are made of: all that a rotation needs to read back of the row.
+#[derive(Debug, Clone)]
+pub struct Grant {
+    /// The family.
+    pub family: FamilyId,
+    /// `sub` as it was issued at login.
+    pub subject: String,
+    /// What was granted at login.
+    pub scope: ScopeSet,
+    /// The audiences chosen at login; empty means the issuer, with the client's others open to later choice.
+    pub audiences: Vec<Audience>,
+    /// The user's roles.
+    pub roles: Vec<String>,
+    /// When its user signed in.
+    pub auth_time: DateTime<Utc>,
+    /// The generation that is handed out.
+    pub generation: Generation,
+    /// When that generation was issued.
+    pub rotated_at: DateTime<Utc>,
+    /// The family's absolute expiry.
+    pub expires_at: DateTime<Utc>,
+}
+
+impl From<Family> for Grant {
+    fn from(family: Family) -> Self {
+        Self {
+            family: family.id,
+            subject: family.subject,
+            scope: family.scope,
+            audiences: family.audiences,
+            roles: family.roles,
+            auth_time: family.auth_time,
+            generation: family.generation,
+            rotated_at: family.rotated_at,
+            expires_at: family.expires_at,
+        }
+    }
+}
+
 /// What a family's owner knows it by.
 #[derive(Debug, Clone, Default)]
 pub struct Device {
@@ -154,7 +193,7 @@ impl Family {
     /// When it ends if it is not refreshed before: `now ≥` this is expired.
     #[must_use]
     pub fn ends_at(&self, lifetimes: &Lifetimes) -> DateTime<Utc> {
-        self.expires_at.min(self.rotated_at + lifetimes.idle_ttl())
+        lifetimes.end_of_family(self.rotated_at, self.expires_at)
     }
 
     /// Whether it can still be refreshed at `now`.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
+
 /// The longest an access token may live: the time for which a spent signing key stays published is bounded by it.
 pub const LONGEST_ACCESS_TTL: Duration = Duration::from_hours(24);
 
@@ -105,6 +107,12 @@ impl Lifetimes {
     #[must_use]
     pub fn absolute_ttl(&self) -> Duration {
         self.absolute_ttl
+    }
+
+    /// When a family ends if it is not refreshed before: `now ≥` this is expired.
+    #[must_use]
+    pub fn end_of_family(&self, rotated_at: DateTime<Utc>, absolute_expiry: DateTime<Utc>) -> DateTime<Utc> {
+        absolute_expiry.min(rotated_at + self.idle_ttl)
     }
 
     /// How long the consumed generation may come back; zero is strict mode.

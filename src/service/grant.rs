@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use crate::domain::audience::Audience;
 use crate::domain::claims::AccessClaims;
 use crate::domain::client::Client;
-use crate::domain::family::Family;
+use crate::domain::family::Grant;
 use crate::domain::refresh_token::RefreshToken;
 use crate::domain::scope::ScopeSet;
 use crate::domain::secrets::FamilySecret;
@@ -62,24 +62,24 @@ impl Wanted {
         within(&self.resources, registered)
     }
 
-    /// The audiences of one access token of a family: those asked for among those granted, or all granted, or, when
+    /// The audiences of one access token of a family: those asked for among those `granted`, or all granted, or, when
     /// login chose none, whatever the client may choose.
     ///
     /// # Errors
     /// [`Failure::InvalidTarget`].
     pub fn audiences_within(
         &self,
-        family: &Family,
+        granted: &[Audience],
         client: &Client,
         issuer: &Audience,
     ) -> Result<Vec<Audience>, Failure> {
-        if family.audiences.is_empty() {
+        if granted.is_empty() {
             return self.audiences_of(client, issuer);
         }
         if self.resources.is_empty() {
-            return Ok(family.audiences.clone());
+            return Ok(granted.to_vec());
         }
-        within(&self.resources, |wanted| family.audiences.contains(wanted))
+        within(&self.resources, |wanted| granted.contains(wanted))
     }
 }
 
@@ -96,42 +96,42 @@ fn within(resources: &[Audience], allowed: impl Fn(&Audience) -> bool) -> Result
     Ok(audiences)
 }
 
-/// Hands out the family's current generation.
+/// Hands out a family's current generation to `known`, its client.
 ///
 /// # Errors
 /// [`Failure::InvalidScope`], [`Failure::InvalidTarget`] when the request asks for more than was granted;
 /// [`Failure::NoSigningKey`], [`Failure::Key`].
 pub(crate) fn issue(
     core: &Core,
-    family: &Family,
+    grant: &Grant,
     secret: &FamilySecret,
     known: &KnownClient,
     wanted: &Wanted,
     now: DateTime<Utc>,
 ) -> Result<TokenSet, Failure> {
-    let scope = wanted.scope_within(&family.scope)?;
-    let mut audiences = wanted.audiences_within(family, &known.client, &core.issuer)?;
+    let scope = wanted.scope_within(&grant.scope)?;
+    let mut audiences = wanted.audiences_within(&grant.audiences, &known.client, &core.issuer)?;
     if audiences.is_empty() {
         audiences.push(core.issuer.clone());
     }
-    let ends_at = family.ends_at(&known.lifetimes);
+    let ends_at = known.lifetimes.end_of_family(grant.rotated_at, grant.expires_at);
     // An access token never outlives its family.
-    let expires_at = (family.rotated_at + known.lifetimes.access_ttl()).min(ends_at);
+    let expires_at = (grant.rotated_at + known.lifetimes.access_ttl()).min(ends_at);
     let claims = AccessClaims {
         iss: core.issuer.as_str(),
-        sub: &family.subject,
+        sub: &grant.subject,
         aud: &audiences,
-        client_id: family.client_id.as_str(),
+        client_id: known.client.id.as_str(),
         exp: expires_at.timestamp(),
-        iat: family.rotated_at.timestamp(),
+        iat: grant.rotated_at.timestamp(),
         scope: &scope.to_string(),
-        sid: Some(family.id.to_string()),
-        auth_time: Some(family.auth_time.timestamp()),
-        roles: Some(&family.roles),
+        sid: Some(grant.family.to_string()),
+        auth_time: Some(grant.auth_time.timestamp()),
+        roles: Some(&grant.roles),
     };
     let access_token = core.keys.sign(&claims.of_family(secret), now)?;
-    let refresh = RefreshToken { family: family.id, generation: family.generation, secret: secret.clone() };
-    let refresh_token = refresh.encode(&family.client_id, core.keys.mac());
+    let refresh = RefreshToken { family: grant.family, generation: grant.generation, secret: secret.clone() };
+    let refresh_token = refresh.encode(&known.client.id, core.keys.mac());
     Ok(TokenSet {
         access_token,
         expires_in: (expires_at.timestamp() - now.timestamp()).max(0),

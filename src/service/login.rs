@@ -60,7 +60,7 @@ pub async fn login(core: &Core, request: Login, now: DateTime<Utc>) -> Result<To
         if let Some((family, secret)) = begin_family(core, &request, &known, &user, &verdict, now).await? {
             audit::login(family.id, user.id, request.presenter.client_id());
             // What was asked for is what the family has by now.
-            return grant::issue(core, &family, &secret, &known, &Wanted::default(), now);
+            return grant::issue(core, &family.into(), &secret, &known, &Wanted::default(), now);
         }
         // The user changed while the password was being checked. That may have been another login that stored a new
         // hash of the same password: only looking again can tell.

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use crate::domain::client::GrantType;
-use crate::domain::family::{Family, Outcome, Policy, RecoveryWindow, decide};
+use crate::domain::family::{Family, Grant, Outcome, Policy, RecoveryWindow, decide};
 use crate::domain::ids::FamilyId;
 use crate::domain::refresh_token::RefreshToken;
 use crate::domain::refusal::{EndReason, Refusal};
@@ -44,11 +44,11 @@ pub async fn refresh(core: &Core, request: Refresh<'_>, now: DateTime<Utc>) -> R
     let known = request.presenter.authenticate(core, now).await?;
     let token = opened?;
     known.may(GrantType::RefreshToken)?;
-    let family = match bet(core, &token, &known, &request.wanted, now).await? {
-        Some(family) => family,
+    let grant = match bet(core, &token, &known, &request.wanted, now).await? {
+        Some(grant) => grant,
         None => judge(core, &token, &known, &request.wanted, now).await?,
     };
-    grant::issue(core, &family, &token.secret, &known, &request.wanted, now)
+    grant::issue(core, &grant, &token.secret, &known, &request.wanted, now)
 }
 
 /// The fast path: nearly always the current generation is presented, so one statement rotates it unseen. A request
@@ -59,15 +59,18 @@ async fn bet(
     known: &KnownClient,
     wanted: &Wanted,
     now: DateTime<Utc>,
-) -> Result<Option<Family>, Failure> {
+) -> Result<Option<Grant>, Failure> {
     if !wanted.is_everything() {
         return Ok(None);
     }
-    let secret_hash = token.secret.hash();
-    let idle_since = now - known.lifetimes.idle_ttl();
-    let bet =
-        Bet { id: token.family, presented: token.generation, secret_hash: &secret_hash, now, idle_since };
-    Ok(transaction::retrying(|| families::rotate(&core.db, &bet)).await?)
+    let bet = Bet {
+        id: token.family,
+        presented: token.generation,
+        secret_hash: token.secret.hash(),
+        now,
+        idle_since: now - known.lifetimes.idle_ttl(),
+    };
+    Ok(core.rotations.rotate(bet).await?)
 }
 
 /// Reads the row, decides, applies the decision to what was read; from the start again when the row has moved.
@@ -77,7 +80,7 @@ async fn judge(
     known: &KnownClient,
     wanted: &Wanted,
     now: DateTime<Utc>,
-) -> Result<Family, Failure> {
+) -> Result<Grant, Failure> {
     for _ in 0..TRIES {
         let family = match presented::family_of(core, token).await? {
             None => return Err(Refusal::Expired.into()),
@@ -86,11 +89,11 @@ async fn judge(
         };
         check_binding(&family)?;
         wanted.scope_within(&family.scope)?;
-        wanted.audiences_within(&family, &known.client, &core.issuer)?;
+        wanted.audiences_within(&family.audiences, &known.client, &core.issuer)?;
         let policy = policy(core, token, &family, known, now).await?;
         let outcome = decide(&family, token.generation, now, &policy);
         let step = match outcome {
-            Outcome::Replay => return Ok(family),
+            Outcome::Replay => return Ok(family.into()),
             Outcome::Refuse(refusal) => return Err(refuse(family.id, refusal)),
             Outcome::Overtaken => return Err(Failure::Overtaken),
             Outcome::Reuse => return Err(end_reused(core, family.id, now).await),
@@ -153,10 +156,10 @@ fn refuse(family: FamilyId, refusal: Refusal) -> Failure {
     refusal.into()
 }
 
-fn record(family: &Family, outcome: Outcome) {
+fn record(grant: &Grant, outcome: Outcome) {
     match outcome {
-        Outcome::Recover { skipped, .. } => audit::recovered(family.id, skipped),
-        Outcome::CatchUp(_) => audit::caught_up(family.id, family.generation.number()),
+        Outcome::Recover { skipped, .. } => audit::recovered(grant.family, skipped),
+        Outcome::CatchUp(_) => audit::caught_up(grant.family, grant.generation.number()),
         Outcome::Rotate(_) | Outcome::Replay | Outcome::Reuse | Outcome::Overtaken | Outcome::Refuse(_) => {}
     }
 }

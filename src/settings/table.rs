@@ -215,6 +215,12 @@ pub(super) static SETTINGS: &[Setting] = &[
     ),
     Setting::new("database.max_connections", Text("10"), Number, "Database connections of one server."),
     Setting::new(
+        "database.rotation_lanes",
+        Text("2"),
+        Number,
+        "Connections on which refreshes that arrive together are written together; 0 on sharded engines: each alone.",
+    ),
+    Setting::new(
         "database.acquire_timeout",
         Text("3s"),
         Duration,

@@ -1,13 +1,14 @@
 //! What can go wrong below.
 
 use std::fmt;
+use std::sync::Arc;
 
 /// A statement that did not do what it should. None of these says anything about a token: the client may retry.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
     /// The database cannot be reached or cannot work now.
     #[error("the database is unavailable")]
-    Unavailable(#[source] sqlx::Error),
+    Unavailable(#[source] Arc<sqlx::Error>),
     /// What was to be added is there already.
     #[error("it exists already")]
     Exists,
@@ -23,7 +24,7 @@ pub enum StoreError {
     },
     /// The database refused the statement: a fault of ours.
     #[error("the database refused a statement")]
-    Refused(#[source] sqlx::Error),
+    Refused(#[source] Arc<sqlx::Error>),
 }
 
 impl StoreError {
@@ -34,8 +35,14 @@ impl StoreError {
     /// Whether running the same transaction again may succeed: it surely did nothing, because another one stood in
     /// its way (serialization failure or deadlock in PostgreSQL and those that speak its protocol).
     pub(super) fn is_conflict(&self) -> bool {
-        let Self::Unavailable(sqlx::Error::Database(error)) = self else { return false };
-        matches!(error.code().as_deref(), Some("40001" | "40P01"))
+        let Self::Unavailable(error) = self else { return false };
+        let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+        matches!(code.as_deref(), Some("40001" | "40P01"))
+    }
+
+    /// Whether the statement surely changed nothing, whatever it was.
+    pub(super) fn did_nothing(&self) -> bool {
+        matches!(self, Self::Refused(_)) || self.is_conflict()
     }
 }
 
@@ -45,8 +52,8 @@ impl From<sqlx::Error> for StoreError {
             return match error {
                 sqlx::Error::ColumnDecode { .. }
                 | sqlx::Error::ColumnNotFound(_)
-                | sqlx::Error::Decode(_) => Self::Refused(error),
-                _ => Self::Unavailable(error),
+                | sqlx::Error::Decode(_) => Self::Refused(error.into()),
+                _ => Self::Unavailable(error.into()),
             };
         };
         if database.is_unique_violation() {
@@ -61,6 +68,6 @@ impl From<sqlx::Error> for StoreError {
         } else {
             code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 1 | 19))
         };
-        if ours { Self::Refused(error) } else { Self::Unavailable(error) }
+        if ours { Self::Refused(error.into()) } else { Self::Unavailable(error.into()) }
     }
 }
