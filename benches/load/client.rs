@@ -1,0 +1,86 @@
+//! A connection that refreshes tokens: as little between the server and the clock as can be.
+
+use anyhow::{Context as _, bail};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use crate::chains::{TOKEN, Token};
+
+const BODY: &str = "grant_type=refresh_token&client_id=heirloom&refresh_token=";
+
+/// One HTTP/1.1 connection.
+pub struct Connection {
+    stream: TcpStream,
+    request: Vec<u8>,
+    answer: Vec<u8>,
+}
+
+/// What a successful refresh gave.
+pub struct Refreshed {
+    /// The successor.
+    pub token: Token,
+    body: std::ops::Range<usize>,
+}
+
+impl Connection {
+    /// Connects to `HOST:PORT`.
+    pub async fn open(address: &str) -> anyhow::Result<Self> {
+        let stream = TcpStream::connect(address).await.context("connecting")?;
+        stream.set_nodelay(true)?;
+        let request = format!(
+            "POST /oauth/token HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+             Content-Length: {}\r\n\r\n{BODY}",
+            BODY.len() + TOKEN
+        );
+        Ok(Self { stream, request: request.into_bytes(), answer: Vec::with_capacity(4096) })
+    }
+
+    /// Presents a token and reads the whole answer.
+    pub async fn refresh(&mut self, token: &Token) -> anyhow::Result<Refreshed> {
+        let fixed = self.request.len();
+        self.request.extend_from_slice(token);
+        let sent = self.stream.write_all(&self.request).await;
+        self.request.truncate(fixed);
+        sent.context("sending")?;
+        self.answer.clear();
+        loop {
+            if self.stream.read_buf(&mut self.answer).await.context("reading")? == 0 {
+                bail!("the server hung up after {} bytes", self.answer.len());
+            }
+            let Some((status, body)) = head(&self.answer)? else { continue };
+            if self.answer.len() < body.end {
+                continue;
+            }
+            let text = &self.answer[body.clone()];
+            if status != 200 {
+                bail!("status {status}: {}", String::from_utf8_lossy(text));
+            }
+            let token = member(text, b"\"refresh_token\":\"").context("no refresh_token in the answer")?;
+            return Ok(Refreshed { token: Token::try_from(token)?, body });
+        }
+    }
+
+    /// The access token of the answer that was just read.
+    pub fn access_token(&self, refreshed: &Refreshed) -> anyhow::Result<&str> {
+        let text = &self.answer[refreshed.body.clone()];
+        let token = member(text, b"\"access_token\":\"").context("no access_token in the answer")?;
+        Ok(std::str::from_utf8(token)?)
+    }
+}
+
+/// Status and place of the body, once the head has come.
+fn head(bytes: &[u8]) -> anyhow::Result<Option<(u16, std::ops::Range<usize>)>> {
+    let mut headers = [httparse::EMPTY_HEADER; 32];
+    let mut response = httparse::Response::new(&mut headers);
+    let httparse::Status::Complete(begin) = response.parse(bytes)? else { return Ok(None) };
+    let length = response.headers.iter().find(|header| header.name.eq_ignore_ascii_case("content-length"));
+    let length: usize = std::str::from_utf8(length.context("no content-length")?.value)?.parse()?;
+    Ok(Some((response.code.context("no status")?, begin..begin + length)))
+}
+
+/// A JSON member that is a text without escapes, as tokens are.
+fn member<'a>(json: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    let begin = json.windows(name.len()).position(|window| window == name)? + name.len();
+    let length = json[begin..].iter().position(|byte| *byte == b'"')?;
+    Some(&json[begin..begin + length])
+}

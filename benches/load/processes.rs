@@ -1,0 +1,223 @@
+//! The real processes that are measured: PostgreSQL, Heirloom, pgbench.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context as _, bail, ensure};
+use procfs::process::Process;
+
+use crate::now;
+
+pub const MASTER_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+pub const PASSWORD: &str = "correct horse battery staple";
+
+/// A folder that is gone with its owner.
+pub struct Folder(PathBuf);
+
+impl Folder {
+    pub fn new() -> anyhow::Result<Self> {
+        let path = std::env::temp_dir().join(format!("heirloom-load-{}", std::process::id()));
+        std::fs::create_dir_all(&path)?;
+        // PostgreSQL runs as another user when this runs as root.
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
+        Ok(Self(path))
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A PostgreSQL server of our own, as durable as it comes.
+pub struct Postgres {
+    folder: PathBuf,
+    pub url: String,
+    postmaster: i32,
+}
+
+/// What differs from PostgreSQL's defaults: room for the data, and no checkpoint in the middle of a short run.
+pub const POSTGRES_OPTIONS: [&str; 6] =
+    ["-c", "shared_buffers=1GB", "-c", "max_wal_size=8GB", "-c", "checkpoint_timeout=30min"];
+
+fn script(arguments: &[&str]) -> anyhow::Result<String> {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/postgres");
+    let output = Command::new(script).args(arguments).stderr(Stdio::inherit()).output()?;
+    ensure!(output.status.success(), "tests/postgres {arguments:?} failed");
+    Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+}
+
+impl Postgres {
+    pub fn start(within: &Path) -> anyhow::Result<Self> {
+        let folder = within.join("postgres");
+        let path = folder.to_str().context("a path that is text")?;
+        let url = script(&[&["start", path, ""], POSTGRES_OPTIONS.as_slice()].concat())?;
+        let pid = std::fs::read_to_string(folder.join("data/postmaster.pid"))?;
+        let postmaster = pid.lines().next().context("an empty postmaster.pid")?.trim().parse()?;
+        Ok(Self { folder, url, postmaster })
+    }
+
+    /// Processor time of the server and all its children so far.
+    pub fn cpu(&self) -> anyhow::Result<Duration> {
+        let mut ticks = 0;
+        for process in procfs::process::all_processes()?.flatten() {
+            let Ok(stat) = process.stat() else { continue };
+            if stat.pid == self.postmaster {
+                // Children that have ended are counted here.
+                ticks += stat.utime + stat.stime + u64::try_from(stat.cutime + stat.cstime).unwrap_or(0);
+            } else if stat.ppid == self.postmaster {
+                ticks += stat.utime + stat.stime;
+            }
+        }
+        Ok(duration_of(ticks))
+    }
+
+    /// Runs pgbench's single-row update by key on a table of a million rows; gives transactions a second and the
+    /// average latency in milliseconds.
+    pub fn pgbench(&self, clients: usize, lasting: Duration) -> anyhow::Result<(f64, f64)> {
+        let file = self.folder.with_extension("update.sql");
+        std::fs::write(
+            &file,
+            "\\set aid random(1, 1000000)\n\
+             UPDATE pgbench_accounts SET abalance = abalance + 1 WHERE aid = :aid RETURNING abalance;\n",
+        )?;
+        let (clients, seconds) = (clients.to_string(), lasting.as_secs().max(1).to_string());
+        let file = file.to_str().context("a path that is text")?;
+        let printed =
+            self.run_pgbench(&["-n", "-M", "prepared", "-c", &clients, "-T", &seconds, "-f", file])?;
+        let figure = |before: &str| {
+            let rest = printed.split_once(before).map(|(_, rest)| rest);
+            rest.and_then(|rest| rest.split_whitespace().next()).and_then(|text| text.parse::<f64>().ok())
+        };
+        let (tps, latency) = (figure("tps = "), figure("latency average = "));
+        tps.zip(latency).with_context(|| format!("pgbench printed: {printed}"))
+    }
+
+    /// Makes pgbench's table.
+    pub fn prepare_pgbench(&self) -> anyhow::Result<()> {
+        self.run_pgbench(&["-i", "-q", "-s", "10"]).map(drop)
+    }
+
+    fn run_pgbench(&self, arguments: &[&str]) -> anyhow::Result<String> {
+        let program = Path::new(&script(&["bin"])?).join("pgbench");
+        let output = Command::new(program).args(arguments).arg(&self.url).output()?;
+        ensure!(output.status.success(), "pgbench: {}", String::from_utf8_lossy(&output.stderr));
+        Ok(String::from_utf8(output.stdout)?)
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        let _ = script(&["stop", &self.folder.to_string_lossy()]);
+    }
+}
+
+/// A Heirloom server in a process of its own.
+pub struct Server {
+    child: Child,
+    /// `HOST:PORT`
+    pub address: String,
+    /// From the start of the process until it said that it listens.
+    pub started_in: Duration,
+}
+
+/// Where a server runs, and with which settings.
+#[derive(Clone)]
+pub struct Place {
+    folder: PathBuf,
+    settings: Vec<(&'static str, String)>,
+}
+
+impl Place {
+    pub fn new(folder: &Path, database_url: &str) -> Self {
+        Self { folder: folder.to_owned(), settings: Vec::new() }
+            .with("HEIRLOOM_LISTEN", "127.0.0.1:0")
+            .with("HEIRLOOM_DATABASE_URL", database_url)
+            .with("HEIRLOOM_MASTER_KEY", MASTER_KEY)
+            .with("HEIRLOOM_DATA_DIR", &folder.to_string_lossy())
+    }
+
+    pub fn with(mut self, name: &'static str, value: &str) -> Self {
+        self.settings.push((name, value.to_owned()));
+        self
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_heirloom"));
+        command.args(arguments).current_dir(&self.folder).env_clear();
+        command.envs(self.settings.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
+    /// Runs a command that reads `input`.
+    pub fn run(&self, arguments: &[&str], input: &str) -> anyhow::Result<()> {
+        let mut command = self.command(arguments);
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = command.spawn()?;
+        child.stdin.take().context("a pipe")?.write_all(input.as_bytes())?;
+        let output = child.wait_with_output()?;
+        ensure!(
+            output.status.success(),
+            "heirloom {arguments:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        Ok(())
+    }
+
+    /// Starts a server; its log goes to a file, as it would in production.
+    pub fn serve(&self) -> anyhow::Result<Server> {
+        let log =
+            std::fs::OpenOptions::new().create(true).append(true).open(self.folder.join("heirloom.log"))?;
+        let mut command = self.command(&["serve", "--migrate"]);
+        let began = now();
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).spawn()?;
+        let mut lines = BufReader::new(child.stdout.take().context("a pipe")?).lines();
+        let Some(line) = lines.next().transpose()? else { bail!("the server did not start: see its log") };
+        let started_in = began.elapsed();
+        let url = line.split_once("listening on http://").and_then(|(_, rest)| rest.split(' ').next());
+        let address = url.with_context(|| format!("the server printed {line:?}"))?.to_owned();
+        Ok(Server { child, address, started_in })
+    }
+}
+
+impl Server {
+    fn process(&self) -> anyhow::Result<Process> {
+        Ok(Process::new(i32::try_from(self.child.id())?)?)
+    }
+
+    pub fn cpu(&self) -> anyhow::Result<Duration> {
+        let stat = self.process()?.stat()?;
+        Ok(duration_of(stat.utime + stat.stime))
+    }
+
+    /// Resident memory now and at its peak, in bytes.
+    pub fn memory(&self) -> anyhow::Result<(u64, u64)> {
+        let status = self.process()?.status()?;
+        let bytes = |kib: Option<u64>| kib.unwrap_or(0) * 1024;
+        Ok((bytes(status.vmrss), bytes(status.vmhwm)))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn duration_of(ticks: u64) -> Duration {
+    Duration::from_secs_f64(ticks as f64 / procfs::ticks_per_second() as f64)
+}
+
+/// Processor time of this process so far.
+pub fn own_cpu() -> anyhow::Result<Duration> {
+    let stat = Process::myself()?.stat()?;
+    Ok(duration_of(stat.utime + stat.stime))
+}

@@ -1,0 +1,113 @@
+//! The database behind the server: seeding, and what it counts itself.
+
+use anyhow::Context as _;
+use heirloom::settings::Settings;
+use heirloom::store::Db;
+use sqlx::AssertSqlSafe;
+
+/// A way into the database beside the server's.
+pub struct Store(Db);
+
+/// What PostgreSQL has counted so far.
+#[derive(Clone, Copy, Default)]
+pub struct Counters {
+    pub wal_bytes: i64,
+    pub flushes: i64,
+    pub updates: i64,
+    pub hot_updates: i64,
+}
+
+macro_rules! others {
+    () => {
+        "user_id, subject, client_id, scope, audiences, roles, key_thumbprint, secret_hash, generation, base, \
+         rotated_at, auth_time, amr, acr, sign_in_session, device_name, user_agent, address, created_at, expires_at, \
+         ended_at, end_reason"
+    };
+}
+
+impl Store {
+    pub async fn open(url: &str) -> anyhow::Result<Self> {
+        let settings = Settings { database_url: url.parse()?, ..Settings::default() };
+        Ok(Self(heirloom::app::connect(&settings).await?))
+    }
+
+    pub async fn close(self) {
+        self.0.close().await;
+    }
+
+    /// Clones the one family that is there, a real login's, `count` times: each a row with an id of its own (see
+    /// [`crate::chains::family_id`]). They share the login's `r`, which no query looks at but to compare.
+    pub async fn seed(&self, count: usize) -> anyhow::Result<()> {
+        let sql = match &self.0 {
+            Db::Postgres(_) => format!(
+                concat!(
+                    "INSERT INTO families (id, ",
+                    others!(),
+                    ") ",
+                    "SELECT ('019ac000-0000-7000-8000-' || lpad(to_hex(number), 12, '0'))::UUID, ",
+                    others!(),
+                    " FROM (SELECT * FROM families LIMIT 1) AS template, generate_series(0, {} - 1) AS number;"
+                ),
+                count
+            ),
+            Db::Sqlite(_) => format!(
+                concat!(
+                    "WITH RECURSIVE numbers (number) AS ",
+                    "(SELECT 0 UNION ALL SELECT number + 1 FROM numbers WHERE number < {} - 1) ",
+                    "INSERT INTO families (id, ",
+                    others!(),
+                    ") ",
+                    "SELECT unhex('019ac000000070008000' || printf('%012x', number)), ",
+                    others!(),
+                    " FROM (SELECT * FROM families LIMIT 1) AS template, numbers;"
+                ),
+                count
+            ),
+        };
+        self.execute(sql).await.context("seeding")?;
+        match &self.0 {
+            Db::Postgres(_) => self.execute("VACUUM ANALYZE families".to_owned()).await,
+            Db::Sqlite(_) => self.execute("PRAGMA wal_checkpoint(TRUNCATE)".to_owned()).await,
+        }
+    }
+
+    async fn execute(&self, sql: String) -> anyhow::Result<()> {
+        let sql = AssertSqlSafe(sql);
+        match &self.0 {
+            Db::Postgres(pool) => drop(sqlx::raw_sql(sql).execute(pool).await?),
+            Db::Sqlite(pool) => drop(sqlx::raw_sql(sql).execute(pool).await?),
+        }
+        Ok(())
+    }
+
+    pub async fn number(&self, sql: String) -> anyhow::Result<i64> {
+        let sql = AssertSqlSafe(sql);
+        let (number,): (i64,) = match &self.0 {
+            Db::Postgres(pool) => sqlx::query_as(sql).fetch_one(pool).await?,
+            Db::Sqlite(pool) => sqlx::query_as(sql).fetch_one(pool).await?,
+        };
+        Ok(number)
+    }
+
+    /// PostgreSQL's own counters. Each connection tells its part when it has been idle for a moment.
+    pub async fn counters(&self) -> anyhow::Result<Counters> {
+        tokio::time::sleep(std::time::Duration::from_millis(1200)).await;
+        let Db::Postgres(pool) = &self.0 else { return Ok(Counters::default()) };
+        let (version,): (i32,) =
+            sqlx::query_as("SELECT current_setting('server_version_num')::INT").fetch_one(pool).await?;
+        // PostgreSQL 18 counts flushes with all other I/O.
+        let flushes = if version >= 180_000 {
+            "SELECT SUM(fsyncs)::BIGINT FROM pg_stat_io WHERE object = 'wal'"
+        } else {
+            "SELECT wal_sync FROM pg_stat_wal"
+        };
+        let table =
+            |column: &str| format!("SELECT {column} FROM pg_stat_user_tables WHERE relname = 'families'");
+        Ok(Counters {
+            wal_bytes: self.number("SELECT wal_bytes::BIGINT FROM pg_stat_wal".to_owned()).await?,
+            flushes: self.number(flushes.to_owned()).await?,
+            updates: self.number(table("n_tup_upd")).await?,
+            hot_updates: self.number(table("n_tup_hot_upd")).await?,
+        })
+    }
+}
