@@ -3,13 +3,18 @@
 //! Start with [`family`]: [`family::decide`] is what this server exists for.
 
 pub mod audience;
+pub mod authorization;
 pub mod claims;
 pub mod client;
 pub mod family;
 pub mod ids;
 pub mod lifetimes;
+pub mod opaque;
+pub mod pkce;
+pub mod redirect_uri;
 pub mod refresh_token;
 pub mod refusal;
 pub mod scope;
 pub mod secrets;
+pub mod sign_in;
 pub mod user;

@@ -1,14 +1,17 @@
 //! The only SQL. Each query is written once, in the subset that PostgreSQL and SQLite share, and run on whichever
 //! engine is behind a [`Db`].
 
+pub mod authorization_codes;
 pub mod clients;
 pub mod connect;
+pub mod consents;
 pub mod error;
 pub mod families;
 pub mod migrate;
 pub mod recovery;
 pub mod rotations;
 mod row;
+pub mod sign_in_sessions;
 pub mod signing_keys;
 pub mod transaction;
 pub mod users;

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::app;
 use crate::cli::{Office, duration, output};
 use crate::domain::audience::Audience;
-use crate::domain::client::{Client, ClientKind, GrantType, Party};
+use crate::domain::client::{Client, ClientKind, CodeProtection, GrantType, Party};
 use crate::domain::ids::ClientId;
 use crate::domain::lifetimes::LifetimeOverrides;
 use crate::domain::scope::ScopeSet;
@@ -76,6 +76,15 @@ pub(super) struct Registration {
     /// Where users may be sent back to; may be given more than once
     #[arg(long = "redirect-uri", value_name = "U")]
     redirect_uris: Vec<String>,
+    /// What people are told that it is called
+    #[arg(long, value_name = "N")]
+    name: Option<String>,
+    /// Where users may be sent back to after a sign-out; may be given more than once
+    #[arg(long = "post-logout-redirect-uri", value_name = "U")]
+    post_logout_redirect_uris: Vec<String>,
+    /// How its codes are protected: a confidential client may choose pkce-or-nonce
+    #[arg(long, value_name = "pkce|pkce-or-nonce")]
+    code_protection: Option<CodeProtection>,
     /// A grant that it may use; may be given more than once
     #[arg(long = "grant", value_name = "authorization_code|refresh_token|client_credentials")]
     grants: Vec<GrantType>,
@@ -129,6 +138,9 @@ async fn register(add: Add, office: &Office) -> anyhow::Result<()> {
         scopes: ScopeSet::default(),
         audiences: Vec::new(),
         lifetimes: LifetimeOverrides::default(),
+        name: None,
+        post_logout_redirect_uris: Vec::new(),
+        code_protection: CodeProtection::Pkce,
         created_at: now,
         kind,
     };
@@ -210,10 +222,13 @@ impl Registration {
         if self.first_party {
             client.party = Party::First;
         }
-        for uri in &self.redirect_uris {
+        for uri in self.redirect_uris.iter().chain(&self.post_logout_redirect_uris) {
             check_redirect_uri(uri)?;
         }
         replace_unless_empty(&mut client.redirect_uris, self.redirect_uris);
+        replace_unless_empty(&mut client.post_logout_redirect_uris, self.post_logout_redirect_uris);
+        client.name = self.name.or(client.name.take());
+        client.code_protection = self.code_protection.unwrap_or(client.code_protection);
         replace_unless_empty(&mut client.audiences, self.audiences);
         if !self.grants.is_empty() {
             client.grants = self.grants.into_iter().collect();
@@ -268,7 +283,10 @@ fn describe(client: &Client, secret: Option<&ClientSecret>) -> Value {
         "client_secret": secret.map(ClientSecret::expose),
         "kind": kind(client),
         "first_party": client.party == Party::First,
+        "name": client.name,
         "redirect_uris": client.redirect_uris,
+        "post_logout_redirect_uris": client.post_logout_redirect_uris,
+        "code_protection": client.code_protection.as_str(),
         "grants": client.grants,
         "scope": client.scopes,
         "audiences": client.audiences,

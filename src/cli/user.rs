@@ -66,6 +66,9 @@ pub(super) struct Add {
     /// Where to reach the user
     #[arg(long)]
     email: Option<String>,
+    /// The address is known to be the user's: apps are told so
+    #[arg(long, requires = "email")]
+    email_verified: bool,
     /// A role; may be given more than once
     #[arg(long = "role", value_name = "ROLE")]
     roles: Vec<String>,
@@ -90,8 +93,9 @@ pub(super) async fn run(command: User, office: &Office) -> anyhow::Result<()> {
 }
 
 async fn add_user(add: Add, office: &Office) -> anyhow::Result<()> {
-    let Add { name, password_stdin, email, roles, json } = add;
-    let new = NewUser { username: name.clone(), password: read_password(password_stdin)?, email, roles };
+    let Add { name, password_stdin, email, email_verified, roles, json } = add;
+    let password = read_password(password_stdin)?;
+    let new = NewUser { username: name.clone(), password, email, email_verified, roles };
     let passwords = app::password_pool(&office.settings)?;
     let user = match user_admin::add(&office.db, &passwords, new, office.clock.now()).await {
         Err(Failure::Store(StoreError::Exists)) => {
@@ -152,6 +156,7 @@ fn describe(user: &users::User) -> Value {
         "id": user.id,
         "username": user.username.as_str(),
         "email": user.email,
+        "email_verified": user.email_verified,
         "roles": user.roles,
         "created_at": output::time(user.created_at),
         "last_login_at": user.last_login_at.map(output::time),

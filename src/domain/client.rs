@@ -31,6 +31,12 @@ pub struct Client {
     pub audiences: Vec<Audience>,
     /// The lifetimes it sets of its own.
     pub lifetimes: LifetimeOverrides,
+    /// What people are told that it is called; its id if it has no name.
+    pub name: Option<String>,
+    /// Where it may send a browser back to after a sign-out, compared exactly.
+    pub post_logout_redirect_uris: Vec<String>,
+    /// How its authorization codes are protected.
+    pub code_protection: CodeProtection,
     /// When it was registered.
     pub created_at: DateTime<Utc>,
 }
@@ -51,6 +57,15 @@ pub enum Party {
     First,
     /// Somebody else.
     Third,
+}
+
+/// How a client keeps a stolen authorization code from being used in its name (OAuth 2.1 §7.5.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CodeProtection {
+    /// With PKCE.
+    Pkce,
+    /// With PKCE or a `nonce`: for confidential clients only.
+    PkceOrNonce,
 }
 
 /// The grants (RFC 6749 §1.3, RFC 8628, RFC 8693).
@@ -93,7 +108,46 @@ impl FromStr for GrantType {
     }
 }
 
+impl CodeProtection {
+    /// The word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pkce => "pkce",
+            Self::PkceOrNonce => "pkce-or-nonce",
+        }
+    }
+}
+
+/// The text names no protection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("codes are protected by pkce or by pkce-or-nonce")]
+pub struct InvalidCodeProtection;
+
+impl FromStr for CodeProtection {
+    type Err = InvalidCodeProtection;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        [Self::Pkce, Self::PkceOrNonce]
+            .into_iter()
+            .find(|it| it.as_str() == text)
+            .ok_or(InvalidCodeProtection)
+    }
+}
+
 impl Client {
+    /// What people are told that it is called.
+    #[must_use]
+    pub fn display_name(&self) -> &str {
+        self.name.as_deref().unwrap_or(self.id.as_str())
+    }
+
+    /// Whether its authorization requests must carry a `code_challenge`.
+    #[must_use]
+    pub fn must_use_pkce(&self) -> bool {
+        matches!(self.kind, ClientKind::Public) || self.code_protection == CodeProtection::Pkce
+    }
+
     /// Whether it may use the simple face: only a public first-party client takes passwords there.
     #[must_use]
     pub fn may_use_simple_face(&self) -> bool {

@@ -56,6 +56,10 @@ uuid_id! {
     /// A user's account.
     UserId
 }
+uuid_id! {
+    /// One browser in which a user is signed in: what single sign-on goes by.
+    SignInSessionId
+}
 
 /// A client's identifier (RFC 6749 §2.2): 1 to 255 visible ASCII characters.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]

@@ -18,6 +18,8 @@ pub enum Refusal {
     Ended(EndReason),
     /// A genuine token is further ahead of its row than any restore we were told of explains.
     Ahead,
+    /// No authorization code of this client, redirect URI and verifier, or one that expired or was used.
+    BadCode,
 }
 
 /// Why a family was ended.
@@ -42,11 +44,13 @@ pub enum EndReason {
     UserRemoved,
     /// Its client was removed.
     ClientRemoved,
+    /// The authorization code that it came from was used again (RFC 6749 §4.1.2).
+    CodeReused,
 }
 
 impl EndReason {
     /// Every reason, as the databases' `CHECK` lists them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Reuse,
         Self::Logout,
         Self::ClientRevoked,
@@ -56,6 +60,7 @@ impl EndReason {
         Self::UserDisabled,
         Self::UserRemoved,
         Self::ClientRemoved,
+        Self::CodeReused,
     ];
 
     /// The word that is stored and logged.
@@ -71,6 +76,7 @@ impl EndReason {
             Self::UserDisabled => "user_disabled",
             Self::UserRemoved => "user_removed",
             Self::ClientRemoved => "client_removed",
+            Self::CodeReused => "code_reused",
         }
     }
 
@@ -92,6 +98,7 @@ impl Refusal {
             Self::Reused => "reused",
             Self::Ended(reason) => reason.as_str(),
             Self::Ahead => "ahead",
+            Self::BadCode => "bad_code",
         }
     }
 }

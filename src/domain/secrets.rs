@@ -12,7 +12,7 @@ use zeroize::ZeroizeOnDrop;
 pub struct SecretHash([u8; 32]);
 
 impl SecretHash {
-    fn of(secret: &[u8]) -> Self {
+    pub(super) fn of(secret: &[u8]) -> Self {
         let mut hash = [0; 32];
         hash.copy_from_slice(digest::digest(&digest::SHA256, secret).as_ref());
         Self(hash)

@@ -169,6 +169,9 @@ fn sentence(refusal: Refusal) -> &'static str {
     match refusal {
         Refusal::BadCredentials => "Invalid username or password.",
         Refusal::Unknown | Refusal::Ahead => "Invalid refresh token.",
+        Refusal::BadCode => {
+            "The authorization code is unknown, expired, used, or was made for another request."
+        }
         Refusal::Expired => "Refresh token expired. Please log in again.",
         Refusal::Reused | Refusal::Ended(EndReason::Reuse) => {
             "Refresh token was already used. This login has been ended. Please log in again."

@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use crate::crypto::random;
-use crate::domain::client::{Client, ClientKind, GrantType, Party};
+use crate::domain::client::{Client, ClientKind, CodeProtection, GrantType, Party};
 use crate::domain::ids::{ClientId, FamilyId, uuid_v7};
 use crate::domain::lifetimes::LifetimeOverrides;
 use crate::domain::refusal::EndReason;
@@ -25,6 +25,9 @@ pub fn built_in(now: DateTime<Utc>) -> Client {
         scopes: "openid profile email".parse().unwrap_or_default(),
         audiences: Vec::new(),
         lifetimes: LifetimeOverrides::default(),
+        name: None,
+        post_logout_redirect_uris: Vec::new(),
+        code_protection: CodeProtection::Pkce,
         created_at: now,
     }
 }

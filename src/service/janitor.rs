@@ -1,4 +1,5 @@
-//! Tidying up in the background, in small batches: expired families, removed clients' families, spent keys.
+//! Tidying up in the background, in small batches: expired families, sign-ins and codes, removed clients' families,
+//! spent keys.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
@@ -6,15 +7,18 @@ use uuid::Uuid;
 use crate::domain::ids::{ClientId, FamilyId};
 use crate::domain::refusal::EndReason;
 use crate::service::{Core, Failure, audit};
-use crate::store::{Db, StoreError, clients, families, transaction};
+use crate::store::{Db, StoreError, authorization_codes, clients, families, sign_in_sessions, transaction};
 
 /// After this a removed client has no live family left: no cache believes in it, no batch is unfinished.
 const TOMBSTONE_WATCH: TimeDelta = TimeDelta::days(1);
 
+/// How long a used code is remembered after its expiry, so that its second use ends what it gave.
+const CODE_MEMORY: TimeDelta = TimeDelta::hours(1);
+
 /// What one round did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tidied {
-    /// Families deleted, past their absolute expiry.
+    /// Families, sign-in sessions and codes deleted, past their expiry.
     pub deleted: u64,
     /// Families ended, of removed clients.
     pub ended: u64,
@@ -29,17 +33,31 @@ pub async fn tidy(core: &Core, batch: i64, now: DateTime<Utc>) -> Result<Tidied,
     for client in clients::removed_since(&core.db, now - TOMBSTONE_WATCH).await? {
         tidied.ended += end_families_of_client(&core.db, &client, batch, now).await?;
     }
+    let db = &core.db;
+    tidied.deleted += until_less(batch, || families::delete_some_expired(db, now, batch)).await?;
+    tidied.deleted += until_less(batch, || sign_in_sessions::delete_some_expired(db, now, batch)).await?;
+    let forgotten = now - CODE_MEMORY;
+    tidied.deleted +=
+        until_less(batch, || authorization_codes::delete_some_expired(db, forgotten, batch)).await?;
+    core.keys.forget_retired(&core.db, now).await?;
+    Ok(tidied)
+}
+
+/// Deletes batch after batch until one is not full.
+async fn until_less<F>(batch: i64, delete: impl Fn() -> F) -> Result<u64, StoreError>
+where
+    F: Future<Output = Result<u64, StoreError>>,
+{
+    let mut total = 0;
     loop {
-        let deleted = families::delete_some_expired(&core.db, now, batch).await?;
-        tidied.deleted += deleted;
+        let deleted = delete().await?;
+        total += deleted;
         if deleted < u64::try_from(batch).unwrap_or(u64::MAX) {
-            break;
+            return Ok(total);
         }
         // Refreshes come first.
         tokio::task::yield_now().await;
     }
-    core.keys.forget_retired(&core.db, now).await?;
-    Ok(tidied)
 }
 
 /// Ends a removed client's families, a batch at a time.

@@ -10,7 +10,7 @@ use crate::domain::secrets::Password;
 use crate::domain::user::Username;
 use crate::service::{Failure, audit};
 use crate::store::users::{self, User};
-use crate::store::{Db, families, transaction};
+use crate::store::{Db, families, sign_in_sessions, transaction};
 
 /// A user to be added.
 #[derive(Debug)]
@@ -21,6 +21,8 @@ pub struct NewUser {
     pub password: Password,
     /// Where to reach the user.
     pub email: Option<String>,
+    /// Whether somebody made sure that this address is the user's.
+    pub email_verified: bool,
     /// What the user may do.
     pub roles: Vec<String>,
 }
@@ -49,6 +51,7 @@ pub async fn add(db: &Db, passwords: &Passwords, new: NewUser, now: DateTime<Utc
         id: UserId::new(now, random::bytes()),
         username: new.username,
         email: new.email,
+        email_verified: new.email_verified,
         password_hash: passwords.hash(new.password).await?,
         roles: new.roles,
         created_at: now,
@@ -96,7 +99,10 @@ pub async fn change(
             Change::Remove => users::delete(&mut tx, user).await?,
         }
         let ended = match change.ends_families() {
-            Some(reason) => families::end_of_user(&mut tx, user, None, reason, now).await?,
+            Some(reason) => {
+                sign_in_sessions::delete_of_user(&mut tx, user).await?;
+                families::end_of_user(&mut tx, user, None, reason, now).await?
+            }
             None => Vec::new(),
         };
         tx.commit().await?;
@@ -111,7 +117,7 @@ pub async fn change(
     Ok(ended)
 }
 
-/// Ends every live family of a user.
+/// Ends every live family and every sign-in session of a user.
 ///
 /// # Errors
 /// [`Failure::Store`].
@@ -119,6 +125,7 @@ pub async fn end_families(db: &Db, user: UserId, now: DateTime<Utc>) -> Result<V
     let ended = transaction::retrying(|| async {
         let mut tx = db.begin().await?;
         users::touch(&mut tx, user, now).await?;
+        sign_in_sessions::delete_of_user(&mut tx, user).await?;
         let ended = families::end_of_user(&mut tx, user, None, EndReason::Operator, now).await?;
         tx.commit().await?;
         Ok(ended)

@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use crate::domain::client::{Client, ClientKind, Party};
+use crate::domain::client::{Client, ClientKind, CodeProtection, Party};
 use crate::domain::ids::ClientId;
 use crate::domain::lifetimes::LifetimeOverrides;
 use crate::domain::secrets::SecretHash;
@@ -16,7 +16,7 @@ use crate::store::{Db, StoreError, Tx, on, within};
 macro_rules! columns {
     () => {
         "id, confidential, first_party, redirect_uris, grants, scopes, audiences, access_ttl_ms, idle_ttl_ms, \
-         absolute_ttl_ms, leeway_ms, created_at"
+         absolute_ttl_ms, leeway_ms, name, post_logout_redirect_uris, pkce_required, created_at"
     };
 }
 
@@ -33,6 +33,9 @@ row! {
         idle_ttl_ms: Option<i64>,
         absolute_ttl_ms: Option<i64>,
         leeway_ms: Option<i64>,
+        name: Option<String>,
+        post_logout_redirect_uris: String,
+        pkce_required: bool,
         created_at: DateTime<Utc>,
     }
 }
@@ -61,6 +64,14 @@ impl ClientRow {
                 absolute_ttl: millis(self.absolute_ttl_ms)?,
                 leeway: millis(self.leeway_ms)?,
             },
+            name: self.name,
+            post_logout_redirect_uris: from_json(&self.post_logout_redirect_uris)
+                .ok_or_else(|| corrupt("post_logout_redirect_uris"))?,
+            code_protection: if self.pkce_required {
+                CodeProtection::Pkce
+            } else {
+                CodeProtection::PkceOrNonce
+            },
             created_at: self.created_at,
         })
     }
@@ -86,7 +97,7 @@ pub async fn insert_if_new(tx: &mut Tx, client: &Client) -> Result<bool, StoreEr
     const SQL: &str = concat!(
         "INSERT INTO clients (",
         columns!(),
-        ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT (id) DO NOTHING"
+        ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) ON CONFLICT (id) DO NOTHING"
     );
     let added = within!(tx, conn => sqlx::query(SQL)
         .bind(client.id.as_str())
@@ -100,6 +111,9 @@ pub async fn insert_if_new(tx: &mut Tx, client: &Client) -> Result<bool, StoreEr
         .bind(millis(client.lifetimes.idle_ttl))
         .bind(millis(client.lifetimes.absolute_ttl))
         .bind(millis(client.lifetimes.leeway))
+        .bind(&client.name)
+        .bind(to_json(&client.post_logout_redirect_uris))
+        .bind(client.code_protection == CodeProtection::Pkce)
         .bind(client.created_at)
         .execute(conn).await.map(|done| done.rows_affected()))?;
     Ok(added > 0)
@@ -111,7 +125,8 @@ pub async fn insert_if_new(tx: &mut Tx, client: &Client) -> Result<bool, StoreEr
 /// [`StoreError`].
 pub async fn update(tx: &mut Tx, client: &Client) -> Result<bool, StoreError> {
     const SQL: &str = "UPDATE clients SET first_party = $2, redirect_uris = $3, grants = $4, scopes = $5, \
-         audiences = $6, access_ttl_ms = $7, idle_ttl_ms = $8, absolute_ttl_ms = $9, leeway_ms = $10 \
+         audiences = $6, access_ttl_ms = $7, idle_ttl_ms = $8, absolute_ttl_ms = $9, leeway_ms = $10, \
+         name = $11, post_logout_redirect_uris = $12, pkce_required = $13 \
          WHERE id = $1 AND removed_at IS NULL";
     let done = within!(tx, conn => sqlx::query(SQL)
         .bind(client.id.as_str())
@@ -124,6 +139,9 @@ pub async fn update(tx: &mut Tx, client: &Client) -> Result<bool, StoreError> {
         .bind(millis(client.lifetimes.idle_ttl))
         .bind(millis(client.lifetimes.absolute_ttl))
         .bind(millis(client.lifetimes.leeway))
+        .bind(&client.name)
+        .bind(to_json(&client.post_logout_redirect_uris))
+        .bind(client.code_protection == CodeProtection::Pkce)
         .execute(conn).await.map(|done| done.rows_affected()))?;
     Ok(done > 0)
 }

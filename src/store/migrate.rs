@@ -12,12 +12,20 @@ struct Step {
     sqlite: &'static str,
 }
 
-const STEPS: [Step; 1] = [Step {
-    version: 1,
-    description: "core",
-    postgres: include_str!("../../migrations/postgres/0001_core.sql"),
-    sqlite: include_str!("../../migrations/sqlite/0001_core.sql"),
-}];
+const STEPS: [Step; 2] = [
+    Step {
+        version: 1,
+        description: "core",
+        postgres: include_str!("../../migrations/postgres/0001_core.sql"),
+        sqlite: include_str!("../../migrations/sqlite/0001_core.sql"),
+    },
+    Step {
+        version: 2,
+        description: "standard face",
+        postgres: include_str!("../../migrations/postgres/0002_standard_face.sql"),
+        sqlite: include_str!("../../migrations/sqlite/0002_standard_face.sql"),
+    },
+];
 
 /// How the database's schema compares with the one this binary knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -19,6 +19,8 @@ pub struct User {
     pub username: Username,
     /// Where to reach the user.
     pub email: Option<String>,
+    /// Whether somebody made sure that this address is the user's.
+    pub email_verified: bool,
     /// The password's hash.
     pub password_hash: PasswordHash,
     /// What the user may do, as resource services understand it.
@@ -33,7 +35,7 @@ pub struct User {
 
 macro_rules! columns {
     () => {
-        "id, username, email, password_hash, roles, created_at, last_login_at, disabled_at"
+        "id, username, email, email_verified, password_hash, roles, created_at, last_login_at, disabled_at"
     };
 }
 
@@ -42,6 +44,7 @@ row! {
         id: Uuid,
         username: String,
         email: Option<String>,
+        email_verified: bool,
         password_hash: String,
         roles: String,
         created_at: DateTime<Utc>,
@@ -59,6 +62,7 @@ impl TryFrom<UserRow> for User {
             id: UserId(row.id),
             username: row.username.parse().map_err(|_| corrupt("username")())?,
             email: row.email,
+            email_verified: row.email_verified,
             password_hash: PasswordHash::from_stored(row.password_hash),
             roles: from_json(&row.roles).ok_or_else(corrupt("roles"))?,
             created_at: row.created_at,
@@ -74,13 +78,14 @@ impl TryFrom<UserRow> for User {
 /// [`StoreError::Exists`] when the name is taken, in whatever case.
 pub async fn insert(db: &Db, user: &User) -> Result<(), StoreError> {
     const SQL: &str = "INSERT INTO users \
-         (id, username, username_key, email, password_hash, roles, created_at, changed_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $7)";
+         (id, username, username_key, email, email_verified, password_hash, roles, created_at, changed_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)";
     on!(db, conn => sqlx::query(SQL)
         .bind(user.id.0)
         .bind(user.username.as_str())
         .bind(user.username.key())
         .bind(&user.email)
+        .bind(user.email_verified)
         .bind(user.password_hash.as_str())
         .bind(to_json(&user.roles))
         .bind(user.created_at)
@@ -137,6 +142,24 @@ pub async fn touch_for_login(
         .fetch_optional(conn).await)?;
     let Some((roles,)) = row else { return Ok(None) };
     from_json(&roles).map(Some).ok_or_else(|| StoreError::corrupt("users", verified.id, "roles"))
+}
+
+/// The beginning of a family from a sign-in session takes the row's lock too: `None` when the user was disabled or
+/// removed since. Gives the user's roles as of now.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn touch_enabled(
+    tx: &mut Tx,
+    id: UserId,
+    now: DateTime<Utc>,
+) -> Result<Option<Vec<String>>, StoreError> {
+    const SQL: &str =
+        "UPDATE users SET changed_at = $2 WHERE id = $1 AND disabled_at IS NULL RETURNING roles";
+    let row: Option<(String,)> =
+        within!(tx, conn => sqlx::query_as(SQL).bind(id.0).bind(now).fetch_optional(conn).await)?;
+    let Some((roles,)) = row else { return Ok(None) };
+    from_json(&roles).map(Some).ok_or_else(|| StoreError::corrupt("users", id, "roles"))
 }
 
 /// Takes the row's lock, so that no login slips in while the user's families are ended. `false` when there is none.

@@ -173,6 +173,7 @@ impl TestApp {
             username: name.parse().unwrap(),
             password: Password::new(PASSWORD.to_owned()).unwrap(),
             email: None,
+            email_verified: false,
             roles: vec!["editor".to_owned()],
         };
         user_admin::add(&self.core.db, &self.core.passwords, new, self.clock.now()).await.unwrap().id

@@ -40,6 +40,7 @@ both_stores! {
             username: "aNA".parse().unwrap(),
             password: heirloom::domain::secrets::Password::new(PASSWORD.to_owned()).unwrap(),
             email: None,
+            email_verified: false,
             roles: Vec::new(),
         };
         let added = heirloom::service::user_admin::add(&app.core.db, &app.core.passwords, taken, app.clock.now()).await;

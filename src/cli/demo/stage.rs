@@ -104,6 +104,7 @@ async fn people_it(core: &Core, clock: &Clock) -> anyhow::Result<()> {
         username: USER.parse()?,
         password: Password::new(PASSWORD.to_owned())?,
         email: None,
+        email_verified: false,
         roles: vec!["editor".to_owned()],
     };
     user_admin::add(&core.db, &core.passwords, user, now).await?;

@@ -1,0 +1,168 @@
+//! An authorization request (RFC 6749 §4.1.1, OpenID Connect Core §3.1.2.1), and what is to be done about it.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use crate::domain::audience::Audience;
+use crate::domain::family::Device;
+use crate::domain::ids::{ClientId, FamilyId, SignInSessionId, UserId};
+use crate::domain::pkce::CodeChallenge;
+use crate::domain::scope::ScopeSet;
+use crate::domain::secrets::SecretHash;
+use crate::domain::sign_in::{Consent, SignInSession};
+
+/// What a client asks the user's browser to ask for.
+#[derive(Debug, Clone)]
+pub struct AuthorizationRequest {
+    /// The client.
+    pub client_id: ClientId,
+    /// Where the code goes: registered, exactly as presented.
+    pub redirect_uri: String,
+    /// The scopes.
+    pub scope: ScopeSet,
+    /// The services that the tokens shall be for (RFC 8707).
+    pub audiences: Vec<Audience>,
+    /// Comes back in the ID token.
+    pub nonce: Option<String>,
+    /// What the code's user has to know the source of.
+    pub code_challenge: Option<CodeChallenge>,
+    /// How the user may be bothered.
+    pub prompt: Prompt,
+    /// How long ago the user may have signed in.
+    pub max_age: Option<Duration>,
+    /// Who the client believes is there: `sub` of its `id_token_hint`.
+    pub expected_user: Option<UserId>,
+}
+
+/// `prompt` (OpenID Connect Core §3.1.2.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Prompt {
+    /// `none`: no page may be shown.
+    pub none: bool,
+    /// `login`: the user must sign in again.
+    pub login: bool,
+    /// `consent`: the user must be asked again.
+    pub consent: bool,
+    /// `select_account`: the user must be asked who to go on as.
+    pub select_account: bool,
+}
+
+/// The text is no list of prompts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("prompt is none alone, or some of login, consent and select_account")]
+pub struct InvalidPrompt;
+
+impl Prompt {
+    /// The values that are served.
+    pub const VALUES: [&str; 4] = ["none", "login", "consent", "select_account"];
+}
+
+impl FromStr for Prompt {
+    type Err = InvalidPrompt;
+
+    fn from_str(text: &str) -> Result<Self, InvalidPrompt> {
+        let mut prompt = Self::default();
+        for word in text.split(' ').filter(|word| !word.is_empty()) {
+            match word {
+                "none" => prompt.none = true,
+                "login" => prompt.login = true,
+                "consent" => prompt.consent = true,
+                "select_account" => prompt.select_account = true,
+                _ => return Err(InvalidPrompt),
+            }
+        }
+        let bothers = prompt.login || prompt.consent || prompt.select_account;
+        if prompt.none && bothers { Err(InvalidPrompt) } else { Ok(prompt) }
+    }
+}
+
+/// What an authorization request needs next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// The user signs in, or says who to go on as.
+    SignIn,
+    /// The user agrees.
+    Consent,
+    /// Nothing: the code can be given.
+    Nothing,
+}
+
+/// Whether the user has to be asked before this client is let in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Agreement {
+    /// The client is run by whoever runs this server.
+    Implied,
+    /// The user agreed to this much before.
+    Remembered(Consent),
+    /// The user agreed to just this, just now.
+    Given,
+    /// The user has to be asked each time, or was never asked.
+    Missing,
+}
+
+impl AuthorizationRequest {
+    /// What is to be agreed to.
+    #[must_use]
+    pub fn wanted(&self) -> Consent {
+        Consent { scope: self.scope.clone(), audiences: self.audiences.clone() }
+    }
+
+    /// Decides what comes next for the user of `session`, the browser's live one.
+    #[must_use]
+    pub fn need(&self, session: Option<&SignInSession>, agreement: &Agreement, now: DateTime<Utc>) -> Need {
+        let Some(session) = session else { return Need::SignIn };
+        let age = (now - session.auth_time).to_std().unwrap_or_default();
+        let too_old = self.max_age.is_some_and(|longest| age > longest || longest.is_zero());
+        let somebody_else = self.expected_user.is_some_and(|user| user != session.user);
+        if self.prompt.login || self.prompt.select_account || too_old || somebody_else {
+            return Need::SignIn;
+        }
+        let agreed = match agreement {
+            Agreement::Given => true,
+            Agreement::Implied => !self.prompt.consent,
+            Agreement::Remembered(consent) => !self.prompt.consent && consent.covers(&self.wanted()),
+            Agreement::Missing => false,
+        };
+        if agreed { Need::Nothing } else { Need::Consent }
+    }
+}
+
+/// An authorization code as it is kept: all that its exchange needs to know of the sign-in.
+#[derive(Debug, Clone)]
+pub struct AuthorizationCode {
+    /// `sha256` of the code.
+    pub code_hash: SecretHash,
+    /// The client that it was issued to.
+    pub client_id: ClientId,
+    /// Who signed in.
+    pub user: UserId,
+    /// Where.
+    pub sign_in_session: SignInSessionId,
+    /// Where it was sent.
+    pub redirect_uri: String,
+    /// What its user has to know the source of.
+    pub code_challenge: Option<CodeChallenge>,
+    /// Comes back in the ID token.
+    pub nonce: Option<String>,
+    /// What is granted.
+    pub scope: ScopeSet,
+    /// For which services.
+    pub audiences: Vec<Audience>,
+    /// When the user signed in.
+    pub auth_time: DateTime<Utc>,
+    /// How.
+    pub amr: Vec<String>,
+    /// The authentication context class, if one was reached.
+    pub acr: Option<String>,
+    /// The browser: nearest to what the family's owner will know it by.
+    pub device: Device,
+    /// When it expires.
+    pub expires_at: DateTime<Utc>,
+    /// The family that it gave, once it was used.
+    pub family: Option<FamilyId>,
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,86 @@
+//! The decision about an authorization request, by its table.
+
+use chrono::TimeDelta;
+use uuid::Uuid;
+
+use super::*;
+
+const USER: UserId = UserId(Uuid::from_u128(1));
+
+fn request(change: impl FnOnce(&mut AuthorizationRequest)) -> AuthorizationRequest {
+    let mut request = AuthorizationRequest {
+        client_id: "app".parse().unwrap(),
+        redirect_uri: "https://app.example/cb".to_owned(),
+        scope: "openid profile".parse().unwrap(),
+        audiences: Vec::new(),
+        nonce: None,
+        code_challenge: None,
+        prompt: Prompt::default(),
+        max_age: None,
+        expected_user: None,
+    };
+    change(&mut request);
+    request
+}
+
+fn session(auth_time: DateTime<Utc>) -> SignInSession {
+    SignInSession {
+        id: SignInSessionId(Uuid::nil()),
+        user: USER,
+        auth_time,
+        amr: Vec::new(),
+        acr: None,
+        device: Device::default(),
+        created_at: auth_time,
+        last_used_at: auth_time,
+        expires_at: auth_time + TimeDelta::days(1),
+    }
+}
+
+fn agreed(scope: &str) -> Agreement {
+    Agreement::Remembered(Consent { scope: scope.parse().unwrap(), audiences: Vec::new() })
+}
+
+#[test]
+fn each_request_needs_what_the_table_says() {
+    let signed_in = DateTime::<Utc>::UNIX_EPOCH;
+    let now = signed_in + TimeDelta::seconds(60);
+    let age = |seconds| move |it: &mut AuthorizationRequest| it.max_age = Some(Duration::from_secs(seconds));
+    let prompt = |text: &'static str| move |it: &mut AuthorizationRequest| it.prompt = text.parse().unwrap();
+    let rows: Vec<(AuthorizationRequest, Agreement, Need)> = vec![
+        (request(|_| ()), Agreement::Implied, Need::Nothing),
+        (request(|_| ()), Agreement::Missing, Need::Consent),
+        (request(|_| ()), Agreement::Given, Need::Nothing),
+        (request(|_| ()), agreed("email openid profile"), Need::Nothing),
+        (request(|_| ()), agreed("openid"), Need::Consent),
+        (
+            request(|it| it.audiences = vec!["https://a".parse().unwrap()]),
+            agreed("openid profile"),
+            Need::Consent,
+        ),
+        (request(prompt("login")), Agreement::Implied, Need::SignIn),
+        (request(prompt("select_account")), Agreement::Implied, Need::SignIn),
+        (request(prompt("consent")), Agreement::Implied, Need::Consent),
+        (request(prompt("consent")), agreed("openid profile"), Need::Consent),
+        (request(prompt("consent")), Agreement::Given, Need::Nothing),
+        (request(age(60)), Agreement::Implied, Need::Nothing),
+        (request(age(59)), Agreement::Implied, Need::SignIn),
+        (request(age(0)), Agreement::Implied, Need::SignIn),
+        (request(|it| it.expected_user = Some(USER)), Agreement::Implied, Need::Nothing),
+        (request(|it| it.expected_user = Some(UserId(Uuid::from_u128(2)))), Agreement::Implied, Need::SignIn),
+    ];
+    for (request, agreement, need) in rows {
+        assert_eq!(request.need(None, &agreement, now), Need::SignIn, "{request:?}");
+        let found = request.need(Some(&session(signed_in)), &agreement, now);
+        assert_eq!(found, need, "{request:?} {agreement:?}");
+    }
+}
+
+#[test]
+fn none_stands_alone() {
+    assert!("none".parse::<Prompt>().is_ok());
+    assert!("login consent".parse::<Prompt>().is_ok());
+    for text in ["none login", "create", "LOGIN"] {
+        assert_eq!(text.parse::<Prompt>(), Err(InvalidPrompt), "{text}");
+    }
+}

@@ -1,0 +1,131 @@
+//! Authorization codes: stored as hashes, used once.
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use crate::domain::authorization::AuthorizationCode;
+use crate::domain::family::Device;
+use crate::domain::ids::{FamilyId, SignInSessionId, UserId};
+use crate::domain::secrets::SecretHash;
+use crate::store::row::{from_json, row, to_json};
+use crate::store::{Db, StoreError, Tx, on, within};
+
+macro_rules! columns {
+    () => {
+        "code_hash, client_id, user_id, sign_in_session, redirect_uri, code_challenge, nonce, scope, audiences, \
+         auth_time, amr, acr, user_agent, address, expires_at"
+    };
+}
+
+row! {
+    struct CodeRow {
+        code_hash: Vec<u8>,
+        client_id: String,
+        user_id: Uuid,
+        sign_in_session: Uuid,
+        redirect_uri: String,
+        code_challenge: Option<String>,
+        nonce: Option<String>,
+        scope: String,
+        audiences: String,
+        auth_time: DateTime<Utc>,
+        amr: String,
+        acr: Option<String>,
+        user_agent: Option<String>,
+        address: Option<String>,
+        expires_at: DateTime<Utc>,
+        family_id: Option<Uuid>,
+    }
+}
+
+impl TryFrom<CodeRow> for AuthorizationCode {
+    type Error = StoreError;
+
+    fn try_from(row: CodeRow) -> Result<Self, StoreError> {
+        let corrupt = |what| move || StoreError::corrupt("authorization_codes", row.user_id, what);
+        let challenge = row.code_challenge.as_deref().map(str::parse).transpose();
+        Ok(Self {
+            code_hash: SecretHash::from_stored(&row.code_hash).ok_or_else(corrupt("code_hash"))?,
+            client_id: row.client_id.parse().map_err(|_| corrupt("client_id")())?,
+            user: UserId(row.user_id),
+            sign_in_session: SignInSessionId(row.sign_in_session),
+            redirect_uri: row.redirect_uri,
+            code_challenge: challenge.map_err(|_| corrupt("code_challenge")())?,
+            nonce: row.nonce,
+            scope: row.scope.parse().map_err(|_| corrupt("scope")())?,
+            audiences: from_json(&row.audiences).ok_or_else(corrupt("audiences"))?,
+            auth_time: row.auth_time,
+            amr: from_json(&row.amr).ok_or_else(corrupt("amr"))?,
+            acr: row.acr,
+            device: Device { name: None, user_agent: row.user_agent, address: row.address },
+            expires_at: row.expires_at,
+            family: row.family_id.map(FamilyId),
+        })
+    }
+}
+
+/// Adds a code that nobody used yet.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn insert(tx: &mut Tx, code: &AuthorizationCode) -> Result<(), StoreError> {
+    const SQL: &str = concat!(
+        "INSERT INTO authorization_codes (",
+        columns!(),
+        ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"
+    );
+    within!(tx, conn => sqlx::query(SQL)
+        .bind(code.code_hash.as_bytes())
+        .bind(code.client_id.as_str())
+        .bind(code.user.0)
+        .bind(code.sign_in_session.0)
+        .bind(&code.redirect_uri)
+        .bind(code.code_challenge.as_ref().map(|it| it.as_str().to_owned()))
+        .bind(&code.nonce)
+        .bind(code.scope.to_string())
+        .bind(to_json(&code.audiences))
+        .bind(code.auth_time)
+        .bind(to_json(&code.amr))
+        .bind(&code.acr)
+        .bind(&code.device.user_agent)
+        .bind(&code.device.address)
+        .bind(code.expires_at)
+        .execute(conn).await.map(|_| ()))?;
+    Ok(())
+}
+
+/// Finds a code, used or not.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn find(db: &Db, hash: &SecretHash) -> Result<Option<AuthorizationCode>, StoreError> {
+    const SQL: &str =
+        concat!("SELECT ", columns!(), ", family_id FROM authorization_codes WHERE code_hash = $1");
+    let row: Option<CodeRow> =
+        on!(db, conn => sqlx::query_as(SQL).bind(hash.as_bytes()).fetch_optional(conn).await)?;
+    row.map(AuthorizationCode::try_from).transpose()
+}
+
+/// Uses a code for `family`, in the transaction that adds it: `false` when it was used or deleted before.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn spend(tx: &mut Tx, hash: &SecretHash, family: FamilyId) -> Result<bool, StoreError> {
+    const SQL: &str =
+        "UPDATE authorization_codes SET family_id = $2 WHERE code_hash = $1 AND family_id IS NULL";
+    let done = within!(tx, conn => sqlx::query(SQL).bind(hash.as_bytes()).bind(family.0).execute(conn).await
+        .map(|done| done.rows_affected()))?;
+    Ok(done > 0)
+}
+
+/// Deletes up to `limit` codes that expired before `before`; gives how many.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn delete_some_expired(db: &Db, before: DateTime<Utc>, limit: i64) -> Result<u64, StoreError> {
+    const SQL: &str = "DELETE FROM authorization_codes WHERE code_hash IN \
+         (SELECT code_hash FROM authorization_codes WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";
+    Ok(
+        on!(db, conn => sqlx::query(SQL).bind(before).bind(limit).execute(conn).await.map(|done| done.rows_affected()))?,
+    )
+}

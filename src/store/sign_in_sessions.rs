@@ -1,0 +1,126 @@
+//! Sign-in sessions: the browsers in which users are signed in.
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use crate::domain::family::Device;
+use crate::domain::ids::{SignInSessionId, UserId};
+use crate::domain::secrets::SecretHash;
+use crate::domain::sign_in::SignInSession;
+use crate::store::row::{from_json, row, to_json};
+use crate::store::{Db, StoreError, Tx, on, within};
+
+row! {
+    struct SessionRow {
+        id: Uuid,
+        user_id: Uuid,
+        auth_time: DateTime<Utc>,
+        amr: String,
+        acr: Option<String>,
+        user_agent: Option<String>,
+        address: Option<String>,
+        created_at: DateTime<Utc>,
+        last_used_at: DateTime<Utc>,
+        expires_at: DateTime<Utc>,
+    }
+}
+
+impl TryFrom<SessionRow> for SignInSession {
+    type Error = StoreError;
+
+    fn try_from(row: SessionRow) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: SignInSessionId(row.id),
+            user: UserId(row.user_id),
+            auth_time: row.auth_time,
+            amr: from_json(&row.amr).ok_or_else(|| StoreError::corrupt("sign_in_sessions", row.id, "amr"))?,
+            acr: row.acr,
+            device: Device { name: None, user_agent: row.user_agent, address: row.address },
+            created_at: row.created_at,
+            last_used_at: row.last_used_at,
+            expires_at: row.expires_at,
+        })
+    }
+}
+
+/// Adds a session, within the transaction that touched its user's row.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn insert(tx: &mut Tx, session: &SignInSession, secret: &SecretHash) -> Result<(), StoreError> {
+    const SQL: &str = "INSERT INTO sign_in_sessions \
+         (id, secret_hash, user_id, auth_time, amr, acr, user_agent, address, created_at, last_used_at, expires_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+    within!(tx, conn => sqlx::query(SQL)
+        .bind(session.id.0)
+        .bind(secret.as_bytes())
+        .bind(session.user.0)
+        .bind(session.auth_time)
+        .bind(to_json(&session.amr))
+        .bind(&session.acr)
+        .bind(&session.device.user_agent)
+        .bind(&session.device.address)
+        .bind(session.created_at)
+        .bind(session.last_used_at)
+        .bind(session.expires_at)
+        .execute(conn).await.map(|_| ()))?;
+    Ok(())
+}
+
+/// Finds the session of a cookie's secret, whether it still counts or not.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn find(db: &Db, secret: &SecretHash) -> Result<Option<SignInSession>, StoreError> {
+    const SQL: &str = "SELECT id, user_id, auth_time, amr, acr, user_agent, address, created_at, last_used_at, \
+         expires_at FROM sign_in_sessions WHERE secret_hash = $1";
+    let row: Option<SessionRow> =
+        on!(db, conn => sqlx::query_as(SQL).bind(secret.as_bytes()).fetch_optional(conn).await)?;
+    row.map(SignInSession::try_from).transpose()
+}
+
+/// Notes that a session let its user in. `false` when it has ended meanwhile.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn touch(tx: &mut Tx, id: SignInSessionId, now: DateTime<Utc>) -> Result<bool, StoreError> {
+    const SQL: &str = "UPDATE sign_in_sessions SET last_used_at = $2 WHERE id = $1";
+    let done = within!(tx, conn => sqlx::query(SQL).bind(id.0).bind(now).execute(conn).await
+        .map(|done| done.rows_affected()))?;
+    Ok(done > 0)
+}
+
+/// Ends one session.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn delete(tx: &mut Tx, id: SignInSessionId) -> Result<(), StoreError> {
+    const SQL: &str = "DELETE FROM sign_in_sessions WHERE id = $1";
+    within!(tx, conn => sqlx::query(SQL).bind(id.0).execute(conn).await.map(|_| ()))?;
+    Ok(())
+}
+
+/// Ends a user's sessions, and the codes that they gave and nobody used yet, in the transaction that touched the
+/// user's row.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn delete_of_user(tx: &mut Tx, user: UserId) -> Result<(), StoreError> {
+    const SESSIONS: &str = "DELETE FROM sign_in_sessions WHERE user_id = $1";
+    const CODES: &str = "DELETE FROM authorization_codes WHERE user_id = $1 AND family_id IS NULL";
+    within!(tx, conn => sqlx::query(SESSIONS).bind(user.0).execute(conn).await.map(|_| ()))?;
+    within!(tx, conn => sqlx::query(CODES).bind(user.0).execute(conn).await.map(|_| ()))?;
+    Ok(())
+}
+
+/// Deletes up to `limit` sessions past their expiry; gives how many.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn delete_some_expired(db: &Db, now: DateTime<Utc>, limit: i64) -> Result<u64, StoreError> {
+    const SQL: &str = "DELETE FROM sign_in_sessions WHERE id IN \
+         (SELECT id FROM sign_in_sessions WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";
+    Ok(
+        on!(db, conn => sqlx::query(SQL).bind(now).bind(limit).execute(conn).await.map(|done| done.rows_affected()))?,
+    )
+}
