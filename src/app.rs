@@ -1,5 +1,7 @@
 //! The composition root: settings become an [`App`], which binds, serves and drains.
 
+use std::ffi::OsStr;
+use std::fs;
 use std::future::Future;
 use std::net::{SocketAddr, TcpListener};
 use std::num::NonZeroUsize;
@@ -15,6 +17,8 @@ use tokio::task::JoinHandle;
 use crate::clock::Clock;
 use crate::crypto::passwords::{Passwords, PoolSize};
 use crate::domain::lifetimes::Lifetimes;
+use crate::domain::sign_in::SignInLifetimes;
+use crate::http::pages::{Look, Pages, template_names};
 use crate::http::{self, Web};
 use crate::master_keys;
 use crate::service::clients::Clients;
@@ -32,6 +36,7 @@ pub struct App {
     core: Arc<Core>,
     clock: Clock,
     settings: Settings,
+    pages: Pages,
     listener: TcpListener,
     address: SocketAddr,
 }
@@ -67,12 +72,17 @@ impl App {
         let core = Core {
             issuer: issuer.as_str().parse().context("the issuer")?,
             keys,
+            sign_in: SignInLifetimes {
+                idle: settings.sign_in.idle_ttl,
+                absolute: settings.sign_in.absolute_ttl,
+            },
             passwords: password_pool(&settings)?,
             clients: registered,
             rotations: Rotations::new(db.clone(), settings.database.rotation_lanes),
             db,
         };
-        Ok(Self { core: Arc::new(core), clock, settings, listener, address })
+        let pages = Pages::new(look(&settings)?).context("pages")?;
+        Ok(Self { core: Arc::new(core), clock, settings, pages, listener, address })
     }
 
     /// The services' world: for commands that run beside the server.
@@ -93,10 +103,11 @@ impl App {
     /// When the server cannot run.
     pub async fn serve(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
         let tasks = [self.poll_keys(), self.tidy()];
-        let Self { core, clock, settings, listener, .. } = self;
+        let Self { core, clock, settings, pages, listener, .. } = self;
         let limits = settings.http.clone();
-        let base = base_path(core.issuer.as_str());
         let web = web::Data::new(Web {
+            pages,
+            base: base_path(core.issuer.as_str()),
             core: Arc::clone(&core),
             clock,
             body_limit: limits.body_limit,
@@ -105,10 +116,10 @@ impl App {
             trusted_proxies: limits.trusted_proxies,
         });
         let server = HttpServer::new(move || {
-            let (web, base) = (web.clone(), base.clone());
+            let web = web.clone();
             actix_web::App::new()
                 .wrap(from_fn(http::edge))
-                .configure(move |config| http::configure(config, &web, &base))
+                .configure(move |config| http::configure(config, &web))
         })
         .workers(limits.workers.unwrap_or_else(cores))
         .max_connections(limits.max_connections)
@@ -274,6 +285,38 @@ async fn check_clients(db: &Db, known: &Clients) -> anyhow::Result<()> {
         })?;
     }
     Ok(())
+}
+
+/// Reads the files that an operator has put in the place of the pages' own.
+fn look(settings: &Settings) -> anyhow::Result<Look> {
+    let pages = &settings.pages;
+    let mut templates = Vec::new();
+    for name in template_names() {
+        let Some(path) = pages.templates.as_ref().map(|folder| folder.join(name)) else { break };
+        if path.exists() {
+            let source =
+                fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+            templates.push((name.to_owned(), source));
+        }
+    }
+    let logo = match &pages.logo {
+        None => None,
+        Some(path) => {
+            let media_type = match path.extension().and_then(OsStr::to_str) {
+                Some("svg") => "image/svg+xml",
+                Some("png") => "image/png",
+                Some("webp") => "image/webp",
+                Some("jpg" | "jpeg") => "image/jpeg",
+                Some(_) | None => {
+                    anyhow::bail!("pages.logo: {} is no .svg, .png, .webp or .jpg", path.display())
+                }
+            };
+            let picture = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+            Some((picture, media_type))
+        }
+    };
+    let on_accent = if pages.accent.is_light() { "#000000" } else { "#ffffff" };
+    Ok(Look { name: pages.name.clone(), logo, accent: (pages.accent.to_string(), on_accent), templates })
 }
 
 /// The issuer's path, below which everything is served.

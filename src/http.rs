@@ -1,16 +1,27 @@
 //! The HTTP front door: parse at the edge, call one service, answer at the edge.
 
 mod address;
+mod assets;
+mod authorize;
 mod body;
 mod client_auth;
+mod consent;
+mod cookies;
+mod cors;
 mod edge;
 mod error;
 mod health;
 mod introspect;
+mod language;
+pub(crate) mod pages;
 mod revoke;
 mod sessions;
+mod sign_in;
+mod sign_out;
 mod simple;
 mod token;
+mod userinfo;
+mod visit;
 mod well_known;
 
 use std::future::ready;
@@ -18,11 +29,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::HttpServiceFactory;
+use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{FromRequest, Handler, HttpResponse, Resource, Responder, Route, middleware};
 use ipnet::IpNet;
 
 use crate::clock::Clock;
+use crate::http::pages::Pages;
 use crate::service::Core;
 
 pub(crate) use edge::edge;
@@ -30,6 +43,10 @@ pub(crate) use edge::edge;
 /// What every request handler can ask for.
 #[derive(Debug)]
 pub(crate) struct Web {
+    /// The pages that people see.
+    pub(crate) pages: Pages,
+    /// The issuer's path, below which everything is served; empty for most.
+    pub(crate) base: String,
     /// The services' world.
     pub(crate) core: Arc<Core>,
     /// The time of a request's arrival comes from here.
@@ -44,8 +61,16 @@ pub(crate) struct Web {
     pub(crate) trusted_proxies: Vec<IpNet>,
 }
 
-/// Adds every route, all but the health checks below `base`: the issuer's path, empty for most.
-pub(crate) fn configure(config: &mut ServiceConfig, web: &web::Data<Web>, base: &str) {
+impl Web {
+    /// Whether browsers reach this server by https: cookies are for that alone then.
+    pub(crate) fn is_https(&self) -> bool {
+        self.core.issuer.as_str().starts_with("https://")
+    }
+}
+
+/// Adds every route, all but the health checks below the issuer's path.
+pub(crate) fn configure(config: &mut ServiceConfig, web: &web::Data<Web>) {
+    let base = web.base.as_str();
     config
         .app_data(web.clone())
         .app_data(web::PayloadConfig::new(web.body_limit))
@@ -54,6 +79,7 @@ pub(crate) fn configure(config: &mut ServiceConfig, web: &web::Data<Web>, base: 
     if !base.is_empty() {
         // RFC 8414 §3.1: the well-known part stands before the issuer's path.
         config.service(looked_at(&format!("{}{base}", well_known::METADATA), well_known::metadata));
+        config.service(looked_at(&format!("{}{base}", well_known::OPENID), well_known::metadata));
     }
     config.service(routes(base)).default_service(web::to(not_found));
 }
@@ -70,11 +96,48 @@ fn routes(base: &str) -> impl HttpServiceFactory + use<> {
             [web::get().to(sessions::list), web::delete().to(sessions::end_others)],
         ))
         .service(only("/sessions/{id}", "DELETE", [web::delete().to(sessions::end)]))
-        .service(only("/oauth/token", "POST", [web::post().to(token::token)]))
-        .service(only("/oauth/revoke", "POST", [web::post().to(revoke::revoke)]))
+        .configure(pages_routes)
+        .service(only("/oauth/token", "POST", [web::post().to(token::token)]).wrap(from_fn(cors::by_client)))
+        .service(
+            only("/oauth/revoke", "POST", [web::post().to(revoke::revoke)]).wrap(from_fn(cors::by_client)),
+        )
+        .service(
+            only(
+                "/oauth/userinfo",
+                "GET, HEAD, POST",
+                [web::get(), web::head(), web::post()].map(|route| route.to(userinfo::userinfo)),
+            )
+            .wrap(from_fn(cors::by_client)),
+        )
         .service(only("/oauth/introspect", "POST", [web::post().to(introspect::introspect)]))
         .service(looked_at(well_known::METADATA, well_known::metadata))
+        .service(looked_at(well_known::OPENID, well_known::metadata))
         .service(looked_at(well_known::JWKS, well_known::jwks))
+}
+
+/// Where browsers go.
+fn pages_routes(config: &mut ServiceConfig) {
+    config
+        .service(page("/oauth/authorize", authorize::get, authorize::post))
+        .service(page("/sign-in", sign_in::get, sign_in::post))
+        .service(page("/consent", consent::get, consent::post))
+        .service(page("/oauth/logout", sign_out::get, sign_out::post))
+        .service(only("/sign-out", "POST", [web::post().to(sign_out::confirm)]))
+        .service(looked_at("/assets/style.css", assets::style))
+        .service(looked_at("/assets/submit.js", assets::script))
+        .service(looked_at("/assets/logo", assets::logo));
+}
+
+/// A place that is looked at and sent forms to.
+fn page<G, A, P, B>(path: &str, get: G, post: P) -> Resource
+where
+    G: Handler<A, Output: Responder + 'static>,
+    A: FromRequest + 'static,
+    P: Handler<B, Output: Responder + 'static>,
+    B: FromRequest + 'static,
+{
+    let routes = [web::get().to(get.clone()), web::head().to(get), web::post().to(post)];
+    only(path, "GET, HEAD, POST", routes)
 }
 
 /// A place that is only looked at (RFC 9110 §9.3.2: HEAD is GET without the content).

@@ -2,24 +2,32 @@
 
 pub mod access_token;
 pub mod audit;
+pub mod authorize;
 pub mod client_admin;
 pub mod client_credentials;
 pub mod clients;
+pub mod credentials;
+pub mod exchange_code;
 pub mod failure;
 pub mod grant;
+pub mod id_token;
 pub mod introspect;
 pub mod janitor;
 pub mod keys;
 pub mod login;
+pub(crate) mod new_family;
 pub(crate) mod presented;
 pub mod presenter;
 pub mod refresh;
 pub mod revoke;
 pub mod sessions;
+pub mod sign_in;
 pub mod user_admin;
+pub mod userinfo;
 
 use crate::crypto::passwords::Passwords;
 use crate::domain::audience::Audience;
+use crate::domain::sign_in::SignInLifetimes;
 use crate::service::clients::Clients;
 use crate::service::keys::Keys;
 use crate::store::Db;
@@ -36,6 +44,8 @@ pub struct Core {
     pub rotations: Rotations,
     /// The issuer: `iss` in tokens, and the default audience.
     pub issuer: Audience,
+    /// How long a sign-in at the pages lasts.
+    pub sign_in: SignInLifetimes,
     /// Master and signing keys.
     pub keys: Keys,
     /// The password threads.

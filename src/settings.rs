@@ -6,6 +6,7 @@
 //! once, with its key and origin, and no secret is ever echoed.
 
 mod addresses;
+mod colour;
 mod database_url;
 mod example;
 mod layers;
@@ -30,12 +31,13 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     addresses::{Issuer, Listen},
+    colour::Colour,
     database_url::DatabaseUrl,
     example::env_example,
     layers::{Origin, Origins},
     problem::SettingsError,
     secret::Secret,
-    sections::{Database, Http, Janitor, Keys, Log, LogFormat, Passwords, Tokens},
+    sections::{Database, Http, Janitor, Keys, Log, LogFormat, Pages, Passwords, SignIn, Tokens},
 };
 use self::{layers::Layers, problem::Problem, table::SETTINGS};
 
@@ -62,6 +64,10 @@ pub struct Settings {
     pub master_key_file: Option<PathBuf>,
     /// Lifetimes of tokens and families, where a client has none of its own.
     pub tokens: Tokens,
+    /// How long a sign-in at the pages lasts.
+    pub sign_in: SignIn,
+    /// What the pages look like.
+    pub pages: Pages,
     /// The cost of argon2id and the bounds of its pool.
     pub passwords: Passwords,
     /// Signing keys.

@@ -97,6 +97,7 @@ pub struct SigningKey {
     public: Jwk,
     verifying: DecodingKey,
     header: String,
+    id_token_header: String,
 }
 
 /// Makes a private key (PKCS#8, to be sealed at once).
@@ -139,9 +140,10 @@ impl SigningKey {
         let kid = public.thumbprint(ThumbprintHash::SHA256).map_err(KeyError::new)?;
         public.common.key_id = Some(kid.clone());
         let verifying = DecodingKey::from_jwk(&public).map_err(KeyError::new)?;
-        let header = json!({ "typ": "at+jwt", "alg": algorithm.as_str(), "kid": kid }).to_string();
-        let header = URL_SAFE_NO_PAD.encode(header);
-        Ok(Self { kid, algorithm, pair, public, verifying, header })
+        let header = |typ| json!({ "typ": typ, "alg": algorithm.as_str(), "kid": kid }).to_string();
+        let id_token_header = URL_SAFE_NO_PAD.encode(header("JWT"));
+        let header = URL_SAFE_NO_PAD.encode(header("at+jwt"));
+        Ok(Self { kid, algorithm, pair, public, verifying, header, id_token_header })
     }
 
     /// The key's id.
@@ -195,8 +197,20 @@ impl SigningKey {
     /// # Errors
     /// [`KeyError`] when the library cannot sign.
     pub fn sign(&self, claims: &str) -> Result<String, KeyError> {
-        let mut token = String::with_capacity(self.header.len() + claims.len() * 4 / 3 + 350);
-        token.push_str(&self.header);
+        self.sign_under(&self.header, claims)
+    }
+
+    /// An ID token with these claims: another `typ`, so that it never passes for an access token (RFC 8725 §3.11).
+    ///
+    /// # Errors
+    /// [`KeyError`] when the library cannot sign.
+    pub fn sign_id_token(&self, claims: &str) -> Result<String, KeyError> {
+        self.sign_under(&self.id_token_header, claims)
+    }
+
+    fn sign_under(&self, header: &str, claims: &str) -> Result<String, KeyError> {
+        let mut token = String::with_capacity(header.len() + claims.len() * 4 / 3 + 350);
+        token.push_str(header);
         token.push('.');
         URL_SAFE_NO_PAD.encode_string(claims, &mut token);
         let random = SystemRandom::new();

@@ -38,6 +38,7 @@ pub struct AuthorizationRequest {
 
 /// `prompt` (OpenID Connect Core §3.1.2.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a word that stands in the parameter or does not")]
 pub struct Prompt {
     /// `none`: no page may be shown.
     pub none: bool,

@@ -46,9 +46,17 @@ impl Form {
                 "Send a form, with Content-Type: application/x-www-form-urlencoded.",
             ));
         }
-        let body = read(body)?;
+        Self::parse(&read(body)?)
+    }
+
+    /// Reads a query by the same rules.
+    pub(crate) fn of_query(query: &str) -> Result<Self, Problem> {
+        Self::parse(query.as_bytes())
+    }
+
+    fn parse(text: &[u8]) -> Result<Self, Problem> {
         let mut parameters: Vec<(String, String)> = Vec::new();
-        for (name, value) in form_urlencoded::parse(&body) {
+        for (name, value) in form_urlencoded::parse(text) {
             if value.contains(char::REPLACEMENT_CHARACTER) {
                 return Err(Problem::Malformed("A parameter is not UTF-8."));
             }
@@ -70,6 +78,22 @@ impl Form {
             .iter()
             .filter(move |(other, value)| other == name && !value.is_empty())
             .map(|(_, value)| value.as_str())
+    }
+
+    /// The same parameters as a query.
+    pub(crate) fn to_query(&self) -> String {
+        self.rewritten(|_, value| Some(value.to_owned()))
+    }
+
+    /// The parameters as a query, with the values that `new` gives for name and value; `None` leaves one out.
+    pub(crate) fn rewritten(&self, new: impl Fn(&str, &str) -> Option<String>) -> String {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        for (name, value) in &self.0 {
+            if let Some(value) = new(name, value) {
+                query.append_pair(name, &value);
+            }
+        }
+        query.finish()
     }
 
     /// `scope` and `resource`.

@@ -7,8 +7,10 @@ use actix_web::http::header::AUTHORIZATION;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use crate::domain::ids::ClientId;
 use crate::domain::secrets::ClientSecret;
 use crate::http::body::Form;
+use crate::http::cors;
 use crate::http::error::Problem;
 use crate::service::Failure;
 use crate::service::presenter::Presenter;
@@ -31,7 +33,8 @@ pub(crate) fn presenter(request: &HttpRequest, form: &Form) -> Result<Presenter,
         Some((id, secret)) => (id, Some(secret)),
         None => (posted_id.ok_or(Failure::InvalidClient)?.to_owned(), posted_secret.map(ToOwned::to_owned)),
     };
-    let id = id.parse().map_err(|_| Failure::InvalidClient)?;
+    let id: ClientId = id.parse().map_err(|_| Failure::InvalidClient)?;
+    cors::speaks_for(request, &id);
     Ok(Presenter::Client { id, secret: secret.map(ClientSecret::presented) })
 }
 

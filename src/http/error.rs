@@ -26,6 +26,9 @@ pub(crate) enum Problem {
     /// No access token was sent: the challenge carries no error code (RFC 6750 §3.1).
     #[error("no access token")]
     NoToken,
+    /// What an authorization request asks for cannot be had.
+    #[error("unmet: {0:?}")]
+    Unmet(Unmet),
     /// The service said no.
     #[error(transparent)]
     Service(#[from] Failure),
@@ -37,6 +40,24 @@ pub(crate) enum Problem {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         Self::Service(error.into())
+    }
+}
+
+/// Why an authorization request gets no code (RFC 6749 §4.1.2.1, OpenID Connect Core §3.1.2.6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unmet {
+    AccessDenied,
+    LoginRequired,
+    ConsentRequired,
+    UnsupportedResponseType,
+    RequestNotSupported,
+    RequestUriNotSupported,
+    RegistrationNotSupported,
+}
+
+impl From<Unmet> for Problem {
+    fn from(unmet: Unmet) -> Self {
+        Self::Unmet(unmet)
     }
 }
 
@@ -114,8 +135,30 @@ fn answer(problem: &Problem, face: Face) -> Answer {
         )
         .with_challenge(r#"Bearer realm="heirloom""#),
         Problem::Deadline => unavailable(TRY_AGAIN),
+        Problem::Unmet(unmet) => answer_unmet(*unmet),
         Problem::Service(failure) => answer_failure(failure, face),
     }
+}
+
+fn answer_unmet(unmet: Unmet) -> Answer {
+    let (code, description) = match unmet {
+        Unmet::AccessDenied => ("access_denied", "The user did not agree."),
+        Unmet::LoginRequired => ("login_required", "The user has to sign in."),
+        Unmet::ConsentRequired => ("consent_required", "The user has to agree."),
+        Unmet::UnsupportedResponseType => ("unsupported_response_type", "The response type must be code."),
+        Unmet::RequestNotSupported => ("request_not_supported", "Request objects are not supported."),
+        Unmet::RequestUriNotSupported => ("request_uri_not_supported", "Request URIs are not supported."),
+        Unmet::RegistrationNotSupported => {
+            ("registration_not_supported", "Registration within a request is not supported.")
+        }
+    };
+    Answer::new(StatusCode::BAD_REQUEST, code, description)
+}
+
+/// A problem's OAuth code and description, for a redirect back to the client.
+pub(crate) fn code(problem: &Problem) -> (&'static str, &'static str) {
+    let answer = answer(problem, Face::Standard);
+    (answer.code, answer.description)
 }
 
 fn answer_failure(failure: &Failure, face: Face) -> Answer {
@@ -147,6 +190,12 @@ fn answer_failure(failure: &Failure, face: Face) -> Answer {
                     r#"Bearer realm="heirloom", error="invalid_token", error_description="The access token is invalid or expired.""#,
                 )
         }
+        Failure::InsufficientScope => Answer::new(
+            StatusCode::FORBIDDEN,
+            "insufficient_scope",
+            "The access token lacks the scope for this.",
+        )
+        .with_challenge(r#"Bearer realm="heirloom", error="insufficient_scope", scope="openid""#),
         Failure::UnsupportedTokenType => {
             Answer::new(BAD, "unsupported_token_type", "This access token cannot be revoked; it expires by itself.")
         }
@@ -220,8 +269,13 @@ pub(crate) fn causes(error: &actix_web::Error) -> String {
     let problem =
         error.as_error::<Simple>().map(|it| &it.0).or_else(|| error.as_error::<Standard>().map(|it| &it.0));
     let Some(problem) = problem else { return error.to_string() };
-    let mut text = problem.to_string();
-    let mut cause = std::error::Error::source(problem);
+    chain(problem)
+}
+
+/// An error with its causes.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
     while let Some(error) = cause {
         text.push_str(": ");
         text.push_str(&error.to_string());

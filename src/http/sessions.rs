@@ -48,7 +48,7 @@ pub(crate) async fn end_others(
 }
 
 /// RFC 6750 §2.1.
-fn bearer(request: &HttpRequest) -> Result<&str, Problem> {
+pub(super) fn bearer(request: &HttpRequest) -> Result<&str, Problem> {
     let header = request.headers().get(AUTHORIZATION).ok_or(Problem::NoToken)?;
     let (scheme, token) =
         header.to_str().ok().and_then(|value| value.split_once(' ')).ok_or(Problem::NoToken)?;

@@ -12,6 +12,7 @@ use crate::http::body::{self, Body, OneOrMany};
 use crate::http::edge::Arrival;
 use crate::http::error::{Problem, Simple};
 use crate::http::{Web, address};
+use crate::service::credentials::Credentials;
 use crate::service::grant::{TokenSet, Wanted};
 use crate::service::login::Login;
 use crate::service::presenter::Presenter;
@@ -43,8 +44,10 @@ pub(crate) async fn login(
         "Send {\"username\": …, \"password\": …}, and if you like client_id, scope, resource, device.";
     let body: LoginBody = body::json(&request, body, SHAPE)?;
     let login = Login {
-        username: body.username.parse().ok(),
-        password: Password::new(body.password).ok(),
+        credentials: Credentials {
+            username: body.username.parse().ok(),
+            password: Password::new(body.password).ok(),
+        },
         presenter: first_party(body.client_id.as_deref())?,
         wanted: body::wanted(body.scope.as_deref(), body.resource.iter())?,
         device: Device {
@@ -109,10 +112,16 @@ struct TokenAnswer<'a> {
     refresh_token: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     refresh_expires_in: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id_token: Option<&'a str>,
     scope: &'a ScopeSet,
 }
 
-pub(super) fn tokens(tokens: &TokenSet) -> HttpResponse {
+fn tokens(tokens: &TokenSet) -> HttpResponse {
+    tokens_beside(tokens, None)
+}
+
+pub(super) fn tokens_beside(tokens: &TokenSet, id_token: Option<&str>) -> HttpResponse {
     let refresh = tokens.refresh.as_ref();
     HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(TokenAnswer {
         access_token: &tokens.access_token,
@@ -120,6 +129,7 @@ pub(super) fn tokens(tokens: &TokenSet) -> HttpResponse {
         expires_in: tokens.expires_in,
         refresh_token: refresh.map(|(token, _)| token.as_str()),
         refresh_expires_in: refresh.map(|(_, expires_in)| *expires_in),
+        id_token,
         scope: &tokens.scope,
     })
 }
@@ -132,7 +142,7 @@ fn device_name(name: String) -> Result<String, Problem> {
     }
 }
 
-fn user_agent(request: &HttpRequest) -> Option<String> {
+pub(super) fn user_agent(request: &HttpRequest) -> Option<String> {
     let value = request.headers().get(USER_AGENT)?.to_str().ok()?;
     Some(value.chars().take(LONGEST_USER_AGENT).collect())
 }

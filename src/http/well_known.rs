@@ -1,38 +1,79 @@
 //! What the server tells about itself.
 
-use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
+use std::iter;
+
+use actix_web::http::header::{
+    ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH,
+};
 use actix_web::{HttpRequest, HttpResponse, web};
 use aws_lc_rs::digest;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, Utc};
 use serde_json::json;
 
+use crate::domain::authorization::Prompt;
 use crate::domain::client::GrantType;
+use crate::domain::pkce;
 use crate::http::edge::Arrival;
-use crate::http::{Web, client_auth, token};
+use crate::http::{Web, authorize, client_auth, language, token, userinfo};
+use crate::service::keys::KeySet;
+use crate::service::userinfo as userinfo_service;
 
 /// RFC 8414 §3.
 pub(crate) const METADATA: &str = "/.well-known/oauth-authorization-server";
+/// OpenID Connect Discovery §4.
+pub(crate) const OPENID: &str = "/.well-known/openid-configuration";
 /// RFC 7517 §5.
 pub(crate) const JWKS: &str = "/.well-known/jwks.json";
 
-/// `GET /.well-known/oauth-authorization-server`
-pub(crate) async fn metadata(web: web::Data<Web>) -> HttpResponse {
+/// `GET /.well-known/oauth-authorization-server` and `GET /.well-known/openid-configuration`: the same for both, as
+/// each may say what the other defines. Every site may read it.
+pub(crate) async fn metadata(web: web::Data<Web>, Arrival(now): Arrival) -> HttpResponse {
     let issuer = web.core.issuer.as_str();
+    let algorithms = web.core.keys.with_signing_keys(|keys| signing_algorithms(keys, now));
     let secret_methods = client_auth::METHODS.iter().filter(|method| **method != "none").collect::<Vec<_>>();
-    HttpResponse::Ok().insert_header((CACHE_CONTROL, "public, max-age=300")).json(json!({
+    let claims: Vec<&str> = iter::once("sub").chain(userinfo::CLAIMS).collect();
+    let content = json!({
         "issuer": issuer,
+        "authorization_endpoint": format!("{issuer}/oauth/authorize"),
         "token_endpoint": format!("{issuer}/oauth/token"),
         "revocation_endpoint": format!("{issuer}/oauth/revoke"),
         "introspection_endpoint": format!("{issuer}/oauth/introspect"),
         "jwks_uri": format!("{issuer}{JWKS}"),
-        // Required by RFC 8414 §2; there is no authorization endpoint yet, so no response type either.
-        "response_types_supported": [],
+        "userinfo_endpoint": format!("{issuer}/oauth/userinfo"),
+        "end_session_endpoint": format!("{issuer}/oauth/logout"),
+        "response_types_supported": ["code"],
+        "response_modes_supported": authorize::MODES,
+        "code_challenge_methods_supported": pkce::METHODS,
+        "authorization_response_iss_parameter_supported": true,
+        "prompt_values_supported": Prompt::VALUES,
+        "scopes_supported": userinfo_service::SCOPES,
+        "claims_supported": claims,
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": algorithms,
+        "ui_locales_supported": language::LANGUAGES,
+        "claims_parameter_supported": false,
+        "request_parameter_supported": false,
+        // OpenID Connect Discovery §3: true where nothing is said.
+        "request_uri_parameter_supported": false,
         "grant_types_supported": token::GRANTS.map(GrantType::as_str),
         "token_endpoint_auth_methods_supported": client_auth::METHODS,
         "revocation_endpoint_auth_methods_supported": client_auth::METHODS,
         "introspection_endpoint_auth_methods_supported": secret_methods,
-    }))
+    });
+    HttpResponse::Ok()
+        .insert_header((CACHE_CONTROL, "public, max-age=300"))
+        .insert_header((ACCESS_CONTROL_ALLOW_ORIGIN, "*"))
+        .json(content)
+}
+
+/// What a client may meet in an ID token: the algorithms of the keys that are published.
+fn signing_algorithms(keys: &KeySet, now: DateTime<Utc>) -> Vec<&'static str> {
+    let mut algorithms: Vec<&str> = keys.published(now).map(|key| key.algorithm().as_str()).collect();
+    algorithms.sort_unstable();
+    algorithms.dedup();
+    algorithms
 }
 
 /// `GET /.well-known/jwks.json`
@@ -45,11 +86,13 @@ pub(crate) async fn jwks(web: web::Data<Web>, request: HttpRequest, Arrival(now)
     if is_known(&request, &etag) {
         return HttpResponse::NotModified()
             .insert_header((CACHE_CONTROL, max_age))
+            .insert_header((ACCESS_CONTROL_ALLOW_ORIGIN, "*"))
             .insert_header((ETAG, etag))
             .finish();
     }
     HttpResponse::Ok()
         .insert_header((CACHE_CONTROL, max_age))
+        .insert_header((ACCESS_CONTROL_ALLOW_ORIGIN, "*"))
         .insert_header((ETAG, etag))
         .insert_header((CONTENT_TYPE, "application/jwk-set+json"))
         .body(body)

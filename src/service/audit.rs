@@ -5,7 +5,7 @@
 
 use std::fmt::Display;
 
-use crate::domain::ids::{ClientId, FamilyId, UserId};
+use crate::domain::ids::{ClientId, FamilyId, SignInSessionId, UserId};
 use crate::domain::refusal::EndReason;
 
 /// A family began.
@@ -16,6 +16,26 @@ pub(crate) fn login(family: FamilyId, user: UserId, client: &ClientId) {
 /// A login was refused. No name is logged: people type their passwords there.
 pub(crate) fn login_refused(client: &ClientId) {
     tracing::info!(target: "audit", event = "login_refused", %client);
+}
+
+/// A browser was signed in.
+pub(crate) fn signed_in(session: SignInSessionId, user: UserId) {
+    tracing::info!(target: "audit", event = "signed_in", %session, %user);
+}
+
+/// A sign-in was refused. No name is logged: people type their passwords there.
+pub(crate) fn sign_in_refused() {
+    tracing::info!(target: "audit", event = "sign_in_refused");
+}
+
+/// A browser was signed out.
+pub(crate) fn signed_out(session: SignInSessionId, user: UserId) {
+    tracing::info!(target: "audit", event = "signed_out", %session, %user);
+}
+
+/// A user agreed to what a client asked for.
+pub(crate) fn consented(user: UserId, client: &ClientId) {
+    tracing::info!(target: "audit", event = "consented", %user, %client);
 }
 
 /// A family was ended.

@@ -1,6 +1,6 @@
 //! The clients, remembered for a moment: a refresh must not ask the database about its client each time.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -8,6 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::domain::client::{Client, GrantType};
 use crate::domain::ids::ClientId;
 use crate::domain::lifetimes::{InvalidLifetimes, Lifetimes};
+use crate::domain::redirect_uri;
 use crate::service::Failure;
 use crate::store::{Db, StoreError, clients};
 
@@ -38,19 +39,26 @@ struct Remembered {
     known: Arc<KnownClient>,
 }
 
+#[derive(Debug, Clone)]
+struct Sites {
+    at: DateTime<Utc>,
+    origins: Arc<HashSet<String>>,
+}
+
 /// A cache in front of the clients' table.
 #[derive(Debug)]
 pub struct Clients {
     db: Db,
     defaults: Lifetimes,
     remembered: RwLock<HashMap<ClientId, Remembered>>,
+    sites: RwLock<Option<Sites>>,
 }
 
 impl Clients {
     /// A cache that knows nothing yet.
     #[must_use]
     pub fn new(db: Db, defaults: Lifetimes) -> Self {
-        Self { db, defaults, remembered: RwLock::default() }
+        Self { db, defaults, remembered: RwLock::default(), sites: RwLock::default() }
     }
 
     /// The lifetimes of a client that sets none of its own.
@@ -80,6 +88,25 @@ impl Clients {
             remembered.insert(id.clone(), Remembered { at: now, known: Arc::clone(&known) });
         }
         Ok(known)
+    }
+
+    /// The origins of every client's redirect URIs: the sites whose scripts are a client's.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn sites(&self, now: DateTime<Utc>) -> Result<Arc<HashSet<String>>, StoreError> {
+        let remembered = self.sites.read().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(Sites { at, origins }) = remembered
+            && (now - at).abs() < REMEMBERED
+        {
+            return Ok(origins);
+        }
+        let clients = clients::list(&self.db).await?;
+        let uris = clients.iter().flat_map(|client| &client.redirect_uris);
+        let origins = Arc::new(uris.filter_map(|uri| redirect_uri::source_of(uri)).collect::<HashSet<_>>());
+        *self.sites.write().unwrap_or_else(PoisonError::into_inner) =
+            Some(Sites { at: now, origins: Arc::clone(&origins) });
+        Ok(origins)
     }
 
     /// Checks a client's lifetimes against the settings.

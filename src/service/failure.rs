@@ -27,6 +27,9 @@ pub enum Failure {
     /// The access token is not good for this (RFC 6750 §3.1).
     #[error("the access token is not good for this")]
     InvalidToken,
+    /// The access token is good, but lacks the scope (RFC 6750 §3.1).
+    #[error("the access token lacks the scope")]
+    InsufficientScope,
     /// The token's kind cannot be revoked (RFC 7009 §2.2.1).
     #[error("tokens of this kind cannot be revoked")]
     UnsupportedTokenType,

@@ -156,6 +156,20 @@ impl Keys {
         Ok(signer.sign(claims)?)
     }
 
+    /// An ID token of the claims that `make` gives for the algorithm that signs.
+    ///
+    /// # Errors
+    /// [`Failure::NoSigningKey`], [`Failure::Key`].
+    pub fn sign_id_token(
+        &self,
+        make: impl FnOnce(SigningAlgorithm) -> String,
+        now: DateTime<Utc>,
+    ) -> Result<String, Failure> {
+        let current = self.current();
+        let signer = current.signing.signer(now).ok_or(Failure::NoSigningKey)?;
+        Ok(signer.sign_id_token(&make(signer.algorithm()))?)
+    }
+
     fn current(&self) -> Arc<Current> {
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }

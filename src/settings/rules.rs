@@ -85,11 +85,13 @@ fn durations(settings: &Settings) -> Vec<(&'static str, Duration, RangeInclusive
     const DAY: Duration = Duration::from_hours(24);
     // Ten years: far from what a time in the database can hold.
     const LONGEST: Duration = Duration::from_hours(24 * 3650);
-    let Settings { tokens, keys, http, database, janitor, .. } = settings;
+    let Settings { tokens, sign_in, keys, http, database, janitor, .. } = settings;
     vec![
         ("tokens.access_ttl", tokens.access_ttl, SECOND..=DAY),
         ("tokens.idle_ttl", tokens.idle_ttl, SECOND..=LONGEST),
         ("tokens.absolute_ttl", tokens.absolute_ttl, SECOND..=LONGEST),
+        ("sign_in.idle_ttl", sign_in.idle_ttl, SECOND..=LONGEST),
+        ("sign_in.absolute_ttl", sign_in.absolute_ttl, SECOND..=LONGEST),
         ("keys.publish_ahead", keys.publish_ahead, MOMENT..=30 * DAY),
         ("keys.poll_every", keys.poll_every, MOMENT..=DAY),
         ("http.request_timeout", http.request_timeout, MOMENT..=DAY),
@@ -103,10 +105,11 @@ fn durations(settings: &Settings) -> Vec<(&'static str, Duration, RangeInclusive
 
 /// Whether it holds, the key to change, and what is expected in view of another key.
 fn conflicts(settings: &Settings) -> Vec<(bool, &'static str, &'static str, &'static str)> {
-    let Settings { tokens, passwords, keys, .. } = settings;
+    let Settings { tokens, sign_in, passwords, keys, .. } = settings;
     vec![
         (tokens.leeway <= tokens.access_ttl / 2, "tokens.leeway", "at most half of", "tokens.access_ttl"),
         (tokens.idle_ttl <= tokens.absolute_ttl, "tokens.idle_ttl", "at most", "tokens.absolute_ttl"),
+        (sign_in.idle_ttl <= sign_in.absolute_ttl, "sign_in.idle_ttl", "at most", "sign_in.absolute_ttl"),
         (
             u64::from(passwords.memory_kib) >= 8 * u64::from(passwords.parallelism),
             "passwords.memory_kib",

@@ -1,10 +1,12 @@
 //! The sections of the settings, one struct each. Their bounds are in `rules.rs`, their defaults in `table.rs`.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use super::colour::Colour;
 use super::text;
 use crate::crypto::signing_key::SigningAlgorithm;
 
@@ -24,6 +26,35 @@ pub struct Tokens {
     /// How long the refresh token before the current one may honestly come back; zero is strict mode.
     #[serde(with = "text::duration")]
     pub leeway: Duration,
+}
+
+/// How long a browser stays signed in.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct SignIn {
+    /// From its last use for an app to its end.
+    #[serde(with = "text::duration")]
+    pub idle_ttl: Duration,
+    /// From the sign-in to its end, however often it is used.
+    #[serde(with = "text::duration")]
+    pub absolute_ttl: Duration,
+}
+
+/// What the pages look like.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pages {
+    /// What people know this server's owner by.
+    pub name: String,
+    /// A picture above it: a file in SVG, PNG, WebP or JPEG.
+    #[serde(default)]
+    pub logo: Option<PathBuf>,
+    /// The colour of buttons and links.
+    #[serde(with = "text")]
+    pub accent: Colour,
+    /// A folder whose files stand in for the built-in templates of the same name.
+    #[serde(default)]
+    pub templates: Option<PathBuf>,
 }
 
 /// The cost of argon2id (RFC 9106) and the bounds of the pool that computes it.

@@ -2,7 +2,10 @@
 
 use self::{
     Default::{Text, Unset},
-    Kind::{Algorithm, Database, Duration, Filter, Format, Issuer, Listen, Networks, Number, Path, Secret},
+    Kind::{
+        Algorithm, Colour, Database, Duration, Filter, Format, Issuer, Listen, Networks, Number, Path,
+        Secret, Words,
+    },
 };
 
 /// What every part of this module knows of a setting.
@@ -37,6 +40,7 @@ impl Default {
 #[derive(Clone, Copy)]
 pub(super) enum Kind {
     Algorithm,
+    Colour,
     Database,
     Duration,
     Filter,
@@ -47,12 +51,14 @@ pub(super) enum Kind {
     Number,
     Path,
     Secret,
+    Words,
 }
 
 impl Kind {
     /// What would be right, to end a sentence with.
     pub(super) fn expected(self) -> &'static str {
         match self {
+            Colour => "a colour such as #0b57d0",
             Algorithm => "ES256, EdDSA or RS256",
             Database => {
                 "sqlite:PATH, sqlite::memory: or postgres://USER:PASSWORD@HOST/NAME, \
@@ -69,7 +75,7 @@ impl Kind {
             Networks => "networks or addresses with commas between them such as 10.0.0.0/8,192.0.2.7",
             Number => "a whole number",
             Path => "a path",
-            Secret => "text",
+            Secret | Words => "text",
         }
     }
 
@@ -77,7 +83,8 @@ impl Kind {
     pub(super) fn is_secret(self) -> bool {
         match self {
             Database | Secret => true,
-            Algorithm | Duration | Filter | Format | Issuer | Listen | Networks | Number | Path => false,
+            Algorithm | Colour | Duration | Filter | Format | Issuer | Listen | Networks | Number | Path
+            | Words => false,
         }
     }
 }
@@ -161,6 +168,32 @@ pub(super) static SETTINGS: &[Setting] = &[
         Text("30s"),
         Duration,
         "How long a spent refresh token may be retried, at most half of access_ttl; 0s is strict.",
+    ),
+    Setting::new(
+        "sign_in.idle_ttl",
+        Text("1d"),
+        Duration,
+        "How long a browser stays signed in without being used.",
+    ),
+    Setting::new(
+        "sign_in.absolute_ttl",
+        Text("14d"),
+        Duration,
+        "How long a browser stays signed in at most.",
+    ),
+    Setting::new("pages.name", Text("Heirloom"), Words, "What the pages call this server."),
+    Setting::new(
+        "pages.logo",
+        Unset("the name alone"),
+        Path,
+        "A picture for the pages: .svg, .png, .webp or .jpg.",
+    ),
+    Setting::new("pages.accent", Text("#0b57d0"), Colour, "The colour of buttons and links."),
+    Setting::new(
+        "pages.templates",
+        Unset("the built-in ones"),
+        Path,
+        "A folder whose files stand in for the built-in templates of the same name.",
     ),
     Setting::new("passwords.memory_kib", Text("19456"), Number, "Memory of one argon2id hash in KiB."),
     Setting::new("passwords.iterations", Text("2"), Number, "Passes of argon2id over that memory."),

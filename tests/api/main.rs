@@ -12,13 +12,19 @@
 )]
 
 mod admin;
+mod authorize;
+mod authorize_refused;
 mod boundaries;
+mod browser;
 mod clients;
+mod code;
 mod database;
 mod harness;
 mod health;
 mod keys;
 mod login;
+mod openid;
+mod pages;
 mod races;
 mod recovery;
 mod refused;

@@ -118,8 +118,23 @@ both_stores! {
             "revocation_endpoint": at("/oauth/revoke"),
             "introspection_endpoint": at("/oauth/introspect"),
             "jwks_uri": at("/.well-known/jwks.json"),
-            "response_types_supported": [],
-            "grant_types_supported": ["refresh_token", "client_credentials"],
+            "authorization_endpoint": at("/oauth/authorize"),
+            "userinfo_endpoint": at("/oauth/userinfo"),
+            "end_session_endpoint": at("/oauth/logout"),
+            "response_types_supported": ["code"],
+            "response_modes_supported": ["query", "fragment", "form_post"],
+            "code_challenge_methods_supported": ["S256"],
+            "authorization_response_iss_parameter_supported": true,
+            "prompt_values_supported": ["none", "login", "consent", "select_account"],
+            "scopes_supported": ["openid", "profile", "email", "roles", "offline_access"],
+            "claims_supported": ["sub", "preferred_username", "email", "email_verified", "roles"],
+            "subject_types_supported": ["public"],
+            "id_token_signing_alg_values_supported": ["ES256"],
+            "ui_locales_supported": ["en", "de"],
+            "claims_parameter_supported": false,
+            "request_parameter_supported": false,
+            "request_uri_parameter_supported": false,
+            "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials"],
             "token_endpoint_auth_methods_supported": ["none", "client_secret_basic", "client_secret_post"],
             "revocation_endpoint_auth_methods_supported": ["none", "client_secret_basic", "client_secret_post"],
             "introspection_endpoint_auth_methods_supported": secret,
@@ -135,7 +150,8 @@ both_stores! {
         let tokens = app.post("/tenant/login", &body).await.tokens();
         assert_eq!(tokens.claims()["iss"], "https://login.example.com/tenant");
         assert_eq!(app.get("/tenant/sessions", &tokens.access).await.status, 200);
-        for place in ["/tenant/.well-known/oauth-authorization-server", "/.well-known/oauth-authorization-server/tenant"] {
+        for place in ["/tenant/.well-known/oauth-authorization-server", "/.well-known/oauth-authorization-server/tenant",
+            "/tenant/.well-known/openid-configuration", "/.well-known/openid-configuration/tenant"] {
             let metadata = app.send(app.http.get(app.at(place))).await;
             assert_eq!(metadata.json["token_endpoint"], "https://login.example.com/tenant/oauth/token", "{place}");
         }

@@ -29,7 +29,13 @@ fn the_table_has_every_field_and_nothing_else() {
 
 #[test]
 fn every_setting_can_be_set_by_its_variable() {
-    let samples = [("issuer", "https://id.test"), ("master_key", "key"), ("master_key_file", "key")];
+    let samples = [
+        ("issuer", "https://id.test"),
+        ("master_key", "key"),
+        ("master_key_file", "key"),
+        ("pages.logo", "logo.svg"),
+        ("pages.templates", "pages"),
+    ];
     for setting in SETTINGS {
         let sample = samples.iter().find(|(key, _)| *key == setting.key).map(|(_, sample)| *sample);
         let number = setting.key.ends_with("threads") || setting.key.ends_with("workers");

@@ -1,0 +1,21 @@
+//! What the pages link to.
+
+use actix_web::{HttpResponse, web};
+
+use crate::http::pages::File;
+use crate::http::{Web, error};
+
+/// `GET /assets/style.css`
+pub(crate) async fn style(web: web::Data<Web>) -> HttpResponse {
+    web.pages.style.answer()
+}
+
+/// `GET /assets/submit.js`
+pub(crate) async fn script(web: web::Data<Web>) -> HttpResponse {
+    web.pages.script.answer()
+}
+
+/// `GET /assets/logo`
+pub(crate) async fn logo(web: web::Data<Web>) -> HttpResponse {
+    web.pages.logo.as_ref().map_or_else(error::not_found, File::answer)
+}

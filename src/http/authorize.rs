@@ -1,0 +1,89 @@
+//! `/oauth/authorize` (RFC 6749 §3.1, OpenID Connect Core §3.1.2).
+//!
+//! Nothing is remembered between the pages: each of them carries the client's request in its own address and reads it
+//! again, so that a browser's back button, a second tab and a restarted server change nothing.
+
+mod back;
+mod request;
+
+use actix_web::http::header::LOCATION;
+use actix_web::{HttpRequest, HttpResponse, web};
+
+use crate::domain::authorization::Need;
+use crate::http::Web;
+use crate::http::body::{Body, Form};
+use crate::http::edge::Arrival;
+use crate::http::error::Unmet;
+use crate::http::visit::Visit;
+use crate::service::authorize;
+
+pub(crate) use back::{MODES, PageError, Stop};
+pub(crate) use request::{Asked, Met};
+
+/// `GET /oauth/authorize`
+pub(crate) async fn get(web: web::Data<Web>, request: HttpRequest, Arrival(now): Arrival) -> HttpResponse {
+    let visit = Visit::new(web, &request, now);
+    let answer = async {
+        let form = Form::of_query(request.query_string())?;
+        let asked = request::read(&visit, form).await?;
+        go_on(&visit, &asked).await
+    };
+    match answer.await {
+        Ok(response) => response,
+        Err(stop) => stop.answer(&visit),
+    }
+}
+
+/// `POST /oauth/authorize`: a browser that posts here from another site leaves the `Lax` session cookie at home, so it
+/// is sent to ask for the same by GET.
+pub(crate) async fn post(
+    web: web::Data<Web>,
+    request: HttpRequest,
+    Arrival(now): Arrival,
+    body: Body,
+) -> HttpResponse {
+    let visit = Visit::new(web, &request, now);
+    match Form::read(&request, body) {
+        Ok(form) => see_other(&visit.at("/oauth/authorize", &form.to_query())),
+        Err(problem) => Stop::from(problem).answer(&visit),
+    }
+}
+
+/// Goes on with a request that was read: to a page, or back to the client.
+pub(crate) async fn go_on(visit: &Visit, asked: &Asked) -> Result<HttpResponse, Stop> {
+    let session = visit.session().await?;
+    let need =
+        authorize::need(visit.core(), &asked.known.client, &asked.request, session.as_ref(), visit.now).await;
+    let need = need.map_err(|failure| asked.back.refuse(failure))?;
+    match (need, session) {
+        (Need::Nothing, Some(session)) => {
+            let code = authorize::issue_code(visit.core(), &asked.request, &session, visit.now).await;
+            match code.map_err(|failure| asked.back.refuse(failure))? {
+                Some(code) => Ok(asked.back.answer(visit, &[("code", code.expose())])),
+                // The session ended while we looked.
+                None => Ok(see_other(&visit.at("/oauth/authorize", &asked.query))),
+            }
+        }
+        (Need::Consent, Some(_)) if asked.request.prompt.none => {
+            Err(asked.back.refuse(Unmet::ConsentRequired))
+        }
+        (Need::Consent, Some(_)) => Ok(see_other(&visit.at("/consent", &asked.query))),
+        (Need::SignIn, _) | (_, None) if asked.request.prompt.none => {
+            Err(asked.back.refuse(Unmet::LoginRequired))
+        }
+        (Need::SignIn, _) | (_, None) => Ok(see_other(&visit.at("/sign-in", &asked.query))),
+    }
+}
+
+/// RFC 9700 §4.12: after a form with a password, 303 and nothing else, or the browser would post it on.
+pub(crate) fn see_other(place: &str) -> HttpResponse {
+    HttpResponse::SeeOther()
+        .insert_header((LOCATION, place))
+        .insert_header(("Cache-Control", "no-store"))
+        .finish()
+}
+
+/// Reads the client's request that a page carries in its address.
+pub(crate) async fn read(visit: &Visit, request: &HttpRequest) -> Result<Asked, Stop> {
+    request::read(visit, Form::of_query(request.query_string())?).await
+}

@@ -1,0 +1,213 @@
+//! Reading an authorization request: first whom it comes from and where the answer goes, then everything else.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::domain::audience::Audience;
+use crate::domain::authorization::{AuthorizationRequest, Prompt};
+use crate::domain::client::{GrantType, Party};
+use crate::domain::ids::{ClientId, UserId};
+use crate::domain::pkce::{self, CodeChallenge};
+use crate::domain::redirect_uri;
+use crate::http::authorize::back::{Back, PageError, ResponseMode, Stop};
+use crate::http::body::Form;
+use crate::http::error::{Problem, Unmet};
+use crate::http::visit::Visit;
+use crate::service::Failure;
+use crate::service::clients::KnownClient;
+use crate::service::id_token;
+
+/// `state` and `nonce` come back as they were; nobody needs longer ones.
+const LONGEST: usize = 2048;
+
+/// A request that was read.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    /// Its client.
+    pub(crate) known: Arc<KnownClient>,
+    /// What it asks for.
+    pub(crate) request: AuthorizationRequest,
+    /// Where the answer goes.
+    pub(crate) back: Back,
+    /// The request as the next page's address carries it.
+    pub(crate) query: String,
+    /// All of its parameters.
+    form: Form,
+}
+
+/// Reads a request.
+///
+/// # Errors
+/// [`Stop::Page`] until client and redirect URI are trusted, [`Stop::Redirect`] afterwards.
+pub(crate) async fn read(visit: &Visit, form: Form) -> Result<Asked, Stop> {
+    let (known, back) = trust(visit, &form).await?;
+    match content(visit, &form, &known, &back) {
+        Ok(request) => Ok(Asked { known, request, back, query: form.to_query(), form }),
+        Err(problem) => Err(back.refuse(problem)),
+    }
+}
+
+/// RFC 6749 §3.1.2.4: the browser is sent nowhere before the client is known and the redirect URI is one of its own.
+async fn trust(visit: &Visit, form: &Form) -> Result<(Arc<KnownClient>, Back), Stop> {
+    let id = form.get("client_id").ok_or(PageError::Malformed("The parameter client_id is missing."))?;
+    let id: ClientId = id.parse().map_err(|_| PageError::UnknownClient)?;
+    let known = match visit.core().clients.find(&id, visit.now).await {
+        Err(Failure::InvalidClient) => return Err(PageError::UnknownClient.into()),
+        known => known?,
+    };
+    let uri = form.get("redirect_uri");
+    let uri = uri.ok_or(PageError::Malformed("The parameter redirect_uri is missing."))?;
+    if !redirect_uri::is_registered(uri, &known.client.redirect_uris) {
+        return Err(PageError::RedirectUri.into());
+    }
+    let back = Back {
+        redirect_uri: uri.to_owned(),
+        // A response mode that is none of ours is refused below: in the default one.
+        mode: ResponseMode::of(form.get("response_mode")).unwrap_or(ResponseMode::Query),
+        state: form.get("state").filter(|state| state.len() <= LONGEST).map(ToOwned::to_owned),
+        language: visit.language(form.get("ui_locales")),
+    };
+    Ok((known, back))
+}
+
+fn content(
+    visit: &Visit,
+    form: &Form,
+    known: &KnownClient,
+    back: &Back,
+) -> Result<AuthorizationRequest, Problem> {
+    let client = &known.client;
+    known.may(GrantType::AuthorizationCode)?;
+    // RFC 9101 §4, RFC 9126 §4 and dynamic registration by the request itself are not served.
+    for (name, unmet) in [
+        ("request", Unmet::RequestNotSupported),
+        ("request_uri", Unmet::RequestUriNotSupported),
+        ("registration", Unmet::RegistrationNotSupported),
+    ] {
+        if form.get(name).is_some() {
+            return Err(unmet.into());
+        }
+    }
+    match form.get("response_type") {
+        Some("code") => {}
+        Some(_) => return Err(Unmet::UnsupportedResponseType.into()),
+        None => return Err(Problem::Malformed("The parameter response_type is missing.")),
+    }
+    ResponseMode::of(form.get("response_mode"))
+        .ok_or(Problem::Malformed("The response_mode is one of query, fragment and form_post."))?;
+    if form.get("state").is_some_and(|state| state.len() > LONGEST) {
+        return Err(Problem::Malformed("The state is too long."));
+    }
+    let nonce = form.get("nonce").map(ToOwned::to_owned);
+    if nonce.as_ref().is_some_and(|nonce| nonce.len() > LONGEST) {
+        return Err(Problem::Malformed("The nonce is too long."));
+    }
+    let code_challenge = challenge(form)?;
+    let protected = code_challenge.is_some() || (!client.must_use_pkce() && nonce.is_some());
+    if !protected {
+        // OAuth 2.1 §4.1.1: public clients must, all others should.
+        return Err(Problem::Malformed("The parameter code_challenge is missing."));
+    }
+    let wanted = form.wanted()?;
+    let prompt = form.get("prompt").unwrap_or_default().parse::<Prompt>();
+    Ok(AuthorizationRequest {
+        client_id: client.id.clone(),
+        redirect_uri: back.redirect_uri.clone(),
+        scope: wanted.scope_within(&client.scopes)?,
+        audiences: audiences(visit, &wanted.audiences_of(client, &visit.core().issuer)?, known),
+        nonce,
+        code_challenge,
+        prompt: prompt.map_err(|_| {
+            Problem::Malformed("The prompt is none alone, or some of login, consent and select_account.")
+        })?,
+        max_age: max_age(form)?,
+        expected_user: expected_user(visit, form)?,
+    })
+}
+
+/// A third party's tokens are for those services only that its user was told of.
+fn audiences(visit: &Visit, asked: &[Audience], known: &KnownClient) -> Vec<Audience> {
+    match known.client.party {
+        Party::Third if asked.is_empty() => vec![visit.core().issuer.clone()],
+        Party::First | Party::Third => asked.to_vec(),
+    }
+}
+
+/// RFC 7636 §4.3. A missing method would mean `plain`.
+fn challenge(form: &Form) -> Result<Option<CodeChallenge>, Problem> {
+    let Some(challenge) = form.get("code_challenge") else {
+        return match form.get("code_challenge_method") {
+            Some(_) => Err(Problem::Malformed("The parameter code_challenge is missing.")),
+            None => Ok(None),
+        };
+    };
+    if !form.get("code_challenge_method").is_some_and(|method| pkce::METHODS.contains(&method)) {
+        return Err(Problem::Malformed("The code_challenge_method must be S256."));
+    }
+    let malformed = Problem::Malformed("The code_challenge is no base64url of a SHA-256.");
+    challenge.parse().map(Some).map_err(|_| malformed)
+}
+
+fn max_age(form: &Form) -> Result<Option<Duration>, Problem> {
+    let Some(text) = form.get("max_age") else { return Ok(None) };
+    let seconds = text.parse::<u32>().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()));
+    let seconds = seconds.ok_or(Problem::Malformed("The max_age is no number of seconds."))?;
+    Ok(Some(Duration::from_secs(seconds.into())))
+}
+
+fn expected_user(visit: &Visit, form: &Form) -> Result<Option<UserId>, Problem> {
+    let Some(text) = form.get("id_token_hint") else { return Ok(None) };
+    let hint = id_token::read_hint(visit.core(), text, visit.now);
+    let user = hint.and_then(|hint| hint.sub.parse().ok());
+    user.map(Some).ok_or(Problem::Malformed("The id_token_hint is no ID token of this server."))
+}
+
+/// What a sign-in has met of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Met {
+    /// The user signed in just now.
+    SignedIn,
+    /// The user said who to go on as.
+    Chosen,
+}
+
+impl Asked {
+    /// The request as it is once the user has signed in or chosen: without what that has met, or it would be asked
+    /// for again for ever.
+    pub(crate) fn query_after(&self, met: Met) -> String {
+        let is_met = |word: &str| match met {
+            Met::SignedIn => word == "login" || word == "select_account",
+            Met::Chosen => word == "select_account",
+        };
+        self.form.rewritten(|name, value| match name {
+            "prompt" => {
+                let left = value.split(' ').filter(|word| !is_met(word)).collect::<Vec<_>>();
+                Some(left.join(" "))
+            }
+            "max_age" if met == Met::SignedIn => None,
+            _ => Some(value.to_owned()),
+        })
+    }
+
+    /// The request with a new sign-in asked for.
+    pub(crate) fn query_for_another_account(&self) -> String {
+        let query = self.form.rewritten(|name, value| (name != "prompt").then(|| value.to_owned()));
+        let consent = if self.request.prompt.consent { "+consent" } else { "" };
+        format!("{query}&prompt=login{consent}")
+    }
+
+    /// What a page shows of a parameter.
+    pub(crate) fn shown<'a>(&'a self, name: &'a str) -> Option<&'a str> {
+        self.form.get(name).filter(|text| text.len() <= 255)
+    }
+
+    /// The language to ask in.
+    pub(crate) fn language(&self) -> &'static str {
+        self.back.language
+    }
+
+    /// Where the answer goes.
+    pub(crate) fn redirect_uri(&self) -> &str {
+        &self.back.redirect_uri
+    }
+}

@@ -1,0 +1,92 @@
+//! `/consent`: what an app gets, in plain words, before it gets it.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde_json::json;
+
+use crate::domain::audience::Audience;
+use crate::domain::authorization::Need;
+use crate::domain::redirect_uri;
+use crate::domain::sign_in::SignInSession;
+use crate::http::Web;
+use crate::http::authorize::{self, Asked, PageError, Stop, see_other};
+use crate::http::body::{Body, Form};
+use crate::http::edge::Arrival;
+use crate::http::error::Unmet;
+use crate::http::pages::Page;
+use crate::http::visit::Visit;
+use crate::service::authorize as service;
+use crate::store::users;
+
+/// `GET /consent`
+pub(crate) async fn get(web: web::Data<Web>, request: HttpRequest, Arrival(now): Arrival) -> HttpResponse {
+    let visit = Visit::new(web, &request, now);
+    show(&visit, &request).await.unwrap_or_else(|stop| stop.answer(&visit))
+}
+
+/// `POST /consent`
+pub(crate) async fn post(
+    web: web::Data<Web>,
+    request: HttpRequest,
+    Arrival(now): Arrival,
+    body: Body,
+) -> HttpResponse {
+    let visit = Visit::new(web, &request, now);
+    take(&visit, &request, body).await.unwrap_or_else(|stop| stop.answer(&visit))
+}
+
+/// The session whose user has to be asked; everything else is for `/oauth/authorize` to decide.
+async fn to_be_asked(visit: &Visit, asked: &Asked) -> Result<Option<SignInSession>, Stop> {
+    let session = visit.session().await?;
+    let need =
+        service::need(visit.core(), &asked.known.client, &asked.request, session.as_ref(), visit.now).await?;
+    Ok(session.filter(|_| need == Need::Consent))
+}
+
+async fn show(visit: &Visit, request: &HttpRequest) -> Result<HttpResponse, Stop> {
+    let asked = authorize::read(visit, request).await?;
+    let Some(session) = to_be_asked(visit, &asked).await? else {
+        return Ok(see_other(&visit.at("/oauth/authorize", &asked.query)));
+    };
+    let Some(user) = users::find(&visit.core().db, session.user).await? else {
+        return Ok(see_other(&visit.at("/oauth/authorize", &asked.query)));
+    };
+    let issuer = &visit.core().issuer;
+    let elsewhere: Vec<&str> =
+        asked.request.audiences.iter().filter(|it| *it != issuer).map(Audience::as_str).collect();
+    Ok(visit.page(Page {
+        template: "consent.html",
+        content: json!({
+            "client": asked.known.client.display_name(),
+            "account": user.username.as_str(),
+            "scopes": asked.request.scope.iter().collect::<Vec<_>>(),
+            "audiences": elsewhere,
+            "place": redirect_uri::source_of(asked.redirect_uri()),
+            "query": asked.query,
+            "other_query": asked.query_for_another_account(),
+            "csrf": visit.csrf(Some(&session)).expose(),
+        }),
+        status: StatusCode::OK,
+        language: asked.language(),
+        leads_to: Some(asked.redirect_uri()),
+    }))
+}
+
+async fn take(visit: &Visit, request: &HttpRequest, body: Body) -> Result<HttpResponse, Stop> {
+    let asked = authorize::read(visit, request).await?;
+    let form = Form::read(request, body)?;
+    let Some(session) = to_be_asked(visit, &asked).await? else {
+        return Ok(see_other(&visit.at("/oauth/authorize", &asked.query)));
+    };
+    if !visit.is_own(&form, Some(&session)) {
+        return Err(PageError::Forged.into());
+    }
+    if form.get("decision") != Some("allow") {
+        return Err(asked.back.refuse(Unmet::AccessDenied));
+    }
+    service::agree(visit.core(), &asked.request, &session, visit.now).await?;
+    match service::issue_code(visit.core(), &asked.request, &session, visit.now).await? {
+        Some(code) => Ok(asked.back.answer(visit, &[("code", code.expose())])),
+        None => Ok(see_other(&visit.at("/oauth/authorize", &asked.query))),
+    }
+}

@@ -1,0 +1,60 @@
+//! The two cookies of the pages: who is signed in here, and which browser a form was sent to.
+
+use std::time::Duration;
+
+use actix_web::HttpRequest;
+use actix_web::http::header::COOKIE;
+
+use crate::domain::opaque::OpaqueSecret;
+use crate::http::Web;
+
+/// A cookie of ours.
+#[derive(Clone, Copy)]
+pub(crate) enum Name {
+    /// The secret of the sign-in session.
+    Session,
+    /// The browser, before anybody is signed in: forms are bound to it.
+    Browser,
+}
+
+impl Name {
+    /// A `__Host-` cookie cannot be planted by a neighbour (RFC 6265bis §4.1.3.2); browsers keep one only for https.
+    fn text(self, web: &Web) -> &'static str {
+        match (self, web.is_https()) {
+            (Self::Session, true) => "__Host-heirloom-session",
+            (Self::Session, false) => "heirloom-session",
+            (Self::Browser, true) => "__Host-heirloom-browser",
+            (Self::Browser, false) => "heirloom-browser",
+        }
+    }
+}
+
+/// The secret in a cookie; `None` when it is missing, of another form, or there twice: then somebody else set one.
+pub(crate) fn read(web: &Web, request: &HttpRequest, name: Name) -> Option<OpaqueSecret> {
+    let name = name.text(web);
+    let headers = request.headers().get_all(COOKIE).filter_map(|value| value.to_str().ok());
+    let pairs = headers.flat_map(|header| header.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    let mut values = pairs.filter(|(found, _)| *found == name).map(|(_, value)| value);
+    let value = values.next()?;
+    if values.next().is_some() { None } else { OpaqueSecret::presented(value) }
+}
+
+/// The header that sets a cookie: until the browser ends, or for `lasting`.
+pub(crate) fn set(web: &Web, name: Name, secret: &OpaqueSecret, lasting: Option<Duration>) -> String {
+    let max_age = lasting.map(|lasting| format!("; Max-Age={}", lasting.as_secs())).unwrap_or_default();
+    format!("{}={}{max_age}{}", name.text(web), secret.expose(), attributes(web))
+}
+
+/// The header that takes a cookie away.
+pub(crate) fn clear(web: &Web, name: Name) -> String {
+    format!("{}=; Max-Age=0{}", name.text(web), attributes(web))
+}
+
+/// `Lax`, not `Strict`: a browser that comes from an app's site must be recognised.
+fn attributes(web: &Web) -> &'static str {
+    if web.is_https() {
+        "; Path=/; HttpOnly; SameSite=Lax; Secure"
+    } else {
+        "; Path=/; HttpOnly; SameSite=Lax"
+    }
+}

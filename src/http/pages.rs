@@ -1,0 +1,179 @@
+//! The pages that people see: rendered here, readable without a script, in their own language.
+//!
+//! A page is a template and a catalogue of texts. Templates are built in; an operator's folder may stand in for any of
+//! them, and is read when the server starts, so that a mistake in it is told then.
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use aws_lc_rs::digest;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use minijinja::value::Serde;
+use minijinja::{AutoEscape, Environment, UndefinedBehavior};
+use serde_json::{Value, json};
+
+use crate::http::language::{self, Catalogue};
+
+const TEMPLATES: [(&str, &str); 7] = [
+    ("layout.html", include_str!("pages/templates/layout.html")),
+    ("sign_in.html", include_str!("pages/templates/sign_in.html")),
+    ("consent.html", include_str!("pages/templates/consent.html")),
+    ("sign_out.html", include_str!("pages/templates/sign_out.html")),
+    ("signed_out.html", include_str!("pages/templates/signed_out.html")),
+    ("form_post.html", include_str!("pages/templates/form_post.html")),
+    ("error.html", include_str!("pages/templates/error.html")),
+];
+const STYLE: &str = include_str!("pages/style.css");
+
+/// The names of the templates, which an operator's folder may have files of.
+pub(crate) fn template_names() -> impl Iterator<Item = &'static str> {
+    TEMPLATES.iter().map(|(name, _)| *name)
+}
+
+/// What an operator chooses of the pages' look.
+#[derive(Debug, Default)]
+pub(crate) struct Look {
+    /// What people know this server's owner by.
+    pub(crate) name: String,
+    /// A picture, with its media type.
+    pub(crate) logo: Option<(Vec<u8>, &'static str)>,
+    /// `#rrggbb`, and the colour that can be read on it.
+    pub(crate) accent: (String, &'static str),
+    /// Templates in the place of the built-in ones: name and source.
+    pub(crate) templates: Vec<(String, String)>,
+}
+
+/// Everything that a page is made of.
+#[derive(Debug)]
+pub(crate) struct Pages {
+    environment: Environment<'static>,
+    catalogues: Vec<Catalogue>,
+    name: String,
+    /// The one style sheet.
+    pub(crate) style: File,
+    /// The picture.
+    pub(crate) logo: Option<File>,
+    /// The one script: it presses a button that is there for everybody.
+    pub(crate) script: File,
+}
+
+/// What a page links to. Its address changes with its content, so that browsers may keep it for good.
+#[derive(Debug)]
+pub(crate) struct File {
+    content: Vec<u8>,
+    media_type: &'static str,
+    version: String,
+}
+
+/// The pages cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CannotRender {
+    /// A template that is none.
+    #[error(transparent)]
+    Template(#[from] minijinja::Error),
+    /// A catalogue that is none.
+    #[error(transparent)]
+    Catalogue(#[from] serde_json::Error),
+}
+
+/// One page to be shown.
+#[derive(Debug)]
+pub(crate) struct Page<'a> {
+    /// The template's name.
+    pub(crate) template: &'static str,
+    /// What it shows.
+    pub(crate) content: Value,
+    /// The answer's status.
+    pub(crate) status: StatusCode,
+    /// The language.
+    pub(crate) language: &'static str,
+    /// Where its forms may lead beside this server: browsers hold redirects to it too.
+    pub(crate) leads_to: Option<&'a str>,
+}
+
+impl Pages {
+    /// Reads templates and catalogues.
+    ///
+    /// # Errors
+    /// [`CannotRender`], with the template's name and line.
+    pub(crate) fn new(look: Look) -> Result<Self, CannotRender> {
+        let mut environment = Environment::new();
+        environment.set_auto_escape_callback(|_| AutoEscape::Html);
+        environment.set_undefined_behavior(UndefinedBehavior::Chainable);
+        for (name, source) in TEMPLATES {
+            environment.add_template(name, source)?;
+        }
+        for (name, source) in look.templates {
+            environment.add_template_owned(name, source)?;
+        }
+        let (accent, on_accent) = look.accent;
+        let style = format!(":root{{--accent:{accent};--on-accent:{on_accent}}}\n{STYLE}");
+        let file = |(content, media_type)| File::new(content, media_type);
+        Ok(Self {
+            environment,
+            catalogues: language::catalogues()?,
+            name: look.name,
+            style: File::new(style.into_bytes(), "text/css; charset=utf-8"),
+            logo: look.logo.map(file),
+            script: File::new(include_bytes!("pages/submit.js").to_vec(), "text/javascript; charset=utf-8"),
+        })
+    }
+
+    /// Renders a page below `base`, the issuer's path.
+    pub(crate) fn render(&self, page: &Page<'_>, base: &str) -> HttpResponse {
+        let catalogue = self.catalogues.iter().find(|it| it.language == page.language);
+        let mut context = page.content.clone();
+        if let Some(context) = context.as_object_mut() {
+            context.insert("base".to_owned(), json!(base));
+            context.insert("brand".to_owned(), json!(self.name));
+            context.insert("language".to_owned(), json!(page.language));
+            context.insert("t".to_owned(), json!(catalogue.map(|it| &it.texts)));
+            context.insert("style_version".to_owned(), json!(self.style.version));
+            context.insert("script_version".to_owned(), json!(self.script.version));
+            context.insert("logo_version".to_owned(), json!(self.logo.as_ref().map(|logo| &logo.version)));
+        }
+        let template = self.environment.get_template(page.template);
+        match template.and_then(|template| template.render(Serde(&context))) {
+            Ok(html) => document(page, html),
+            Err(error) => {
+                tracing::error!(%error, template = page.template, "a page cannot be rendered");
+                HttpResponse::InternalServerError().insert_header((CACHE_CONTROL, "no-store")).finish()
+            }
+        }
+    }
+}
+
+fn document(page: &Page<'_>, html: String) -> HttpResponse {
+    let policy = format!(
+        "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; base-uri 'none'; \
+         frame-ancestors 'none'; form-action 'self' {}",
+        page.leads_to.unwrap_or_default()
+    );
+    HttpResponse::build(page.status)
+        .insert_header((CONTENT_TYPE, "text/html; charset=utf-8"))
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .insert_header((CONTENT_SECURITY_POLICY, policy.trim_end().to_owned()))
+        // For what does not know `frame-ancestors`.
+        .insert_header(("X-Frame-Options", "DENY"))
+        .insert_header(("Referrer-Policy", "no-referrer"))
+        .body(html)
+}
+
+impl File {
+    fn new(content: Vec<u8>, media_type: &'static str) -> Self {
+        let hash = digest::digest(&digest::SHA256, &content);
+        let (start, _) = hash.as_ref().split_at(9);
+        Self { version: URL_SAFE_NO_PAD.encode(start), content, media_type }
+    }
+
+    /// The file itself.
+    pub(crate) fn answer(&self) -> HttpResponse {
+        HttpResponse::Ok()
+            .insert_header((CACHE_CONTROL, "public, max-age=31536000, immutable"))
+            // A picture in SVG may carry a script.
+            .insert_header((CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox"))
+            .insert_header((CONTENT_TYPE, self.media_type))
+            .body(self.content.clone())
+    }
+}

@@ -1,0 +1,154 @@
+//! `/oauth/logout` (OpenID Connect RP-Initiated Logout 1.0) and `/sign-out`, its question.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde_json::json;
+
+use crate::domain::ids::{ClientId, FamilyId};
+use crate::domain::redirect_uri;
+use crate::domain::sign_in::SignInSession;
+use crate::http::Web;
+use crate::http::authorize::{PageError, Stop, see_other};
+use crate::http::body::{Body, Form};
+use crate::http::edge::Arrival;
+use crate::http::pages::Page;
+use crate::http::visit::Visit;
+use crate::service::Failure;
+use crate::service::id_token::{self, Hint};
+use crate::service::sign_in::sign_out;
+use crate::store::users;
+
+/// What a client asks for.
+struct Asked {
+    hint: Option<Hint>,
+    /// Where to go afterwards: registered, and with `state` in it.
+    afterwards: Option<String>,
+    query: String,
+    language: &'static str,
+}
+
+/// `GET /oauth/logout`
+pub(crate) async fn get(web: web::Data<Web>, request: HttpRequest, Arrival(now): Arrival) -> HttpResponse {
+    let visit = Visit::new(web, &request, now);
+    let answer = async {
+        let asked = read(&visit, &request).await?;
+        let Some(session) = visit.session().await? else { return Ok(done(&visit, &asked)) };
+        // The client knows who is signed in, so it was not another site that sent the browser here.
+        if asked.hint.as_ref().is_some_and(|hint| hint.sub == session.user.to_string()) {
+            return end(&visit, &asked, &session).await;
+        }
+        ask(&visit, &asked, &session).await
+    };
+    answer.await.unwrap_or_else(|stop: Stop| stop.answer(&visit))
+}
+
+/// `POST /oauth/logout`: the same by GET, for the sake of the `Lax` session cookie.
+pub(crate) async fn post(
+    web: web::Data<Web>,
+    request: HttpRequest,
+    Arrival(now): Arrival,
+    body: Body,
+) -> HttpResponse {
+    let visit = Visit::new(web, &request, now);
+    match Form::read(&request, body) {
+        Ok(form) => see_other(&visit.at("/oauth/logout", &form.to_query())),
+        Err(problem) => Stop::from(problem).answer(&visit),
+    }
+}
+
+/// `POST /sign-out`: the user says yes.
+pub(crate) async fn confirm(
+    web: web::Data<Web>,
+    request: HttpRequest,
+    Arrival(now): Arrival,
+    body: Body,
+) -> HttpResponse {
+    let visit = Visit::new(web, &request, now);
+    let answer = async {
+        let asked = read(&visit, &request).await?;
+        let form = Form::read(&request, body)?;
+        let Some(session) = visit.session().await? else { return Ok(done(&visit, &asked)) };
+        if !visit.is_own(&form, Some(&session)) {
+            return Err(PageError::Forged.into());
+        }
+        end(&visit, &asked, &session).await
+    };
+    answer.await.unwrap_or_else(|stop: Stop| stop.answer(&visit))
+}
+
+async fn read(visit: &Visit, request: &HttpRequest) -> Result<Asked, Stop> {
+    let form = Form::of_query(request.query_string())?;
+    let hint = form.get("id_token_hint").and_then(|it| id_token::read_hint(visit.core(), it, visit.now));
+    let named = form.get("client_id");
+    if let (Some(hint), Some(named)) = (&hint, named)
+        && hint.aud != named
+    {
+        return Err(PageError::Malformed("The id_token_hint is another client's.").into());
+    }
+    let client = hint.as_ref().map(|hint| hint.aud.as_str()).or(named);
+    let afterwards = match form.get("post_logout_redirect_uri") {
+        Some(uri) => Some(trusted(visit, uri, client, form.get("state")).await?),
+        None => None,
+    };
+    let language = visit.language(form.get("ui_locales"));
+    Ok(Asked { hint, afterwards, query: form.to_query(), language })
+}
+
+/// RP-Initiated Logout §3: only to where the client is registered for; without a client, nowhere.
+async fn trusted(
+    visit: &Visit,
+    uri: &str,
+    client: Option<&str>,
+    state: Option<&str>,
+) -> Result<String, Stop> {
+    let client: ClientId =
+        client.and_then(|client| client.parse().ok()).ok_or(PageError::Malformed("No client is named."))?;
+    let known = match visit.core().clients.find(&client, visit.now).await {
+        Err(Failure::InvalidClient) => return Err(PageError::UnknownClient.into()),
+        known => known?,
+    };
+    if !redirect_uri::is_registered(uri, &known.client.post_logout_redirect_uris) {
+        return Err(PageError::RedirectUri.into());
+    }
+    let Some(state) = state else { return Ok(uri.to_owned()) };
+    let separator = if uri.contains('?') { '&' } else { '?' };
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    query.append_pair("state", state);
+    Ok(format!("{uri}{separator}{}", query.finish()))
+}
+
+async fn ask(visit: &Visit, asked: &Asked, session: &SignInSession) -> Result<HttpResponse, Stop> {
+    let user = users::find(&visit.core().db, session.user).await?;
+    Ok(visit.page(Page {
+        template: "sign_out.html",
+        content: json!({
+            "account": user.map(|user| user.username.to_string()),
+            "query": asked.query,
+            "csrf": visit.csrf(Some(session)).expose(),
+        }),
+        status: StatusCode::OK,
+        language: asked.language,
+        leads_to: asked.afterwards.as_deref(),
+    }))
+}
+
+async fn end(visit: &Visit, asked: &Asked, session: &SignInSession) -> Result<HttpResponse, Stop> {
+    let family: Option<FamilyId> = asked.hint.as_ref().and_then(|hint| hint.sid);
+    sign_out(visit.core(), session, family, visit.now).await?;
+    let mut response = done(visit, asked);
+    visit.forget(&mut response);
+    Ok(response)
+}
+
+fn done(visit: &Visit, asked: &Asked) -> HttpResponse {
+    match &asked.afterwards {
+        Some(uri) => see_other(uri),
+        None => visit.page(Page {
+            template: "signed_out.html",
+            content: json!({}),
+            status: StatusCode::OK,
+            language: asked.language,
+            leads_to: None,
+        }),
+    }
+}

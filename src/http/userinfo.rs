@@ -1,0 +1,57 @@
+//! `/oauth/userinfo` (OpenID Connect Core §5.3).
+
+use actix_web::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE};
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde_json::{Map, Value, json};
+
+use crate::http::body::{Body, Form};
+use crate::http::edge::Arrival;
+use crate::http::error::{Problem, Standard};
+use crate::http::{Web, cors, sessions};
+use crate::service::userinfo::{UserInfo, userinfo as look};
+
+/// The claims that the scopes open, `sub` aside.
+pub(crate) const CLAIMS: [&str; 4] = ["preferred_username", "email", "email_verified", "roles"];
+
+/// `GET`, `POST /oauth/userinfo`: the token in the header, or in a form's body (RFC 6750 §2.2), never in the query.
+pub(crate) async fn userinfo(
+    web: web::Data<Web>,
+    request: HttpRequest,
+    Arrival(now): Arrival,
+    body: Body,
+) -> Result<HttpResponse, Standard> {
+    let posted = if request.headers().contains_key(CONTENT_TYPE) {
+        Form::read(&request, body)?.get("access_token").map(ToOwned::to_owned)
+    } else {
+        None
+    };
+    let token = match posted {
+        Some(_) if request.headers().contains_key(AUTHORIZATION) => {
+            return Err(Problem::Malformed("The access token is sent in two ways at once.").into());
+        }
+        Some(token) => token,
+        None => sessions::bearer(&request)?.to_owned(),
+    };
+    let info = look(&web.core, &token, now).await?;
+    cors::speaks_for(&request, &info.client);
+    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(describe(&info)))
+}
+
+fn describe(info: &UserInfo) -> Value {
+    let user = &info.user;
+    let mut claims = Map::new();
+    claims.insert("sub".to_owned(), json!(info.subject));
+    if info.may_know("profile") {
+        claims.insert("preferred_username".to_owned(), json!(user.username.as_str()));
+    }
+    if info.may_know("email")
+        && let Some(email) = &user.email
+    {
+        claims.insert("email".to_owned(), json!(email));
+        claims.insert("email_verified".to_owned(), json!(user.email_verified));
+    }
+    if info.may_know("roles") {
+        claims.insert("roles".to_owned(), json!(user.roles));
+    }
+    claims.into()
+}

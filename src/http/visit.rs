@@ -1,0 +1,118 @@
+//! A browser's visit to a page: who is signed in there, which language it wants, and which forms are its own.
+
+use actix_web::http::header::{ACCEPT_LANGUAGE, HeaderName, HeaderValue, SET_COOKIE};
+use actix_web::{HttpRequest, HttpResponse, web};
+use chrono::{DateTime, Utc};
+
+use crate::crypto::random;
+use crate::domain::family::Device;
+use crate::domain::opaque::OpaqueSecret;
+use crate::domain::redirect_uri;
+use crate::domain::sign_in::SignInSession;
+use crate::http::body::Form;
+use crate::http::cookies::{self, Name};
+use crate::http::pages::Page;
+use crate::http::{Web, address, language, simple};
+use crate::service::{Core, Failure, sign_in};
+
+const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// One request of a browser.
+pub(crate) struct Visit {
+    pub(crate) web: web::Data<Web>,
+    /// When it arrived.
+    pub(crate) now: DateTime<Utc>,
+    /// Where it came from, for the eyes of who is signed in.
+    pub(crate) device: Device,
+    secret: Option<OpaqueSecret>,
+    browser: OpaqueSecret,
+    is_new: bool,
+    accept_language: Option<String>,
+    from_elsewhere: bool,
+}
+
+impl Visit {
+    pub(crate) fn new(web: web::Data<Web>, request: &HttpRequest, now: DateTime<Utc>) -> Self {
+        let header = |name| request.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+        let known = cookies::read(&web, request, Name::Browser);
+        let site = header(FETCH_SITE);
+        let address = address::of_client(request, &web.trusted_proxies);
+        Self {
+            now,
+            device: Device {
+                name: None,
+                user_agent: simple::user_agent(request),
+                address: address.map(|address| address.to_string()),
+            },
+            secret: cookies::read(&web, request, Name::Session),
+            is_new: known.is_none(),
+            browser: known.unwrap_or_else(|| OpaqueSecret::from_random(&random::bytes())),
+            accept_language: header(ACCEPT_LANGUAGE).map(ToOwned::to_owned),
+            from_elsewhere: site.is_some_and(|site| site != "same-origin"),
+            web,
+        }
+    }
+
+    pub(crate) fn core(&self) -> &Core {
+        &self.web.core
+    }
+
+    /// Who is signed in.
+    ///
+    /// # Errors
+    /// [`Failure::Store`].
+    pub(crate) async fn session(&self) -> Result<Option<SignInSession>, Failure> {
+        sign_in::current(self.core(), self.secret.as_ref(), self.now).await
+    }
+
+    /// A place of ours, with a query.
+    pub(crate) fn at(&self, path: &str, query: &str) -> String {
+        format!("{}{path}?{query}", self.web.base)
+    }
+
+    pub(crate) fn language(&self, ui_locales: Option<&str>) -> &'static str {
+        language::choose(ui_locales, self.accept_language.as_deref())
+    }
+
+    /// What a form must carry to be taken for this browser's own: no other site can read it, and one that was made
+    /// before somebody else signed in counts no more.
+    pub(crate) fn csrf(&self, session: Option<&SignInSession>) -> OpaqueSecret {
+        let whose = session.map(|session| session.id.to_string()).unwrap_or_default();
+        self.browser.derived(&format!("form {whose}"))
+    }
+
+    /// Whether a form was sent by the page that this browser was given. `Origin` would tell nothing: under
+    /// `no-referrer` browsers send `null`.
+    pub(crate) fn is_own(&self, form: &Form, session: Option<&SignInSession>) -> bool {
+        let carried = form.get("csrf").is_some_and(|token| self.csrf(session).matches(token));
+        carried && !self.is_new && !self.from_elsewhere
+    }
+
+    /// Answers with a page.
+    pub(crate) fn page(&self, page: Page<'_>) -> HttpResponse {
+        let source = page.leads_to.and_then(redirect_uri::source_of);
+        let page = Page { leads_to: source.as_deref(), ..page };
+        let mut response = self.web.pages.render(&page, &self.web.base);
+        if self.is_new {
+            add_cookie(&mut response, &cookies::set(&self.web, Name::Browser, &self.browser, None));
+        }
+        response
+    }
+
+    /// Lets the browser remember who signed in.
+    pub(crate) fn remember(&self, response: &mut HttpResponse, secret: &OpaqueSecret) {
+        let lasting = self.core().sign_in.absolute;
+        add_cookie(response, &cookies::set(&self.web, Name::Session, secret, Some(lasting)));
+    }
+
+    /// Lets the browser forget who was signed in.
+    pub(crate) fn forget(&self, response: &mut HttpResponse) {
+        add_cookie(response, &cookies::clear(&self.web, Name::Session));
+    }
+}
+
+fn add_cookie(response: &mut HttpResponse, cookie: &str) {
+    if let Ok(value) = HeaderValue::from_str(cookie) {
+        response.headers_mut().append(SET_COOKIE, value);
+    }
+}

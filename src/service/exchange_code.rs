@@ -1,0 +1,156 @@
+//! A code becomes a family (RFC 6749 §4.1.3): once. A second use ends what the first gave.
+
+use chrono::{DateTime, Utc};
+
+use crate::domain::authorization::AuthorizationCode;
+use crate::domain::client::GrantType;
+use crate::domain::family::Family;
+use crate::domain::ids::FamilyId;
+use crate::domain::opaque::OpaqueSecret;
+use crate::domain::refusal::{EndReason, Refusal};
+use crate::domain::scope::ScopeSet;
+use crate::service::clients::KnownClient;
+use crate::service::grant::{self, TokenSet, Wanted};
+use crate::service::id_token::SignedInHow;
+use crate::service::new_family::{self, Beginning};
+use crate::service::presenter::Presenter;
+use crate::service::{Core, Failure, audit};
+use crate::store::{authorization_codes, families, transaction, users};
+
+/// A request to exchange a code.
+#[derive(Debug)]
+pub struct Exchange<'a> {
+    /// The code as presented.
+    pub code: &'a str,
+    /// Where it was received.
+    pub redirect_uri: Option<&'a str>,
+    /// What the challenge was made of.
+    pub code_verifier: Option<&'a str>,
+    /// The client that presents it.
+    pub presenter: &'a Presenter,
+    /// What the first access token shall be good for.
+    pub wanted: Wanted,
+}
+
+/// Exchanges a code.
+///
+/// # Errors
+/// [`Refusal::BadCode`] whatever is wrong with it; [`Failure::InvalidScope`] and [`Failure::InvalidTarget`], which
+/// leave it unused; [`Failure::InvalidClient`], [`Failure::UnauthorizedClient`], [`Failure::Store`].
+pub async fn exchange_code(
+    core: &Core,
+    request: Exchange<'_>,
+    now: DateTime<Utc>,
+) -> Result<(TokenSet, SignedInHow), Failure> {
+    let known = request.presenter.authenticate(core, now).await?;
+    known.may(GrantType::AuthorizationCode)?;
+    let presented = OpaqueSecret::presented(request.code).ok_or(Refusal::BadCode)?;
+    let found = authorization_codes::find(&core.db, &presented.hash()).await?.ok_or(Refusal::BadCode)?;
+    if found.client_id != known.client.id {
+        return Err(Refusal::BadCode.into());
+    }
+    if let Some(family) = found.family {
+        return Err(end_reused(core, family, now).await);
+    }
+    if now >= found.expires_at || !fits(&found, &request) {
+        return Err(Refusal::BadCode.into());
+    }
+    // What can still refuse the request is checked before anything is written.
+    request.wanted.scope_within(&found.scope)?;
+    request.wanted.audiences_within(&found.audiences, &known.client, &core.issuer)?;
+    let how = SignedInHow { nonce: found.nonce.clone(), amr: found.amr.clone(), acr: found.acr.clone() };
+    let refreshable = is_refreshable(&known, &found.scope);
+    let mut tokens = spend(core, found, &known, &request.wanted, now).await?;
+    if !refreshable {
+        tokens.refresh = None;
+    }
+    Ok((tokens, how))
+}
+
+/// Whether what is presented with the code fits the request that it was made for.
+fn fits(code: &AuthorizationCode, request: &Exchange<'_>) -> bool {
+    let challenge_met = match (&code.code_challenge, request.code_verifier) {
+        (Some(challenge), Some(verifier)) => challenge.is_met_by(verifier),
+        // RFC 9700 §4.8.2: a verifier without a challenge means that somebody took the challenge away.
+        (Some(_), None) | (None, Some(_)) => false,
+        (None, None) => true,
+    };
+    let uri_fits = match request.redirect_uri {
+        Some(uri) => uri == code.redirect_uri,
+        // OAuth 2.1 §10.2 has the parameter no more: PKCE does what it was for.
+        None => code.code_challenge.is_some(),
+    };
+    challenge_met && uri_fits
+}
+
+/// A client gets refresh tokens when it may use them. One that is registered for `offline_access` gets them only for
+/// logins in which it asked for that (OpenID Connect Core §11).
+fn is_refreshable(known: &KnownClient, granted: &ScopeSet) -> bool {
+    let has = |scope: &ScopeSet| scope.iter().any(|it| it == "offline_access");
+    known.may(GrantType::RefreshToken).is_ok() && (has(granted) || !has(&known.client.scopes))
+}
+
+async fn spend(
+    core: &Core,
+    found: AuthorizationCode,
+    known: &KnownClient,
+    wanted: &Wanted,
+    now: DateTime<Utc>,
+) -> Result<TokenSet, Failure> {
+    let refreshable = is_refreshable(known, &found.scope);
+    let beginning = Beginning {
+        user: found.user,
+        scope: found.scope,
+        audiences: found.audiences,
+        auth_time: found.auth_time,
+        amr: found.amr,
+        acr: found.acr,
+        sign_in_session: Some(found.sign_in_session),
+        device: found.device,
+    };
+    let (mut family, secret) = new_family::begin(beginning, known, now);
+    if !refreshable {
+        // Nobody can make it last longer than its one access token.
+        family.expires_at = family.expires_at.min(now + known.lifetimes.access_ttl());
+    }
+    let roles = transaction::retrying(|| async {
+        let mut tx = core.db.begin().await?;
+        let touched = users::touch_enabled(&mut tx, family.user_id, now).await?;
+        let Some(roles) = touched else { return Ok(None) };
+        if !authorization_codes::spend(&mut tx, &found.code_hash, family.id).await? {
+            return Ok(None);
+        }
+        families::insert(&mut tx, &Family { roles: roles.clone(), ..family.clone() }).await?;
+        tx.commit().await?;
+        Ok(Some(roles))
+    })
+    .await?;
+    let Some(roles) = roles else {
+        // Disabled meanwhile, or used meanwhile: then two hold it, and this is the second.
+        let again = authorization_codes::find(&core.db, &found.code_hash).await?;
+        return Err(match again.and_then(|code| code.family) {
+            Some(first) => end_reused(core, first, now).await,
+            None => Refusal::BadCode.into(),
+        });
+    };
+    family.roles = roles;
+    audit::login(family.id, family.user_id, &family.client_id);
+    grant::issue(core, &family.into(), &secret, known, wanted, now)
+}
+
+/// RFC 6749 §4.1.2: in a task of its own, as a thief who hangs up changes nothing.
+async fn end_reused(core: &Core, family: FamilyId, now: DateTime<Utc>) -> Failure {
+    let db = core.db.clone();
+    let end =
+        async move { transaction::retrying(|| families::end(&db, family, EndReason::CodeReused, now)).await };
+    match tokio::spawn(end).await {
+        Ok(Ok(ended)) => {
+            if ended {
+                audit::family_ended(family, EndReason::CodeReused);
+            }
+            Refusal::BadCode.into()
+        }
+        Ok(Err(error)) => error.into(),
+        Err(_) => Failure::Busy,
+    }
+}

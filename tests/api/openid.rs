@@ -1,0 +1,209 @@
+//! OpenID Connect: ID tokens, the user's claims, signing out; and which sites may read what.
+
+use aws_lc_rs::digest;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use heirloom::crypto::signing_key::SigningAlgorithm;
+use heirloom::domain::client::Party;
+use reqwest::Method;
+use serde_json::json;
+
+use crate::browser::*;
+use crate::harness::*;
+
+#[track_caller]
+fn half_hash(algorithm: &'static digest::Algorithm, token: &str) -> String {
+    let hash = digest::digest(algorithm, token.as_bytes());
+    URL_SAFE_NO_PAD.encode(&hash.as_ref()[..hash.as_ref().len() / 2])
+}
+
+both_stores! {
+    async fn an_id_token_says_who_signed_in_when_and_how(app) {
+        app.with_apps().await;
+        let browser = Browser::new(&app);
+        browser.ana_signs_in(&[]).await;
+        let auth_time = app.clock.now().timestamp();
+        app.clock.advance(MINUTE);
+        let answer = app.exchange(&browser.authorize(&[]).await.code(), &[]).await;
+        let (id_token, access) = (answer.text("id_token"), answer.tokens().claims());
+        assert_eq!(jwt_header(id_token)["typ"], "JWT");
+        assert_eq!(claims(id_token), json!({
+            "iss": app.url,
+            "sub": access["sub"],
+            "aud": "app",
+            "exp": access["exp"],
+            "iat": app.clock.now().timestamp(),
+            "auth_time": auth_time,
+            "nonce": "n-1",
+            "at_hash": half_hash(&digest::SHA256, &answer.tokens().access),
+            "sid": access["sid"],
+            "amr": ["pwd"],
+        }));
+        // OIDC Core §12.2: the same user and sign-in, no nonce.
+        app.clock.advance(MINUTE);
+        let form = [("grant_type", "refresh_token"), ("client_id", "app"), ("refresh_token", answer.text("refresh_token"))];
+        let refreshed = app.form("/oauth/token", &form).await;
+        let again = claims(refreshed.text("id_token"));
+        assert_eq!((&again["sub"], &again["auth_time"], &again["nonce"]), (&access["sub"], &json!(auth_time), &json!(null)));
+        assert_eq!(again["iat"], app.clock.now().timestamp());
+        // An ID token is no access token (RFC 9068 §4).
+        assert_eq!(app.get("/oauth/userinfo", id_token).await.code(), "401 invalid_token");
+        let plain = app.exchange(&browser.authorize(&[("scope", "profile")]).await.code(), &[]).await;
+        assert!(plain.json.get("id_token").is_none(), "{plain:?}");
+    }
+
+    async fn the_hash_goes_with_the_algorithm(app) with |settings| {
+        settings.keys.algorithm = SigningAlgorithm::EdDsa;
+    }; {
+        app.with_apps().await;
+        let answer = app.exchange(&Browser::new(&app).ana_signs_in(&[]).await, &[]).await;
+        let at_hash = half_hash(&digest::SHA512, &answer.tokens().access);
+        assert_eq!(claims(answer.text("id_token"))["at_hash"], at_hash);
+    }
+
+    async fn an_app_knows_of_its_user_what_its_scopes_open(app) {
+        app.with_apps().await;
+        app.sql("UPDATE users SET email = 'ana@example.com', email_verified = TRUE").await;
+        let browser = Browser::new(&app);
+        browser.ana_signs_in(&[]).await;
+        let token = async |scope: &str| {
+            app.exchange(&browser.authorize(&[("scope", scope)]).await.code(), &[]).await.tokens()
+        };
+        let all = token("openid profile email roles").await;
+        let sub = all.claims()["sub"].clone();
+        let expected = json!({
+            "sub": sub, "preferred_username": "ana", "email": "ana@example.com", "email_verified": true, "roles": ["editor"],
+        });
+        let answer = app.get("/oauth/userinfo", &all.access).await;
+        assert_eq!((answer.json.clone(), answer.header("cache-control")), (expected.clone(), Some("no-store")));
+        let posted = app.send(app.http.post(app.at("/oauth/userinfo")).bearer_auth(&all.access)).await;
+        assert_eq!(posted.json, expected);
+        let in_body = app.form("/oauth/userinfo", &[("access_token", &all.access)]).await;
+        assert_eq!(in_body.json, expected);
+        let least = token("openid").await;
+        assert_eq!(app.get("/oauth/userinfo", &least.access).await.json, json!({ "sub": sub }));
+        let without = app.get("/oauth/userinfo", &token("email").await.access).await;
+        assert_eq!(without.code(), "403 insufficient_scope", "RFC 6750 §3.1");
+        assert!(without.header("www-authenticate").unwrap().contains("scope=\"openid\""));
+        let twice = app.http.post(app.at("/oauth/userinfo")).bearer_auth(&all.access);
+        let twice = app.send(form(twice, &[("access_token", &all.access)])).await;
+        assert_eq!(twice.code(), "400 invalid_request", "RFC 6750 §2");
+        let in_query = app.http.get(app.at(&format!("/oauth/userinfo?access_token={}", all.access)));
+        assert_eq!(app.send(in_query).await.status, 401, "OAuth 2.1 §5.2");
+        app.form("/oauth/revoke", &[("client_id", "app"), ("token", &all.refresh)]).await;
+        assert_eq!(app.get("/oauth/userinfo", &all.access).await.code(), "401 invalid_token");
+        let elsewhere = browser.authorize(&[("resource", "https://api.example")]).await.code();
+        let elsewhere = app.exchange(&elsewhere, &[]).await.tokens();
+        assert_eq!(app.get("/oauth/userinfo", &elsewhere.access).await.code(), "401 invalid_token");
+    }
+
+    async fn an_app_signs_its_user_out(app) {
+        app.with_apps().await;
+        let browser = Browser::new(&app);
+        let first = app.exchange(&browser.ana_signs_in(&[]).await, &[]).await;
+        let second = app.exchange(&browser.authorize(&[]).await.code(), &[]).await.tokens();
+        let logout = format!(
+            "/oauth/logout?id_token_hint={}&post_logout_redirect_uri=https://app.example/bye&state=a%26b",
+            first.text("id_token")
+        );
+        app.clock.advance(DAY - MINUTE);
+        let gone = browser.get(&logout).await;
+        assert_eq!(gone.location(), "https://app.example/bye?state=a%26b", "an expired hint is a hint");
+        assert_eq!(browser.cookie("heirloom-session"), None);
+        assert_eq!(browser.authorize(&[("prompt", "none")]).await.error(), "login_required");
+        assert_eq!(app.refresh_with("app", &first.tokens().refresh).await.refusal(), ENDED);
+        assert_eq!(app.refresh_with("app", &second.refresh).await.status, 200, "another login goes on");
+        assert_eq!(browser.get(&logout).await.location(), "https://app.example/bye?state=a%26b");
+    }
+
+    async fn without_a_hint_the_user_is_asked(app) {
+        app.with_apps().await;
+        app.add_user("ben").await;
+        let browser = Browser::new(&app);
+        browser.ana_signs_in(&[]).await;
+        let ben = Browser::new(&app);
+        let of_ben = ben.sign_in(&ben.authorize(&[]).await, "ben").await.code();
+        let of_ben = app.exchange(&of_ben, &[]).await;
+        let somebody_elses = format!("/oauth/logout?id_token_hint={}", of_ben.text("id_token"));
+        for place in ["/oauth/logout", "/oauth/logout?id_token_hint=rubbish", &somebody_elses] {
+            let page = browser.get(place).await;
+            assert_eq!(page.status, 200);
+            assert!(page.body.contains("Sign out?"), "{page:?}");
+            browser.authorize(&[("prompt", "none")]).await.code();
+        }
+        let page = browser.get("/oauth/logout?client_id=app&post_logout_redirect_uri=https://app.example/bye").await;
+        assert_eq!(browser.post(&page.action(), &[("csrf", "wrong")]).await.status, 403);
+        let csrf = page.hidden("csrf");
+        let done = browser.post(&page.action(), &[("csrf", &csrf)]).await;
+        assert_eq!(done.location(), "https://app.example/bye");
+        assert_eq!(browser.authorize(&[("prompt", "none")]).await.error(), "login_required");
+        let page = browser.get("/oauth/logout").await;
+        assert!(page.body.contains("You are signed out"), "{page:?}");
+        assert_eq!(app.live_families().await, 1, "Ben's is not Ana's to end");
+        let posted = Browser::new(&app).post("/oauth/logout", &[("client_id", "app")]).await;
+        assert_eq!(posted.location(), "/oauth/logout?client_id=app", "the Lax cookie is sent by GET only");
+    }
+
+    async fn a_sign_out_sends_nobody_astray(app) {
+        app.with_apps().await;
+        let browser = Browser::new(&app);
+        for query in [
+            "client_id=app&post_logout_redirect_uri=https://evil.example/",
+            "client_id=app&post_logout_redirect_uri=https://app.example/cb",
+            "client_id=app&post_logout_redirect_uri=https://app.example/bye%3fa",
+            "client_id=nobody&post_logout_redirect_uri=https://app.example/bye",
+            "post_logout_redirect_uri=https://app.example/bye",
+            "id_token_hint=rubbish&post_logout_redirect_uri=https://app.example/bye",
+        ] {
+            let seen = browser.get(&format!("/oauth/logout?{query}")).await;
+            assert_eq!((seen.status.as_u16(), seen.header("location")), (400, ""), "{query}");
+        }
+    }
+
+    async fn a_clients_own_sites_read_its_answers_and_no_others(app) {
+        app.with_apps().await;
+        app.add_app("elsewhere", |it| it.redirect_uris = vec!["https://elsewhere.example/cb".to_owned()]).await;
+        let allowed = |answer: &Answer| answer.header("access-control-allow-origin").map(ToOwned::to_owned);
+        let preflight = async |origin: &str| {
+            let request = app.http.request(Method::OPTIONS, app.at("/oauth/token")).header("origin", origin);
+            allowed(&app.send(request.header("access-control-request-method", "POST")).await)
+        };
+        assert_eq!(preflight("https://app.example").await.as_deref(), Some("https://app.example"));
+        assert_eq!(preflight("https://evil.example").await, None);
+        assert_eq!(preflight("null").await, None);
+        let tokens = app.exchange(&Browser::new(&app).ana_signs_in(&[]).await, &[]).await.tokens();
+        let token = async |origin: &str| {
+            let request = app.http.post(app.at("/oauth/token")).header("origin", origin);
+            let parameters = [("grant_type", "refresh_token"), ("client_id", "app"), ("refresh_token", "x")];
+            let answer = app.send(form(request, &parameters)).await;
+            assert_eq!(answer.header("access-control-allow-credentials"), None);
+            allowed(&answer)
+        };
+        assert_eq!(token("https://app.example").await.as_deref(), Some("https://app.example"), "refusals too");
+        assert_eq!(token("https://elsewhere.example").await, None, "another client's");
+        let userinfo = async |origin: &str| {
+            let request = app.http.get(app.at("/oauth/userinfo")).bearer_auth(&tokens.access);
+            allowed(&app.send(request.header("origin", origin)).await)
+        };
+        assert_eq!(userinfo("https://app.example").await.as_deref(), Some("https://app.example"));
+        assert_eq!(userinfo("https://elsewhere.example").await, None);
+        for place in ["/.well-known/openid-configuration", "/.well-known/oauth-authorization-server", "/.well-known/jwks.json"] {
+            let answer = app.send(app.http.get(app.at(place)).header("origin", "https://any.example")).await;
+            assert_eq!(allowed(&answer).as_deref(), Some("*"), "{place}");
+            assert_eq!(answer.header("access-control-allow-credentials"), None);
+        }
+    }
+
+    async fn discovery_is_the_same_at_both_places_and_leads_to_what_is_there(app) {
+        app.add_app("app", |it| it.party = Party::First).await;
+        let openid = app.send(app.http.get(app.at("/.well-known/openid-configuration"))).await;
+        let oauth = app.send(app.http.get(app.at("/.well-known/oauth-authorization-server"))).await;
+        assert_eq!(openid.json, oauth.json);
+        for (name, value) in openid.json.as_object().unwrap() {
+            if name.ends_with("_endpoint") || name == "jwks_uri" {
+                let answer = app.send(app.http.get(value.as_str().unwrap())).await;
+                assert_ne!(answer.status, 404, "{name}");
+            }
+        }
+    }
+}

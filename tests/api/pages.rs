@@ -1,0 +1,172 @@
+//! The pages themselves: light, readable by everybody, safe from other sites.
+
+use heirloom::domain::client::Party;
+
+use crate::browser::*;
+use crate::harness::*;
+
+/// What holds of every page.
+#[track_caller]
+fn is_sound(page: &Seen, what: &str) {
+    assert!(page.body.len() < 30 * 1024, "{what}: {} bytes", page.body.len());
+    assert_eq!(page.header("content-type"), "text/html; charset=utf-8", "{what}");
+    assert_eq!(page.header("cache-control"), "no-store", "{what}");
+    assert_eq!(page.header("referrer-policy"), "no-referrer", "{what}");
+    assert_eq!(page.header("x-content-type-options"), "nosniff", "{what}");
+    assert_eq!(page.header("x-frame-options"), "DENY", "{what}");
+    let policy = page.header("content-security-policy");
+    for part in ["default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'", "form-action 'self'"] {
+        assert!(policy.contains(part), "{what}: {policy}");
+    }
+    assert!(!policy.contains("unsafe"), "{what}: {policy}");
+    for inline in ["<style", " style=", " onclick=", "<script>", "javascript:"] {
+        assert!(!page.body.contains(inline), "{what}: {inline}");
+    }
+    assert_eq!(page.body.matches("rel=\"stylesheet\"").count(), 1, "{what}");
+    assert_eq!(page.body.matches("<h1>").count(), 1, "{what}");
+    assert_eq!(page.body.matches("<main>").count(), 1, "{what}");
+    assert!(page.body.contains("<html lang=\""), "{what}");
+    assert!(page.body.contains("width=device-width"), "{what}");
+    let fields = page.body.matches("<input id=").count();
+    assert_eq!(page.body.matches("<label for=").count(), fields, "{what}: every field has a label");
+}
+
+both_stores! {
+    async fn every_page_is_sound(app) {
+        app.with_apps().await;
+        let browser = Browser::new(&app);
+        let sign_in = browser.authorize(&[("client_id", "other")]).await;
+        is_sound(&sign_in, "sign-in");
+        let csrf = sign_in.hidden("csrf");
+        let wrong = [("csrf", csrf.as_str()), ("username", "ana"), ("password", "wrong password")];
+        let refused = browser.post(&sign_in.action(), &wrong).await;
+        is_sound(&refused, "sign-in refused");
+        assert!(refused.status == 403 && refused.body.contains("role=\"alert\""), "{refused:?}");
+        assert!(refused.body.contains("value=\"ana\"") && !refused.body.contains("wrong password"));
+        let consent = browser.sign_in(&sign_in, "ana").await;
+        is_sound(&consent, "consent");
+        is_sound(&browser.authorize(&[("prompt", "select_account")]).await, "select account");
+        is_sound(&browser.authorize(&[("response_mode", "form_post")]).await, "form post");
+        is_sound(&browser.get("/oauth/logout").await, "sign-out");
+        is_sound(&Browser::new(&app).get("/oauth/logout").await, "signed out");
+        is_sound(&browser.authorize(&[("client_id", "nobody")]).await, "error");
+        let style = browser.get(&asset(&sign_in, "/assets/style.css")).await;
+        assert_eq!((style.status.as_u16(), style.header("content-type")), (200, "text/css; charset=utf-8"));
+        assert!(style.body.len() < 30 * 1024 && style.header("cache-control").contains("immutable"));
+    }
+
+    async fn what_others_wrote_is_shown_as_text(app) {
+        app.with_apps().await;
+        app.add_app("nasty", |it| it.name = Some("<script>alert(1)</script>\"'&".to_owned())).await;
+        let browser = Browser::new(&app);
+        let hint = "\"><script>alert(2)</script>";
+        let changes = [("client_id", "nasty"), ("login_hint", hint), ("state", hint), ("scope", "openid")];
+        let page = browser.authorize(&changes).await;
+        assert!(!page.body.contains("<script>"), "{page:?}");
+        assert!(page.body.contains("&lt;script&gt;alert(1)"), "{page:?}");
+        let consent = browser.sign_in(&page, "ana").await;
+        assert!(consent.body.contains("decision") && !consent.body.contains("<script>"), "{consent:?}");
+        let posted = [("response_mode", "form_post"), ("state", hint)];
+        assert!(!browser.authorize(&posted).await.body.contains("<script>alert"));
+    }
+
+    async fn a_form_counts_only_in_the_browser_that_it_was_made_for(app) {
+        app.with_apps().await;
+        let (browser, other) = (Browser::new(&app), Browser::new(&app));
+        let page = browser.authorize(&[]).await;
+        let good = page.hidden("csrf");
+        let theirs = other.authorize(&[]).await.hidden("csrf");
+        let place = page.action();
+        let form = |csrf| [("csrf", csrf), ("username", "ana"), ("password", PASSWORD)];
+        for csrf in ["", "x", theirs.as_str()] {
+            assert_eq!(browser.post(&place, &form(csrf)).await.status, 403, "{csrf}");
+        }
+        assert_eq!(Browser::new(&app).post(&place, &form(&good)).await.status, 403, "without the cookie");
+        let elsewhere = Browser::new(&app).with_header("sec-fetch-site", "cross-site");
+        elsewhere.set_cookie("heirloom-browser", &browser.cookie("heirloom-browser").unwrap());
+        assert_eq!(elsewhere.post(&place, &form(&good)).await.status, 403, "from another site");
+        assert_eq!(browser.cookie("heirloom-session"), None);
+        // A form from before the sign-in is none after it: somebody else may have signed in.
+        let consent = browser.sign_in(&browser.authorize(&[("client_id", "other")]).await, "ana").await;
+        let stale = browser.post(&consent.action(), &[("csrf", &good), ("decision", "allow")]).await;
+        assert_eq!(stale.status, 403);
+        assert_eq!(app.number("SELECT COUNT(*) FROM consents").await, 0);
+    }
+
+    async fn a_sign_in_changes_the_cookie(app) {
+        app.with_apps().await;
+        let browser = Browser::new(&app);
+        browser.set_cookie("heirloom-session", &"A".repeat(43));
+        browser.ana_signs_in(&[]).await;
+        let first = browser.cookie("heirloom-session").unwrap();
+        assert_ne!(first, "A".repeat(43));
+        browser.ana_signs_in(&[("prompt", "login")]).await;
+        assert_ne!(browser.cookie("heirloom-session").unwrap(), first);
+        let thief = Browser::new(&app);
+        thief.set_cookie("heirloom-session", &first);
+        assert_eq!(thief.authorize(&[("prompt", "none")]).await.error(), "login_required");
+        assert_eq!(app.number("SELECT COUNT(*) FROM sign_in_sessions").await, 1);
+        app.add_user("ben").await;
+        let page = browser.authorize(&[("prompt", "login")]).await;
+        browser.sign_in(&page, "ben").await.code();
+        assert_eq!(app.number("SELECT COUNT(*) FROM sign_in_sessions").await, 1, "one browser, one session");
+    }
+
+    async fn cookies_are_for_this_server_alone(app) with |settings| {
+        settings.issuer = Some("https://login.example.com/tenant".parse().unwrap());
+    }; {
+        app.with_apps().await;
+        let browser = Browser::new(&app);
+        let page = browser.get(&format!("/tenant/sign-in?{}", query(&[]))).await;
+        assert!(page.action().starts_with("/tenant/sign-in?"), "{page:?}");
+        let attributes = "Path=/; HttpOnly; SameSite=Lax; Secure";
+        let [cookie] = page.set_cookies()[..] else { panic!("{page:?}") };
+        assert!(cookie.starts_with("__Host-heirloom-browser=") && cookie.ends_with(attributes), "{cookie}");
+        let csrf = page.hidden("csrf");
+        let form = [("csrf", csrf.as_str()), ("username", "ana"), ("password", PASSWORD)];
+        let done = browser.post(&page.action(), &form).await;
+        assert!(done.location().starts_with("/tenant/oauth/authorize?"), "{done:?}");
+        let [cookie] = done.set_cookies()[..] else { panic!("{done:?}") };
+        assert!(cookie.starts_with("__Host-heirloom-session=") && cookie.ends_with(attributes), "{cookie}");
+        let back = browser.follow(done).await;
+        assert_eq!(back.answer().1["iss"], "https://login.example.com/tenant");
+    }
+
+    async fn pages_speak_the_readers_language(app) {
+        app.with_apps().await;
+        let german = Browser::new(&app).with_header("accept-language", "fr, de-CH;q=0.8, en;q=0.5");
+        let page = german.authorize(&[]).await;
+        assert!(page.body.contains("<html lang=\"de\">") && page.body.contains("Anmelden"), "{page:?}");
+        let page = german.authorize(&[("ui_locales", "en")]).await;
+        assert!(page.body.contains("<html lang=\"en\">"), "{page:?}");
+        let error = german.authorize(&[("client_id", "nobody")]).await;
+        assert!(error.body.contains("Das hat nicht geklappt"), "{error:?}");
+    }
+
+    async fn pages_look_as_their_owner_wants(app) with |settings| {
+        let folder = std::env::temp_dir().join("heirloom-test-pages");
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("signed_out.html"), "Bye from {{ brand }}.").unwrap();
+        std::fs::write(folder.join("logo.svg"), "<svg/>").unwrap();
+        "Acme <3".clone_into(&mut settings.pages.name);
+        settings.pages.accent = "#FFCC00".parse().unwrap();
+        settings.pages.logo = Some(folder.join("logo.svg"));
+        settings.pages.templates = Some(folder);
+    }; {
+        app.add_app("app", |it| it.party = Party::First).await;
+        let browser = Browser::new(&app);
+        assert_eq!(browser.get("/oauth/logout").await.body, "Bye from Acme &lt;3.");
+        let page = browser.authorize(&[]).await;
+        assert!(page.body.contains("Acme &lt;3"), "{page:?}");
+        let style = browser.get(&asset(&page, "/assets/style.css")).await;
+        assert!(style.body.starts_with(":root{--accent:#ffcc00;--on-accent:#000000}"), "{style:?}");
+        let logo = browser.get(&asset(&page, "/assets/logo")).await;
+        assert_eq!((logo.body.as_str(), logo.header("content-type")), ("<svg/>", "image/svg+xml"));
+        assert!(logo.header("content-security-policy").contains("sandbox"), "{logo:?}");
+    }
+}
+
+fn asset(page: &Seen, path: &str) -> String {
+    let (_, rest) = page.body.split_once(path).unwrap_or_else(|| panic!("{path} in {page:?}"));
+    format!("{path}{}", rest.split_once('"').unwrap().0)
+}
