@@ -16,6 +16,7 @@ use crate::http::error::Unmet;
 use crate::http::pages::Page;
 use crate::http::visit::Visit;
 use crate::service::authorize as service;
+use crate::service::userinfo::SCOPES;
 use crate::store::users;
 
 /// `GET /consent`
@@ -54,12 +55,15 @@ async fn show(visit: &Visit, request: &HttpRequest) -> Result<HttpResponse, Stop
     let issuer = &visit.core().issuer;
     let elsewhere: Vec<&str> =
         asked.request.audiences.iter().filter(|it| *it != issuer).map(Audience::as_str).collect();
+    let mut scopes: Vec<&str> = asked.request.scope.iter().collect();
+    // What everybody understands comes first.
+    scopes.sort_by_key(|scope| SCOPES.iter().position(|known| known == scope).unwrap_or(SCOPES.len()));
     Ok(visit.page(Page {
         template: "consent.html",
         content: json!({
             "client": asked.known.client.display_name(),
             "account": user.username.as_str(),
-            "scopes": asked.request.scope.iter().collect::<Vec<_>>(),
+            "scopes": scopes,
             "audiences": elsewhere,
             "place": redirect_uri::source_of(asked.redirect_uri()),
             "query": asked.query,

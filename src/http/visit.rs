@@ -91,6 +91,8 @@ impl Visit {
     /// Answers with a page.
     pub(crate) fn page(&self, page: Page<'_>) -> HttpResponse {
         let source = page.leads_to.and_then(redirect_uri::source_of);
+        // CSP 3 §2.3.1 has no form for an IPv6 address: the scheme has to do for a native app on [::1].
+        let source = source.map(|it| if it.contains('[') { "http:".to_owned() } else { it });
         let page = Page { leads_to: source.as_deref(), ..page };
         let mut response = self.web.pages.render(&page, &self.web.base);
         if self.is_new {

@@ -37,6 +37,7 @@ both_stores! {
         let browser = Browser::new(&app);
         let sign_in = browser.authorize(&[("client_id", "other")]).await;
         is_sound(&sign_in, "sign-in");
+        assert!(!sign_in.body.contains(" value=\"none") && !sign_in.body.contains("None"), "{sign_in:?}");
         let csrf = sign_in.hidden("csrf");
         let wrong = [("csrf", csrf.as_str()), ("username", "ana"), ("password", "wrong password")];
         let refused = browser.post(&sign_in.action(), &wrong).await;
@@ -53,6 +54,21 @@ both_stores! {
         let style = browser.get(&asset(&sign_in, "/assets/style.css")).await;
         assert_eq!((style.status.as_u16(), style.header("content-type")), (200, "text/css; charset=utf-8"));
         assert!(style.body.len() < 30 * 1024 && style.header("cache-control").contains("immutable"));
+    }
+
+    async fn a_form_may_lead_to_where_the_client_is_and_nowhere_else(app) {
+        let uris = ["https://app.example/cb", "http://127.0.0.1/cb", "http://[::1]/cb", "com.example.app:/cb"];
+        app.add_app("app", |it| it.redirect_uris = uris.map(ToOwned::to_owned).to_vec()).await;
+        for (uri, source) in [
+            (uris[0], "https://app.example"),
+            ("http://127.0.0.1:4711/cb", "http://127.0.0.1:4711"),
+            ("http://[::1]:4711/cb", "http:"),
+            (uris[3], "com.example.app:"),
+        ] {
+            let page = Browser::new(&app).authorize(&[("redirect_uri", uri)]).await;
+            let policy = page.header("content-security-policy").to_owned();
+            assert!(policy.ends_with(&format!("form-action 'self' {source}")), "{policy}");
+        }
     }
 
     async fn what_others_wrote_is_shown_as_text(app) {
