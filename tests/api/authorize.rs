@@ -45,7 +45,10 @@ both_stores! {
         assert_eq!(tokens.claims()["aud"], "https://api.example");
         // It is remembered, until more is asked for.
         assert_eq!(browser.authorize(&asked).await.status, 303);
-        assert_eq!(browser.authorize(&[("client_id", "other")]).await.status, 200, "another audience");
+        let elsewhere = browser.authorize(&[("client_id", "other")]).await;
+        assert_eq!(elsewhere.status, 200, "another audience");
+        browser.decide(&elsewhere, "allow").await.code();
+        assert_eq!(browser.authorize(&asked).await.status, 303, "beside what was agreed to before");
         let more = [asked[0], asked[1], ("scope", "openid profile email")];
         let page = browser.authorize(&more).await;
         assert_eq!(page.status, 200);
@@ -156,8 +159,9 @@ both_stores! {
             app.clock.advance(DAY - SECOND);
             browser.authorize(&[]).await.code();
         }
-        app.clock.advance(DAY - SECOND);
-        app.clock.advance(MINUTE);
+        app.clock.advance(DAY / 2);
+        browser.authorize(&[]).await.code();
+        app.clock.advance(DAY / 2 + MINUTE);
         assert_eq!(browser.authorize(&[]).await.status, 200, "14 days old");
         browser.ana_signs_in(&[]).await;
         app.clock.advance(DAY);
