@@ -34,13 +34,14 @@ mod bearer;
 mod builder;
 mod clock;
 mod error;
+mod jws;
 mod keys;
 mod remote;
 #[cfg(feature = "tower")]
 pub mod tower;
 mod verifier;
 
-pub use access_token::AccessToken;
+pub use access_token::{AccessToken, Claims};
 pub use bearer::bearer_token;
 pub use builder::{BuildError, Builder};
 pub use error::VerifyError;

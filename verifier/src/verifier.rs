@@ -1,22 +1,17 @@
 //! The verifier itself.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::{Algorithm, crypto};
-use serde::Deserialize;
+use jsonwebtoken::Algorithm;
 
-use crate::access_token::{AccessToken, Claims, time};
+use crate::access_token::{AccessToken, Claims};
 use crate::builder::Builder;
 use crate::clock::Clock;
 use crate::error::VerifyError;
+use crate::jws::Parts;
 use crate::keys::KeySet;
 use crate::remote::Remote;
-
-/// Longer than any access token that fits an HTTP header.
-const LONGEST_TOKEN: usize = 16 * 1024;
 
 /// Verifies access tokens of one issuer for one service. Cheap to clone: clones share keys.
 ///
@@ -55,24 +50,6 @@ pub(crate) struct Rules {
 pub(crate) enum Keys {
     Fixed(Arc<KeySet>),
     Remote(Arc<Remote>),
-}
-
-/// What matters of a JWS header (RFC 7515 §4.1).
-#[derive(Deserialize)]
-struct Header {
-    alg: String,
-    typ: Option<String>,
-    kid: Option<String>,
-    crit: Option<serde::de::IgnoredAny>,
-}
-
-/// A token taken apart, its header judged and its signature not yet.
-struct Parts<'t> {
-    kid: Option<String>,
-    algorithm: Algorithm,
-    message: &'t str,
-    payload: &'t str,
-    signature: &'t str,
 }
 
 impl Verifier {
@@ -127,14 +104,14 @@ impl Verifier {
     /// # Errors
     /// [`VerifyError`], saying what is wrong.
     pub async fn verify(&self, token: &str) -> Result<AccessToken, VerifyError> {
-        let parts = self.take_apart(token)?;
         let mut keys = self.0.keys.current();
+        let parts = Parts::of(token, &self.0.rules.algorithms)?;
         if let Keys::Remote(remote) = &self.0.keys
             && keys.find(parts.kid.as_deref()).is_none()
         {
             keys = remote.look_again(parts.kid.as_deref()).await;
         }
-        self.verify_with(&parts, &keys)
+        self.0.verify_with(&parts, &keys)
     }
 
     /// Verifies a token with the keys at hand: never any I/O.
@@ -152,32 +129,12 @@ impl Verifier {
     /// # Errors
     /// [`VerifyError`]; a key that is not at hand is [`VerifyError::UnknownKey`].
     pub fn verify_offline(&self, token: &str) -> Result<AccessToken, VerifyError> {
-        self.verify_with(&self.take_apart(token)?, &self.0.keys.current())
+        let keys = self.0.keys.current();
+        self.0.verify_with(&Parts::of(token, &self.0.rules.algorithms)?, &keys)
     }
+}
 
-    fn take_apart<'t>(&self, token: &'t str) -> Result<Parts<'t>, VerifyError> {
-        if token.len() > LONGEST_TOKEN {
-            return Err(VerifyError::Malformed);
-        }
-        let (message, signature) = token.rsplit_once('.').ok_or(VerifyError::Malformed)?;
-        let (header, payload) = message.split_once('.').ok_or(VerifyError::Malformed)?;
-        let header: Header = decode(header)?;
-        // RFC 9068 §4: an ID token of the same issuer must not pass for an access token.
-        let typ = header.typ.as_deref().unwrap_or_default();
-        if !typ.eq_ignore_ascii_case("at+jwt") && !typ.eq_ignore_ascii_case("application/at+jwt") {
-            return Err(VerifyError::WrongType);
-        }
-        // RFC 7515 §4.1.11: extensions that must be understood are not understood here.
-        if header.crit.is_some() {
-            return Err(VerifyError::Malformed);
-        }
-        let algorithm = header.alg.parse().map_err(|_| VerifyError::WrongAlgorithm)?;
-        if !self.0.rules.algorithms.contains(&algorithm) {
-            return Err(VerifyError::WrongAlgorithm);
-        }
-        Ok(Parts { kid: header.kid, algorithm, message, payload, signature })
-    }
-
+impl Inner {
     fn verify_with(&self, parts: &Parts<'_>, keys: &KeySet) -> Result<AccessToken, VerifyError> {
         if keys.is_empty() {
             return Err(VerifyError::KeysUnavailable);
@@ -186,36 +143,40 @@ impl Verifier {
         if key.algorithm != parts.algorithm {
             return Err(VerifyError::WrongAlgorithm);
         }
-        match crypto::verify(parts.signature, parts.message.as_bytes(), &key.verifying, key.algorithm) {
-            Ok(true) => {}
-            Ok(false) | Err(_) => return Err(VerifyError::BadSignature),
+        let signature = parts.signature().ok_or(VerifyError::BadSignature)?;
+        if !key.signed(parts.message.as_bytes(), &signature) {
+            return Err(VerifyError::BadSignature);
         }
-        self.judge(decode(parts.payload)?)
+        let payload = parts.payload().ok_or(VerifyError::Malformed)?;
+        let access = AccessToken::read(&payload).ok_or(VerifyError::Malformed)?;
+        self.rules.judge(access)
     }
+}
 
+impl Rules {
     /// Judges the claims of a token whose signature is right.
-    fn judge(&self, claims: Claims) -> Result<AccessToken, VerifyError> {
-        let rules = &self.0.rules;
-        if claims.iss != rules.issuer {
+    fn judge(&self, access: AccessToken) -> Result<AccessToken, VerifyError> {
+        if access.issuer != self.issuer {
             return Err(VerifyError::WrongIssuer);
         }
-        if !claims.aud.iter().any(|audience| rules.audiences.contains(audience)) {
+        if !access.audience.iter().any(|audience| self.audiences.contains(audience)) {
             return Err(VerifyError::WrongAudience);
         }
-        let now = rules.clock.now();
-        let expires_at = time(claims.exp).ok_or(VerifyError::Malformed)?;
-        // Differences, not sums: a far time and a wide leeway must not overflow.
-        if now.duration_since(expires_at).is_ok_and(|late| late >= rules.leeway) {
+        let now = self.clock.now();
+        if self.is_expired(&access, now) {
             return Err(VerifyError::Expired);
         }
-        let not_before = claims.nbf.map(|nbf| time(nbf).ok_or(VerifyError::Malformed)).transpose()?;
-        let early = not_before.and_then(|not_before| not_before.duration_since(now).ok());
-        if early.is_some_and(|early| early > rules.leeway) {
+        let early = access.not_before.and_then(|not_before| not_before.duration_since(now).ok());
+        if early.is_some_and(|early| early > self.leeway) {
             return Err(VerifyError::NotYetValid);
         }
-        let token = claims.into_token(expires_at);
-        token.require_scopes(&rules.scopes)?;
-        Ok(token)
+        access.require_scopes(&self.scopes)?;
+        Ok(access)
+    }
+
+    /// Differences, not sums: a far time and a wide leeway must not overflow.
+    fn is_expired(&self, claims: &Claims, now: SystemTime) -> bool {
+        now.duration_since(claims.expires_at).is_ok_and(|late| late >= self.leeway)
     }
 }
 
@@ -226,9 +187,4 @@ impl Keys {
             Self::Remote(remote) => remote.current(),
         }
     }
-}
-
-fn decode<T: serde::de::DeserializeOwned>(part: &str) -> Result<T, VerifyError> {
-    let json = URL_SAFE_NO_PAD.decode(part).map_err(|_| VerifyError::Malformed)?;
-    serde_json::from_slice(&json).map_err(|_| VerifyError::Malformed)
 }
