@@ -7,13 +7,17 @@ use jsonwebtoken::Algorithm;
 
 use crate::access_token::{AccessToken, Claims};
 use crate::builder::Builder;
+use crate::cache::{Cache, Seen, TokenHash};
 use crate::clock::Clock;
 use crate::error::VerifyError;
 use crate::jws::Parts;
 use crate::keys::KeySet;
 use crate::remote::Remote;
 
-/// Verifies access tokens of one issuer for one service. Cheap to clone: clones share keys.
+/// Longer than any access token that fits an HTTP header.
+const LONGEST_TOKEN: usize = 16 * 1024;
+
+/// Verifies access tokens of one issuer for one service. Cheap to clone: clones share keys and cache.
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sample/mod.rs"));
@@ -32,6 +36,8 @@ pub struct Verifier(Arc<Inner>);
 struct Inner {
     rules: Rules,
     keys: Keys,
+    /// `None` when it is turned off.
+    cache: Option<Cache>,
 }
 
 /// What a token must be.
@@ -62,8 +68,8 @@ impl Verifier {
         Builder::new(issuer.into())
     }
 
-    pub(crate) fn new(rules: Rules, keys: Keys) -> Self {
-        Self(Arc::new(Inner { rules, keys }))
+    pub(crate) fn new(rules: Rules, keys: Keys, cache: Option<Cache>) -> Self {
+        Self(Arc::new(Inner { rules, keys, cache }))
     }
 
     /// The realm for challenges.
@@ -105,13 +111,17 @@ impl Verifier {
     /// [`VerifyError`], saying what is wrong.
     pub async fn verify(&self, token: &str) -> Result<AccessToken, VerifyError> {
         let mut keys = self.0.keys.current();
+        let hash = self.0.hash(token)?;
+        if let Some(judged) = self.0.recall(hash.as_ref(), &keys) {
+            return judged;
+        }
         let parts = Parts::of(token, &self.0.rules.algorithms)?;
         if let Keys::Remote(remote) = &self.0.keys
             && keys.find(parts.kid.as_deref()).is_none()
         {
             keys = remote.look_again(parts.kid.as_deref()).await;
         }
-        self.0.verify_with(&parts, &keys)
+        self.0.verify_anew(parts, hash, &keys)
     }
 
     /// Verifies a token with the keys at hand: never any I/O.
@@ -130,12 +140,55 @@ impl Verifier {
     /// [`VerifyError`]; a key that is not at hand is [`VerifyError::UnknownKey`].
     pub fn verify_offline(&self, token: &str) -> Result<AccessToken, VerifyError> {
         let keys = self.0.keys.current();
-        self.0.verify_with(&Parts::of(token, &self.0.rules.algorithms)?, &keys)
+        let hash = self.0.hash(token)?;
+        if let Some(judged) = self.0.recall(hash.as_ref(), &keys) {
+            return judged;
+        }
+        self.0.verify_anew(Parts::of(token, &self.0.rules.algorithms)?, hash, &keys)
+    }
+
+    /// How many tokens the cache holds: for a gauge. Some may have expired: once a minute, a token seen for the
+    /// first time lets them go.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sample/mod.rs"));
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let verifier = sample().build().await?;
+    /// verifier.verify(TOKEN).await?;
+    /// verifier.verify(TOKEN).await?;
+    /// assert_eq!(verifier.cached_tokens(), 1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn cached_tokens(&self) -> usize {
+        self.0.cache.as_ref().map_or(0, Cache::len)
     }
 }
 
 impl Inner {
-    fn verify_with(&self, parts: &Parts<'_>, keys: &KeySet) -> Result<AccessToken, VerifyError> {
+    /// What to find the token by in the cache; `None` when that is turned off.
+    fn hash(&self, token: &str) -> Result<Option<TokenHash>, VerifyError> {
+        if token.len() > LONGEST_TOKEN {
+            return Err(VerifyError::Malformed);
+        }
+        Ok(self.cache.as_ref().map(|_| TokenHash::of(token)))
+    }
+
+    /// The verdict on a token whose signature is known to be right.
+    fn recall(&self, hash: Option<&TokenHash>, keys: &KeySet) -> Option<Result<AccessToken, VerifyError>> {
+        let access = self.cache.as_ref()?.get(hash?, keys)?;
+        Some(self.rules.judge(access))
+    }
+
+    /// The verdict on a token that was taken apart, its signature included.
+    fn verify_anew(
+        &self,
+        parts: Parts<'_>,
+        hash: Option<TokenHash>,
+        keys: &KeySet,
+    ) -> Result<AccessToken, VerifyError> {
         if keys.is_empty() {
             return Err(VerifyError::KeysUnavailable);
         }
@@ -149,12 +202,19 @@ impl Inner {
         }
         let payload = parts.payload().ok_or(VerifyError::Malformed)?;
         let access = AccessToken::read(&payload).ok_or(VerifyError::Malformed)?;
-        self.rules.judge(access)
+        let access = self.rules.judge(access)?;
+        // Only what is good is kept: nobody fills the cache with forged tokens, or with those of other services.
+        if let (Some(cache), Some(hash)) = (&self.cache, hash) {
+            let seen = Seen { kid: parts.kid, key: Arc::clone(key), access: access.clone() };
+            let now = self.rules.clock.now();
+            cache.insert(hash, seen, now, |claims| self.rules.is_expired(claims, now));
+        }
+        Ok(access)
     }
 }
 
 impl Rules {
-    /// Judges the claims of a token whose signature is right.
+    /// Judges the claims of a token whose signature is right: on first sight, and each time that it comes again.
     fn judge(&self, access: AccessToken) -> Result<AccessToken, VerifyError> {
         if access.issuer != self.issuer {
             return Err(VerifyError::WrongIssuer);
