@@ -20,10 +20,10 @@ use crate::master_keys;
 use crate::service::clients::Clients;
 use crate::service::keys::{Keys, Succession};
 use crate::service::{Core, client_admin, janitor};
-use crate::settings::{DatabaseUrl, Settings};
+use crate::settings::{self, DatabaseUrl, Settings};
 use crate::store::connect::PoolBounds;
 use crate::store::migrate::{MigrationLock, Schema, migrate, schema};
-use crate::store::rotations::Rotations;
+use crate::store::rotations::{Rotations, Travel};
 use crate::store::{Db, StoreError, clients};
 
 /// Everything that a serving process holds.
@@ -53,11 +53,11 @@ impl App {
     pub async fn build(settings: Settings, clock: Clock, old_schema: OldSchema) -> anyhow::Result<Self> {
         let now = clock.now();
         let keys = Keys::new(master_keys::load(&settings)?);
-        let db = open_store(&settings, old_schema).await?;
+        let db = open_store(&beside_the_workers(&settings), old_schema).await?;
         client_admin::ensure_built_in(&db, now).await?;
         keys.prepare(&db, succession(&settings), now).await?;
         let defaults = lifetimes(&settings)?;
-        let registered = Clients::new(db.clone(), defaults);
+        let registered = Clients::new(defaults);
         check_clients(&db, &registered).await?;
         let host = settings.listen.host().trim_matches(['[', ']']);
         let listener = TcpListener::bind((host, settings.listen.port()))
@@ -66,10 +66,10 @@ impl App {
         let issuer = settings.issuer_at(address);
         let core = Core {
             issuer: issuer.as_str().parse().context("the issuer")?,
-            keys,
-            passwords: password_pool(&settings)?,
-            clients: registered,
-            rotations: Rotations::new(db.clone(), settings.database.rotation_lanes),
+            keys: Arc::new(keys),
+            passwords: Arc::new(password_pool(&settings)?),
+            clients: Arc::new(registered),
+            rotations: Arc::new(Rotations::new(db.clone(), travel(&settings.database))),
             db,
         };
         Ok(Self { core: Arc::new(core), clock, settings, listener, address })
@@ -96,21 +96,25 @@ impl App {
         let Self { core, clock, settings, listener, .. } = self;
         let limits = settings.http.clone();
         let base = base_path(core.issuer.as_str());
-        let web = web::Data::new(Web {
+        let workers = workers(&settings);
+        let connections = connections_of_a_worker(&settings);
+        let shared = Web {
             core: Arc::clone(&core),
             clock,
             body_limit: limits.body_limit,
             deadline: limits.request_timeout,
             jwks_max_age: settings.keys.publish_ahead.min(Duration::from_mins(20)) / 4,
             trusted_proxies: limits.trusted_proxies,
-        });
+        };
         let server = HttpServer::new(move || {
-            let (web, base) = (web.clone(), base.clone());
+            let own = connections.map(|connections| Arc::new(shared.core.with_own_connections(connections)));
+            let core = own.unwrap_or_else(|| Arc::clone(&shared.core));
+            let (web, base) = (web::Data::new(Web { core, ..shared.clone() }), base.clone());
             actix_web::App::new()
                 .wrap(from_fn(http::edge))
                 .configure(move |config| http::configure(config, &web, &base))
         })
-        .workers(limits.workers.unwrap_or_else(cores))
+        .workers(workers)
         .max_connections(limits.max_connections)
         .keep_alive(limits.keep_alive)
         .client_request_timeout(limits.header_timeout)
@@ -274,6 +278,35 @@ async fn check_clients(db: &Db, known: &Clients) -> anyhow::Result<()> {
         })?;
     }
     Ok(())
+}
+
+fn travel(database: &settings::Database) -> Travel {
+    if database.batch_rotations { Travel::Together } else { Travel::Alone }
+}
+
+/// Measured: a worker serves some 20,000 refreshes a second, and a thread more than the cores can run only moves work
+/// between caches.
+fn workers(settings: &Settings) -> usize {
+    settings.http.workers.unwrap_or_else(|| cores().div_ceil(2)).max(1)
+}
+
+/// How many of the server's connections each worker has to itself; `None` when there are too few to divide.
+fn connections_of_a_worker(settings: &Settings) -> Option<u32> {
+    const BESIDE_THE_WORKERS: u32 = 2;
+    let each = settings.database.max_connections.saturating_sub(BESIDE_THE_WORKERS) / worker_count(settings);
+    (each > 0).then_some(each)
+}
+
+/// The settings for what runs beside the workers: the connections that they leave.
+fn beside_the_workers(settings: &Settings) -> Settings {
+    let of_workers = connections_of_a_worker(settings).unwrap_or(0) * worker_count(settings);
+    let max_connections = settings.database.max_connections - of_workers;
+    let database = settings::Database { max_connections, ..settings.database.clone() };
+    Settings { database, ..settings.clone() }
+}
+
+fn worker_count(settings: &Settings) -> u32 {
+    u32::try_from(workers(settings)).unwrap_or(u32::MAX)
 }
 
 /// The issuer's path, below which everything is served.

@@ -28,7 +28,7 @@ use crate::service::Core;
 pub(crate) use edge::edge;
 
 /// What every request handler can ask for.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Web {
     /// The services' world.
     pub(crate) core: Arc<Core>,

@@ -41,7 +41,6 @@ struct Remembered {
 /// A cache in front of the clients' table.
 #[derive(Debug)]
 pub struct Clients {
-    db: Db,
     defaults: Lifetimes,
     remembered: RwLock<HashMap<ClientId, Remembered>>,
 }
@@ -49,8 +48,8 @@ pub struct Clients {
 impl Clients {
     /// A cache that knows nothing yet.
     #[must_use]
-    pub fn new(db: Db, defaults: Lifetimes) -> Self {
-        Self { db, defaults, remembered: RwLock::default() }
+    pub fn new(defaults: Lifetimes) -> Self {
+        Self { defaults, remembered: RwLock::default() }
     }
 
     /// The lifetimes of a client that sets none of its own.
@@ -63,11 +62,16 @@ impl Clients {
     ///
     /// # Errors
     /// [`Failure::InvalidClient`] when there is none (any more); [`Failure::Store`].
-    pub async fn find(&self, id: &ClientId, now: DateTime<Utc>) -> Result<Arc<KnownClient>, Failure> {
+    pub async fn find(
+        &self,
+        db: &Db,
+        id: &ClientId,
+        now: DateTime<Utc>,
+    ) -> Result<Arc<KnownClient>, Failure> {
         if let Some(known) = self.recall(id, now) {
             return Ok(known);
         }
-        let Some(client) = clients::find(&self.db, id, now).await? else {
+        let Some(client) = clients::find(db, id, now).await? else {
             self.remembered.write().unwrap_or_else(PoisonError::into_inner).remove(id);
             return Err(Failure::InvalidClient);
         };

@@ -2,7 +2,9 @@
 
 use self::{
     Default::{Text, Unset},
-    Kind::{Algorithm, Database, Duration, Filter, Format, Issuer, Listen, Networks, Number, Path, Secret},
+    Kind::{
+        Algorithm, Database, Duration, Filter, Format, Issuer, Listen, Networks, Number, Path, Secret, Switch,
+    },
 };
 
 /// What every part of this module knows of a setting.
@@ -47,6 +49,7 @@ pub(super) enum Kind {
     Number,
     Path,
     Secret,
+    Switch,
 }
 
 impl Kind {
@@ -70,6 +73,7 @@ impl Kind {
             Number => "a whole number",
             Path => "a path",
             Secret => "text",
+            Switch => "true or false",
         }
     }
 
@@ -77,7 +81,9 @@ impl Kind {
     pub(super) fn is_secret(self) -> bool {
         match self {
             Database | Secret => true,
-            Algorithm | Duration | Filter | Format | Issuer | Listen | Networks | Number | Path => false,
+            Algorithm | Duration | Filter | Format | Issuer | Listen | Networks | Number | Path | Switch => {
+                false
+            }
         }
     }
 }
@@ -190,7 +196,7 @@ pub(super) static SETTINGS: &[Setting] = &[
         Duration,
         "How often a replica looks for the others' new keys.",
     ),
-    Setting::new("http.workers", Unset("one for each core"), Number, "Threads that serve requests."),
+    Setting::new("http.workers", Unset("one for every two cores"), Number, "Threads that serve requests."),
     Setting::new("http.body_limit", Text("65536"), Number, "The longest request body in bytes."),
     Setting::new("http.request_timeout", Text("10s"), Duration, "How long a request may take."),
     Setting::new(
@@ -213,12 +219,17 @@ pub(super) static SETTINGS: &[Setting] = &[
         Networks,
         "Proxies whose forwarding headers are believed: networks or addresses with commas.",
     ),
-    Setting::new("database.max_connections", Text("10"), Number, "Database connections of one server."),
     Setting::new(
-        "database.rotation_lanes",
-        Text("2"),
+        "database.max_connections",
+        Text("10"),
         Number,
-        "Connections on which refreshes that arrive together are written together; 0 on sharded engines: each alone.",
+        "Database connections of one server, divided among its workers.",
+    ),
+    Setting::new(
+        "database.batch_rotations",
+        Text("true"),
+        Switch,
+        "Whether refreshes that arrive together are written together; false on sharded engines.",
     ),
     Setting::new(
         "database.acquire_timeout",

@@ -1,7 +1,7 @@
 //! Families: one row each, changed by compare-and-swap only.
 
 use chrono::{DateTime, Utc};
-use sqlx::PgPool;
+use sqlx::{Connection as _, PgConnection};
 use uuid::Uuid;
 
 use crate::domain::family::{Device, Family, Grant, State, Step};
@@ -9,6 +9,7 @@ use crate::domain::ids::{ClientId, FamilyId, UserId};
 use crate::domain::refresh_token::Generation;
 use crate::domain::refusal::EndReason;
 use crate::domain::secrets::SecretHash;
+use crate::store::connect::Connection;
 use crate::store::row::{from_json, row, to_json};
 use crate::store::{Db, StoreError, Tx, on, within};
 
@@ -235,18 +236,21 @@ pub async fn rotate(db: &Db, bet: &Bet) -> Result<Option<Grant>, StoreError> {
 }
 
 /// The fast path for many families at once: each rotates as it would have alone. Gives what those whose bet was right
-/// have become, and which of them cannot be read.
+/// have become; one whose row cannot be read is told so by itself.
 ///
 /// # Errors
 /// [`StoreError`]; whether any moved on is then unknown, unless the error says that it did nothing.
 pub async fn rotate_together(
-    db: &Db,
+    connection: &mut Connection,
     bets: &[&Bet],
-) -> Result<Vec<Result<Grant, (FamilyId, StoreError)>>, StoreError> {
-    let rows = match db {
-        Db::Postgres(pool) => rotate_by_arrays(pool, bets).await?,
-        Db::Sqlite(pool) => {
-            let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
+) -> Result<Vec<(FamilyId, Result<Grant, StoreError>)>, StoreError> {
+    let rows = match (connection, bets) {
+        (Connection::Postgres(connection), [bet]) => {
+            rotating!(bet).fetch_optional(&mut **connection).await?.into_iter().collect()
+        }
+        (Connection::Postgres(connection), bets) => rotate_by_arrays(connection, bets).await?,
+        (Connection::Sqlite(connection), bets) => {
+            let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
             let mut rows = Vec::with_capacity(bets.len());
             for bet in bets {
                 rows.extend(rotating!(bet).fetch_optional(&mut *transaction).await?);
@@ -255,17 +259,14 @@ pub async fn rotate_together(
             rows
         }
     };
-    Ok(rows
-        .into_iter()
-        .map(|row| {
-            let family = FamilyId(row.id);
-            Grant::try_from(row).map_err(|error| (family, error))
-        })
-        .collect())
+    Ok(rows.into_iter().map(|row: GrantRow| (FamilyId(row.id), Grant::try_from(row))).collect())
 }
 
 /// The rows are locked in one order first, so that two batches never wait for each other in a circle.
-async fn rotate_by_arrays(pool: &PgPool, bets: &[&Bet]) -> Result<Vec<GrantRow>, sqlx::Error> {
+async fn rotate_by_arrays(
+    connection: &mut PgConnection,
+    bets: &[&Bet],
+) -> Result<Vec<GrantRow>, sqlx::Error> {
     const SQL: &str = concat!(
         "WITH bet AS (SELECT * FROM UNNEST($1::UUID[], $2::BIGINT[], $3::BYTEA[], $4::TIMESTAMPTZ[], \
          $5::TIMESTAMPTZ[]) AS bet (family, presented, hash, now, idle_since)), \
@@ -284,7 +285,7 @@ async fn rotate_by_arrays(pool: &PgPool, bets: &[&Bet]) -> Result<Vec<GrantRow>,
         .bind(bets.iter().map(|bet| bet.secret_hash.as_bytes()).collect::<Vec<_>>())
         .bind(times(|bet| bet.now))
         .bind(times(|bet| bet.idle_since))
-        .fetch_all(pool)
+        .fetch_all(connection)
         .await
 }
 

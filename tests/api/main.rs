@@ -28,3 +28,4 @@ mod schema;
 mod sessions;
 mod standard;
 mod standard_grants;
+mod together;
