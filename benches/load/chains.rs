@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use heirloom::crypto::master_key::MasterKeys;
+use heirloom::crypto::master_key::{MasterKey, MasterKeys};
 use heirloom::domain::ids::{ClientId, FamilyId};
 use heirloom::domain::refresh_token::{Generation, RefreshToken};
 use rand::rngs::SmallRng;
@@ -45,7 +45,7 @@ impl Chains {
     pub(crate) fn new(master_key: &str, token: &str, count: usize) -> anyhow::Result<Self> {
         let keys = MasterKeys::parse(master_key)?;
         let client = ClientId::built_in();
-        let template = RefreshToken::open(token, &client, keys.iter().map(|key| key.mac()))
+        let template = RefreshToken::open(token, &client, keys.iter().map(MasterKey::mac))
             .map_err(|_| anyhow::anyhow!("the server's token does not open under its own master key"))?;
         let of_family = |number| {
             let family = FamilyId(family_id(number));

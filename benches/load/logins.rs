@@ -39,7 +39,7 @@ pub(crate) async fn storm(server: &Server, clients: usize, lasting: Duration) ->
 /// Hashes a second of argon2 with our default parameters, a thread a core.
 pub(crate) fn argon2_alone(lasting: Duration) -> anyhow::Result<f64> {
     let params = Params::new(19_456, 2, 1, None).map_err(|error| anyhow::anyhow!("{error}"))?;
-    let (over, hashes) = (AtomicBool::new(false), AtomicU64::new(0));
+    let (stopped, hashes) = (AtomicBool::new(false), AtomicU64::new(0));
     let began = now();
     std::thread::scope(|scope| {
         for _ in 0..available_parallelism().map_or(1, Into::into) {
@@ -47,7 +47,7 @@ pub(crate) fn argon2_alone(lasting: Duration) -> anyhow::Result<f64> {
                 let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone());
                 let mut memory = vec![Block::default(); params.block_count()];
                 let mut output = [0; 32];
-                while !over.load(Ordering::Relaxed) {
+                while !stopped.load(Ordering::Relaxed) {
                     let hashed = argon2.hash_password_into_with_memory(
                         PASSWORD.as_bytes(),
                         b"sixteen bytes...",
@@ -59,7 +59,7 @@ pub(crate) fn argon2_alone(lasting: Duration) -> anyhow::Result<f64> {
             });
         }
         std::thread::sleep(lasting);
-        over.store(true, Ordering::Relaxed);
+        stopped.store(true, Ordering::Relaxed);
     });
     Ok(hashes.into_inner() as f64 / began.elapsed().as_secs_f64())
 }

@@ -15,6 +15,7 @@
 #![expect(
     clippy::cast_precision_loss,
     clippy::disallowed_methods,
+    clippy::unchecked_time_subtraction,
     clippy::indexing_slicing,
     reason = "measured figures fit a float, real time is what is measured, and a benchmark may end with a panic"
 )]

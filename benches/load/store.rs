@@ -85,8 +85,8 @@ impl Store {
     async fn execute(&self, sql: String) -> anyhow::Result<()> {
         let sql = AssertSqlSafe(sql);
         match &self.0 {
-            Db::Postgres(pool) => drop(sqlx::raw_sql(sql).execute(pool).await?),
-            Db::Sqlite(pool) => drop(sqlx::raw_sql(sql).execute(pool).await?),
+            Db::Postgres(pool) => sqlx::raw_sql(sql).execute(pool).await.map(|_| ())?,
+            Db::Sqlite(pool) => sqlx::raw_sql(sql).execute(pool).await.map(|_| ())?,
         }
         Ok(())
     }

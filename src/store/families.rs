@@ -1,7 +1,9 @@
 //! Families: one row each, changed by compare-and-swap only.
 
-use chrono::{DateTime, Utc};
-use sqlx::{Connection as _, PgConnection};
+use std::fmt::Write as _;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use sqlx::{PgConnection, SqliteConnection};
 use uuid::Uuid;
 
 use crate::domain::family::{Device, Family, Grant, State, Step};
@@ -249,15 +251,7 @@ pub async fn rotate_together(
             rotating!(bet).fetch_optional(&mut **connection).await?.into_iter().collect()
         }
         (Connection::Postgres(connection), bets) => rotate_by_arrays(connection, bets).await?,
-        (Connection::Sqlite(connection), bets) => {
-            let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-            let mut rows = Vec::with_capacity(bets.len());
-            for bet in bets {
-                rows.extend(rotating!(bet).fetch_optional(&mut *transaction).await?);
-            }
-            transaction.commit().await?;
-            rows
-        }
+        (Connection::Sqlite(connection), bets) => rotate_by_json(connection, bets).await?,
     };
     Ok(rows.into_iter().map(|row: GrantRow| (FamilyId(row.id), Grant::try_from(row))).collect())
 }
@@ -287,6 +281,38 @@ async fn rotate_by_arrays(
         .bind(times(|bet| bet.idle_since))
         .fetch_all(connection)
         .await
+}
+
+/// One statement, so one transaction. SQLite has no arrays, but it reads JSON.
+async fn rotate_by_json(
+    connection: &mut SqliteConnection,
+    bets: &[&Bet],
+) -> Result<Vec<GrantRow>, sqlx::Error> {
+    const SQL: &str = concat!(
+        "UPDATE families SET generation = generation + 1, base = generation, rotated_at = bet.now \
+         FROM (SELECT unhex(value ->> 0) AS family, value ->> 1 AS presented, unhex(value ->> 2) AS hash, \
+         value ->> 3 AS now, value ->> 4 AS idle_since FROM json_each($1)) AS bet WHERE id = bet.family AND ",
+        right!("bet.presented", "bet.hash", "bet.now", "bet.idle_since"),
+        " RETURNING ",
+        grant_columns!("")
+    );
+    let bets: Vec<_> = bets
+        .iter()
+        .map(|bet| {
+            let hash = bet.secret_hash.as_bytes().iter().fold(String::with_capacity(64), |mut text, byte| {
+                let _ = write!(text, "{byte:02x}");
+                text
+            });
+            let (now, idle_since) = (as_stored(bet.now), as_stored(bet.idle_since));
+            (bet.id.0.simple().to_string(), bet.presented.number(), hash, now, idle_since)
+        })
+        .collect();
+    sqlx::query_as(SQL).bind(to_json(&bets)).fetch_all(connection).await
+}
+
+/// A time as the driver writes it into SQLite, where times are compared as text.
+fn as_stored(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::AutoSi, false)
 }
 
 /// Applies a decision by compare-and-swap: `None` when the row is no longer what was `read`.

@@ -175,14 +175,20 @@ async fn travel(connection: Result<Connection, StoreError>, mut batch: Batch) ->
     match travelled {
         Ok((connection, grants)) => {
             for (family, grant) in grants {
-                batch.remove(&family).into_iter().for_each(|riders| land(riders, grant.clone().map(Some)));
+                if let Some(riders) = batch.remove(&family) {
+                    land(riders, grant.map(Some));
+                }
             }
-            batch.into_values().for_each(|losers| land(losers, Ok(None)));
+            for losers in batch.into_values() {
+                land(losers, Ok(None));
+            }
             Ok(connection)
         }
         Err(error) if error.did_nothing() => Err(batch),
         Err(error) => {
-            batch.into_values().for_each(|riders| land(riders, Err(error.clone())));
+            for riders in batch.into_values() {
+                land(riders, Err(error.clone()));
+            }
             Err(Batch::new())
         }
     }
