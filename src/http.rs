@@ -41,10 +41,10 @@ use crate::service::Core;
 pub(crate) use edge::edge;
 
 /// What every request handler can ask for.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Web {
     /// The pages that people see.
-    pub(crate) pages: Pages,
+    pub(crate) pages: Arc<Pages>,
     /// The issuer's path, below which everything is served; empty for most.
     pub(crate) base: String,
     /// The services' world.

@@ -25,6 +25,8 @@ pub mod sign_in;
 pub mod user_admin;
 pub mod userinfo;
 
+use std::sync::Arc;
+
 use crate::crypto::passwords::Passwords;
 use crate::domain::audience::Audience;
 use crate::domain::sign_in::SignInLifetimes;
@@ -35,21 +37,30 @@ use crate::store::rotations::Rotations;
 
 pub use failure::Failure;
 
-/// What the services work with; made once by the composition root.
-#[derive(Debug)]
+/// What the services work with; made by the composition root.
+#[derive(Debug, Clone)]
 pub struct Core {
     /// The database.
     pub db: Db,
     /// The way of every fast-path rotation to it.
-    pub rotations: Rotations,
+    pub rotations: Arc<Rotations>,
     /// The issuer: `iss` in tokens, and the default audience.
     pub issuer: Audience,
     /// How long a sign-in at the pages lasts.
     pub sign_in: SignInLifetimes,
     /// Master and signing keys.
-    pub keys: Keys,
+    pub keys: Arc<Keys>,
     /// The password threads.
-    pub passwords: Passwords,
+    pub passwords: Arc<Passwords>,
     /// The clients, remembered for a few seconds.
-    pub clients: Clients,
+    pub clients: Arc<Clients>,
+}
+
+impl Core {
+    /// The same for one thread, with up to `connections` of its own: work that stays on its thread wakes no other.
+    #[must_use]
+    pub fn with_own_connections(&self, connections: u32) -> Self {
+        let db = self.db.with_own_connections(connections);
+        Self { rotations: Arc::new(self.rotations.to(db.clone())), db, ..self.clone() }
+    }
 }

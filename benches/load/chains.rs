@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use heirloom::crypto::master_key::MasterKeys;
+use heirloom::crypto::master_key::{MasterKey, MasterKeys};
 use heirloom::domain::ids::{ClientId, FamilyId};
 use heirloom::domain::refresh_token::{Generation, RefreshToken};
 use rand::rngs::SmallRng;
@@ -12,13 +12,13 @@ use rand::{RngExt as _, SeedableRng as _};
 use uuid::Uuid;
 
 /// A refresh token's length: `hrt1_` and 56 bytes in base64url.
-pub const TOKEN: usize = 80;
+pub(crate) const TOKEN: usize = 80;
 
 /// A refresh token as it goes over the wire.
-pub type Token = [u8; TOKEN];
+pub(crate) type Token = [u8; TOKEN];
 
 /// The families' tokens. Each is presented only after the one before it was answered.
-pub struct Chains(RefCell<Inner>);
+pub(crate) struct Chains(RefCell<Inner>);
 
 struct Inner {
     tokens: Vec<Token>,
@@ -42,10 +42,10 @@ enum State {
 
 impl Chains {
     /// The first `count` clones of the family that `token` belongs to: see [`family_id`].
-    pub fn new(master_key: &str, token: &str, count: usize) -> anyhow::Result<Self> {
+    pub(crate) fn new(master_key: &str, token: &str, count: usize) -> anyhow::Result<Self> {
         let keys = MasterKeys::parse(master_key)?;
         let client = ClientId::built_in();
-        let template = RefreshToken::open(token, &client, keys.iter().map(|key| key.mac()))
+        let template = RefreshToken::open(token, &client, keys.iter().map(MasterKey::mac))
             .map_err(|_| anyhow::anyhow!("the server's token does not open under its own master key"))?;
         let of_family = |number| {
             let family = FamilyId(family_id(number));
@@ -60,11 +60,11 @@ impl Chains {
         Ok(Self(RefCell::new(Inner { tokens, state, random, confirmed: 0 })))
     }
 
-    /// A chain drawn at random among those whose token is not under way.
-    pub fn draw(&self) -> Turn<'_> {
+    /// A chain drawn at random from the first `among`, of those whose token is not under way.
+    pub(crate) fn draw(&self, among: usize) -> Turn<'_> {
         let mut inner = self.0.borrow_mut();
         loop {
-            let count = inner.tokens.len();
+            let count = inner.tokens.len().min(among);
             let chain = inner.random.random_range(0..count);
             if let Some(state) = begun(inner.state[chain]) {
                 inner.state[chain] = state;
@@ -74,7 +74,7 @@ impl Chains {
     }
 
     /// A chain among those whose token was handed out and never presented, looking from `from` on.
-    pub fn unconfirmed(&self, from: usize) -> Option<Turn<'_>> {
+    pub(crate) fn unconfirmed(&self, from: usize) -> Option<Turn<'_>> {
         let mut inner = self.0.borrow_mut();
         let chain = (from..inner.tokens.len()).find(|chain| inner.state[*chain] == State::HandedOut)?;
         inner.state[chain] = State::Turn;
@@ -82,12 +82,12 @@ impl Chains {
     }
 
     /// Families that were refreshed at least once.
-    pub fn distinct(&self) -> usize {
+    pub(crate) fn distinct(&self) -> usize {
         self.0.borrow().tokens.iter().filter(|token| generation(token) > 1).count()
     }
 
     /// How many tokens that the server handed out were refreshed in their turn.
-    pub fn confirmed(&self) -> u64 {
+    pub(crate) fn confirmed(&self) -> u64 {
         self.0.borrow().confirmed
     }
 }
@@ -101,17 +101,17 @@ fn begun(state: State) -> Option<State> {
 }
 
 /// A chain's token on its way.
-pub struct Turn<'c> {
+pub(crate) struct Turn<'c> {
     /// Which chain.
-    pub chain: usize,
+    pub(crate) chain: usize,
     /// What is presented.
-    pub token: Token,
+    pub(crate) token: Token,
     of: &'c Chains,
 }
 
 impl Turn<'_> {
     /// The successor has come, and the presented token is proven good.
-    pub fn succeeded(self, successor: Token) {
+    pub(crate) fn succeeded(self, successor: Token) {
         let mut inner = self.of.0.borrow_mut();
         inner.confirmed += u64::from(inner.state[self.chain] == State::Turn);
         inner.tokens[self.chain] = successor;
@@ -119,7 +119,7 @@ impl Turn<'_> {
     }
 
     /// It was refused, or there was no answer: the chain keeps what it had.
-    pub fn failed(self) {
+    pub(crate) fn failed(self) {
         let mut inner = self.of.0.borrow_mut();
         inner.state[self.chain] = match inner.state[self.chain] {
             State::Turn | State::HandedOut => State::HandedOut,
@@ -129,13 +129,13 @@ impl Turn<'_> {
 }
 
 /// The id of the family with this number, in the form of those that the server makes (RFC 9562 §5.7).
-pub fn family_id(number: usize) -> Uuid {
+pub(crate) fn family_id(number: usize) -> Uuid {
     const FIRST: u128 = 0x019a_c000_0000_7000_8000_0000_0000_0000;
     Uuid::from_u128(FIRST + number as u128)
 }
 
 /// The generation that a token names.
-pub fn generation(token: &Token) -> u32 {
+pub(crate) fn generation(token: &Token) -> u32 {
     let decoded = URL_SAFE_NO_PAD.decode(&token[5..]).unwrap_or_default();
     decoded.get(20..24).and_then(|bytes| bytes.try_into().ok()).map_or(0, u32::from_be_bytes)
 }

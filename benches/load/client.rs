@@ -9,22 +9,22 @@ use crate::chains::{TOKEN, Token};
 const BODY: &str = "grant_type=refresh_token&client_id=heirloom&refresh_token=";
 
 /// One HTTP/1.1 connection.
-pub struct Connection {
+pub(crate) struct Connection {
     stream: TcpStream,
     request: Vec<u8>,
     answer: Vec<u8>,
 }
 
 /// What a successful refresh gave.
-pub struct Refreshed {
+pub(crate) struct Refreshed {
     /// The successor.
-    pub token: Token,
+    pub(crate) token: Token,
     body: std::ops::Range<usize>,
 }
 
 impl Connection {
     /// Connects to `HOST:PORT`.
-    pub async fn open(address: &str) -> anyhow::Result<Self> {
+    pub(crate) async fn open(address: &str) -> anyhow::Result<Self> {
         let stream = TcpStream::connect(address).await.context("connecting")?;
         stream.set_nodelay(true)?;
         let request = format!(
@@ -36,7 +36,7 @@ impl Connection {
     }
 
     /// Presents a token and reads the whole answer.
-    pub async fn refresh(&mut self, token: &Token) -> anyhow::Result<Refreshed> {
+    pub(crate) async fn refresh(&mut self, token: &Token) -> anyhow::Result<Refreshed> {
         let fixed = self.request.len();
         self.request.extend_from_slice(token);
         let sent = self.stream.write_all(&self.request).await;
@@ -61,7 +61,7 @@ impl Connection {
     }
 
     /// The access token of the answer that was just read.
-    pub fn access_token(&self, refreshed: &Refreshed) -> anyhow::Result<&str> {
+    pub(crate) fn access_token(&self, refreshed: &Refreshed) -> anyhow::Result<&str> {
         let text = &self.answer[refreshed.body.clone()];
         let token = member(text, b"\"access_token\":\"").context("no access_token in the answer")?;
         Ok(std::str::from_utf8(token)?)

@@ -2,7 +2,6 @@
 //! (requests leave on a schedule, whether or not the server keeps up, and latency counts from the scheduled time).
 
 use std::cell::{Cell, RefCell};
-use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
@@ -16,31 +15,33 @@ use crate::now;
 const VERIFIED_ONE_IN: u64 = 500;
 
 /// What to drive, and how.
-pub struct Load<'l> {
+pub(crate) struct Load<'l> {
     /// `HOST:PORT`
-    pub address: &'l str,
+    pub(crate) address: &'l str,
     /// Whose tokens.
-    pub chains: &'l Chains,
+    pub(crate) chains: &'l Chains,
     /// Checks access tokens.
-    pub verifier: &'l Verifier,
+    pub(crate) verifier: &'l Verifier,
     /// Requests under way at most.
-    pub connections: usize,
+    pub(crate) connections: usize,
     /// Whether a connection serves more than one request.
-    pub reuse: Reuse,
+    pub(crate) reuse: Reuse,
     /// When requests leave.
-    pub pace: Pace,
+    pub(crate) pace: Pace,
+    /// Only the first so many chains.
+    pub(crate) among: usize,
     /// For how long.
-    pub lasting: Duration,
+    pub(crate) lasting: Duration,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Reuse {
+pub(crate) enum Reuse {
     KeepAlive,
     NewConnection,
 }
 
 #[derive(Clone, Copy)]
-pub enum Pace {
+pub(crate) enum Pace {
     /// As fast as answers come.
     Closed,
     /// So many a second.
@@ -50,26 +51,26 @@ pub enum Pace {
 }
 
 /// What came of it.
-pub struct Driven {
+pub(crate) struct Driven {
     /// Good answers.
-    pub answers: u64,
+    pub(crate) answers: u64,
     /// Refusals, errors, wrong access tokens; and the first of them.
-    pub failed: u64,
-    pub first_failure: Option<String>,
+    pub(crate) failed: u64,
+    pub(crate) first_failure: Option<String>,
     /// Access tokens that were verified.
-    pub verified: u64,
-    pub elapsed: Duration,
+    pub(crate) verified: u64,
+    pub(crate) elapsed: Duration,
     /// Microseconds.
-    pub latency: Histogram<u64>,
+    pub(crate) latency: Histogram<u64>,
 }
 
 impl Driven {
-    pub fn per_second(&self) -> f64 {
+    pub(crate) fn per_second(&self) -> f64 {
         self.answers as f64 / self.elapsed.as_secs_f64()
     }
 
     /// A latency in milliseconds.
-    pub fn quantile(&self, quantile: f64) -> f64 {
+    pub(crate) fn quantile(&self, quantile: f64) -> f64 {
         self.latency.value_at_quantile(quantile) as f64 / 1e3
     }
 }
@@ -83,7 +84,7 @@ struct Shared<'l> {
 }
 
 /// Drives until the time is over and every request has its answer.
-pub async fn drive(load: &Load<'_>) -> Driven {
+pub(crate) async fn drive(load: &Load<'_>) -> Driven {
     let latency =
         Histogram::new_with_bounds(1, 60_000_000, 3).unwrap_or_else(|_| unreachable!("the bounds are fine"));
     let driven =
@@ -107,9 +108,9 @@ impl<'l> Shared<'l> {
 
     /// The next token to present, and since when it should be under way.
     async fn next_turn(&self) -> Option<(Turn<'l>, Instant)> {
-        let Load { chains, pace, lasting, .. } = self.load;
+        let Load { chains, pace, lasting, among, .. } = self.load;
         match *pace {
-            Pace::Closed => (self.began.elapsed() < *lasting).then(|| (chains.draw(), now())),
+            Pace::Closed => (self.began.elapsed() < *lasting).then(|| (chains.draw(*among), now())),
             Pace::Open(per_second) => {
                 let place = self.next.replace(self.next.get() + 1);
                 let due = Duration::from_secs_f64(place as f64 / per_second);
@@ -117,7 +118,7 @@ impl<'l> Shared<'l> {
                     return None;
                 }
                 tokio::time::sleep_until((self.began + due).into()).await;
-                Some((chains.draw(), self.began + due))
+                Some((chains.draw(*among), self.began + due))
             }
             Pace::Confirm => {
                 if self.began.elapsed() >= *lasting {
@@ -175,6 +176,3 @@ impl Driven {
         self.first_failure.get_or_insert(why);
     }
 }
-
-/// Shared by whatever drives for long: chains outlive every load.
-pub type SharedChains = Rc<Chains>;

@@ -8,16 +8,14 @@ use std::time::Duration;
 use anyhow::{Context as _, bail, ensure};
 use procfs::process::Process;
 
-use crate::now;
-
-pub const MASTER_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
-pub const PASSWORD: &str = "correct horse battery staple";
+pub(crate) const MASTER_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+pub(crate) const PASSWORD: &str = "correct horse battery staple";
 
 /// A folder that is gone with its owner.
-pub struct Folder(PathBuf);
+pub(crate) struct Folder(PathBuf);
 
 impl Folder {
-    pub fn new() -> anyhow::Result<Self> {
+    pub(crate) fn new() -> anyhow::Result<Self> {
         let path = std::env::temp_dir().join(format!("heirloom-load-{}", std::process::id()));
         std::fs::create_dir_all(&path)?;
         // PostgreSQL runs as another user when this runs as root.
@@ -25,7 +23,7 @@ impl Folder {
         Ok(Self(path))
     }
 
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.0
     }
 }
@@ -37,14 +35,14 @@ impl Drop for Folder {
 }
 
 /// A PostgreSQL server of our own, as durable as it comes.
-pub struct Postgres {
+pub(crate) struct Postgres {
     folder: PathBuf,
-    pub url: String,
+    pub(crate) url: String,
     postmaster: i32,
 }
 
 /// What differs from PostgreSQL's defaults: room for the data, and no checkpoint in the middle of a short run.
-pub const POSTGRES_OPTIONS: [&str; 6] =
+pub(crate) const POSTGRES_OPTIONS: [&str; 6] =
     ["-c", "shared_buffers=1GB", "-c", "max_wal_size=8GB", "-c", "checkpoint_timeout=30min"];
 
 fn script(arguments: &[&str]) -> anyhow::Result<String> {
@@ -55,7 +53,7 @@ fn script(arguments: &[&str]) -> anyhow::Result<String> {
 }
 
 impl Postgres {
-    pub fn start(within: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn start(within: &Path) -> anyhow::Result<Self> {
         let folder = within.join("postgres");
         let path = folder.to_str().context("a path that is text")?;
         let url = script(&[&["start", path, ""], POSTGRES_OPTIONS.as_slice()].concat())?;
@@ -65,7 +63,7 @@ impl Postgres {
     }
 
     /// Processor time of the server and all its children so far.
-    pub fn cpu(&self) -> anyhow::Result<Duration> {
+    pub(crate) fn cpu(&self) -> anyhow::Result<Duration> {
         let mut ticks = 0;
         for process in procfs::process::all_processes()?.flatten() {
             let Ok(stat) = process.stat() else { continue };
@@ -81,7 +79,7 @@ impl Postgres {
 
     /// Runs pgbench's single-row update by key on a table of a million rows; gives transactions a second and the
     /// average latency in milliseconds.
-    pub fn pgbench(&self, clients: usize, lasting: Duration) -> anyhow::Result<(f64, f64)> {
+    pub(crate) fn pgbench(&self, clients: usize, lasting: Duration) -> anyhow::Result<(f64, f64)> {
         let file = self.folder.with_extension("update.sql");
         std::fs::write(
             &file,
@@ -101,7 +99,7 @@ impl Postgres {
     }
 
     /// Makes pgbench's table.
-    pub fn prepare_pgbench(&self) -> anyhow::Result<()> {
+    pub(crate) fn prepare_pgbench(&self) -> anyhow::Result<()> {
         self.run_pgbench(&["-i", "-q", "-s", "10"]).map(drop)
     }
 
@@ -120,44 +118,53 @@ impl Drop for Postgres {
 }
 
 /// A Heirloom server in a process of its own.
-pub struct Server {
+pub(crate) struct Server {
     child: Child,
     /// `HOST:PORT`
-    pub address: String,
-    /// From the start of the process until it said that it listens.
-    pub started_in: Duration,
+    pub(crate) address: String,
+}
+
+/// A server's resident memory, in bytes.
+pub(crate) struct Memory {
+    pub(crate) now: u64,
+    pub(crate) peak: u64,
 }
 
 /// Where a server runs, and with which settings.
 #[derive(Clone)]
-pub struct Place {
+pub(crate) struct Place {
     folder: PathBuf,
+    program: String,
     settings: Vec<(&'static str, String)>,
 }
 
 impl Place {
-    pub fn new(folder: &Path, database_url: &str) -> Self {
-        Self { folder: folder.to_owned(), settings: Vec::new() }
+    pub(crate) fn new(folder: &Path, database_url: &str, program: &str) -> Self {
+        Self { folder: folder.to_owned(), program: program.to_owned(), settings: Vec::new() }
             .with("HEIRLOOM_LISTEN", "127.0.0.1:0")
             .with("HEIRLOOM_DATABASE_URL", database_url)
             .with("HEIRLOOM_MASTER_KEY", MASTER_KEY)
             .with("HEIRLOOM_DATA_DIR", &folder.to_string_lossy())
     }
 
-    pub fn with(mut self, name: &'static str, value: &str) -> Self {
+    pub(crate) fn with(mut self, name: &'static str, value: &str) -> Self {
         self.settings.push((name, value.to_owned()));
         self
     }
 
+    pub(crate) fn program(&self) -> &str {
+        &self.program
+    }
+
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_heirloom"));
+        let mut command = Command::new(&self.program);
         command.args(arguments).current_dir(&self.folder).env_clear();
         command.envs(self.settings.iter().map(|(name, value)| (name, value)));
         command
     }
 
     /// Runs a command that reads `input`.
-    pub fn run(&self, arguments: &[&str], input: &str) -> anyhow::Result<()> {
+    pub(crate) fn run(&self, arguments: &[&str], input: &str) -> anyhow::Result<()> {
         let mut command = self.command(arguments);
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn()?;
@@ -172,18 +179,16 @@ impl Place {
     }
 
     /// Starts a server; its log goes to a file, as it would in production.
-    pub fn serve(&self) -> anyhow::Result<Server> {
+    pub(crate) fn serve(&self) -> anyhow::Result<Server> {
         let log =
             std::fs::OpenOptions::new().create(true).append(true).open(self.folder.join("heirloom.log"))?;
         let mut command = self.command(&["serve", "--migrate"]);
-        let began = now();
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).spawn()?;
         let mut lines = BufReader::new(child.stdout.take().context("a pipe")?).lines();
         let Some(line) = lines.next().transpose()? else { bail!("the server did not start: see its log") };
-        let started_in = began.elapsed();
         let url = line.split_once("listening on http://").and_then(|(_, rest)| rest.split(' ').next());
         let address = url.with_context(|| format!("the server printed {line:?}"))?.to_owned();
-        Ok(Server { child, address, started_in })
+        Ok(Server { child, address })
     }
 }
 
@@ -192,16 +197,15 @@ impl Server {
         Ok(Process::new(i32::try_from(self.child.id())?)?)
     }
 
-    pub fn cpu(&self) -> anyhow::Result<Duration> {
+    pub(crate) fn cpu(&self) -> anyhow::Result<Duration> {
         let stat = self.process()?.stat()?;
         Ok(duration_of(stat.utime + stat.stime))
     }
 
-    /// Resident memory now and at its peak, in bytes.
-    pub fn memory(&self) -> anyhow::Result<(u64, u64)> {
+    pub(crate) fn memory(&self) -> anyhow::Result<Memory> {
         let status = self.process()?.status()?;
         let bytes = |kib: Option<u64>| kib.unwrap_or(0) * 1024;
-        Ok((bytes(status.vmrss), bytes(status.vmhwm)))
+        Ok(Memory { now: bytes(status.vmrss), peak: bytes(status.vmhwm) })
     }
 }
 
@@ -217,7 +221,7 @@ fn duration_of(ticks: u64) -> Duration {
 }
 
 /// Processor time of this process so far.
-pub fn own_cpu() -> anyhow::Result<Duration> {
+pub(crate) fn own_cpu() -> anyhow::Result<Duration> {
     let stat = Process::myself()?.stat()?;
     Ok(duration_of(stat.utime + stat.stime))
 }

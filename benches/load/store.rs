@@ -6,15 +6,26 @@ use heirloom::store::Db;
 use sqlx::AssertSqlSafe;
 
 /// A way into the database beside the server's.
-pub struct Store(Db);
+pub(crate) struct Store(Db);
 
 /// What PostgreSQL has counted so far.
 #[derive(Clone, Copy, Default)]
-pub struct Counters {
-    pub wal_bytes: i64,
-    pub flushes: i64,
-    pub updates: i64,
-    pub hot_updates: i64,
+pub(crate) struct Counters {
+    pub(crate) wal_bytes: i64,
+    pub(crate) flushes: i64,
+    pub(crate) updates: i64,
+    pub(crate) hot_updates: i64,
+}
+
+impl Counters {
+    pub(crate) fn since(self, before: &Self) -> Self {
+        Self {
+            wal_bytes: self.wal_bytes - before.wal_bytes,
+            flushes: self.flushes - before.flushes,
+            updates: self.updates - before.updates,
+            hot_updates: self.hot_updates - before.hot_updates,
+        }
+    }
 }
 
 macro_rules! others {
@@ -26,18 +37,18 @@ macro_rules! others {
 }
 
 impl Store {
-    pub async fn open(url: &str) -> anyhow::Result<Self> {
+    pub(crate) async fn open(url: &str) -> anyhow::Result<Self> {
         let settings = Settings { database_url: url.parse()?, ..Settings::default() };
         Ok(Self(heirloom::app::connect(&settings).await?))
     }
 
-    pub async fn close(self) {
+    pub(crate) async fn close(self) {
         self.0.close().await;
     }
 
     /// Clones the one family that is there, a real login's, `count` times: each a row with an id of its own (see
     /// [`crate::chains::family_id`]). They share the login's `r`, which no query looks at but to compare.
-    pub async fn seed(&self, count: usize) -> anyhow::Result<()> {
+    pub(crate) async fn seed(&self, count: usize) -> anyhow::Result<()> {
         let sql = match &self.0 {
             Db::Postgres(_) => format!(
                 concat!(
@@ -74,13 +85,13 @@ impl Store {
     async fn execute(&self, sql: String) -> anyhow::Result<()> {
         let sql = AssertSqlSafe(sql);
         match &self.0 {
-            Db::Postgres(pool) => drop(sqlx::raw_sql(sql).execute(pool).await?),
-            Db::Sqlite(pool) => drop(sqlx::raw_sql(sql).execute(pool).await?),
+            Db::Postgres(pool) => sqlx::raw_sql(sql).execute(pool).await.map(|_| ())?,
+            Db::Sqlite(pool) => sqlx::raw_sql(sql).execute(pool).await.map(|_| ())?,
         }
         Ok(())
     }
 
-    pub async fn number(&self, sql: String) -> anyhow::Result<i64> {
+    pub(crate) async fn number(&self, sql: String) -> anyhow::Result<i64> {
         let sql = AssertSqlSafe(sql);
         let (number,): (i64,) = match &self.0 {
             Db::Postgres(pool) => sqlx::query_as(sql).fetch_one(pool).await?,
@@ -90,7 +101,7 @@ impl Store {
     }
 
     /// PostgreSQL's own counters. Each connection tells its part when it has been idle for a moment.
-    pub async fn counters(&self) -> anyhow::Result<Counters> {
+    pub(crate) async fn counters(&self) -> anyhow::Result<Counters> {
         tokio::time::sleep(std::time::Duration::from_millis(1200)).await;
         let Db::Postgres(pool) = &self.0 else { return Ok(Counters::default()) };
         let (version,): (i32,) =

@@ -265,7 +265,7 @@ fn check_redirect_uri(uri: &str) -> anyhow::Result<()> {
 }
 
 fn check(office: &Office, client: &Client) -> anyhow::Result<()> {
-    Clients::new(office.db.clone(), app::lifetimes(&office.settings)?).lifetimes_of(client)?;
+    Clients::new(app::lifetimes(&office.settings)?).lifetimes_of(client)?;
     Ok(())
 }
 

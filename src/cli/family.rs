@@ -12,7 +12,7 @@ use crate::domain::ids::FamilyId;
 use crate::domain::user::Username;
 use crate::service::clients::Clients;
 use crate::service::{Failure, client_admin, user_admin};
-use crate::store::families;
+use crate::store::{Db, families};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Family {
@@ -66,10 +66,10 @@ async fn list(office: &Office, user: Option<&Username>, limit: i64, json: bool) 
         None => families::newest(&office.db, limit).await?,
     };
     let now = office.clock.now();
-    let clients = Clients::new(office.db.clone(), app::lifetimes(&office.settings)?);
+    let clients = Clients::new(app::lifetimes(&office.settings)?);
     let mut described = Vec::with_capacity(families.len());
     for family in &families {
-        described.push((family, state(family, &clients, now).await?));
+        described.push((family, state(&office.db, family, &clients, now).await?));
     }
     if json {
         output::json(&described.into_iter().map(|(family, state)| describe(family, &state)).collect());
@@ -92,11 +92,11 @@ async fn list(office: &Office, user: Option<&Username>, limit: i64, json: bool) 
     Ok(())
 }
 
-async fn state(family: &Row, clients: &Clients, now: DateTime<Utc>) -> anyhow::Result<String> {
+async fn state(db: &Db, family: &Row, clients: &Clients, now: DateTime<Utc>) -> anyhow::Result<String> {
     if let State::Ended { reason, .. } = family.state {
         return Ok(format!("ended: {}", reason.as_str()));
     }
-    Ok(match clients.find(&family.client_id, now).await {
+    Ok(match clients.find(db, &family.client_id, now).await {
         Ok(known) if family.is_live(now, &known.lifetimes) => "live".to_owned(),
         Ok(_) => "expired".to_owned(),
         Err(Failure::InvalidClient) => "ended: client_removed".to_owned(),

@@ -128,7 +128,17 @@ impl Passwords {
     }
 }
 
+/// How far a password steps back when others want the processor too: it takes tens of milliseconds anyway, and a refresh
+/// takes one.
+#[cfg(target_os = "linux")]
+const NICENESS: i32 = 10;
+
 fn work(jobs: &Mutex<Receiver<Job>>, mut hasher: Hasher) {
+    // On Linux each thread has its own; elsewhere it would slow the whole server down.
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::nice(NICENESS) {
+        tracing::debug!(%error, "the password threads keep their priority");
+    }
     loop {
         let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
         match job {

@@ -43,7 +43,7 @@ pub(crate) async fn by_client(
     let is_preflight =
         request.method() == Method::OPTIONS && request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD);
     if is_preflight {
-        let known = web.core.clients.sites(now).await.is_ok_and(|sites| sites.contains(&text));
+        let known = web.core.clients.sites(&web.core.db, now).await.is_ok_and(|sites| sites.contains(&text));
         let mut response = HttpResponse::NoContent().finish();
         if known {
             allow(response.headers_mut(), origin);
@@ -58,7 +58,7 @@ pub(crate) async fn by_client(
     let mut response = next.call(request).await?;
     let speaker = response.request().extensions().get::<Speaker>().cloned();
     if let Some(Speaker(client)) = speaker
-        && let Ok(known) = web.core.clients.find(&client, now).await
+        && let Ok(known) = web.core.clients.find(&web.core.db, &client, now).await
         && known.client.redirect_uris.iter().any(|uri| redirect_uri::source_of(uri).as_ref() == Some(&text))
     {
         allow(response.headers_mut(), origin);

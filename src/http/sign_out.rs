@@ -103,7 +103,7 @@ async fn trusted(
 ) -> Result<String, Stop> {
     let client: ClientId =
         client.and_then(|client| client.parse().ok()).ok_or(PageError::Malformed("No client is named."))?;
-    let known = match visit.core().clients.find(&client, visit.now).await {
+    let known = match visit.core().clients.find(&visit.core().db, &client, visit.now).await {
         Err(Failure::InvalidClient) => return Err(PageError::UnknownClient.into()),
         known => known?,
     };

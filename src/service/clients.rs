@@ -48,7 +48,6 @@ struct Sites {
 /// A cache in front of the clients' table.
 #[derive(Debug)]
 pub struct Clients {
-    db: Db,
     defaults: Lifetimes,
     remembered: RwLock<HashMap<ClientId, Remembered>>,
     sites: RwLock<Option<Sites>>,
@@ -57,8 +56,8 @@ pub struct Clients {
 impl Clients {
     /// A cache that knows nothing yet.
     #[must_use]
-    pub fn new(db: Db, defaults: Lifetimes) -> Self {
-        Self { db, defaults, remembered: RwLock::default(), sites: RwLock::default() }
+    pub fn new(defaults: Lifetimes) -> Self {
+        Self { defaults, remembered: RwLock::default(), sites: RwLock::default() }
     }
 
     /// The lifetimes of a client that sets none of its own.
@@ -71,11 +70,16 @@ impl Clients {
     ///
     /// # Errors
     /// [`Failure::InvalidClient`] when there is none (any more); [`Failure::Store`].
-    pub async fn find(&self, id: &ClientId, now: DateTime<Utc>) -> Result<Arc<KnownClient>, Failure> {
+    pub async fn find(
+        &self,
+        db: &Db,
+        id: &ClientId,
+        now: DateTime<Utc>,
+    ) -> Result<Arc<KnownClient>, Failure> {
         if let Some(known) = self.recall(id, now) {
             return Ok(known);
         }
-        let Some(client) = clients::find(&self.db, id, now).await? else {
+        let Some(client) = clients::find(db, id, now).await? else {
             self.remembered.write().unwrap_or_else(PoisonError::into_inner).remove(id);
             return Err(Failure::InvalidClient);
         };
@@ -94,14 +98,14 @@ impl Clients {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn sites(&self, now: DateTime<Utc>) -> Result<Arc<HashSet<String>>, StoreError> {
+    pub async fn sites(&self, db: &Db, now: DateTime<Utc>) -> Result<Arc<HashSet<String>>, StoreError> {
         let remembered = self.sites.read().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(Sites { at, origins }) = remembered
             && (now - at).abs() < REMEMBERED
         {
             return Ok(origins);
         }
-        let clients = clients::list(&self.db).await?;
+        let clients = clients::list(db).await?;
         let uris = clients.iter().flat_map(|client| &client.redirect_uris);
         let origins = Arc::new(uris.filter_map(|uri| redirect_uri::source_of(uri)).collect::<HashSet<_>>());
         *self.sites.write().unwrap_or_else(PoisonError::into_inner) =

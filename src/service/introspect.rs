@@ -46,7 +46,7 @@ pub async fn introspect(
             Some(family) => find_live(core, family, now).await?.is_some(),
             None => core
                 .clients
-                .find(&access.client_id.parse().map_err(|_| Failure::InvalidToken)?, now)
+                .find(&core.db, &access.client_id.parse().map_err(|_| Failure::InvalidToken)?, now)
                 .await
                 .is_ok(),
         };
@@ -56,7 +56,7 @@ pub async fn introspect(
     let Some(Presented::Genuine(family)) = presented::family_of(core, &token).await? else {
         return Ok(Introspection::Inactive);
     };
-    let known = core.clients.find(&family.client_id, now).await?;
+    let known = core.clients.find(&core.db, &family.client_id, now).await?;
     if family.generation != token.generation || !family.is_live(now, &known.lifetimes) {
         return Ok(Introspection::Inactive);
     }
@@ -66,7 +66,7 @@ pub async fn introspect(
 
 async fn find_live(core: &Core, id: FamilyId, now: DateTime<Utc>) -> Result<Option<Family>, Failure> {
     let Some(family) = families::find(&core.db, id).await? else { return Ok(None) };
-    match core.clients.find(&family.client_id, now).await {
+    match core.clients.find(&core.db, &family.client_id, now).await {
         Ok(known) => Ok(Some(family).filter(|family| family.is_live(now, &known.lifetimes))),
         Err(Failure::InvalidClient) => Ok(None),
         Err(failure) => Err(failure),

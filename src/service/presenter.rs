@@ -45,7 +45,7 @@ impl Presenter {
     /// [`Failure::InvalidClient`] when it is unknown, its secret is wrong or missing, or a public client sends one;
     /// [`Failure::UnauthorizedClient`] when it may not use the simple face; [`Failure::Store`].
     pub async fn authenticate(&self, core: &Core, now: DateTime<Utc>) -> Result<Arc<KnownClient>, Failure> {
-        let known = core.clients.find(self.client_id(), now).await?;
+        let known = core.clients.find(&core.db, self.client_id(), now).await?;
         match self {
             Self::FirstParty(_) if known.client.may_use_simple_face() => Ok(known),
             Self::FirstParty(_) => Err(Failure::UnauthorizedClient),

@@ -94,7 +94,7 @@ pub async fn end_others(core: &Core, caller: Caller, now: DateTime<Utc>) -> Resu
 }
 
 async fn live(core: &Core, family: Family, now: DateTime<Utc>) -> Result<Option<(Session, Party)>, Failure> {
-    let known = match core.clients.find(&family.client_id, now).await {
+    let known = match core.clients.find(&core.db, &family.client_id, now).await {
         Ok(known) => known,
         Err(Failure::InvalidClient) => return Ok(None),
         Err(failure) => return Err(failure),

@@ -43,7 +43,7 @@ pub async fn userinfo(core: &Core, token: &str, now: DateTime<Utc>) -> Result<Us
         return Err(Failure::InvalidToken);
     }
     let family = families::find(&core.db, family).await?.ok_or(Failure::InvalidToken)?;
-    let known = match core.clients.find(&family.client_id, now).await {
+    let known = match core.clients.find(&core.db, &family.client_id, now).await {
         Err(Failure::InvalidClient) => return Err(Failure::InvalidToken),
         known => known?,
     };

@@ -129,9 +129,9 @@ pub struct Database {
     /// Connections of one server process.
     #[serde(deserialize_with = "text::deserialize")]
     pub max_connections: u32,
-    /// Connections on which refreshes that arrive together are written together; zero writes each alone.
+    /// Whether refreshes that arrive together are written together.
     #[serde(deserialize_with = "text::deserialize")]
-    pub rotation_lanes: usize,
+    pub batch_rotations: bool,
     /// How long a request waits for a connection.
     #[serde(with = "text::duration")]
     pub acquire_timeout: Duration,

@@ -4,7 +4,7 @@ use self::{
     Default::{Text, Unset},
     Kind::{
         Algorithm, Colour, Database, Duration, Filter, Format, Issuer, Listen, Networks, Number, Path,
-        Secret, Words,
+        Secret, Switch, Words,
     },
 };
 
@@ -51,6 +51,7 @@ pub(super) enum Kind {
     Number,
     Path,
     Secret,
+    Switch,
     Words,
 }
 
@@ -76,6 +77,7 @@ impl Kind {
             Number => "a whole number",
             Path => "a path",
             Secret | Words => "text",
+            Switch => "true or false",
         }
     }
 
@@ -84,7 +86,7 @@ impl Kind {
         match self {
             Database | Secret => true,
             Algorithm | Colour | Duration | Filter | Format | Issuer | Listen | Networks | Number | Path
-            | Words => false,
+            | Switch | Words => false,
         }
     }
 }
@@ -223,7 +225,7 @@ pub(super) static SETTINGS: &[Setting] = &[
         Duration,
         "How often a replica looks for the others' new keys.",
     ),
-    Setting::new("http.workers", Unset("one for each core"), Number, "Threads that serve requests."),
+    Setting::new("http.workers", Unset("one for every two cores"), Number, "Threads that serve requests."),
     Setting::new("http.body_limit", Text("65536"), Number, "The longest request body in bytes."),
     Setting::new("http.request_timeout", Text("10s"), Duration, "How long a request may take."),
     Setting::new(
@@ -246,12 +248,17 @@ pub(super) static SETTINGS: &[Setting] = &[
         Networks,
         "Proxies whose forwarding headers are believed: networks or addresses with commas.",
     ),
-    Setting::new("database.max_connections", Text("10"), Number, "Database connections of one server."),
     Setting::new(
-        "database.rotation_lanes",
-        Text("2"),
+        "database.max_connections",
+        Text("10"),
         Number,
-        "Connections on which refreshes that arrive together are written together; 0 on sharded engines: each alone.",
+        "Database connections of one server, divided among its workers.",
+    ),
+    Setting::new(
+        "database.batch_rotations",
+        Text("true"),
+        Switch,
+        "Whether refreshes that arrive together are written together; false on sharded engines.",
     ),
     Setting::new(
         "database.acquire_timeout",

@@ -5,11 +5,12 @@ use std::str::FromStr as _;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions as _, Connection as _};
+use sqlx::{ConnectOptions as _, Connection as _, Postgres, Sqlite};
 
-use crate::store::{Db, StoreError};
+use crate::store::{Db, StoreError, on};
 
 /// A connection idle for longer than this is tried before it is used: the server may have gone and come back.
 const TRUSTED_IDLE: Duration = Duration::from_millis(500);
@@ -27,6 +28,15 @@ pub struct PoolBounds {
     /// Prepared statements that each connection keeps; with none they do not survive a statement, which suits a
     /// pooler in transaction mode.
     pub statement_cache: usize,
+}
+
+/// A connection for a while; dropping it gives it back to its pool.
+#[derive(Debug)]
+pub enum Connection {
+    /// To PostgreSQL.
+    Postgres(PoolConnection<Postgres>),
+    /// To SQLite.
+    Sqlite(PoolConnection<Sqlite>),
 }
 
 impl Db {
@@ -104,6 +114,37 @@ impl Db {
         let opened = tokio::time::timeout(bounds.acquire_timeout, opening).await;
         let pool = opened.unwrap_or(Err(sqlx::Error::PoolTimedOut))?;
         Ok(Self::Sqlite(pool))
+    }
+
+    /// Another pool to the same server, with up to `connections` of its own. On SQLite it is the same pool: there is one
+    /// connection, and with a database in memory there could be no other.
+    #[must_use]
+    pub fn with_own_connections(&self, connections: u32) -> Self {
+        match self {
+            Self::Postgres(pool) => {
+                let options = pool.options().clone().max_connections(connections);
+                Self::Postgres(options.connect_lazy_with(pool.connect_options().as_ref().clone()))
+            }
+            Self::Sqlite(pool) => Self::Sqlite(pool.clone()),
+        }
+    }
+
+    /// How many connections there are at most.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        let connections = on!(self, pool => pool.options().get_max_connections());
+        usize::try_from(connections).unwrap_or(usize::MAX)
+    }
+
+    /// Takes a connection out of the pool.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn acquire(&self) -> Result<Connection, StoreError> {
+        Ok(match self {
+            Self::Postgres(pool) => Connection::Postgres(pool.acquire().await?),
+            Self::Sqlite(pool) => Connection::Sqlite(pool.acquire().await?),
+        })
     }
 
     /// Closes every connection, once it is idle.

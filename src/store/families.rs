@@ -1,7 +1,9 @@
 //! Families: one row each, changed by compare-and-swap only.
 
-use chrono::{DateTime, Utc};
-use sqlx::PgPool;
+use std::fmt::Write as _;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use sqlx::{PgConnection, SqliteConnection};
 use uuid::Uuid;
 
 use crate::domain::family::{Device, Family, Grant, State, Step};
@@ -9,6 +11,7 @@ use crate::domain::ids::{ClientId, FamilyId, UserId};
 use crate::domain::refresh_token::Generation;
 use crate::domain::refusal::EndReason;
 use crate::domain::secrets::SecretHash;
+use crate::store::connect::Connection;
 use crate::store::row::{from_json, row, to_json};
 use crate::store::{Db, StoreError, Tx, on, within};
 
@@ -235,37 +238,29 @@ pub async fn rotate(db: &Db, bet: &Bet) -> Result<Option<Grant>, StoreError> {
 }
 
 /// The fast path for many families at once: each rotates as it would have alone. Gives what those whose bet was right
-/// have become, and which of them cannot be read.
+/// have become; one whose row cannot be read is told so by itself.
 ///
 /// # Errors
 /// [`StoreError`]; whether any moved on is then unknown, unless the error says that it did nothing.
 pub async fn rotate_together(
-    db: &Db,
+    connection: &mut Connection,
     bets: &[&Bet],
-) -> Result<Vec<Result<Grant, (FamilyId, StoreError)>>, StoreError> {
-    let rows = match db {
-        Db::Postgres(pool) => rotate_by_arrays(pool, bets).await?,
-        Db::Sqlite(pool) => {
-            let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
-            let mut rows = Vec::with_capacity(bets.len());
-            for bet in bets {
-                rows.extend(rotating!(bet).fetch_optional(&mut *transaction).await?);
-            }
-            transaction.commit().await?;
-            rows
+) -> Result<Vec<(FamilyId, Result<Grant, StoreError>)>, StoreError> {
+    let rows = match (connection, bets) {
+        (Connection::Postgres(connection), [bet]) => {
+            rotating!(bet).fetch_optional(&mut **connection).await?.into_iter().collect()
         }
+        (Connection::Postgres(connection), bets) => rotate_by_arrays(connection, bets).await?,
+        (Connection::Sqlite(connection), bets) => rotate_by_json(connection, bets).await?,
     };
-    Ok(rows
-        .into_iter()
-        .map(|row| {
-            let family = FamilyId(row.id);
-            Grant::try_from(row).map_err(|error| (family, error))
-        })
-        .collect())
+    Ok(rows.into_iter().map(|row: GrantRow| (FamilyId(row.id), Grant::try_from(row))).collect())
 }
 
 /// The rows are locked in one order first, so that two batches never wait for each other in a circle.
-async fn rotate_by_arrays(pool: &PgPool, bets: &[&Bet]) -> Result<Vec<GrantRow>, sqlx::Error> {
+async fn rotate_by_arrays(
+    connection: &mut PgConnection,
+    bets: &[&Bet],
+) -> Result<Vec<GrantRow>, sqlx::Error> {
     const SQL: &str = concat!(
         "WITH bet AS (SELECT * FROM UNNEST($1::UUID[], $2::BIGINT[], $3::BYTEA[], $4::TIMESTAMPTZ[], \
          $5::TIMESTAMPTZ[]) AS bet (family, presented, hash, now, idle_since)), \
@@ -284,8 +279,40 @@ async fn rotate_by_arrays(pool: &PgPool, bets: &[&Bet]) -> Result<Vec<GrantRow>,
         .bind(bets.iter().map(|bet| bet.secret_hash.as_bytes()).collect::<Vec<_>>())
         .bind(times(|bet| bet.now))
         .bind(times(|bet| bet.idle_since))
-        .fetch_all(pool)
+        .fetch_all(connection)
         .await
+}
+
+/// One statement, so one transaction. SQLite has no arrays, but it reads JSON.
+async fn rotate_by_json(
+    connection: &mut SqliteConnection,
+    bets: &[&Bet],
+) -> Result<Vec<GrantRow>, sqlx::Error> {
+    const SQL: &str = concat!(
+        "UPDATE families SET generation = generation + 1, base = generation, rotated_at = bet.now \
+         FROM (SELECT unhex(value ->> 0) AS family, value ->> 1 AS presented, unhex(value ->> 2) AS hash, \
+         value ->> 3 AS now, value ->> 4 AS idle_since FROM json_each($1)) AS bet WHERE id = bet.family AND ",
+        right!("bet.presented", "bet.hash", "bet.now", "bet.idle_since"),
+        " RETURNING ",
+        grant_columns!("")
+    );
+    let bets: Vec<_> = bets
+        .iter()
+        .map(|bet| {
+            let hash = bet.secret_hash.as_bytes().iter().fold(String::with_capacity(64), |mut text, byte| {
+                let _ = write!(text, "{byte:02x}");
+                text
+            });
+            let (now, idle_since) = (as_stored(bet.now), as_stored(bet.idle_since));
+            (bet.id.0.simple().to_string(), bet.presented.number(), hash, now, idle_since)
+        })
+        .collect();
+    sqlx::query_as(SQL).bind(to_json(&bets)).fetch_all(connection).await
+}
+
+/// A time as the driver writes it into SQLite, where times are compared as text.
+fn as_stored(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::AutoSi, false)
 }
 
 /// Applies a decision by compare-and-swap: `None` when the row is no longer what was `read`.

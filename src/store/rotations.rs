@@ -10,42 +10,45 @@ use std::collections::hash_map::Entry;
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use crate::domain::family::Grant;
 use crate::domain::ids::FamilyId;
+use crate::store::connect::Connection;
 use crate::store::families::{self, Bet};
 use crate::store::{Db, StoreError, transaction};
 
 /// Bets in one statement at most: past some dozens a longer batch saves nothing more, and keeps its riders waiting.
 const LARGEST_BATCH: usize = 128;
 
-/// While a statement is under way, another one leaves beside it only for so many: a small batch costs the database nearly
-/// as much as a large one.
-const CROWD: usize = 24;
-
 /// What came of a bet: `None` when it was lost.
 type Landed = Result<Option<Grant>, StoreError>;
 
-/// The way of every fast-path rotation to the database.
-#[derive(Debug, Clone)]
-pub struct Rotations {
-    db: Db,
-    lanes: Option<Lanes>,
+/// One bet of each family, and those who made the very same one. A family's other bets wait for the next batch.
+type Batch = HashMap<FamilyId, (Rider, Vec<oneshot::Sender<Landed>>)>;
+
+/// How rotations go to the database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Travel {
+    /// Those that arrive together in one statement, one statement after another.
+    Together,
+    /// Each in a statement of its own, as many at once as connections allow: for sharded engines.
+    Alone,
 }
 
-#[derive(Debug, Clone)]
-struct Lanes {
+/// The way of every fast-path rotation to the database.
+#[derive(Debug)]
+pub struct Rotations {
+    db: Db,
+    travel: Travel,
     station: Arc<Mutex<Station>>,
-    /// Lanes run here: a worker of the HTTP server may stop while others' bets are under way.
-    runtime: Handle,
 }
 
 /// Where riders wait.
 #[derive(Debug)]
 struct Station {
     waiting: Vec<Rider>,
+    largest_batch: usize,
     lanes: usize,
     under_way: usize,
 }
@@ -56,18 +59,23 @@ struct Rider {
     landed: oneshot::Sender<Landed>,
 }
 
-/// One bet of each family, and those who made the very same one. A family's other bets wait for the next batch.
-type Batch = HashMap<FamilyId, (Rider, Vec<oneshot::Sender<Landed>>)>;
-
 impl Rotations {
-    /// Batches on up to `lanes` connections at once, in tasks of the current runtime; with none, every bet goes alone.
+    /// A way to this pool.
     #[must_use]
-    pub fn new(db: Db, lanes: usize) -> Self {
-        let lanes = (lanes > 0).then(|| Lanes {
-            station: Arc::new(Mutex::new(Station { waiting: Vec::new(), lanes, under_way: 0 })),
-            runtime: Handle::current(),
-        });
-        Self { db, lanes }
+    pub fn new(db: Db, travel: Travel) -> Self {
+        let (largest_batch, lanes) = match travel {
+            // Measured: two statements at once share the riders, and cost the database more than one.
+            Travel::Together => (LARGEST_BATCH, 1),
+            Travel::Alone => (1, db.connections().saturating_sub(1).max(1)),
+        };
+        let station = Station { waiting: Vec::new(), largest_batch, lanes, under_way: 0 };
+        Self { db, travel, station: Arc::new(Mutex::new(station)) }
+    }
+
+    /// The same way to another pool.
+    #[must_use]
+    pub fn to(&self, db: Db) -> Self {
+        Self::new(db, self.travel)
     }
 
     /// Rotates a family if the bet is right. `None` tells nothing of why it was wrong.
@@ -75,65 +83,65 @@ impl Rotations {
     /// # Errors
     /// [`StoreError`]; whether the family moved on is then unknown.
     pub async fn rotate(&self, bet: Bet) -> Landed {
-        let Some(lanes) = &self.lanes else { return alone(&self.db, &bet).await };
         let (landed, landing) = oneshot::channel();
-        if let Some(mut lane) = lanes.board(Rider { bet, landed }) {
-            let db = self.db.clone();
-            lanes.runtime.spawn(async move {
-                while let Some(batch) = lane.next_batch() {
-                    run(&db, batch).await;
-                }
-            });
+        if let Some(lane) = board(&self.station, Rider { bet, landed }) {
+            // In a task of its own: a rider who hangs up must not stop the others.
+            tokio::spawn(lane.run(self.db.clone()));
         }
         landing.await.unwrap_or_else(|_| Err(sqlx::Error::PoolClosed.into()))
     }
 }
 
-impl Lanes {
-    /// Joins those who wait; gives the lane to run, when one may leave.
-    fn board(&self, rider: Rider) -> Option<Lane> {
-        let mut station = lock(&self.station);
-        station.waiting.push(rider);
-        station.may_depart().then(|| {
-            station.under_way += 1;
-            Lane { station: Arc::clone(&self.station), ended: false }
-        })
-    }
+/// Joins those who wait; gives the lane to run, when one is free.
+fn board(station: &Arc<Mutex<Station>>, rider: Rider) -> Option<Lane> {
+    let mut inside = lock(station);
+    inside.waiting.push(rider);
+    (inside.under_way < inside.lanes).then(|| {
+        inside.under_way += 1;
+        Lane { station: Arc::clone(station), ended: false }
+    })
 }
 
 fn lock(station: &Mutex<Station>) -> MutexGuard<'_, Station> {
     station.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Station {
-    /// Whether a statement may leave with those who wait, beside those under way.
-    fn may_depart(&self) -> bool {
-        match self.under_way {
-            0 => !self.waiting.is_empty(),
-            some => some < self.lanes && self.waiting.len() >= CROWD,
-        }
-    }
-}
-
-/// One statement after another, as long as somebody waits.
+/// One batch after another, as long as somebody waits.
 struct Lane {
     station: Arc<Mutex<Station>>,
     ended: bool,
 }
 
 impl Lane {
+    async fn run(mut self, db: Db) {
+        let lanes = lock(&self.station).lanes;
+        let mut kept = None;
+        while let Some(batch) = self.next_batch() {
+            let connection = match kept.take() {
+                Some(kept) => Ok(kept),
+                None => db.acquire().await,
+            };
+            match travel(connection, batch).await {
+                // Giving a connection back and taking it again costs a round trip: a lane keeps its own from batch to
+                // batch, if that leaves some for others.
+                Ok(connection) => kept = (db.connections() > lanes).then_some(connection),
+                Err(left_behind) => one_by_one(&db, left_behind).await,
+            }
+        }
+    }
+
     /// Who goes next; `None` ends the lane.
     fn next_batch(&mut self) -> Option<Batch> {
         let mut station = lock(&self.station);
-        station.under_way -= 1;
-        if !station.may_depart() {
+        if station.waiting.is_empty() {
+            station.under_way -= 1;
             self.ended = true;
             return None;
         }
-        station.under_way += 1;
-        let mut batch = Batch::with_capacity(station.waiting.len().min(LARGEST_BATCH));
+        let largest = station.largest_batch;
+        let mut batch = Batch::with_capacity(station.waiting.len().min(largest));
         for rider in mem::take(&mut station.waiting) {
-            let full = batch.len() == LARGEST_BATCH;
+            let full = batch.len() == largest;
             match batch.entry(rider.bet.id) {
                 Entry::Occupied(mut seat) if seat.get().0.bet.presents_the_same(&rider.bet) => {
                     seat.get_mut().1.push(rider.landed);
@@ -155,36 +163,47 @@ impl Drop for Lane {
     }
 }
 
-async fn run(db: &Db, mut batch: Batch) {
-    let bets: Vec<&Bet> = batch.values().map(|(rider, _)| &rider.bet).collect();
-    match families::rotate_together(db, &bets).await {
-        Ok(grants) => {
-            for grant in grants {
-                match grant {
-                    Ok(grant) => land(batch.remove(&grant.family), Ok(Some(grant))),
-                    Err((family, error)) => land(batch.remove(&family), Err(error)),
+/// Takes a batch to the database. Gives the connection back, or those for whom nothing was done.
+async fn travel(connection: Result<Connection, StoreError>, mut batch: Batch) -> Result<Connection, Batch> {
+    let travelled = match connection {
+        Ok(mut connection) => {
+            let bets: Vec<&Bet> = batch.values().map(|(rider, _)| &rider.bet).collect();
+            families::rotate_together(&mut connection, &bets).await.map(|grants| (connection, grants))
+        }
+        Err(error) => Err(error),
+    };
+    match travelled {
+        Ok((connection, grants)) => {
+            for (family, grant) in grants {
+                if let Some(riders) = batch.remove(&family) {
+                    land(riders, grant.map(Some));
                 }
             }
-            batch.into_values().for_each(|lost| land(Some(lost), Ok(None)));
-        }
-        // Nothing was written: whatever was wrong with one of them must not become the others' trouble.
-        Err(error) if error.did_nothing() => {
-            for (rider, companions) in batch.into_values() {
-                let landed = alone(db, &rider.bet).await;
-                land(Some((rider, companions)), landed);
+            for losers in batch.into_values() {
+                land(losers, Ok(None));
             }
+            Ok(connection)
         }
-        Err(error) => batch.into_values().for_each(|rider| land(Some(rider), Err(error.clone()))),
+        Err(error) if error.did_nothing() => Err(batch),
+        Err(error) => {
+            for riders in batch.into_values() {
+                land(riders, Err(error.clone()));
+            }
+            Err(Batch::new())
+        }
     }
 }
 
-async fn alone(db: &Db, bet: &Bet) -> Landed {
-    transaction::retrying(|| families::rotate(db, bet)).await
+/// Whatever was wrong with one of them must not become the others' trouble.
+async fn one_by_one(db: &Db, batch: Batch) {
+    for riders in batch.into_values() {
+        let landed = transaction::retrying(|| families::rotate(db, &riders.0.bet)).await;
+        land(riders, landed);
+    }
 }
 
-/// Tells them. Whoever has gone meanwhile will come back with the same token.
-fn land(riders: Option<(Rider, Vec<oneshot::Sender<Landed>>)>, landed: Landed) {
-    let Some((rider, companions)) = riders else { return };
+/// Tells a rider and those who made the same bet. Whoever has gone meanwhile will come back with the same token.
+fn land((rider, companions): (Rider, Vec<oneshot::Sender<Landed>>), landed: Landed) {
     for companion in companions {
         let _ = companion.send(landed.as_ref().map(|_| None).map_err(StoreError::clone));
     }

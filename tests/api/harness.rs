@@ -301,7 +301,11 @@ pub fn form(request: RequestBuilder, parameters: &[(&str, &str)]) -> RequestBuil
 }
 
 /// Runs `test` against a server on a store of its own, with settings changed as the test needs them.
-pub fn run<F: Future<Output = ()>>(store: Store, change: fn(&mut Settings), test: impl FnOnce(TestApp) -> F) {
+pub fn run<F: Future<Output = ()>>(
+    store: Store,
+    change: impl FnOnce(&mut Settings),
+    test: impl FnOnce(TestApp) -> F,
+) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
         let database = Database::make(store).await;
@@ -364,29 +368,62 @@ impl Stop {
 macro_rules! both_stores {
     ($(async fn $name:ident($app:ident) $(with $change:expr;)? $body:block)+) => {$(
         mod $name {
-            #[allow(unused_imports, reason = "each test uses what it needs")]
-            use super::*;
+            crate::harness::tests!($app, $($change)?, $body);
+        }
+    )+};
+}
 
-            async fn test($app: crate::harness::TestApp) $body
+/// Makes of each async function four tests: on each store, with rotations that travel together and alone.
+macro_rules! both_stores_both_ways {
+    ($(async fn $name:ident($app:ident) $(with $change:expr;)? $body:block)+) => {$(
+        mod $name {
+            crate::harness::tests!($app, $($change)?, $body);
 
-            #[allow(unused_mut, unused_assignments, reason = "most tests change no setting")]
-            fn run(store: crate::harness::Store) {
-                let mut change: fn(&mut heirloom::settings::Settings) = |_| {};
-                $(change = $change;)?
-                crate::harness::run(store, change, test);
+            fn run_alone(store: crate::harness::Store) {
+                crate::harness::run(store, |settings| {
+                    change(settings);
+                    settings.database.batch_rotations = false;
+                }, test);
             }
 
             #[test]
-            fn sqlite() {
-                run(crate::harness::Store::Sqlite);
+            fn sqlite_alone() {
+                run_alone(crate::harness::Store::Sqlite);
             }
 
             #[test]
-            fn postgres() {
-                run(crate::harness::Store::Postgres);
+            fn postgres_alone() {
+                run_alone(crate::harness::Store::Postgres);
             }
         }
     )+};
 }
 
-pub(crate) use both_stores;
+/// The two tests of one function.
+macro_rules! tests {
+    ($app:ident, $($change:expr)?, $body:block) => {
+        #[allow(unused_imports, reason = "each test uses what it needs")]
+        use super::*;
+
+        async fn test($app: crate::harness::TestApp) $body
+
+        #[allow(unused_mut, unused_assignments, reason = "most tests change no setting")]
+        fn change(settings: &mut heirloom::settings::Settings) {
+            let mut change: fn(&mut heirloom::settings::Settings) = |_| {};
+            $(change = $change;)?
+            change(settings);
+        }
+
+        #[test]
+        fn sqlite() {
+            crate::harness::run(crate::harness::Store::Sqlite, change, test);
+        }
+
+        #[test]
+        fn postgres() {
+            crate::harness::run(crate::harness::Store::Postgres, change, test);
+        }
+    };
+}
+
+pub(crate) use {both_stores, both_stores_both_ways, tests};

@@ -34,3 +34,4 @@ mod schema;
 mod sessions;
 mod standard;
 mod standard_grants;
+mod together;

@@ -15,7 +15,7 @@ async fn storm(app: &TestApp, client: &str, token: &str, count: usize) -> Vec<An
     futures_util::future::join_all((0..count).map(|_| app.refresh_with(client, token))).await
 }
 
-both_stores! {
+both_stores_both_ways! {
     async fn a_token_presented_a_hundred_times_at_once_rotates_once(app) {
         let mut tokens = app.ana_logged_in().await;
         for generation in 2..=6 {

@@ -20,7 +20,7 @@ async fn lose(app: &TestApp, count: usize) -> Tokens {
     tokens
 }
 
-both_stores! {
+both_stores_both_ways! {
     async fn a_client_one_generation_ahead_goes_on(app) {
         let tokens = lose(&app, 1).await;
         let next = app.rotate(&tokens).await;

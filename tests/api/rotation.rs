@@ -10,7 +10,7 @@ use crate::harness::*;
 
 const ROW: &str = "SELECT generation * 1000 + COALESCE(base, 0) FROM families";
 
-both_stores! {
+both_stores_both_ways! {
     async fn a_refresh_hands_out_the_next_generation(app) {
         let mut tokens = app.ana_logged_in().await;
         assert_eq!(tokens.generation(), 1);

@@ -1,13 +1,15 @@
 //! What a verified token says.
 
+use std::ops::Deref;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Deserializer};
 
 use crate::error::VerifyError;
 
-/// A verified access token (RFC 9068). There is no other way to one than [`Verifier::verify`](crate::Verifier::verify)
-/// and the extractors built on it.
+/// A verified access token (RFC 9068): what it says can be read right off it, see [`Claims`]. There is no other way to
+/// one than [`Verifier::verify`](crate::Verifier::verify) and the extractors built on it. Cheap to clone.
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sample/mod.rs"));
@@ -20,8 +22,25 @@ use crate::error::VerifyError;
 /// # }
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccessToken(Arc<Claims>);
+
+/// What an [`AccessToken`] says.
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sample/mod.rs"));
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let access = sample_access().await;
+/// let (client, scopes) = (&access.client_id, &access.scopes);
+/// assert_eq!((client.as_str(), scopes.join("+").as_str()), ("app", "orders:read+profile"));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct AccessToken {
+pub struct Claims {
+    /// `iss`: who issued the token.
+    pub issuer: String,
     /// `sub`: the user, or the client itself when it acts for itself.
     pub subject: String,
     /// The client that the token was issued to.
@@ -38,10 +57,20 @@ pub struct AccessToken {
     pub token_id: Option<String>,
     /// `exp`: from this instant on the token is worth nothing.
     pub expires_at: SystemTime,
+    /// `nbf`: before this instant it is worth nothing either.
+    pub not_before: Option<SystemTime>,
     /// `iat`: when it was issued.
     pub issued_at: Option<SystemTime>,
     /// When the user signed in.
     pub auth_time: Option<SystemTime>,
+}
+
+impl Deref for AccessToken {
+    type Target = Claims;
+
+    fn deref(&self) -> &Claims {
+        &self.0
+    }
 }
 
 impl AccessToken {
@@ -101,15 +130,15 @@ impl AccessToken {
 }
 
 /// The claims as they stand in the token.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Claims {
-    pub(crate) iss: String,
+#[derive(Deserialize)]
+struct Payload {
+    iss: String,
     sub: String,
     #[serde(deserialize_with = "one_or_many")]
-    pub(crate) aud: Vec<String>,
+    aud: Vec<String>,
     client_id: String,
-    pub(crate) exp: f64,
-    pub(crate) nbf: Option<f64>,
+    exp: f64,
+    nbf: Option<f64>,
     iat: Option<f64>,
     jti: Option<String>,
     #[serde(default)]
@@ -135,24 +164,32 @@ fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>
 }
 
 /// A `NumericDate` (RFC 7519 §2): seconds since 1970, perhaps with a fraction. `None` for what is no time.
-pub(crate) fn time(seconds: f64) -> Option<SystemTime> {
+fn time(seconds: f64) -> Option<SystemTime> {
     let since = Duration::try_from_secs_f64(seconds).ok()?;
     UNIX_EPOCH.checked_add(since)
 }
 
-impl Claims {
-    pub(crate) fn into_token(self, expires_at: SystemTime) -> AccessToken {
-        AccessToken {
-            subject: self.sub,
-            client_id: self.client_id,
-            audience: self.aud,
-            scopes: self.scope.split(' ').filter(|scope| !scope.is_empty()).map(ToOwned::to_owned).collect(),
-            roles: self.roles,
-            session_id: self.sid,
-            token_id: self.jti,
-            expires_at,
-            issued_at: self.iat.and_then(time),
-            auth_time: self.auth_time.and_then(time),
-        }
+impl AccessToken {
+    /// Reads the payload of a token whose signature is right. `None` for what lacks something, or is no JSON.
+    pub(crate) fn read(json: &[u8]) -> Option<Self> {
+        let payload: Payload = serde_json::from_slice(json).ok()?;
+        let scopes = payload.scope.split(' ').filter(|scope| !scope.is_empty());
+        Some(Self(Arc::new(Claims {
+            issuer: payload.iss,
+            subject: payload.sub,
+            client_id: payload.client_id,
+            audience: payload.aud,
+            scopes: scopes.map(ToOwned::to_owned).collect(),
+            roles: payload.roles,
+            session_id: payload.sid,
+            token_id: payload.jti,
+            expires_at: time(payload.exp)?,
+            not_before: match payload.nbf {
+                Some(seconds) => Some(time(seconds)?),
+                None => None,
+            },
+            issued_at: payload.iat.and_then(time),
+            auth_time: payload.auth_time.and_then(time),
+        })))
     }
 }

@@ -150,7 +150,7 @@ async fn verify(
 /// use heirloom_verifier::actix::Protect;
 ///
 /// let protect = Protect::new(&sample().build().await?).require_scope("orders:read");
-/// let orders = web::resource("/orders").wrap(protect).to(async |access: AccessToken| access.subject);
+/// let orders = web::resource("/orders").wrap(protect).to(async |access: AccessToken| access.subject.clone());
 /// let app = test::init_service(App::new().service(orders)).await;
 ///
 /// let request = test::TestRequest::with_uri("/orders").to_request();

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use jsonwebtoken::Algorithm;
 
+use crate::cache::Cache;
 use crate::clock::Clock;
 use crate::keys::KeySet;
 use crate::remote::{Pace, Place, Remote};
@@ -29,6 +30,7 @@ pub struct Builder {
     source: Option<Source>,
     pace: Pace,
     fetch_timeout: Duration,
+    cache_capacity: usize,
 }
 
 #[derive(Debug)]
@@ -87,6 +89,7 @@ impl Builder {
             source: None,
             pace: Pace { refresh_every: Duration::from_mins(1), cooldown: Duration::from_secs(10) },
             fetch_timeout: Duration::from_secs(5),
+            cache_capacity: 10_000,
         }
     }
 
@@ -178,6 +181,26 @@ impl Builder {
     pub fn realm(mut self, realm: &str) -> Self {
         self.rules.realm =
             realm.chars().filter(|letter| !matches!(letter, '"' | '\\') && !letter.is_control()).collect();
+        self
+    }
+
+    /// About how many verified tokens to remember, so that one that comes again costs no signature check; 10,000 unless
+    /// set, 0 for none. Each takes a kilobyte or two. Expiry, audience, scopes and the issuer's keys count each time all
+    /// the same.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sample/mod.rs"));
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let forgetful = sample().cache_capacity(0).build().await?;
+    /// assert!(forgetful.verify(TOKEN).await.is_ok());
+    /// assert_eq!(forgetful.cached_tokens(), 0);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn cache_capacity(mut self, tokens: usize) -> Self {
+        self.cache_capacity = tokens;
         self
     }
 
@@ -347,7 +370,8 @@ impl Builder {
                 Keys::Remote(Remote::start(Place::Url(client, url), self.pace).await)
             }
         };
-        Ok(Verifier::new(self.rules, keys))
+        let cache = (self.cache_capacity > 0).then(|| Cache::new(self.cache_capacity));
+        Ok(Verifier::new(self.rules, keys, cache))
     }
 }
 

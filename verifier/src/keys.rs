@@ -1,13 +1,16 @@
 //! The issuer's public keys, parsed once.
 
+use std::sync::Arc;
+
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED, ED25519, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents,
+};
+use jsonwebtoken::DecodingKeyKind as Kind;
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, KeyOperations, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey};
 use serde::Deserialize;
 
 type ReadPem = fn(&[u8]) -> jsonwebtoken::errors::Result<DecodingKey>;
-
-/// An uncompressed point of P-256 (SEC 1 §2.3.3); PEM may hold one of another curve.
-const P256_POINT: usize = 65;
 
 /// One public key and the one algorithm that it verifies: a token cannot choose another (RFC 8725 §3.1).
 #[derive(Debug)]
@@ -15,12 +18,50 @@ pub(crate) struct Key {
     /// `None` for a key from PEM: it has no id and answers to any.
     pub(crate) kid: Option<String>,
     pub(crate) algorithm: Algorithm,
-    pub(crate) verifying: DecodingKey,
+    /// Parsed for good: jsonwebtoken would do it again for each token.
+    verifying: ParsedPublicKey,
 }
+
+impl Key {
+    fn new(kid: Option<String>, algorithm: Algorithm, key: &DecodingKey) -> Option<Arc<Self>> {
+        let verifying = match (algorithm, key.kind()) {
+            (Algorithm::ES256, Kind::SecretOrDer(point)) => {
+                ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point)
+            }
+            (Algorithm::EdDSA, Kind::SecretOrDer(bytes)) => ParsedPublicKey::new(&ED25519, bytes),
+            (Algorithm::RS256, Kind::SecretOrDer(der)) => {
+                ParsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, der)
+            }
+            (Algorithm::RS256, Kind::RsaModulusExponent { n, e }) => {
+                RsaPublicKeyComponents { n, e }.to_parsed_public_key(&RSA_PKCS1_2048_8192_SHA256)
+            }
+            _ => return None,
+        };
+        Some(Arc::new(Self { kid, algorithm, verifying: verifying.ok()? }))
+    }
+
+    /// Whether the signature of the message is this key's.
+    pub(crate) fn signed(&self, message: &[u8], signature: &[u8]) -> bool {
+        self.verifying.verify_sig(message, signature).is_ok()
+    }
+
+    fn identity(&self) -> (Option<&str>, Algorithm, &[u8]) {
+        (self.kid.as_deref(), self.algorithm, self.verifying.as_ref())
+    }
+}
+
+/// The same key is read anew at each refresh: what counts is what it is, not when it was read.
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        self.identity() == other.identity()
+    }
+}
+
+impl Eq for Key {}
 
 /// The keys at one reading.
 #[derive(Debug, Default)]
-pub(crate) struct KeySet(Vec<Key>);
+pub(crate) struct KeySet(Vec<Arc<Key>>);
 
 impl KeySet {
     /// Reads a JWK set (RFC 7517 §5). Keys that are not for verifying, or of a kind unknown here, are passed over, so
@@ -51,12 +92,9 @@ impl KeySet {
             (Algorithm::EdDSA, DecodingKey::from_ed_pem),
             (Algorithm::RS256, DecodingKey::from_rsa_pem),
         ];
-        let (algorithm, verifying) =
+        let (algorithm, key) =
             kinds.into_iter().find_map(|(algorithm, read)| Some((algorithm, read(pem).ok()?)))?;
-        if algorithm == Algorithm::ES256 && verifying.try_get_as_bytes().ok()?.len() != P256_POINT {
-            return None;
-        }
-        Some(Self(vec![Key { kid: None, algorithm, verifying }]))
+        Some(Self(vec![Key::new(None, algorithm, &key)?]))
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -68,7 +106,7 @@ impl KeySet {
     }
 
     /// The key that a token names; without a name, the only key there is.
-    pub(crate) fn find(&self, kid: Option<&str>) -> Option<&Key> {
+    pub(crate) fn find(&self, kid: Option<&str>) -> Option<&Arc<Key>> {
         match (kid, self.0.as_slice()) {
             (None, [only]) => Some(only),
             (None, _) => None,
@@ -77,7 +115,7 @@ impl KeySet {
     }
 }
 
-fn from_jwk(jwk: Jwk) -> Option<Key> {
+fn from_jwk(jwk: Jwk) -> Option<Arc<Key>> {
     if matches!(jwk.common.public_key_use, Some(PublicKeyUse::Encryption)) {
         return None;
     }
@@ -99,6 +137,6 @@ fn from_jwk(jwk: Jwk) -> Option<Key> {
         (AlgorithmParameters::RSA(_), None | Some(KeyAlgorithm::RS256)) => Algorithm::RS256,
         _ => return None,
     };
-    let verifying = DecodingKey::from_jwk(&jwk).ok()?;
-    Some(Key { kid: Some(jwk.common.key_id?), algorithm, verifying })
+    let key = DecodingKey::from_jwk(&jwk).ok()?;
+    Key::new(Some(jwk.common.key_id?), algorithm, &key)
 }

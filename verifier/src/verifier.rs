@@ -1,24 +1,23 @@
 //! The verifier itself.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::{Algorithm, crypto};
-use serde::Deserialize;
+use jsonwebtoken::Algorithm;
 
-use crate::access_token::{AccessToken, Claims, time};
+use crate::access_token::{AccessToken, Claims};
 use crate::builder::Builder;
+use crate::cache::{Cache, Seen, TokenHash};
 use crate::clock::Clock;
 use crate::error::VerifyError;
+use crate::jws::Parts;
 use crate::keys::KeySet;
 use crate::remote::Remote;
 
 /// Longer than any access token that fits an HTTP header.
 const LONGEST_TOKEN: usize = 16 * 1024;
 
-/// Verifies access tokens of one issuer for one service. Cheap to clone: clones share keys.
+/// Verifies access tokens of one issuer for one service. Cheap to clone: clones share keys and cache.
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sample/mod.rs"));
@@ -37,6 +36,8 @@ pub struct Verifier(Arc<Inner>);
 struct Inner {
     rules: Rules,
     keys: Keys,
+    /// `None` when it is turned off.
+    cache: Option<Cache>,
 }
 
 /// What a token must be.
@@ -57,24 +58,6 @@ pub(crate) enum Keys {
     Remote(Arc<Remote>),
 }
 
-/// What matters of a JWS header (RFC 7515 §4.1).
-#[derive(Deserialize)]
-struct Header {
-    alg: String,
-    typ: Option<String>,
-    kid: Option<String>,
-    crit: Option<serde::de::IgnoredAny>,
-}
-
-/// A token taken apart, its header judged and its signature not yet.
-struct Parts<'t> {
-    kid: Option<String>,
-    algorithm: Algorithm,
-    message: &'t str,
-    payload: &'t str,
-    signature: &'t str,
-}
-
 impl Verifier {
     /// Begins to build a verifier for tokens of `issuer`: exactly the `iss` that they carry.
     ///
@@ -85,8 +68,8 @@ impl Verifier {
         Builder::new(issuer.into())
     }
 
-    pub(crate) fn new(rules: Rules, keys: Keys) -> Self {
-        Self(Arc::new(Inner { rules, keys }))
+    pub(crate) fn new(rules: Rules, keys: Keys, cache: Option<Cache>) -> Self {
+        Self(Arc::new(Inner { rules, keys, cache }))
     }
 
     /// The realm for challenges.
@@ -127,14 +110,18 @@ impl Verifier {
     /// # Errors
     /// [`VerifyError`], saying what is wrong.
     pub async fn verify(&self, token: &str) -> Result<AccessToken, VerifyError> {
-        let parts = self.take_apart(token)?;
         let mut keys = self.0.keys.current();
+        let hash = self.0.hash(token)?;
+        if let Some(judged) = self.0.recall(hash.as_ref(), &keys) {
+            return judged;
+        }
+        let parts = Parts::of(token, &self.0.rules.algorithms)?;
         if let Keys::Remote(remote) = &self.0.keys
             && keys.find(parts.kid.as_deref()).is_none()
         {
             keys = remote.look_again(parts.kid.as_deref()).await;
         }
-        self.verify_with(&parts, &keys)
+        self.0.verify_anew(parts, hash, &keys)
     }
 
     /// Verifies a token with the keys at hand: never any I/O.
@@ -152,33 +139,56 @@ impl Verifier {
     /// # Errors
     /// [`VerifyError`]; a key that is not at hand is [`VerifyError::UnknownKey`].
     pub fn verify_offline(&self, token: &str) -> Result<AccessToken, VerifyError> {
-        self.verify_with(&self.take_apart(token)?, &self.0.keys.current())
+        let keys = self.0.keys.current();
+        let hash = self.0.hash(token)?;
+        if let Some(judged) = self.0.recall(hash.as_ref(), &keys) {
+            return judged;
+        }
+        self.0.verify_anew(Parts::of(token, &self.0.rules.algorithms)?, hash, &keys)
     }
 
-    fn take_apart<'t>(&self, token: &'t str) -> Result<Parts<'t>, VerifyError> {
+    /// How many tokens the cache holds: for a gauge. Some may have expired: once a minute, a token seen for the
+    /// first time lets them go.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sample/mod.rs"));
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let verifier = sample().build().await?;
+    /// verifier.verify(TOKEN).await?;
+    /// verifier.verify(TOKEN).await?;
+    /// assert_eq!(verifier.cached_tokens(), 1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn cached_tokens(&self) -> usize {
+        self.0.cache.as_ref().map_or(0, Cache::len)
+    }
+}
+
+impl Inner {
+    /// What to find the token by in the cache; `None` when that is turned off.
+    fn hash(&self, token: &str) -> Result<Option<TokenHash>, VerifyError> {
         if token.len() > LONGEST_TOKEN {
             return Err(VerifyError::Malformed);
         }
-        let (message, signature) = token.rsplit_once('.').ok_or(VerifyError::Malformed)?;
-        let (header, payload) = message.split_once('.').ok_or(VerifyError::Malformed)?;
-        let header: Header = decode(header)?;
-        // RFC 9068 §4: an ID token of the same issuer must not pass for an access token.
-        let typ = header.typ.as_deref().unwrap_or_default();
-        if !typ.eq_ignore_ascii_case("at+jwt") && !typ.eq_ignore_ascii_case("application/at+jwt") {
-            return Err(VerifyError::WrongType);
-        }
-        // RFC 7515 §4.1.11: extensions that must be understood are not understood here.
-        if header.crit.is_some() {
-            return Err(VerifyError::Malformed);
-        }
-        let algorithm = header.alg.parse().map_err(|_| VerifyError::WrongAlgorithm)?;
-        if !self.0.rules.algorithms.contains(&algorithm) {
-            return Err(VerifyError::WrongAlgorithm);
-        }
-        Ok(Parts { kid: header.kid, algorithm, message, payload, signature })
+        Ok(self.cache.as_ref().map(|_| TokenHash::of(token)))
     }
 
-    fn verify_with(&self, parts: &Parts<'_>, keys: &KeySet) -> Result<AccessToken, VerifyError> {
+    /// The verdict on a token whose signature is known to be right.
+    fn recall(&self, hash: Option<&TokenHash>, keys: &KeySet) -> Option<Result<AccessToken, VerifyError>> {
+        let access = self.cache.as_ref()?.get(hash?, keys)?;
+        Some(self.rules.judge(access))
+    }
+
+    /// The verdict on a token that was taken apart, its signature included.
+    fn verify_anew(
+        &self,
+        parts: Parts<'_>,
+        hash: Option<TokenHash>,
+        keys: &KeySet,
+    ) -> Result<AccessToken, VerifyError> {
         if keys.is_empty() {
             return Err(VerifyError::KeysUnavailable);
         }
@@ -186,36 +196,47 @@ impl Verifier {
         if key.algorithm != parts.algorithm {
             return Err(VerifyError::WrongAlgorithm);
         }
-        match crypto::verify(parts.signature, parts.message.as_bytes(), &key.verifying, key.algorithm) {
-            Ok(true) => {}
-            Ok(false) | Err(_) => return Err(VerifyError::BadSignature),
+        let signature = parts.signature().ok_or(VerifyError::BadSignature)?;
+        if !key.signed(parts.message.as_bytes(), &signature) {
+            return Err(VerifyError::BadSignature);
         }
-        self.judge(decode(parts.payload)?)
+        let payload = parts.payload().ok_or(VerifyError::Malformed)?;
+        let access = AccessToken::read(&payload).ok_or(VerifyError::Malformed)?;
+        let access = self.rules.judge(access)?;
+        // Only what is good is kept: nobody fills the cache with forged tokens, or with those of other services.
+        if let (Some(cache), Some(hash)) = (&self.cache, hash) {
+            let seen = Seen { kid: parts.kid, key: Arc::clone(key), access: access.clone() };
+            let now = self.rules.clock.now();
+            cache.insert(hash, seen, now, |claims| self.rules.is_expired(claims, now));
+        }
+        Ok(access)
     }
+}
 
-    /// Judges the claims of a token whose signature is right.
-    fn judge(&self, claims: Claims) -> Result<AccessToken, VerifyError> {
-        let rules = &self.0.rules;
-        if claims.iss != rules.issuer {
+impl Rules {
+    /// Judges the claims of a token whose signature is right: on first sight, and each time that it comes again.
+    fn judge(&self, access: AccessToken) -> Result<AccessToken, VerifyError> {
+        if access.issuer != self.issuer {
             return Err(VerifyError::WrongIssuer);
         }
-        if !claims.aud.iter().any(|audience| rules.audiences.contains(audience)) {
+        if !access.audience.iter().any(|audience| self.audiences.contains(audience)) {
             return Err(VerifyError::WrongAudience);
         }
-        let now = rules.clock.now();
-        let expires_at = time(claims.exp).ok_or(VerifyError::Malformed)?;
-        // Differences, not sums: a far time and a wide leeway must not overflow.
-        if now.duration_since(expires_at).is_ok_and(|late| late >= rules.leeway) {
+        let now = self.clock.now();
+        if self.is_expired(&access, now) {
             return Err(VerifyError::Expired);
         }
-        let not_before = claims.nbf.map(|nbf| time(nbf).ok_or(VerifyError::Malformed)).transpose()?;
-        let early = not_before.and_then(|not_before| not_before.duration_since(now).ok());
-        if early.is_some_and(|early| early > rules.leeway) {
+        let early = access.not_before.and_then(|not_before| not_before.duration_since(now).ok());
+        if early.is_some_and(|early| early > self.leeway) {
             return Err(VerifyError::NotYetValid);
         }
-        let token = claims.into_token(expires_at);
-        token.require_scopes(&rules.scopes)?;
-        Ok(token)
+        access.require_scopes(&self.scopes)?;
+        Ok(access)
+    }
+
+    /// Differences, not sums: a far time and a wide leeway must not overflow.
+    fn is_expired(&self, claims: &Claims, now: SystemTime) -> bool {
+        now.duration_since(claims.expires_at).is_ok_and(|late| late >= self.leeway)
     }
 }
 
@@ -226,9 +247,4 @@ impl Keys {
             Self::Remote(remote) => remote.current(),
         }
     }
-}
-
-fn decode<T: serde::de::DeserializeOwned>(part: &str) -> Result<T, VerifyError> {
-    let json = URL_SAFE_NO_PAD.decode(part).map_err(|_| VerifyError::Malformed)?;
-    serde_json::from_slice(&json).map_err(|_| VerifyError::Malformed)
 }

@@ -62,7 +62,7 @@ async fn what_a_token_may_leave_out_or_write_otherwise() {
     assert!(access.scopes.is_empty() && access.roles.is_empty());
     assert_eq!(access.audience, ["https://other.example", AUDIENCE]);
     assert_eq!(
-        (access.session_id, access.token_id, access.issued_at, access.auth_time),
+        (access.session_id.as_ref(), access.token_id.as_ref(), access.issued_at, access.auth_time),
         (None, None, None, None)
     );
 }

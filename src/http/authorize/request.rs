@@ -51,7 +51,7 @@ pub(crate) async fn read(visit: &Visit, form: Form) -> Result<Asked, Stop> {
 async fn trust(visit: &Visit, form: &Form) -> Result<(Arc<KnownClient>, Back), Stop> {
     let id = form.get("client_id").ok_or(PageError::Malformed("The parameter client_id is missing."))?;
     let id: ClientId = id.parse().map_err(|_| PageError::UnknownClient)?;
-    let known = match visit.core().clients.find(&id, visit.now).await {
+    let known = match visit.core().clients.find(&visit.core().db, &id, visit.now).await {
         Err(Failure::InvalidClient) => return Err(PageError::UnknownClient.into()),
         known => known?,
     };

@@ -1,0 +1,65 @@
+//! Logins, and what argon2 alone does on the same cores.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::available_parallelism;
+use std::time::Duration;
+
+use argon2::{Algorithm, Argon2, Block, Params, Version};
+use serde_json::{Value, json};
+
+use crate::now;
+use crate::processes::{PASSWORD, Server};
+
+const USER_AGENT: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
+
+/// Logs the user in; gives the refresh token.
+pub(crate) async fn log_in(http: &reqwest::Client, server: &Server) -> anyhow::Result<String> {
+    let body = json!({ "username": "ana", "password": PASSWORD, "device": "a phone" });
+    let url = format!("http://{}/login", server.address);
+    let answer = http.post(url).header("User-Agent", USER_AGENT).json(&body).send().await?;
+    let json: Value = answer.error_for_status()?.json().await?;
+    json["refresh_token"].as_str().map(ToOwned::to_owned).ok_or_else(|| anyhow::anyhow!("no token in {json}"))
+}
+
+/// As many logins as will go, from so many clients; gives logins a second, and how many got another answer.
+pub(crate) async fn storm(server: &Server, clients: usize, lasting: Duration) -> (f64, u64) {
+    let http = reqwest::Client::new();
+    let (good, other) = (AtomicU64::new(0), AtomicU64::new(0));
+    let began = now();
+    let client = async || {
+        while began.elapsed() < lasting {
+            let counted = if log_in(&http, server).await.is_ok() { &good } else { &other };
+            counted.fetch_add(1, Ordering::Relaxed);
+        }
+    };
+    futures_util::future::join_all((0..clients).map(|_| client())).await;
+    (good.into_inner() as f64 / began.elapsed().as_secs_f64(), other.into_inner())
+}
+
+/// Hashes a second of argon2 with our default parameters, a thread a core.
+pub(crate) fn argon2_alone(lasting: Duration) -> anyhow::Result<f64> {
+    let params = Params::new(19_456, 2, 1, None).map_err(|error| anyhow::anyhow!("{error}"))?;
+    let (stopped, hashes) = (AtomicBool::new(false), AtomicU64::new(0));
+    let began = now();
+    std::thread::scope(|scope| {
+        for _ in 0..available_parallelism().map_or(1, Into::into) {
+            scope.spawn(|| {
+                let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone());
+                let mut memory = vec![Block::default(); params.block_count()];
+                let mut output = [0; 32];
+                while !stopped.load(Ordering::Relaxed) {
+                    let hashed = argon2.hash_password_into_with_memory(
+                        PASSWORD.as_bytes(),
+                        b"sixteen bytes...",
+                        &mut output,
+                        &mut memory,
+                    );
+                    hashes.fetch_add(u64::from(hashed.is_ok()), Ordering::Relaxed);
+                }
+            });
+        }
+        std::thread::sleep(lasting);
+        stopped.store(true, Ordering::Relaxed);
+    });
+    Ok(hashes.into_inner() as f64 / began.elapsed().as_secs_f64())
+}

@@ -1,0 +1,308 @@
+//! The measurements, one after another, and the goals they are held against.
+
+use std::thread::available_parallelism;
+use std::time::Duration;
+
+use anyhow::ensure;
+
+use crate::drive::{Pace, Reuse};
+use crate::processes::{Folder, POSTGRES_OPTIONS, Postgres, Server};
+use crate::report::{Report, median};
+use crate::world::{How, Measured, World, first_answer};
+use crate::{Arguments, Progress, chart, logins};
+
+/// Phases beside the rounds, for the progress bar.
+pub(crate) const COUNT: u64 = 13;
+
+struct Bench<'a> {
+    arguments: &'a Arguments,
+    progress: &'a Progress,
+    folder: Folder,
+    postgres: Postgres,
+    report: Report,
+}
+
+/// Measures everything.
+pub(crate) async fn run(arguments: &Arguments, progress: &Progress) -> anyhow::Result<Report> {
+    progress.phase("starting PostgreSQL");
+    let folder = Folder::new()?;
+    let postgres = Postgres::start(folder.path())?;
+    let mut bench = Bench { arguments, progress, folder, postgres, report: Report::default() };
+    bench.embedded_start().await?;
+    progress.phase("seeding PostgreSQL");
+    bench.postgres.prepare_pgbench()?;
+    let program = arguments.server.to_string_lossy();
+    let url = bench.postgres.url.clone();
+    let world = World::seed(&bench.folder, &url, arguments.families, &program).await?;
+    let maximum = bench.rounds(&world).await?;
+    bench.open_loop(&world, maximum).await?;
+    bench.one_alone(&world).await?;
+    bench.fewer_families(&world, maximum).await?;
+    bench.new_connections(&world).await?;
+    bench.logins(&world, maximum).await?;
+    bench.confirm(&world).await?;
+    bench.describe(&world);
+    drop(world);
+    bench.embedded(maximum).await?;
+    Ok(bench.report)
+}
+
+impl Bench<'_> {
+    fn closed(&self) -> How {
+        How {
+            connections: self.arguments.connections,
+            reuse: Reuse::KeepAlive,
+            pace: Pace::Closed,
+            among: None,
+            lasting: self.arguments.lasting(),
+        }
+    }
+
+    fn open(&self, per_second: f64) -> How {
+        // Enough that a late answer does not hold the schedule up.
+        How { connections: 512, pace: Pace::Open(per_second), ..self.closed() }
+    }
+
+    async fn measure(&self, world: &World, server: &Server, how: How) -> anyhow::Result<Measured> {
+        let measured = world.measure(server, &self.postgres, how).await?;
+        let failed = &measured.driven;
+        ensure!(failed.failed == 0, "{} requests failed: {:?}", failed.failed, failed.first_failure);
+        Ok(measured)
+    }
+
+    /// pgbench, batched and unbatched in turn, so that a machine whose speed changes changes all three. Gives batched
+    /// refreshes a second.
+    async fn rounds(&mut self, world: &World) -> anyhow::Result<f64> {
+        let (mut ratios, mut alone_ratios, mut rates, mut cpu) = (vec![], vec![], vec![], vec![]);
+        let (mut batched, mut alone, mut yardstick) = (None, None, vec![]);
+        for _ in 0..self.arguments.rounds() {
+            self.progress.phase("pgbench, 32 clients");
+            let (pgbench, _) = self.postgres.pgbench(32, self.arguments.lasting())?;
+            yardstick.push(pgbench);
+            self.progress.phase("refresh, batched");
+            let together = self.measure(world, &world.place.serve()?, self.closed()).await?;
+            self.progress.phase("refresh, unbatched");
+            let place = world.place.clone().with("HEIRLOOM_DATABASE__BATCH_ROTATIONS", "false");
+            let single = self.measure(world, &place.serve()?, self.closed()).await?;
+            rates.push(together.driven.per_second());
+            ratios.push(together.driven.per_second() / pgbench);
+            alone_ratios.push(single.driven.per_second() / pgbench);
+            cpu.push(together.micros(together.server + together.database) / 1e3);
+            (batched, alone) = (Some(together), Some(single));
+        }
+        let (Some(batched), Some(alone)) = (batched, alone) else { anyhow::bail!("no rounds") };
+        let all =
+            |ratios: &[f64]| ratios.iter().map(|ratio| format!("{ratio:.2}")).collect::<Vec<_>>().join(" ");
+        let detail = format!("rounds: {}; the last: {}", all(&ratios), batched.describe());
+        self.report.at_least("refresh, batched, against pgbench", median(ratios), "x", 1.2, detail);
+        let detail = format!("rounds: {}; the last: {}", all(&alone_ratios), alone.describe());
+        self.report.at_least("refresh, unbatched, against pgbench", median(alone_ratios), "x", 0.4, detail);
+        self.report.at_most(
+            "CPU of a batched refresh, server + database",
+            median(cpu),
+            "ms",
+            0.08,
+            String::new(),
+        );
+        self.report.at_least("batched: updates that were HOT", batched.hot_share(), "%", 98.0, String::new());
+        self.report.at_most(
+            "batched: WAL",
+            batched.each(batched.counted.wal_bytes),
+            "B",
+            400.0,
+            String::new(),
+        );
+        self.report.at_most(
+            "batched: flushes",
+            batched.each(batched.counted.flushes),
+            "a refresh",
+            0.2,
+            String::new(),
+        );
+        self.report.setup.push(format!(
+            "pgbench, 32 clients, single-row update by key: median {:.0} a second; batched refreshes: {:.0}",
+            median(yardstick),
+            median(rates.iter().copied())
+        ));
+        Ok(median(rates))
+    }
+
+    /// Latency at a load that leaves some room; and, for the chart, at others.
+    async fn open_loop(&mut self, world: &World, maximum: f64) -> anyhow::Result<()> {
+        self.progress.phase("open loop at 70 % of the maximum");
+        let server = world.place.serve()?;
+        let measured = self.measure(world, &server, self.open(0.7 * maximum)).await?;
+        self.report.at_most(
+            "open loop at 70 % of the maximum: p99",
+            measured.driven.quantile(0.99),
+            "ms",
+            10.0,
+            measured.describe(),
+        );
+        self.report.at_most("the same: p99.9", measured.driven.quantile(0.999), "ms", 25.0, String::new());
+        if let Some(path) = &self.arguments.chart {
+            let mut points = Vec::new();
+            for percent in [10, 20, 30, 40, 50, 60, 70, 80, 90, 100] {
+                let per_second = maximum * f64::from(percent) / 100.0;
+                let how = How { lasting: Duration::from_secs(6), ..self.open(per_second) };
+                let driven = self.measure(world, &server, how).await?.driven;
+                points.push((per_second, [0.5, 0.99, 0.999].map(|quantile| driven.quantile(quantile))));
+            }
+            chart::draw(path, &points)?;
+        }
+        Ok(())
+    }
+
+    async fn one_alone(&mut self, world: &World) -> anyhow::Result<()> {
+        self.progress.phase("one client alone");
+        let server = world.place.serve()?;
+        let (mut ratios, mut ours, mut theirs) = (vec![], vec![], vec![]);
+        for _ in 0..3 {
+            let lasting = self.arguments.lasting() / 3;
+            let (_, pgbench) = self.postgres.pgbench(1, lasting)?;
+            let how = How { connections: 1, lasting, ..self.closed() };
+            let mean = self.measure(world, &server, how).await?.driven.latency.mean() / 1e3;
+            ratios.push(mean / pgbench);
+            ours.push(mean);
+            theirs.push(pgbench);
+        }
+        let detail = format!("mean {:.2} ms, pgbench {:.2} ms", median(ours), median(theirs));
+        self.report.at_most("one client alone against one of pgbench", median(ratios), "x", 1.3, detail);
+        Ok(())
+    }
+
+    async fn fewer_families(&mut self, world: &World, maximum: f64) -> anyhow::Result<()> {
+        self.progress.phase("10,000 families against all");
+        let server = world.place.serve()?;
+        let (mut ratios, few) = (vec![], 10_000.min(self.arguments.families));
+        for _ in 0..3 {
+            let how = How { lasting: self.arguments.lasting() / 2, ..self.closed() };
+            let all = self.measure(world, &server, how).await?.driven.per_second();
+            let among_few = self.measure(world, &server, How { among: Some(few), ..how }).await?;
+            ratios.push((all / among_few.driven.per_second()).min(among_few.driven.per_second() / all));
+        }
+        let detail =
+            format!("of {} families; the maximum of the rounds was {maximum:.0}/s", self.arguments.families);
+        self.report.at_least("all families against 10,000: throughput", median(ratios), "x", 0.85, detail);
+        Ok(())
+    }
+
+    async fn new_connections(&mut self, world: &World) -> anyhow::Result<()> {
+        self.progress.phase("a new connection for each refresh");
+        let how = How { reuse: Reuse::NewConnection, lasting: self.arguments.lasting() / 2, ..self.closed() };
+        let measured = self.measure(world, &world.place.serve()?, how).await?;
+        self.report.setup.push(format!("a new connection for each refresh: {}", measured.describe()));
+        Ok(())
+    }
+
+    async fn logins(&mut self, world: &World, maximum: f64) -> anyhow::Result<()> {
+        let server = world.place.serve()?;
+        let (mut ratios, mut slowed) = (vec![], vec![]);
+        let mut detail = String::new();
+        for _ in 0..3 {
+            self.progress.phase("logins against argon2 alone");
+            let lasting = self.arguments.lasting() / 2;
+            let alone = logins::argon2_alone(lasting)?;
+            let (rate, refused) = logins::storm(&server, 16, lasting).await;
+            ratios.push(rate / alone);
+            detail = format!("the last: {rate:.0} logins, {alone:.0} hashes a second; {refused} refused");
+        }
+        self.report.at_least("logins against argon2 alone", median(ratios), "x", 0.95, detail);
+        let mut detail = String::new();
+        for _ in 0..3 {
+            self.progress.phase("refreshes during a login storm");
+            let how = How { lasting: self.arguments.lasting() / 2, ..self.open(0.4 * maximum) };
+            let quiet = self.measure(world, &server, how).await?.driven;
+            let (stormy, (logins, _)) =
+                tokio::join!(self.measure(world, &server, how), logins::storm(&server, 32, how.lasting));
+            let stormy = stormy?.driven;
+            slowed.push(stormy.quantile(0.99) / quiet.quantile(0.99));
+            detail = format!(
+                "at 40 % of the maximum; the last: p50 {:.2} ms and p99 {:.2} ms, in the storm {:.2} and {:.2}, beside {logins:.0} \
+                 logins a second",
+                quiet.quantile(0.5),
+                quiet.quantile(0.99),
+                stormy.quantile(0.5),
+                stormy.quantile(0.99)
+            );
+        }
+        self.report.at_most("refresh p99 in a login storm against quiet", median(slowed), "x", 2.0, detail);
+        Ok(())
+    }
+
+    /// Every token that was handed out and not drawn since is presented once more.
+    async fn confirm(&mut self, world: &World) -> anyhow::Result<()> {
+        self.progress.phase("refreshing every token that was handed out");
+        let how = How { pace: Pace::Confirm, lasting: Duration::from_mins(2), ..self.closed() };
+        let how = if self.arguments.quick { How { lasting: self.arguments.lasting(), ..how } } else { how };
+        let measured = self.measure(world, &world.place.serve()?, how).await?;
+        self.report.setup.push(format!(
+            "{} tokens that were handed out were refreshed in their turn, none refused; {} of {} families were drawn; \
+             pgbench updated {} rows of its million; {} access tokens of this last phase verified",
+            world.chains.confirmed(),
+            world.chains.distinct(),
+            self.arguments.families,
+            world.rows_of_pgbench().await?,
+            measured.driven.verified,
+        ));
+        Ok(())
+    }
+
+    fn describe(&mut self, world: &World) {
+        let cores = available_parallelism().map_or(1, Into::into);
+        self.report.setup.insert(
+            0,
+            format!(
+                "{cores} cores shared by load, server and PostgreSQL (fsync, synchronous_commit and full_page_writes on; \
+                 {}); {} connections in closed loop",
+                POSTGRES_OPTIONS.join(" "),
+                self.arguments.connections
+            ),
+        );
+        self.report.setup.push(format!("measured: {}", world.place.program()));
+    }
+
+    async fn embedded_start(&mut self) -> anyhow::Result<()> {
+        self.progress.phase("starts on the embedded store");
+        let mut starts = Vec::new();
+        let mut idle = 0;
+        for number in 0..5 {
+            let (took, server) =
+                first_answer(self.folder.path(), &self.arguments.server.to_string_lossy(), number).await?;
+            starts.push(took.as_secs_f64() * 1e3);
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            idle = server.memory()?.now;
+        }
+        self.report.at_most("embedded: start to first 200", median(starts), "ms", 100.0, String::new());
+        self.report.at_most("embedded: idle memory", idle as f64 / 1e6, "MB", 20.0, String::new());
+        Ok(())
+    }
+
+    /// The embedded store, durable, against the figure of PostgreSQL.
+    async fn embedded(&mut self, postgres: f64) -> anyhow::Result<()> {
+        self.progress.phase("seeding the embedded store");
+        let database = format!("sqlite:{}/heirloom.db", self.folder.path().display());
+        let program = self.arguments.server.to_string_lossy().into_owned();
+        let world = World::seed(&self.folder, &database, self.arguments.families, &program).await?;
+        self.progress.phase("the embedded store");
+        let server = world.place.serve()?;
+        let mut rates = Vec::new();
+        let mut detail = String::new();
+        for _ in 0..3 {
+            let how = How { lasting: self.arguments.lasting() / 2, ..self.closed() };
+            let measured = self.measure(&world, &server, how).await?;
+            rates.push(measured.driven.per_second() / postgres);
+            detail = measured.describe();
+        }
+        self.report.at_least("embedded, batched, against PostgreSQL", median(rates), "x", 1.0, detail);
+        let server = world.place.serve()?;
+        let mut answers = 0;
+        while answers < 100_000 {
+            let how = How { lasting: Duration::from_secs(2), ..self.closed() };
+            answers += self.measure(&world, &server, how).await?.driven.answers;
+        }
+        let memory = server.memory()?.now as f64 / 1e6;
+        self.report.at_most("embedded: memory after 100,000 refreshes", memory, "MB", 40.0, String::new());
+        Ok(())
+    }
+}

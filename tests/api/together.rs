@@ -1,0 +1,150 @@
+//! Rotations that travel together against rotations that travel alone: what comes of each must be the same.
+
+use heirloom::domain::ids::FamilyId;
+use heirloom::domain::refresh_token::{Generation, RefreshToken};
+use heirloom::domain::secrets::{FamilySecret, SecretHash};
+use heirloom::store::families::{self, Bet};
+use heirloom::store::rotations::{Rotations, Travel};
+use proptest::prelude::*;
+use proptest::strategy::ValueTree as _;
+use proptest::test_runner::TestRunner;
+use uuid::Uuid;
+
+use crate::harness::*;
+
+const FAMILIES: usize = 5;
+
+/// A bet on one of a few families, made by several at once.
+#[derive(Debug, Clone)]
+struct Presented {
+    family: usize,
+    /// How far from the generation that is current: most are right.
+    ahead: i64,
+    secret_is_right: bool,
+    idle: bool,
+    by: usize,
+}
+
+/// Families that present tokens at the same moment. None presents two different ones: which comes first would be chance.
+fn round() -> impl Strategy<Value = Vec<Presented>> {
+    let presented = (
+        0..FAMILIES,
+        prop_oneof![6 => Just(0_i64), 1 => Just(-1), 1 => Just(1)],
+        prop::bool::weighted(0.9),
+        prop::bool::weighted(0.1),
+        1..4_usize,
+    );
+    let presented = presented.prop_map(|(family, ahead, secret_is_right, idle, by)| Presented {
+        family,
+        ahead,
+        secret_is_right,
+        idle,
+        by,
+    });
+    prop::collection::vec(presented, 1..8).prop_map(|mut all| {
+        all.sort_by_key(|presented| presented.family);
+        all.dedup_by_key(|presented| presented.family);
+        all
+    })
+}
+
+/// Two sets of families, alike but for their ids.
+struct Twins {
+    ids: [Vec<FamilyId>; 2],
+    hash: SecretHash,
+}
+
+impl Twins {
+    /// Clones the one family that is there.
+    async fn of(app: &TestApp, token: &RefreshToken, case: u128) -> Self {
+        let id = |set: u128, number: usize| {
+            FamilyId(Uuid::from_u128(
+                (0x019a_c000_0000_7000_8000 << 48) + (case << 16) + (set << 8) + number as u128,
+            ))
+        };
+        let ids = [0, 1].map(|set| (0..FAMILIES).map(|number| id(set, number)).collect::<Vec<_>>());
+        for id in ids.iter().flatten() {
+            let literal = match app.store {
+                Store::Sqlite => format!("x'{}'", id.0.simple()),
+                Store::Postgres => format!("'{id}'"),
+            };
+            app.sql(&format!(
+                "INSERT INTO families (id, {OTHERS}) SELECT {literal}, {OTHERS} FROM families ORDER BY id DESC LIMIT 1"
+            ))
+            .await;
+        }
+        Self { ids, hash: token.secret.hash() }
+    }
+
+    async fn generation(&self, app: &TestApp, set: usize, family: usize) -> i64 {
+        let family = families::find(&app.core.db, self.ids[set][family]).await.unwrap().unwrap();
+        assert_eq!(family.base.map_or(0, Generation::number) + 1, family.generation.number());
+        family.generation.number()
+    }
+}
+
+const OTHERS: &str = "user_id, subject, client_id, scope, audiences, roles, key_thumbprint, secret_hash, generation, \
+     base, rotated_at, auth_time, amr, acr, sign_in_session, device_name, user_agent, address, created_at, expires_at, \
+     ended_at, end_reason";
+
+both_stores! {
+    async fn what_comes_of_bets_together_is_what_comes_of_them_alone(app) {
+        let tokens = app.ana_logged_in().await;
+        let client = heirloom::domain::ids::ClientId::built_in();
+        let token = app.core.keys.with_mac_keys(|keys| RefreshToken::open(&tokens.refresh, &client, keys)).unwrap();
+        let together = Rotations::new(app.core.db.clone(), Travel::Together);
+        let alone = Rotations::new(app.core.db.clone(), Travel::Alone);
+        let mut runner = TestRunner::deterministic();
+        let histories = prop::collection::vec(round(), 1..12);
+        let mut won = 0;
+        for case in 0..24 {
+            let history = histories.new_tree(&mut runner).unwrap().current();
+            let twins = Twins::of(&app, &token, case).await;
+            for round in &history {
+                app.clock.advance(SECOND);
+                let mut outcomes = Vec::new();
+                for (set, way) in [&together, &alone].into_iter().enumerate() {
+                    let mut bets = Vec::new();
+                    for presented in round {
+                        let current = twins.generation(&app, set, presented.family).await;
+                        let now = app.clock.now();
+                        let wrong = FamilySecret::new([7; 16]).hash();
+                        let bet = Bet {
+                            id: twins.ids[set][presented.family],
+                            presented: Generation::new((current + presented.ahead).max(1)).unwrap(),
+                            secret_hash: if presented.secret_is_right { twins.hash.clone() } else { wrong },
+                            now,
+                            idle_since: if presented.idle { now } else { now - DAY },
+                        };
+                        bets.extend(std::iter::repeat_n(bet, presented.by));
+                    }
+                    outcomes.push(present(way, bets).await);
+                }
+                assert_eq!(outcomes[0], outcomes[1], "case {case}: {history:?}");
+                won += outcomes[0].iter().sum::<usize>();
+                for family in 0..FAMILIES {
+                    let (one, other) =
+                        (twins.generation(&app, 0, family).await, twins.generation(&app, 1, family).await);
+                    assert_eq!(one, other, "case {case}: {history:?}");
+                }
+            }
+        }
+        assert!(won > 100, "most histories rotate something: {won}");
+    }
+}
+
+/// Makes all bets at once; gives for each group of equal ones, in order, how many won.
+async fn present(way: &Rotations, bets: Vec<Bet>) -> Vec<usize> {
+    let ids: Vec<_> = bets.iter().map(|bet| bet.id).collect();
+    let landed = futures_util::future::join_all(bets.into_iter().map(|bet| way.rotate(bet))).await;
+    let mut groups: Vec<(FamilyId, usize)> = Vec::new();
+    for (id, landed) in ids.into_iter().zip(landed) {
+        let grant = landed.unwrap();
+        assert!(grant.as_ref().is_none_or(|grant| grant.family == id), "the grant is its own family's");
+        match groups.last_mut() {
+            Some((last, won)) if *last == id => *won += usize::from(grant.is_some()),
+            _ => groups.push((id, usize::from(grant.is_some()))),
+        }
+    }
+    groups.into_iter().map(|(_, won)| won).collect()
+}
