@@ -15,6 +15,7 @@ use crate::now;
 const VERIFIED_ONE_IN: u64 = 500;
 
 /// What to drive, and how.
+#[derive(Clone, Copy)]
 pub(crate) struct Load<'l> {
     /// `HOST:PORT`
     pub(crate) address: &'l str,
@@ -89,8 +90,16 @@ pub(crate) async fn drive(load: &Load<'_>) -> Driven {
         Histogram::new_with_bounds(1, 60_000_000, 3).unwrap_or_else(|_| unreachable!("the bounds are fine"));
     let driven =
         Driven { answers: 0, failed: 0, first_failure: None, verified: 0, elapsed: Duration::ZERO, latency };
+    let kept = match load.reuse {
+        Reuse::KeepAlive => load.connections,
+        Reuse::NewConnection => 0,
+    };
+    let mut opened =
+        futures_util::future::join_all((0..kept).map(|_| Connection::open(load.address))).await.into_iter();
+    // The server accepts them all before the first request is due.
+    tokio::time::sleep(Duration::from_millis(300)).await;
     let shared = Shared { load, driven: RefCell::new(driven), began: now(), next: Cell::new(0) };
-    let drivers = (0..load.connections).map(|_| shared.one_connection());
+    let drivers = (0..load.connections).map(|_| shared.one_connection(opened.next().and_then(Result::ok)));
     futures_util::future::join_all(drivers).await;
     let mut driven = shared.driven.into_inner();
     driven.elapsed = shared.began.elapsed();
@@ -98,8 +107,7 @@ pub(crate) async fn drive(load: &Load<'_>) -> Driven {
 }
 
 impl<'l> Shared<'l> {
-    async fn one_connection(&self) {
-        let mut open: Option<Connection> = None;
+    async fn one_connection(&self, mut open: Option<Connection>) {
         while let Some((turn, due)) = self.next_turn().await {
             let reused = open.take_if(|_| self.load.reuse == Reuse::KeepAlive);
             open = self.present(reused, turn, due).await;

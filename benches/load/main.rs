@@ -66,7 +66,7 @@ pub(crate) struct Arguments {
 impl Arguments {
     /// How long one phase lasts.
     fn lasting(&self) -> Duration {
-        Duration::from_secs(if self.quick { 4 } else { 12 })
+        Duration::from_secs(if self.quick { 4 } else { 8 })
     }
 
     fn rounds(&self) -> usize {

@@ -60,7 +60,7 @@ impl Bench<'_> {
 
     fn open(&self, per_second: f64) -> How {
         // Enough that a late answer does not hold the schedule up.
-        How { connections: 512, pace: Pace::Open(per_second), ..self.closed() }
+        How { connections: 192, pace: Pace::Open(per_second), ..self.closed() }
     }
 
     async fn measure(&self, world: &World, server: &Server, how: How) -> anyhow::Result<Measured> {
@@ -144,7 +144,7 @@ impl Bench<'_> {
             let mut points = Vec::new();
             for percent in [10, 20, 30, 40, 50, 60, 70, 80, 90, 100] {
                 let per_second = maximum * f64::from(percent) / 100.0;
-                let how = How { lasting: Duration::from_secs(6), ..self.open(per_second) };
+                let how = How { lasting: Duration::from_secs(4), ..self.open(per_second) };
                 let driven = self.measure(world, &server, how).await?.driven;
                 points.push((per_second, [0.5, 0.99, 0.999].map(|quantile| driven.quantile(quantile))));
             }
@@ -233,7 +233,7 @@ impl Bench<'_> {
     /// Every token that was handed out and not drawn since is presented once more.
     async fn confirm(&mut self, world: &World) -> anyhow::Result<()> {
         self.progress.phase("refreshing every token that was handed out");
-        let how = How { pace: Pace::Confirm, lasting: Duration::from_mins(2), ..self.closed() };
+        let how = How { pace: Pace::Confirm, lasting: Duration::from_mins(1), ..self.closed() };
         let how = if self.arguments.quick { How { lasting: self.arguments.lasting(), ..how } } else { how };
         let measured = self.measure(world, &world.place.serve()?, how).await?;
         self.report.setup.push(format!(

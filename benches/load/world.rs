@@ -63,10 +63,7 @@ impl World {
         how: How,
     ) -> anyhow::Result<Measured> {
         let verifier = verifier(server).await?;
-        let before = self.counters().await?;
-        let meters = || anyhow::Ok((server.cpu()?, postgres.cpu()?, crate::processes::own_cpu()?));
-        let began = meters()?;
-        let driven = drive(&Load {
+        let load = Load {
             address: &server.address,
             chains: &self.chains,
             verifier: &verifier,
@@ -75,8 +72,13 @@ impl World {
             pace: how.pace,
             among: how.among.unwrap_or(usize::MAX),
             lasting: how.lasting,
-        })
-        .await;
+        };
+        // A database's new process has everything to map in first.
+        drive(&Load { lasting: Duration::from_secs(1), pace: Pace::Closed, ..load }).await;
+        let before = self.counters().await?;
+        let meters = || anyhow::Ok((server.cpu()?, postgres.cpu()?, crate::processes::own_cpu()?));
+        let began = meters()?;
+        let driven = drive(&load).await;
         let ended = meters()?;
         let counted = self.counters().await?.since(&before);
         Ok(Measured {

@@ -131,7 +131,7 @@ impl Passwords {
 /// How far a password steps back when others want the processor too: it takes tens of milliseconds anyway, and a refresh
 /// takes one.
 #[cfg(target_os = "linux")]
-const NICENESS: i32 = 10;
+const NICENESS: i32 = 19;
 
 fn work(jobs: &Mutex<Receiver<Job>>, mut hasher: Hasher) {
     // On Linux each thread has its own; elsewhere it would slow the whole server down.
