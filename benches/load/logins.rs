@@ -39,7 +39,7 @@ pub(crate) async fn storm(server: &Server, clients: usize, lasting: Duration) ->
 /// Hashes a second of argon2 with our default parameters, a thread a core.
 pub(crate) fn argon2_alone(lasting: Duration) -> anyhow::Result<f64> {
     let params = Params::new(19_456, 2, 1, None).map_err(|error| anyhow::anyhow!("{error}"))?;
-    let (stopped, hashes) = (AtomicBool::new(false), AtomicU64::new(0));
+    let (stopped, count) = (AtomicBool::new(false), AtomicU64::new(0));
     let began = now();
     std::thread::scope(|scope| {
         for _ in 0..available_parallelism().map_or(1, Into::into) {
@@ -54,12 +54,12 @@ pub(crate) fn argon2_alone(lasting: Duration) -> anyhow::Result<f64> {
                         &mut output,
                         &mut memory,
                     );
-                    hashes.fetch_add(u64::from(hashed.is_ok()), Ordering::Relaxed);
+                    count.fetch_add(u64::from(hashed.is_ok()), Ordering::Relaxed);
                 }
             });
         }
         std::thread::sleep(lasting);
         stopped.store(true, Ordering::Relaxed);
     });
-    Ok(hashes.into_inner() as f64 / began.elapsed().as_secs_f64())
+    Ok(count.into_inner() as f64 / began.elapsed().as_secs_f64())
 }
