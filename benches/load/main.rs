@@ -1,7 +1,7 @@
 //! The load test: real processes, databases of their own, and PostgreSQL's own `pgbench` as the yardstick.
 //!
 //! ```text
-//! cargo bench --bench load                        # some six minutes
+//! cargo bench --bench load                        # some nine minutes
 //! cargo bench --bench load -- --quick             # two minutes
 //! cargo bench --bench load -- --json              # for machines
 //! cargo bench --bench load -- --server target/dist/heirloom
@@ -40,7 +40,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 /// Measures what Heirloom does, on this machine, against pgbench
 #[derive(Debug, Parser)]
 pub(crate) struct Arguments {
-    /// Two minutes instead of six: shorter phases, fewer rounds
+    /// Two minutes instead of nine: shorter phases, fewer rounds
     #[arg(long)]
     quick: bool,
     /// Print JSON instead of a table
@@ -66,7 +66,7 @@ pub(crate) struct Arguments {
 impl Arguments {
     /// How long one phase lasts.
     fn lasting(&self) -> Duration {
-        Duration::from_secs(if self.quick { 4 } else { 8 })
+        Duration::from_secs(if self.quick { 2 } else { 8 })
     }
 
     fn rounds(&self) -> usize {
