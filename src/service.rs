@@ -16,6 +16,7 @@ pub mod janitor;
 pub mod keys;
 pub mod login;
 pub(crate) mod new_family;
+mod own_jwt;
 pub(crate) mod presented;
 pub mod presenter;
 pub mod refresh;

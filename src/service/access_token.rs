@@ -3,12 +3,11 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
-use jsonwebtoken::{Validation, decode, decode_header};
 use serde::Deserialize;
 
 use crate::domain::audience::Audience;
 use crate::domain::ids::FamilyId;
-use crate::service::Core;
+use crate::service::{Core, own_jwt};
 
 /// A genuine access token of ours that has not expired. Whether its family still lives is another question.
 #[derive(Debug, Clone, Deserialize)]
@@ -61,21 +60,7 @@ pub(crate) fn read_own(token: &str) -> Option<AccessToken> {
 /// Reads an access token: `None` when it is not ours, not an access token, changed, or expired.
 #[must_use]
 pub fn verify(core: &Core, token: &str, now: DateTime<Utc>) -> Option<AccessToken> {
-    let header = decode_header(token).ok()?;
     // RFC 9068 §4: an ID token or another JWT of ours must not pass for an access token.
-    if header.typ.as_deref() != Some("at+jwt") {
-        return None;
-    }
-    let read = core.keys.with_signing_keys(|keys| {
-        let key = keys.published(now).find(|key| header.kid.as_deref() == Some(key.kid()))?;
-        let (verifying, algorithm) = key.verifying();
-        let mut validation = Validation::new(algorithm);
-        // The library would ask the system's clock; we have our own.
-        validation.validate_exp = false;
-        validation.validate_aud = false;
-        validation.required_spec_claims.clear();
-        decode::<AccessToken>(token, verifying, &validation).ok()
-    })?;
-    let token = read.claims;
+    let token: AccessToken = own_jwt::read(core, token, "at+jwt", now)?;
     (token.iss == core.issuer.as_str() && now.timestamp() < token.exp).then_some(token)
 }

@@ -7,12 +7,11 @@ use aws_lc_rs::digest;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
-use jsonwebtoken::{Validation, decode, decode_header};
 use serde::{Deserialize, Serialize};
 
 use crate::crypto::signing_key::SigningAlgorithm;
 use crate::domain::ids::FamilyId;
-use crate::service::{Core, Failure, access_token};
+use crate::service::{Core, Failure, access_token, own_jwt};
 
 /// What only the sign-in itself can tell: a refresh leaves it out (OpenID Connect Core §12.2).
 #[derive(Debug, Default)]
@@ -92,7 +91,7 @@ fn half_hash(algorithm: SigningAlgorithm, text: &str) -> String {
 }
 
 /// What a client shows to say whom it believes to be there (`id_token_hint`).
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 pub struct Hint {
     /// The user.
     pub sub: String,
@@ -106,18 +105,6 @@ pub struct Hint {
 /// Reads an ID token of ours. It may have expired: it is a hint, and proves nothing about whoever sends it.
 #[must_use]
 pub fn read_hint(core: &Core, token: &str, now: DateTime<Utc>) -> Option<Hint> {
-    let header = decode_header(token).ok()?;
-    if header.typ.as_deref() != Some("JWT") {
-        return None;
-    }
-    let read = core.keys.with_signing_keys(|keys| {
-        let key = keys.published(now).find(|key| header.kid.as_deref() == Some(key.kid()))?;
-        let (verifying, algorithm) = key.verifying();
-        let mut validation = Validation::new(algorithm);
-        validation.validate_exp = false;
-        validation.validate_aud = false;
-        validation.required_spec_claims.clear();
-        decode::<Hint>(token, verifying, &validation).ok()
-    })?;
-    Some(read.claims).filter(|hint| hint.iss == core.issuer.as_str())
+    let hint: Hint = own_jwt::read(core, token, "JWT", now)?;
+    (hint.iss == core.issuer.as_str()).then_some(hint)
 }
