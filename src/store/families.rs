@@ -1,19 +1,19 @@
 //! Families: one row each, changed by compare-and-swap only.
 
-use std::fmt::Write as _;
+mod rotation;
 
-use chrono::{DateTime, SecondsFormat, Utc};
-use sqlx::{PgConnection, SqliteConnection};
+use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use crate::domain::family::{Device, Family, Grant, State, Step};
+use crate::domain::family::{Device, Family, State};
 use crate::domain::ids::{ClientId, FamilyId, UserId};
 use crate::domain::refresh_token::Generation;
 use crate::domain::refusal::EndReason;
 use crate::domain::secrets::SecretHash;
-use crate::store::connect::Connection;
 use crate::store::row::{from_json, row, to_json};
 use crate::store::{Db, StoreError, Tx, on, within};
+
+pub use rotation::{Bet, advance, rotate, rotate_together};
 
 /// Every column of a family, for `SELECT` and `RETURNING`.
 macro_rules! columns {
@@ -92,103 +92,8 @@ impl TryFrom<FamilyRow> for Family {
     }
 }
 
-/// The columns of a [`Grant`], for `RETURNING`.
-macro_rules! grant_columns {
-    ($table:literal) => {
-        concat!($table, "id, subject, scope, audiences, roles, auth_time, generation, rotated_at, expires_at")
-    };
-}
-
-row! {
-    struct GrantRow {
-        id: Uuid,
-        subject: String,
-        scope: String,
-        audiences: String,
-        roles: String,
-        auth_time: DateTime<Utc>,
-        generation: i64,
-        rotated_at: DateTime<Utc>,
-        expires_at: DateTime<Utc>,
-    }
-}
-
-impl TryFrom<GrantRow> for Grant {
-    type Error = StoreError;
-
-    fn try_from(row: GrantRow) -> Result<Self, StoreError> {
-        let corrupt = |what| move || StoreError::corrupt("families", row.id, what);
-        Ok(Self {
-            family: FamilyId(row.id),
-            subject: row.subject,
-            scope: row.scope.parse().map_err(|_| corrupt("scope")())?,
-            audiences: from_json(&row.audiences).ok_or_else(corrupt("audiences"))?,
-            roles: from_json(&row.roles).ok_or_else(corrupt("roles"))?,
-            auth_time: row.auth_time,
-            generation: Generation::new(row.generation).ok_or_else(corrupt("generation"))?,
-            rotated_at: row.rotated_at,
-            expires_at: row.expires_at,
-        })
-    }
-}
-
 fn all(rows: Vec<FamilyRow>) -> Result<Vec<Family>, StoreError> {
     rows.into_iter().map(Family::try_from).collect()
-}
-
-/// What the fast path bets on: that the presented generation is the current one.
-#[derive(Debug, Clone)]
-pub struct Bet {
-    /// The family.
-    pub id: FamilyId,
-    /// The generation that was presented.
-    pub presented: Generation,
-    /// `sha256(r)` of the presented token.
-    pub secret_hash: SecretHash,
-    /// The request's arrival.
-    pub now: DateTime<Utc>,
-    /// A family last rotated at or before this is idle-expired.
-    pub idle_since: DateTime<Utc>,
-}
-
-impl Bet {
-    /// Whether both were made with the same token.
-    pub(super) fn presents_the_same(&self, other: &Self) -> bool {
-        (self.id, self.presented) == (other.id, other.presented) && self.secret_hash == other.secret_hash
-    }
-}
-
-/// When a bet is right, in SQL.
-macro_rules! right {
-    ($presented:literal, $secret_hash:literal, $now:literal, $idle_since:literal) => {
-        concat!(
-            "generation = ",
-            $presented,
-            " AND secret_hash = ",
-            $secret_hash,
-            " AND ended_at IS NULL AND key_thumbprint IS NULL AND generation < 4294967295 AND expires_at > ",
-            $now,
-            " AND rotated_at > ",
-            $idle_since
-        )
-    };
-}
-
-/// The statement of one bet, ready to be run on either engine.
-macro_rules! rotating {
-    ($bet:expr) => {
-        sqlx::query_as::<_, GrantRow>(concat!(
-            "UPDATE families SET generation = generation + 1, base = generation, rotated_at = $4 WHERE id = $1 AND ",
-            right!("$2", "$3", "$4", "$5"),
-            " RETURNING ",
-            grant_columns!("")
-        ))
-        .bind($bet.id.0)
-        .bind($bet.presented.number())
-        .bind($bet.secret_hash.as_bytes())
-        .bind($bet.now)
-        .bind($bet.idle_since)
-    };
 }
 
 /// Adds a family, within the transaction that touched its user's row.
@@ -226,119 +131,6 @@ pub async fn insert(tx: &mut Tx, family: &Family) -> Result<(), StoreError> {
         .bind(family.expires_at)
         .execute(conn).await.map(|_| ()))?;
     Ok(())
-}
-
-/// The fast path: rotates in one statement if the bet is right. `None` tells nothing of why it was wrong.
-///
-/// # Errors
-/// [`StoreError`]; whether the family moved on is then unknown.
-pub async fn rotate(db: &Db, bet: &Bet) -> Result<Option<Grant>, StoreError> {
-    let row = on!(db, conn => rotating!(bet).fetch_optional(conn).await)?;
-    row.map(Grant::try_from).transpose()
-}
-
-/// The fast path for many families at once: each rotates as it would have alone. Gives what those whose bet was right
-/// have become; one whose row cannot be read is told so by itself.
-///
-/// # Errors
-/// [`StoreError`]; whether any moved on is then unknown, unless the error says that it did nothing.
-pub async fn rotate_together(
-    connection: &mut Connection,
-    bets: &[&Bet],
-) -> Result<Vec<(FamilyId, Result<Grant, StoreError>)>, StoreError> {
-    let rows = match (connection, bets) {
-        (Connection::Postgres(connection), [bet]) => {
-            rotating!(bet).fetch_optional(&mut **connection).await?.into_iter().collect()
-        }
-        (Connection::Postgres(connection), bets) => rotate_by_arrays(connection, bets).await?,
-        (Connection::Sqlite(connection), bets) => rotate_by_json(connection, bets).await?,
-    };
-    Ok(rows.into_iter().map(|row: GrantRow| (FamilyId(row.id), Grant::try_from(row))).collect())
-}
-
-/// The rows are locked in one order first, so that two batches never wait for each other in a circle.
-async fn rotate_by_arrays(
-    connection: &mut PgConnection,
-    bets: &[&Bet],
-) -> Result<Vec<GrantRow>, sqlx::Error> {
-    const SQL: &str = concat!(
-        "WITH bet AS (SELECT * FROM UNNEST($1::UUID[], $2::BIGINT[], $3::BYTEA[], $4::TIMESTAMPTZ[], \
-         $5::TIMESTAMPTZ[]) AS bet (family, presented, hash, now, idle_since)), \
-         right_ones AS (SELECT id, now FROM families JOIN bet ON id = family WHERE ",
-        right!("presented", "hash", "now", "idle_since"),
-        " ORDER BY id FOR UPDATE OF families) \
-         UPDATE families SET generation = generation + 1, base = generation, rotated_at = right_ones.now \
-         FROM right_ones WHERE families.id = right_ones.id RETURNING ",
-        grant_columns!("families.")
-    );
-    let column = |value: fn(&Bet) -> i64| bets.iter().map(|bet| value(bet)).collect::<Vec<_>>();
-    let times = |time: fn(&Bet) -> DateTime<Utc>| bets.iter().map(|bet| time(bet)).collect::<Vec<_>>();
-    sqlx::query_as(SQL)
-        .bind(bets.iter().map(|bet| bet.id.0).collect::<Vec<_>>())
-        .bind(column(|bet| bet.presented.number()))
-        .bind(bets.iter().map(|bet| bet.secret_hash.as_bytes()).collect::<Vec<_>>())
-        .bind(times(|bet| bet.now))
-        .bind(times(|bet| bet.idle_since))
-        .fetch_all(connection)
-        .await
-}
-
-/// One statement, so one transaction. SQLite has no arrays, but it reads JSON.
-async fn rotate_by_json(
-    connection: &mut SqliteConnection,
-    bets: &[&Bet],
-) -> Result<Vec<GrantRow>, sqlx::Error> {
-    const SQL: &str = concat!(
-        "UPDATE families SET generation = generation + 1, base = generation, rotated_at = bet.now \
-         FROM (SELECT unhex(value ->> 0) AS family, value ->> 1 AS presented, unhex(value ->> 2) AS hash, \
-         value ->> 3 AS now, value ->> 4 AS idle_since FROM json_each($1)) AS bet WHERE id = bet.family AND ",
-        right!("bet.presented", "bet.hash", "bet.now", "bet.idle_since"),
-        " RETURNING ",
-        grant_columns!("")
-    );
-    let bets: Vec<_> = bets
-        .iter()
-        .map(|bet| {
-            let hash = bet.secret_hash.as_bytes().iter().fold(String::with_capacity(64), |mut text, byte| {
-                let _ = write!(text, "{byte:02x}");
-                text
-            });
-            let (now, idle_since) = (as_stored(bet.now), as_stored(bet.idle_since));
-            (bet.id.0.simple().to_string(), bet.presented.number(), hash, now, idle_since)
-        })
-        .collect();
-    sqlx::query_as(SQL).bind(to_json(&bets)).fetch_all(connection).await
-}
-
-/// A time as the driver writes it into SQLite, where times are compared as text.
-fn as_stored(time: DateTime<Utc>) -> String {
-    time.to_rfc3339_opts(SecondsFormat::AutoSi, false)
-}
-
-/// Applies a decision by compare-and-swap: `None` when the row is no longer what was `read`.
-///
-/// # Errors
-/// [`StoreError`]; whether the family moved on is then unknown.
-pub async fn advance(
-    db: &Db,
-    read: &Family,
-    step: Step,
-    now: DateTime<Utc>,
-) -> Result<Option<Grant>, StoreError> {
-    const SQL: &str = concat!(
-        "UPDATE families SET generation = $2, base = $3, rotated_at = $4 \
-         WHERE id = $1 AND generation = $5 AND rotated_at = $6 AND ended_at IS NULL RETURNING ",
-        grant_columns!("")
-    );
-    let row: Option<GrantRow> = on!(db, conn => sqlx::query_as(SQL)
-        .bind(read.id.0)
-        .bind(step.generation.number())
-        .bind(step.base.map(Generation::number))
-        .bind(now)
-        .bind(read.generation.number())
-        .bind(read.rotated_at)
-        .fetch_optional(conn).await)?;
-    row.map(Grant::try_from).transpose()
 }
 
 /// Reads one family.
