@@ -49,7 +49,7 @@ enum Command {
     User(user::User),
     /// Register, list and change clients
     #[command(subcommand)]
-    Client(client::Command),
+    Client(Box<client::Command>),
     /// List, rotate and export signing keys; make master keys
     #[command(subcommand)]
     Keys(keys::Keys),
@@ -89,7 +89,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Serve(command) => serve::run(command, settings).await,
         Command::Migrate(command) => migrate::run(command, &settings).await,
         Command::User(command) => user::run(command, &Office::open(settings).await?).await,
-        Command::Client(command) => client::run(command, &Office::open(settings).await?).await,
+        Command::Client(command) => client::run(*command, &Office::open(settings).await?).await,
         Command::Keys(command) => keys::run(command, &Office::open(settings).await?).await,
         Command::Family(command) => family::run(command, &Office::open(settings).await?).await,
         Command::Recovery(command) => recovery::run(command, &Office::open(settings).await?).await,

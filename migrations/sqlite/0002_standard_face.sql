@@ -7,6 +7,8 @@ ALTER TABLE clients ADD COLUMN name TEXT;
 ALTER TABLE clients ADD COLUMN post_logout_redirect_uris TEXT NOT NULL DEFAULT '[]';
 -- A confidential client may protect its codes with a nonce instead (OAuth 2.1 §7.5.1).
 ALTER TABLE clients ADD COLUMN pkce_required INTEGER NOT NULL DEFAULT TRUE;
+-- What only some clients have, as one JSON object with the names of RFC 7591.
+ALTER TABLE clients ADD COLUMN metadata TEXT NOT NULL DEFAULT '{}';
 
 -- One browser in which a user is signed in. The cookie's secret itself is nowhere stored.
 CREATE TABLE sign_in_sessions (

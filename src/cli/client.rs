@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{ArgGroup, Args, Subcommand};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::app;
 use crate::cli::{Office, duration, output};
 use crate::domain::audience::Audience;
-use crate::domain::client::{Client, ClientKind, CodeProtection, GrantType, Party};
+use crate::domain::client::{Client, ClientKind, ClientMetadata, CodeProtection, GrantType, Party};
 use crate::domain::ids::ClientId;
 use crate::domain::lifetimes::LifetimeOverrides;
 use crate::domain::scope::ScopeSet;
@@ -85,6 +85,9 @@ pub(super) struct Registration {
     /// How its codes are protected: a confidential client may choose pkce-or-nonce
     #[arg(long, value_name = "pkce|pkce-or-nonce")]
     code_protection: Option<CodeProtection>,
+    /// What else it says of itself, as a JSON object with the names of RFC 7591; null takes a member away
+    #[arg(long, value_parser = json_object, value_name = "JSON|@FILE")]
+    metadata: Option<Map<String, Value>>,
     /// A grant that it may use; may be given more than once
     #[arg(long = "grant", value_name = "authorization_code|refresh_token|client_credentials")]
     grants: Vec<GrantType>,
@@ -141,6 +144,7 @@ async fn register(add: Add, office: &Office) -> anyhow::Result<()> {
         name: None,
         post_logout_redirect_uris: Vec::new(),
         code_protection: CodeProtection::Pkce,
+        metadata: ClientMetadata::default(),
         created_at: now,
         kind,
     };
@@ -229,6 +233,9 @@ impl Registration {
         replace_unless_empty(&mut client.post_logout_redirect_uris, self.post_logout_redirect_uris);
         client.name = self.name.or(client.name.take());
         client.code_protection = self.code_protection.unwrap_or(client.code_protection);
+        if let Some(changes) = self.metadata {
+            client.metadata = changed(&client.metadata, changes)?;
+        }
         replace_unless_empty(&mut client.audiences, self.audiences);
         if !self.grants.is_empty() {
             client.grants = self.grants.into_iter().collect();
@@ -248,6 +255,20 @@ impl Registration {
         }
         Ok(())
     }
+}
+
+/// RFC 7396: what is given replaces what was, null takes it away.
+fn changed(metadata: &ClientMetadata, changes: Map<String, Value>) -> anyhow::Result<ClientMetadata> {
+    let mut members: Map<String, Value> = serde_json::from_value(json!(metadata))?;
+    members.extend(changes);
+    members.retain(|_, value| !value.is_null());
+    serde_json::from_value(Value::Object(members)).context("--metadata")
+}
+
+/// Reads a JSON object from the argument itself, or from the file that it names after an `@`.
+fn json_object(text: &str) -> anyhow::Result<Map<String, Value>> {
+    let read = text.strip_prefix('@').map(std::fs::read_to_string).transpose()?;
+    Ok(serde_json::from_str(read.as_deref().unwrap_or(text))?)
 }
 
 fn replace_unless_empty<T>(old: &mut Vec<T>, new: Vec<T>) {
@@ -290,6 +311,7 @@ fn describe(client: &Client, secret: Option<&ClientSecret>) -> Value {
         "grants": client.grants,
         "scope": client.scopes,
         "audiences": client.audiences,
+        "metadata": client.metadata,
         "access_ttl": duration(client.lifetimes.access_ttl),
         "idle_ttl": duration(client.lifetimes.idle_ttl),
         "absolute_ttl": duration(client.lifetimes.absolute_ttl),

@@ -1,5 +1,7 @@
 //! Clients: the applications that tokens are issued to.
 
+mod metadata;
+
 use std::collections::BTreeSet;
 use std::str::FromStr;
 
@@ -11,6 +13,8 @@ use crate::domain::ids::ClientId;
 use crate::domain::lifetimes::LifetimeOverrides;
 use crate::domain::scope::ScopeSet;
 use crate::domain::secrets::{ClientSecret, SecretHash};
+
+pub use metadata::ClientMetadata;
 
 /// A registered client.
 #[derive(Debug, Clone)]
@@ -37,6 +41,8 @@ pub struct Client {
     pub post_logout_redirect_uris: Vec<String>,
     /// How its authorization codes are protected.
     pub code_protection: CodeProtection,
+    /// What else it said of itself.
+    pub metadata: ClientMetadata,
     /// When it was registered.
     pub created_at: DateTime<Utc>,
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use crate::crypto::random;
-use crate::domain::client::{Client, ClientKind, CodeProtection, GrantType, Party};
+use crate::domain::client::{Client, ClientKind, ClientMetadata, CodeProtection, GrantType, Party};
 use crate::domain::ids::{ClientId, FamilyId, uuid_v7};
 use crate::domain::lifetimes::LifetimeOverrides;
 use crate::domain::refusal::EndReason;
@@ -28,6 +28,7 @@ pub fn built_in(now: DateTime<Utc>) -> Client {
         name: None,
         post_logout_redirect_uris: Vec::new(),
         code_protection: CodeProtection::Pkce,
+        metadata: ClientMetadata::default(),
         created_at: now,
     }
 }

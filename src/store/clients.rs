@@ -16,7 +16,7 @@ use crate::store::{Db, StoreError, Tx, on, within};
 macro_rules! columns {
     () => {
         "id, confidential, first_party, redirect_uris, grants, scopes, audiences, access_ttl_ms, idle_ttl_ms, \
-         absolute_ttl_ms, leeway_ms, name, post_logout_redirect_uris, pkce_required, created_at"
+         absolute_ttl_ms, leeway_ms, name, post_logout_redirect_uris, pkce_required, metadata, created_at"
     };
 }
 
@@ -36,6 +36,7 @@ row! {
         name: Option<String>,
         post_logout_redirect_uris: String,
         pkce_required: bool,
+        metadata: String,
         created_at: DateTime<Utc>,
     }
 }
@@ -72,6 +73,7 @@ impl ClientRow {
             } else {
                 CodeProtection::PkceOrNonce
             },
+            metadata: from_json(&self.metadata).ok_or_else(|| corrupt("metadata"))?,
             created_at: self.created_at,
         })
     }
@@ -97,7 +99,7 @@ pub async fn insert_if_new(tx: &mut Tx, client: &Client) -> Result<bool, StoreEr
     const SQL: &str = concat!(
         "INSERT INTO clients (",
         columns!(),
-        ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) ON CONFLICT (id) DO NOTHING"
+        ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) ON CONFLICT (id) DO NOTHING"
     );
     let added = within!(tx, conn => sqlx::query(SQL)
         .bind(client.id.as_str())
@@ -114,6 +116,7 @@ pub async fn insert_if_new(tx: &mut Tx, client: &Client) -> Result<bool, StoreEr
         .bind(&client.name)
         .bind(to_json(&client.post_logout_redirect_uris))
         .bind(client.code_protection == CodeProtection::Pkce)
+        .bind(to_json(&client.metadata))
         .bind(client.created_at)
         .execute(conn).await.map(|done| done.rows_affected()))?;
     Ok(added > 0)
@@ -126,7 +129,7 @@ pub async fn insert_if_new(tx: &mut Tx, client: &Client) -> Result<bool, StoreEr
 pub async fn update(tx: &mut Tx, client: &Client) -> Result<bool, StoreError> {
     const SQL: &str = "UPDATE clients SET first_party = $2, redirect_uris = $3, grants = $4, scopes = $5, \
          audiences = $6, access_ttl_ms = $7, idle_ttl_ms = $8, absolute_ttl_ms = $9, leeway_ms = $10, \
-         name = $11, post_logout_redirect_uris = $12, pkce_required = $13 \
+         name = $11, post_logout_redirect_uris = $12, pkce_required = $13, metadata = $14 \
          WHERE id = $1 AND removed_at IS NULL";
     let done = within!(tx, conn => sqlx::query(SQL)
         .bind(client.id.as_str())
@@ -142,6 +145,7 @@ pub async fn update(tx: &mut Tx, client: &Client) -> Result<bool, StoreError> {
         .bind(&client.name)
         .bind(to_json(&client.post_logout_redirect_uris))
         .bind(client.code_protection == CodeProtection::Pkce)
+        .bind(to_json(&client.metadata))
         .execute(conn).await.map(|done| done.rows_affected()))?;
     Ok(done > 0)
 }

@@ -86,6 +86,21 @@ both_stores! {
         assert!(!browser.authorize(&posted).await.body.contains("<script>alert"));
     }
 
+    async fn a_consent_page_links_to_what_the_app_says_of_itself(app) {
+        app.with_apps().await;
+        app.add_app("open", |it| {
+            it.metadata = serde_json::from_value(serde_json::json!({
+                "client_uri": "https://app.example/?a=1&b=2", "tos_uri": "https://app.example/terms",
+            })).unwrap();
+        }).await;
+        let browser = Browser::new(&app);
+        let page = browser.authorize(&[("client_id", "open"), ("scope", "openid")]).await;
+        let consent = browser.sign_in(&page, "ana").await;
+        for (uri, shown) in [("?a=1&amp;b=2", true), ("app.example&#x2f;terms", true), ("Privacy", false)] {
+            assert_eq!(consent.body.contains(uri), shown, "{uri}: {consent:?}");
+        }
+    }
+
     async fn a_form_counts_only_in_the_browser_that_it_was_made_for(app) {
         app.with_apps().await;
         let (browser, other) = (Browser::new(&app), Browser::new(&app));

@@ -60,6 +60,21 @@ fn users_are_added_changed_and_removed_on_postgres() {
     users_are_added_changed_and_removed(&Place::postgres());
 }
 
+fn metadata_is_changed_member_by_member(place: &Place) {
+    let metadata =
+        |change: &str| place.json(&["client", "update", "service", "--metadata", change])["metadata"].clone();
+    assert_eq!(
+        metadata(r#"{"client_uri": "https://a.example"}"#),
+        json!({ "client_uri": "https://a.example" })
+    );
+    let terms = json!({ "tos_uri": "https://a.example/terms" });
+    assert_eq!(metadata(r#"{"client_uri": null, "tos_uri": "https://a.example/terms"}"#), terms);
+    let refused = |change: &str| place.refused(&["client", "update", "service", "--metadata", change]);
+    assert!(refused(r#"{"tos_uri": "javascript:alert(1)"}"#).contains("an http or https URL is expected"));
+    assert!(refused(r#"{"tos": "https://a.example"}"#).contains("unknown field `tos`"));
+    assert_eq!(metadata("{}"), terms);
+}
+
 fn clients_are_added_changed_and_removed(place: &Place) {
     let server = place.serve();
     let token = |secret: &str| {
@@ -103,6 +118,7 @@ fn clients_are_added_changed_and_removed(place: &Place) {
         (&updated["scope"], &updated["access_ttl"], &updated["leeway"]),
         (&json!("read"), &json!("1m"), &json!("10s"))
     );
+    metadata_is_changed_member_by_member(place);
     let ids =
         |list: Value| list.as_array().unwrap().iter().map(|it| it["client_id"].clone()).collect::<Vec<_>>();
     assert_eq!(ids(place.json(&["client", "list", "--json"])), ["heirloom", "service"]);
