@@ -36,6 +36,7 @@ use ipnet::IpNet;
 
 use crate::clock::Clock;
 use crate::http::pages::Pages;
+use crate::http::visit::{Show, Take};
 use crate::service::Core;
 
 pub(crate) use edge::edge;
@@ -118,25 +119,20 @@ fn routes(base: &str) -> impl HttpServiceFactory + use<> {
 /// Where browsers go.
 fn pages_routes(config: &mut ServiceConfig) {
     config
-        .service(page("/oauth/authorize", authorize::get, authorize::post))
-        .service(page("/sign-in", sign_in::get, sign_in::post))
-        .service(page("/consent", consent::get, consent::post))
-        .service(page("/oauth/logout", sign_out::get, sign_out::post))
-        .service(only("/sign-out", "POST", [web::post().to(sign_out::confirm)]))
+        .service(page("/oauth/authorize", authorize::show, authorize::take))
+        .service(page("/sign-in", sign_in::show, sign_in::take))
+        .service(page("/consent", consent::show, consent::take))
+        .service(page("/oauth/logout", sign_out::show, sign_out::take))
+        .service(only("/sign-out", "POST", [web::post().to(visit::taking(sign_out::confirm))]))
         .service(looked_at("/assets/style.css", assets::style))
         .service(looked_at("/assets/submit.js", assets::script))
         .service(looked_at("/assets/logo", assets::logo));
 }
 
-/// A place that is looked at and sent forms to.
-fn page<G, A, P, B>(path: &str, get: G, post: P) -> Resource
-where
-    G: Handler<A, Output: Responder + 'static>,
-    A: FromRequest + 'static,
-    P: Handler<B, Output: Responder + 'static>,
-    B: FromRequest + 'static,
-{
-    let routes = [web::get().to(get.clone()), web::head().to(get), web::post().to(post)];
+/// A place that a browser looks at and sends forms to.
+fn page(path: &str, show: impl Show, take: impl Take) -> Resource {
+    let show = visit::showing(show);
+    let routes = [web::get().to(show.clone()), web::head().to(show), web::post().to(visit::taking(take))];
     only(path, "GET, HEAD, POST", routes)
 }
 

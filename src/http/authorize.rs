@@ -7,12 +7,10 @@ mod back;
 mod request;
 
 use actix_web::http::header::LOCATION;
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse};
 
 use crate::domain::authorization::Need;
-use crate::http::Web;
-use crate::http::body::{Body, Form};
-use crate::http::edge::Arrival;
+use crate::http::body::Form;
 use crate::http::error::Unmet;
 use crate::http::visit::Visit;
 use crate::service::authorize;
@@ -21,32 +19,15 @@ pub(crate) use back::{MODES, PageError, Stop};
 pub(crate) use request::{Asked, Met};
 
 /// `GET /oauth/authorize`
-pub(crate) async fn get(web: web::Data<Web>, request: HttpRequest, Arrival(now): Arrival) -> HttpResponse {
-    let visit = Visit::new(web, &request, now);
-    let answer = async {
-        let form = Form::of_query(request.query_string())?;
-        let asked = request::read(&visit, form).await?;
-        go_on(&visit, &asked).await
-    };
-    match answer.await {
-        Ok(response) => response,
-        Err(stop) => stop.answer(&visit),
-    }
+pub(crate) async fn show(visit: &Visit, request: &HttpRequest) -> Result<HttpResponse, Stop> {
+    let asked = read(visit, request).await?;
+    go_on(visit, &asked).await
 }
 
 /// `POST /oauth/authorize`: a browser that posts here from another site leaves the `Lax` session cookie at home, so it
 /// is sent to ask for the same by GET.
-pub(crate) async fn post(
-    web: web::Data<Web>,
-    request: HttpRequest,
-    Arrival(now): Arrival,
-    body: Body,
-) -> HttpResponse {
-    let visit = Visit::new(web, &request, now);
-    match Form::read(&request, body) {
-        Ok(form) => see_other(&visit.at("/oauth/authorize", &form.to_query())),
-        Err(problem) => Stop::from(problem).answer(&visit),
-    }
+pub(crate) async fn take(visit: &Visit, _: &HttpRequest, form: Form) -> Result<HttpResponse, Stop> {
+    Ok(see_other(&visit.at("/oauth/authorize", &form.to_query())))
 }
 
 /// Goes on with a request that was read: to a page, or back to the client.

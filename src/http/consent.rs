@@ -1,40 +1,21 @@
 //! `/consent`: what an app gets, in plain words, before it gets it.
 
 use actix_web::http::StatusCode;
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse};
 use serde_json::json;
 
 use crate::domain::audience::Audience;
 use crate::domain::authorization::Need;
 use crate::domain::redirect_uri;
 use crate::domain::sign_in::SignInSession;
-use crate::http::Web;
 use crate::http::authorize::{self, Asked, PageError, Stop, see_other};
-use crate::http::body::{Body, Form};
-use crate::http::edge::Arrival;
+use crate::http::body::Form;
 use crate::http::error::Unmet;
 use crate::http::pages::Page;
 use crate::http::visit::Visit;
 use crate::service::authorize as service;
 use crate::service::userinfo::SCOPES;
 use crate::store::users;
-
-/// `GET /consent`
-pub(crate) async fn get(web: web::Data<Web>, request: HttpRequest, Arrival(now): Arrival) -> HttpResponse {
-    let visit = Visit::new(web, &request, now);
-    show(&visit, &request).await.unwrap_or_else(|stop| stop.answer(&visit))
-}
-
-/// `POST /consent`
-pub(crate) async fn post(
-    web: web::Data<Web>,
-    request: HttpRequest,
-    Arrival(now): Arrival,
-    body: Body,
-) -> HttpResponse {
-    let visit = Visit::new(web, &request, now);
-    take(&visit, &request, body).await.unwrap_or_else(|stop| stop.answer(&visit))
-}
 
 /// The session whose user has to be asked; everything else is for `/oauth/authorize` to decide.
 async fn to_be_asked(visit: &Visit, asked: &Asked) -> Result<Option<SignInSession>, Stop> {
@@ -44,7 +25,8 @@ async fn to_be_asked(visit: &Visit, asked: &Asked) -> Result<Option<SignInSessio
     Ok(session.filter(|_| need == Need::Consent))
 }
 
-async fn show(visit: &Visit, request: &HttpRequest) -> Result<HttpResponse, Stop> {
+/// `GET /consent`
+pub(crate) async fn show(visit: &Visit, request: &HttpRequest) -> Result<HttpResponse, Stop> {
     let asked = authorize::read(visit, request).await?;
     let Some(session) = to_be_asked(visit, &asked).await? else {
         return Ok(see_other(&visit.at("/oauth/authorize", &asked.query)));
@@ -79,9 +61,9 @@ async fn show(visit: &Visit, request: &HttpRequest) -> Result<HttpResponse, Stop
     }))
 }
 
-async fn take(visit: &Visit, request: &HttpRequest, body: Body) -> Result<HttpResponse, Stop> {
+/// `POST /consent`
+pub(crate) async fn take(visit: &Visit, request: &HttpRequest, form: Form) -> Result<HttpResponse, Stop> {
     let asked = authorize::read(visit, request).await?;
-    let form = Form::read(request, body)?;
     let Some(session) = to_be_asked(visit, &asked).await? else {
         return Ok(see_other(&visit.at("/oauth/authorize", &asked.query)));
     };

@@ -1,16 +1,14 @@
 //! `/sign-in`: a name and a password, or going on as who is there.
 
 use actix_web::http::StatusCode;
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse};
 use serde_json::json;
 
 use crate::domain::authorization::Need;
 use crate::domain::secrets::Password;
 use crate::domain::sign_in::SignInSession;
-use crate::http::Web;
 use crate::http::authorize::{self, Asked, Met, PageError, Stop, see_other};
-use crate::http::body::{Body, Form};
-use crate::http::edge::Arrival;
+use crate::http::body::Form;
 use crate::http::pages::Page;
 use crate::http::visit::Visit;
 use crate::service::credentials::Credentials;
@@ -19,23 +17,7 @@ use crate::service::{Failure, authorize as service};
 use crate::store::users;
 
 /// `GET /sign-in`
-pub(crate) async fn get(web: web::Data<Web>, request: HttpRequest, Arrival(now): Arrival) -> HttpResponse {
-    let visit = Visit::new(web, &request, now);
-    show(&visit, &request).await.unwrap_or_else(|stop| stop.answer(&visit))
-}
-
-/// `POST /sign-in`
-pub(crate) async fn post(
-    web: web::Data<Web>,
-    request: HttpRequest,
-    Arrival(now): Arrival,
-    body: Body,
-) -> HttpResponse {
-    let visit = Visit::new(web, &request, now);
-    take(&visit, &request, body).await.unwrap_or_else(|stop| stop.answer(&visit))
-}
-
-async fn show(visit: &Visit, request: &HttpRequest) -> Result<HttpResponse, Stop> {
+pub(crate) async fn show(visit: &Visit, request: &HttpRequest) -> Result<HttpResponse, Stop> {
     let asked = authorize::read(visit, request).await?;
     let session = visit.session().await?;
     let need =
@@ -47,9 +29,9 @@ async fn show(visit: &Visit, request: &HttpRequest) -> Result<HttpResponse, Stop
     }
 }
 
-async fn take(visit: &Visit, request: &HttpRequest, body: Body) -> Result<HttpResponse, Stop> {
+/// `POST /sign-in`
+pub(crate) async fn take(visit: &Visit, request: &HttpRequest, form: Form) -> Result<HttpResponse, Stop> {
     let asked = authorize::read(visit, request).await?;
-    let form = Form::read(request, body)?;
     let session = visit.session().await?;
     if !visit.is_own(&form, session.as_ref()) {
         return Err(PageError::Forged.into());

@@ -1,16 +1,14 @@
 //! `/oauth/logout` (OpenID Connect RP-Initiated Logout 1.0) and `/sign-out`, its question.
 
 use actix_web::http::StatusCode;
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse};
 use serde_json::json;
 
 use crate::domain::ids::{ClientId, FamilyId};
 use crate::domain::redirect_uri;
 use crate::domain::sign_in::SignInSession;
-use crate::http::Web;
 use crate::http::authorize::{PageError, Stop, see_other};
-use crate::http::body::{Body, Form};
-use crate::http::edge::Arrival;
+use crate::http::body::Form;
 use crate::http::pages::Page;
 use crate::http::visit::Visit;
 use crate::service::Failure;
@@ -28,52 +26,29 @@ struct Asked {
 }
 
 /// `GET /oauth/logout`
-pub(crate) async fn get(web: web::Data<Web>, request: HttpRequest, Arrival(now): Arrival) -> HttpResponse {
-    let visit = Visit::new(web, &request, now);
-    let answer = async {
-        let asked = read(&visit, &request).await?;
-        let Some(session) = visit.session().await? else { return Ok(done(&visit, &asked)) };
-        // The client knows who is signed in, so it was not another site that sent the browser here.
-        if asked.hint.as_ref().is_some_and(|hint| hint.sub == session.user.to_string()) {
-            return end(&visit, &asked, &session).await;
-        }
-        ask(&visit, &asked, &session).await
-    };
-    answer.await.unwrap_or_else(|stop: Stop| stop.answer(&visit))
+pub(crate) async fn show(visit: &Visit, request: &HttpRequest) -> Result<HttpResponse, Stop> {
+    let asked = read(visit, request).await?;
+    let Some(session) = visit.session().await? else { return Ok(done(visit, &asked)) };
+    // The client knows who is signed in, so it was not another site that sent the browser here.
+    if asked.hint.as_ref().is_some_and(|hint| hint.sub == session.user.to_string()) {
+        return end(visit, &asked, &session).await;
+    }
+    ask(visit, &asked, &session).await
 }
 
 /// `POST /oauth/logout`: the same by GET, for the sake of the `Lax` session cookie.
-pub(crate) async fn post(
-    web: web::Data<Web>,
-    request: HttpRequest,
-    Arrival(now): Arrival,
-    body: Body,
-) -> HttpResponse {
-    let visit = Visit::new(web, &request, now);
-    match Form::read(&request, body) {
-        Ok(form) => see_other(&visit.at("/oauth/logout", &form.to_query())),
-        Err(problem) => Stop::from(problem).answer(&visit),
-    }
+pub(crate) async fn take(visit: &Visit, _: &HttpRequest, form: Form) -> Result<HttpResponse, Stop> {
+    Ok(see_other(&visit.at("/oauth/logout", &form.to_query())))
 }
 
 /// `POST /sign-out`: the user says yes.
-pub(crate) async fn confirm(
-    web: web::Data<Web>,
-    request: HttpRequest,
-    Arrival(now): Arrival,
-    body: Body,
-) -> HttpResponse {
-    let visit = Visit::new(web, &request, now);
-    let answer = async {
-        let asked = read(&visit, &request).await?;
-        let form = Form::read(&request, body)?;
-        let Some(session) = visit.session().await? else { return Ok(done(&visit, &asked)) };
-        if !visit.is_own(&form, Some(&session)) {
-            return Err(PageError::Forged.into());
-        }
-        end(&visit, &asked, &session).await
-    };
-    answer.await.unwrap_or_else(|stop: Stop| stop.answer(&visit))
+pub(crate) async fn confirm(visit: &Visit, request: &HttpRequest, form: Form) -> Result<HttpResponse, Stop> {
+    let asked = read(visit, request).await?;
+    let Some(session) = visit.session().await? else { return Ok(done(visit, &asked)) };
+    if !visit.is_own(&form, Some(&session)) {
+        return Err(PageError::Forged.into());
+    }
+    end(visit, &asked, &session).await
 }
 
 async fn read(visit: &Visit, request: &HttpRequest) -> Result<Asked, Stop> {

@@ -1,7 +1,7 @@
 //! A browser's visit to a page: who is signed in there, which language it wants, and which forms are its own.
 
 use actix_web::http::header::{ACCEPT_LANGUAGE, HeaderName, HeaderValue, SET_COOKIE};
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{Handler, HttpRequest, HttpResponse, web};
 use chrono::{DateTime, Utc};
 
 use crate::crypto::random;
@@ -9,13 +9,60 @@ use crate::domain::family::Device;
 use crate::domain::opaque::OpaqueSecret;
 use crate::domain::redirect_uri;
 use crate::domain::sign_in::SignInSession;
-use crate::http::body::Form;
+use crate::http::authorize::Stop;
+use crate::http::body::{Body, Form};
 use crate::http::cookies::{self, Name};
+use crate::http::edge::Arrival;
 use crate::http::pages::Page;
 use crate::http::{Web, address, language, simple};
 use crate::service::{Core, Failure, sign_in};
 
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// What a page answers to a browser that looks at it.
+pub(crate) trait Show:
+    AsyncFn(&Visit, &HttpRequest) -> Result<HttpResponse, Stop> + Clone + 'static
+{
+}
+impl<F> Show for F where F: AsyncFn(&Visit, &HttpRequest) -> Result<HttpResponse, Stop> + Clone + 'static {}
+
+/// What a page answers to a browser that sends it a form.
+pub(crate) trait Take:
+    AsyncFn(&Visit, &HttpRequest, Form) -> Result<HttpResponse, Stop> + Clone + 'static
+{
+}
+impl<F> Take for F where F: AsyncFn(&Visit, &HttpRequest, Form) -> Result<HttpResponse, Stop> + Clone + 'static
+{}
+
+/// The handler of a page that is looked at.
+pub(crate) fn showing(
+    show: impl Show,
+) -> impl Handler<(web::Data<Web>, HttpRequest, Arrival), Output = HttpResponse> {
+    move |web: web::Data<Web>, request: HttpRequest, Arrival(now): Arrival| {
+        let show = show.clone();
+        async move {
+            let visit = Visit::new(web, &request, now);
+            show(&visit, &request).await.unwrap_or_else(|stop| stop.answer(&visit))
+        }
+    }
+}
+
+/// The handler of a page that is sent a form.
+pub(crate) fn taking(
+    take: impl Take,
+) -> impl Handler<(web::Data<Web>, HttpRequest, Arrival, Body), Output = HttpResponse> {
+    move |web: web::Data<Web>, request: HttpRequest, Arrival(now): Arrival, body: Body| {
+        let take = take.clone();
+        async move {
+            let visit = Visit::new(web, &request, now);
+            let answer = match Form::read(&request, body) {
+                Ok(form) => take(&visit, &request, form).await,
+                Err(problem) => Err(problem.into()),
+            };
+            answer.unwrap_or_else(|stop| stop.answer(&visit))
+        }
+    }
+}
 
 /// One request of a browser.
 pub(crate) struct Visit {
