@@ -29,11 +29,17 @@ use std::{fmt, task};
 
 use actix_web::body::EitherBody;
 use actix_web::dev::{Payload, Service, ServiceRequest, ServiceResponse, Transform};
-use actix_web::http::StatusCode;
-use actix_web::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
-use actix_web::{Error, FromRequest, HttpMessage as _, HttpRequest, HttpResponse, ResponseError, web};
+use actix_web::http::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, AUTHORIZATION,
+    CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
+};
+use actix_web::http::{Method, StatusCode};
+use actix_web::{
+    Error, FromRequest, HttpMessage as _, HttpRequest, HttpResponse, HttpResponseBuilder, ResponseError, web,
+};
 
 use crate::bearer::only_token;
+use crate::resource::WELL_KNOWN;
 use crate::{AccessToken, Verifier, VerifyError};
 
 /// A refusal as actix-web answers it: status, `WWW-Authenticate`, a JSON body.
@@ -59,11 +65,11 @@ use crate::{AccessToken, Verifier, VerifyError};
 #[derive(Debug)]
 pub struct Refused {
     refusal: VerifyError,
-    realm: String,
+    challenge: Option<String>,
 }
 
 impl Refused {
-    /// A refusal with the verifier's realm.
+    /// A refusal with the verifier's challenge.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sample/mod.rs"));
@@ -78,7 +84,8 @@ impl Refused {
     /// ```
     #[must_use]
     pub fn new(verifier: &Verifier, refusal: VerifyError) -> Self {
-        Self { refusal, realm: verifier.realm().to_owned() }
+        let challenge = verifier.challenge(&refusal);
+        Self { refusal, challenge }
     }
 }
 
@@ -95,12 +102,68 @@ impl ResponseError for Refused {
 
     fn error_response(&self) -> HttpResponse {
         let mut response = HttpResponse::build(self.status_code());
-        match self.refusal.challenge(&self.realm) {
+        match self.challenge.as_deref() {
             Some(challenge) => response.insert_header((WWW_AUTHENTICATE, challenge)),
             None => response.insert_header((RETRY_AFTER, "5")),
         };
         response.insert_header((CONTENT_TYPE, "application/json")).body(self.refusal.body())
     }
+}
+
+/// Serves what clients are told of the service ([`Builder::resource`](crate::Builder::resource)), at the place that
+/// challenges name and at the host's own (RFC 9728 §3.1). Every site's scripts may read it. Without a resource there is
+/// nothing to serve.
+///
+/// An MCP server:
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sample/mod.rs"));
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # async fn tools(access: AccessToken) -> String { access.subject.clone() }
+/// use actix_web::{App, test, web};
+/// use heirloom_verifier::actix::{Protect, metadata};
+///
+/// let verifier = sample().resource("https://mcp.example.com/mcp").build().await?;
+/// let app = App::new()
+///     .configure(metadata(&verifier))
+///     .service(web::resource("/mcp").wrap(Protect::new(&verifier).require_scope("orders:read")).to(tools));
+///
+/// let app = test::init_service(app).await;
+/// let request = test::TestRequest::with_uri("/.well-known/oauth-protected-resource/mcp").to_request();
+/// let told: serde_json::Value = test::call_and_read_body_json(&app, request).await;
+/// assert_eq!(told["authorization_servers"][0], "https://login.example.com");
+/// # Ok(())
+/// # }
+/// ```
+pub fn metadata(verifier: &Verifier) -> impl FnOnce(&mut web::ServiceConfig) + use<> {
+    let verifier = verifier.clone();
+    move |config| {
+        let Some(metadata) = verifier.resource_metadata() else { return };
+        let mut places = vec![metadata.path(), WELL_KNOWN];
+        places.dedup();
+        for place in places {
+            let json = metadata.json().to_owned();
+            let told = move || {
+                let json = json.clone();
+                async move { telling(HttpResponse::Ok()).content_type("application/json").body(json) }
+            };
+            let place = web::resource(place)
+                .route(web::get().to(told.clone()))
+                .route(web::head().to(told))
+                // A header of the client's own (`MCP-Protocol-Version`) makes a browser ask first.
+                .route(web::method(Method::OPTIONS).to(async || telling(HttpResponse::NoContent()).finish()));
+            config.service(place);
+        }
+    }
+}
+
+fn telling(mut response: HttpResponseBuilder) -> HttpResponseBuilder {
+    response
+        .insert_header((ACCESS_CONTROL_ALLOW_ORIGIN, "*"))
+        .insert_header((ACCESS_CONTROL_ALLOW_METHODS, "GET"))
+        .insert_header((ACCESS_CONTROL_ALLOW_HEADERS, "*"));
+    response
 }
 
 type Pending<T> = Pin<Box<dyn Future<Output = Result<T, Error>>>>;
@@ -252,8 +315,9 @@ where
                 }
                 // An answer, not an error: what wraps this (CORS, say) must be able to add its headers.
                 Err(refusal) => {
-                    let refused = Refused::new(&rules.verifier, refusal).error_response();
-                    Ok(request.into_response(refused).map_into_right_body())
+                    let challenge = rules.verifier.challenge_for(&refusal, &rules.scopes);
+                    let refused = Refused { refusal, challenge };
+                    Ok(request.into_response(refused.error_response()).map_into_right_body())
                 }
             }
         })

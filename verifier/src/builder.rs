@@ -8,8 +8,10 @@ use jsonwebtoken::Algorithm;
 
 use crate::cache::Cache;
 use crate::clock::Clock;
+use crate::error::quotable;
 use crate::keys::KeySet;
 use crate::remote::{Pace, Place, Remote};
+use crate::resource::Described;
 use crate::verifier::{Keys, Rules, Verifier};
 
 /// Collects what a [`Verifier`] needs: an issuer, an audience and a source of keys. All else has defaults.
@@ -31,6 +33,7 @@ pub struct Builder {
     pace: Pace,
     fetch_timeout: Duration,
     cache_capacity: usize,
+    described: Described,
 }
 
 #[derive(Debug)]
@@ -69,6 +72,9 @@ pub enum BuildError {
     /// The given keys cannot be read, or none of them can verify tokens.
     #[error("there is no usable public key: ES256, EdDSA or RS256")]
     NoUsableKey,
+    /// The resource's URL is no such thing as clients could compare (RFC 9728 §1.2).
+    #[error("the resource is an http or https URL in its normal form, without query and fragment")]
+    InvalidResource,
     /// The HTTP client cannot be made.
     #[error("the HTTP client cannot be made: {0}")]
     Http(#[from] reqwest::Error),
@@ -84,12 +90,14 @@ impl Builder {
                 leeway: Duration::from_secs(5),
                 scopes: Vec::new(),
                 realm: "api".to_owned(),
+                resource: None,
                 clock: Clock::system(),
             },
             source: None,
             pace: Pace { refresh_every: Duration::from_mins(1), cooldown: Duration::from_secs(10) },
             fetch_timeout: Duration::from_secs(5),
             cache_capacity: 10_000,
+            described: Described::default(),
         }
     }
 
@@ -107,6 +115,65 @@ impl Builder {
     #[must_use]
     pub fn audience(mut self, audience: impl Into<String>) -> Self {
         self.rules.audiences.push(audience.into());
+        self
+    }
+
+    /// Your service's URL: the audience of its tokens, as with [`Self::audience`], and what clients find it by. From then
+    /// on challenges name a document that says where to get a token (RFC 9728); the features `actix` and `tower` serve
+    /// it. Write the URL as clients call it: they compare it character by character. Call it once.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sample/mod.rs"));
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let verifier = sample().resource("https://mcp.example.com/mcp").build().await?;
+    /// let challenge = verifier.challenge(&heirloom_verifier::VerifyError::Missing).unwrap();
+    /// assert!(challenge.contains(
+    ///     r#"resource_metadata="https://mcp.example.com/.well-known/oauth-protected-resource/mcp""#
+    /// ));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn resource(mut self, url: impl Into<String>) -> Self {
+        self.described.resource = Some(url.into());
+        self
+    }
+
+    /// The scopes that are of use at the [`Self::resource`], for clients that do not know which to ask for. Name the
+    /// least that does; challenges name what a place needs.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sample/mod.rs"));
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let builder = sample().resource("https://mcp.example.com/mcp").scopes_supported(["tools:call"]);
+    /// let verifier = builder.build().await?;
+    /// assert!(verifier.resource_metadata().unwrap().json().contains(r#""scopes_supported":["tools:call"]"#));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn scopes_supported<S: Into<String>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
+        self.described.scopes = scopes.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// What people are told that the [`Self::resource`] is called.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sample/mod.rs"));
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let builder = sample().resource("https://mcp.example.com/mcp").resource_name("The Shop's tools");
+    /// let verifier = builder.build().await?;
+    /// assert!(verifier.resource_metadata().unwrap().json().contains(r#""resource_name":"The Shop's tools""#));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn resource_name(mut self, name: impl Into<String>) -> Self {
+        self.described.name = Some(name.into());
         self
     }
 
@@ -179,8 +246,7 @@ impl Builder {
     /// ```
     #[must_use]
     pub fn realm(mut self, realm: &str) -> Self {
-        self.rules.realm =
-            realm.chars().filter(|letter| !matches!(letter, '"' | '\\') && !letter.is_control()).collect();
+        self.rules.realm = quotable(realm);
         self
     }
 
@@ -349,7 +415,12 @@ impl Builder {
     ///
     /// # Errors
     /// [`BuildError`].
-    pub async fn build(self) -> Result<Verifier, BuildError> {
+    pub async fn build(mut self) -> Result<Verifier, BuildError> {
+        if let Some(resource) = self.described.resource.take() {
+            let metadata = self.described.metadata(&resource, &self.rules.issuer);
+            self.rules.resource = Some(metadata.ok_or(BuildError::InvalidResource)?);
+            self.rules.audiences.push(resource);
+        }
         if self.rules.audiences.is_empty() {
             return Err(BuildError::NoAudience);
         }

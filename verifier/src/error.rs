@@ -104,6 +104,7 @@ impl VerifyError {
     }
 
     /// The `WWW-Authenticate` header; `None` where it is not the token's fault.
+    /// [`Verifier::challenge`](crate::Verifier::challenge) says more.
     ///
     /// ```
     /// use heirloom_verifier::VerifyError;
@@ -112,15 +113,39 @@ impl VerifyError {
     /// ```
     #[must_use]
     pub fn challenge(&self, realm: &str) -> Option<String> {
+        self.full_challenge(realm, &[], None)
+    }
+
+    /// RFC 6750 §3 with RFC 9728 §5.1: `scopes` are those that the place needs, besides those that this names itself.
+    pub(crate) fn full_challenge(
+        &self,
+        realm: &str,
+        scopes: &[&str],
+        resource_metadata: Option<&str>,
+    ) -> Option<String> {
         if *self == Self::KeysUnavailable {
             return None;
         }
-        let mut parts = vec![format!("Bearer realm=\"{realm}\"")];
+        let mut parts = vec![format!("Bearer realm=\"{}\"", quotable(realm))];
         if let Some(code) = self.code() {
             parts.push(format!("error=\"{code}\", error_description=\"{self}\""));
         }
-        if let Self::InsufficientScope { required } = self {
-            parts.push(format!("scope=\"{required}\""));
+        let own = match self {
+            Self::InsufficientScope { required } => required.as_str(),
+            _ => "",
+        };
+        let mut all: Vec<&str> = Vec::new();
+        for scope in scopes.iter().copied().chain(own.split(' ')) {
+            if !scope.is_empty() && !all.contains(&scope) {
+                all.push(scope);
+            }
+        }
+        // What is wrong with a malformed request is not that it lacks a scope.
+        if !all.is_empty() && self.status() != 400 {
+            parts.push(format!("scope=\"{}\"", quotable(&all.join(" "))));
+        }
+        if let Some(url) = resource_metadata {
+            parts.push(format!("resource_metadata=\"{url}\""));
         }
         Some(parts.join(", "))
     }
@@ -136,4 +161,9 @@ impl VerifyError {
         let code = self.code().unwrap_or("invalid_token");
         serde_json::json!({ "error": code, "error_description": self.to_string() }).to_string()
     }
+}
+
+/// What can stand between quotes in a header (RFC 9110 §5.6.4): the rest is left out.
+pub(crate) fn quotable(text: &str) -> String {
+    text.chars().filter(|letter| !matches!(letter, '"' | '\\') && !letter.is_control()).collect()
 }

@@ -24,6 +24,9 @@
 //! With the feature `actix`, [`AccessToken`] is an extractor and [`actix::Protect`] a middleware; with the feature
 //! `tower`, [`tower::VerifierLayer`] protects an axum router. Both answer refusals as RFC 6750 wants them.
 //!
+//! A service that is given its own URL ([`Builder::resource`]) tells clients where to get a token (RFC 9728): its
+//! challenges name a document that it serves. This is all that a server of the Model Context Protocol needs.
+//!
 //! What is checked: the signature, an algorithm from an allow-list, `typ` (RFC 9068 §4), issuer, audience, expiry and
 //! not-before with a little leeway, and the scopes that you require.
 //!
@@ -43,6 +46,7 @@ mod error;
 mod jws;
 mod keys;
 mod remote;
+mod resource;
 #[cfg(feature = "tower")]
 pub mod tower;
 mod verifier;
@@ -52,4 +56,5 @@ pub use bearer::bearer_token;
 pub use builder::{BuildError, Builder};
 pub use error::VerifyError;
 pub use jsonwebtoken::Algorithm;
+pub use resource::ResourceMetadata;
 pub use verifier::Verifier;

@@ -28,15 +28,21 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, AUTHORIZATION,
+    CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE,
+};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
 use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::bearer::only_token;
+use crate::resource::WELL_KNOWN;
 use crate::{AccessToken, Verifier, VerifyError};
 
-/// Lets only requests with a good token through, and puts its [`AccessToken`] into the request's extensions.
+/// Lets only requests with a good token through, and puts its [`AccessToken`] into the request's extensions. Answers
+/// itself what clients are told of the service ([`Builder::resource`](crate::Builder::resource)): put it around the
+/// whole router.
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sample/mod.rs"));
@@ -51,7 +57,7 @@ use crate::{AccessToken, Verifier, VerifyError};
 ///     Ok::<_, std::convert::Infallible>(Response::new("orders".to_owned()))
 /// }));
 /// let refused = service.oneshot(Request::new(())).await?;
-/// assert_eq!(refused.headers()["www-authenticate"], r#"Bearer realm="api""#);
+/// assert_eq!(refused.headers()["www-authenticate"], r#"Bearer realm="api", scope="orders:read""#);
 /// # Ok(())
 /// # }
 /// ```
@@ -138,12 +144,15 @@ where
         let token = only_token(headers, request.uri().query().unwrap_or_default());
         let token = token.map(ToOwned::to_owned);
         Box::pin(async move {
+            if let Some(told) = rules.metadata(request.method(), request.uri().path()) {
+                return Ok(told);
+            }
             match rules.verify(token).await {
                 Ok(access) => {
                     request.extensions_mut().insert(access);
                     inner.call(request).await
                 }
-                Err(refusal) => Ok(answer(&refusal, rules.verifier.realm())),
+                Err(refusal) => Ok(rules.answer(&refusal)),
             }
         })
     }
@@ -155,16 +164,40 @@ impl VerifierLayer {
         access.require_scopes(&self.scopes)?;
         Ok(access)
     }
-}
 
-fn answer<R: From<String>>(refusal: &VerifyError, realm: &str) -> Response<R> {
-    let mut response = Response::new(R::from(refusal.body()));
-    *response.status_mut() = StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::UNAUTHORIZED);
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    match refusal.challenge(realm).and_then(|challenge| HeaderValue::try_from(challenge).ok()) {
-        Some(challenge) => headers.insert(WWW_AUTHENTICATE, challenge),
-        None => headers.insert(RETRY_AFTER, HeaderValue::from_static("5")),
-    };
-    response
+    fn answer<R: From<String>>(&self, refusal: &VerifyError) -> Response<R> {
+        let mut response = Response::new(R::from(refusal.body()));
+        *response.status_mut() = StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::UNAUTHORIZED);
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let challenge = self.verifier.challenge_for(refusal, &self.scopes);
+        match challenge.and_then(|challenge| HeaderValue::try_from(challenge).ok()) {
+            Some(challenge) => headers.insert(WWW_AUTHENTICATE, challenge),
+            None => headers.insert(RETRY_AFTER, HeaderValue::from_static("5")),
+        };
+        response
+    }
+
+    /// What clients are told of the service, if that is what is asked for: nobody has a token yet.
+    fn metadata<R: From<String>>(&self, method: &Method, path: &str) -> Option<Response<R>> {
+        let metadata = self.verifier.resource_metadata()?;
+        if path != metadata.path() && path != WELL_KNOWN {
+            return None;
+        }
+        let json = match *method {
+            Method::GET => metadata.json(),
+            Method::HEAD | Method::OPTIONS => "",
+            _ => return None,
+        };
+        let mut response = Response::new(R::from(json.to_owned()));
+        for (name, value) in [
+            (CONTENT_TYPE, "application/json"),
+            (ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
+            (ACCESS_CONTROL_ALLOW_METHODS, "GET"),
+            (ACCESS_CONTROL_ALLOW_HEADERS, "*"),
+        ] {
+            response.headers_mut().insert(name, HeaderValue::from_static(value));
+        }
+        Some(response)
+    }
 }

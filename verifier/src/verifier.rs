@@ -13,6 +13,7 @@ use crate::error::VerifyError;
 use crate::jws::Parts;
 use crate::keys::KeySet;
 use crate::remote::Remote;
+use crate::resource::ResourceMetadata;
 
 /// Longer than any access token that fits an HTTP header.
 const LONGEST_TOKEN: usize = 16 * 1024;
@@ -49,6 +50,7 @@ pub(crate) struct Rules {
     pub(crate) leeway: Duration,
     pub(crate) scopes: Vec<String>,
     pub(crate) realm: String,
+    pub(crate) resource: Option<ResourceMetadata>,
     pub(crate) clock: Clock,
 }
 
@@ -89,6 +91,51 @@ impl Verifier {
     #[must_use]
     pub fn realm(&self) -> &str {
         &self.0.rules.realm
+    }
+
+    /// What clients are told of the service; `None` unless [`Builder::resource`] named it.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sample/mod.rs"));
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// assert!(sample().build().await?.resource_metadata().is_none());
+    /// let verifier = sample().resource("https://api.example.com").build().await?;
+    /// assert!(verifier.resource_metadata().is_some());
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn resource_metadata(&self) -> Option<&ResourceMetadata> {
+        self.0.rules.resource.as_ref()
+    }
+
+    /// The `WWW-Authenticate` header for a refusal: [`VerifyError::challenge`] with the realm, the scopes that every
+    /// token must have (RFC 6750 §3), and where clients find out how to get one (RFC 9728 §5.1). `None` where it is not
+    /// the token's fault.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sample/mod.rs"));
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use heirloom_verifier::VerifyError;
+    ///
+    /// let verifier = sample().require_scope("orders:read").build().await?;
+    /// let challenge = verifier.challenge(&VerifyError::Missing);
+    /// assert_eq!(challenge.as_deref(), Some(r#"Bearer realm="api", scope="orders:read""#));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn challenge(&self, refusal: &VerifyError) -> Option<String> {
+        self.challenge_for(refusal, &[])
+    }
+
+    /// The same for a place that needs more scopes.
+    pub(crate) fn challenge_for(&self, refusal: &VerifyError, scopes: &[String]) -> Option<String> {
+        let rules = &self.0.rules;
+        let scopes: Vec<&str> = rules.scopes.iter().chain(scopes).map(String::as_str).collect();
+        refusal.full_challenge(&rules.realm, &scopes, rules.resource.as_ref().map(ResourceMetadata::url))
     }
 
     /// Verifies a token. Asks the issuer for its keys if the token names one that is not known, at most once a cool-down;

@@ -25,23 +25,27 @@ use tower::{ServiceBuilder, ServiceExt as _, service_fn};
 /// What a client sees: status, challenge, body.
 type Seen = (u16, Option<String>, String);
 
-/// Each row: the query and the headers sent, and what must come back from a place that wants the scope `dashboard`.
-fn rows(key: &Key) -> Vec<(&'static str, Vec<String>, Seen)> {
+/// Each row: the query and the headers sent, and what must come back from a place that names `scope` in its challenges
+/// and wants the scope `dashboard`.
+fn rows(key: &Key, scope: &str) -> Vec<(&'static str, Vec<String>, Seen)> {
     let body = |code: &str, text: &str| format!(r#"{{"error":"{code}","error_description":"{text}"}}"#);
     let challenge = |code: &str, text: &str| {
         Some(format!(r#"Bearer realm="shop", error="{code}", error_description="{text}""#))
     };
-    let refused = |status: u16, code: &str, text: &str| (status, challenge(code, text), body(code, text));
+    let bad = |text: &str| (400, challenge("invalid_request", text), body("invalid_request", text));
+    let invalid = |text: &str| {
+        (401, challenge("invalid_token", text).map(|it| it + scope), body("invalid_token", text))
+    };
     let missing = "Send an access token: Authorization: Bearer …";
-    let none = (401, Some(r#"Bearer realm="shop""#.to_owned()), body("invalid_token", missing));
-    let malformed = || refused(400, "invalid_request", "The Authorization header is malformed.");
+    let none = (401, Some(format!(r#"Bearer realm="shop"{scope}"#)), body("invalid_token", missing));
+    let malformed = || bad("The Authorization header is malformed.");
     let narrow = "The access token lacks a scope that this needs.";
     let forbidden = challenge("insufficient_scope", narrow).map(|it| it + r#", scope="dashboard""#);
     let mut expired = claims();
     expired["exp"] = json!(NOW - 100);
     let mut wide = claims();
     wide["scope"] = json!("dashboard");
-    let several = refused(400, "invalid_request", "The request carries more than one access token.");
+    let several = bad("The request carries more than one access token.");
     let good = format!("bearer {}", key.sign(&wide));
     let welcome = (200, None, "hello ana".to_owned());
     vec![
@@ -53,16 +57,8 @@ fn rows(key: &Key) -> Vec<(&'static str, Vec<String>, Seen)> {
         ("", vec!["Bearer".to_owned()], malformed()),
         ("", vec!["Bearer a b".to_owned()], malformed()),
         ("", vec!["Bearer a".to_owned(), "Bearer b".to_owned()], malformed()),
-        (
-            "",
-            vec!["Bearer rubbish".to_owned()],
-            refused(401, "invalid_token", "The access token is malformed."),
-        ),
-        (
-            "",
-            vec![format!("Bearer {}", key.sign(&expired))],
-            refused(401, "invalid_token", "The access token expired."),
-        ),
+        ("", vec!["Bearer rubbish".to_owned()], invalid("The access token is malformed.")),
+        ("", vec![format!("Bearer {}", key.sign(&expired))], invalid("The access token expired.")),
         (
             "",
             vec![format!("Bearer {}", key.sign(&claims()))],
@@ -106,7 +102,7 @@ async fn actix_answers_as_rfc_6750_wants_it() {
     let protect = Protect::new(&verifier(&key).await).require_scope("dashboard");
     let app = App::new().service(web::resource("/dashboard").wrap(protect).route(web::get().to(hello)));
     let app = test::init_service(app).await;
-    for (query, headers, expected) in rows(&key) {
+    for (query, headers, expected) in rows(&key, r#", scope="dashboard""#) {
         let mut request = test::TestRequest::with_uri(&format!("/dashboard?{query}"));
         for header in &headers {
             request = request.append_header(("authorization", header.as_str()));
@@ -121,7 +117,8 @@ async fn the_extractor_alone_protects_too() {
     let key = Key::new(Algorithm::ES256, "one");
     let app = App::new().app_data(web::Data::new(verifier(&key).await)).default_service(web::to(hello));
     let app = test::init_service(app).await;
-    for (query, headers, expected) in rows(&key).into_iter().filter(|(_, _, expected)| expected.0 != 403) {
+    for (query, headers, expected) in rows(&key, "").into_iter().filter(|(_, _, expected)| expected.0 != 403)
+    {
         let mut request = test::TestRequest::with_uri(&format!("/?{query}"));
         for header in &headers {
             request = request.append_header(("authorization", header.as_str()));
@@ -154,7 +151,7 @@ async fn tower_answers_as_rfc_6750_wants_it() {
         let access = request.extensions().get::<AccessToken>().unwrap();
         Ok::<_, Infallible>(Response::new(format!("hello {}", access.subject)))
     }));
-    for (query, headers, expected) in rows(&key) {
+    for (query, headers, expected) in rows(&key, r#", scope="dashboard""#) {
         let mut request = Request::builder().uri(format!("/?{query}"));
         for header in &headers {
             request = request.header("authorization", header.as_str());
