@@ -18,3 +18,4 @@ pub mod scope;
 pub mod secrets;
 pub mod sign_in;
 pub mod user;
+pub mod user_agent;

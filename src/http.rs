@@ -1,5 +1,6 @@
 //! The HTTP front door: parse at the edge, call one service, answer at the edge.
 
+mod account;
 mod address;
 mod assets;
 mod authorize;
@@ -124,6 +125,9 @@ fn pages_routes(config: &mut ServiceConfig) {
         .service(page("/consent", consent::show, consent::take))
         .service(page("/oauth/logout", sign_out::show, sign_out::take))
         .service(only("/sign-out", "POST", [web::post().to(visit::taking(sign_out::confirm))]))
+        .service(page("/account", account::show, account::take))
+        .service(page("/account/apps", account::show_apps, account::take_apps))
+        .service(page("/account/password", account::show_password, account::take_password))
         .service(looked_at("/assets/style.css", assets::style))
         .service(looked_at("/assets/submit.js", assets::script))
         .service(looked_at("/assets/logo", assets::logo));

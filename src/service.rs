@@ -1,8 +1,10 @@
 //! Use cases, one a file. A service takes parsed values and the time, does its own writes, and gives a value.
 
 pub mod access_token;
+pub mod account;
 pub mod audit;
 pub mod authorize;
+pub mod change_password;
 pub mod client_admin;
 pub mod client_credentials;
 pub mod clients;

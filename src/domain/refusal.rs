@@ -46,11 +46,13 @@ pub enum EndReason {
     ClientRemoved,
     /// The authorization code that it came from was used again (RFC 6749 §4.1.2).
     CodeReused,
+    /// Its user withdrew the consent that it rested on.
+    ConsentWithdrawn,
 }
 
 impl EndReason {
     /// Every reason, as the databases' `CHECK` lists them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Reuse,
         Self::Logout,
         Self::ClientRevoked,
@@ -61,6 +63,7 @@ impl EndReason {
         Self::UserRemoved,
         Self::ClientRemoved,
         Self::CodeReused,
+        Self::ConsentWithdrawn,
     ];
 
     /// The word that is stored and logged.
@@ -77,6 +80,7 @@ impl EndReason {
             Self::UserRemoved => "user_removed",
             Self::ClientRemoved => "client_removed",
             Self::CodeReused => "code_reused",
+            Self::ConsentWithdrawn => "consent_withdrawn",
         }
     }
 

@@ -8,13 +8,13 @@ use crate::domain::audience::Audience;
 use crate::domain::authorization::Need;
 use crate::domain::redirect_uri;
 use crate::domain::sign_in::SignInSession;
+use crate::http::account::known_first;
 use crate::http::authorize::{self, Asked, PageError, Stop, see_other};
 use crate::http::body::Form;
 use crate::http::error::Unmet;
 use crate::http::pages::Page;
 use crate::http::visit::Visit;
 use crate::service::authorize as service;
-use crate::service::userinfo::SCOPES;
 use crate::store::users;
 
 /// The session whose user has to be asked; everything else is for `/oauth/authorize` to decide.
@@ -37,15 +37,12 @@ pub(crate) async fn show(visit: &Visit, request: &HttpRequest) -> Result<HttpRes
     let issuer = &visit.core().issuer;
     let elsewhere: Vec<&str> =
         asked.request.audiences.iter().filter(|it| *it != issuer).map(Audience::as_str).collect();
-    let mut scopes: Vec<&str> = asked.request.scope.iter().collect();
-    // What everybody understands comes first.
-    scopes.sort_by_key(|scope| SCOPES.iter().position(|known| known == scope).unwrap_or(SCOPES.len()));
     Ok(visit.page(Page {
         template: "consent.html",
         content: json!({
             "client": asked.known.client.display_name(),
             "account": user.username.as_str(),
-            "scopes": scopes,
+            "scopes": known_first(asked.request.scope.iter()),
             "audiences": elsewhere,
             "client_uri": asked.known.client.metadata.client_uri,
             "policy_uri": asked.known.client.metadata.policy_uri,

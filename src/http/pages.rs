@@ -3,25 +3,32 @@
 //! A page is a template and a catalogue of texts. Templates are built in; an operator's folder may stand in for any of
 //! them, and is read when the server starts, so that a mistake in it is told then.
 
+use std::fmt::Write as _;
+
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use aws_lc_rs::digest;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::DateTime;
 use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 use serde_json::{Value, json};
 
 use crate::http::language::{self, Catalogue};
 
-const TEMPLATES: [(&str, &str); 7] = [
+const TEMPLATES: [(&str, &str); 11] = [
     ("layout.html", include_str!("pages/templates/layout.html")),
     ("sign_in.html", include_str!("pages/templates/sign_in.html")),
     ("consent.html", include_str!("pages/templates/consent.html")),
     ("sign_out.html", include_str!("pages/templates/sign_out.html")),
     ("signed_out.html", include_str!("pages/templates/signed_out.html")),
     ("form_post.html", include_str!("pages/templates/form_post.html")),
+    ("account_layout.html", include_str!("pages/templates/account_layout.html")),
+    ("account.html", include_str!("pages/templates/account.html")),
+    ("account_apps.html", include_str!("pages/templates/account_apps.html")),
+    ("account_password.html", include_str!("pages/templates/account_password.html")),
     ("error.html", include_str!("pages/templates/error.html")),
 ];
 const STYLE: &str = include_str!("pages/style.css");
@@ -100,6 +107,7 @@ impl Pages {
     pub(crate) fn new(look: Look) -> Result<Self, CannotRender> {
         let mut environment = Environment::new();
         environment.set_auto_escape_callback(|_| AutoEscape::Html);
+        environment.add_filter("moment", moment);
         environment.set_undefined_behavior(UndefinedBehavior::Chainable);
         for (name, source) in TEMPLATES {
             environment.add_template(name, source)?;
@@ -142,6 +150,15 @@ impl Pages {
             }
         }
     }
+}
+
+/// A time (RFC 3339) in a language's own form.
+fn moment(time: &str, form: &str) -> Result<String, minijinja::Error> {
+    let wrong = |what: &'static str| minijinja::Error::new(minijinja::ErrorKind::InvalidOperation, what);
+    let time = DateTime::parse_from_rfc3339(time).map_err(|_| wrong("no time"))?;
+    let mut text = String::new();
+    write!(text, "{}", time.format(form)).map_err(|_| wrong("no form of a time"))?;
+    Ok(text)
 }
 
 fn document(page: &Page<'_>, html: String) -> HttpResponse {

@@ -18,7 +18,7 @@ pub(crate) async fn list(
     Arrival(now): Arrival,
 ) -> Result<HttpResponse, Simple> {
     let caller = sessions::authenticate(&web.core, bearer(&request)?, now).await?;
-    let sessions = sessions::list(&web.core, caller, now).await?;
+    let sessions = sessions::list(&web.core, caller.user, now).await?;
     let sessions: Vec<Value> = sessions.iter().map(|session| describe(session, caller)).collect();
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(json!({ "sessions": sessions })))
 }

@@ -38,6 +38,16 @@ pub(crate) fn consented(user: UserId, client: &ClientId) {
     tracing::info!(target: "audit", event = "consented", %user, %client);
 }
 
+/// A user took a consent back.
+pub(crate) fn consent_withdrawn(user: UserId, client: &ClientId) {
+    tracing::info!(target: "audit", event = "consent_withdrawn", %user, %client);
+}
+
+/// A user did something to the own account.
+pub(crate) fn account_changed(user: UserId, what: &'static str) {
+    tracing::info!(target: "audit", event = "account_changed", %user, what);
+}
+
 /// A family was ended.
 pub(crate) fn family_ended(family: FamilyId, reason: EndReason) {
     if reason == EndReason::Reuse {

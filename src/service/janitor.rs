@@ -7,7 +7,9 @@ use uuid::Uuid;
 use crate::domain::ids::{ClientId, FamilyId};
 use crate::domain::refusal::EndReason;
 use crate::service::{Core, Failure, audit};
-use crate::store::{Db, StoreError, authorization_codes, clients, families, sign_in_sessions, transaction};
+use crate::store::{
+    Db, StoreError, authorization_codes, clients, consents, families, sign_in_sessions, transaction,
+};
 
 /// After this a removed client has no live family left: no cache believes in it, no batch is unfinished.
 const TOMBSTONE_WATCH: TimeDelta = TimeDelta::days(1);
@@ -18,7 +20,7 @@ const CODE_MEMORY: TimeDelta = TimeDelta::hours(1);
 /// What one round did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tidied {
-    /// Families, sign-in sessions and codes deleted, past their expiry.
+    /// Families, sign-in sessions and codes deleted, past their expiry, and consents to removed clients.
     pub deleted: u64,
     /// Families ended, of removed clients.
     pub ended: u64,
@@ -32,6 +34,8 @@ pub async fn tidy(core: &Core, batch: i64, now: DateTime<Utc>) -> Result<Tidied,
     let mut tidied = Tidied::default();
     for client in clients::removed_since(&core.db, now - TOMBSTONE_WATCH).await? {
         tidied.ended += end_families_of_client(&core.db, &client, batch, now).await?;
+        tidied.deleted +=
+            until_less(batch, || consents::delete_some_of_client(&core.db, &client, batch)).await?;
     }
     let db = &core.db;
     tidied.deleted += until_less(batch, || families::delete_some_expired(db, now, batch)).await?;

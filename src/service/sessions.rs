@@ -7,6 +7,7 @@ use crate::domain::family::Family;
 use crate::domain::ids::{FamilyId, UserId};
 use crate::domain::refusal::EndReason;
 use crate::service::{Core, Failure, access_token, audit};
+use crate::store::families::Spared;
 use crate::store::{families, transaction, users};
 
 /// Who asks: the user, and the family of the access token that proves it.
@@ -47,13 +48,13 @@ pub async fn authenticate(core: &Core, token: &str, now: DateTime<Utc>) -> Resul
     }
 }
 
-/// The caller's live families, newest first.
+/// A user's live families, newest first.
 ///
 /// # Errors
 /// [`Failure::Store`].
-pub async fn list(core: &Core, caller: Caller, now: DateTime<Utc>) -> Result<Vec<Session>, Failure> {
+pub async fn list(core: &Core, user: UserId, now: DateTime<Utc>) -> Result<Vec<Session>, Failure> {
     let mut sessions = Vec::new();
-    for family in families::of_user(&core.db, caller.user).await? {
+    for family in families::of_user(&core.db, user).await? {
         if let Some((session, _)) = live(core, family, now).await? {
             sessions.push(session);
         }
@@ -83,8 +84,8 @@ pub async fn end_others(core: &Core, caller: Caller, now: DateTime<Utc>) -> Resu
     let ended = transaction::retrying(|| async {
         let mut tx = core.db.begin().await?;
         users::touch(&mut tx, caller.user, now).await?;
-        let ended =
-            families::end_of_user(&mut tx, caller.user, Some(caller.family), EndReason::Owner, now).await?;
+        let spared = Spared::Family(caller.family);
+        let ended = families::end_of_user(&mut tx, caller.user, spared, EndReason::Owner, now).await?;
         tx.commit().await?;
         Ok(ended)
     })

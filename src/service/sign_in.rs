@@ -83,7 +83,11 @@ async fn begin_session(
             return Ok(false);
         }
         if let Some(before) = &request.before {
-            sign_in_sessions::delete(&mut tx, before.id).await?;
+            if same_user.is_some() {
+                sign_in_sessions::delete(&mut tx, before.id).await?;
+            } else {
+                sign_in_sessions::end(&mut tx, before.user, before.id).await?;
+            }
         }
         sign_in_sessions::insert(&mut tx, &session, &secret.hash()).await?;
         tx.commit().await?;
@@ -112,7 +116,7 @@ pub async fn sign_out(
     transaction::retrying(|| async {
         let mut tx = core.db.begin().await?;
         users::touch(&mut tx, session.user, now).await?;
-        sign_in_sessions::delete(&mut tx, session.id).await?;
+        sign_in_sessions::end(&mut tx, session.user, session.id).await?;
         tx.commit().await
     })
     .await?;

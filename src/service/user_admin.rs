@@ -9,6 +9,7 @@ use crate::domain::refusal::EndReason;
 use crate::domain::secrets::Password;
 use crate::domain::user::Username;
 use crate::service::{Failure, audit};
+use crate::store::families::Spared;
 use crate::store::users::{self, User};
 use crate::store::{Db, families, sign_in_sessions, transaction};
 
@@ -100,8 +101,8 @@ pub async fn change(
         }
         let ended = match change.ends_families() {
             Some(reason) => {
-                sign_in_sessions::delete_of_user(&mut tx, user).await?;
-                families::end_of_user(&mut tx, user, None, reason, now).await?
+                sign_in_sessions::end_of_user(&mut tx, user, None).await?;
+                families::end_of_user(&mut tx, user, Spared::Nothing, reason, now).await?
             }
             None => Vec::new(),
         };
@@ -125,8 +126,8 @@ pub async fn end_families(db: &Db, user: UserId, now: DateTime<Utc>) -> Result<V
     let ended = transaction::retrying(|| async {
         let mut tx = db.begin().await?;
         users::touch(&mut tx, user, now).await?;
-        sign_in_sessions::delete_of_user(&mut tx, user).await?;
-        let ended = families::end_of_user(&mut tx, user, None, EndReason::Operator, now).await?;
+        sign_in_sessions::end_of_user(&mut tx, user, None).await?;
+        let ended = families::end_of_user(&mut tx, user, Spared::Nothing, EndReason::Operator, now).await?;
         tx.commit().await?;
         Ok(ended)
     })

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use crate::domain::ids::{ClientId, UserId};
 use crate::domain::sign_in::Consent;
 use crate::store::row::{from_json, row, to_json};
-use crate::store::{Db, StoreError, on};
+use crate::store::{Db, StoreError, Tx, on, within};
 
 row! {
     struct ConsentRow {
@@ -22,12 +22,83 @@ pub async fn find(db: &Db, user: UserId, client: &ClientId) -> Result<Option<Con
     const SQL: &str = "SELECT scope, audiences FROM consents WHERE user_id = $1 AND client_id = $2";
     let row: Option<ConsentRow> = on!(db, conn => sqlx::query_as(SQL)
         .bind(user.0).bind(client.as_str()).fetch_optional(conn).await)?;
-    let Some(row) = row else { return Ok(None) };
+    row.map(|row| consent(user, &row.scope, &row.audiences)).transpose()
+}
+
+fn consent(user: UserId, scope: &str, audiences: &str) -> Result<Consent, StoreError> {
     let corrupt = |what| move || StoreError::corrupt("consents", user, what);
-    Ok(Some(Consent {
-        scope: row.scope.parse().map_err(|_| corrupt("scope")())?,
-        audiences: from_json(&row.audiences).ok_or_else(corrupt("audiences"))?,
-    }))
+    Ok(Consent {
+        scope: scope.parse().map_err(|_| corrupt("scope")())?,
+        audiences: from_json(audiences).ok_or_else(corrupt("audiences"))?,
+    })
+}
+
+/// A consent as its user sees it.
+#[derive(Debug)]
+pub struct Given {
+    /// To whom.
+    pub client: ClientId,
+    /// To what.
+    pub consent: Consent,
+    /// When it was last given.
+    pub at: DateTime<Utc>,
+}
+
+row! {
+    struct GivenRow {
+        client_id: String,
+        scope: String,
+        audiences: String,
+        granted_at: DateTime<Utc>,
+    }
+}
+
+/// Everything that a user agreed to, by client.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn of_user(db: &Db, user: UserId) -> Result<Vec<Given>, StoreError> {
+    const SQL: &str =
+        "SELECT client_id, scope, audiences, granted_at FROM consents WHERE user_id = $1 ORDER BY client_id";
+    let rows: Vec<GivenRow> = on!(db, conn => sqlx::query_as(SQL).bind(user.0).fetch_all(conn).await)?;
+    let given = |row: GivenRow| {
+        let corrupt = |_| StoreError::corrupt("consents", user, "client_id");
+        Ok(Given {
+            client: row.client_id.parse().map_err(corrupt)?,
+            consent: consent(user, &row.scope, &row.audiences)?,
+            at: row.granted_at,
+        })
+    };
+    rows.into_iter().map(given).collect()
+}
+
+/// Forgets what a user agreed to, and the codes that came of it and nobody used yet, in the transaction that touched
+/// the user's row. `false` when there was no consent.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn delete(tx: &mut Tx, user: UserId, client: &ClientId) -> Result<bool, StoreError> {
+    const CONSENT: &str = "DELETE FROM consents WHERE user_id = $1 AND client_id = $2";
+    const CODES: &str =
+        "DELETE FROM authorization_codes WHERE user_id = $1 AND client_id = $2 AND family_id IS NULL";
+    let run = async |tx: &mut Tx, sql: &'static str| {
+        within!(tx, conn => sqlx::query(sql).bind(user.0).bind(client.as_str()).execute(conn).await
+            .map(|done| done.rows_affected()))
+    };
+    let deleted = run(tx, CONSENT).await?;
+    run(tx, CODES).await?;
+    Ok(deleted > 0)
+}
+
+/// Deletes up to `limit` consents that were given to a removed client; gives how many.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn delete_some_of_client(db: &Db, client: &ClientId, limit: i64) -> Result<u64, StoreError> {
+    const SQL: &str = "DELETE FROM consents WHERE client_id = $1 AND user_id IN \
+         (SELECT user_id FROM consents WHERE client_id = $1 ORDER BY user_id LIMIT $2)";
+    Ok(on!(db, conn => sqlx::query(SQL).bind(client.as_str()).bind(limit).execute(conn).await
+        .map(|done| done.rows_affected()))?)
 }
 
 /// Remembers what a user agreed to, in the place of what was remembered.

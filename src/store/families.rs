@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::domain::family::{Device, Family, State};
-use crate::domain::ids::{ClientId, FamilyId, UserId};
+use crate::domain::ids::{ClientId, FamilyId, SignInSessionId, UserId};
 use crate::domain::refresh_token::Generation;
 use crate::domain::refusal::EndReason;
 use crate::domain::secrets::SecretHash;
@@ -161,16 +161,44 @@ pub async fn newest(db: &Db, limit: i64) -> Result<Vec<Family>, StoreError> {
     all(on!(db, conn => sqlx::query_as(SQL).bind(limit).fetch_all(conn).await)?)
 }
 
+const END: &str = "UPDATE families SET ended_at = $2, end_reason = $3 WHERE id = $1 AND ended_at IS NULL";
+
 /// Ends one family, whatever generation it has reached. `false` when it was ended or gone before.
 ///
 /// # Errors
 /// [`StoreError`].
 pub async fn end(db: &Db, id: FamilyId, reason: EndReason, now: DateTime<Utc>) -> Result<bool, StoreError> {
-    const SQL: &str = "UPDATE families SET ended_at = $2, end_reason = $3 WHERE id = $1 AND ended_at IS NULL";
-    let ended = on!(db, conn => sqlx::query(SQL)
+    let ended = on!(db, conn => sqlx::query(END)
         .bind(id.0).bind(now).bind(reason.as_str())
         .execute(conn).await.map(|done| done.rows_affected()))?;
     Ok(ended > 0)
+}
+
+/// The same within a transaction.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn end_within(
+    tx: &mut Tx,
+    id: FamilyId,
+    reason: EndReason,
+    now: DateTime<Utc>,
+) -> Result<bool, StoreError> {
+    let ended = within!(tx, conn => sqlx::query(END)
+        .bind(id.0).bind(now).bind(reason.as_str())
+        .execute(conn).await.map(|done| done.rows_affected()))?;
+    Ok(ended > 0)
+}
+
+/// Which of a user's families go on when the others end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Spared {
+    /// None.
+    Nothing,
+    /// One.
+    Family(FamilyId),
+    /// Those that came from one sign-in session.
+    SignIn(SignInSessionId),
 }
 
 /// Ends the families of a user whose row the transaction touched before, all but `spared`; gives their ids.
@@ -180,14 +208,39 @@ pub async fn end(db: &Db, id: FamilyId, reason: EndReason, now: DateTime<Utc>) -
 pub async fn end_of_user(
     tx: &mut Tx,
     user: UserId,
-    spared: Option<FamilyId>,
+    spared: Spared,
     reason: EndReason,
     now: DateTime<Utc>,
 ) -> Result<Vec<FamilyId>, StoreError> {
     const SQL: &str = "UPDATE families SET ended_at = $2, end_reason = $3 \
-         WHERE user_id = $1 AND ended_at IS NULL AND expires_at > $2 AND ($4 IS NULL OR id <> $4) RETURNING id";
+         WHERE user_id = $1 AND ended_at IS NULL AND expires_at > $2 AND ($4 IS NULL OR id <> $4) \
+         AND ($5 IS NULL OR sign_in_session IS NULL OR sign_in_session <> $5) RETURNING id";
+    let (family, session) = match spared {
+        Spared::Nothing => (None, None),
+        Spared::Family(family) => (Some(family.0), None),
+        Spared::SignIn(session) => (None, Some(session.0)),
+    };
     let ids: Vec<(Uuid,)> = within!(tx, conn => sqlx::query_as(SQL)
-        .bind(user.0).bind(now).bind(reason.as_str()).bind(spared.map(|family| family.0))
+        .bind(user.0).bind(now).bind(reason.as_str()).bind(family).bind(session)
+        .fetch_all(conn).await)?;
+    Ok(ids.into_iter().map(|(id,)| FamilyId(id)).collect())
+}
+
+/// Ends a user's families of one client, in the transaction that touched the user's row; gives their ids.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn end_of_user_at(
+    tx: &mut Tx,
+    user: UserId,
+    client: &ClientId,
+    reason: EndReason,
+    now: DateTime<Utc>,
+) -> Result<Vec<FamilyId>, StoreError> {
+    const SQL: &str = "UPDATE families SET ended_at = $2, end_reason = $3 \
+         WHERE user_id = $1 AND client_id = $4 AND ended_at IS NULL AND expires_at > $2 RETURNING id";
+    let ids: Vec<(Uuid,)> = within!(tx, conn => sqlx::query_as(SQL)
+        .bind(user.0).bind(now).bind(reason.as_str()).bind(client.as_str())
         .fetch_all(conn).await)?;
     Ok(ids.into_iter().map(|(id,)| FamilyId(id)).collect())
 }

@@ -90,7 +90,25 @@ pub async fn touch(tx: &mut Tx, id: SignInSessionId, now: DateTime<Utc>) -> Resu
     Ok(done > 0)
 }
 
-/// Ends one session.
+/// Lets a session go on under another secret, as its user has just proved again to be this user. `false` when it has
+/// ended meanwhile.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn renew(
+    tx: &mut Tx,
+    id: SignInSessionId,
+    secret: &SecretHash,
+    now: DateTime<Utc>,
+) -> Result<bool, StoreError> {
+    const SQL: &str =
+        "UPDATE sign_in_sessions SET secret_hash = $2, auth_time = $3, last_used_at = $3 WHERE id = $1";
+    let done = within!(tx, conn => sqlx::query(SQL).bind(id.0).bind(secret.as_bytes()).bind(now).execute(conn).await
+        .map(|done| done.rows_affected()))?;
+    Ok(done > 0)
+}
+
+/// Takes a session's row away: the same one goes on under another secret.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -100,16 +118,38 @@ pub async fn delete(tx: &mut Tx, id: SignInSessionId) -> Result<(), StoreError> 
     Ok(())
 }
 
-/// Ends a user's sessions, and the codes that they gave and nobody used yet, in the transaction that touched the
+/// Ends one session of a user, and the codes that it gave and nobody used yet, in the transaction that touched the
 /// user's row.
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn delete_of_user(tx: &mut Tx, user: UserId) -> Result<(), StoreError> {
-    const SESSIONS: &str = "DELETE FROM sign_in_sessions WHERE user_id = $1";
-    const CODES: &str = "DELETE FROM authorization_codes WHERE user_id = $1 AND family_id IS NULL";
-    within!(tx, conn => sqlx::query(SESSIONS).bind(user.0).execute(conn).await.map(|_| ()))?;
-    within!(tx, conn => sqlx::query(CODES).bind(user.0).execute(conn).await.map(|_| ()))?;
+pub async fn end(tx: &mut Tx, user: UserId, id: SignInSessionId) -> Result<(), StoreError> {
+    const SESSION: &str = "DELETE FROM sign_in_sessions WHERE user_id = $1 AND id = $2";
+    const CODES: &str =
+        "DELETE FROM authorization_codes WHERE user_id = $1 AND sign_in_session = $2 AND family_id IS NULL";
+    for sql in [SESSION, CODES] {
+        within!(tx, conn => sqlx::query(sql).bind(user.0).bind(id.0).execute(conn).await.map(|_| ()))?;
+    }
+    Ok(())
+}
+
+/// Ends a user's sessions, all but `spared`, and the codes that they gave and nobody used yet, in the transaction that
+/// touched the user's row.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn end_of_user(
+    tx: &mut Tx,
+    user: UserId,
+    spared: Option<SignInSessionId>,
+) -> Result<(), StoreError> {
+    const SESSIONS: &str = "DELETE FROM sign_in_sessions WHERE user_id = $1 AND ($2 IS NULL OR id <> $2)";
+    const CODES: &str = "DELETE FROM authorization_codes \
+         WHERE user_id = $1 AND family_id IS NULL AND ($2 IS NULL OR sign_in_session <> $2)";
+    let spared = spared.map(|session| session.0);
+    for sql in [SESSIONS, CODES] {
+        within!(tx, conn => sqlx::query(sql).bind(user.0).bind(spared).execute(conn).await.map(|_| ()))?;
+    }
     Ok(())
 }
 

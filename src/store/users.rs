@@ -183,6 +183,25 @@ pub async fn set_password(tx: &mut Tx, id: UserId, hash: &PasswordHash) -> Resul
     Ok(())
 }
 
+/// Stores a new password in the place of the one that was verified: `false` when that changed since, or the user was
+/// disabled or removed.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn replace_password(
+    tx: &mut Tx,
+    verified: &User,
+    hash: &PasswordHash,
+    now: DateTime<Utc>,
+) -> Result<bool, StoreError> {
+    const SQL: &str = "UPDATE users SET password_hash = $3, changed_at = $4 \
+         WHERE id = $1 AND password_hash = $2 AND disabled_at IS NULL";
+    let done = within!(tx, conn => sqlx::query(SQL)
+        .bind(verified.id.0).bind(verified.password_hash.as_str()).bind(hash.as_str()).bind(now)
+        .execute(conn).await.map(|done| done.rows_affected()))?;
+    Ok(done > 0)
+}
+
 /// Stores new roles.
 ///
 /// # Errors

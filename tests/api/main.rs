@@ -11,6 +11,7 @@
     reason = "tests fail by panicking, and nobody else reads them as a library"
 )]
 
+mod account;
 mod admin;
 mod authorize;
 mod authorize_refused;

@@ -48,6 +48,12 @@ both_stores! {
         is_sound(&consent, "consent");
         is_sound(&browser.authorize(&[("prompt", "select_account")]).await, "select account");
         is_sound(&browser.authorize(&[("response_mode", "form_post")]).await, "form post");
+        is_sound(&Browser::new(&app).get("/sign-in?to=/account").await, "sign-in for the account");
+        app.log_in("ana").await;
+        browser.decide(&browser.authorize(&[("client_id", "other")]).await, "allow").await;
+        for place in ["/account?done=ended", "/account/apps", "/account/password"] {
+            is_sound(&browser.get(place).await, place);
+        }
         is_sound(&browser.get("/oauth/logout").await, "sign-out");
         is_sound(&Browser::new(&app).get("/oauth/logout").await, "signed out");
         is_sound(&browser.authorize(&[("client_id", "nobody")]).await, "error");

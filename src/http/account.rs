@@ -1,0 +1,215 @@
+//! `/account`: what its owner sees of an account, and does to it.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse};
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde_json::{Value, json};
+
+use crate::domain::audience::Audience;
+use crate::domain::secrets::Password;
+use crate::domain::sign_in::SignInSession;
+use crate::domain::user_agent;
+use crate::http::authorize::{PageError, Stop, see_other};
+use crate::http::body::Form;
+use crate::http::pages::Page;
+use crate::http::sign_in::OwnPlace;
+use crate::http::visit::Visit;
+use crate::service::account::{self, Kept};
+use crate::service::change_password::{ChangePassword, Others, change_password};
+use crate::service::userinfo::SCOPES;
+use crate::service::{Failure, sessions};
+use crate::store::consents::Given;
+use crate::store::users;
+
+/// More logins than this are counted, not listed: the page stays small.
+const LISTED: usize = 25;
+
+/// What a page says was done, by the word in its address.
+const DONE: [&str; 4] = ["ended", "ended_others", "withdrawn", "password"];
+
+/// `GET /account`
+pub(crate) async fn show(visit: &Visit, request: &HttpRequest) -> Result<HttpResponse, Stop> {
+    let Some(session) = visit.session().await? else { return Ok(to_sign_in(visit, OwnPlace::Account)) };
+    let mut logins = sessions::list(visit.core(), session.user, visit.now).await?;
+    let is_here = |login: &sessions::Session| login.family.sign_in_session == Some(session.id.0);
+    // This browser's first, then by last use.
+    logins.sort_by_key(|login| (!is_here(login), std::cmp::Reverse(login.family.rotated_at)));
+    let mut listed = Vec::new();
+    for login in logins.iter().take(LISTED) {
+        listed.push(describe(visit, login, is_here(login)).await?);
+    }
+    let content = json!({
+        "logins": listed,
+        "more": logins.len().saturating_sub(LISTED),
+        "since": moment(session.created_at),
+    });
+    page(visit, request, &session, "account.html", content, StatusCode::OK).await
+}
+
+/// `POST /account`
+pub(crate) async fn take(visit: &Visit, _: &HttpRequest, form: Form) -> Result<HttpResponse, Stop> {
+    let Some(session) = visit.session().await? else { return Ok(to_sign_in(visit, OwnPlace::Account)) };
+    if !visit.is_own(&form, Some(&session)) {
+        return Err(PageError::Forged.into());
+    }
+    match form.get("end") {
+        Some("others") => {
+            account::end_all(visit.core(), &session, Kept::ThisBrowser, visit.now).await?;
+            Ok(done(visit, OwnPlace::Account, "ended_others"))
+        }
+        Some("all") => {
+            account::end_all(visit.core(), &session, Kept::Nothing, visit.now).await?;
+            // Where nobody is signed in any more, the page says so.
+            let mut response = see_other(&format!("{}/oauth/logout", visit.web.base));
+            visit.forget(&mut response);
+            Ok(response)
+        }
+        one => {
+            let family = one.and_then(|id| id.parse().ok());
+            let family = family.ok_or(PageError::Malformed("The form names no login."))?;
+            account::end(visit.core(), &session, family, visit.now).await?;
+            Ok(done(visit, OwnPlace::Account, "ended"))
+        }
+    }
+}
+
+/// `GET /account/apps`
+pub(crate) async fn show_apps(visit: &Visit, request: &HttpRequest) -> Result<HttpResponse, Stop> {
+    let Some(session) = visit.session().await? else { return Ok(to_sign_in(visit, OwnPlace::Apps)) };
+    let issuer = &visit.core().issuer;
+    let given = account::consents(visit.core(), &session, visit.now).await?;
+    let given: Vec<Value> = given
+        .iter()
+        .map(|(known, Given { client, consent, at })| {
+            let elsewhere = consent.audiences.iter().filter(|it| *it != issuer);
+            json!({
+                "id": client,
+                "name": known.client.display_name(),
+                "scopes": known_first(consent.scope.iter()),
+                "audiences": elsewhere.map(Audience::as_str).collect::<Vec<_>>(),
+                "since": moment(*at),
+            })
+        })
+        .collect();
+    let content = json!({ "apps": given });
+    page(visit, request, &session, "account_apps.html", content, StatusCode::OK).await
+}
+
+/// `POST /account/apps`
+pub(crate) async fn take_apps(visit: &Visit, _: &HttpRequest, form: Form) -> Result<HttpResponse, Stop> {
+    let Some(session) = visit.session().await? else { return Ok(to_sign_in(visit, OwnPlace::Apps)) };
+    if !visit.is_own(&form, Some(&session)) {
+        return Err(PageError::Forged.into());
+    }
+    let client = form.get("withdraw").and_then(|id| id.parse().ok());
+    let client = client.ok_or(PageError::Malformed("The form names no app."))?;
+    account::withdraw(visit.core(), &session, &client, visit.now).await?;
+    Ok(done(visit, OwnPlace::Apps, "withdrawn"))
+}
+
+/// `GET /account/password`
+pub(crate) async fn show_password(visit: &Visit, request: &HttpRequest) -> Result<HttpResponse, Stop> {
+    let Some(session) = visit.session().await? else { return Ok(to_sign_in(visit, OwnPlace::Password)) };
+    password_page(visit, request, &session, None).await
+}
+
+/// `POST /account/password`: the present password is asked for however recent the sign-in is.
+pub(crate) async fn take_password(
+    visit: &Visit,
+    request: &HttpRequest,
+    form: Form,
+) -> Result<HttpResponse, Stop> {
+    let Some(session) = visit.session().await? else { return Ok(to_sign_in(visit, OwnPlace::Password)) };
+    if !visit.is_own(&form, Some(&session)) {
+        return Err(PageError::Forged.into());
+    }
+    let typed = |name| Password::new(form.get(name).unwrap_or_default().to_owned());
+    let Ok(new) = typed("new_password") else {
+        return password_page(visit, request, &session, Some("password_unfit")).await;
+    };
+    if form.get("new_password") != form.get("repeated") {
+        return password_page(visit, request, &session, Some("password_repeated")).await;
+    }
+    let change = ChangePassword {
+        current: typed("password").ok(),
+        new,
+        others: if form.get("end_others").is_some() { Others::End } else { Others::Keep },
+    };
+    match change_password(visit.core(), &session, change, visit.now).await {
+        Ok(secret) => {
+            let mut response = done(visit, OwnPlace::Account, "password");
+            visit.remember(&mut response, &secret);
+            Ok(response)
+        }
+        Err(Failure::Refused(_)) => password_page(visit, request, &session, Some("password_wrong")).await,
+        Err(failure) => Err(failure.into()),
+    }
+}
+
+async fn password_page(
+    visit: &Visit,
+    request: &HttpRequest,
+    session: &SignInSession,
+    problem: Option<&'static str>,
+) -> Result<HttpResponse, Stop> {
+    let status = if problem.is_some() { StatusCode::FORBIDDEN } else { StatusCode::OK };
+    let content = json!({ "problem": problem });
+    page(visit, request, session, "account_password.html", content, status).await
+}
+
+async fn page(
+    visit: &Visit,
+    request: &HttpRequest,
+    session: &SignInSession,
+    template: &'static str,
+    mut content: Value,
+    status: StatusCode,
+) -> Result<HttpResponse, Stop> {
+    let asked = Form::of_query(request.query_string())?;
+    let user = users::find(&visit.core().db, session.user).await?;
+    if let Some(content) = content.as_object_mut() {
+        let done = asked.get("done").filter(|word| DONE.contains(word));
+        content.insert("account".to_owned(), json!(user.map(|user| user.username.to_string())));
+        content.insert("csrf".to_owned(), json!(visit.csrf(Some(session)).expose()));
+        content.insert("done".to_owned(), json!(done));
+    }
+    let language = visit.language(asked.get("ui_locales"));
+    Ok(visit.page(Page { template, content, status, language, leads_to: None }))
+}
+
+async fn describe(visit: &Visit, login: &sessions::Session, here: bool) -> Result<Value, Stop> {
+    let family = &login.family;
+    let known = visit.core().clients.find(&visit.core().db, &family.client_id, visit.now).await?;
+    let device = user_agent::describe(family.device.user_agent.as_deref().unwrap_or_default());
+    Ok(json!({
+        "id": family.id,
+        "app": known.client.display_name(),
+        "device": family.device.name,
+        "program": device.program,
+        "system": device.system,
+        "address": family.device.address,
+        "last_used": moment(family.rotated_at),
+        "since": moment(family.created_at),
+        "here": here,
+    }))
+}
+
+/// What everybody understands comes first.
+pub(super) fn known_first<'a>(scopes: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    let mut scopes: Vec<&str> = scopes.collect();
+    scopes.sort_by_key(|scope| SCOPES.iter().position(|known| known == scope).unwrap_or(SCOPES.len()));
+    scopes
+}
+
+fn moment(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
+fn to_sign_in(visit: &Visit, place: OwnPlace) -> HttpResponse {
+    see_other(&place.sign_in(visit))
+}
+
+/// RFC 9110 §15.4.4: loading the page again does nothing again.
+fn done(visit: &Visit, place: OwnPlace, what: &str) -> HttpResponse {
+    see_other(&visit.at(place.path(), &format!("done={what}")))
+}

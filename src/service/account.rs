@@ -1,0 +1,130 @@
+//! What a signed-in browser's user does with the own account: end logins, withdraw consents.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use crate::domain::ids::{ClientId, FamilyId, SignInSessionId};
+use crate::domain::refusal::EndReason;
+use crate::domain::sign_in::SignInSession;
+use crate::service::clients::KnownClient;
+use crate::service::{Core, Failure, audit};
+use crate::store::consents::{self, Given};
+use crate::store::families::{self, Spared};
+use crate::store::{sign_in_sessions, transaction, users};
+
+/// Ends one of the user's families. One that came from another browser's sign-in takes that along: whoever holds that
+/// browser could otherwise go back in without a password. What is not the user's, or has ended, stays as it is.
+///
+/// # Errors
+/// [`Failure::Store`].
+pub async fn end(
+    core: &Core,
+    session: &SignInSession,
+    id: FamilyId,
+    now: DateTime<Utc>,
+) -> Result<(), Failure> {
+    let family = families::find(&core.db, id).await?.filter(|family| family.user_id == session.user);
+    let Some(family) = family else { return Ok(()) };
+    let elsewhere = family.sign_in_session.map(SignInSessionId).filter(|other| *other != session.id);
+    let ended = transaction::retrying(|| async {
+        let mut tx = core.db.begin().await?;
+        users::touch(&mut tx, session.user, now).await?;
+        let ended = families::end_within(&mut tx, id, EndReason::Owner, now).await?;
+        if let Some(other) = elsewhere {
+            sign_in_sessions::end(&mut tx, session.user, other).await?;
+        }
+        tx.commit().await?;
+        Ok(ended)
+    })
+    .await?;
+    if ended {
+        audit::family_ended(id, EndReason::Owner);
+    }
+    Ok(())
+}
+
+/// Which of a user's logins go on when the others end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// This browser's sign-in, and what came from it.
+    ThisBrowser,
+    /// None.
+    Nothing,
+}
+
+/// Ends the user's families and sign-ins, all but those that are kept.
+///
+/// # Errors
+/// [`Failure::Store`].
+pub async fn end_all(
+    core: &Core,
+    session: &SignInSession,
+    kept: Kept,
+    now: DateTime<Utc>,
+) -> Result<(), Failure> {
+    let (kept, spared) = match kept {
+        Kept::ThisBrowser => (Some(session.id), Spared::SignIn(session.id)),
+        Kept::Nothing => (None, Spared::Nothing),
+    };
+    let ended = transaction::retrying(|| async {
+        let mut tx = core.db.begin().await?;
+        users::touch(&mut tx, session.user, now).await?;
+        sign_in_sessions::end_of_user(&mut tx, session.user, kept).await?;
+        let ended = families::end_of_user(&mut tx, session.user, spared, EndReason::Owner, now).await?;
+        tx.commit().await?;
+        Ok(ended)
+    })
+    .await?;
+    audit::account_changed(session.user, "logins ended");
+    audit::families_ended(&ended, EndReason::Owner);
+    Ok(())
+}
+
+/// What the user agreed to, with whom. Clients that are there no more have nothing any more.
+///
+/// # Errors
+/// [`Failure::Store`].
+pub async fn consents(
+    core: &Core,
+    session: &SignInSession,
+    now: DateTime<Utc>,
+) -> Result<Vec<(Arc<KnownClient>, Given)>, Failure> {
+    let mut all = Vec::new();
+    for given in consents::of_user(&core.db, session.user).await? {
+        match core.clients.find(&core.db, &given.client, now).await {
+            Ok(known) => all.push((known, given)),
+            Err(Failure::InvalidClient) => {}
+            Err(failure) => return Err(failure),
+        }
+    }
+    Ok(all)
+}
+
+/// Takes a consent back, and with it every family that the client has of the user.
+///
+/// # Errors
+/// [`Failure::Store`].
+pub async fn withdraw(
+    core: &Core,
+    session: &SignInSession,
+    client: &ClientId,
+    now: DateTime<Utc>,
+) -> Result<(), Failure> {
+    let ended = transaction::retrying(|| async {
+        let mut tx = core.db.begin().await?;
+        users::touch(&mut tx, session.user, now).await?;
+        if !consents::delete(&mut tx, session.user, client).await? {
+            return Ok(None);
+        }
+        let reason = EndReason::ConsentWithdrawn;
+        let ended = families::end_of_user_at(&mut tx, session.user, client, reason, now).await?;
+        tx.commit().await?;
+        Ok(Some(ended))
+    })
+    .await?;
+    let Some(ended) = ended else { return Ok(()) };
+    audit::consent_withdrawn(session.user, client);
+    audit::families_ended(&ended, EndReason::ConsentWithdrawn);
+    Ok(())
+}

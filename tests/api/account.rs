@@ -1,0 +1,251 @@
+//! The account pages: what a user sees of the own logins and consents, and does to them.
+
+use crate::browser::*;
+use crate::harness::*;
+
+const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
+const PHONE: &str = "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0 Mobile Safari/537.36";
+
+impl Browser<'_> {
+    /// Ana signs in to see her account.
+    async fn ana_opens(&self, place: &str) -> Seen {
+        let page = self.follow(self.get(place).await).await;
+        self.sign_in(&page, "ana").await
+    }
+
+    /// Presses a button of the page.
+    async fn press(&self, page: &Seen, name: &str, value: &str) -> Seen {
+        let csrf = page.hidden("csrf");
+        self.follow(self.post(&page.action(), &[("csrf", &csrf), (name, value)]).await).await
+    }
+
+    async fn changes_password(&self, page: &Seen, changes: &[(&str, &str)]) -> Seen {
+        let csrf = page.hidden("csrf");
+        let usual = [
+            ("csrf", csrf.as_str()),
+            ("password", PASSWORD),
+            ("new_password", NEW),
+            ("repeated", NEW),
+            ("end_others", "yes"),
+        ];
+        let kept = usual.into_iter().filter(|(name, _)| changes.iter().all(|(changed, _)| changed != name));
+        let all: Vec<_> =
+            kept.chain(changes.iter().copied().filter(|(_, value)| !value.is_empty())).collect();
+        self.follow(self.post("/account/password", &all).await).await
+    }
+}
+
+const NEW: &str = "four other words entirely";
+
+fn family(tokens: &Tokens) -> String {
+    tokens.claims()["sid"].as_str().unwrap().to_owned()
+}
+
+both_stores! {
+    async fn the_account_is_for_who_signed_in(app) {
+        app.with_apps().await;
+        let browser = Browser::new(&app);
+        for place in ["/account", "/account/apps", "/account/password"] {
+            assert_eq!(browser.get(place).await.location(), format!("/sign-in?to={place}"));
+            assert_eq!(browser.post(place, &[("end", "all")]).await.location(), format!("/sign-in?to={place}"));
+        }
+        let page = browser.ana_opens("/account/apps").await;
+        assert!(page.status == 200 && page.body.contains("Apps that you let in"), "{page:?}");
+        assert!(page.body.contains("href=\"&#x2f;account&#x2f;apps\" aria-current=\"page\""), "{page:?}");
+        // Signed in, nobody is asked again.
+        assert_eq!(browser.get("/sign-in?to=/account").await.location(), "/account");
+    }
+
+    async fn a_sign_in_for_the_account_leads_nowhere_else(app) {
+        app.with_apps().await;
+        let browser = Browser::new(&app);
+        for to in ["https://evil.example/", "//evil.example", "/account/../x", "/account?x=1", "/Account", "/oauth/logout", "%2Faccount%2F"] {
+            let seen = browser.get(&format!("/sign-in?to={to}")).await;
+            assert_eq!((seen.status.as_u16(), seen.header("location")), (400, ""), "{to}");
+        }
+    }
+
+    async fn a_user_sees_the_own_devices_and_apps(app) {
+        app.with_apps().await;
+        app.add_user("ben").await;
+        let laptop = Browser::new(&app).with_header("user-agent", FIREFOX);
+        let phone = Browser::new(&app).with_header("user-agent", PHONE);
+        let page = phone.authorize(&[("client_id", "other")]).await;
+        let consent = phone.sign_in(&page, "ana").await;
+        let code = phone.decide(&consent, "allow").await.code();
+        app.exchange(&code, &[("client_id", "other")]).await.tokens();
+        app.clock.advance(DAY);
+        app.exchange(&laptop.ana_signs_in(&[]).await, &[]).await.tokens();
+        app.log_in("ben").await;
+        let page = laptop.get("/account").await;
+        for text in ["Other &amp; Sons", "Chrome on Android", "app <span class=\"badge\">this browser", "Firefox on Linux", "127.0.0.1"] {
+            assert!(page.body.contains(text), "{text}: {page:?}");
+        }
+        assert_eq!(page.body.matches("<li>").count(), 2, "Ben's is not hers: {page:?}");
+        assert_eq!(page.body.matches("this browser<").count(), 1);
+        let seen = app.clock.now().format("%-d %B %Y, %H:%M UTC").to_string();
+        assert!(page.body.contains(&seen), "{seen}: {page:?}");
+        let german = Browser::new(&app).with_header("accept-language", "de").ana_opens("/account").await;
+        let seen = app.clock.now().format("%d.%m.%Y, %H:%M UTC").to_string();
+        assert!(german.body.contains(&seen) && german.body.contains("Chrome auf Android"), "{german:?}");
+    }
+
+    async fn a_lost_phones_login_is_ended_and_its_way_back_in_too(app) {
+        app.with_apps().await;
+        let (laptop, phone) = (Browser::new(&app), Browser::new(&app));
+        let lost = app.exchange(&phone.ana_signs_in(&[]).await, &[]).await.tokens();
+        let unused = phone.authorize(&[]).await.code();
+        let kept = app.exchange(&laptop.ana_signs_in(&[]).await, &[]).await.tokens();
+        let page = laptop.get("/account").await;
+        let done = laptop.press(&page, "end", &family(&lost)).await;
+        assert!(done.body.contains("That login has been ended."), "{done:?}");
+        assert_eq!(app.refresh_with("app", &lost.refresh).await.refusal(), ENDED);
+        assert_eq!(phone.authorize(&[("prompt", "none")]).await.error(), "login_required");
+        assert_eq!(app.exchange(&unused, &[]).await.code(), "400 invalid_grant");
+        let kept = app.refresh_with("app", &kept.refresh).await.tokens();
+        // This browser's own login ends alone.
+        laptop.press(&done, "end", &family(&kept)).await;
+        assert_eq!(app.refresh_with("app", &kept.refresh).await.refusal(), ENDED);
+        laptop.authorize(&[("prompt", "none")]).await.code();
+    }
+
+    async fn all_others_end_or_all(app) {
+        app.with_apps().await;
+        let (laptop, phone) = (Browser::new(&app), Browser::new(&app));
+        let first = app.log_in("ana").await;
+        let there = app.exchange(&phone.ana_signs_in(&[]).await, &[]).await.tokens();
+        let here = app.exchange(&laptop.ana_signs_in(&[]).await, &[]).await.tokens();
+        let page = laptop.get("/account").await;
+        let page = laptop.press(&page, "end", "others").await;
+        assert!(page.body.contains("All other logins have been ended."), "{page:?}");
+        assert_eq!(app.refresh(&first.refresh).await.refusal(), ENDED);
+        assert_eq!(app.refresh_with("app", &there.refresh).await.refusal(), ENDED);
+        assert_eq!(phone.authorize(&[("prompt", "none")]).await.error(), "login_required");
+        let here = app.refresh_with("app", &here.refresh).await.tokens();
+        let gone = laptop.press(&page, "end", "all").await;
+        assert!(gone.body.contains("You are signed out"), "{gone:?}");
+        assert_eq!(app.refresh_with("app", &here.refresh).await.refusal(), ENDED);
+        assert_eq!(laptop.authorize(&[("prompt", "none")]).await.error(), "login_required");
+        assert_eq!(app.number("SELECT COUNT(*) FROM sign_in_sessions").await, 0);
+    }
+
+    async fn nobody_touches_what_is_anothers(app) {
+        app.with_apps().await;
+        app.add_user("ben").await;
+        let bens = app.log_in("ben").await;
+        let ana = Browser::new(&app);
+        let page = ana.ana_opens("/account").await;
+        ana.press(&page, "end", &family(&bens)).await;
+        let bens = app.rotate(&bens).await;
+        for end in ["", "everything", "00000000-0000-0000-0000-000000000000"] {
+            ana.press(&page, "end", end).await;
+        }
+        // Only this browser's own form counts.
+        for csrf in ["", "x", &Browser::new(&app).ana_opens("/account").await.hidden("csrf")] {
+            for (place, name, value) in [("/account", "end", "all"), ("/account/apps", "withdraw", "other")] {
+                assert_eq!(ana.post(place, &[("csrf", csrf), (name, value)]).await.status, 403, "{place} {csrf}");
+            }
+            assert_eq!(ana.changes_password(&page, &[("csrf", csrf)]).await.status, 403);
+        }
+        ana.authorize(&[("prompt", "none")]).await.code();
+        app.rotate(&bens).await;
+    }
+
+    async fn a_long_list_is_cut_short(app) {
+        app.with_apps().await;
+        for _ in 0..30 {
+            app.log_in("ana").await;
+        }
+        let page = Browser::new(&app).ana_opens("/account").await;
+        assert_eq!(page.body.matches("<li>").count(), 25);
+        assert!(page.body.contains("And 5 more") && page.body.len() < 30 * 1024, "{}", page.body.len());
+    }
+
+    async fn a_new_password_takes_the_old_one_and_ends_other_logins(app) {
+        app.with_apps().await;
+        let (browser, other) = (Browser::new(&app), Browser::new(&app));
+        let there = app.exchange(&other.ana_signs_in(&[]).await, &[]).await.tokens();
+        let page = browser.ana_opens("/account/password").await;
+        let here = app.exchange(&browser.authorize(&[]).await.code(), &[]).await.tokens();
+        let before = browser.cookie("heirloom-session");
+        for (changes, text) in [
+            (&[("password", "wrong password")][..], "That is not your present password."),
+            (&[("password", "")], "That is not your present password."),
+            (&[("new_password", "short"), ("repeated", "short")], "too short or too long"),
+            (&[("repeated", "four other words entirely.")], "The two new passwords differ."),
+        ] {
+            let refused = browser.changes_password(&page, changes).await;
+            assert!(refused.status == 403 && refused.body.contains(text), "{changes:?}: {refused:?}");
+            assert!(!refused.body.contains(NEW) && refused.body.contains("role=\"alert\""));
+        }
+        app.log_in("ana").await;
+        let done = browser.changes_password(&page, &[]).await;
+        assert!(done.body.contains("Your password has been changed."), "{done:?}");
+        assert_ne!(browser.cookie("heirloom-session"), before, "a session that leaked before is worth nothing");
+        assert_eq!(app.refresh_with("app", &there.refresh).await.refusal(), ENDED);
+        assert_eq!(other.authorize(&[("prompt", "none")]).await.error(), "login_required");
+        assert_eq!(app.refresh_with("app", &here.refresh).await.status, 200);
+        browser.authorize(&[("prompt", "none")]).await.code();
+        let old = serde_json::json!({ "username": "ana", "password": PASSWORD });
+        assert_eq!(app.post("/login", &old).await.status, 401);
+        let new = serde_json::json!({ "username": "ana", "password": NEW });
+        let new = app.post("/login", &new).await.tokens();
+        // Other logins go on where their owner wants that.
+        let page = browser.get("/account/password").await;
+        browser.changes_password(&page, &[("password", NEW), ("end_others", "")]).await;
+        app.rotate(&new).await;
+    }
+
+    async fn a_consent_is_withdrawn_and_what_came_of_it_ends(app) {
+        app.with_apps().await;
+        let browser = Browser::new(&app);
+        let asked = [("client_id", "other"), ("resource", "https://api.example"), ("scope", "openid email")];
+        let page = browser.authorize(&asked).await;
+        let consent = browser.sign_in(&page, "ana").await;
+        let code = browser.decide(&consent, "allow").await.code();
+        let theirs = app.exchange(&code, &[("client_id", "other")]).await.tokens();
+        let unused = browser.authorize(&asked).await.code();
+        let ours = app.exchange(&browser.authorize(&[]).await.code(), &[]).await.tokens();
+        let page = browser.get("/account/apps").await;
+        for text in ["Other &amp; Sons", "See your e-mail address", "Act for you at https:&#x2f;&#x2f;api.example"] {
+            assert!(page.body.contains(text), "{text}: {page:?}");
+        }
+        let done = browser.press(&page, "withdraw", "other").await;
+        assert!(done.body.contains("Your consent has been withdrawn") && !done.body.contains("Sons"), "{done:?}");
+        let form = [("grant_type", "refresh_token"), ("client_id", "other"), ("refresh_token", &theirs.refresh)];
+        assert_eq!(app.form("/oauth/token", &form).await.code(), "400 invalid_grant");
+        assert_eq!(app.exchange(&unused, &[("client_id", "other")]).await.code(), "400 invalid_grant");
+        assert!(browser.authorize(&asked).await.body.contains("decision"), "it has to ask again");
+        // Without a consent to withdraw nothing ends.
+        browser.press(&page, "withdraw", "app").await;
+        assert_eq!(app.refresh_with("app", &ours.refresh).await.status, 200);
+    }
+
+    async fn a_removed_client_leaves_no_consent(app) {
+        app.with_apps().await;
+        let browser = Browser::new(&app);
+        let page = browser.authorize(&[("client_id", "other")]).await;
+        let consent = browser.sign_in(&page, "ana").await;
+        browser.decide(&consent, "allow").await.code();
+        let now = app.clock.now();
+        heirloom::service::client_admin::remove(&app.core.db, &"other".parse().unwrap(), 10, now).await.unwrap();
+        app.clock.advance(MINUTE);
+        let page = browser.get("/account/apps").await;
+        assert!(page.body.contains("You have not let any app in"), "{page:?}");
+        heirloom::service::janitor::tidy(&app.core, 10, app.clock.now()).await.unwrap();
+        assert_eq!(app.number("SELECT COUNT(*) FROM consents").await, 0);
+    }
+
+    async fn unused_codes_end_with_their_sign_in(app) {
+        app.with_apps().await;
+        let browser = Browser::new(&app);
+        let unused = browser.ana_signs_in(&[]).await;
+        let page = browser.get("/oauth/logout").await;
+        browser.press(&page, "x", "y").await;
+        assert_eq!(app.exchange(&unused, &[]).await.code(), "400 invalid_grant");
+        // Signing in again as the same user ends nothing.
+        let unused = browser.ana_signs_in(&[]).await;
+        browser.ana_signs_in(&[("prompt", "login")]).await;
+        app.exchange(&unused, &[]).await.tokens();
+    }
+}
