@@ -1,0 +1,101 @@
+"""Authlib: a web app on Flask signs a user in; a session refreshes, introspects, revokes; the user signs out."""
+
+import time
+
+from authlib.integrations.base_client import OAuthError
+from authlib.integrations.flask_client import OAuth
+from authlib.integrations.requests_client import OAuth2Session
+from authlib.oauth2.rfc8414 import AuthorizationServerMetadata
+from authlib.oidc.discovery import OpenIDProviderMetadata
+from flask import Flask, jsonify
+
+from program import AFTERWARDS, CLIENT_ID, CLIENT_SECRET, ISSUER, IS_PUBLIC, METHOD, REDIRECT_URI
+from program import done, path_of, visit
+
+app = Flask(__name__)
+app.config.update(SECRET_KEY="of the test", TESTING=True)
+heirloom = OAuth(app).register(
+    "heirloom",
+    client_id=CLIENT_ID,
+    client_secret=CLIENT_SECRET,
+    server_metadata_url=f"{ISSUER}/.well-known/openid-configuration",
+    client_kwargs={
+        "scope": "openid profile email",
+        "code_challenge_method": "S256",
+        "token_endpoint_auth_method": METHOD,
+    },
+)
+
+
+@app.get("/sign-in")
+def sign_in():
+    return heirloom.authorize_redirect(REDIRECT_URI)
+
+
+@app.get("/callback")
+def callback():
+    # Checks state, nonce, issuer, audience, times and the ID token's signature.
+    token = heirloom.authorize_access_token()
+    return jsonify(token=token, seen=heirloom.userinfo(token=token))
+
+
+@app.get("/sign-out/<token>")
+def sign_out(token):
+    return jsonify(heirloom.create_logout_url(AFTERWARDS, id_token_hint=token))
+
+
+def refused(error, call, *arguments, **named):
+    try:
+        call(*arguments, **named)
+    except OAuthError as refusal:
+        assert refusal.error == error, refusal.error
+    else:
+        raise AssertionError(f"{error} was expected")
+
+
+browser = app.test_client()
+answer = browser.get(path_of(visit(browser.get("/sign-in").location))).get_json()
+token, user = answer["token"], answer["token"]["userinfo"]
+assert user["iss"] == ISSUER and user["aud"] == CLIENT_ID and user["auth_time"] <= time.time(), user
+assert answer["seen"] == {
+    "sub": user["sub"],
+    "preferred_username": "ana",
+    "email": "ana@example.com",
+    "email_verified": False,
+}
+
+# Somebody else's answer is not taken: the callback of one browser in another one.
+here, there = app.test_client(), app.test_client()
+arrived = path_of(visit(here.get("/sign-in").location))
+refused("mismatching_state", there.get, arrived)
+assert here.get(arrived).status_code == 200
+
+metadata = heirloom.load_server_metadata()
+for kind in (AuthorizationServerMetadata, OpenIDProviderMetadata):
+    document = kind({name: value for name, value in metadata.items() if name != "jwks"})
+    # It holds against plain http, and nothing else: the test's server has no certificate.
+    for name, value in document.items():
+        if isinstance(value, str):
+            document[name] = value.replace("http://", "https://")
+    document.validate()
+
+session = OAuth2Session(
+    CLIENT_ID, CLIENT_SECRET, token_endpoint_auth_method=METHOD, revocation_endpoint_auth_method=METHOD
+)
+refreshed = session.refresh_token(metadata["token_endpoint"], refresh_token=token["refresh_token"])
+assert refreshed["refresh_token"] != token["refresh_token"]
+if not IS_PUBLIC:
+    seen = session.introspect_token(metadata["introspection_endpoint"], refreshed["access_token"]).json()
+    assert seen["active"] and seen["sub"] == user["sub"], seen
+    own = OAuth2Session(CLIENT_ID, CLIENT_SECRET, token_endpoint_auth_method=METHOD, scope="orders:read")
+    assert own.fetch_token(metadata["token_endpoint"], grant_type="client_credentials")["scope"] == "orders:read"
+    liar = OAuth2Session(CLIENT_ID, "wrong", token_endpoint_auth_method=METHOD)
+    refused("invalid_client", liar.fetch_token, metadata["token_endpoint"], grant_type="client_credentials")
+answered = session.revoke_token(metadata["revocation_endpoint"], refreshed["refresh_token"])
+assert answered.status_code == 200, answered.text
+refused("invalid_grant", session.refresh_token, metadata["token_endpoint"], refresh_token=refreshed["refresh_token"])
+
+leaving = browser.get(f"/sign-out/{token['id_token']}").get_json()
+assert visit(leaving["url"]) == f"{AFTERWARDS}?state={leaving['state']}"
+refused("login_required", browser.get, path_of(visit(browser.get("/sign-in").location + "&prompt=none")))
+done()

@@ -1,0 +1,129 @@
+//! A browser without a screen, and a user who knows what to type: it keeps cookies, follows redirects, fills in forms.
+
+use std::collections::BTreeMap;
+
+use reqwest::header::{COOKIE, LOCATION, SET_COOKIE};
+use reqwest::redirect::Policy;
+use reqwest::{RequestBuilder, StatusCode};
+use url::Url;
+
+use crate::process::PASSWORD;
+
+pub struct Browser {
+    http: reqwest::Client,
+    /// Where it has eyes; whatever lies elsewhere is the client's to look at.
+    here: Vec<String>,
+    /// By host, for browsers do not tell ports apart.
+    cookies: BTreeMap<String, BTreeMap<String, String>>,
+    /// What its user presses where there is a choice.
+    decision: &'static str,
+}
+
+impl Browser {
+    pub fn new(here: &str) -> Self {
+        let http = reqwest::Client::builder().redirect(Policy::none()).build().unwrap();
+        Self { http, here: vec![here.to_owned()], cookies: BTreeMap::new(), decision: "allow" }
+    }
+
+    pub fn deciding(mut self, decision: &'static str) -> Self {
+        self.decision = decision;
+        self
+    }
+
+    /// Goes to a place, and on, by redirects and forms, until it is sent elsewhere or nothing is left to fill in. Gives
+    /// where that is.
+    pub async fn visit(&mut self, place: &str) -> Url {
+        let mut url: Url = place.parse().unwrap();
+        let mut request = self.http.get(url.clone());
+        for _ in 0..20 {
+            let (status, to, body) = self.send(&url, request).await;
+            if let Some(to) = to {
+                url = url.join(&to).unwrap();
+                if !self.sees(&url) {
+                    return url;
+                }
+                request = self.http.get(url.clone());
+                continue;
+            }
+            let Some(form) = Form::of(&body) else { return url };
+            assert_eq!(status, StatusCode::OK, "{url}: {body}");
+            let fields = form.filled_in(self.decision);
+            url = url.join(&form.action).unwrap();
+            if !self.sees(&url) {
+                // As a client's own page would get it (Form Post Response Mode).
+                url.query_pairs_mut().extend_pairs(fields);
+                return url;
+            }
+            let sent = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+            request = self.http.post(url.clone()).body(sent);
+            request = request.header("content-type", "application/x-www-form-urlencoded");
+        }
+        panic!("it goes in circles: {url}");
+    }
+
+    fn sees(&self, url: &Url) -> bool {
+        self.here.contains(&url.origin().ascii_serialization())
+    }
+
+    async fn send(&mut self, url: &Url, request: RequestBuilder) -> (StatusCode, Option<String>, String) {
+        let jar = self.cookies.entry(url.host_str().unwrap().to_owned()).or_default();
+        let cookies: Vec<String> = jar.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let answer = request.header(COOKIE, cookies.join("; ")).send().await.unwrap();
+        for cookie in answer.headers().get_all(SET_COOKIE) {
+            let (name, rest) = cookie.to_str().unwrap().split_once('=').unwrap();
+            let value = rest.split(';').next().unwrap();
+            if value.is_empty() {
+                jar.remove(name);
+            } else {
+                jar.insert(name.to_owned(), value.to_owned());
+            }
+        }
+        let to = answer.headers().get(LOCATION).map(|to| to.to_str().unwrap().to_owned());
+        (answer.status(), to, answer.text().await.unwrap())
+    }
+}
+
+/// The last form of a page.
+struct Form {
+    action: String,
+    fields: Vec<(String, String)>,
+    buttons: Vec<(String, String)>,
+}
+
+impl Form {
+    fn of(page: &str) -> Option<Self> {
+        let (_, form) = page.rsplit_once("<form ")?;
+        let (form, _) = form.split_once("</form>")?;
+        let named = |tag: &'static str| {
+            form.split(&format!("<{tag} "))
+                .skip(1)
+                .filter_map(|it| Some((attribute(it, "name")?, attribute(it, "value").unwrap_or_default())))
+                .collect()
+        };
+        Some(Self { action: attribute(form, "action")?, fields: named("input"), buttons: named("button") })
+    }
+
+    fn filled_in(&self, decision: &str) -> Vec<(String, String)> {
+        let typed = |(name, value): &(String, String)| {
+            let value = match name.as_str() {
+                "username" => "ana",
+                "password" => PASSWORD,
+                _ => value,
+            };
+            (name.clone(), value.to_owned())
+        };
+        let pressed = self.buttons.iter().find(|(_, value)| value == decision).or(self.buttons.first());
+        self.fields.iter().map(typed).chain(pressed.cloned()).collect()
+    }
+}
+
+/// An attribute of the tag that this text begins within.
+fn attribute(text: &str, name: &str) -> Option<String> {
+    let (tag, _) = text.split_once('>')?;
+    let (_, value) =
+        format!(" {tag}").split_once(&format!(" {name}=\"")).map(|(a, b)| (a.to_owned(), b.to_owned()))?;
+    let (value, _) = value.split_once('"')?;
+    let plain =
+        [("&quot;", "\""), ("&#x2f;", "/"), ("&#x27;", "'"), ("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&")];
+    Some(plain.iter().fold(value.to_owned(), |text, (escaped, plain)| text.replace(escaped, plain)))
+}

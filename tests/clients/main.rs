@@ -1,0 +1,20 @@
+//! Client libraries as they are, in Rust, JavaScript and Python, against a running server. `tests/clients/install` gets
+//! what they need.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    unreachable_pub,
+    reason = "tests fail by panicking, and nobody else reads them as a library"
+)]
+
+mod browser;
+mod libraries;
+
+mod program;
+mod rust_client;
+mod world;
+
+#[path = "../processes/process.rs"]
+#[expect(dead_code, clippy::expect_used, reason = "the tests with processes use the rest")]
+mod process;

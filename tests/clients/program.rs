@@ -1,0 +1,105 @@
+//! A client program in another language. It says `visit URL` when it would open a browser, reads where the browser was
+//! sent in the end, and says `done` when everything was as it should be.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::Duration;
+
+use crate::browser::Browser;
+use crate::process::block_on;
+use crate::world::{AFTERWARDS, API, Proof, REDIRECT_URI, Registered, World};
+
+/// Longer than any of them takes, on a busy machine too.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+pub fn node(script: &str) -> Command {
+    let mut command = Command::new("node");
+    command.arg(folder().join(script));
+    command
+}
+
+pub fn python(script: &str) -> Command {
+    let mut command = Command::new(venv().join("bin/python"));
+    command.arg(folder().join(script));
+    command
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients")
+}
+
+fn venv() -> PathBuf {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(target).join("clients-venv")
+}
+
+impl World {
+    /// Runs a program that is this client, while somebody at this browser does what it asks for.
+    pub fn run(&self, mut command: Command, client: &Registered, browser: &mut Browser) {
+        let (method, secret) = match &client.proof {
+            Proof::None => ("none", ""),
+            Proof::Basic(secret) => ("client_secret_basic", secret.as_str()),
+            Proof::Post(secret) => ("client_secret_post", secret.as_str()),
+        };
+        command.envs([
+            ("ISSUER", self.server.url.as_str()),
+            ("CLIENT_ID", &client.id),
+            ("CLIENT_SECRET", secret),
+            ("METHOD", method),
+            ("REDIRECT_URI", REDIRECT_URI),
+            ("AFTERWARDS", AFTERWARDS),
+            ("API", API),
+        ]);
+        converse(command, browser);
+    }
+}
+
+fn converse(mut command: Command, browser: &mut Browser) {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = Ended(command.spawn().unwrap_or_else(|error| {
+        panic!("{command:?}: {error}: run tests/clients/install, as tests/run does");
+    }));
+    let mut input = child.0.stdin.take().unwrap();
+    let said = lines(child.0.stdout.take().unwrap());
+    let complained = lines(child.0.stderr.take().unwrap());
+    let mut heard = Vec::new();
+    loop {
+        let line = said.recv_timeout(PATIENCE).unwrap_or_else(|_| {
+            let complaints: Vec<String> = complained.try_iter().collect();
+            panic!("{command:?} is not done.\n{}\n{}", heard.join("\n"), complaints.join("\n"));
+        });
+        if line == "done" {
+            break;
+        }
+        if let Some(url) = line.strip_prefix("visit ") {
+            let end = block_on(browser.visit(url));
+            writeln!(input, "{end}").unwrap();
+        }
+        heard.push(line);
+    }
+    drop(input);
+    assert!(child.0.wait().unwrap().success());
+}
+
+fn lines(stream: impl std::io::Read + Send + 'static) -> Receiver<String> {
+    let (sender, receiver) = channel();
+    thread::spawn(move || {
+        for line in BufReader::new(stream).lines().map_while(Result::ok) {
+            let _ = sender.send(line);
+        }
+    });
+    receiver
+}
+
+/// Nothing goes on running when a test fails.
+struct Ended(Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
