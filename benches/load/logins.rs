@@ -12,11 +12,22 @@ use crate::processes::{PASSWORD, Server};
 
 const USER_AGENT: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
 
-/// Logs the user in; gives the refresh token.
-pub(crate) async fn log_in(http: &reqwest::Client, server: &Server) -> anyhow::Result<String> {
+/// So many users log in: people do not wait for each other's logins.
+pub(crate) const USERS: usize = 32;
+
+pub(crate) fn username(number: usize) -> String {
+    format!("user{}", number % USERS)
+}
+
+/// Logs a user in; gives the refresh token.
+pub(crate) async fn log_in(
+    http: &reqwest::Client,
+    server: &Server,
+    username: &str,
+) -> anyhow::Result<String> {
     // Without `openid`: an ID token beside the access token would be a second signature, which no yardstick here has.
     let body =
-        json!({ "username": "ana", "password": PASSWORD, "device": "a phone", "scope": "email profile" });
+        json!({ "username": username, "password": PASSWORD, "device": "a phone", "scope": "email profile" });
     let url = format!("http://{}/login", server.address);
     let answer = http.post(url).header("User-Agent", USER_AGENT).json(&body).send().await?;
     let json: Value = answer.error_for_status()?.json().await?;
@@ -28,13 +39,14 @@ pub(crate) async fn storm(server: &Server, clients: usize, lasting: Duration) ->
     let http = reqwest::Client::new();
     let (good, other) = (AtomicU64::new(0), AtomicU64::new(0));
     let began = now();
-    let client = async || {
+    let client = async |number| {
+        let username = username(number);
         while began.elapsed() < lasting {
-            let counted = if log_in(&http, server).await.is_ok() { &good } else { &other };
+            let counted = if log_in(&http, server, &username).await.is_ok() { &good } else { &other };
             counted.fetch_add(1, Ordering::Relaxed);
         }
     };
-    futures_util::future::join_all((0..clients).map(|_| client())).await;
+    futures_util::future::join_all((0..clients).map(client)).await;
     (good.into_inner() as f64 / began.elapsed().as_secs_f64(), other.into_inner())
 }
 

@@ -4,7 +4,7 @@
 //! cargo bench --bench load                        # some nine minutes
 //! cargo bench --bench load -- --quick             # two minutes
 //! cargo bench --bench load -- --json              # for machines
-//! cargo bench --bench load -- --server target/dist/heirloom
+//! cargo bench --bench load -- --server FILE    # another binary
 //! ```
 //!
 //! A million families are seeded, each a chain that presents its own latest token: an answer counts only as the token
@@ -93,7 +93,7 @@ impl Progress {
 
     pub(crate) fn phase(&self, what: &str) {
         if self.0.is_hidden() {
-            eprintln!("{what}");
+            eprintln!("{:>4} s  {what}", self.0.elapsed().as_secs());
         }
         self.0.set_message(what.to_owned());
         self.0.inc(1);

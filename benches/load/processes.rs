@@ -140,7 +140,10 @@ pub(crate) struct Place {
 
 impl Place {
     pub(crate) fn new(folder: &Path, database_url: &str, program: &str) -> Self {
-        Self { folder: folder.to_owned(), program: program.to_owned(), settings: Vec::new() }
+        // Started from another folder than this one.
+        let program = std::path::absolute(program)
+            .map_or_else(|_| program.to_owned(), |path| path.to_string_lossy().into_owned());
+        Self { folder: folder.to_owned(), program, settings: Vec::new() }
             .with("HEIRLOOM_LISTEN", "127.0.0.1:0")
             .with("HEIRLOOM_DATABASE_URL", database_url)
             .with("HEIRLOOM_MASTER_KEY", MASTER_KEY)

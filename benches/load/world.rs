@@ -7,7 +7,7 @@ use heirloom_verifier::Verifier;
 
 use crate::chains::Chains;
 use crate::drive::{Driven, Load, Pace, Reuse, drive};
-use crate::logins::log_in;
+use crate::logins::{USERS, log_in, username};
 use crate::processes::{Folder, MASTER_KEY, PASSWORD, Place, Postgres, Server};
 use crate::store::{Counters, Store};
 
@@ -32,7 +32,7 @@ pub(crate) struct Measured {
 }
 
 impl World {
-    /// Migrates, logs one user in, and clones that login so many times.
+    /// Migrates, adds users, logs one in, and clones that login so many times.
     pub(crate) async fn seed(
         folder: &Folder,
         database: &str,
@@ -41,8 +41,11 @@ impl World {
     ) -> anyhow::Result<Self> {
         let place = Place::new(folder.path(), database, program);
         let server = place.serve()?;
-        place.run(&["user", "add", "ana", "--password-stdin", "--role", "editor"], PASSWORD)?;
-        let token = log_in(&reqwest::Client::new(), &server).await?;
+        for number in 0..USERS {
+            let user = ["user", "add", &username(number), "--password-stdin", "--role", "editor"];
+            place.run(&user, PASSWORD)?;
+        }
+        let token = log_in(&reqwest::Client::new(), &server, &username(0)).await?;
         drop(server);
         let store = Store::open(database).await?;
         store.seed(families).await?;

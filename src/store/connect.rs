@@ -144,9 +144,10 @@ impl Db {
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn acquire(&self) -> Result<Connection, StoreError> {
+        // Boxed for the reason given at `begin`.
         Ok(match self {
-            Self::Postgres(pool) => Connection::Postgres(pool.acquire().await?),
-            Self::Sqlite(pool) => Connection::Sqlite(pool.acquire().await?),
+            Self::Postgres(pool) => Connection::Postgres(Box::pin(pool.acquire()).await?),
+            Self::Sqlite(pool) => Connection::Sqlite(Box::pin(pool.acquire()).await?),
         })
     }
 

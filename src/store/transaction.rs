@@ -25,11 +25,12 @@ impl Db {
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn begin(&self) -> Result<Tx, StoreError> {
+        // The driver's futures have 14 KB: unboxed, every caller's is as large, and is copied as often as it is moved.
         Ok(match self {
-            Self::Postgres(pool) => Tx::Postgres(pool.begin().await?),
+            Self::Postgres(pool) => Tx::Postgres(Box::pin(pool.begin()).await?),
             // SQLite: a transaction that begins as a reader cannot always become a writer; one that takes the
             // write lock at once waits its turn instead.
-            Self::Sqlite(pool) => Tx::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await?),
+            Self::Sqlite(pool) => Tx::Sqlite(Box::pin(pool.begin_with("BEGIN IMMEDIATE")).await?),
         })
     }
 }
