@@ -19,10 +19,24 @@ pub struct Browser {
     decision: &'static str,
 }
 
+/// Where a visit ended.
+#[derive(Debug)]
+pub struct Arrival {
+    pub url: Url,
+    /// What is shown there; nothing when it is not ours to look at.
+    pub body: String,
+}
+
 impl Browser {
     pub fn new(here: &str) -> Self {
         let http = reqwest::Client::builder().redirect(Policy::none()).build().unwrap();
         Self { http, here: vec![here.to_owned()], cookies: BTreeMap::new(), decision: "allow" }
+    }
+
+    /// It looks at this place's pages too.
+    pub fn with_eyes_at(mut self, place: &str) -> Self {
+        self.here.push(place.to_owned());
+        self
     }
 
     pub fn deciding(mut self, decision: &'static str) -> Self {
@@ -30,9 +44,8 @@ impl Browser {
         self
     }
 
-    /// Goes to a place, and on, by redirects and forms, until it is sent elsewhere or nothing is left to fill in. Gives
-    /// where that is.
-    pub async fn visit(&mut self, place: &str) -> Url {
+    /// Goes to a place, and on, by redirects and forms, until it is sent elsewhere or nothing is left to fill in.
+    pub async fn visit(&mut self, place: &str) -> Arrival {
         let mut url: Url = place.parse().unwrap();
         let mut request = self.http.get(url.clone());
         for _ in 0..20 {
@@ -40,19 +53,19 @@ impl Browser {
             if let Some(to) = to {
                 url = url.join(&to).unwrap();
                 if !self.sees(&url) {
-                    return url;
+                    return Arrival { url, body: String::new() };
                 }
                 request = self.http.get(url.clone());
                 continue;
             }
-            let Some(form) = Form::of(&body) else { return url };
+            let Some(form) = Form::of(&body) else { return Arrival { url, body } };
             assert_eq!(status, StatusCode::OK, "{url}: {body}");
             let fields = form.filled_in(self.decision);
             url = url.join(&form.action).unwrap();
             if !self.sees(&url) {
                 // As a client's own page would get it (Form Post Response Mode).
                 url.query_pairs_mut().extend_pairs(fields);
-                return url;
+                return Arrival { url, body: String::new() };
             }
             let sent = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
             request = self.http.post(url.clone()).body(sent);

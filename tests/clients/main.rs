@@ -9,9 +9,12 @@
 )]
 
 mod browser;
+mod example;
 mod libraries;
+mod pages;
 
 mod program;
+mod readme;
 mod rust_client;
 mod world;
 

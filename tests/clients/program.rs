@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::browser::Browser;
-use crate::process::block_on;
+use crate::process::{PASSWORD, block_on};
 use crate::world::{AFTERWARDS, API, Proof, REDIRECT_URI, Registered, World};
 
 /// Longer than any of them takes, on a busy machine too.
@@ -27,13 +27,18 @@ pub fn python(script: &str) -> Command {
     command
 }
 
-fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients")
+pub fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-fn venv() -> PathBuf {
+fn folder() -> PathBuf {
+    repository().join("tests/clients")
+}
+
+/// Where tests/clients/install puts the libraries for Python.
+pub fn venv() -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(target).join("clients-venv")
+    repository().join(target).join("clients-venv")
 }
 
 impl World {
@@ -52,6 +57,7 @@ impl World {
             ("REDIRECT_URI", REDIRECT_URI),
             ("AFTERWARDS", AFTERWARDS),
             ("API", API),
+            ("PASSWORD", PASSWORD),
         ]);
         converse(command, browser);
     }
@@ -76,7 +82,7 @@ fn converse(mut command: Command, browser: &mut Browser) {
         }
         if let Some(url) = line.strip_prefix("visit ") {
             let end = block_on(browser.visit(url));
-            writeln!(input, "{end}").unwrap();
+            writeln!(input, "{}", end.url).unwrap();
         }
         heard.push(line);
     }
@@ -95,7 +101,7 @@ fn lines(stream: impl std::io::Read + Send + 'static) -> Receiver<String> {
 }
 
 /// Nothing goes on running when a test fails.
-struct Ended(Child);
+pub struct Ended(pub Child);
 
 impl Drop for Ended {
     fn drop(&mut self) {

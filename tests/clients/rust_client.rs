@@ -59,7 +59,7 @@ async fn all_of_it(world: &World, registered: &Registered) {
     let leaving = LogoutRequest::from(endpoint)
         .set_id_token_hint(tokens.id_token().unwrap())
         .set_post_logout_redirect_uri(PostLogoutRedirectUrl::new(AFTERWARDS.to_owned()).unwrap());
-    assert_eq!(browser.visit(leaving.http_get_url().as_str()).await.as_str(), AFTERWARDS);
+    assert_eq!(browser.visit(leaving.http_get_url().as_str()).await.url.as_str(), AFTERWARDS);
 }
 
 async fn client(metadata: &ProviderMetadataWithLogout, registered: &Registered, world: &World) -> Client {
@@ -91,7 +91,7 @@ async fn sign_in(client: &Client, browser: &mut Browser) -> SignedIn {
     let asked = client.authorize_url(flow, CsrfToken::new_random, Nonce::new_random);
     let asked = asked.add_scopes(["profile", "email"].map(|it| Scope::new(it.to_owned())));
     let (url, state, nonce) = asked.set_pkce_challenge(challenge).url();
-    let arrived = browser.visit(url.as_str()).await;
+    let arrived = browser.visit(url.as_str()).await.url;
     assert_eq!(parameter(&arrived, "state"), *state.secret());
     let code = AuthorizationCode::new(parameter(&arrived, "code"));
     let tokens = redeem(client, &code, verifier.secret()).await.unwrap();

@@ -57,6 +57,8 @@ impl World {
             "openid profile email roles orders:read",
             "--redirect-uri",
             REDIRECT_URI,
+            "--redirect-uri",
+            "http://127.0.0.1/callback",
             "--post-logout-redirect-uri",
             AFTERWARDS,
             "--audience",
