@@ -21,6 +21,7 @@ use crate::domain::sign_in::SignInLifetimes;
 use crate::http::pages::{Look, Pages, template_names};
 use crate::http::{self, Web};
 use crate::master_keys;
+use crate::outbound::{Limits, Outbound};
 use crate::service::clients::Clients;
 use crate::service::keys::{Keys, Succession};
 use crate::service::{Core, client_admin, janitor};
@@ -78,6 +79,7 @@ impl App {
             },
             passwords: Arc::new(password_pool(&settings)?),
             clients: Arc::new(registered),
+            outbound: Arc::new(outbound(&settings.outbound)?),
             rotations: Arc::new(Rotations::new(db.clone(), travel(&settings.database))),
             db,
         };
@@ -321,6 +323,18 @@ fn look(settings: &Settings) -> anyhow::Result<Look> {
     };
     let on_accent = if pages.accent.is_light() { "#000000" } else { "#ffffff" };
     Ok(Look { name: pages.name.clone(), logo, accent: (pages.accent.to_string(), on_accent), templates })
+}
+
+fn outbound(settings: &settings::Outbound) -> anyhow::Result<Outbound> {
+    let limits = Limits {
+        allowed_networks: settings.allowed_networks.clone(),
+        timeout: settings.timeout,
+        body_limit: settings.body_limit,
+    };
+    let Some(path) = &settings.ca_file else { return Ok(Outbound::new(limits, None)?) };
+    let pem = fs::read(path).with_context(|| format!("outbound.ca_file: cannot read {}", path.display()))?;
+    Outbound::new(limits, Some(&pem))
+        .with_context(|| format!("outbound.ca_file: {} holds no certificates in PEM", path.display()))
 }
 
 fn travel(database: &settings::Database) -> Travel {

@@ -17,6 +17,8 @@
 //!   domain              pure values and the one decision: no database, no HTTP, no clock
 //! ```
 //!
+//! [`outbound`] is the one way out: services fetch and call other people's addresses through it alone.
+//!
 //! [`app`] is the composition root: it turns [`settings`] into a running server. The crate is a library only so that
 //! tests can run a server with a [`clock::Clock`] of their own; resource services depend on `heirloom-verifier`.
 
@@ -27,6 +29,7 @@ pub mod crypto;
 pub mod domain;
 mod http;
 pub mod master_keys;
+pub mod outbound;
 pub mod service;
 pub mod settings;
 pub mod store;

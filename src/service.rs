@@ -33,6 +33,7 @@ use std::sync::Arc;
 use crate::crypto::passwords::Passwords;
 use crate::domain::audience::Audience;
 use crate::domain::sign_in::SignInLifetimes;
+use crate::outbound::Outbound;
 use crate::service::clients::Clients;
 use crate::service::keys::Keys;
 use crate::store::Db;
@@ -57,6 +58,8 @@ pub struct Core {
     pub passwords: Arc<Passwords>,
     /// The clients, remembered for a few seconds.
     pub clients: Arc<Clients>,
+    /// The way to other servers.
+    pub outbound: Arc<Outbound>,
 }
 
 impl Core {

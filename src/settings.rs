@@ -37,7 +37,7 @@ pub use self::{
     layers::{Origin, Origins},
     problem::SettingsError,
     secret::Secret,
-    sections::{Database, Http, Janitor, Keys, Log, LogFormat, Pages, Passwords, SignIn, Tokens},
+    sections::{Database, Http, Janitor, Keys, Log, LogFormat, Outbound, Pages, Passwords, SignIn, Tokens},
 };
 use self::{layers::Layers, problem::Problem, table::SETTINGS};
 
@@ -74,6 +74,8 @@ pub struct Settings {
     pub keys: Keys,
     /// The HTTP server's limits.
     pub http: Http,
+    /// What the server itself fetches and calls.
+    pub outbound: Outbound,
     /// The pool of database connections.
     pub database: Database,
     /// The deletion of expired families.

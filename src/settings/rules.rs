@@ -61,7 +61,7 @@ impl Broken {
 }
 
 fn numbers(settings: &Settings) -> Vec<(&'static str, u64, RangeInclusive<u64>)> {
-    let Settings { passwords, http, database, janitor, .. } = settings;
+    let Settings { passwords, http, outbound, database, janitor, .. } = settings;
     let wide = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
     vec![
         // RFC 9106 §3.1. That the memory is 8 KiB a lane at least is seen to below.
@@ -73,6 +73,7 @@ fn numbers(settings: &Settings) -> Vec<(&'static str, u64, RangeInclusive<u64>)>
         ("http.workers", http.workers.map_or(1, wide), 1..=1024),
         ("http.body_limit", wide(http.body_limit), 1024..=16 * 1024 * 1024),
         ("http.max_connections", wide(http.max_connections), 1..=1_000_000),
+        ("outbound.body_limit", wide(outbound.body_limit), 1024..=1024 * 1024),
         ("database.max_connections", database.max_connections.into(), 1..=10_000),
         ("database.statement_cache", wide(database.statement_cache), 0..=10_000),
         ("janitor.batch", janitor.batch.into(), 1..=100_000),
@@ -85,7 +86,7 @@ fn durations(settings: &Settings) -> Vec<(&'static str, Duration, RangeInclusive
     const DAY: Duration = Duration::from_hours(24);
     // Ten years: far from what a time in the database can hold.
     const LONGEST: Duration = Duration::from_hours(24 * 3650);
-    let Settings { tokens, sign_in, keys, http, database, janitor, .. } = settings;
+    let Settings { tokens, sign_in, keys, http, outbound, database, janitor, .. } = settings;
     vec![
         ("tokens.access_ttl", tokens.access_ttl, SECOND..=DAY),
         ("tokens.idle_ttl", tokens.idle_ttl, SECOND..=LONGEST),
@@ -98,6 +99,7 @@ fn durations(settings: &Settings) -> Vec<(&'static str, Duration, RangeInclusive
         ("http.header_timeout", http.header_timeout, MOMENT..=DAY),
         ("http.keep_alive", http.keep_alive, MOMENT..=DAY),
         ("http.drain_timeout", http.drain_timeout, MOMENT..=DAY),
+        ("outbound.timeout", outbound.timeout, MOMENT..=60 * SECOND),
         ("database.acquire_timeout", database.acquire_timeout, MOMENT..=DAY),
         ("janitor.every", janitor.every, MOMENT..=DAY),
     ]

@@ -122,6 +122,24 @@ pub struct Http {
     pub trusted_proxies: Vec<IpNet>,
 }
 
+/// What the server itself fetches and calls: clients' keys and metadata, their logout addresses.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Outbound {
+    /// Networks that may be reached although they are not public, by http, too.
+    #[serde(deserialize_with = "text::networks")]
+    pub allowed_networks: Vec<IpNet>,
+    /// Certificate authorities beside those of the machine: a file in PEM.
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
+    /// From the beginning of a request to the end of its answer.
+    #[serde(with = "text::duration")]
+    pub timeout: Duration,
+    /// The longest answer that is read, in bytes.
+    #[serde(deserialize_with = "text::deserialize")]
+    pub body_limit: usize,
+}
+
 /// The pool of database connections.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]

@@ -249,6 +249,30 @@ pub(super) static SETTINGS: &[Setting] = &[
         "Proxies whose forwarding headers are believed: networks or addresses with commas.",
     ),
     Setting::new(
+        "outbound.allowed_networks",
+        Text(""),
+        Networks,
+        "Networks beside the public ones that clients' URLs may lead to, by http too: your own services'.",
+    ),
+    Setting::new(
+        "outbound.ca_file",
+        Unset("only those of the machine"),
+        Path,
+        "Certificate authorities for https to clients' URLs: a file in PEM.",
+    ),
+    Setting::new(
+        "outbound.timeout",
+        Text("5s"),
+        Duration,
+        "How long fetching or calling a client's URL may take.",
+    ),
+    Setting::new(
+        "outbound.body_limit",
+        Text("65536"),
+        Number,
+        "The longest document that is fetched from a client's URL in bytes.",
+    ),
+    Setting::new(
         "database.max_connections",
         Text("10"),
         Number,

@@ -34,11 +34,11 @@ fn a_misspelt_setting_is_told_with_the_one_that_was_meant() {
         ),
         (
             "FROBNICATE",
-            r#""frobnicate" (from the variable HEIRLOOM_FROBNICATE): expected one of listen, issuer, database_url, data_dir, master_key, master_key_file, tokens.*, sign_in.*, pages.*, passwords.*, keys.*, http.*, database.*, janitor.*, log.*"#,
+            r#""frobnicate" (from the variable HEIRLOOM_FROBNICATE): expected one of listen, issuer, database_url, data_dir, master_key, master_key_file, tokens.*, sign_in.*, pages.*, passwords.*, keys.*, http.*, outbound.*, database.*, janitor.*, log.*"#,
         ),
         (
             "DB_PORT",
-            r#""db_port" (from the variable HEIRLOOM_DB_PORT): expected one of listen, issuer, database_url, data_dir, master_key, master_key_file, tokens.*, sign_in.*, pages.*, passwords.*, keys.*, http.*, database.*, janitor.*, log.*"#,
+            r#""db_port" (from the variable HEIRLOOM_DB_PORT): expected one of listen, issuer, database_url, data_dir, master_key, master_key_file, tokens.*, sign_in.*, pages.*, passwords.*, keys.*, http.*, outbound.*, database.*, janitor.*, log.*"#,
         ),
     ] {
         assert_eq!(error(&[(&format!("HEIRLOOM_{name}"), "1")]), format!("unknown setting {hint}"));
@@ -86,6 +86,7 @@ fn a_bad_value_is_told_with_what_would_be_right() {
         ("passwords.threads", &["all", "true"], number),
         ("keys.algorithm", &["HS256", "none"], "expected ES256, EdDSA or RS256"),
         ("http.trusted_proxies", &["10.0.0.0/33", "proxy", "10.0.0.1,,10.0.0.2"], networks),
+        ("outbound.allowed_networks", &["localhost", "10.0.0.0/8;127.0.0.1"], networks),
         ("log.format", &["xml"], "expected pretty or json"),
         ("log.filter", &["heirloom=loud"], "expected log directives such as info or info,heirloom=debug"),
     ];
@@ -153,6 +154,9 @@ fn a_number_or_duration_out_of_its_bounds_is_told_with_them() {
         ("http.keep_alive", "0s", "a duration from 1ms to 1d"),
         ("http.drain_timeout", "2d", "a duration from 1ms to 1d"),
         ("http.max_connections", "0", "a number from 1 to 1000000"),
+        ("outbound.timeout", "61s", "a duration from 1ms to 1m"),
+        ("outbound.timeout", "0s", "a duration from 1ms to 1m"),
+        ("outbound.body_limit", "1048577", "a number from 1024 to 1048576"),
         ("database.max_connections", "0", "a number from 1 to 10000"),
         ("database.acquire_timeout", "0s", "a duration from 1ms to 1d"),
         ("database.statement_cache", "10001", "a number from 0 to 10000"),

@@ -1,0 +1,108 @@
+//! Another server, on loopback: it gives whatever a test lets it give, and counts how often it was asked.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use serde_json::Value;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+
+/// A server whose answers a test sets. It ends with the test's runtime.
+pub struct Remote {
+    pub url: String,
+    state: Arc<State>,
+}
+
+#[derive(Default)]
+struct State {
+    answer: Mutex<Vec<u8>>,
+    waits: AtomicBool,
+    asked: Mutex<Vec<String>>,
+}
+
+impl Remote {
+    pub async fn start() -> Self {
+        Self::start_at("127.0.0.1:0").await
+    }
+
+    pub async fn start_at(address: &str) -> Self {
+        let listener = TcpListener::bind(address).await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let state = Arc::new(State::default());
+        let serving = Arc::clone(&state);
+        tokio::spawn(async move {
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                tokio::spawn(serve(stream, Arc::clone(&serving)));
+            }
+        });
+        Self { url, state }
+    }
+
+    /// What is sent from now on, to the letter.
+    pub fn answer(&self, raw: impl Into<Vec<u8>>) {
+        *self.state.answer.lock().unwrap() = raw.into();
+        self.state.waits.store(false, Ordering::SeqCst);
+    }
+
+    /// What is sent from now on, and then the asker waits for ever.
+    pub fn answer_and_wait(&self, raw: impl Into<Vec<u8>>) {
+        self.answer(raw);
+        self.state.waits.store(true, Ordering::SeqCst);
+    }
+
+    /// A document with these header lines.
+    pub fn give(&self, document: &Value, headers: &str) {
+        self.answer(json_answer(&document.to_string(), headers));
+    }
+
+    /// The requests so far, whole.
+    pub fn asked(&self) -> Vec<String> {
+        self.state.asked.lock().unwrap().clone()
+    }
+
+    pub fn at(&self, path: &str) -> String {
+        format!("{}{path}", self.url)
+    }
+}
+
+pub fn json_answer(body: &str, headers: &str) -> String {
+    format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n{headers}content-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+async fn serve(mut stream: TcpStream, state: Arc<State>) {
+    let request = read(&mut stream).await;
+    state.asked.lock().unwrap().push(request);
+    let answer = state.answer.lock().unwrap().clone();
+    // Whoever asks may hang up before it has read all.
+    let _ = stream.write_all(&answer).await;
+    if state.waits.load(Ordering::SeqCst) {
+        return std::future::pending().await;
+    }
+    let _ = stream.shutdown().await;
+}
+
+/// The head, and as much of a body as `content-length` says.
+async fn read(stream: &mut TcpStream) -> String {
+    let mut request = Vec::new();
+    let mut buffer = [0; 4096];
+    loop {
+        let length = stream.read(&mut buffer).await.unwrap_or(0);
+        request.extend_from_slice(&buffer[..length]);
+        let text = String::from_utf8_lossy(&request).into_owned();
+        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+            let length = head.lines().find_map(|line| {
+                line.to_ascii_lowercase().strip_prefix("content-length: ").map(str::to_owned)
+            });
+            if body.len() >= length.map_or(0, |length| length.parse().unwrap()) {
+                return text;
+            }
+        }
+        if length == 0 {
+            return text;
+        }
+    }
+}
