@@ -24,6 +24,7 @@ use crate::master_keys;
 use crate::outbound::{Limits, Outbound};
 use crate::service::clients::Clients;
 use crate::service::keys::{Keys, Succession};
+use crate::service::registration::{Registrar, Rules};
 use crate::service::{Core, client_admin, janitor};
 use crate::settings::{self, DatabaseUrl, Settings};
 use crate::store::connect::PoolBounds;
@@ -63,7 +64,7 @@ impl App {
         client_admin::ensure_built_in(&db, now).await?;
         keys.prepare(&db, succession(&settings), now).await?;
         let defaults = lifetimes(&settings)?;
-        let registered = Clients::new(defaults);
+        let registered = Clients::new(defaults).with_audiences(settings.registration.audiences.clone());
         check_clients(&db, &registered).await?;
         let host = settings.listen.host().trim_matches(['[', ']']);
         let listener = TcpListener::bind((host, settings.listen.port()))
@@ -79,6 +80,7 @@ impl App {
             },
             passwords: Arc::new(password_pool(&settings)?),
             clients: Arc::new(registered),
+            registrar: Arc::new(Registrar::new(registration_rules(&settings.registration))),
             outbound: Arc::new(outbound(&settings.outbound)?),
             rotations: Arc::new(Rotations::new(db.clone(), travel(&settings.database))),
             db,
@@ -323,6 +325,16 @@ fn look(settings: &Settings) -> anyhow::Result<Look> {
     };
     let on_accent = if pages.accent.is_light() { "#000000" } else { "#ffffff" };
     Ok(Look { name: pages.name.clone(), logo, accent: (pages.accent.to_string(), on_accent), templates })
+}
+
+fn registration_rules(settings: &settings::Registration) -> Rules {
+    Rules {
+        mode: settings.mode,
+        scopes: settings.scopes.clone(),
+        audiences: settings.audiences.clone(),
+        per_hour: settings.per_hour,
+        unused_ttl: settings.unused_ttl,
+    }
 }
 
 fn outbound(settings: &settings::Outbound) -> anyhow::Result<Outbound> {

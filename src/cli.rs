@@ -9,6 +9,7 @@ mod keys;
 mod migrate;
 mod output;
 mod recovery;
+mod registration_token;
 mod resource_service;
 mod serve;
 mod user;
@@ -50,6 +51,9 @@ enum Command {
     /// Register, list and change clients
     #[command(subcommand)]
     Client(Box<client::Command>),
+    /// Make, list and remove tokens with which clients register themselves
+    #[command(subcommand)]
+    RegistrationToken(registration_token::Command),
     /// List, rotate and export signing keys; make master keys
     #[command(subcommand)]
     Keys(keys::Keys),
@@ -90,6 +94,9 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Migrate(command) => migrate::run(command, &settings).await,
         Command::User(command) => user::run(command, &Office::open(settings).await?).await,
         Command::Client(command) => client::run(*command, &Office::open(settings).await?).await,
+        Command::RegistrationToken(command) => {
+            registration_token::run(command, &Office::open(settings).await?).await
+        }
         Command::Keys(command) => keys::run(command, &Office::open(settings).await?).await,
         Command::Family(command) => family::run(command, &Office::open(settings).await?).await,
         Command::Recovery(command) => recovery::run(command, &Office::open(settings).await?).await,

@@ -14,6 +14,7 @@ pub mod pkce;
 pub mod redirect_uri;
 pub mod refresh_token;
 pub mod refusal;
+pub mod registration;
 pub mod scope;
 pub mod secrets;
 pub mod sign_in;

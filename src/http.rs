@@ -15,6 +15,7 @@ mod health;
 mod introspect;
 mod language;
 pub(crate) mod pages;
+mod registration;
 mod revoke;
 mod sessions;
 mod sign_in;
@@ -36,6 +37,7 @@ use actix_web::{FromRequest, Handler, HttpResponse, Resource, Responder, Route, 
 use ipnet::IpNet;
 
 use crate::clock::Clock;
+use crate::domain::registration::Mode;
 use crate::http::pages::Pages;
 use crate::http::visit::{Show, Take};
 use crate::service::Core;
@@ -83,10 +85,11 @@ pub(crate) fn configure(config: &mut ServiceConfig, web: &web::Data<Web>) {
         config.service(looked_at(&format!("{}{base}", well_known::METADATA), well_known::metadata));
         config.service(looked_at(&format!("{}{base}", well_known::OPENID), well_known::metadata));
     }
-    config.service(routes(base)).default_service(web::to(not_found));
+    let mode = web.core.registrar.rules.mode;
+    config.service(routes(base, mode)).default_service(web::to(not_found));
 }
 
-fn routes(base: &str) -> impl HttpServiceFactory + use<> {
+fn routes(base: &str, registration: Mode) -> impl HttpServiceFactory + use<> {
     web::scope(base)
         .wrap(middleware::DefaultHeaders::new().add(("X-Content-Type-Options", "nosniff")))
         .service(only("/login", "POST", [web::post().to(simple::login)]))
@@ -112,6 +115,7 @@ fn routes(base: &str) -> impl HttpServiceFactory + use<> {
             .wrap(from_fn(cors::by_client)),
         )
         .service(only("/oauth/introspect", "POST", [web::post().to(introspect::introspect)]))
+        .configure(move |config| registration::configure(config, registration))
         .service(looked_at(well_known::METADATA, well_known::metadata))
         .service(looked_at(well_known::OPENID, well_known::metadata))
         .service(looked_at(well_known::JWKS, well_known::jwks))

@@ -22,6 +22,7 @@ mod own_jwt;
 pub(crate) mod presented;
 pub mod presenter;
 pub mod refresh;
+pub mod registration;
 pub mod revoke;
 pub mod sessions;
 pub mod sign_in;
@@ -36,6 +37,7 @@ use crate::domain::sign_in::SignInLifetimes;
 use crate::outbound::Outbound;
 use crate::service::clients::Clients;
 use crate::service::keys::Keys;
+use crate::service::registration::Registrar;
 use crate::store::Db;
 use crate::store::rotations::Rotations;
 
@@ -58,6 +60,8 @@ pub struct Core {
     pub passwords: Arc<Passwords>,
     /// The clients, remembered for a few seconds.
     pub clients: Arc<Clients>,
+    /// What clients may do that register themselves.
+    pub registrar: Arc<Registrar>,
     /// The way to other servers.
     pub outbound: Arc<Outbound>,
 }

@@ -37,7 +37,10 @@ pub use self::{
     layers::{Origin, Origins},
     problem::SettingsError,
     secret::Secret,
-    sections::{Database, Http, Janitor, Keys, Log, LogFormat, Outbound, Pages, Passwords, SignIn, Tokens},
+    sections::{
+        Database, Http, Janitor, Keys, Log, LogFormat, Outbound, Pages, Passwords, Registration, SignIn,
+        Tokens,
+    },
 };
 use self::{layers::Layers, problem::Problem, table::SETTINGS};
 
@@ -68,6 +71,8 @@ pub struct Settings {
     pub sign_in: SignIn,
     /// What the pages look like.
     pub pages: Pages,
+    /// Clients that no operator added.
+    pub registration: Registration,
     /// The cost of argon2id and the bounds of its pool.
     pub passwords: Passwords,
     /// Signing keys.

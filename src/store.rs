@@ -9,6 +9,8 @@ pub mod error;
 pub mod families;
 pub mod migrate;
 pub mod recovery;
+pub mod registration_tokens;
+pub mod registrations;
 pub mod rotations;
 mod row;
 pub mod sign_in_sessions;

@@ -13,7 +13,7 @@ const LAYERS: [(&str, &[&str]); 7] = [
     ("outbound", &["outbound"]),
     ("service", &["domain", "crypto", "store", "outbound", "service"]),
     ("http", &["domain", "crypto", "store", "service", "http", "clock"]),
-    ("settings", &["crypto", "settings"]),
+    ("settings", &["domain", "crypto", "settings"]),
 ];
 
 /// Who may name a crate; nobody else.

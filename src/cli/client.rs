@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use crate::app;
 use crate::cli::{Office, duration, output};
 use crate::domain::audience::Audience;
-use crate::domain::client::{Client, ClientKind, ClientMetadata, CodeProtection, GrantType, Party};
+use crate::domain::client::{Client, ClientKind, ClientMetadata, CodeProtection, GrantType, Origin, Party};
 use crate::domain::ids::ClientId;
 use crate::domain::lifetimes::LifetimeOverrides;
 use crate::domain::scope::ScopeSet;
@@ -145,6 +145,7 @@ async fn register(add: Add, office: &Office) -> anyhow::Result<()> {
         post_logout_redirect_uris: Vec::new(),
         code_protection: CodeProtection::Pkce,
         metadata: ClientMetadata::default(),
+        origin: Origin::Operator,
         created_at: now,
         kind,
     };

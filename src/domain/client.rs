@@ -43,6 +43,8 @@ pub struct Client {
     pub code_protection: CodeProtection,
     /// What else it said of itself.
     pub metadata: ClientMetadata,
+    /// How it came to be known here.
+    pub origin: Origin,
     /// When it was registered.
     pub created_at: DateTime<Utc>,
 }
@@ -63,6 +65,15 @@ pub enum Party {
     First,
     /// Somebody else.
     Third,
+}
+
+/// How a client came to be known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// An operator added it.
+    Operator,
+    /// It registered itself (RFC 7591).
+    Registered,
 }
 
 /// How a client keeps a stolen authorization code from being used in its name (OAuth 2.1 §7.5.1).

@@ -26,6 +26,18 @@ impl ScopeSet {
         self.0.is_empty()
     }
 
+    /// The scopes that are in both.
+    #[must_use]
+    pub fn intersection(&self, other: &Self) -> Self {
+        Self(self.0.intersection(&other.0).cloned().collect())
+    }
+
+    /// All but one.
+    #[must_use]
+    pub fn without(&self, scope: &str) -> Self {
+        Self(self.0.iter().filter(|it| *it != scope).cloned().collect())
+    }
+
     /// The scopes in order.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(String::as_str)

@@ -112,6 +112,9 @@ impl Answer {
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
             response.insert_header((RETRY_AFTER, "1"));
         }
+        if self.status == StatusCode::TOO_MANY_REQUESTS {
+            response.insert_header((RETRY_AFTER, "3600"));
+        }
         response.json(json!({ "error": self.code, "error_description": self.description }))
     }
 }
@@ -199,6 +202,14 @@ fn answer_failure(failure: &Failure, face: Face) -> Answer {
         Failure::UnsupportedTokenType => {
             Answer::new(BAD, "unsupported_token_type", "This access token cannot be revoked; it expires by itself.")
         }
+        Failure::InvalidRedirectUri(why) => Answer::new(BAD, "invalid_redirect_uri", why),
+        Failure::InvalidClientMetadata(why) => Answer::new(BAD, "invalid_client_metadata", why),
+        // RFC 6585 §4.
+        Failure::TooMany => Answer::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "temporarily_unavailable",
+            "Too many clients were registered from this address. Try again in an hour.",
+        ),
         Failure::NotFound => Answer::new(StatusCode::NOT_FOUND, "not_found", "There is no such session."),
         Failure::Busy
         | Failure::Overtaken

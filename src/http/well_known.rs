@@ -15,8 +15,9 @@ use serde_json::json;
 use crate::domain::authorization::Prompt;
 use crate::domain::client::GrantType;
 use crate::domain::pkce;
+use crate::domain::registration::Mode;
 use crate::http::edge::Arrival;
-use crate::http::{Web, authorize, client_auth, language, token, userinfo};
+use crate::http::{Web, authorize, client_auth, language, registration, token, userinfo};
 use crate::service::keys::KeySet;
 use crate::service::userinfo as userinfo_service;
 
@@ -34,7 +35,7 @@ pub(crate) async fn metadata(web: web::Data<Web>, Arrival(now): Arrival) -> Http
     let algorithms = web.core.keys.with_signing_keys(|keys| signing_algorithms(keys, now));
     let secret_methods = client_auth::METHODS.iter().filter(|method| **method != "none").collect::<Vec<_>>();
     let claims: Vec<&str> = iter::once("sub").chain(userinfo::CLAIMS).collect();
-    let content = json!({
+    let mut content = json!({
         "issuer": issuer,
         "authorization_endpoint": format!("{issuer}/oauth/authorize"),
         "token_endpoint": format!("{issuer}/oauth/token"),
@@ -62,6 +63,12 @@ pub(crate) async fn metadata(web: web::Data<Web>, Arrival(now): Arrival) -> Http
         "revocation_endpoint_auth_methods_supported": client_auth::METHODS,
         "introspection_endpoint_auth_methods_supported": secret_methods,
     });
+    if web.core.registrar.rules.mode != Mode::Off
+        && let Some(members) = content.as_object_mut()
+    {
+        let place = format!("{issuer}{}", registration::PATH);
+        members.insert("registration_endpoint".to_owned(), json!(place));
+    }
     HttpResponse::Ok()
         .insert_header((CACHE_CONTROL, "public, max-age=300"))
         .insert_header((ACCESS_CONTROL_ALLOW_ORIGIN, "*"))

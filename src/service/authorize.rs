@@ -4,12 +4,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::crypto::random;
 use crate::domain::authorization::{Agreement, AuthorizationCode, AuthorizationRequest, Need};
-use crate::domain::client::{Client, ClientKind, Party};
+use crate::domain::client::{Client, ClientKind, Origin, Party};
 use crate::domain::opaque::OpaqueSecret;
 use crate::domain::redirect_uri;
 use crate::domain::sign_in::SignInSession;
 use crate::service::{Core, Failure, audit};
-use crate::store::{authorization_codes, consents, sign_in_sessions, transaction};
+use crate::store::{authorization_codes, consents, registrations, sign_in_sessions, transaction};
 
 /// RFC 6749 §4.1.2 recommends ten minutes at most; an app that is there uses its code at once.
 const CODE_TTL: TimeDelta = TimeDelta::seconds(60);
@@ -102,6 +102,7 @@ pub async fn issue_code(
         expires_at: now + CODE_TTL,
         family: None,
     };
+    let client = core.clients.find(&core.db, &request.client_id, now).await?;
     let issued = transaction::retrying(|| async {
         let mut tx = core.db.begin().await?;
         // Whatever ends the session takes this row's lock: no code slips through.
@@ -109,6 +110,9 @@ pub async fn issue_code(
             return Ok(false);
         }
         authorization_codes::insert(&mut tx, &stored).await?;
+        if client.client.origin == Origin::Registered {
+            registrations::mark_used(&mut tx, &stored.client_id).await?;
+        }
         tx.commit().await?;
         Ok(true)
     })

@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use crate::crypto::random;
-use crate::domain::client::{Client, ClientKind, ClientMetadata, CodeProtection, GrantType, Party};
+use crate::domain::client::{Client, ClientKind, ClientMetadata, CodeProtection, GrantType, Origin, Party};
 use crate::domain::ids::{ClientId, FamilyId, uuid_v7};
 use crate::domain::lifetimes::LifetimeOverrides;
 use crate::domain::refusal::EndReason;
@@ -29,6 +29,7 @@ pub fn built_in(now: DateTime<Utc>) -> Client {
         post_logout_redirect_uris: Vec::new(),
         code_protection: CodeProtection::Pkce,
         metadata: ClientMetadata::default(),
+        origin: Origin::Operator,
         created_at: now,
     }
 }
@@ -122,7 +123,15 @@ pub async fn end_family(db: &Db, id: FamilyId, now: DateTime<Utc>) -> Result<(),
     Ok(())
 }
 
-async fn new_secret(tx: &mut Tx, id: &ClientId, now: DateTime<Utc>) -> Result<ClientSecret, StoreError> {
+/// Gives a client another secret.
+///
+/// # Errors
+/// [`StoreError`].
+pub(crate) async fn new_secret(
+    tx: &mut Tx,
+    id: &ClientId,
+    now: DateTime<Utc>,
+) -> Result<ClientSecret, StoreError> {
     let secret = ClientSecret::from_random(&random::bytes());
     clients::add_secret(tx, uuid_v7(now, random::bytes()), id, &secret.hash(), now).await?;
     Ok(secret)

@@ -5,7 +5,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::domain::client::{Client, GrantType};
+use crate::domain::audience::Audience;
+use crate::domain::client::{Client, GrantType, Origin};
 use crate::domain::ids::ClientId;
 use crate::domain::lifetimes::{InvalidLifetimes, Lifetimes};
 use crate::domain::redirect_uri;
@@ -49,6 +50,8 @@ struct Sites {
 #[derive(Debug)]
 pub struct Clients {
     defaults: Lifetimes,
+    /// What clients that registered themselves may choose with `resource`.
+    audiences: Vec<Audience>,
     remembered: RwLock<HashMap<ClientId, Remembered>>,
     sites: RwLock<Option<Sites>>,
 }
@@ -57,7 +60,13 @@ impl Clients {
     /// A cache that knows nothing yet.
     #[must_use]
     pub fn new(defaults: Lifetimes) -> Self {
-        Self { defaults, remembered: RwLock::default(), sites: RwLock::default() }
+        Self { defaults, audiences: Vec::new(), remembered: RwLock::default(), sites: RwLock::default() }
+    }
+
+    /// Lets clients that registered themselves choose these audiences.
+    #[must_use]
+    pub fn with_audiences(self, audiences: Vec<Audience>) -> Self {
+        Self { audiences, ..self }
     }
 
     /// The lifetimes of a client that sets none of its own.
@@ -121,7 +130,11 @@ impl Clients {
         self.defaults.overridden(&client.lifetimes)
     }
 
-    fn with_lifetimes(&self, client: Client) -> Result<KnownClient, StoreError> {
+    fn with_lifetimes(&self, mut client: Client) -> Result<KnownClient, StoreError> {
+        match client.origin {
+            Origin::Operator => {}
+            Origin::Registered => client.audiences.clone_from(&self.audiences),
+        }
         let id = client.id.clone();
         let lifetimes = self
             .lifetimes_of(&client)

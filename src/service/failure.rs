@@ -33,6 +33,15 @@ pub enum Failure {
     /// The token's kind cannot be revoked (RFC 7009 §2.2.1).
     #[error("tokens of this kind cannot be revoked")]
     UnsupportedTokenType,
+    /// A redirect URI that a client may not register (RFC 7591 §3.2.2).
+    #[error("a redirect URI that may not be registered: {0}")]
+    InvalidRedirectUri(&'static str),
+    /// Metadata that a client may not register (RFC 7591 §3.2.2).
+    #[error("metadata that may not be registered: {0}")]
+    InvalidClientMetadata(&'static str),
+    /// One address asked for too much.
+    #[error("too much from one address")]
+    TooMany,
     /// There is no such thing, or it belongs to somebody else.
     #[error("there is no such thing")]
     NotFound,

@@ -8,7 +8,8 @@ use crate::domain::ids::{ClientId, FamilyId};
 use crate::domain::refusal::EndReason;
 use crate::service::{Core, Failure, audit};
 use crate::store::{
-    Db, StoreError, authorization_codes, clients, consents, families, sign_in_sessions, transaction,
+    Db, StoreError, authorization_codes, clients, consents, families, registration_tokens, registrations,
+    sign_in_sessions, transaction,
 };
 
 /// After this a removed client has no live family left: no cache believes in it, no batch is unfinished.
@@ -20,7 +21,8 @@ const CODE_MEMORY: TimeDelta = TimeDelta::hours(1);
 /// What one round did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tidied {
-    /// Families, sign-in sessions and codes deleted, past their expiry, and consents to removed clients.
+    /// Families, sign-in sessions, codes and unused registrations deleted, past their expiry, and consents to removed
+    /// clients.
     pub deleted: u64,
     /// Families ended, of removed clients.
     pub ended: u64,
@@ -43,6 +45,8 @@ pub async fn tidy(core: &Core, batch: i64, now: DateTime<Utc>) -> Result<Tidied,
     let forgotten = now - CODE_MEMORY;
     tidied.deleted +=
         until_less(batch, || authorization_codes::delete_some_expired(db, forgotten, batch)).await?;
+    tidied.deleted += until_less(batch, || registrations::delete_some_unused(db, now, batch)).await?;
+    tidied.deleted += registration_tokens::delete_spent(db, now).await?;
     core.keys.forget_retired(&core.db, now).await?;
     Ok(tidied)
 }

@@ -52,5 +52,6 @@ fn entry(setting: &Setting) -> String {
         Default::Text(text) => (String::new(), text),
         Default::Unset(instead) => (format!(" If not set: {instead}."), ""),
     };
-    format!("\n# {}{instead}\n# {}={default}\n", setting.doc, setting.variable())
+    let quote = if default.contains(' ') { "'" } else { "" };
+    format!("\n# {}{instead}\n# {}={quote}{default}{quote}\n", setting.doc, setting.variable())
 }

@@ -61,9 +61,10 @@ impl Broken {
 }
 
 fn numbers(settings: &Settings) -> Vec<(&'static str, u64, RangeInclusive<u64>)> {
-    let Settings { passwords, http, outbound, database, janitor, .. } = settings;
+    let Settings { registration, passwords, http, database, janitor, outbound, .. } = settings;
     let wide = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
     vec![
+        ("registration.per_hour", registration.per_hour.into(), 1..=1_000_000),
         // RFC 9106 §3.1. That the memory is 8 KiB a lane at least is seen to below.
         ("passwords.memory_kib", passwords.memory_kib.into(), 8..=u32::MAX.into()),
         ("passwords.iterations", passwords.iterations.into(), 1..=u32::MAX.into()),
@@ -86,13 +87,14 @@ fn durations(settings: &Settings) -> Vec<(&'static str, Duration, RangeInclusive
     const DAY: Duration = Duration::from_hours(24);
     // Ten years: far from what a time in the database can hold.
     const LONGEST: Duration = Duration::from_hours(24 * 3650);
-    let Settings { tokens, sign_in, keys, http, outbound, database, janitor, .. } = settings;
+    let Settings { tokens, sign_in, registration, keys, http, database, janitor, outbound, .. } = settings;
     vec![
         ("tokens.access_ttl", tokens.access_ttl, SECOND..=DAY),
         ("tokens.idle_ttl", tokens.idle_ttl, SECOND..=LONGEST),
         ("tokens.absolute_ttl", tokens.absolute_ttl, SECOND..=LONGEST),
         ("sign_in.idle_ttl", sign_in.idle_ttl, SECOND..=LONGEST),
         ("sign_in.absolute_ttl", sign_in.absolute_ttl, SECOND..=LONGEST),
+        ("registration.unused_ttl", registration.unused_ttl, SECOND..=LONGEST),
         ("keys.publish_ahead", keys.publish_ahead, MOMENT..=30 * DAY),
         ("keys.poll_every", keys.poll_every, MOMENT..=DAY),
         ("http.request_timeout", http.request_timeout, MOMENT..=DAY),

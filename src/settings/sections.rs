@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 use super::colour::Colour;
 use super::text;
 use crate::crypto::signing_key::SigningAlgorithm;
+use crate::domain::audience::Audience;
+use crate::domain::registration::Mode;
+use crate::domain::scope::ScopeSet;
 
 /// Lifetimes of tokens and families, where a client has none of its own.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -55,6 +58,27 @@ pub struct Pages {
     /// A folder whose files stand in for the built-in templates of the same name.
     #[serde(default)]
     pub templates: Option<PathBuf>,
+}
+
+/// Clients that no operator added.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Registration {
+    /// Who may register a client.
+    #[serde(with = "text")]
+    pub mode: Mode,
+    /// The scopes that such a client may have.
+    #[serde(with = "text")]
+    pub scopes: ScopeSet,
+    /// The services that its tokens may be for, beside the issuer.
+    #[serde(with = "text::words")]
+    pub audiences: Vec<Audience>,
+    /// How many one address may register in an hour where registration is open.
+    #[serde(deserialize_with = "text::deserialize")]
+    pub per_hour: u32,
+    /// How long a client stays that nobody signs in with.
+    #[serde(with = "text::duration")]
+    pub unused_ttl: Duration,
 }
 
 /// The cost of argon2id (RFC 9106) and the bounds of the pool that computes it.

@@ -3,8 +3,8 @@
 use self::{
     Default::{Text, Unset},
     Kind::{
-        Algorithm, Colour, Database, Duration, Filter, Format, Issuer, Listen, Networks, Number, Path,
-        Secret, Switch, Words,
+        Algorithm, Audiences, Colour, Database, Duration, Filter, Format, Issuer, Listen, Networks, Number,
+        Path, Registration, Scopes, Secret, Switch, Words,
     },
 };
 
@@ -40,6 +40,7 @@ impl Default {
 #[derive(Clone, Copy)]
 pub(super) enum Kind {
     Algorithm,
+    Audiences,
     Colour,
     Database,
     Duration,
@@ -50,6 +51,8 @@ pub(super) enum Kind {
     Networks,
     Number,
     Path,
+    Registration,
+    Scopes,
     Secret,
     Switch,
     Words,
@@ -76,6 +79,9 @@ impl Kind {
             Networks => "networks or addresses with commas between them such as 10.0.0.0/8,192.0.2.7",
             Number => "a whole number",
             Path => "a path",
+            Audiences => "services' URLs with spaces between them",
+            Registration => "off, initial_access_token or open",
+            Scopes => "scopes with spaces between them such as openid profile",
             Secret | Words => "text",
             Switch => "true or false",
         }
@@ -85,8 +91,8 @@ impl Kind {
     pub(super) fn is_secret(self) -> bool {
         match self {
             Database | Secret => true,
-            Algorithm | Colour | Duration | Filter | Format | Issuer | Listen | Networks | Number | Path
-            | Switch | Words => false,
+            Algorithm | Audiences | Colour | Duration | Filter | Format | Issuer | Listen | Networks
+            | Number | Path | Registration | Scopes | Switch | Words => false,
         }
     }
 }
@@ -196,6 +202,36 @@ pub(super) static SETTINGS: &[Setting] = &[
         Unset("the built-in ones"),
         Path,
         "A folder whose files stand in for the built-in templates of the same name.",
+    ),
+    Setting::new(
+        "registration.mode",
+        Text("off"),
+        Registration,
+        "Who may register a client: off, initial_access_token (heirloom registration-token new) or open.",
+    ),
+    Setting::new(
+        "registration.scopes",
+        Text("openid profile email offline_access"),
+        Scopes,
+        "The scopes that clients may have which no operator added, with spaces.",
+    ),
+    Setting::new(
+        "registration.audiences",
+        Text(""),
+        Audiences,
+        "The services that such clients may choose with `resource`, with spaces: an MCP server's URL.",
+    ),
+    Setting::new(
+        "registration.per_hour",
+        Text("20"),
+        Number,
+        "How many clients one address may register in an hour at one server, where registration is open.",
+    ),
+    Setting::new(
+        "registration.unused_ttl",
+        Text("7d"),
+        Duration,
+        "How long a registered client stays that nobody signs in with.",
     ),
     Setting::new("passwords.memory_kib", Text("19456"), Number, "Memory of one argon2id hash in KiB."),
     Setting::new("passwords.iterations", Text("2"), Number, "Passes of argon2id over that memory."),

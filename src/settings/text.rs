@@ -37,6 +37,24 @@ pub(super) fn networks<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<IpNet>,
         .collect()
 }
 
+/// Values with spaces between them.
+pub(super) mod words {
+    use super::{Deserialize, Deserializer, Display, FromStr, Serializer, parse};
+
+    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>, T: FromStr>(
+        from: D,
+    ) -> Result<Vec<T>, D::Error> {
+        String::deserialize(from)?.split_whitespace().map(parse).collect()
+    }
+
+    pub(in super::super) fn serialize<S: Serializer, T: Display>(
+        values: &[T],
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&values.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "))
+    }
+}
+
 pub(super) fn log_filter<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
     let text = String::deserialize(from)?;
     parse::<EnvFilter, _>(&text).map(|_| text)

@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use crate::domain::client::{Client, ClientKind, CodeProtection, Party};
+use crate::domain::client::{Client, ClientKind, CodeProtection, Origin, Party};
 use crate::domain::ids::ClientId;
 use crate::domain::lifetimes::LifetimeOverrides;
 use crate::domain::secrets::SecretHash;
@@ -16,7 +16,8 @@ use crate::store::{Db, StoreError, Tx, on, within};
 macro_rules! columns {
     () => {
         "id, confidential, first_party, redirect_uris, grants, scopes, audiences, access_ttl_ms, idle_ttl_ms, \
-         absolute_ttl_ms, leeway_ms, name, post_logout_redirect_uris, pkce_required, metadata, created_at"
+         absolute_ttl_ms, leeway_ms, name, post_logout_redirect_uris, pkce_required, metadata, self_registered, \
+         created_at"
     };
 }
 
@@ -37,6 +38,7 @@ row! {
         post_logout_redirect_uris: String,
         pkce_required: bool,
         metadata: String,
+        self_registered: bool,
         created_at: DateTime<Utc>,
     }
 }
@@ -74,6 +76,7 @@ impl ClientRow {
                 CodeProtection::PkceOrNonce
             },
             metadata: from_json(&self.metadata).ok_or_else(|| corrupt("metadata"))?,
+            origin: if self.self_registered { Origin::Registered } else { Origin::Operator },
             created_at: self.created_at,
         })
     }
@@ -99,7 +102,7 @@ pub async fn insert_if_new(tx: &mut Tx, client: &Client) -> Result<bool, StoreEr
     const SQL: &str = concat!(
         "INSERT INTO clients (",
         columns!(),
-        ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) ON CONFLICT (id) DO NOTHING"
+        ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) ON CONFLICT (id) DO NOTHING"
     );
     let added = within!(tx, conn => sqlx::query(SQL)
         .bind(client.id.as_str())
@@ -117,6 +120,7 @@ pub async fn insert_if_new(tx: &mut Tx, client: &Client) -> Result<bool, StoreEr
         .bind(to_json(&client.post_logout_redirect_uris))
         .bind(client.code_protection == CodeProtection::Pkce)
         .bind(to_json(&client.metadata))
+        .bind(client.origin == Origin::Registered)
         .bind(client.created_at)
         .execute(conn).await.map(|done| done.rows_affected()))?;
     Ok(added > 0)
@@ -148,6 +152,22 @@ pub async fn update(tx: &mut Tx, client: &Client) -> Result<bool, StoreError> {
         .bind(to_json(&client.metadata))
         .execute(conn).await.map(|done| done.rows_affected()))?;
     Ok(done > 0)
+}
+
+/// Stores a changed kind. A client that becomes public loses its secrets.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn set_kind(tx: &mut Tx, client: &Client) -> Result<(), StoreError> {
+    const KIND: &str = "UPDATE clients SET confidential = $2 WHERE id = $1";
+    const FORGET: &str = "DELETE FROM client_secrets WHERE client_id = $1";
+    let confidential = matches!(client.kind, ClientKind::Confidential(_));
+    within!(tx, conn => sqlx::query(KIND).bind(client.id.as_str()).bind(confidential)
+        .execute(conn).await.map(|_| ()))?;
+    if !confidential {
+        within!(tx, conn => sqlx::query(FORGET).bind(client.id.as_str()).execute(conn).await.map(|_| ()))?;
+    }
+    Ok(())
 }
 
 /// Finds a client that was not removed, with those of its secrets that are valid at `now`.

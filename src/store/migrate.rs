@@ -12,7 +12,7 @@ struct Step {
     sqlite: &'static str,
 }
 
-const STEPS: [Step; 2] = [
+const STEPS: [Step; 3] = [
     Step {
         version: 1,
         description: "core",
@@ -24,6 +24,12 @@ const STEPS: [Step; 2] = [
         description: "standard face",
         postgres: include_str!("../../migrations/postgres/0002_standard_face.sql"),
         sqlite: include_str!("../../migrations/sqlite/0002_standard_face.sql"),
+    },
+    Step {
+        version: 5,
+        description: "registration",
+        postgres: include_str!("../../migrations/postgres/0005_registration.sql"),
+        sqlite: include_str!("../../migrations/sqlite/0005_registration.sql"),
     },
 ];
 

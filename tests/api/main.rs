@@ -30,6 +30,7 @@ mod pages;
 mod races;
 mod recovery;
 mod refused;
+mod registration;
 mod remote;
 mod replicas;
 mod rotation;

@@ -221,6 +221,29 @@ fn families_are_listed_and_revoked() {
 }
 
 #[test]
+fn registration_tokens_are_made_listed_and_removed() {
+    let place = Place::sqlite().with("HEIRLOOM_REGISTRATION__MODE", "initial_access_token");
+    let server = place.serve();
+    let register = |token: &str| {
+        let request =
+            reqwest::Client::new().post(format!("{}/oauth/register", server.url)).bearer_auth(token);
+        let request = request.json(&json!({ "redirect_uris": ["https://app.example/cb"] }));
+        block_on(async { request.send().await.unwrap().status().as_u16() })
+    };
+    let token = place.ok(&["registration-token", "new", "--uses", "2", "--expires", "1h"]);
+    assert_eq!(register(token.trim()), 201);
+    let listed = place.json(&["registration-token", "list", "--json"]);
+    assert_eq!((&listed[0]["uses_left"], listed.as_array().unwrap().len()), (&json!(1), 1));
+    assert!(!listed.to_string().contains(token.trim()), "the secret is told once");
+    let id = listed[0]["id"].as_str().unwrap();
+    assert!(place.ok(&["registration-token", "list"]).contains(id));
+    assert_eq!(place.ok(&["registration-token", "remove", id]), format!("{id} is removed\n"));
+    assert_eq!(register(token.trim()), 401);
+    assert!(place.refused(&["registration-token", "remove", id]).contains("there is no registration token"));
+    assert!(place.refused(&["registration-token", "new", "--uses", "0"]).contains("0 is not in"));
+}
+
+#[test]
 fn a_recovery_window_is_opened_shown_and_closed() {
     let place = Place::sqlite();
     assert_eq!(place.ok(&["recovery", "status"]), "the recovery window is closed\n");

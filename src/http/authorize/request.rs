@@ -19,6 +19,7 @@ use crate::service::id_token;
 
 /// `state` and `nonce` come back as they were; nobody needs longer ones.
 const LONGEST: usize = 2048;
+const OFFLINE: &str = "offline_access";
 
 /// A request that was read.
 #[derive(Debug)]
@@ -108,7 +109,12 @@ fn content(
         // OAuth 2.1 §4.1.1: public clients must, all others should.
         return Err(Problem::Malformed("The parameter code_challenge is missing."));
     }
-    let wanted = form.wanted()?;
+    let mut wanted = form.wanted()?;
+    if !client.scopes.iter().any(|scope| scope == OFFLINE) {
+        // OpenID Connect Core §11: passed over where it means nothing. Such a client has refresh tokens anyway, if it
+        // has the grant; and the metadata tell every client of this scope.
+        wanted.scope = wanted.scope.map(|scope| scope.without(OFFLINE));
+    }
     let prompt = form.get("prompt").unwrap_or_default().parse::<Prompt>();
     Ok(AuthorizationRequest {
         client_id: client.id.clone(),

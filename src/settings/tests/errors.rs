@@ -34,11 +34,11 @@ fn a_misspelt_setting_is_told_with_the_one_that_was_meant() {
         ),
         (
             "FROBNICATE",
-            r#""frobnicate" (from the variable HEIRLOOM_FROBNICATE): expected one of listen, issuer, database_url, data_dir, master_key, master_key_file, tokens.*, sign_in.*, pages.*, passwords.*, keys.*, http.*, outbound.*, database.*, janitor.*, log.*"#,
+            r#""frobnicate" (from the variable HEIRLOOM_FROBNICATE): expected one of listen, issuer, database_url, data_dir, master_key, master_key_file, tokens.*, sign_in.*, pages.*, registration.*, passwords.*, keys.*, http.*, outbound.*, database.*, janitor.*, log.*"#,
         ),
         (
             "DB_PORT",
-            r#""db_port" (from the variable HEIRLOOM_DB_PORT): expected one of listen, issuer, database_url, data_dir, master_key, master_key_file, tokens.*, sign_in.*, pages.*, passwords.*, keys.*, http.*, outbound.*, database.*, janitor.*, log.*"#,
+            r#""db_port" (from the variable HEIRLOOM_DB_PORT): expected one of listen, issuer, database_url, data_dir, master_key, master_key_file, tokens.*, sign_in.*, pages.*, registration.*, passwords.*, keys.*, http.*, outbound.*, database.*, janitor.*, log.*"#,
         ),
     ] {
         assert_eq!(error(&[(&format!("HEIRLOOM_{name}"), "1")]), format!("unknown setting {hint}"));
@@ -84,6 +84,13 @@ fn a_bad_value_is_told_with_what_would_be_right() {
         ("tokens.access_ttl", &["15 parsecs", "900", "-1m", "yes"], duration),
         ("passwords.memory_kib", &["-1", "1.5", "yes", "4294967296", "19MiB"], number),
         ("passwords.threads", &["all", "true"], number),
+        ("registration.mode", &["yes", "closed"], "expected off, initial_access_token or open"),
+        ("registration.scopes", &["a\"b"], "expected scopes with spaces between them such as openid profile"),
+        (
+            "registration.audiences",
+            &["https://a.example#b"],
+            "expected services' URLs with spaces between them",
+        ),
         ("keys.algorithm", &["HS256", "none"], "expected ES256, EdDSA or RS256"),
         ("http.trusted_proxies", &["10.0.0.0/33", "proxy", "10.0.0.1,,10.0.0.2"], networks),
         ("outbound.allowed_networks", &["localhost", "10.0.0.0/8;127.0.0.1"], networks),
@@ -154,6 +161,8 @@ fn a_number_or_duration_out_of_its_bounds_is_told_with_them() {
         ("http.keep_alive", "0s", "a duration from 1ms to 1d"),
         ("http.drain_timeout", "2d", "a duration from 1ms to 1d"),
         ("http.max_connections", "0", "a number from 1 to 1000000"),
+        ("registration.per_hour", "0", "a number from 1 to 1000000"),
+        ("registration.unused_ttl", "0s", "a duration from 1s to 3650d"),
         ("outbound.timeout", "61s", "a duration from 1ms to 1m"),
         ("outbound.timeout", "0s", "a duration from 1ms to 1m"),
         ("outbound.body_limit", "1048577", "a number from 1024 to 1048576"),

@@ -1,0 +1,89 @@
+//! `heirloom registration-token …`: initial access tokens (RFC 7591 §1.2).
+
+use std::time::Duration;
+
+use clap::Subcommand;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::cli::{Office, duration, output};
+use crate::crypto::random;
+use crate::domain::ids::uuid_v7;
+use crate::domain::opaque::OpaqueSecret;
+use crate::domain::registration::Mode;
+use crate::store::registration_tokens::{self, RegistrationToken};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Make a token with which clients can register themselves
+    New {
+        /// How many clients
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(i64).range(1..=1_000_000), value_name = "N")]
+        uses: i64,
+        /// For how long it is good
+        #[arg(long, value_parser = duration, default_value = "7d", value_name = "D")]
+        expires: Duration,
+    },
+    /// List the tokens that are still good, without their secrets
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Remove a token
+    Remove {
+        /// Which one, by the id that `list` shows
+        id: Uuid,
+    },
+}
+
+pub(super) async fn run(command: Command, office: &Office) -> anyhow::Result<()> {
+    let now = office.clock.now();
+    match command {
+        Command::New { uses, expires } => {
+            let secret = OpaqueSecret::from_random(&random::bytes());
+            let id = uuid_v7(now, random::bytes());
+            let token = RegistrationToken { id, uses_left: uses, created_at: now, expires_at: now + expires };
+            registration_tokens::insert(&office.db, &token, &secret.hash()).await?;
+            println!("{}", secret.expose());
+            eprintln!(
+                "good for {uses} clients until {}; it is not shown again",
+                output::time(token.expires_at)
+            );
+            if office.settings.registration.mode != Mode::InitialAccessToken {
+                eprintln!("set registration.mode to initial_access_token: only then it is asked for");
+            }
+        }
+        Command::List { json } => {
+            let tokens = registration_tokens::list(&office.db, now).await?;
+            if json {
+                output::json(&tokens.iter().map(describe).collect());
+                return Ok(());
+            }
+            let rows: Vec<[String; 4]> = tokens
+                .iter()
+                .map(|it| {
+                    let (created, expires) = (output::time(it.created_at), output::time(it.expires_at));
+                    [it.id.to_string(), it.uses_left.to_string(), created, expires]
+                })
+                .collect();
+            output::table(["id", "uses left", "created", "expires"], &rows);
+        }
+        Command::Remove { id } => {
+            if !registration_tokens::remove(&office.db, id).await? {
+                anyhow::bail!("there is no registration token {id}");
+            }
+            println!("{id} is removed");
+        }
+    }
+    Ok(())
+}
+
+fn describe(token: &RegistrationToken) -> Value {
+    json!({
+        "id": token.id,
+        "uses_left": token.uses_left,
+        "created_at": output::time(token.created_at),
+        "expires_at": output::time(token.expires_at),
+    })
+}

@@ -1,0 +1,292 @@
+//! What a client says of itself when it registers (RFC 7591 §2, OpenID Connect Dynamic Client Registration 1.0 §2): read,
+//! checked, and cut down to what this server honours.
+
+mod members;
+mod uris;
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
+
+use serde_json::{Map, Value, json};
+
+use crate::domain::client::{Client, ClientKind, ClientMetadata, GrantType};
+use crate::domain::registration::members::Members;
+use crate::domain::scope::ScopeSet;
+
+/// Who may register a client without an operator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Nobody.
+    Off,
+    /// Who presents an initial access token that an operator made (RFC 7591 §1.2).
+    InitialAccessToken,
+    /// Everybody, within bounds.
+    Open,
+}
+
+impl Mode {
+    /// The word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::InitialAccessToken => "initial_access_token",
+            Self::Open => "open",
+        }
+    }
+}
+
+/// The text names no mode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("registration is off, initial_access_token or open")]
+pub struct InvalidMode;
+
+impl FromStr for Mode {
+    type Err = InvalidMode;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let all = [Self::Off, Self::InitialAccessToken, Self::Open];
+        all.into_iter().find(|mode| mode.as_str() == text).ok_or(InvalidMode)
+    }
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The grants that a client may give itself. To act for itself alone is an operator's to allow.
+pub const GRANTS: [GrantType; 2] = [GrantType::AuthorizationCode, GrantType::RefreshToken];
+
+/// How a client registers to authenticate at the token endpoint (RFC 7591 §2 `token_endpoint_auth_method`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AuthMethod {
+    /// Not at all: it is public.
+    None,
+    /// With a secret in the header.
+    SecretBasic,
+    /// With a secret in the body. Either way is open to whoever has a secret.
+    SecretPost,
+}
+
+impl AuthMethod {
+    /// The method's name.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::SecretBasic => "client_secret_basic",
+            Self::SecretPost => "client_secret_post",
+        }
+    }
+
+    fn of(name: &str) -> Option<Self> {
+        [Self::None, Self::SecretBasic, Self::SecretPost].into_iter().find(|method| method.as_str() == name)
+    }
+
+    /// Whether it needs a secret.
+    #[must_use]
+    pub fn has_secret(self) -> bool {
+        match self {
+            Self::None => false,
+            Self::SecretBasic | Self::SecretPost => true,
+        }
+    }
+}
+
+/// Why a registration is refused (RFC 7591 §3.2.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidRegistration {
+    /// A redirect URI that this client may not have.
+    #[error("redirect URI: {0}")]
+    RedirectUri(&'static str),
+    /// Something else in the metadata.
+    #[error("metadata: {0}")]
+    Metadata(&'static str),
+}
+
+/// A registration that was read.
+#[derive(Debug, Clone)]
+pub struct Registration {
+    /// Where users may be sent back to.
+    pub redirect_uris: Vec<String>,
+    /// Where they may be sent after a sign-out.
+    pub post_logout_redirect_uris: Vec<String>,
+    /// The grants.
+    pub grants: BTreeSet<GrantType>,
+    /// The scopes, as far as they may be had.
+    pub scopes: ScopeSet,
+    /// What people are told that it is called.
+    pub name: Option<String>,
+    /// How it authenticates.
+    pub auth: AuthMethod,
+    /// What else this server honours.
+    pub metadata: ClientMetadata,
+    /// What it is told that it registered, beside what its [`Client`] says.
+    pub told: Map<String, Value>,
+}
+
+/// Reads what a client says of itself. Members that this server does not know are passed over (RFC 7591 §2). `default`
+/// is how it authenticates when it says nothing of it; `scopes` are those that may be had.
+///
+/// # Errors
+/// [`InvalidRegistration`].
+pub fn read(
+    members: &Map<String, Value>,
+    default: AuthMethod,
+    scopes: &ScopeSet,
+) -> Result<Registration, InvalidRegistration> {
+    let members = Members(members);
+    let auth = match members.text("token_endpoint_auth_method")? {
+        None => default,
+        Some(name) => AuthMethod::of(name).ok_or(InvalidRegistration::Metadata(
+            "The token_endpoint_auth_method is none of those in the server's metadata.",
+        ))?,
+    };
+    let grants = grants(&members)?;
+    let (redirect_uris, application) = redirect_uris(&members, &grants)?;
+    if members.get("jwks").is_some() && members.get("jwks_uri").is_some() {
+        // RFC 7591 §2: they must not both be there.
+        return Err(InvalidRegistration::Metadata("Send jwks or jwks_uri, not both."));
+    }
+    let metadata = members.honoured()?;
+    let mut told = members.told()?;
+    told.insert("application_type".to_owned(), json!(application.as_str()));
+    told.insert("token_endpoint_auth_method".to_owned(), json!(auth.as_str()));
+    Ok(Registration {
+        post_logout_redirect_uris: post_logout_redirect_uris(&members)?,
+        scopes: scopes_of(&members, scopes)?,
+        name: members.name("client_name")?,
+        redirect_uris,
+        grants,
+        auth,
+        metadata,
+        told,
+    })
+}
+
+/// RFC 7591 §2.1: `authorization_code` and `code` stand or fall together.
+fn grants(members: &Members<'_>) -> Result<BTreeSet<GrantType>, InvalidRegistration> {
+    const MISFIT: InvalidRegistration =
+        InvalidRegistration::Metadata("The grant_types and the response_types do not fit each other.");
+    let asked = match members.texts("grant_types")? {
+        None => [GrantType::AuthorizationCode].into(),
+        Some(names) => names
+            .iter()
+            .map(|name| name.parse().ok().filter(|grant| GRANTS.contains(grant)))
+            .collect::<Option<BTreeSet<GrantType>>>()
+            .ok_or(InvalidRegistration::Metadata(
+                "The grant_types are authorization_code and, beside it, refresh_token.",
+            ))?,
+    };
+    let has_code = asked.contains(&GrantType::AuthorizationCode);
+    match members.texts("response_types")?.as_deref() {
+        Some([code]) if code == "code" && has_code => {}
+        None if has_code => {}
+        Some(_) | None => return Err(MISFIT),
+    }
+    Ok(asked)
+}
+
+fn redirect_uris(
+    members: &Members<'_>,
+    grants: &BTreeSet<GrantType>,
+) -> Result<(Vec<String>, uris::Application), InvalidRegistration> {
+    let uris = members
+        .texts("redirect_uris")
+        .map_err(|_| InvalidRegistration::RedirectUri("The redirect_uris are a list of texts."))?
+        .unwrap_or_default();
+    if uris.is_empty() && grants.contains(&GrantType::AuthorizationCode) {
+        return Err(InvalidRegistration::RedirectUri("The redirect_uris are missing."));
+    }
+    let application = match members.text("application_type")? {
+        None => uris::Application::of_uris(&uris),
+        Some("web") => uris::Application::Web,
+        Some("native") => uris::Application::Native,
+        Some(_) => {
+            return Err(InvalidRegistration::Metadata("The application_type is web or native."));
+        }
+    };
+    match uris.iter().find_map(|uri| application.refuses(uri)) {
+        Some(why) => Err(InvalidRegistration::RedirectUri(why)),
+        None => Ok((uris, application)),
+    }
+}
+
+/// OpenID Connect RP-Initiated Logout §3.1: the same rules as for other places that a browser is sent to.
+fn post_logout_redirect_uris(members: &Members<'_>) -> Result<Vec<String>, InvalidRegistration> {
+    let uris = members.texts("post_logout_redirect_uris")?.unwrap_or_default();
+    let native = uris::Application::Native;
+    if uris.iter().any(|uri| native.refuses(uri).is_some()) {
+        return Err(InvalidRegistration::Metadata(
+            "The post_logout_redirect_uris are https URLs, loopback addresses or of a private scheme.",
+        ));
+    }
+    Ok(uris)
+}
+
+/// RFC 7591 §2: a client that names no scope gets what is usual, one that names more than it may have gets the rest.
+/// `offline_access` has to be named: whoever has it registered gets refresh tokens only by asking for it.
+fn scopes_of(members: &Members<'_>, allowed: &ScopeSet) -> Result<ScopeSet, InvalidRegistration> {
+    let Some(text) = members.text("scope")?.filter(|text| !text.is_empty()) else {
+        return Ok(allowed.without("offline_access"));
+    };
+    let asked: ScopeSet =
+        text.parse().map_err(|_| InvalidRegistration::Metadata("The scope is malformed."))?;
+    let had = asked.intersection(allowed);
+    if had.is_empty() {
+        return Err(InvalidRegistration::Metadata(
+            "None of the scope may be had by a client that registers itself.",
+        ));
+    }
+    Ok(had)
+}
+
+impl Registration {
+    /// Puts what was registered in the place of what `client` had.
+    pub fn apply(self, client: &mut Client) {
+        client.redirect_uris = self.redirect_uris;
+        client.post_logout_redirect_uris = self.post_logout_redirect_uris;
+        client.grants = self.grants;
+        client.scopes = self.scopes;
+        client.name = self.name;
+        client.metadata = self.metadata;
+        client.kind = match (&client.kind, self.auth.has_secret()) {
+            (ClientKind::Confidential(secrets), true) => ClientKind::Confidential(secrets.clone()),
+            (ClientKind::Public, true) => ClientKind::Confidential(Vec::new()),
+            (_, false) => ClientKind::Public,
+        };
+    }
+}
+
+/// A client's metadata as it is answered (RFC 7591 §3.2.1): `told` under what holds now.
+#[must_use]
+pub fn describe(client: &Client, told: &Map<String, Value>) -> Map<String, Value> {
+    let mut members = told.clone();
+    if let Ok(Value::Object(honoured)) = serde_json::to_value(&client.metadata) {
+        members.extend(honoured);
+    }
+    let has_code = client.grants.contains(&GrantType::AuthorizationCode);
+    let response_types: &[&str] = if has_code { &["code"] } else { &[] };
+    for (name, value) in [
+        ("redirect_uris", json!(client.redirect_uris)),
+        ("grant_types", json!(client.grants)),
+        ("response_types", json!(response_types)),
+        ("scope", json!(client.scopes)),
+    ] {
+        members.insert(name.to_owned(), value);
+    }
+    if let Some(name) = &client.name {
+        members.insert("client_name".to_owned(), json!(name));
+    }
+    if !client.post_logout_redirect_uris.is_empty() {
+        let uris = json!(client.post_logout_redirect_uris);
+        members.insert("post_logout_redirect_uris".to_owned(), uris);
+    }
+    members
+}
+
+#[cfg(test)]
+mod tests;

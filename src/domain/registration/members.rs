@@ -1,0 +1,96 @@
+//! The members of a registration, one by one: each has its form, and a bound.
+
+use serde_json::{Map, Value};
+use url::Url;
+
+use crate::domain::client::ClientMetadata;
+use crate::domain::registration::InvalidRegistration;
+
+const LONGEST_TEXT: usize = 2048;
+const LONGEST_NAME: usize = 120;
+const MOST: usize = 20;
+
+/// What [`ClientMetadata`] may be told by the client itself. Its other members are an operator's to set.
+const HONOURED: [&str; 3] = ["client_uri", "policy_uri", "tos_uri"];
+
+/// What a client may say for others to read; this server keeps it and does nothing with it.
+const KEPT: [(&str, Form); 4] = [
+    ("logo_uri", Form::WebUri),
+    ("contacts", Form::Texts),
+    ("software_id", Form::Text),
+    ("software_version", Form::Text),
+];
+
+#[derive(Clone, Copy)]
+enum Form {
+    Text,
+    Texts,
+    WebUri,
+}
+
+const BAD_TEXT: InvalidRegistration =
+    InvalidRegistration::Metadata("A member is not the text that it must be.");
+const BAD_LIST: InvalidRegistration =
+    InvalidRegistration::Metadata("A member is not the list of texts that it must be, or too long.");
+const BAD_URI: InvalidRegistration = InvalidRegistration::Metadata(
+    "Of client_uri, logo_uri, policy_uri and tos_uri one is no https or http URL.",
+);
+
+pub(super) struct Members<'a>(pub(super) &'a Map<String, Value>);
+
+impl<'a> Members<'a> {
+    /// RFC 7592 §2.2: null is as if it were not there.
+    pub(super) fn get(&self, name: &str) -> Option<&'a Value> {
+        self.0.get(name).filter(|value| !value.is_null())
+    }
+
+    pub(super) fn text(&self, name: &str) -> Result<Option<&'a str>, InvalidRegistration> {
+        match self.get(name) {
+            None => Ok(None),
+            Some(Value::String(text)) if text.len() <= LONGEST_TEXT => Ok(Some(text)),
+            Some(_) => Err(BAD_TEXT),
+        }
+    }
+
+    pub(super) fn texts(&self, name: &str) -> Result<Option<Vec<String>>, InvalidRegistration> {
+        let Some(value) = self.get(name) else { return Ok(None) };
+        let list = value.as_array().filter(|list| list.len() <= MOST).ok_or(BAD_LIST)?;
+        let text =
+            |value: &Value| value.as_str().filter(|text| text.len() <= LONGEST_TEXT).map(str::to_owned);
+        list.iter().map(text).collect::<Option<Vec<String>>>().map(Some).ok_or(BAD_LIST)
+    }
+
+    /// A name for people: on one line, and nothing in it that turns the text around it.
+    pub(super) fn name(&self, name: &str) -> Result<Option<String>, InvalidRegistration> {
+        const BAD: InvalidRegistration =
+            InvalidRegistration::Metadata("The client_name is too long, or has characters that no name has.");
+        let turns = |letter: char| matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}');
+        match self.text(name)?.map(str::trim).filter(|name| !name.is_empty()) {
+            Some(text) if text.chars().count() > LONGEST_NAME => Err(BAD),
+            Some(text) if text.chars().any(|letter| letter.is_control() || turns(letter)) => Err(BAD),
+            text => Ok(text.map(ToOwned::to_owned)),
+        }
+    }
+
+    pub(super) fn honoured(&self) -> Result<ClientMetadata, InvalidRegistration> {
+        let known = HONOURED.iter().filter_map(|name| Some(((*name).to_owned(), self.get(name)?.clone())));
+        serde_json::from_value(Value::Object(known.collect())).map_err(|_| BAD_URI)
+    }
+
+    pub(super) fn told(&self) -> Result<Map<String, Value>, InvalidRegistration> {
+        let mut told = Map::new();
+        for (name, form) in KEPT {
+            let Some(value) = self.get(name) else { continue };
+            match form {
+                Form::Text => drop(self.text(name)?),
+                Form::Texts => drop(self.texts(name)?),
+                Form::WebUri => {
+                    let url = self.text(name)?.and_then(|text| Url::parse(text).ok());
+                    url.filter(|url| matches!(url.scheme(), "http" | "https")).ok_or(BAD_URI)?;
+                }
+            }
+            told.insert(name.to_owned(), value.clone());
+        }
+        Ok(told)
+    }
+}

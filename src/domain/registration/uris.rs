@@ -1,0 +1,65 @@
+//! Which redirect URIs a client may give itself: OpenID Connect Dynamic Client Registration §2 `application_type`,
+//! RFC 8252 §7.
+
+use url::{Host, Url};
+
+/// Where an application runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Application {
+    /// On a server, behind https.
+    Web,
+    /// On the user's machine.
+    Native,
+}
+
+impl Application {
+    /// The kind that its URIs tell: many a tool on the user's machine does not say so.
+    pub(super) fn of_uris(uris: &[String]) -> Self {
+        if uris.iter().all(|uri| Self::Web.refuses(uri).is_none()) { Self::Web } else { Self::Native }
+    }
+
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Web => "web",
+            Self::Native => "native",
+        }
+    }
+
+    /// Why a browser may not be sent there; `None` when it may.
+    pub(super) fn refuses(self, uri: &str) -> Option<&'static str> {
+        let plain = uri.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
+        let Some(url) = Url::parse(uri).ok().filter(|_| plain) else {
+            return Some("A redirect URI is no absolute URI.");
+        };
+        // RFC 6749 §3.1.2. An empty fragment is one too.
+        if uri.contains('#') {
+            return Some("A redirect URI has a fragment.");
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Some("A redirect URI names a user.");
+        }
+        match (url.scheme(), self) {
+            ("https", Self::Web) if is_loopback(&url) => {
+                Some("A web application is not on the user's machine.")
+            }
+            ("https", _) => None,
+            ("http", Self::Native) if is_loopback(&url) => None,
+            ("http", Self::Native) => Some("A redirect URI by http is for 127.0.0.1, [::1] or localhost."),
+            // RFC 8252 §7.1: a name under the app's own control, so it has a dot. What browsers run has none.
+            (scheme, Self::Native) if scheme.contains('.') => None,
+            (_, Self::Native) => {
+                Some("A private scheme is a domain name in reverse, such as com.example.app.")
+            }
+            (_, Self::Web) => Some("The redirect URIs of a web application are https URLs."),
+        }
+    }
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}

@@ -1,0 +1,108 @@
+//! `/oauth/register` (RFC 7591) and `/oauth/register/{id}` (RFC 7592).
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::CACHE_CONTROL;
+use actix_web::middleware::from_fn;
+use actix_web::web::{self, ServiceConfig};
+use actix_web::{HttpRequest, HttpResponse};
+use serde_json::{Map, Value, json};
+
+use crate::domain::client::ClientKind;
+use crate::domain::registration::{Mode, describe};
+use crate::domain::secrets::ClientSecret;
+use crate::http::body::{self, Body};
+use crate::http::edge::Arrival;
+use crate::http::error::Standard;
+use crate::http::{Web, address, cors, only, sessions};
+use crate::service::registration::{self as service, Caller, Registered};
+
+/// Where clients register.
+pub(crate) const PATH: &str = "/oauth/register";
+
+/// Adds the routes, if anybody may register.
+pub(crate) fn configure(config: &mut ServiceConfig, mode: Mode) {
+    let register = || only(PATH, "POST", [web::post().to(register)]);
+    match mode {
+        Mode::Off => return,
+        Mode::InitialAccessToken => config.service(register()),
+        // Whoever may come from anywhere may come with a browser's script, too.
+        Mode::Open => config.service(register().wrap(from_fn(cors::by_anybody))),
+    };
+    let manage = [web::get().to(look), web::put().to(replace), web::delete().to(remove)];
+    config.service(only("/oauth/register/{id}", "GET, PUT, DELETE", manage));
+}
+
+async fn register(
+    web: web::Data<Web>,
+    request: HttpRequest,
+    Arrival(now): Arrival,
+    body: Body,
+) -> Result<HttpResponse, Standard> {
+    let token = match web.core.registrar.rules.mode {
+        Mode::InitialAccessToken => Some(sessions::bearer(&request)?),
+        Mode::Open | Mode::Off => None,
+    };
+    let caller = Caller { token, address: address::of_client(&request, &web.trusted_proxies) };
+    let registered = service::register(&web.core, &members(&request, body)?, caller, now).await?;
+    Ok(answer(&web, StatusCode::CREATED, &registered))
+}
+
+async fn look(
+    web: web::Data<Web>,
+    request: HttpRequest,
+    Arrival(now): Arrival,
+    id: web::Path<String>,
+) -> Result<HttpResponse, Standard> {
+    let registered = service::look(&web.core, &id, sessions::bearer(&request)?, now).await?;
+    Ok(answer(&web, StatusCode::OK, &registered))
+}
+
+async fn replace(
+    web: web::Data<Web>,
+    request: HttpRequest,
+    Arrival(now): Arrival,
+    id: web::Path<String>,
+    body: Body,
+) -> Result<HttpResponse, Standard> {
+    let token = sessions::bearer(&request)?;
+    let registered = service::replace(&web.core, &id, token, &members(&request, body)?, now).await?;
+    Ok(answer(&web, StatusCode::OK, &registered))
+}
+
+async fn remove(
+    web: web::Data<Web>,
+    request: HttpRequest,
+    Arrival(now): Arrival,
+    id: web::Path<String>,
+) -> Result<HttpResponse, Standard> {
+    service::remove(&web.core, &id, sessions::bearer(&request)?, now).await?;
+    Ok(HttpResponse::NoContent().insert_header((CACHE_CONTROL, "no-store")).finish())
+}
+
+/// RFC 7591 §3.1: a JSON object.
+fn members(request: &HttpRequest, body: Body) -> Result<Map<String, Value>, Standard> {
+    Ok(body::json(request, body, "Send the client's metadata as one JSON object.")?)
+}
+
+/// RFC 7591 §3.2.1, RFC 7592 §3.
+fn answer(web: &Web, status: StatusCode, registered: &Registered) -> HttpResponse {
+    let Registered { client, secret, token, told } = registered;
+    let mut members = describe(client, told);
+    let place = format!("{}{PATH}/{}", web.core.issuer, client.id);
+    for (name, value) in [
+        ("client_id", json!(client.id)),
+        ("client_id_issued_at", json!(client.created_at.timestamp())),
+        ("registration_access_token", json!(token.expose())),
+        ("registration_client_uri", json!(place)),
+    ] {
+        members.insert(name.to_owned(), value);
+    }
+    if let Some(secret) = secret {
+        members.insert("client_secret".to_owned(), json!(ClientSecret::expose(secret)));
+    }
+    if matches!(client.kind, ClientKind::Confidential(_)) {
+        // It does not expire.
+        members.insert("client_secret_expires_at".to_owned(), json!(0));
+    }
+    HttpResponse::build(status).insert_header((CACHE_CONTROL, "no-store")).json(members)
+}

@@ -1,0 +1,247 @@
+//! Clients that register themselves (RFC 7591) and look after their registration (RFC 7592).
+//!
+//! Such a client is a third party's: people are always asked before it is let in, and it never takes a password.
+
+mod limit;
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value};
+
+use crate::crypto::random;
+use crate::domain::audience::Audience;
+use crate::domain::client::{Client, ClientKind, Origin, Party};
+use crate::domain::ids::{ClientId, uuid_v7};
+use crate::domain::opaque::OpaqueSecret;
+use crate::domain::registration::{self, AuthMethod, InvalidRegistration, Mode};
+use crate::domain::scope::ScopeSet;
+use crate::domain::secrets::ClientSecret;
+use crate::service::registration::limit::Limit;
+use crate::service::{Core, Failure, audit, client_admin, janitor};
+use crate::store::registrations::{self, Kept};
+use crate::store::{clients, registration_tokens};
+
+/// Ends the families of a client that removes itself.
+const BATCH: i64 = 1000;
+
+/// What an operator lets clients do that register themselves.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    /// Who may register.
+    pub mode: Mode,
+    /// The scopes that such a client may have.
+    pub scopes: ScopeSet,
+    /// The services that its tokens may be for, beside the issuer.
+    pub audiences: Vec<Audience>,
+    /// How many one address may register in an hour where registration is open.
+    pub per_hour: u32,
+    /// How long a client stays that nobody signs in with.
+    pub unused_ttl: Duration,
+}
+
+/// Registers clients.
+#[derive(Debug)]
+pub struct Registrar {
+    /// The operator's rules.
+    pub rules: Rules,
+    limit: Limit,
+}
+
+impl Registrar {
+    /// Nobody has registered yet.
+    #[must_use]
+    pub fn new(rules: Rules) -> Self {
+        Self { limit: Limit::new(rules.per_hour), rules }
+    }
+}
+
+/// Who wants to register a client.
+#[derive(Debug, Clone, Copy)]
+pub struct Caller<'a> {
+    /// The initial access token that was presented.
+    pub token: Option<&'a str>,
+    /// From where.
+    pub address: Option<IpAddr>,
+}
+
+/// A registration, with the secrets that are told this once.
+#[derive(Debug)]
+pub struct Registered {
+    /// The client.
+    pub client: Client,
+    /// Its new secret, if it got one.
+    pub secret: Option<ClientSecret>,
+    /// The token that manages it.
+    pub token: OpaqueSecret,
+    /// What it is told that it registered.
+    pub told: Map<String, Value>,
+}
+
+/// Registers a client.
+///
+/// # Errors
+/// [`Failure::InvalidToken`] without a good initial access token where one is needed; [`Failure::TooMany`];
+/// [`Failure::InvalidRedirectUri`], [`Failure::InvalidClientMetadata`], [`Failure::Store`].
+pub async fn register(
+    core: &Core,
+    members: &Map<String, Value>,
+    caller: Caller<'_>,
+    now: DateTime<Utc>,
+) -> Result<Registered, Failure> {
+    let rules = &core.registrar.rules;
+    let initial = match rules.mode {
+        Mode::Off => return Err(Failure::NotFound),
+        Mode::InitialAccessToken => {
+            let token = caller.token.and_then(OpaqueSecret::presented).ok_or(Failure::InvalidToken)?;
+            let hash = token.hash();
+            if !registration_tokens::is_good(&core.db, &hash, now).await? {
+                return Err(Failure::InvalidToken);
+            }
+            Some(hash)
+        }
+        Mode::Open => None,
+    };
+    let read = registration::read(members, AuthMethod::SecretBasic, &rules.scopes)?;
+    if rules.mode == Mode::Open && !core.registrar.limit.allows(caller.address, now) {
+        return Err(Failure::TooMany);
+    }
+    let told = read.told.clone();
+    let mut client = Client {
+        id: uuid_v7(now, random::bytes()).to_string().parse().unwrap_or_else(|_| ClientId::built_in()),
+        party: Party::Third,
+        origin: Origin::Registered,
+        ..client_admin::built_in(now)
+    };
+    read.apply(&mut client);
+    let token = OpaqueSecret::from_random(&random::bytes());
+    let kept = Kept { token_hash: token.hash(), told: told.clone() };
+    let mut tx = core.db.begin().await?;
+    // What can still refuse the request was checked: this is what it costs.
+    if let Some(hash) = initial
+        && !registration_tokens::spend(&mut tx, &hash, now).await?
+    {
+        return Err(Failure::InvalidToken);
+    }
+    clients::insert(&mut tx, &client).await?;
+    let secret = match client.kind {
+        ClientKind::Public => None,
+        ClientKind::Confidential(_) => Some(client_admin::new_secret(&mut tx, &client.id, now).await?),
+    };
+    registrations::insert(&mut tx, &client.id, &kept, now + rules.unused_ttl).await?;
+    tx.commit().await?;
+    audit::client_changed(&client.id, "registered itself");
+    Ok(Registered { client, secret, token, told })
+}
+
+/// What a client registered (RFC 7592 §2.1).
+///
+/// # Errors
+/// [`Failure::InvalidToken`], whether the client is unknown or the token is another's; [`Failure::Store`].
+pub async fn look(core: &Core, id: &str, token: &str, now: DateTime<Utc>) -> Result<Registered, Failure> {
+    let id: ClientId = id.parse().map_err(|_| Failure::InvalidToken)?;
+    let token = OpaqueSecret::presented(token).ok_or(Failure::InvalidToken)?;
+    let kept = registrations::find(&core.db, &id).await?.ok_or(Failure::InvalidToken)?;
+    if !kept.token_hash.matches(&token.hash()) {
+        return Err(Failure::InvalidToken);
+    }
+    let client = clients::find(&core.db, &id, now).await?.ok_or(Failure::InvalidToken)?;
+    Ok(Registered { client, secret: None, token, told: kept.told })
+}
+
+/// Puts `members` in the place of all that a client registered (RFC 7592 §2.2). A client that begins to need a secret
+/// gets one.
+///
+/// # Errors
+/// As [`look`] and [`register`].
+pub async fn replace(
+    core: &Core,
+    id: &str,
+    token: &str,
+    members: &Map<String, Value>,
+    now: DateTime<Utc>,
+) -> Result<Registered, Failure> {
+    let before = look(core, id, token, now).await?;
+    names_itself(members, &before.client)?;
+    let read = registration::read(members, AuthMethod::SecretBasic, &core.registrar.rules.scopes)?;
+    let told = read.told.clone();
+    let mut client = before.client;
+    let before_it = is_confidential(&client);
+    read.apply(&mut client);
+    let confidential = is_confidential(&client);
+    let mut tx = core.db.begin().await?;
+    let stays = registrations::update(&mut tx, &client.id, &told).await?;
+    if !stays || !clients::update(&mut tx, &client).await? {
+        return Err(Failure::InvalidToken);
+    }
+    let mut secret = None;
+    if confidential != before_it {
+        clients::set_kind(&mut tx, &client).await?;
+        if confidential {
+            secret = Some(client_admin::new_secret(&mut tx, &client.id, now).await?);
+        }
+    }
+    tx.commit().await?;
+    audit::client_changed(&client.id, "changed its registration");
+    Ok(Registered { client, secret, token: before.token, told })
+}
+
+fn is_confidential(client: &Client) -> bool {
+    matches!(client.kind, ClientKind::Confidential(_))
+}
+
+/// RFC 7592 §2.2: the client names itself, may repeat its secret, and may choose none of what the server gave it.
+fn names_itself(members: &Map<String, Value>, client: &Client) -> Result<(), Failure> {
+    let text = |name: &str| members.get(name).and_then(Value::as_str);
+    if text("client_id") != Some(client.id.as_str()) {
+        return Err(Failure::InvalidClientMetadata("The client_id is missing, or another client's."));
+    }
+    let given = [
+        "registration_access_token",
+        "registration_client_uri",
+        "client_secret_expires_at",
+        "client_id_issued_at",
+    ];
+    if given.iter().any(|name| members.contains_key(*name)) {
+        return Err(Failure::InvalidClientMetadata(
+            "Leave out registration_access_token, registration_client_uri, client_secret_expires_at and \
+             client_id_issued_at.",
+        ));
+    }
+    let secret_fits = match members.get("client_secret") {
+        None => true,
+        Some(Value::String(secret)) => client.is_authenticated_by(&ClientSecret::presented(secret.clone())),
+        Some(_) => false,
+    };
+    if secret_fits {
+        Ok(())
+    } else {
+        Err(Failure::InvalidClientMetadata("The client_secret is not the client's."))
+    }
+}
+
+/// Removes a client at its own wish, and ends its families (RFC 7592 §2.3).
+///
+/// # Errors
+/// As [`look`].
+pub async fn remove(core: &Core, id: &str, token: &str, now: DateTime<Utc>) -> Result<(), Failure> {
+    let Registered { client, .. } = look(core, id, token, now).await?;
+    // The tombstone comes first: a crash in between leaves a token that opens nothing.
+    let removed = clients::remove(&core.db, &client.id, now).await?;
+    registrations::remove(&core.db, &client.id).await?;
+    if removed {
+        audit::client_changed(&client.id, "removed itself");
+        janitor::end_families_of_client(&core.db, &client.id, BATCH, now).await?;
+    }
+    Ok(())
+}
+
+impl From<InvalidRegistration> for Failure {
+    fn from(invalid: InvalidRegistration) -> Self {
+        match invalid {
+            InvalidRegistration::RedirectUri(why) => Self::InvalidRedirectUri(why),
+            InvalidRegistration::Metadata(why) => Self::InvalidClientMetadata(why),
+        }
+    }
+}

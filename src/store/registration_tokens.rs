@@ -1,0 +1,102 @@
+//! Initial access tokens (RFC 7591 §1.2).
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use crate::domain::secrets::SecretHash;
+use crate::store::row::row;
+use crate::store::{Db, StoreError, Tx, on, within};
+
+row! {
+    struct TokenRow {
+        id: Uuid,
+        uses_left: i64,
+        created_at: DateTime<Utc>,
+        expires_at: DateTime<Utc>,
+    }
+}
+
+/// A token, without its secret.
+#[derive(Debug)]
+pub struct RegistrationToken {
+    /// What an operator knows it by.
+    pub id: Uuid,
+    /// How many clients may still be registered with it.
+    pub uses_left: i64,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// When it expires.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// Adds a token.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn insert(db: &Db, token: &RegistrationToken, hash: &SecretHash) -> Result<(), StoreError> {
+    const SQL: &str = "INSERT INTO registration_tokens (id, token_hash, uses_left, created_at, expires_at) \
+         VALUES ($1, $2, $3, $4, $5)";
+    on!(db, conn => sqlx::query(SQL)
+        .bind(token.id).bind(hash.as_bytes()).bind(token.uses_left).bind(token.created_at).bind(token.expires_at)
+        .execute(conn).await.map(|_| ()))?;
+    Ok(())
+}
+
+/// Every token that is still good for something, oldest first.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn list(db: &Db, now: DateTime<Utc>) -> Result<Vec<RegistrationToken>, StoreError> {
+    const SQL: &str = "SELECT id, uses_left, created_at, expires_at FROM registration_tokens \
+         WHERE uses_left > 0 AND expires_at > $1 ORDER BY id";
+    let rows: Vec<TokenRow> = on!(db, conn => sqlx::query_as(SQL).bind(now).fetch_all(conn).await)?;
+    let token = |row: TokenRow| {
+        let TokenRow { id, uses_left, created_at, expires_at } = row;
+        RegistrationToken { id, uses_left, created_at, expires_at }
+    };
+    Ok(rows.into_iter().map(token).collect())
+}
+
+/// Removes a token. `false` when there is none.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn remove(db: &Db, id: Uuid) -> Result<bool, StoreError> {
+    const SQL: &str = "DELETE FROM registration_tokens WHERE id = $1";
+    let done =
+        on!(db, conn => sqlx::query(SQL).bind(id).execute(conn).await.map(|done| done.rows_affected()))?;
+    Ok(done > 0)
+}
+
+/// Whether a token is good.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn is_good(db: &Db, hash: &SecretHash, now: DateTime<Utc>) -> Result<bool, StoreError> {
+    const SQL: &str = "SELECT id FROM registration_tokens \
+         WHERE token_hash = $1 AND uses_left > 0 AND expires_at > $2";
+    let row: Option<(Uuid,)> = on!(db, conn => sqlx::query_as(SQL)
+        .bind(hash.as_bytes()).bind(now).fetch_optional(conn).await)?;
+    Ok(row.is_some())
+}
+
+/// Uses a token once. `false` when it is not good, or was used up meanwhile.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn spend(tx: &mut Tx, hash: &SecretHash, now: DateTime<Utc>) -> Result<bool, StoreError> {
+    const SQL: &str = "UPDATE registration_tokens SET uses_left = uses_left - 1 \
+         WHERE token_hash = $1 AND uses_left > 0 AND expires_at > $2";
+    let done = within!(tx, conn => sqlx::query(SQL)
+        .bind(hash.as_bytes()).bind(now).execute(conn).await.map(|done| done.rows_affected()))?;
+    Ok(done > 0)
+}
+
+/// Deletes those that are good for nothing any more.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn delete_spent(db: &Db, now: DateTime<Utc>) -> Result<u64, StoreError> {
+    const SQL: &str = "DELETE FROM registration_tokens WHERE uses_left = 0 OR expires_at <= $1";
+    Ok(on!(db, conn => sqlx::query(SQL).bind(now).execute(conn).await.map(|done| done.rows_affected()))?)
+}

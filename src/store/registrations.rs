@@ -1,0 +1,121 @@
+//! Clients that registered themselves, as far as they differ from others.
+
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value};
+
+use crate::domain::ids::ClientId;
+use crate::domain::secrets::SecretHash;
+use crate::store::row::{from_json, row, to_json};
+use crate::store::{Db, StoreError, Tx, on, transaction, within};
+
+/// What is kept of a registration beside the client itself.
+#[derive(Debug)]
+pub struct Kept {
+    /// The hash of the token that manages it.
+    pub token_hash: SecretHash,
+    /// What the client was told that it registered.
+    pub told: Map<String, Value>,
+}
+
+row! {
+    struct KeptRow {
+        token_hash: Vec<u8>,
+        told: String,
+    }
+}
+
+/// Keeps a registration.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn insert(
+    tx: &mut Tx,
+    client: &ClientId,
+    kept: &Kept,
+    unused_until: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    const SQL: &str = "INSERT INTO client_registrations (client_id, token_hash, told, unused_until) \
+         VALUES ($1, $2, $3, $4)";
+    within!(tx, conn => sqlx::query(SQL)
+        .bind(client.as_str())
+        .bind(kept.token_hash.as_bytes())
+        .bind(to_json(&kept.told))
+        .bind(unused_until)
+        .execute(conn).await.map(|_| ()))?;
+    Ok(())
+}
+
+/// What is kept of a client's registration.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn find(db: &Db, client: &ClientId) -> Result<Option<Kept>, StoreError> {
+    const SQL: &str = "SELECT token_hash, told FROM client_registrations WHERE client_id = $1";
+    let row: Option<KeptRow> =
+        on!(db, conn => sqlx::query_as(SQL).bind(client.as_str()).fetch_optional(conn).await)?;
+    let Some(row) = row else { return Ok(None) };
+    let corrupt = |what| StoreError::corrupt("client_registrations", client, what);
+    Ok(Some(Kept {
+        token_hash: SecretHash::from_stored(&row.token_hash).ok_or_else(|| corrupt("hash"))?,
+        told: from_json(&row.told).ok_or_else(|| corrupt("told"))?,
+    }))
+}
+
+/// Keeps what the client was told at a change. `false` when its registration is gone.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn update(tx: &mut Tx, client: &ClientId, told: &Map<String, Value>) -> Result<bool, StoreError> {
+    const SQL: &str = "UPDATE client_registrations SET told = $2 WHERE client_id = $1";
+    let done = within!(tx, conn => sqlx::query(SQL)
+        .bind(client.as_str()).bind(to_json(told)).execute(conn).await.map(|done| done.rows_affected()))?;
+    Ok(done > 0)
+}
+
+/// Somebody signed in with the client: it stays.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn mark_used(tx: &mut Tx, client: &ClientId) -> Result<(), StoreError> {
+    const SQL: &str = "UPDATE client_registrations SET unused_until = NULL \
+         WHERE client_id = $1 AND unused_until IS NOT NULL";
+    within!(tx, conn => sqlx::query(SQL).bind(client.as_str()).execute(conn).await.map(|_| ()))?;
+    Ok(())
+}
+
+/// Forgets a registration: its token manages nothing from then on. `false` when it was gone.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn remove(db: &Db, client: &ClientId) -> Result<bool, StoreError> {
+    const SQL: &str = "DELETE FROM client_registrations WHERE client_id = $1";
+    let done = on!(db, conn => sqlx::query(SQL).bind(client.as_str()).execute(conn).await
+        .map(|done| done.rows_affected()))?;
+    Ok(done > 0)
+}
+
+/// Deletes up to `limit` clients that nobody signed in with in time: no token names them, so nothing of them stays.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn delete_some_unused(db: &Db, now: DateTime<Utc>, limit: i64) -> Result<u64, StoreError> {
+    const FORGET: &str = "DELETE FROM client_registrations WHERE unused_until <= $1 AND client_id IN \
+         (SELECT client_id FROM client_registrations WHERE unused_until <= $1 ORDER BY unused_until LIMIT $2) \
+         RETURNING client_id";
+    const SECRETS: &str = "DELETE FROM client_secrets WHERE client_id = $1";
+    const CLIENT: &str = "DELETE FROM clients WHERE id = $1 AND self_registered";
+    transaction::retrying(|| async {
+        let mut tx = db.begin().await?;
+        let tx_ref = &mut tx;
+        let gone: Vec<(String,)> = within!(tx_ref, conn => sqlx::query_as(FORGET)
+            .bind(now).bind(limit).fetch_all(conn).await)?;
+        for (client,) in &gone {
+            for sql in [SECRETS, CLIENT] {
+                within!(tx_ref, conn => sqlx::query(sql).bind(client).execute(conn).await.map(|_| ()))?;
+            }
+        }
+        tx.commit().await?;
+        Ok(u64::try_from(gone.len()).unwrap_or(u64::MAX))
+    })
+    .await
+}
