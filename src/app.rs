@@ -23,6 +23,7 @@ use crate::http::{self, Web};
 use crate::master_keys;
 use crate::outbound::{Limits, Outbound};
 use crate::service::clients::Clients;
+use crate::service::documents::Documents;
 use crate::service::keys::{Keys, Succession};
 use crate::service::registration::{Registrar, Rules};
 use crate::service::{Core, client_admin, janitor};
@@ -64,7 +65,8 @@ impl App {
         client_admin::ensure_built_in(&db, now).await?;
         keys.prepare(&db, succession(&settings), now).await?;
         let defaults = lifetimes(&settings)?;
-        let registered = Clients::new(defaults).with_audiences(settings.registration.audiences.clone());
+        let outbound = Arc::new(outbound(&settings.outbound)?);
+        let registered = clients_cache(defaults, &settings.registration, &outbound);
         check_clients(&db, &registered).await?;
         let host = settings.listen.host().trim_matches(['[', ']']);
         let listener = TcpListener::bind((host, settings.listen.port()))
@@ -81,7 +83,7 @@ impl App {
             passwords: Arc::new(password_pool(&settings)?),
             clients: Arc::new(registered),
             registrar: Arc::new(Registrar::new(registration_rules(&settings.registration))),
-            outbound: Arc::new(outbound(&settings.outbound)?),
+            outbound,
             rotations: Arc::new(Rotations::new(db.clone(), travel(&settings.database))),
             db,
         };
@@ -325,6 +327,19 @@ fn look(settings: &Settings) -> anyhow::Result<Look> {
     };
     let on_accent = if pages.accent.is_light() { "#000000" } else { "#ffffff" };
     Ok(Look { name: pages.name.clone(), logo, accent: (pages.accent.to_string(), on_accent), templates })
+}
+
+fn clients_cache(
+    defaults: Lifetimes,
+    settings: &settings::Registration,
+    outbound: &Arc<Outbound>,
+) -> Clients {
+    let clients = Clients::new(defaults).with_audiences(settings.audiences.clone());
+    if settings.metadata_documents {
+        clients.with_documents(Documents::new(Arc::clone(outbound), settings.scopes.clone()))
+    } else {
+        clients
+    }
 }
 
 fn registration_rules(settings: &settings::Registration) -> Rules {

@@ -9,6 +9,7 @@ pub mod client_admin;
 pub mod client_credentials;
 pub mod clients;
 pub mod credentials;
+pub mod documents;
 pub mod exchange_code;
 pub mod failure;
 pub mod grant;

@@ -21,3 +21,10 @@ CREATE TABLE registration_tokens (
     created_at TEXT        NOT NULL,
     expires_at TEXT        NOT NULL
 ) STRICT;
+
+-- Metadata documents of clients whose id is a URL: of those that somebody signed in with, as they were last fetched.
+CREATE TABLE client_documents (
+    client_id  TEXT        NOT NULL PRIMARY KEY,
+    document   TEXT        NOT NULL,
+    fetched_at TEXT        NOT NULL
+) STRICT;

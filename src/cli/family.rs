@@ -9,6 +9,7 @@ use crate::app;
 use crate::cli::{Office, output, user};
 use crate::domain::family::{Family as Row, State};
 use crate::domain::ids::FamilyId;
+use crate::domain::registration::document;
 use crate::domain::user::Username;
 use crate::service::clients::Clients;
 use crate::service::{Failure, client_admin, user_admin};
@@ -99,6 +100,10 @@ async fn state(db: &Db, family: &Row, clients: &Clients, now: DateTime<Utc>) -> 
     Ok(match clients.find(db, &family.client_id, now).await {
         Ok(known) if family.is_live(now, &known.lifetimes) => "live".to_owned(),
         Ok(_) => "expired".to_owned(),
+        // What its document says is the server's to fetch.
+        Err(Failure::InvalidClient) if document::url_of(&family.client_id).is_some() => {
+            if family.is_live(now, clients.defaults()) { "live" } else { "expired" }.to_owned()
+        }
         Err(Failure::InvalidClient) => "ended: client_removed".to_owned(),
         Err(failure) => return Err(failure.into()),
     })

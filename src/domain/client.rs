@@ -74,6 +74,8 @@ pub enum Origin {
     Operator,
     /// It registered itself (RFC 7591).
     Registered,
+    /// Its id is the URL of its metadata document.
+    Document,
 }
 
 /// How a client keeps a stolen authorization code from being used in its name (OAuth 2.1 §7.5.1).

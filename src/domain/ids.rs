@@ -61,7 +61,7 @@ uuid_id! {
     SignInSessionId
 }
 
-/// A client's identifier (RFC 6749 §2.2): 1 to 255 visible ASCII characters.
+/// A client's identifier (RFC 6749 §2.2): 1 to 255 visible ASCII characters, or, where it is a URL, up to 1,024.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct ClientId(String);
@@ -91,14 +91,15 @@ impl fmt::Display for ClientId {
 
 /// The text is no client id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a client id is 1 to 255 visible ASCII characters without spaces")]
+#[error("a client id is 1 to 255 visible ASCII characters without spaces, or a URL of up to 1,024")]
 pub struct InvalidClientId;
 
 impl FromStr for ClientId {
     type Err = InvalidClientId;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let fits = (1..=255).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+        let longest = if text.starts_with("https://") { 1024 } else { 255 };
+        let fits = (1..=longest).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
         if fits { Ok(Self(text.to_owned())) } else { Err(InvalidClientId) }
     }
 }

@@ -7,6 +7,7 @@ use serde_json::json;
 use crate::domain::audience::Audience;
 use crate::domain::authorization::Need;
 use crate::domain::redirect_uri;
+use crate::domain::registration::document;
 use crate::domain::sign_in::SignInSession;
 use crate::http::account::known_first;
 use crate::http::authorize::{self, Asked, PageError, Stop, see_other};
@@ -47,6 +48,9 @@ pub(crate) async fn show(visit: &Visit, request: &HttpRequest) -> Result<HttpRes
             "client_uri": asked.known.client.metadata.client_uri,
             "policy_uri": asked.known.client.metadata.policy_uri,
             "tos_uri": asked.known.client.metadata.tos_uri,
+            "host": document::url_of(&asked.known.client.id).filter(|_| asked.known.document.is_some())
+                .and_then(|url| url.host_str().map(ToOwned::to_owned)),
+            "on_device": !redirect_uri::is_exclusive(asked.redirect_uri()),
             "place": redirect_uri::source_of(asked.redirect_uri()),
             "query": asked.query,
             "other_query": asked.query_for_another_account(),

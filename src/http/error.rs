@@ -214,6 +214,7 @@ fn answer_failure(failure: &Failure, face: Face) -> Answer {
         Failure::Busy
         | Failure::Overtaken
         | Failure::Store(StoreError::Unavailable(_))
+        | Failure::NoDocument
         | Failure::NoSigningKey => unavailable(TRY_AGAIN),
         Failure::Store(StoreError::Exists | StoreError::Corrupt { .. } | StoreError::Refused(_)) | Failure::Key(_) => {
             Answer::new(StatusCode::INTERNAL_SERVER_ERROR, "server_error", "Something went wrong on our side.")

@@ -69,6 +69,11 @@ pub(crate) async fn metadata(web: web::Data<Web>, Arrival(now): Arrival) -> Http
         let place = format!("{issuer}{}", registration::PATH);
         members.insert("registration_endpoint".to_owned(), json!(place));
     }
+    if web.core.clients.take_documents()
+        && let Some(members) = content.as_object_mut()
+    {
+        members.insert("client_id_metadata_document_supported".to_owned(), json!(true));
+    }
     HttpResponse::Ok()
         .insert_header((CACHE_CONTROL, "public, max-age=300"))
         .insert_header((ACCESS_CONTROL_ALLOW_ORIGIN, "*"))

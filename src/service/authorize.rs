@@ -9,7 +9,9 @@ use crate::domain::opaque::OpaqueSecret;
 use crate::domain::redirect_uri;
 use crate::domain::sign_in::SignInSession;
 use crate::service::{Core, Failure, audit};
-use crate::store::{authorization_codes, consents, registrations, sign_in_sessions, transaction};
+use crate::store::{
+    authorization_codes, client_documents, consents, registrations, sign_in_sessions, transaction,
+};
 
 /// RFC 6749 §4.1.2 recommends ten minutes at most; an app that is there uses its code at once.
 const CODE_TTL: TimeDelta = TimeDelta::seconds(60);
@@ -38,6 +40,10 @@ async fn agreement(
     request: &AuthorizationRequest,
     session: &SignInSession,
 ) -> Result<Agreement, Failure> {
+    // What a document says may be another thing than when the user agreed.
+    if client.origin == Origin::Document {
+        return Ok(Agreement::Missing);
+    }
     // RFC 8252 §8.6: any program may pose as a public client whose redirect URI is a port or a scheme of the user's
     // machine. Only the user can tell whether this is the program that was meant, so the user is asked each time.
     let anybody = matches!(client.kind, ClientKind::Public);
@@ -112,6 +118,9 @@ pub async fn issue_code(
         authorization_codes::insert(&mut tx, &stored).await?;
         if client.client.origin == Origin::Registered {
             registrations::mark_used(&mut tx, &stored.client_id).await?;
+        }
+        if let Some(document) = &client.document {
+            client_documents::put(&mut tx, &stored.client_id, &document.members, now).await?;
         }
         tx.commit().await?;
         Ok(true)

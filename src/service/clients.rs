@@ -11,7 +11,8 @@ use crate::domain::ids::ClientId;
 use crate::domain::lifetimes::{InvalidLifetimes, Lifetimes};
 use crate::domain::redirect_uri;
 use crate::service::Failure;
-use crate::store::{Db, StoreError, clients};
+use crate::service::documents::{Document, Documents};
+use crate::store::{Db, StoreError, client_documents, clients};
 
 /// How long a client's registration is believed: a removal is in force everywhere after this.
 pub const REMEMBERED: TimeDelta = TimeDelta::seconds(2);
@@ -24,6 +25,8 @@ pub struct KnownClient {
     pub client: Client,
     /// The server's lifetimes with the client's own in their place.
     pub lifetimes: Lifetimes,
+    /// Where the client's id is a URL: what it holds.
+    pub document: Option<Document>,
 }
 
 impl KnownClient {
@@ -52,6 +55,8 @@ pub struct Clients {
     defaults: Lifetimes,
     /// What clients that registered themselves may choose with `resource`.
     audiences: Vec<Audience>,
+    /// `None` where no client's id may be the URL of its metadata document.
+    documents: Option<Documents>,
     remembered: RwLock<HashMap<ClientId, Remembered>>,
     sites: RwLock<Option<Sites>>,
 }
@@ -60,10 +65,28 @@ impl Clients {
     /// A cache that knows nothing yet.
     #[must_use]
     pub fn new(defaults: Lifetimes) -> Self {
-        Self { defaults, audiences: Vec::new(), remembered: RwLock::default(), sites: RwLock::default() }
+        Self {
+            defaults,
+            audiences: Vec::new(),
+            documents: None,
+            remembered: RwLock::default(),
+            sites: RwLock::default(),
+        }
     }
 
-    /// Lets clients that registered themselves choose these audiences.
+    /// Lets clients' ids be URLs of metadata documents.
+    #[must_use]
+    pub fn with_documents(self, documents: Documents) -> Self {
+        Self { documents: Some(documents), ..self }
+    }
+
+    /// Whether a client's id may be the URL of its metadata document.
+    #[must_use]
+    pub fn take_documents(&self) -> bool {
+        self.documents.is_some()
+    }
+
+    /// Lets clients that no operator added choose these audiences.
     #[must_use]
     pub fn with_audiences(self, audiences: Vec<Audience>) -> Self {
         Self { audiences, ..self }
@@ -88,11 +111,11 @@ impl Clients {
         if let Some(known) = self.recall(id, now) {
             return Ok(known);
         }
-        let Some(client) = clients::find(db, id, now).await? else {
+        let Some(known) = self.look(db, id, now).await? else {
             self.remembered.write().unwrap_or_else(PoisonError::into_inner).remove(id);
             return Err(Failure::InvalidClient);
         };
-        let known = Arc::new(self.with_lifetimes(client)?);
+        let known = Arc::new(known);
         let mut remembered = self.remembered.write().unwrap_or_else(PoisonError::into_inner);
         if remembered.len() >= CAPACITY {
             remembered.retain(|_, it| (now - it.at).abs() < REMEMBERED);
@@ -101,6 +124,21 @@ impl Clients {
             remembered.insert(id.clone(), Remembered { at: now, known: Arc::clone(&known) });
         }
         Ok(known)
+    }
+
+    /// An operator's word on a client counts more than what a document says.
+    async fn look(
+        &self,
+        db: &Db,
+        id: &ClientId,
+        now: DateTime<Utc>,
+    ) -> Result<Option<KnownClient>, StoreError> {
+        if let Some(client) = clients::find(db, id, now).await? {
+            return self.with_lifetimes(client, None).map(Some);
+        }
+        let Some(documents) = &self.documents else { return Ok(None) };
+        let found = documents.find(db, id, now).await?;
+        found.map(|(client, document)| self.with_lifetimes(client, Some(document))).transpose()
     }
 
     /// The origins of every client's redirect URIs: the sites whose scripts are a client's.
@@ -115,8 +153,14 @@ impl Clients {
             return Ok(origins);
         }
         let clients = clients::list(db).await?;
-        let uris = clients.iter().flat_map(|client| &client.redirect_uris);
-        let origins = Arc::new(uris.filter_map(|uri| redirect_uri::source_of(uri)).collect::<HashSet<_>>());
+        let mut uris: Vec<String> = clients.into_iter().flat_map(|client| client.redirect_uris).collect();
+        if self.documents.is_some() {
+            let documents = client_documents::list(db).await?;
+            let lists = documents.into_iter().filter_map(|mut members| members.remove("redirect_uris"));
+            uris.extend(lists.filter_map(|list| serde_json::from_value::<Vec<String>>(list).ok()).flatten());
+        }
+        let origins = uris.iter().filter_map(|uri| redirect_uri::source_of(uri));
+        let origins = Arc::new(origins.collect::<HashSet<_>>());
         *self.sites.write().unwrap_or_else(PoisonError::into_inner) =
             Some(Sites { at: now, origins: Arc::clone(&origins) });
         Ok(origins)
@@ -130,16 +174,20 @@ impl Clients {
         self.defaults.overridden(&client.lifetimes)
     }
 
-    fn with_lifetimes(&self, mut client: Client) -> Result<KnownClient, StoreError> {
+    fn with_lifetimes(
+        &self,
+        mut client: Client,
+        document: Option<Document>,
+    ) -> Result<KnownClient, StoreError> {
         match client.origin {
             Origin::Operator => {}
-            Origin::Registered => client.audiences.clone_from(&self.audiences),
+            Origin::Registered | Origin::Document => client.audiences.clone_from(&self.audiences),
         }
         let id = client.id.clone();
         let lifetimes = self
             .lifetimes_of(&client)
             .map_err(|_| StoreError::corrupt("clients", &id, "contradictory lifetimes"))?;
-        Ok(KnownClient { client, lifetimes })
+        Ok(KnownClient { client, lifetimes, document })
     }
 
     fn recall(&self, id: &ClientId, now: DateTime<Utc>) -> Option<Arc<KnownClient>> {

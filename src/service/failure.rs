@@ -39,6 +39,9 @@ pub enum Failure {
     /// Metadata that a client may not register (RFC 7591 §3.2.2).
     #[error("metadata that may not be registered: {0}")]
     InvalidClientMetadata(&'static str),
+    /// A client's metadata document cannot be had now.
+    #[error("the client's metadata document cannot be had now")]
+    NoDocument,
     /// One address asked for too much.
     #[error("too much from one address")]
     TooMany,

@@ -8,8 +8,8 @@ use crate::domain::ids::{ClientId, FamilyId};
 use crate::domain::refusal::EndReason;
 use crate::service::{Core, Failure, audit};
 use crate::store::{
-    Db, StoreError, authorization_codes, clients, consents, families, registration_tokens, registrations,
-    sign_in_sessions, transaction,
+    Db, StoreError, authorization_codes, client_documents, clients, consents, families, registration_tokens,
+    registrations, sign_in_sessions, transaction,
 };
 
 /// After this a removed client has no live family left: no cache believes in it, no batch is unfinished.
@@ -17,6 +17,9 @@ const TOMBSTONE_WATCH: TimeDelta = TimeDelta::days(1);
 
 /// How long a used code is remembered after its expiry, so that its second use ends what it gave.
 const CODE_MEMORY: TimeDelta = TimeDelta::hours(1);
+
+/// How long a client's metadata document is kept that nobody asks for any more.
+const DOCUMENT_MEMORY: TimeDelta = TimeDelta::days(100);
 
 /// What one round did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -47,6 +50,8 @@ pub async fn tidy(core: &Core, batch: i64, now: DateTime<Utc>) -> Result<Tidied,
         until_less(batch, || authorization_codes::delete_some_expired(db, forgotten, batch)).await?;
     tidied.deleted += until_less(batch, || registrations::delete_some_unused(db, now, batch)).await?;
     tidied.deleted += registration_tokens::delete_spent(db, now).await?;
+    let unused = now - DOCUMENT_MEMORY;
+    tidied.deleted += until_less(batch, || client_documents::delete_some_old(db, unused, batch)).await?;
     core.keys.forget_retired(&core.db, now).await?;
     Ok(tidied)
 }

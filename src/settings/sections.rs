@@ -67,6 +67,9 @@ pub struct Registration {
     /// Who may register a client.
     #[serde(with = "text")]
     pub mode: Mode,
+    /// Whether a client's id may be the URL of its metadata document.
+    #[serde(deserialize_with = "text::deserialize")]
+    pub metadata_documents: bool,
     /// The scopes that such a client may have.
     #[serde(with = "text")]
     pub scopes: ScopeSet,

@@ -210,6 +210,12 @@ pub(super) static SETTINGS: &[Setting] = &[
         "Who may register a client: off, initial_access_token (heirloom registration-token new) or open.",
     ),
     Setting::new(
+        "registration.metadata_documents",
+        Text("false"),
+        Switch,
+        "Whether a client's id may be the URL of a document that describes it, as MCP clients have it.",
+    ),
+    Setting::new(
         "registration.scopes",
         Text("openid profile email offline_access"),
         Scopes,

@@ -216,6 +216,17 @@ pub async fn remove(db: &Db, id: &ClientId, now: DateTime<Utc>) -> Result<bool, 
     Ok(done > 0)
 }
 
+/// Whether an operator removed a client of this id.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn is_removed(db: &Db, id: &ClientId) -> Result<bool, StoreError> {
+    const SQL: &str = "SELECT id FROM clients WHERE id = $1 AND removed_at IS NOT NULL";
+    let row: Option<(String,)> =
+        on!(db, conn => sqlx::query_as(SQL).bind(id.as_str()).fetch_optional(conn).await)?;
+    Ok(row.is_some())
+}
+
 /// Clients removed after `since`, whose families may still be live.
 ///
 /// # Errors

@@ -1,11 +1,15 @@
 //! Another server, on loopback: it gives whatever a test lets it give, and counts how often it was asked.
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use serde_json::Value;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
 /// A server whose answers a test sets. It ends with the test's runtime.
 pub struct Remote {
@@ -39,6 +43,26 @@ impl Remote {
         Self { url, state }
     }
 
+    /// One that speaks TLS, as `localhost`, with [`CERTIFICATE`].
+    pub async fn start_secure() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("https://localhost:{}", listener.local_addr().unwrap().port());
+        let state = Arc::new(State::default());
+        let (serving, acceptor) = (Arc::clone(&state), CERTIFICATE.acceptor.clone());
+        tokio::spawn(async move {
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                let (state, acceptor) = (Arc::clone(&serving), acceptor.clone());
+                tokio::spawn(async move {
+                    if let Ok(stream) = acceptor.accept(stream).await {
+                        serve(stream, state).await;
+                    }
+                });
+            }
+        });
+        Self { url, state }
+    }
+
     /// What is sent from now on, to the letter.
     pub fn answer(&self, raw: impl Into<Vec<u8>>) {
         *self.state.answer.lock().unwrap() = raw.into();
@@ -66,6 +90,25 @@ impl Remote {
     }
 }
 
+/// A certificate for `localhost` that nobody else vouches for.
+pub struct Certificate {
+    acceptor: TlsAcceptor,
+    /// The file that makes it trusted.
+    pub file: PathBuf,
+}
+
+pub static CERTIFICATE: LazyLock<Certificate> = LazyLock::new(|| {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let file = std::env::temp_dir().join(format!("heirloom-ca-{}.pem", std::process::id()));
+    std::fs::write(&file, made.cert.pem()).unwrap();
+    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
+    let provider = tokio_rustls::rustls::crypto::aws_lc_rs::default_provider();
+    let config =
+        ServerConfig::builder_with_provider(Arc::new(provider)).with_safe_default_protocol_versions();
+    let config = config.unwrap().with_no_client_auth().with_single_cert(vec![made.cert.der().clone()], key);
+    Certificate { acceptor: Arc::new(config.unwrap()).into(), file }
+});
+
 pub fn json_answer(body: &str, headers: &str) -> String {
     format!(
         "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n{headers}content-length: {}\r\n\r\n{body}",
@@ -73,7 +116,7 @@ pub fn json_answer(body: &str, headers: &str) -> String {
     )
 }
 
-async fn serve(mut stream: TcpStream, state: Arc<State>) {
+async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin, state: Arc<State>) {
     let request = read(&mut stream).await;
     state.asked.lock().unwrap().push(request);
     let answer = state.answer.lock().unwrap().clone();
@@ -86,7 +129,7 @@ async fn serve(mut stream: TcpStream, state: Arc<State>) {
 }
 
 /// The head, and as much of a body as `content-length` says.
-async fn read(stream: &mut TcpStream) -> String {
+async fn read(stream: &mut (impl AsyncRead + Unpin)) -> String {
     let mut request = Vec::new();
     let mut buffer = [0; 4096];
     loop {

@@ -56,6 +56,9 @@ async fn trust(visit: &Visit, form: &Form) -> Result<(Arc<KnownClient>, Back), S
         Err(Failure::InvalidClient) => return Err(PageError::UnknownClient.into()),
         known => known?,
     };
+    if let Some(document) = &known.document {
+        document.must_be_fetched()?;
+    }
     let uri = form.get("redirect_uri");
     let uri = uri.ok_or(PageError::Malformed("The parameter redirect_uri is missing."))?;
     if !redirect_uri::is_registered(uri, &known.client.redirect_uris) {
