@@ -82,8 +82,9 @@ pub(crate) fn configure(config: &mut ServiceConfig, web: &web::Data<Web>) {
         .service(looked_at("/readyz", health::readyz));
     if !base.is_empty() {
         // RFC 8414 §3.1: the well-known part stands before the issuer's path.
-        config.service(looked_at(&format!("{}{base}", well_known::METADATA), well_known::metadata));
-        config.service(looked_at(&format!("{}{base}", well_known::OPENID), well_known::metadata));
+        for place in [well_known::METADATA, well_known::OPENID] {
+            config.service(told_to_all(&format!("{place}{base}"), well_known::metadata));
+        }
     }
     let mode = web.core.registrar.rules.mode;
     config.service(routes(base, mode)).default_service(web::to(not_found));
@@ -116,9 +117,9 @@ fn routes(base: &str, registration: Mode) -> impl HttpServiceFactory + use<> {
         )
         .service(only("/oauth/introspect", "POST", [web::post().to(introspect::introspect)]))
         .configure(move |config| registration::configure(config, registration))
-        .service(looked_at(well_known::METADATA, well_known::metadata))
-        .service(looked_at(well_known::OPENID, well_known::metadata))
-        .service(looked_at(well_known::JWKS, well_known::jwks))
+        .service(told_to_all(well_known::METADATA, well_known::metadata))
+        .service(told_to_all(well_known::OPENID, well_known::metadata))
+        .service(told_to_all(well_known::JWKS, well_known::jwks))
 }
 
 /// Where browsers go.
@@ -151,6 +152,15 @@ where
     Args: FromRequest + 'static,
 {
     only(path, "GET, HEAD", [web::get().to(handler.clone()), web::head().to(handler)])
+}
+
+/// A place that is only looked at, by every site's scripts too.
+fn told_to_all<F, Args>(path: &str, handler: F) -> impl HttpServiceFactory + use<F, Args>
+where
+    F: Handler<Args, Output: Responder + 'static>,
+    Args: FromRequest + 'static,
+{
+    looked_at(path, handler).wrap(from_fn(cors::by_anybody))
 }
 
 /// A place that answers other methods with 405.

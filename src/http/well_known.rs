@@ -2,9 +2,7 @@
 
 use std::iter;
 
-use actix_web::http::header::{
-    ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH,
-};
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
 use actix_web::{HttpRequest, HttpResponse, web};
 use aws_lc_rs::digest;
 use base64::Engine as _;
@@ -74,10 +72,7 @@ pub(crate) async fn metadata(web: web::Data<Web>, Arrival(now): Arrival) -> Http
     {
         members.insert("client_id_metadata_document_supported".to_owned(), json!(true));
     }
-    HttpResponse::Ok()
-        .insert_header((CACHE_CONTROL, "public, max-age=300"))
-        .insert_header((ACCESS_CONTROL_ALLOW_ORIGIN, "*"))
-        .json(content)
+    HttpResponse::Ok().insert_header((CACHE_CONTROL, "public, max-age=300")).json(content)
 }
 
 /// What a client may meet in an ID token: the algorithms of the keys that are published.
@@ -98,13 +93,11 @@ pub(crate) async fn jwks(web: web::Data<Web>, request: HttpRequest, Arrival(now)
     if is_known(&request, &etag) {
         return HttpResponse::NotModified()
             .insert_header((CACHE_CONTROL, max_age))
-            .insert_header((ACCESS_CONTROL_ALLOW_ORIGIN, "*"))
             .insert_header((ETAG, etag))
             .finish();
     }
     HttpResponse::Ok()
         .insert_header((CACHE_CONTROL, max_age))
-        .insert_header((ACCESS_CONTROL_ALLOW_ORIGIN, "*"))
         .insert_header((ETAG, etag))
         .insert_header((CONTENT_TYPE, "application/jwk-set+json"))
         .body(body)

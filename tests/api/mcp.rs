@@ -207,6 +207,17 @@ both_stores! {
         }
     }
 
+    async fn scripts_of_any_site_may_read_the_metadata_with_a_header_of_their_own(app) {
+        for place in ["/.well-known/oauth-authorization-server", "/.well-known/openid-configuration", "/.well-known/jwks.json"] {
+            let asks = app.http.request(reqwest::Method::OPTIONS, app.at(place)).header("origin", "https://any.example");
+            let asks = asks.header("access-control-request-headers", "mcp-protocol-version");
+            let allowed = app.send(asks.header("access-control-request-method", "GET")).await;
+            assert_eq!((allowed.status.as_u16(), allowed.header("access-control-allow-headers")), (204, Some("*")), "{place}");
+            let read = app.http.get(app.at(place)).header("mcp-protocol-version", "2025-11-25");
+            assert_eq!(app.send(read).await.header("access-control-allow-origin"), Some("*"), "{place}");
+        }
+    }
+
     async fn processes_that_share_a_token_file_do_not_log_each_other_out(app) with documents; {
         app.add_user("ana").await;
         let (_remote, id) = published(&json!({})).await;
