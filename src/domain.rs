@@ -6,6 +6,7 @@ pub mod audience;
 pub mod authorization;
 pub mod claims;
 pub mod client;
+pub mod client_assertion;
 pub mod family;
 pub mod ids;
 pub mod lifetimes;

@@ -61,7 +61,7 @@ pub(super) struct Add {
     /// It cannot keep a secret: a browser or mobile app
     #[arg(long)]
     public: bool,
-    /// It authenticates with a secret
+    /// It authenticates: with a secret, unless --metadata says with its keys
     #[arg(long)]
     confidential: bool,
     #[command(flatten)]
@@ -193,7 +193,7 @@ async fn update(
 async fn rotate_secret(office: &Office, id: &ClientId, overlap: Duration) -> anyhow::Result<()> {
     match client_admin::rotate_secret(&office.db, id, overlap, office.clock.now()).await {
         Err(Failure::NotFound) => anyhow::bail!("there is no client {id}"),
-        Err(Failure::UnauthorizedClient) => anyhow::bail!("{id} is public: it has no secret"),
+        Err(Failure::UnauthorizedClient) => anyhow::bail!("{id} does not authenticate with a secret"),
         secret => output::json(&json!({ "client_id": id, "client_secret": secret?.expose() })),
     }
     Ok(())
@@ -254,6 +254,7 @@ impl Registration {
             // RFC 6749 §4.4: only confidential clients may use it.
             anyhow::bail!("a public client cannot use client_credentials: it has no secret to show");
         }
+        client.metadata.check(&client.kind).context("--metadata")?;
         Ok(())
     }
 }

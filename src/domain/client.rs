@@ -1,5 +1,6 @@
 //! Clients: the applications that tokens are issued to.
 
+mod authentication;
 mod metadata;
 
 use std::collections::BTreeSet;
@@ -14,7 +15,8 @@ use crate::domain::lifetimes::LifetimeOverrides;
 use crate::domain::scope::ScopeSet;
 use crate::domain::secrets::{ClientSecret, SecretHash};
 
-pub use metadata::ClientMetadata;
+pub use authentication::{AuthMethod, InvalidJwks, JwtAlgorithm, PublicJwks};
+pub use metadata::{ClientMetadata, Contradiction};
 
 /// A registered client.
 #[derive(Debug, Clone)]
@@ -171,6 +173,25 @@ impl Client {
     #[must_use]
     pub fn may_use_simple_face(&self) -> bool {
         matches!(self.kind, ClientKind::Public) && self.party == Party::First
+    }
+
+    /// Whether it may authenticate so. One that did not register a method has a secret, sent as it likes, or is public.
+    #[must_use]
+    pub fn authenticates_by(&self, method: AuthMethod) -> bool {
+        match self.metadata.token_endpoint_auth_method {
+            Some(registered) => registered == method,
+            None => match self.kind {
+                ClientKind::Public => method == AuthMethod::None,
+                ClientKind::Confidential(_) => method.has_secret(),
+            },
+        }
+    }
+
+    /// Whether it is given secrets.
+    #[must_use]
+    pub fn has_secrets(&self) -> bool {
+        self.authenticates_by(AuthMethod::ClientSecretBasic)
+            || self.authenticates_by(AuthMethod::ClientSecretPost)
     }
 
     /// Whether `presented` is one of its secrets.

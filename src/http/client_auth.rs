@@ -2,40 +2,81 @@
 
 use std::borrow::Cow;
 
-use actix_web::HttpRequest;
 use actix_web::http::header::AUTHORIZATION;
+use actix_web::{HttpRequest, web};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use crate::domain::client::AuthMethod;
+use crate::domain::client_assertion;
 use crate::domain::ids::ClientId;
 use crate::domain::secrets::ClientSecret;
 use crate::http::body::Form;
-use crate::http::cors;
 use crate::http::error::Problem;
+use crate::http::{Web, cors};
 use crate::service::Failure;
-use crate::service::presenter::Presenter;
+use crate::service::client_assertion::Presented;
+use crate::service::presenter::{Presenter, Proof};
 
 /// The authentication methods that are served.
-pub(crate) const METHODS: [&str; 3] = ["none", "client_secret_basic", "client_secret_post"];
+pub(crate) const METHODS: [&str; 4] = {
+    let [none, basic, post, key] = AuthMethod::ALL;
+    [none.as_str(), basic.as_str(), post.as_str(), key.as_str()]
+};
 
-/// Reads `client_secret_basic`, `client_secret_post` or the mere id of a public client; two methods at once are
-/// refused.
+/// Reads what a client shows for itself, or the mere id of a public client; two methods at once are refused.
 pub(crate) fn presenter(request: &HttpRequest, form: &Form) -> Result<Presenter, Problem> {
-    let posted_id = form.get("client_id");
-    let posted_secret = form.get("client_secret");
-    let (id, secret) = match basic(request)? {
-        Some(_) if posted_secret.is_some() => {
-            return Err(Problem::Malformed("The client authenticates in two ways at once."));
+    const TWICE: Problem = Problem::Malformed("The client authenticates in two ways at once.");
+    let basic = basic(request)?;
+    let posted = form.get("client_secret");
+    let assertion = assertion(request, form)?;
+    let (named, proof) = match (basic, posted, assertion) {
+        (None, None, None) => (None, Proof::None),
+        (Some((id, secret)), None, None) => {
+            let secret = ClientSecret::presented(secret);
+            (Some(id), Proof::Secret { secret, method: AuthMethod::ClientSecretBasic })
         }
-        Some((id, _)) if posted_id.is_some_and(|posted| posted != id) => {
-            return Err(Problem::Malformed("The client names itself differently in header and body."));
+        (None, Some(secret), None) => {
+            let secret = ClientSecret::presented(secret.to_owned());
+            (None, Proof::Secret { secret, method: AuthMethod::ClientSecretPost })
         }
-        Some((id, secret)) => (id, Some(secret)),
-        None => (posted_id.ok_or(Failure::InvalidClient)?.to_owned(), posted_secret.map(ToOwned::to_owned)),
+        (None, None, Some(presented)) => {
+            let named = client_assertion::claimed_client(&presented.jwt).ok_or(Failure::InvalidClient)?;
+            (Some(named), Proof::Assertion(presented))
+        }
+        (Some(_), Some(_), _) | (Some(_), _, Some(_)) | (_, Some(_), Some(_)) => return Err(TWICE),
+    };
+    let id = match (named, form.get("client_id")) {
+        (Some(named), Some(posted)) if named != posted => {
+            return Err(Problem::Malformed("The client names itself in two ways."));
+        }
+        (Some(named), _) => named,
+        (None, posted) => posted.ok_or(Failure::InvalidClient)?.to_owned(),
     };
     let id: ClientId = id.parse().map_err(|_| Failure::InvalidClient)?;
     cors::speaks_for(request, &id);
-    Ok(Presenter::Client { id, secret: secret.map(ClientSecret::presented) })
+    Ok(Presenter::Client { id, proof })
+}
+
+/// RFC 7521 §4.2: an assertion and its type stand or fall together.
+fn assertion(request: &HttpRequest, form: &Form) -> Result<Option<Presented>, Problem> {
+    match (form.get("client_assertion_type"), form.get("client_assertion")) {
+        (None, None) => Ok(None),
+        (Some(client_assertion::TYPE), Some(jwt)) => {
+            Ok(Some(Presented { jwt: jwt.to_owned(), endpoint: endpoint(request) }))
+        }
+        (Some(_), Some(_)) => Err(Failure::InvalidClient.into()),
+        (Some(_), None) | (None, Some(_)) => {
+            Err(Problem::Malformed("client_assertion and client_assertion_type go together."))
+        }
+    }
+}
+
+/// The URL that clients know the place of this request by.
+fn endpoint(request: &HttpRequest) -> String {
+    let Some(web) = request.app_data::<web::Data<Web>>() else { return String::new() };
+    let path = request.path();
+    format!("{}{}", web.core.issuer.as_str(), path.strip_prefix(&web.base).unwrap_or(path))
 }
 
 /// RFC 6749 §2.3.1: id and secret are each form-encoded before they are joined.

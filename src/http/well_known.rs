@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 use serde_json::json;
 
 use crate::domain::authorization::Prompt;
-use crate::domain::client::GrantType;
+use crate::domain::client::{GrantType, JwtAlgorithm};
 use crate::domain::pkce;
 use crate::domain::registration::Mode;
 use crate::http::edge::Arrival;
@@ -31,7 +31,8 @@ pub(crate) const JWKS: &str = "/.well-known/jwks.json";
 pub(crate) async fn metadata(web: web::Data<Web>, Arrival(now): Arrival) -> HttpResponse {
     let issuer = web.core.issuer.as_str();
     let algorithms = web.core.keys.with_signing_keys(|keys| signing_algorithms(keys, now));
-    let secret_methods = client_auth::METHODS.iter().filter(|method| **method != "none").collect::<Vec<_>>();
+    let signed_by_clients = JwtAlgorithm::ALL.map(JwtAlgorithm::as_str);
+    let confidential = client_auth::METHODS.iter().filter(|method| **method != "none").collect::<Vec<_>>();
     let claims: Vec<&str> = iter::once("sub").chain(userinfo::CLAIMS).collect();
     let mut content = json!({
         "issuer": issuer,
@@ -59,7 +60,10 @@ pub(crate) async fn metadata(web: web::Data<Web>, Arrival(now): Arrival) -> Http
         "grant_types_supported": token::GRANTS.map(GrantType::as_str),
         "token_endpoint_auth_methods_supported": client_auth::METHODS,
         "revocation_endpoint_auth_methods_supported": client_auth::METHODS,
-        "introspection_endpoint_auth_methods_supported": secret_methods,
+        "introspection_endpoint_auth_methods_supported": confidential,
+        "token_endpoint_auth_signing_alg_values_supported": signed_by_clients,
+        "revocation_endpoint_auth_signing_alg_values_supported": signed_by_clients,
+        "introspection_endpoint_auth_signing_alg_values_supported": signed_by_clients,
     });
     if web.core.registrar.rules.mode != Mode::Off
         && let Some(members) = content.as_object_mut()

@@ -44,7 +44,7 @@ pub async fn ensure_built_in(db: &Db, now: DateTime<Utc>) -> Result<(), StoreErr
     tx.commit().await
 }
 
-/// Adds a client; a confidential one gets its first secret, which is given here and never again.
+/// Adds a client; one that authenticates with a secret gets its first, which is given here and never again.
 ///
 /// # Errors
 /// [`StoreError::Exists`] when the id is or was taken.
@@ -52,10 +52,7 @@ pub async fn add(db: &Db, client: &Client, now: DateTime<Utc>) -> Result<Option<
     let mut tx = db.begin().await?;
     clients::insert(&mut tx, client).await?;
     allow_ttl(&mut tx, client).await?;
-    let secret = match client.kind {
-        ClientKind::Public => None,
-        ClientKind::Confidential(_) => Some(new_secret(&mut tx, &client.id, now).await?),
-    };
+    let secret = if client.has_secrets() { Some(new_secret(&mut tx, &client.id, now).await?) } else { None };
     tx.commit().await?;
     audit::client_changed(&client.id, "added");
     Ok(secret)
@@ -76,10 +73,10 @@ pub async fn update(db: &Db, client: &Client) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Gives a confidential client another secret; the present ones go on for `overlap`.
+/// Gives a client another secret; the present ones go on for `overlap`.
 ///
 /// # Errors
-/// [`Failure::NotFound`] when there is no such client, [`Failure::UnauthorizedClient`] when it is public.
+/// [`Failure::NotFound`] when there is no such client, [`Failure::UnauthorizedClient`] when it has no secrets.
 pub async fn rotate_secret(
     db: &Db,
     id: &ClientId,
@@ -87,7 +84,7 @@ pub async fn rotate_secret(
     now: DateTime<Utc>,
 ) -> Result<ClientSecret, Failure> {
     let client = clients::find(db, id, now).await?.ok_or(Failure::NotFound)?;
-    if matches!(client.kind, ClientKind::Public) {
+    if !client.has_secrets() {
         return Err(Failure::UnauthorizedClient);
     }
     let mut tx = db.begin().await?;

@@ -8,8 +8,8 @@ use crate::domain::ids::{ClientId, FamilyId};
 use crate::domain::refusal::EndReason;
 use crate::service::{Core, Failure, audit};
 use crate::store::{
-    Db, StoreError, authorization_codes, client_documents, clients, consents, families, registration_tokens,
-    registrations, sign_in_sessions, transaction,
+    Db, StoreError, authorization_codes, client_assertions, client_documents, clients, consents, families,
+    registration_tokens, registrations, sign_in_sessions, transaction,
 };
 
 /// After this a removed client has no live family left: no cache believes in it, no batch is unfinished.
@@ -45,6 +45,7 @@ pub async fn tidy(core: &Core, batch: i64, now: DateTime<Utc>) -> Result<Tidied,
     let db = &core.db;
     tidied.deleted += until_less(batch, || families::delete_some_expired(db, now, batch)).await?;
     tidied.deleted += until_less(batch, || sign_in_sessions::delete_some_expired(db, now, batch)).await?;
+    tidied.deleted += until_less(batch, || client_assertions::delete_some_expired(db, now, batch)).await?;
     let forgotten = now - CODE_MEMORY;
     tidied.deleted +=
         until_less(batch, || authorization_codes::delete_some_expired(db, forgotten, batch)).await?;

@@ -1,14 +1,14 @@
-//! Who presents a token: a client, with or without a secret (RFC 6749 §2.3).
+//! Who presents a token: a client, with or without a proof (RFC 6749 §2.3).
 
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use crate::domain::client::ClientKind;
+use crate::domain::client::AuthMethod;
 use crate::domain::ids::ClientId;
 use crate::domain::secrets::ClientSecret;
 use crate::service::clients::KnownClient;
-use crate::service::{Core, Failure};
+use crate::service::{Core, Failure, client_assertion};
 
 /// A client as it presents itself.
 #[derive(Debug)]
@@ -19,9 +19,25 @@ pub enum Presenter {
     Client {
         /// Its id.
         id: ClientId,
-        /// Its secret, if it sent one.
-        secret: Option<ClientSecret>,
+        /// What it shows for it.
+        proof: Proof,
     },
+}
+
+/// What a client shows to prove who it is.
+#[derive(Debug)]
+pub enum Proof {
+    /// Nothing: it is public.
+    None,
+    /// Its secret.
+    Secret {
+        /// The secret.
+        secret: ClientSecret,
+        /// Where it stood.
+        method: AuthMethod,
+    },
+    /// A signature of its private key.
+    Assertion(client_assertion::Presented),
 }
 
 impl Presenter {
@@ -33,31 +49,38 @@ impl Presenter {
         }
     }
 
-    /// Whether it brought a secret.
+    /// Whether it brought a proof.
     #[must_use]
-    pub fn has_secret(&self) -> bool {
-        matches!(self, Self::Client { secret: Some(_), .. })
+    pub fn has_proof(&self) -> bool {
+        match self {
+            Self::FirstParty(_) | Self::Client { proof: Proof::None, .. } => false,
+            Self::Client { proof: Proof::Secret { .. } | Proof::Assertion(_), .. } => true,
+        }
     }
 
-    /// The registration, if it is whom it says.
+    /// The registration, if it is whom it says. An assertion is used up by this.
     ///
     /// # Errors
-    /// [`Failure::InvalidClient`] when it is unknown, its secret is wrong or missing, or a public client sends one;
+    /// [`Failure::InvalidClient`] when it is unknown, its proof is wrong, missing or not of the kind that it registered;
     /// [`Failure::UnauthorizedClient`] when it may not use the simple face; [`Failure::Store`].
     pub async fn authenticate(&self, core: &Core, now: DateTime<Utc>) -> Result<Arc<KnownClient>, Failure> {
         let known = core.clients.find(&core.db, self.client_id(), now).await?;
-        match self {
-            Self::FirstParty(_) if known.client.may_use_simple_face() => Ok(known),
-            Self::FirstParty(_) => Err(Failure::UnauthorizedClient),
-            Self::Client { secret, .. } => match (&known.client.kind, secret) {
-                (ClientKind::Public, None) => Ok(known),
-                (ClientKind::Confidential(_), Some(secret)) if known.client.is_authenticated_by(secret) => {
-                    Ok(known)
+        let client = &known.client;
+        let is_proven = match self {
+            Self::FirstParty(_) if client.may_use_simple_face() => true,
+            Self::FirstParty(_) => return Err(Failure::UnauthorizedClient),
+            Self::Client { proof: Proof::None, .. } => client.authenticates_by(AuthMethod::None),
+            Self::Client { proof: Proof::Secret { secret, method }, .. } => {
+                client.authenticates_by(*method) && client.is_authenticated_by(secret)
+            }
+            Self::Client { proof: Proof::Assertion(presented), .. } => {
+                let may = client.authenticates_by(AuthMethod::PrivateKeyJwt);
+                if may {
+                    client_assertion::verify(core, client, presented, now).await?;
                 }
-                (ClientKind::Public, Some(_)) | (ClientKind::Confidential(_), _) => {
-                    Err(Failure::InvalidClient)
-                }
-            },
-        }
+                may
+            }
+        };
+        if is_proven { Ok(known) } else { Err(Failure::InvalidClient) }
     }
 }

@@ -36,9 +36,9 @@ pub struct Refresh<'a> {
 /// nothing; [`Failure::Overtaken`] and [`Failure::Store`], after which the same token still works.
 pub async fn refresh(core: &Core, request: Refresh<'_>, now: DateTime<Utc>) -> Result<TokenSet, Failure> {
     let opened = presented::open(core, request.token, request.presenter.client_id());
-    // Who proves nothing but the token itself is refused without asking any database. A client with a secret is told
+    // Who proves nothing but the token itself is refused without asking any database. A client with a proof is told
     // first whether that was right.
-    if !request.presenter.has_secret() {
+    if !request.presenter.has_proof() {
         opened.as_ref().map_err(|refusal| *refusal)?;
     }
     let known = request.presenter.authenticate(core, now).await?;

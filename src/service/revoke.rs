@@ -40,7 +40,7 @@ pub async fn revoke(
     let client = presenter.client_id();
     let refresh = presented::open(core, text, client).ok();
     let access = access_token::verify(core, text, now).filter(|token| token.client_id == client.as_str());
-    if refresh.is_none() && access.is_none() && !presenter.has_secret() {
+    if refresh.is_none() && access.is_none() && !presenter.has_proof() {
         return Ok(());
     }
     presenter.authenticate(core, now).await?;

@@ -12,7 +12,7 @@ struct Step {
     sqlite: &'static str,
 }
 
-const STEPS: [Step; 3] = [
+const STEPS: [Step; 4] = [
     Step {
         version: 1,
         description: "core",
@@ -24,6 +24,12 @@ const STEPS: [Step; 3] = [
         description: "standard face",
         postgres: include_str!("../../migrations/postgres/0002_standard_face.sql"),
         sqlite: include_str!("../../migrations/sqlite/0002_standard_face.sql"),
+    },
+    Step {
+        version: 3,
+        description: "requests",
+        postgres: include_str!("../../migrations/postgres/0003_requests.sql"),
+        sqlite: include_str!("../../migrations/sqlite/0003_requests.sql"),
     },
     Step {
         version: 5,

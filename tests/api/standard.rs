@@ -111,7 +111,9 @@ both_stores! {
     async fn the_metadata_tells_exactly_what_is_on(app) {
         let answer = app.send(app.http.get(app.at("/.well-known/oauth-authorization-server"))).await;
         let at = |path: &str| app.at(path);
-        let secret = ["client_secret_basic", "client_secret_post"];
+        let confidential = ["client_secret_basic", "client_secret_post", "private_key_jwt"];
+        let methods = ["none", "client_secret_basic", "client_secret_post", "private_key_jwt"];
+        let signed_by_clients = ["ES256", "EdDSA", "PS256", "RS256"];
         assert_eq!(answer.json, json!({
             "issuer": app.url,
             "token_endpoint": at("/oauth/token"),
@@ -135,9 +137,12 @@ both_stores! {
             "request_parameter_supported": false,
             "request_uri_parameter_supported": false,
             "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials"],
-            "token_endpoint_auth_methods_supported": ["none", "client_secret_basic", "client_secret_post"],
-            "revocation_endpoint_auth_methods_supported": ["none", "client_secret_basic", "client_secret_post"],
-            "introspection_endpoint_auth_methods_supported": secret,
+            "token_endpoint_auth_methods_supported": methods,
+            "revocation_endpoint_auth_methods_supported": methods,
+            "introspection_endpoint_auth_methods_supported": confidential,
+            "token_endpoint_auth_signing_alg_values_supported": signed_by_clients,
+            "revocation_endpoint_auth_signing_alg_values_supported": signed_by_clients,
+            "introspection_endpoint_auth_signing_alg_values_supported": signed_by_clients,
         }));
     }
 

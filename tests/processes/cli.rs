@@ -73,6 +73,18 @@ fn metadata_is_changed_member_by_member(place: &Place) {
     assert!(refused(r#"{"tos_uri": "javascript:alert(1)"}"#).contains("an http or https URL is expected"));
     assert!(refused(r#"{"tos": "https://a.example"}"#).contains("unknown field `tos`"));
     assert_eq!(metadata("{}"), terms);
+    assert!(refused(r#"{"token_endpoint_auth_method": "private_key_jwt"}"#).contains("needs keys"));
+}
+
+fn a_client_with_keys_gets_no_secret(place: &Place) {
+    let metadata =
+        r#"{"token_endpoint_auth_method": "private_key_jwt", "jwks_uri": "https://a.example/jwks"}"#;
+    let added = place.json(&["client", "add", "keyed", "--confidential", "--metadata", metadata]);
+    assert_eq!((&added["client_secret"], &added["kind"]), (&Value::Null, &json!("confidential")));
+    assert_eq!(added["metadata"], serde_json::from_str::<Value>(metadata).unwrap());
+    let refused = place.refused(&["client", "rotate-secret", "keyed"]);
+    assert!(refused.contains("does not authenticate with a secret"), "{refused}");
+    place.ok(&["client", "remove", "keyed"]);
 }
 
 fn clients_are_added_changed_and_removed(place: &Place) {
@@ -119,6 +131,7 @@ fn clients_are_added_changed_and_removed(place: &Place) {
         (&json!("read"), &json!("1m"), &json!("10s"))
     );
     metadata_is_changed_member_by_member(place);
+    a_client_with_keys_gets_no_secret(place);
     let ids =
         |list: Value| list.as_array().unwrap().iter().map(|it| it["client_id"].clone()).collect::<Vec<_>>();
     assert_eq!(ids(place.json(&["client", "list", "--json"])), ["heirloom", "service"]);

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use crate::domain::client::{AuthMethod, ClientKind, JwtAlgorithm, PublicJwks};
+
 /// The optional part of a client's registration, with the names of RFC 7591 §2 and `OpenID` Connect Dynamic Client
 /// Registration §2; only what the server honours is here. Stored as one JSON object without the absent members.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +19,48 @@ pub struct ClientMetadata {
     /// Its terms of service; the consent page links to them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tos_uri: Option<WebUri>,
+    /// How it authenticates, and in no other way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_endpoint_auth_method: Option<AuthMethod>,
+    /// What it signs its assertions with; any of ours when it is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_endpoint_auth_signing_alg: Option<JwtAlgorithm>,
+    /// Its public keys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jwks: Option<PublicJwks>,
+    /// Where its public keys are, instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jwks_uri: Option<WebUri>,
+}
+
+/// Members that do not fit each other, or the client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Contradiction(pub &'static str);
+
+impl ClientMetadata {
+    /// Whether its members fit each other and a client of this kind.
+    ///
+    /// # Errors
+    /// [`Contradiction`], which says what does not fit.
+    pub fn check(&self, kind: &ClientKind) -> Result<(), Contradiction> {
+        let has_keys = self.jwks_uri.is_some() || self.jwks.as_ref().is_some_and(|keys| !keys.is_empty());
+        if self.jwks.is_some() && self.jwks_uri.is_some() {
+            // RFC 7591 §2.
+            return Err(Contradiction("The keys are in jwks or at jwks_uri, not both."));
+        }
+        let method = self.token_endpoint_auth_method;
+        if method == Some(AuthMethod::PrivateKeyJwt) && !has_keys {
+            return Err(Contradiction("The method private_key_jwt needs keys in jwks or at jwks_uri."));
+        }
+        let is_public = matches!(kind, ClientKind::Public);
+        if method.is_some_and(|method| (method == AuthMethod::None) != is_public) {
+            return Err(Contradiction(
+                "The token_endpoint_auth_method none is for public clients, and for all of them.",
+            ));
+        }
+        Ok(())
+    }
 }
 
 /// An absolute http or https URL, as it was written.

@@ -1,0 +1,143 @@
+//! How a client registers to authenticate (RFC 7591 §2), and the keys that it signs with.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+/// `token_endpoint_auth_method` (RFC 7591 §2, OpenID Connect Core §9).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AuthMethod {
+    /// Not at all: it is public.
+    None,
+    /// With a secret in the header.
+    ClientSecretBasic,
+    /// With a secret in the body.
+    ClientSecretPost,
+    /// With an assertion that its private key signed (RFC 7523 §2.2).
+    PrivateKeyJwt,
+}
+
+impl AuthMethod {
+    /// Every method.
+    pub const ALL: [Self; 4] =
+        [Self::None, Self::ClientSecretBasic, Self::ClientSecretPost, Self::PrivateKeyJwt];
+
+    /// The method's name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::ClientSecretBasic => "client_secret_basic",
+            Self::ClientSecretPost => "client_secret_post",
+            Self::PrivateKeyJwt => "private_key_jwt",
+        }
+    }
+
+    /// Whether it needs a secret.
+    #[must_use]
+    pub fn has_secret(self) -> bool {
+        match self {
+            Self::None | Self::PrivateKeyJwt => false,
+            Self::ClientSecretBasic | Self::ClientSecretPost => true,
+        }
+    }
+}
+
+/// The algorithms that clients may sign with (RFC 7518 §3.1, RFC 8037 §3.1). `none` and those with a shared key are
+/// not among them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum JwtAlgorithm {
+    /// ECDSA on P-256 with SHA-256.
+    #[serde(rename = "ES256")]
+    Es256,
+    /// Ed25519.
+    #[serde(rename = "EdDSA")]
+    EdDsa,
+    /// RSASSA-PSS with SHA-256.
+    #[serde(rename = "PS256")]
+    Ps256,
+    /// RSASSA-PKCS1-v1_5 with SHA-256.
+    #[serde(rename = "RS256")]
+    Rs256,
+}
+
+impl JwtAlgorithm {
+    /// Every algorithm.
+    pub const ALL: [Self; 4] = [Self::Es256, Self::EdDsa, Self::Ps256, Self::Rs256];
+
+    /// The name in headers and metadata.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Es256 => "ES256",
+            Self::EdDsa => "EdDSA",
+            Self::Ps256 => "PS256",
+            Self::Rs256 => "RS256",
+        }
+    }
+
+    /// Whether a JSON Web Key is of the kind that it needs, and not meant for anything else (RFC 7517 §4).
+    #[must_use]
+    pub fn fits(self, key: &Value) -> bool {
+        let is = |member: &str, value: &str| key.get(member).is_some_and(|found| found == value);
+        let may_be = |member: &str, value: &str| key.get(member).is_none_or(|found| found == value);
+        let kind = match self {
+            Self::Es256 => is("kty", "EC") && is("crv", "P-256"),
+            Self::EdDsa => is("kty", "OKP") && is("crv", "Ed25519"),
+            Self::Ps256 | Self::Rs256 => is("kty", "RSA"),
+        };
+        let verifies = key.get("key_ops").is_none_or(|operations| {
+            operations.as_array().is_some_and(|operations| operations.iter().any(|it| it == "verify"))
+        });
+        kind && verifies && may_be("alg", self.as_str()) && may_be("use", "sig")
+    }
+}
+
+/// A client's public keys: a JSON Web Key Set (RFC 7517 §5). Keys of kinds that are not known here are kept and passed
+/// over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Value", into = "Value")]
+pub struct PublicJwks(Vec<Value>);
+
+/// The JSON is no set of public keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a JSON Web Key Set with public keys only is expected")]
+pub struct InvalidJwks;
+
+impl PublicJwks {
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The keys that may have made a signature under this header.
+    pub fn candidates<'a>(
+        &'a self,
+        algorithm: JwtAlgorithm,
+        kid: Option<&'a str>,
+    ) -> impl Iterator<Item = &'a Value> {
+        let is_named = move |key: &&Value| kid.is_none_or(|kid| key.get("kid").is_some_and(|it| it == kid));
+        self.0.iter().filter(move |key| algorithm.fits(key)).filter(is_named)
+    }
+}
+
+impl TryFrom<Value> for PublicJwks {
+    type Error = InvalidJwks;
+
+    fn try_from(value: Value) -> Result<Self, InvalidJwks> {
+        // RFC 7518 §6: the private members of every kind of key; `k` is a secret key whole.
+        const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
+        let keys = value.get("keys").and_then(Value::as_array).ok_or(InvalidJwks)?;
+        let is_public = |key: &Value| {
+            key.get("kty").is_some_and(Value::is_string) && PRIVATE.iter().all(|name| key.get(name).is_none())
+        };
+        if keys.iter().all(is_public) { Ok(Self(keys.clone())) } else { Err(InvalidJwks) }
+    }
+}
+
+impl From<PublicJwks> for Value {
+    fn from(keys: PublicJwks) -> Self {
+        json!({ "keys": keys.0 })
+    }
+}

@@ -1,0 +1,36 @@
+//! What a client signed: read with the keys that it registered, or that stand where it said.
+
+use chrono::{DateTime, Utc};
+use serde::de::DeserializeOwned;
+use url::Url;
+
+use crate::crypto::client_jwt::{self, Signed};
+use crate::domain::client::{Client, JwtAlgorithm, PublicJwks};
+use crate::outbound::NoAnswer;
+use crate::service::Core;
+
+/// Reads a JWT of this client's. Keys that stand somewhere else are fetched anew once when none of those remembered
+/// signed it: so a client changes its keys without a gap.
+pub(crate) async fn read<T: DeserializeOwned>(
+    core: &Core,
+    client: &Client,
+    jwt: &str,
+    allowed: &[JwtAlgorithm],
+    now: DateTime<Utc>,
+) -> Option<Signed<T>> {
+    if let Some(keys) = &client.metadata.jwks {
+        return client_jwt::read(jwt, keys, allowed);
+    }
+    let place: Url = client.metadata.jwks_uri.as_ref()?.as_str().parse().ok()?;
+    let known = fetched(client, core.outbound.get_json(&place, now).await);
+    if let Some(signed) = known.and_then(|keys| client_jwt::read(jwt, &keys, allowed)) {
+        return Some(signed);
+    }
+    let renewed = fetched(client, core.outbound.renew_json(&place, now).await);
+    renewed.and_then(|keys| client_jwt::read(jwt, &keys, allowed))
+}
+
+fn fetched(client: &Client, answer: Result<PublicJwks, NoAnswer>) -> Option<PublicJwks> {
+    let client = client.id.as_str();
+    answer.inspect_err(|error| tracing::warn!(client, %error, "a client's keys could not be fetched")).ok()
+}
