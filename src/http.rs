@@ -15,6 +15,7 @@ mod health;
 mod introspect;
 mod language;
 pub(crate) mod pages;
+mod par;
 mod registration;
 mod revoke;
 mod sessions;
@@ -115,6 +116,7 @@ fn routes(base: &str, registration: Mode) -> impl HttpServiceFactory + use<> {
             )
             .wrap(from_fn(cors::by_client)),
         )
+        .service(only(par::PATH, "POST", [web::post().to(par::push)]).wrap(from_fn(cors::by_client)))
         .service(only("/oauth/introspect", "POST", [web::post().to(introspect::introspect)]))
         .configure(move |config| registration::configure(config, registration))
         .service(told_to_all(well_known::METADATA, well_known::metadata))

@@ -24,6 +24,7 @@ pub(crate) mod new_family;
 mod own_jwt;
 pub(crate) mod presented;
 pub mod presenter;
+pub mod pushed_request;
 pub mod refresh;
 pub mod registration;
 pub mod revoke;

@@ -10,6 +10,7 @@ pub mod consents;
 pub mod error;
 pub mod families;
 pub mod migrate;
+pub mod pushed_requests;
 pub mod recovery;
 pub mod registration_tokens;
 pub mod registrations;

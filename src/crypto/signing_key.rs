@@ -208,6 +208,15 @@ impl SigningKey {
         self.sign_under(&self.id_token_header, claims)
     }
 
+    /// A token of any other `typ` with these claims (RFC 8725 §3.11).
+    ///
+    /// # Errors
+    /// [`KeyError`] when the library cannot sign.
+    pub fn sign_as(&self, typ: &str, claims: &str) -> Result<String, KeyError> {
+        let header = json!({ "typ": typ, "alg": self.algorithm.as_str(), "kid": self.kid }).to_string();
+        self.sign_under(&URL_SAFE_NO_PAD.encode(header), claims)
+    }
+
     fn sign_under(&self, header: &str, claims: &str) -> Result<String, KeyError> {
         let mut token = String::with_capacity(header.len() + claims.len() * 4 / 3 + 350);
         token.push_str(header);

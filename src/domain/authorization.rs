@@ -34,6 +34,8 @@ pub struct AuthorizationRequest {
     pub max_age: Option<Duration>,
     /// Who the client believes is there: `sub` of its `id_token_hint`.
     pub expected_user: Option<UserId>,
+    /// The pushed request that it came by: used up with the code.
+    pub pushed: Option<SecretHash>,
 }
 
 /// `prompt` (OpenID Connect Core §3.1.2.1).

@@ -11,7 +11,7 @@ use std::str::FromStr;
 
 use serde_json::{Map, Value, json};
 
-use crate::domain::client::{Client, ClientKind, ClientMetadata, GrantType};
+use crate::domain::client::{AuthMethod, Client, ClientKind, ClientMetadata, Contradiction, GrantType};
 use crate::domain::registration::members::Members;
 use crate::domain::scope::ScopeSet;
 
@@ -61,42 +61,6 @@ impl fmt::Display for Mode {
 /// The grants that a client may give itself. To act for itself alone is an operator's to allow.
 pub const GRANTS: [GrantType; 2] = [GrantType::AuthorizationCode, GrantType::RefreshToken];
 
-/// How a client registers to authenticate at the token endpoint (RFC 7591 §2 `token_endpoint_auth_method`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AuthMethod {
-    /// Not at all: it is public.
-    None,
-    /// With a secret in the header.
-    SecretBasic,
-    /// With a secret in the body. Either way is open to whoever has a secret.
-    SecretPost,
-}
-
-impl AuthMethod {
-    /// The method's name.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::SecretBasic => "client_secret_basic",
-            Self::SecretPost => "client_secret_post",
-        }
-    }
-
-    fn of(name: &str) -> Option<Self> {
-        [Self::None, Self::SecretBasic, Self::SecretPost].into_iter().find(|method| method.as_str() == name)
-    }
-
-    /// Whether it needs a secret.
-    #[must_use]
-    pub fn has_secret(self) -> bool {
-        match self {
-            Self::None => false,
-            Self::SecretBasic | Self::SecretPost => true,
-        }
-    }
-}
-
 /// Why a registration is refused (RFC 7591 §3.2.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidRegistration {
@@ -142,9 +106,11 @@ pub fn read(
     let members = Members(members);
     let auth = match members.text("token_endpoint_auth_method")? {
         None => default,
-        Some(name) => AuthMethod::of(name).ok_or(InvalidRegistration::Metadata(
-            "The token_endpoint_auth_method is none of those in the server's metadata.",
-        ))?,
+        Some(name) => AuthMethod::ALL.into_iter().find(|method| method.as_str() == name).ok_or(
+            InvalidRegistration::Metadata(
+                "The token_endpoint_auth_method is none of those in the server's metadata.",
+            ),
+        )?,
     };
     let grants = grants(&members)?;
     let (redirect_uris, application) = redirect_uris(&members, &grants)?;
@@ -153,6 +119,7 @@ pub fn read(
         return Err(InvalidRegistration::Metadata("Send jwks or jwks_uri, not both."));
     }
     let metadata = members.honoured()?;
+    metadata.check(&kind_of(auth)).map_err(|Contradiction(what)| InvalidRegistration::Metadata(what))?;
     let mut told = members.told()?;
     told.insert("application_type".to_owned(), json!(application.as_str()));
     told.insert("token_endpoint_auth_method".to_owned(), json!(auth.as_str()));
@@ -245,6 +212,15 @@ fn scopes_of(members: &Members<'_>, allowed: &ScopeSet) -> Result<ScopeSet, Inva
     Ok(had)
 }
 
+fn kind_of(method: AuthMethod) -> ClientKind {
+    match method {
+        AuthMethod::None => ClientKind::Public,
+        AuthMethod::ClientSecretBasic | AuthMethod::ClientSecretPost | AuthMethod::PrivateKeyJwt => {
+            ClientKind::Confidential(Vec::new())
+        }
+    }
+}
+
 impl Registration {
     /// Puts what was registered in the place of what `client` had.
     pub fn apply(self, client: &mut Client) {
@@ -254,10 +230,11 @@ impl Registration {
         client.scopes = self.scopes;
         client.name = self.name;
         client.metadata = self.metadata;
-        client.kind = match (&client.kind, self.auth.has_secret()) {
-            (ClientKind::Confidential(secrets), true) => ClientKind::Confidential(secrets.clone()),
-            (ClientKind::Public, true) => ClientKind::Confidential(Vec::new()),
-            (_, false) => ClientKind::Public,
+        client.kind = match (&client.kind, kind_of(self.auth)) {
+            (ClientKind::Confidential(secrets), ClientKind::Confidential(_)) => {
+                ClientKind::Confidential(secrets.clone())
+            }
+            (_, kind) => kind,
         };
     }
 }

@@ -1,9 +1,11 @@
 //! `/oauth/authorize` (RFC 6749 §3.1, OpenID Connect Core §3.1.2).
 //!
 //! Nothing is remembered between the pages: each of them carries the client's request in its own address and reads it
-//! again, so that a browser's back button, a second tab and a restarted server change nothing.
+//! again, so that a browser's back button, a second tab and a restarted server change nothing. One that was pushed or
+//! signed waits in the database, and the address has the way to it.
 
 mod back;
+mod carried;
 mod request;
 
 use actix_web::http::header::LOCATION;
@@ -16,12 +18,16 @@ use crate::http::visit::Visit;
 use crate::service::authorize;
 
 pub(crate) use back::{MODES, PageError, Stop};
-pub(crate) use request::{Asked, Met};
+pub(crate) use request::{Asked, Met, check};
 
 /// `GET /oauth/authorize`
 pub(crate) async fn show(visit: &Visit, request: &HttpRequest) -> Result<HttpResponse, Stop> {
     let asked = read(visit, request).await?;
-    go_on(visit, &asked).await
+    let mut response = go_on(visit, &asked).await?;
+    if asked.is_of_this_browser() && response.status().is_redirection() {
+        visit.introduce(&mut response);
+    }
+    Ok(response)
 }
 
 /// `POST /oauth/authorize`: a browser that posts here from another site leaves the `Lax` session cookie at home, so it

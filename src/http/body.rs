@@ -55,15 +55,21 @@ impl Form {
     }
 
     fn parse(text: &[u8]) -> Result<Self, Problem> {
-        let mut parameters: Vec<(String, String)> = Vec::new();
-        for (name, value) in form_urlencoded::parse(text) {
-            if value.contains(char::REPLACEMENT_CHARACTER) {
-                return Err(Problem::Malformed("A parameter is not UTF-8."));
-            }
+        let pairs = form_urlencoded::parse(text).into_owned().collect::<Vec<_>>();
+        if pairs.iter().any(|(_, value)| value.contains(char::REPLACEMENT_CHARACTER)) {
+            return Err(Problem::Malformed("A parameter is not UTF-8."));
+        }
+        Self::of_pairs(pairs)
+    }
+
+    /// Takes parameters from elsewhere by the same rules.
+    pub(crate) fn of_pairs(pairs: Vec<(String, String)>) -> Result<Self, Problem> {
+        let mut parameters: Vec<(String, String)> = Vec::with_capacity(pairs.len());
+        for (name, value) in pairs {
             if name != "resource" && parameters.iter().any(|(other, _)| *other == name) {
                 return Err(Problem::Malformed("A parameter stands there twice."));
             }
-            parameters.push((name.into_owned(), value.into_owned()));
+            parameters.push((name, value));
         }
         Ok(Self(parameters))
     }
@@ -78,6 +84,18 @@ impl Form {
             .iter()
             .filter(move |(other, value)| other == name && !value.is_empty())
             .map(|(_, value)| value.as_str())
+    }
+
+    /// The same without some parameters.
+    pub(crate) fn without(&self, names: &[&str]) -> Self {
+        let kept = self.0.iter().filter(|(name, _)| !names.contains(&name.as_str()));
+        Self(kept.cloned().collect())
+    }
+
+    /// The same with one parameter more.
+    pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
+        self.0.push((name.to_owned(), value.to_owned()));
+        self
     }
 
     /// The same parameters as a query.

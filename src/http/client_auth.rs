@@ -24,6 +24,10 @@ pub(crate) const METHODS: [&str; 4] = {
     [none.as_str(), basic.as_str(), post.as_str(), key.as_str()]
 };
 
+/// The parameters that say who the client is, and nothing of what it wants.
+pub(crate) const PARAMETERS: [&str; 4] =
+    ["client_id", "client_secret", "client_assertion_type", "client_assertion"];
+
 /// Reads what a client shows for itself, or the mere id of a public client; two methods at once are refused.
 pub(crate) fn presenter(request: &HttpRequest, form: &Form) -> Result<Presenter, Problem> {
     const TWICE: Problem = Problem::Malformed("The client authenticates in two ways at once.");

@@ -15,7 +15,7 @@ use crate::http::body::Form;
 use crate::http::error::Unmet;
 use crate::http::pages::Page;
 use crate::http::visit::Visit;
-use crate::service::authorize as service;
+use crate::service::{authorize as service, pushed_request};
 use crate::store::users;
 
 /// The session whose user has to be asked; everything else is for `/oauth/authorize` to decide.
@@ -72,6 +72,9 @@ pub(crate) async fn take(visit: &Visit, request: &HttpRequest, form: Form) -> Re
         return Err(PageError::Forged.into());
     }
     if form.get("decision") != Some("allow") {
+        if let Some(uri) = &asked.request.pushed {
+            pushed_request::forget(visit.core(), uri).await?;
+        }
         return Err(asked.back.refuse(Unmet::AccessDenied));
     }
     service::agree(visit.core(), &asked.request, &session, visit.now).await?;

@@ -50,7 +50,7 @@ pub(crate) enum Unmet {
     LoginRequired,
     ConsentRequired,
     UnsupportedResponseType,
-    RequestNotSupported,
+    InvalidRequestObject,
     RequestUriNotSupported,
     RegistrationNotSupported,
 }
@@ -149,7 +149,7 @@ fn answer_unmet(unmet: Unmet) -> Answer {
         Unmet::LoginRequired => ("login_required", "The user has to sign in."),
         Unmet::ConsentRequired => ("consent_required", "The user has to agree."),
         Unmet::UnsupportedResponseType => ("unsupported_response_type", "The response type must be code."),
-        Unmet::RequestNotSupported => ("request_not_supported", "Request objects are not supported."),
+        Unmet::InvalidRequestObject => ("invalid_request_object", "The request object is invalid."),
         Unmet::RequestUriNotSupported => ("request_uri_not_supported", "Request URIs are not supported."),
         Unmet::RegistrationNotSupported => {
             ("registration_not_supported", "Registration within a request is not supported.")

@@ -1,6 +1,6 @@
-//! `POST /oauth/introspect` (RFC 7662).
+//! `POST /oauth/introspect` (RFC 7662), answered as a signed JWT to whom asks for that (RFC 9701).
 
-use actix_web::http::header::CACHE_CONTROL;
+use actix_web::http::header::{ACCEPT, CACHE_CONTROL};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Value, json};
 
@@ -28,7 +28,33 @@ pub(crate) async fn introspect(
     let token = form.get("token").ok_or(Problem::Malformed("The parameter token is missing."))?;
     let seen = look(&web.core, token, &known.client, now).await?;
     let answer = describe(&seen, web.core.issuer.as_str());
-    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(answer))
+    let mut response = HttpResponse::Ok();
+    response.insert_header((CACHE_CONTROL, "no-store"));
+    if !wants_jwt(&request) {
+        return Ok(response.json(answer));
+    }
+    // RFC 9701 §5: the answer is one member, so that none of its members is taken for a claim of the answer's own.
+    let claims = json!({
+        "iss": web.core.issuer.as_str(),
+        "aud": known.client.id,
+        "iat": now.timestamp(),
+        "token_introspection": answer,
+    });
+    let jwt = web.core.keys.sign_as(JWT, &claims.to_string(), now)?;
+    Ok(response.content_type(JWT_MEDIA_TYPE).body(jwt))
+}
+
+/// The type of the answer's token (RFC 9701 §5), and of its content.
+const JWT: &str = "token-introspection+jwt";
+const JWT_MEDIA_TYPE: &str = "application/token-introspection+jwt";
+
+/// RFC 9701 §4: the answer is a JWT for whom names that type; any other client gets JSON, as ever.
+fn wants_jwt(request: &HttpRequest) -> bool {
+    let values = request.headers().get_all(ACCEPT).filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).any(|range| {
+        let media_type = range.split(';').next().unwrap_or_default().trim();
+        media_type.eq_ignore_ascii_case(JWT_MEDIA_TYPE)
+    })
 }
 
 /// RFC 7662 §2.2.

@@ -40,7 +40,7 @@ pub(crate) async fn take(visit: &Visit, request: &HttpRequest, form: Form) -> Re
         return Err(PageError::Forged.into());
     }
     if session.is_some() && form.get("go_on").is_some() {
-        return Ok(see_other(&purpose.place_after(visit, Met::Chosen)));
+        return Ok(see_other(&purpose.place_after(visit, Met::Chosen).await?));
     }
     let password = form.get("password").unwrap_or_default().to_owned();
     let sign_in_request = SignIn {
@@ -53,7 +53,7 @@ pub(crate) async fn take(visit: &Visit, request: &HttpRequest, form: Form) -> Re
     };
     match sign_in(visit.core(), sign_in_request, visit.now).await {
         Ok((_, secret)) => {
-            let mut response = see_other(&purpose.place_after(visit, Met::SignedIn));
+            let mut response = see_other(&purpose.place_after(visit, Met::SignedIn).await?);
             visit.remember(&mut response, &secret);
             Ok(response)
         }

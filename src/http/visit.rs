@@ -8,6 +8,7 @@ use crate::crypto::random;
 use crate::domain::family::Device;
 use crate::domain::opaque::OpaqueSecret;
 use crate::domain::redirect_uri;
+use crate::domain::secrets::SecretHash;
 use crate::domain::sign_in::SignInSession;
 use crate::http::authorize::Stop;
 use crate::http::body::{Body, Form};
@@ -135,6 +136,18 @@ impl Visit {
         carried && !self.is_new && !self.from_elsewhere
     }
 
+    /// What the database knows this browser by.
+    pub(crate) fn browser_hash(&self) -> SecretHash {
+        self.browser.derived("pushed request").hash()
+    }
+
+    /// Lets a browser that was never here be known again.
+    pub(crate) fn introduce(&self, response: &mut HttpResponse) {
+        if self.is_new {
+            add_cookie(response, &cookies::set(&self.web, Name::Browser, &self.browser, None));
+        }
+    }
+
     /// Answers with a page.
     pub(crate) fn page(&self, page: Page<'_>) -> HttpResponse {
         let source = page.leads_to.and_then(redirect_uri::source_of);
@@ -142,9 +155,7 @@ impl Visit {
         let source = source.map(|it| if it.contains('[') { "http:".to_owned() } else { it });
         let page = Page { leads_to: source.as_deref(), ..page };
         let mut response = self.web.pages.render(&page, &self.web.base);
-        if self.is_new {
-            add_cookie(&mut response, &cookies::set(&self.web, Name::Browser, &self.browser, None));
-        }
+        self.introduce(&mut response);
         response
     }
 

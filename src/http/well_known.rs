@@ -15,7 +15,7 @@ use crate::domain::client::{GrantType, JwtAlgorithm};
 use crate::domain::pkce;
 use crate::domain::registration::Mode;
 use crate::http::edge::Arrival;
-use crate::http::{Web, authorize, client_auth, language, registration, token, userinfo};
+use crate::http::{Web, authorize, client_auth, language, par, registration, token, userinfo};
 use crate::service::keys::KeySet;
 use crate::service::userinfo as userinfo_service;
 
@@ -54,13 +54,18 @@ pub(crate) async fn metadata(web: web::Data<Web>, Arrival(now): Arrival) -> Http
         "id_token_signing_alg_values_supported": algorithms,
         "ui_locales_supported": language::LANGUAGES,
         "claims_parameter_supported": false,
-        "request_parameter_supported": false,
-        // OpenID Connect Discovery §3: true where nothing is said.
+        "pushed_authorization_request_endpoint": format!("{issuer}{}", par::PATH),
+        "require_pushed_authorization_requests": false,
+        "request_parameter_supported": true,
+        "request_object_signing_alg_values_supported": signed_by_clients,
+        "require_signed_request_object": false,
+        // OpenID Connect Discovery §3: true where nothing is said. Those that were pushed are no matter of it.
         "request_uri_parameter_supported": false,
         "grant_types_supported": token::GRANTS.map(GrantType::as_str),
         "token_endpoint_auth_methods_supported": client_auth::METHODS,
         "revocation_endpoint_auth_methods_supported": client_auth::METHODS,
         "introspection_endpoint_auth_methods_supported": confidential,
+        "introspection_signing_alg_values_supported": algorithms,
         "token_endpoint_auth_signing_alg_values_supported": signed_by_clients,
         "revocation_endpoint_auth_signing_alg_values_supported": signed_by_clients,
         "introspection_endpoint_auth_signing_alg_values_supported": signed_by_clients,

@@ -10,7 +10,8 @@ use crate::domain::redirect_uri;
 use crate::domain::sign_in::SignInSession;
 use crate::service::{Core, Failure, audit};
 use crate::store::{
-    authorization_codes, client_documents, consents, registrations, sign_in_sessions, transaction,
+    authorization_codes, client_documents, consents, pushed_requests, registrations, sign_in_sessions,
+    transaction,
 };
 
 /// RFC 6749 §4.1.2 recommends ten minutes at most; an app that is there uses its code at once.
@@ -80,7 +81,7 @@ pub async fn agree(
     Ok(())
 }
 
-/// A code for the user of `session`: `None` when the session has ended meanwhile.
+/// A code for the user of `session`: `None` when the session has ended meanwhile, or the pushed request had its code.
 ///
 /// # Errors
 /// [`Failure::Store`].
@@ -113,6 +114,11 @@ pub async fn issue_code(
         let mut tx = core.db.begin().await?;
         // Whatever ends the session takes this row's lock: no code slips through.
         if !sign_in_sessions::touch(&mut tx, session.id, now).await? {
+            return Ok(false);
+        }
+        if let Some(uri) = &request.pushed
+            && !pushed_requests::spend(&mut tx, uri).await?
+        {
             return Ok(false);
         }
         authorization_codes::insert(&mut tx, &stored).await?;

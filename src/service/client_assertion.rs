@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::domain::client::{Client, JwtAlgorithm};
+use crate::domain::client::Client;
 use crate::domain::client_assertion::{Assertion, OnceOnly};
 use crate::service::{Core, Failure, client_jwt};
 use crate::store::{client_assertions, transaction};
@@ -52,8 +52,7 @@ async fn judge(
     now: DateTime<Utc>,
 ) -> Result<OnceOnly, String> {
     let registered = client.metadata.token_endpoint_auth_signing_alg;
-    let allowed = registered.as_ref().map_or(&JwtAlgorithm::ALL[..], std::slice::from_ref);
-    let signed = client_jwt::read::<Assertion>(core, client, &presented.jwt, allowed, now).await;
+    let signed = client_jwt::read::<Assertion>(core, client, &presented.jwt, registered, now).await;
     let signed = signed.ok_or("none of the client's keys signed it, or a claim is missing")?;
     if signed.typ.is_some_and(|typ| !TYPES.contains(&typ.as_str())) {
         return Err("it is a token of another type".to_owned());

@@ -9,15 +9,16 @@ use crate::domain::client::{Client, JwtAlgorithm, PublicJwks};
 use crate::outbound::NoAnswer;
 use crate::service::Core;
 
-/// Reads a JWT of this client's. Keys that stand somewhere else are fetched anew once when none of those remembered
+/// Reads a JWT of this client's, signed with the algorithm that it registered, or with any of ours. Keys that stand somewhere else are fetched anew once when none of those remembered
 /// signed it: so a client changes its keys without a gap.
 pub(crate) async fn read<T: DeserializeOwned>(
     core: &Core,
     client: &Client,
     jwt: &str,
-    allowed: &[JwtAlgorithm],
+    registered: Option<JwtAlgorithm>,
     now: DateTime<Utc>,
 ) -> Option<Signed<T>> {
+    let allowed = registered.as_ref().map_or(&JwtAlgorithm::ALL[..], std::slice::from_ref);
     if let Some(keys) = &client.metadata.jwks {
         return client_jwt::read(jwt, keys, allowed);
     }

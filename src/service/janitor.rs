@@ -9,7 +9,7 @@ use crate::domain::refusal::EndReason;
 use crate::service::{Core, Failure, audit};
 use crate::store::{
     Db, StoreError, authorization_codes, client_assertions, client_documents, clients, consents, families,
-    registration_tokens, registrations, sign_in_sessions, transaction,
+    pushed_requests, registration_tokens, registrations, sign_in_sessions, transaction,
 };
 
 /// After this a removed client has no live family left: no cache believes in it, no batch is unfinished.
@@ -46,6 +46,7 @@ pub async fn tidy(core: &Core, batch: i64, now: DateTime<Utc>) -> Result<Tidied,
     tidied.deleted += until_less(batch, || families::delete_some_expired(db, now, batch)).await?;
     tidied.deleted += until_less(batch, || sign_in_sessions::delete_some_expired(db, now, batch)).await?;
     tidied.deleted += until_less(batch, || client_assertions::delete_some_expired(db, now, batch)).await?;
+    tidied.deleted += until_less(batch, || pushed_requests::delete_some_expired(db, now, batch)).await?;
     let forgotten = now - CODE_MEMORY;
     tidied.deleted +=
         until_less(batch, || authorization_codes::delete_some_expired(db, forgotten, batch)).await?;

@@ -170,6 +170,16 @@ impl Keys {
         Ok(signer.sign_id_token(&make(signer.algorithm()))?)
     }
 
+    /// A token of any other `typ` with these claims.
+    ///
+    /// # Errors
+    /// [`Failure::NoSigningKey`], [`Failure::Key`].
+    pub fn sign_as(&self, typ: &str, claims: &str, now: DateTime<Utc>) -> Result<String, Failure> {
+        let current = self.current();
+        let signer = current.signing.signer(now).ok_or(Failure::NoSigningKey)?;
+        Ok(signer.sign_as(typ, claims)?)
+    }
+
     fn current(&self) -> Arc<Current> {
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }

@@ -12,10 +12,10 @@ use serde_json::{Map, Value};
 
 use crate::crypto::random;
 use crate::domain::audience::Audience;
-use crate::domain::client::{Client, ClientKind, Origin, Party};
+use crate::domain::client::{AuthMethod, Client, ClientKind, Origin, Party};
 use crate::domain::ids::{ClientId, uuid_v7};
 use crate::domain::opaque::OpaqueSecret;
-use crate::domain::registration::{self, AuthMethod, InvalidRegistration, Mode};
+use crate::domain::registration::{self, InvalidRegistration, Mode};
 use crate::domain::scope::ScopeSet;
 use crate::domain::secrets::ClientSecret;
 use crate::service::registration::limit::Limit;
@@ -103,7 +103,7 @@ pub async fn register(
         }
         Mode::Open => None,
     };
-    let read = registration::read(members, AuthMethod::SecretBasic, &rules.scopes)?;
+    let read = registration::read(members, AuthMethod::ClientSecretBasic, &rules.scopes)?;
     if rules.mode == Mode::Open && !core.registrar.limit.allows(caller.address, now) {
         return Err(Failure::TooMany);
     }
@@ -125,9 +125,10 @@ pub async fn register(
         return Err(Failure::InvalidToken);
     }
     clients::insert(&mut tx, &client).await?;
-    let secret = match client.kind {
-        ClientKind::Public => None,
-        ClientKind::Confidential(_) => Some(client_admin::new_secret(&mut tx, &client.id, now).await?),
+    let secret = if client.has_secrets() {
+        Some(client_admin::new_secret(&mut tx, &client.id, now).await?)
+    } else {
+        None
     };
     registrations::insert(&mut tx, &client.id, &kept, now + rules.unused_ttl).await?;
     tx.commit().await?;
@@ -164,24 +165,24 @@ pub async fn replace(
 ) -> Result<Registered, Failure> {
     let before = look(core, id, token, now).await?;
     names_itself(members, &before.client)?;
-    let read = registration::read(members, AuthMethod::SecretBasic, &core.registrar.rules.scopes)?;
+    let read = registration::read(members, AuthMethod::ClientSecretBasic, &core.registrar.rules.scopes)?;
     let told = read.told.clone();
     let mut client = before.client;
-    let before_it = is_confidential(&client);
+    let (was_confidential, had_secrets) = (is_confidential(&client), client.has_secrets());
     read.apply(&mut client);
-    let confidential = is_confidential(&client);
     let mut tx = core.db.begin().await?;
     let stays = registrations::update(&mut tx, &client.id, &told).await?;
     if !stays || !clients::update(&mut tx, &client).await? {
         return Err(Failure::InvalidToken);
     }
-    let mut secret = None;
-    if confidential != before_it {
+    if is_confidential(&client) != was_confidential {
         clients::set_kind(&mut tx, &client).await?;
-        if confidential {
-            secret = Some(client_admin::new_secret(&mut tx, &client.id, now).await?);
-        }
     }
+    let secret = if client.has_secrets() && !had_secrets {
+        Some(client_admin::new_secret(&mut tx, &client.id, now).await?)
+    } else {
+        None
+    };
     tx.commit().await?;
     audit::client_changed(&client.id, "changed its registration");
     Ok(Registered { client, secret, token: before.token, told })

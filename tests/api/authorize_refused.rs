@@ -40,7 +40,7 @@ both_stores! {
             ("OIDC Core §3.1.2.1", &[("max_age", "+1")], "invalid_request"),
             ("OIDC Core §3.1.2.1", &[("id_token_hint", "x.y.z")], "invalid_request"),
             ("Multiple Response Types §2.1", &[("response_mode", "web_message")], "invalid_request"),
-            ("OIDC Core §6.1", &[("request", "x.y.z")], "request_not_supported"),
+            ("RFC 9101 §6.2", &[("request", "x.y.z")], "invalid_request_object"),
             ("OIDC Core §6.2", &[("request_uri", "https://app.example/r")], "request_uri_not_supported"),
             ("OIDC Core §7.2.1", &[("registration", "{}")], "registration_not_supported"),
             ("no nonce is that long", &[("nonce", long)], "invalid_request"),

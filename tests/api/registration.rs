@@ -157,6 +157,23 @@ both_stores! {
         assert_eq!(stored, 1);
     }
 
+    async fn a_client_registers_keys_instead_of_a_secret(app) with open; {
+        let signer = crate::signer::Signer::new(jsonwebtoken::Algorithm::ES256, "k1");
+        let keys = json!({ "token_endpoint_auth_method": "private_key_jwt", "jwks": signer.jwks() });
+        let registered = app.register(&crate::signer::changed(&web_app(), &keys)).await;
+        assert_eq!((registered.status.as_u16(), &registered.json["client_secret"]), (201, &Value::Null), "{registered:?}");
+        assert_eq!(registered.text("token_endpoint_auth_method"), "private_key_jwt");
+        assert_eq!(registered.json["jwks"], signer.jwks());
+        let id = registered.text("client_id");
+        let grant = [("grant_type", "client_credentials")];
+        let jwt = signer.sign(&app.assertion(id, "1"));
+        // It is known, and may not do this.
+        assert_eq!(app.form_asserted("/oauth/token", &jwt, &grant).await.code(), "400 unauthorized_client");
+        assert_eq!(app.form_asserted("/oauth/token", &jwt, &grant).await.code(), "401 invalid_client");
+        let secret = to_be_changed(&registered, &json!({ "token_endpoint_auth_method": "client_secret_basic" }));
+        assert!(app.manage("PUT", &registered, Some(&secret)).await.text("client_secret").starts_with("hcs_"));
+    }
+
     async fn what_rfc_7591_refuses(app) with open; {
         let rows: &[(&str, Value, &str)] = &[
             ("§2: redirect_uris", json!({}), "400 invalid_redirect_uri"),

@@ -18,6 +18,7 @@ fn request(change: impl FnOnce(&mut AuthorizationRequest)) -> AuthorizationReque
         prompt: Prompt::default(),
         max_age: None,
         expected_user: None,
+        pushed: None,
     };
     change(&mut request);
     request

@@ -31,6 +31,20 @@ pub struct ClientMetadata {
     /// Where its public keys are, instead.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jwks_uri: Option<WebUri>,
+    /// Whether it pushes all of its authorization requests (RFC 9126 §6).
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub require_pushed_authorization_requests: bool,
+    /// What it signs its request objects with; any of ours when it is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_object_signing_alg: Option<JwtAlgorithm>,
+    /// Whether it signs all of its authorization requests (RFC 9101 §10.5).
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub require_signed_request_object: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// Members that do not fit each other, or the client.
@@ -52,6 +66,9 @@ impl ClientMetadata {
         let method = self.token_endpoint_auth_method;
         if method == Some(AuthMethod::PrivateKeyJwt) && !has_keys {
             return Err(Contradiction("The method private_key_jwt needs keys in jwks or at jwks_uri."));
+        }
+        if (self.require_signed_request_object || self.request_object_signing_alg.is_some()) && !has_keys {
+            return Err(Contradiction("Signed request objects need keys in jwks or at jwks_uri."));
         }
         let is_public = matches!(kind, ClientKind::Public);
         if method.is_some_and(|method| (method == AuthMethod::None) != is_public) {

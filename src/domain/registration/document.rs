@@ -7,10 +7,10 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 use url::Url;
 
-use crate::domain::client::{Client, ClientKind, ClientMetadata, CodeProtection, Origin, Party};
+use crate::domain::client::{AuthMethod, Client, ClientKind, ClientMetadata, CodeProtection, Origin, Party};
 use crate::domain::ids::ClientId;
 use crate::domain::lifetimes::LifetimeOverrides;
-use crate::domain::registration::{AuthMethod, InvalidRegistration, read};
+use crate::domain::registration::{InvalidRegistration, read};
 use crate::domain::scope::ScopeSet;
 
 /// Where a client's document is, if its id can be such a place (§3): https, with a path, without a fragment and a user,

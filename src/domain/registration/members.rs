@@ -11,7 +11,18 @@ const LONGEST_NAME: usize = 120;
 const MOST: usize = 20;
 
 /// What [`ClientMetadata`] may be told by the client itself. Its other members are an operator's to set.
-const HONOURED: [&str; 3] = ["client_uri", "policy_uri", "tos_uri"];
+const HONOURED: [&str; 10] = [
+    "client_uri",
+    "policy_uri",
+    "tos_uri",
+    "token_endpoint_auth_method",
+    "token_endpoint_auth_signing_alg",
+    "jwks",
+    "jwks_uri",
+    "require_pushed_authorization_requests",
+    "request_object_signing_alg",
+    "require_signed_request_object",
+];
 
 /// What a client may say for others to read; this server keeps it and does nothing with it.
 const KEPT: [(&str, Form); 4] = [
@@ -34,6 +45,10 @@ const BAD_LIST: InvalidRegistration =
     InvalidRegistration::Metadata("A member is not the list of texts that it must be, or too long.");
 const BAD_URI: InvalidRegistration = InvalidRegistration::Metadata(
     "Of client_uri, logo_uri, policy_uri and tos_uri one is no https or http URL.",
+);
+
+const BAD_MEMBER: InvalidRegistration = InvalidRegistration::Metadata(
+    "A URI is no https or http URL, an algorithm is none of the server's, or the jwks are no set of public keys.",
 );
 
 pub(super) struct Members<'a>(pub(super) &'a Map<String, Value>);
@@ -74,7 +89,7 @@ impl<'a> Members<'a> {
 
     pub(super) fn honoured(&self) -> Result<ClientMetadata, InvalidRegistration> {
         let known = HONOURED.iter().filter_map(|name| Some(((*name).to_owned(), self.get(name)?.clone())));
-        serde_json::from_value(Value::Object(known.collect())).map_err(|_| BAD_URI)
+        serde_json::from_value(Value::Object(known.collect())).map_err(|_| BAD_MEMBER)
     }
 
     pub(super) fn told(&self) -> Result<Map<String, Value>, InvalidRegistration> {

@@ -11,7 +11,7 @@ fn members(changes: &Value) -> Map<String, Value> {
 
 fn read_with(changes: &Value) -> Result<Registration, InvalidRegistration> {
     let scopes = "openid profile offline_access".parse().unwrap();
-    read(&members(changes), AuthMethod::SecretBasic, &scopes)
+    read(&members(changes), AuthMethod::ClientSecretBasic, &scopes)
 }
 
 fn redirect_uri(uri: &str, application: Option<&str>) -> Result<Registration, InvalidRegistration> {
@@ -22,7 +22,7 @@ fn redirect_uri(uri: &str, application: Option<&str>) -> Result<Registration, In
 fn what_is_left_out_is_as_rfc_7591_has_it() {
     let read = read_with(&json!({})).unwrap();
     assert_eq!(read.grants, [GrantType::AuthorizationCode].into());
-    assert_eq!((read.auth, read.name), (AuthMethod::SecretBasic, None));
+    assert_eq!((read.auth, read.name), (AuthMethod::ClientSecretBasic, None));
     assert_eq!(read.scopes.to_string(), "openid profile", "offline_access has to be named");
     assert_eq!(read.told["application_type"], "web");
 }
@@ -90,6 +90,11 @@ fn metadata_that_nobody_may_register() {
         ("RFC 7591 §2", json!({ "token_endpoint_auth_method": "client_secret_jwt" })),
         ("RFC 7591 §2", json!({ "token_endpoint_auth_method": 1 })),
         ("RFC 7591 §2", json!({ "jwks": { "keys": [] }, "jwks_uri": "https://app.example/jwks" })),
+        ("RFC 7591 §2", json!({ "token_endpoint_auth_method": "private_key_jwt" })),
+        ("RFC 7591 §2", json!({ "jwks": { "keys": [{ "kty": "oct", "k": "AA" }] } })),
+        ("RFC 7591 §2", json!({ "jwks_uri": "nowhere" })),
+        ("RFC 9101 §9", json!({ "request_object_signing_alg": "none" })),
+        ("RFC 9101 §10.5", json!({ "require_signed_request_object": true })),
         ("RFC 7591 §2", json!({ "client_uri": "javascript:alert(1)" })),
         ("RFC 7591 §2", json!({ "logo_uri": "data:image/png,x" })),
         ("RFC 7591 §2", json!({ "policy_uri": 7 })),

@@ -47,7 +47,7 @@ pub(crate) struct Back {
 #[derive(Debug)]
 pub(crate) enum Stop {
     Page(PageError),
-    Redirect(RedirectError),
+    Redirect(Box<RedirectError>),
 }
 
 /// What a person is told.
@@ -75,7 +75,7 @@ pub(crate) struct RedirectError {
 impl Back {
     /// The refusal of what the client asked for.
     pub(crate) fn refuse(&self, problem: impl Into<Problem>) -> Stop {
-        Stop::Redirect(RedirectError { back: self.clone(), problem: problem.into() })
+        Stop::Redirect(Box::new(RedirectError { back: self.clone(), problem: problem.into() }))
     }
 
     /// Sends the browser back with these parameters, with `state`, and with `iss`, by which a client that knows

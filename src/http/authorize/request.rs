@@ -3,19 +3,22 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
+
 use crate::domain::audience::Audience;
 use crate::domain::authorization::{AuthorizationRequest, Prompt};
 use crate::domain::client::{GrantType, Party};
 use crate::domain::ids::{ClientId, UserId};
 use crate::domain::pkce::{self, CodeChallenge};
+use crate::domain::pushed_request::RequestUri;
 use crate::domain::redirect_uri;
 use crate::http::authorize::back::{Back, PageError, ResponseMode, Stop};
+use crate::http::authorize::carried::{self, Carried};
 use crate::http::body::Form;
 use crate::http::error::{Problem, Unmet};
 use crate::http::visit::Visit;
-use crate::service::Failure;
 use crate::service::clients::KnownClient;
-use crate::service::id_token;
+use crate::service::{Core, Failure, id_token, pushed_request};
 
 /// `state` and `nonce` come back as they were; nobody needs longer ones.
 const LONGEST: usize = 2048;
@@ -32,6 +35,8 @@ pub(crate) struct Asked {
     pub(crate) back: Back,
     /// The request as the next page's address carries it.
     pub(crate) query: String,
+    /// How it is carried, if not in the address itself.
+    pub(super) carried: Option<Carried>,
     /// All of its parameters.
     form: Form,
 }
@@ -41,15 +46,57 @@ pub(crate) struct Asked {
 /// # Errors
 /// [`Stop::Page`] until client and redirect URI are trusted, [`Stop::Redirect`] afterwards.
 pub(crate) async fn read(visit: &Visit, form: Form) -> Result<Asked, Stop> {
-    let (known, back) = trust(visit, &form).await?;
-    match content(visit, &form, &known, &back) {
-        Ok(request) => Ok(Asked { known, request, back, query: form.to_query(), form }),
+    let known = client(visit, &form).await?;
+    let uri = form.get("request_uri");
+    match (uri.and_then(RequestUri::presented), form.get("request")) {
+        // RFC 9101 §5.
+        (_, Some(_)) if uri.is_some() => {
+            Err(PageError::Malformed("Send request or request_uri, not both.").into())
+        }
+        (Some(uri), _) => carried::pushed(visit, known, &uri, &form).await,
+        (None, Some(jwt)) => carried::signed(visit, known, jwt, &form).await,
+        (None, None) => {
+            let back = back(visit, &known, &form)?;
+            let metadata = &known.client.metadata;
+            if metadata.require_pushed_authorization_requests {
+                return Err(back.refuse(carried::NOT_PUSHED));
+            }
+            if metadata.require_signed_request_object {
+                return Err(
+                    back.refuse(Problem::Malformed("This client has to send a signed request object."))
+                );
+            }
+            of_form(visit, known, form)
+        }
+    }
+}
+
+/// Reads a request that stands here whole.
+pub(super) fn of_form(visit: &Visit, known: Arc<KnownClient>, form: Form) -> Result<Asked, Stop> {
+    let back = back(visit, &known, &form)?;
+    match content(visit.core(), &known, &form, visit.now) {
+        Ok(request) => Ok(Asked { known, request, back, query: form.to_query(), carried: None, form }),
         Err(problem) => Err(back.refuse(problem)),
     }
 }
 
-/// RFC 6749 §3.1.2.4: the browser is sent nowhere before the client is known and the redirect URI is one of its own.
-async fn trust(visit: &Visit, form: &Form) -> Result<(Arc<KnownClient>, Back), Stop> {
+/// Checks a request before its browser comes with it.
+///
+/// # Errors
+/// Whatever is wrong with it.
+pub(crate) fn check(
+    core: &Core,
+    known: &KnownClient,
+    form: &Form,
+    now: DateTime<Utc>,
+) -> Result<(), Problem> {
+    // RFC 9126 §2.3: there is nobody to be redirected.
+    redirect_uri(known, form)
+        .map_err(|_| Problem::Malformed("The redirect_uri is missing, or not registered for this client."))?;
+    content(core, known, form, now).map(|_| ())
+}
+
+async fn client(visit: &Visit, form: &Form) -> Result<Arc<KnownClient>, Stop> {
     let id = form.get("client_id").ok_or(PageError::Malformed("The parameter client_id is missing."))?;
     let id: ClientId = id.parse().map_err(|_| PageError::UnknownClient)?;
     let known = match visit.core().clients.find(&visit.core().db, &id, visit.now).await {
@@ -59,35 +106,42 @@ async fn trust(visit: &Visit, form: &Form) -> Result<(Arc<KnownClient>, Back), S
     if let Some(document) = &known.document {
         document.must_be_fetched()?;
     }
-    let uri = form.get("redirect_uri");
-    let uri = uri.ok_or(PageError::Malformed("The parameter redirect_uri is missing."))?;
-    if !redirect_uri::is_registered(uri, &known.client.redirect_uris) {
-        return Err(PageError::RedirectUri.into());
-    }
-    let back = Back {
-        redirect_uri: uri.to_owned(),
+    Ok(known)
+}
+
+/// RFC 6749 §3.1.2.4: the browser is sent nowhere before the client is known and the redirect URI is one of its own.
+pub(super) fn back(visit: &Visit, known: &KnownClient, form: &Form) -> Result<Back, PageError> {
+    Ok(Back {
+        redirect_uri: redirect_uri(known, form)?.to_owned(),
         // A response mode that is none of ours is refused below: in the default one.
         mode: ResponseMode::of(form.get("response_mode")).unwrap_or(ResponseMode::Query),
         state: form.get("state").filter(|state| state.len() <= LONGEST).map(ToOwned::to_owned),
         language: visit.language(form.get("ui_locales")),
-    };
-    Ok((known, back))
+    })
+}
+
+fn redirect_uri<'a>(known: &KnownClient, form: &'a Form) -> Result<&'a str, PageError> {
+    let uri = form.get("redirect_uri");
+    let uri = uri.ok_or(PageError::Malformed("The parameter redirect_uri is missing."))?;
+    if redirect_uri::is_registered(uri, &known.client.redirect_uris) {
+        Ok(uri)
+    } else {
+        Err(PageError::RedirectUri)
+    }
 }
 
 fn content(
-    visit: &Visit,
-    form: &Form,
+    core: &Core,
     known: &KnownClient,
-    back: &Back,
+    form: &Form,
+    now: DateTime<Utc>,
 ) -> Result<AuthorizationRequest, Problem> {
     let client = &known.client;
     known.may(GrantType::AuthorizationCode)?;
-    // RFC 9101 §4, RFC 9126 §4 and dynamic registration by the request itself are not served.
-    for (name, unmet) in [
-        ("request", Unmet::RequestNotSupported),
-        ("request_uri", Unmet::RequestUriNotSupported),
-        ("registration", Unmet::RegistrationNotSupported),
-    ] {
+    // What stands elsewhere (RFC 9101 §5.2) and dynamic registration by the request itself are not served.
+    for (name, unmet) in
+        [("request_uri", Unmet::RequestUriNotSupported), ("registration", Unmet::RegistrationNotSupported)]
+    {
         if form.get(name).is_some() {
             return Err(unmet.into());
         }
@@ -121,23 +175,24 @@ fn content(
     let prompt = form.get("prompt").unwrap_or_default().parse::<Prompt>();
     Ok(AuthorizationRequest {
         client_id: client.id.clone(),
-        redirect_uri: back.redirect_uri.clone(),
+        redirect_uri: form.get("redirect_uri").unwrap_or_default().to_owned(),
         scope: wanted.scope_within(&client.scopes)?,
-        audiences: audiences(visit, &wanted.audiences_of(client, &visit.core().issuer)?, known),
+        audiences: audiences(core, &wanted.audiences_of(client, &core.issuer)?, known),
         nonce,
         code_challenge,
         prompt: prompt.map_err(|_| {
             Problem::Malformed("The prompt is none alone, or some of login, consent and select_account.")
         })?,
         max_age: max_age(form)?,
-        expected_user: expected_user(visit, form)?,
+        expected_user: expected_user(core, form, now)?,
+        pushed: None,
     })
 }
 
 /// A third party's tokens are for those services only that its user was told of.
-fn audiences(visit: &Visit, asked: &[Audience], known: &KnownClient) -> Vec<Audience> {
+fn audiences(core: &Core, asked: &[Audience], known: &KnownClient) -> Vec<Audience> {
     match known.client.party {
-        Party::Third if asked.is_empty() => vec![visit.core().issuer.clone()],
+        Party::Third if asked.is_empty() => vec![core.issuer.clone()],
         Party::First | Party::Third => asked.to_vec(),
     }
 }
@@ -164,9 +219,9 @@ fn max_age(form: &Form) -> Result<Option<Duration>, Problem> {
     Ok(Some(Duration::from_secs(seconds.into())))
 }
 
-fn expected_user(visit: &Visit, form: &Form) -> Result<Option<UserId>, Problem> {
+fn expected_user(core: &Core, form: &Form, now: DateTime<Utc>) -> Result<Option<UserId>, Problem> {
     let Some(text) = form.get("id_token_hint") else { return Ok(None) };
-    let hint = id_token::read_hint(visit.core(), text, visit.now);
+    let hint = id_token::read_hint(core, text, now);
     let user = hint.and_then(|hint| hint.sub.parse().ok());
     user.map(Some).ok_or(Problem::Malformed("The id_token_hint is no ID token of this server."))
 }
@@ -183,7 +238,17 @@ pub(crate) enum Met {
 impl Asked {
     /// The request as it is once the user has signed in or chosen: without what that has met, or it would be asked
     /// for again for ever.
-    pub(crate) fn query_after(&self, met: Met) -> String {
+    ///
+    /// # Errors
+    /// [`Failure::Store`].
+    pub(crate) async fn query_after(&self, visit: &Visit, met: Met) -> Result<String, Failure> {
+        let left = self.left_after(met);
+        let Some(Carried { uri, query }) = &self.carried else { return Ok(left) };
+        pushed_request::rewrite(visit.core(), uri, &left).await?;
+        Ok(query.clone())
+    }
+
+    fn left_after(&self, met: Met) -> String {
         let is_met = |word: &str| match met {
             Met::SignedIn => word == "login" || word == "select_account",
             Met::Chosen => word == "select_account",
@@ -200,6 +265,9 @@ impl Asked {
 
     /// The request with a new sign-in asked for.
     pub(crate) fn query_for_another_account(&self) -> String {
+        if let Some(Carried { query, .. }) = &self.carried {
+            return format!("{query}&prompt=login");
+        }
         let query = self.form.rewritten(|name, value| (name != "prompt").then(|| value.to_owned()));
         let consent = if self.request.prompt.consent { "+consent" } else { "" };
         format!("{query}&prompt=login{consent}")
@@ -213,6 +281,11 @@ impl Asked {
     /// The language to ask in.
     pub(crate) fn language(&self) -> &'static str {
         self.back.language
+    }
+
+    /// Whether only this browser can go on with it.
+    pub(crate) fn is_of_this_browser(&self) -> bool {
+        self.carried.is_some()
     }
 
     /// Where the answer goes.

@@ -82,10 +82,10 @@ impl Purpose {
     }
 
     /// Where it goes on once the user has signed in or chosen.
-    pub(super) fn place_after(&self, visit: &Visit, met: Met) -> String {
+    pub(super) async fn place_after(&self, visit: &Visit, met: Met) -> Result<String, Stop> {
         match self {
-            Self::App(asked) => visit.at("/oauth/authorize", &asked.query_after(met)),
-            Self::Own { .. } => self.place(visit),
+            Self::App(asked) => Ok(visit.at("/oauth/authorize", &asked.query_after(visit, met).await?)),
+            Self::Own { .. } => Ok(self.place(visit)),
         }
     }
 

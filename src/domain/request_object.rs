@@ -1,0 +1,95 @@
+//! A signed authorization request (RFC 9101, OpenID Connect Core §6): its claims are the request's parameters.
+
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value};
+
+use crate::domain::client_assertion::{SKEW, time};
+use crate::domain::ids::ClientId;
+
+/// Claims that speak of the token itself (RFC 7519 §4.1).
+const OF_THE_TOKEN: [&str; 7] = ["iss", "sub", "aud", "exp", "nbf", "iat", "jti"];
+
+/// Why a request object is refused: for the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unacceptable {
+    /// `client_id` is missing, or somebody else's (RFC 9101 §5).
+    #[error("client_id is not the client")]
+    Client,
+    /// `iss` is somebody else, or `sub` makes a client assertion of it (RFC 9101 §10.8).
+    #[error("iss is not the client, or sub is")]
+    Issuer,
+    /// `aud` does not name this server (RFC 9101 §5).
+    #[error("aud is not this server")]
+    Audience,
+    /// It has expired, or is from the future, or a time is none.
+    #[error("it has expired, or is from the future")]
+    Time,
+    /// It holds another one (RFC 9101 §4).
+    #[error("it holds request or request_uri")]
+    Nested,
+    /// A claim can be no parameter.
+    #[error("a claim can be no parameter")]
+    Claim,
+}
+
+/// The parameters of a request object whose signature is good.
+///
+/// # Errors
+/// [`Unacceptable`].
+pub fn parameters(
+    claims: &Map<String, Value>,
+    client: &ClientId,
+    issuer: &str,
+    now: DateTime<Utc>,
+) -> Result<Vec<(String, String)>, Unacceptable> {
+    let is_client = |name: &str| claims.get(name).is_some_and(|value| value == client.as_str());
+    if !is_client("client_id") {
+        return Err(Unacceptable::Client);
+    }
+    if (claims.contains_key("iss") && !is_client("iss")) || is_client("sub") {
+        return Err(Unacceptable::Issuer);
+    }
+    if claims.get("aud").is_some_and(|audience| !names(audience, issuer)) {
+        return Err(Unacceptable::Audience);
+    }
+    if !is_current(claims, now) {
+        return Err(Unacceptable::Time);
+    }
+    if claims.contains_key("request") || claims.contains_key("request_uri") {
+        return Err(Unacceptable::Nested);
+    }
+    let mut parameters = Vec::new();
+    for (name, value) in claims.iter().filter(|(name, _)| !OF_THE_TOKEN.contains(&name.as_str())) {
+        for value in texts(name, value).ok_or(Unacceptable::Claim)? {
+            parameters.push((name.clone(), value));
+        }
+    }
+    Ok(parameters)
+}
+
+fn names(audience: &Value, issuer: &str) -> bool {
+    match audience {
+        Value::Array(audiences) => audiences.iter().any(|audience| audience == issuer),
+        audience => audience == issuer,
+    }
+}
+
+fn is_current(claims: &Map<String, Value>, now: DateTime<Utc>) -> bool {
+    let holds = |name: &str, test: &dyn Fn(DateTime<Utc>) -> bool| {
+        claims.get(name).is_none_or(|value| value.as_f64().and_then(time).is_some_and(test))
+    };
+    let has_begun = |begin: DateTime<Utc>| begin <= now + SKEW;
+    holds("exp", &|end| now < end + SKEW) && holds("nbf", &has_begun) && holds("iat", &has_begun)
+}
+
+/// A claim as it would stand in a query (RFC 9101 §4): a list only of `resource` (RFC 8707 §2), structures as JSON.
+fn texts(name: &str, value: &Value) -> Option<Vec<String>> {
+    match value {
+        Value::String(text) => Some(vec![text.clone()]),
+        Value::Number(_) | Value::Bool(_) | Value::Object(_) => Some(vec![value.to_string()]),
+        Value::Array(values) if name == "resource" => {
+            values.iter().map(|value| value.as_str().map(ToOwned::to_owned)).collect()
+        }
+        Value::Null | Value::Array(_) => None,
+    }
+}

@@ -1,0 +1,46 @@
+//! `POST /oauth/par` (RFC 9126): a client brings its authorization request itself, and its browser only the way to it.
+
+use actix_web::http::header::CACHE_CONTROL;
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde_json::json;
+
+use crate::http::authorize;
+use crate::http::body::{Body, Form};
+use crate::http::edge::Arrival;
+use crate::http::error::{Problem, Standard, Unmet};
+use crate::http::{Web, client_auth};
+use crate::service::pushed_request::{self, TTL};
+
+/// Where requests are pushed.
+pub(crate) const PATH: &str = "/oauth/par";
+
+pub(crate) async fn push(
+    web: web::Data<Web>,
+    request: HttpRequest,
+    Arrival(now): Arrival,
+    body: Body,
+) -> Result<HttpResponse, Standard> {
+    let form = Form::read(&request, body)?;
+    let presenter = client_auth::presenter(&request, &form)?;
+    let known = presenter.authenticate(&web.core, now).await?;
+    // RFC 9126 §2.1.
+    if form.get("request_uri").is_some() {
+        return Err(Problem::Malformed("A request that is pushed has no request_uri.").into());
+    }
+    let id = known.client.id.as_str();
+    let form = match form.get("request") {
+        Some(jwt) => {
+            let read = pushed_request::read_object(&web.core, &known.client, jwt, now).await;
+            Form::of_pairs(read.ok_or(Problem::Unmet(Unmet::InvalidRequestObject))?)?
+        }
+        None if known.client.metadata.require_signed_request_object => {
+            return Err(Problem::Malformed("This client has to send a signed request object.").into());
+        }
+        None => form.without(&client_auth::PARAMETERS).with("client_id", id),
+    };
+    authorize::check(&web.core, &known, &form, now)?;
+    let uri = pushed_request::keep(&web.core, &known.client.id, &form.to_query(), now).await?;
+    Ok(HttpResponse::Created()
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .json(json!({ "request_uri": uri.expose(), "expires_in": TTL.num_seconds() })))
+}
