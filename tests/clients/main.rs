@@ -11,6 +11,7 @@
 mod browser;
 mod example;
 mod libraries;
+mod mcp;
 mod pages;
 
 mod program;

@@ -40,6 +40,11 @@ impl World {
         Self { place, server }
     }
 
+    /// Ana's identifier.
+    pub fn subject(&self) -> String {
+        self.place.json(&["user", "list", "--json"])[0]["id"].as_str().unwrap().to_owned()
+    }
+
     pub fn browser(&self) -> Browser {
         Browser::new(&self.server.url)
     }
