@@ -22,16 +22,19 @@ use crate::http::pages::{Look, Pages, template_names};
 use crate::http::{self, Web};
 use crate::master_keys;
 use crate::outbound::{Limits, Outbound};
+use crate::service::attempts::{AttemptLimits, Attempts};
+
 use crate::service::clients::Clients;
 use crate::service::documents::Documents;
 use crate::service::keys::{Keys, Succession};
 use crate::service::registration::{Registrar, Rules};
-use crate::service::{Core, client_admin, janitor};
+use crate::service::{Core, back_channel, client_admin, janitor};
 use crate::settings::{self, DatabaseUrl, Settings};
 use crate::store::connect::PoolBounds;
 use crate::store::migrate::{MigrationLock, Schema, migrate, schema};
 use crate::store::rotations::{Rotations, Travel};
 use crate::store::{Db, StoreError, clients};
+use crate::tls::{self, Looked, Tls};
 
 /// Everything that a serving process holds.
 #[derive(Debug)]
@@ -42,6 +45,7 @@ pub struct App {
     pages: Pages,
     listener: TcpListener,
     address: SocketAddr,
+    tls: Option<Arc<Tls>>,
 }
 
 /// What to do about a schema that is older than this binary.
@@ -68,6 +72,7 @@ impl App {
         let outbound = Arc::new(outbound(&settings.outbound)?);
         let registered = clients_cache(defaults, &settings.registration, &outbound);
         check_clients(&db, &registered).await?;
+        let tls = tls(&settings)?;
         let host = settings.listen.host().trim_matches(['[', ']']);
         let listener = TcpListener::bind((host, settings.listen.port()))
             .with_context(|| format!("cannot listen on {}", settings.listen))?;
@@ -81,6 +86,8 @@ impl App {
                 absolute: settings.sign_in.absolute_ttl,
             },
             passwords: Arc::new(password_pool(&settings)?),
+            attempts: Arc::new(Attempts::new(attempt_limits(&settings))),
+            logouts: Arc::default(),
             clients: Arc::new(registered),
             registrar: Arc::new(Registrar::new(registration_rules(&settings.registration))),
             outbound,
@@ -88,7 +95,7 @@ impl App {
             db,
         };
         let pages = Pages::new(look(&settings)?).context("pages")?;
-        Ok(Self { core: Arc::new(core), clock, settings, pages, listener, address })
+        Ok(Self { core: Arc::new(core), clock, settings, pages, listener, address, tls })
     }
 
     /// The services' world: for commands that run beside the server.
@@ -100,7 +107,7 @@ impl App {
     /// Where the server is bound, as a URL.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("{}://{}", self.settings.scheme(), self.address)
     }
 
     /// Serves until `stop`, then lets open requests finish.
@@ -108,8 +115,8 @@ impl App {
     /// # Errors
     /// When the server cannot run.
     pub async fn serve(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
-        let tasks = [self.poll_keys(), self.tidy()];
-        let Self { core, clock, settings, pages, listener, .. } = self;
+        let tasks = [self.poll_keys(), self.tidy(), self.tell_of_logouts(), self.renew_certificate()];
+        let Self { core, clock, settings, pages, listener, tls, .. } = self;
         let limits = settings.http.clone();
         let workers = workers(&settings);
         let connections = connections_of_a_worker(&settings);
@@ -136,8 +143,12 @@ impl App {
         .keep_alive(limits.keep_alive)
         .client_request_timeout(limits.header_timeout)
         .shutdown_timeout(limits.drain_timeout.as_secs().max(1))
-        .disable_signals()
-        .listen(listener)?
+        .tls_handshake_timeout(limits.header_timeout)
+        .disable_signals();
+        let server = match &tls {
+            Some(tls) => server.listen_rustls_0_23(listener, tls.server_config()?)?,
+            None => server.listen(listener)?,
+        }
         .run();
         let handle = server.handle();
         let mut running = std::pin::pin!(server);
@@ -163,6 +174,46 @@ impl App {
                 tokio::time::sleep(every).await;
                 if let Err(error) = core.keys.reload(&core.db).await {
                     tracing::error!(%error, "the signing keys could not be read; going on with those known");
+                }
+            }
+        })
+    }
+
+    /// Clients are told of logouts at once, and of those that another process noted, or that failed, soon.
+    fn tell_of_logouts(&self) -> JoinHandle<()> {
+        const EVERY: Duration = Duration::from_secs(5);
+        let (core, clock) = (Arc::clone(&self.core), self.clock.clone());
+        tokio::spawn(async move {
+            loop {
+                match back_channel::deliver_due(&core, clock.now()).await {
+                    Ok(0) => drop(tokio::time::timeout(EVERY, core.logouts.notified()).await),
+                    Ok(_) => {}
+                    Err(error) => {
+                        tracing::error!(%error, "clients could not be told of logouts; trying again");
+                        tokio::time::sleep(EVERY).await;
+                    }
+                }
+            }
+        })
+    }
+
+    /// A certificate is renewed without a restart; a broken one changes nothing.
+    fn renew_certificate(&self) -> JoinHandle<()> {
+        let (tls, every) = (self.tls.clone(), self.settings.tls.reload_every);
+        tokio::spawn(async move {
+            let Some(tls) = tls else { return };
+            loop {
+                tokio::time::sleep(every).await;
+                let looking = Arc::clone(&tls);
+                match tokio::task::spawn_blocking(move || looking.look_again()).await {
+                    Ok(Ok(Looked::Same)) | Err(_) => {}
+                    Ok(Ok(Looked::Renewed)) => tracing::info!("there is a new certificate"),
+                    Ok(Err(error)) => {
+                        tracing::error!(
+                            error = format!("{error:#}"),
+                            "the new certificate cannot be used; the old one goes on"
+                        );
+                    }
                 }
             }
         })
@@ -266,6 +317,26 @@ pub fn password_pool(settings: &Settings) -> anyhow::Result<Passwords> {
         .map_err(|error| anyhow::anyhow!("passwords: {error}"))?;
     let size = PoolSize { threads: cost.threads.unwrap_or_else(cores), queue: cost.queue };
     Passwords::start(params, size).context("cannot start the password threads")
+}
+
+/// The certificate, if the settings name one.
+fn tls(settings: &Settings) -> anyhow::Result<Option<Arc<Tls>>> {
+    match (settings.tls.certificate.clone(), settings.tls.key.clone()) {
+        (None, None) => Ok(None),
+        (Some(certificate), Some(key)) => Tls::load(tls::Files { certificate, key }).map(Some),
+        (Some(_), None) => anyhow::bail!("tls.certificate is set, so tls.key must be, too"),
+        (None, Some(_)) => anyhow::bail!("tls.key is set, so tls.certificate must be, too"),
+    }
+}
+
+fn attempt_limits(settings: &Settings) -> AttemptLimits {
+    let it = &settings.limits;
+    AttemptLimits {
+        account: it.account_attempts,
+        everywhere: it.account_attempts_everywhere,
+        address: it.address_attempts,
+        window: it.attempts_window,
+    }
 }
 
 /// How the next signing key comes in, as the settings have it.

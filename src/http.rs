@@ -16,6 +16,7 @@ mod introspect;
 mod language;
 pub(crate) mod pages;
 mod par;
+mod refresh_cookie;
 mod registration;
 mod revoke;
 mod sessions;
@@ -26,6 +27,7 @@ mod token;
 mod userinfo;
 mod visit;
 mod well_known;
+mod wrong_password;
 
 use std::future::ready;
 use std::sync::Arc;
@@ -137,6 +139,7 @@ fn pages_routes(config: &mut ServiceConfig) {
         .service(page("/account/password", account::show_password, account::take_password))
         .service(looked_at("/assets/style.css", assets::style))
         .service(looked_at("/assets/submit.js", assets::script))
+        .service(looked_at("/assets/onward.js", assets::onward))
         .service(looked_at("/assets/logo", assets::logo));
 }
 

@@ -34,3 +34,4 @@ pub mod service;
 pub mod settings;
 pub mod store;
 pub mod telemetry;
+mod tls;

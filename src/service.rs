@@ -2,8 +2,10 @@
 
 pub mod access_token;
 pub mod account;
+pub mod attempts;
 pub mod audit;
 pub mod authorize;
+pub mod back_channel;
 pub mod change_password;
 pub mod client_admin;
 pub mod client_assertion;
@@ -12,8 +14,10 @@ mod client_jwt;
 pub mod clients;
 pub mod credentials;
 pub mod documents;
+pub(crate) mod ending;
 pub mod exchange_code;
 pub mod failure;
+pub mod front_channel;
 pub mod grant;
 pub mod id_token;
 pub mod introspect;
@@ -35,10 +39,14 @@ pub mod userinfo;
 
 use std::sync::Arc;
 
+use tokio::sync::Notify;
+
 use crate::crypto::passwords::Passwords;
 use crate::domain::audience::Audience;
 use crate::domain::sign_in::SignInLifetimes;
 use crate::outbound::Outbound;
+use crate::service::attempts::Attempts;
+
 use crate::service::clients::Clients;
 use crate::service::keys::Keys;
 use crate::service::registration::Registrar;
@@ -62,6 +70,10 @@ pub struct Core {
     pub keys: Arc<Keys>,
     /// The password threads.
     pub passwords: Arc<Passwords>,
+    /// How often passwords were wrong.
+    pub attempts: Arc<Attempts>,
+    /// Woken when clients have to be told of a logout.
+    pub logouts: Arc<Notify>,
     /// The clients, remembered for a few seconds.
     pub clients: Arc<Clients>,
     /// What clients may do that register themselves.

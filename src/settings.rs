@@ -38,8 +38,8 @@ pub use self::{
     problem::SettingsError,
     secret::Secret,
     sections::{
-        Database, Http, Janitor, Keys, Log, LogFormat, Outbound, Pages, Passwords, Registration, SignIn,
-        Tokens,
+        Database, Http, Janitor, Keys, Limits, Log, LogFormat, Outbound, Pages, Passwords, Registration,
+        SignIn, Tls, Tokens,
     },
 };
 use self::{layers::Layers, problem::Problem, table::SETTINGS};
@@ -75,12 +75,17 @@ pub struct Settings {
     pub registration: Registration,
     /// The cost of argon2id and the bounds of its pool.
     pub passwords: Passwords,
+    /// How many wrong passwords are forgiven.
+    pub limits: Limits,
     /// Signing keys.
     pub keys: Keys,
     /// The HTTP server's limits.
     pub http: Http,
     /// What the server itself fetches and calls.
     pub outbound: Outbound,
+    /// TLS served directly.
+    pub tls: Tls,
+
     /// The pool of database connections.
     pub database: Database,
     /// The deletion of expired families.
@@ -147,11 +152,17 @@ impl Settings {
         Ok(settings)
     }
 
-    /// The issuer in force once the server is bound: the configured one, or `http://` and the listen address
-    /// with the port that was bound. A wildcard address stands for this machine itself.
+    /// What the server speaks: `https` when it has a certificate.
+    #[must_use]
+    pub fn scheme(&self) -> &'static str {
+        if self.tls.certificate.is_some() { "https" } else { "http" }
+    }
+
+    /// The issuer in force once the server is bound: the configured one, or `http://` (`https://` with a certificate)
+    /// and the listen address with the port that was bound. A wildcard address stands for this machine itself.
     #[must_use]
     pub fn issuer_at(&self, bound: SocketAddr) -> Issuer {
-        self.issuer.clone().unwrap_or_else(|| self.listen.as_issuer(bound.port()))
+        self.issuer.clone().unwrap_or_else(|| self.listen.as_issuer(self.scheme(), bound.port()))
     }
 }
 

@@ -9,6 +9,7 @@ pub mod connect;
 pub mod consents;
 pub mod error;
 pub mod families;
+pub mod logout_deliveries;
 pub mod migrate;
 pub mod pushed_requests;
 pub mod recovery;

@@ -22,7 +22,7 @@ const CRATES: [(&str, &[&str]); 5] = [
     // The demo's resource service is a server of its own.
     ("actix_web", &["http", "app", "cli/resource_service"]),
     // Below these an error is a value that somebody has to tell apart. The master keys are read while composing.
-    ("anyhow", &["main", "app", "cli", "master_keys"]),
+    ("anyhow", &["main", "app", "cli", "master_keys", "tls"]),
     ("tokio", &["main", "app", "cli", "http", "service", "store", "crypto", "outbound"]),
     // Whatever the server fetches goes out by the one guarded way; commands call their own server.
     ("reqwest", &["outbound", "cli"]),

@@ -13,11 +13,13 @@ use crate::http::authorize::{PageError, Stop, see_other};
 use crate::http::body::Form;
 use crate::http::pages::Page;
 use crate::http::sign_in::OwnPlace;
+use crate::http::sign_out::signed_out;
 use crate::http::visit::Visit;
+use crate::http::wrong_password::Wrong;
 use crate::service::account::{self, Kept};
 use crate::service::change_password::{ChangePassword, Others, change_password};
+use crate::service::sessions;
 use crate::service::userinfo::SCOPES;
-use crate::service::{Failure, sessions};
 use crate::store::consents::Given;
 use crate::store::users;
 
@@ -58,9 +60,8 @@ pub(crate) async fn take(visit: &Visit, _: &HttpRequest, form: Form) -> Result<H
             Ok(done(visit, OwnPlace::Account, "ended_others"))
         }
         Some("all") => {
-            account::end_all(visit.core(), &session, Kept::Nothing, visit.now).await?;
-            // Where nobody is signed in any more, the page says so.
-            let mut response = see_other(&format!("{}/oauth/logout", visit.web.base));
+            let apps = account::end_all(visit.core(), &session, Kept::Nothing, visit.now).await?;
+            let mut response = signed_out(visit, &apps, None, visit.language(None));
             visit.forget(&mut response);
             Ok(response)
         }
@@ -107,6 +108,8 @@ pub(crate) async fn take_apps(visit: &Visit, _: &HttpRequest, form: Form) -> Res
     Ok(done(visit, OwnPlace::Apps, "withdrawn"))
 }
 
+const PASSWORD_PAGE: &str = "account_password.html";
+
 /// `GET /account/password`
 pub(crate) async fn show_password(visit: &Visit, request: &HttpRequest) -> Result<HttpResponse, Stop> {
     let Some(session) = visit.session().await? else { return Ok(to_sign_in(visit, OwnPlace::Password)) };
@@ -141,8 +144,12 @@ pub(crate) async fn take_password(
             visit.remember(&mut response, &secret);
             Ok(response)
         }
-        Err(Failure::Refused(_)) => password_page(visit, request, &session, Some("password_wrong")).await,
-        Err(failure) => Err(failure.into()),
+        Err(failure) => {
+            let wrong = Wrong::of(failure)?;
+            let content = json!({ "problem": wrong.text("password_wrong"), "minutes": wrong.minutes() });
+            let shown = page(visit, request, &session, PASSWORD_PAGE, content, wrong.status()).await?;
+            Ok(wrong.after(shown))
+        }
     }
 }
 
@@ -154,7 +161,7 @@ async fn password_page(
 ) -> Result<HttpResponse, Stop> {
     let status = if problem.is_some() { StatusCode::FORBIDDEN } else { StatusCode::OK };
     let content = json!({ "problem": problem });
-    page(visit, request, session, "account_password.html", content, status).await
+    page(visit, request, session, PASSWORD_PAGE, content, status).await
 }
 
 async fn page(

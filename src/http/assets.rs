@@ -15,6 +15,11 @@ pub(crate) async fn script(web: web::Data<Web>) -> HttpResponse {
     web.pages.script.answer()
 }
 
+/// `GET /assets/onward.js`
+pub(crate) async fn onward(web: web::Data<Web>) -> HttpResponse {
+    web.pages.onward.answer()
+}
+
 /// `GET /assets/logo`
 pub(crate) async fn logo(web: web::Data<Web>) -> HttpResponse {
     web.pages.logo.as_ref().map_or_else(error::not_found, File::answer)

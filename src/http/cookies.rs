@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use actix_web::HttpRequest;
-use actix_web::http::header::COOKIE;
+use actix_web::http::header::{COOKIE, HeaderValue, SET_COOKIE};
+use actix_web::{HttpRequest, HttpResponse};
 
 use crate::domain::opaque::OpaqueSecret;
 use crate::http::Web;
@@ -29,14 +29,25 @@ impl Name {
     }
 }
 
-/// The secret in a cookie; `None` when it is missing, of another form, or there twice: then somebody else set one.
+/// The secret in a cookie; `None` when it is missing, of another form, or there twice.
 pub(crate) fn read(web: &Web, request: &HttpRequest, name: Name) -> Option<OpaqueSecret> {
-    let name = name.text(web);
+    single(request, name.text(web)).and_then(OpaqueSecret::presented)
+}
+
+/// A cookie's value; `None` when it is missing, or there twice: then somebody else set one.
+pub(crate) fn single<'a>(request: &'a HttpRequest, name: &str) -> Option<&'a str> {
     let headers = request.headers().get_all(COOKIE).filter_map(|value| value.to_str().ok());
     let pairs = headers.flat_map(|header| header.split(';')).filter_map(|pair| pair.trim().split_once('='));
     let mut values = pairs.filter(|(found, _)| *found == name).map(|(_, value)| value);
     let value = values.next()?;
-    if values.next().is_some() { None } else { OpaqueSecret::presented(value) }
+    if values.next().is_some() { None } else { Some(value) }
+}
+
+/// Adds the header of a cookie to an answer.
+pub(crate) fn add(response: &mut HttpResponse, cookie: &str) {
+    if let Ok(value) = HeaderValue::from_str(cookie) {
+        response.headers_mut().append(SET_COOKIE, value);
+    }
 }
 
 /// The header that sets a cookie: until the browser ends, or for `lasting`.

@@ -8,6 +8,7 @@ use actix_web::{HttpResponse, ResponseError};
 use serde_json::json;
 
 use crate::domain::refusal::{EndReason, Refusal};
+use crate::http::wrong_password::seconds;
 use crate::service::Failure;
 use crate::store::StoreError;
 
@@ -26,6 +27,9 @@ pub(crate) enum Problem {
     /// No access token was sent: the challenge carries no error code (RFC 6750 §3.1).
     #[error("no access token")]
     NoToken,
+    /// A cookie came with a request that was not made by a page of our own origin.
+    #[error("not from this origin")]
+    CrossSite,
     /// What an authorization request asks for cannot be had.
     #[error("unmet: {0:?}")]
     Unmet(Unmet),
@@ -92,15 +96,20 @@ struct Answer {
     code: &'static str,
     description: &'static str,
     challenge: Option<&'static str>,
+    retry_after: Option<u64>,
 }
 
 impl Answer {
     const fn new(status: StatusCode, code: &'static str, description: &'static str) -> Self {
-        Self { status, code, description, challenge: None }
+        Self { status, code, description, challenge: None, retry_after: None }
     }
 
     const fn with_challenge(self, challenge: &'static str) -> Self {
         Self { challenge: Some(challenge), ..self }
+    }
+
+    const fn with_retry_after(self, seconds: u64) -> Self {
+        Self { retry_after: Some(seconds), ..self }
     }
 
     fn into_response(self) -> HttpResponse {
@@ -109,11 +118,8 @@ impl Answer {
         if let Some(challenge) = self.challenge {
             response.insert_header((WWW_AUTHENTICATE, challenge));
         }
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
-            response.insert_header((RETRY_AFTER, "1"));
-        }
-        if self.status == StatusCode::TOO_MANY_REQUESTS {
-            response.insert_header((RETRY_AFTER, "3600"));
+        if let Some(seconds) = self.retry_after {
+            response.insert_header((RETRY_AFTER, seconds));
         }
         response.json(json!({ "error": self.code, "error_description": self.description }))
     }
@@ -137,6 +143,11 @@ fn answer(problem: &Problem, face: Face) -> Answer {
             "Send an access token: Authorization: Bearer …",
         )
         .with_challenge(r#"Bearer realm="heirloom""#),
+        Problem::CrossSite => Answer::new(
+            StatusCode::FORBIDDEN,
+            "invalid_request",
+            "This client's requests must come from a page of this server's own origin.",
+        ),
         Problem::Deadline => unavailable(TRY_AGAIN),
         Problem::Unmet(unmet) => answer_unmet(*unmet),
         Problem::Service(failure) => answer_failure(failure, face),
@@ -209,8 +220,16 @@ fn answer_failure(failure: &Failure, face: Face) -> Answer {
             StatusCode::TOO_MANY_REQUESTS,
             "temporarily_unavailable",
             "Too many clients were registered from this address. Try again in an hour.",
-        ),
+        )
+        .with_retry_after(3600),
         Failure::NotFound => Answer::new(StatusCode::NOT_FOUND, "not_found", "There is no such session."),
+        // RFC 6585 §4.
+        Failure::TooManyAttempts(retry_after) => Answer::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "too_many_attempts",
+            "Too many wrong passwords. Please wait, then try again.",
+        )
+        .with_retry_after(seconds(*retry_after)),
         Failure::Busy
         | Failure::Overtaken
         | Failure::Store(StoreError::Unavailable(_))
@@ -223,7 +242,7 @@ fn answer_failure(failure: &Failure, face: Face) -> Answer {
 }
 
 const fn unavailable(description: &'static str) -> Answer {
-    Answer::new(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", description)
+    Answer::new(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", description).with_retry_after(1)
 }
 
 fn sentence(refusal: Refusal) -> &'static str {

@@ -63,6 +63,8 @@ pub(crate) struct Pages {
     pub(crate) logo: Option<File>,
     /// The one script: it presses a button that is there for everybody.
     pub(crate) script: File,
+    /// The script that goes on by itself from where there is a link.
+    pub(crate) onward: File,
 }
 
 /// What a page links to. Its address changes with its content, so that browsers may keep it for good.
@@ -124,12 +126,13 @@ impl Pages {
             name: look.name,
             style: File::new(style.into_bytes(), "text/css; charset=utf-8"),
             logo: look.logo.map(file),
+            onward: File::new(include_bytes!("pages/onward.js").to_vec(), "text/javascript; charset=utf-8"),
             script: File::new(include_bytes!("pages/submit.js").to_vec(), "text/javascript; charset=utf-8"),
         })
     }
 
-    /// Renders a page below `base`, the issuer's path.
-    pub(crate) fn render(&self, page: &Page<'_>, base: &str) -> HttpResponse {
+    /// Renders a page below `base`, the issuer's path; it may hold pages of these places in frames.
+    pub(crate) fn render(&self, page: &Page<'_>, frames: &[String], base: &str) -> HttpResponse {
         let catalogue = self.catalogues.iter().find(|it| it.language == page.language);
         let mut context = page.content.clone();
         if let Some(context) = context.as_object_mut() {
@@ -139,11 +142,12 @@ impl Pages {
             context.insert("t".to_owned(), json!(catalogue.map(|it| &it.texts)));
             context.insert("style_version".to_owned(), json!(self.style.version));
             context.insert("script_version".to_owned(), json!(self.script.version));
+            context.insert("onward_version".to_owned(), json!(self.onward.version));
             context.insert("logo_version".to_owned(), json!(self.logo.as_ref().map(|logo| &logo.version)));
         }
         let template = self.environment.get_template(page.template);
         match template.and_then(|template| template.render(Serde(&context))) {
-            Ok(html) => document(page, html),
+            Ok(html) => document(page, frames, html),
             Err(error) => {
                 tracing::error!(%error, template = page.template, "a page cannot be rendered");
                 HttpResponse::InternalServerError().insert_header((CACHE_CONTROL, "no-store")).finish()
@@ -161,9 +165,10 @@ fn moment(time: &str, form: &str) -> Result<String, minijinja::Error> {
     Ok(text)
 }
 
-fn document(page: &Page<'_>, html: String) -> HttpResponse {
+fn document(page: &Page<'_>, frames: &[String], html: String) -> HttpResponse {
+    let frames = if frames.is_empty() { String::new() } else { format!("frame-src {}; ", frames.join(" ")) };
     let policy = format!(
-        "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; base-uri 'none'; \
+        "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; {frames}base-uri 'none'; \
          frame-ancestors 'none'; form-action 'self' {}",
         page.leads_to.unwrap_or_default()
     );

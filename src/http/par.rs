@@ -38,7 +38,7 @@ pub(crate) async fn push(
         }
         None => form.without(&client_auth::PARAMETERS).with("client_id", id),
     };
-    authorize::check(&web.core, &known, &form, now)?;
+    authorize::check(&web.core, &known, &form)?;
     let uri = pushed_request::keep(&web.core, &known.client.id, &form.to_query(), now).await?;
     Ok(HttpResponse::Created()
         .insert_header((CACHE_CONTROL, "no-store"))

@@ -12,7 +12,8 @@ use crate::http::authorize::{Met, PageError, Stop, see_other};
 use crate::http::body::Form;
 use crate::http::pages::Page;
 use crate::http::visit::Visit;
-use crate::service::Failure;
+use crate::http::wrong_password::Wrong;
+use crate::service::attempts::Place;
 use crate::service::credentials::Credentials;
 use crate::service::sign_in::{SignIn, sign_in};
 use crate::store::users;
@@ -47,6 +48,10 @@ pub(crate) async fn take(visit: &Visit, request: &HttpRequest, form: Form) -> Re
         credentials: Credentials {
             username: form.get("username").and_then(|name| name.parse().ok()),
             password: Password::new(password).ok(),
+            place: Place {
+                address: visit.address,
+                session: session.as_ref().map(|session| (session.id, session.user)),
+            },
         },
         device: visit.device.clone(),
         before: session.clone(),
@@ -57,10 +62,12 @@ pub(crate) async fn take(visit: &Visit, request: &HttpRequest, form: Form) -> Re
             visit.remember(&mut response, &secret);
             Ok(response)
         }
-        Err(Failure::Refused(_)) => {
-            page(visit, &purpose, session.as_ref(), Some(form.get("username").unwrap_or_default())).await
+        Err(failure) => {
+            let problem = Wrong::of(failure)?;
+            let name = form.get("username").unwrap_or_default();
+            let shown = page(visit, &purpose, session.as_ref(), Some((name, &problem))).await?;
+            Ok(problem.after(shown))
         }
-        Err(failure) => Err(failure.into()),
     }
 }
 
@@ -69,7 +76,7 @@ async fn page(
     visit: &Visit,
     purpose: &Purpose,
     session: Option<&SignInSession>,
-    tried: Option<&str>,
+    tried: Option<(&str, &Wrong)>,
 ) -> Result<HttpResponse, Stop> {
     let user = match session.filter(|_| purpose.lets_choose()) {
         Some(session) => users::find(&visit.core().db, session.user).await?,
@@ -81,11 +88,12 @@ async fn page(
             "client": purpose.client(),
             "query": purpose.query(),
             "csrf": visit.csrf(session).expose(),
-            "username": tried.or_else(|| purpose.login_hint()),
+            "username": tried.map(|(name, _)| name).or_else(|| purpose.login_hint()),
             "account": user.map(|user| user.username.to_string()),
-            "problem": tried.map(|_| "sign_in_credentials"),
+            "problem": tried.map(|(_, problem)| problem.text("sign_in_credentials")),
+            "minutes": tried.map(|(_, problem)| problem.minutes()),
         }),
-        status: if tried.is_some() { StatusCode::FORBIDDEN } else { StatusCode::OK },
+        status: tried.map_or(StatusCode::OK, |(_, problem)| problem.status()),
         language: purpose.language(),
         leads_to: purpose.redirect_uri(),
     }))

@@ -2,7 +2,7 @@
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::domain::ids::{ClientId, FamilyId};
 use crate::domain::redirect_uri;
@@ -10,8 +10,9 @@ use crate::domain::sign_in::SignInSession;
 use crate::http::authorize::{PageError, Stop, see_other};
 use crate::http::body::Form;
 use crate::http::pages::Page;
-use crate::http::visit::Visit;
+use crate::http::visit::{Visit, csp_source};
 use crate::service::Failure;
+use crate::service::front_channel::FrontChannel;
 use crate::service::id_token::{self, Hint};
 use crate::service::sign_in::sign_out;
 use crate::store::users;
@@ -53,7 +54,8 @@ pub(crate) async fn confirm(visit: &Visit, request: &HttpRequest, form: Form) ->
 
 async fn read(visit: &Visit, request: &HttpRequest) -> Result<Asked, Stop> {
     let form = Form::of_query(request.query_string())?;
-    let hint = form.get("id_token_hint").and_then(|it| id_token::read_hint(visit.core(), it, visit.now));
+    let given = form.get("id_token_hint");
+    let hint = given.and_then(|it| id_token::read_hint(visit.core(), it));
     let named = form.get("client_id");
     if let (Some(hint), Some(named)) = (&hint, named)
         && hint.aud != named
@@ -62,6 +64,9 @@ async fn read(visit: &Visit, request: &HttpRequest) -> Result<Asked, Stop> {
     }
     let client = hint.as_ref().map(|hint| hint.aud.as_str()).or(named);
     let afterwards = match form.get("post_logout_redirect_uri") {
+        // A hint that cannot be read may be of a key that was forgotten: the user can still sign out, but is not sent
+        // on from here.
+        Some(_) if client.is_none() && given.is_some() => None,
         Some(uri) => Some(trusted(visit, uri, client, form.get("state")).await?),
         None => None,
     };
@@ -109,8 +114,11 @@ async fn ask(visit: &Visit, asked: &Asked, session: &SignInSession) -> Result<Ht
 
 async fn end(visit: &Visit, asked: &Asked, session: &SignInSession) -> Result<HttpResponse, Stop> {
     let family: Option<FamilyId> = asked.hint.as_ref().and_then(|hint| hint.sid);
-    sign_out(visit.core(), session, family, visit.now).await?;
-    let mut response = done(visit, asked);
+    let apps = sign_out(visit.core(), session, family, visit.now).await?;
+    let mut response = match &asked.afterwards {
+        Some(uri) if apps.is_empty() => see_other(uri),
+        afterwards => signed_out(visit, &apps, afterwards.as_deref(), asked.language),
+    };
     visit.forget(&mut response);
     Ok(response)
 }
@@ -118,12 +126,28 @@ async fn end(visit: &Visit, asked: &Asked, session: &SignInSession) -> Result<Ht
 fn done(visit: &Visit, asked: &Asked) -> HttpResponse {
     match &asked.afterwards {
         Some(uri) => see_other(uri),
-        None => visit.page(Page {
-            template: "signed_out.html",
-            content: json!({}),
-            status: StatusCode::OK,
-            language: asked.language,
-            leads_to: None,
-        }),
+        None => signed_out(visit, &[], None, asked.language),
     }
+}
+
+/// Says that nobody is signed in any more, and lets the browser tell these apps (Front-Channel Logout §3).
+pub(super) fn signed_out(
+    visit: &Visit,
+    apps: &[FrontChannel],
+    afterwards: Option<&str>,
+    language: &'static str,
+) -> HttpResponse {
+    let frames: Vec<Value> = apps.iter().map(|it| json!({ "uri": it.uri.as_str(), "app": it.app })).collect();
+    let sources = apps.iter().filter_map(|it| redirect_uri::source_of(it.uri.as_str()));
+    let mut sources: Vec<String> = sources.map(csp_source).collect();
+    sources.sort_unstable();
+    sources.dedup();
+    let page = Page {
+        template: "signed_out.html",
+        content: json!({ "frames": frames, "afterwards": afterwards }),
+        status: StatusCode::OK,
+        language,
+        leads_to: None,
+    };
+    visit.page_with(page, &sources)
 }

@@ -6,12 +6,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::family::Device;
 use crate::domain::ids::ClientId;
+use crate::domain::refusal::Refusal;
 use crate::domain::scope::ScopeSet;
 use crate::domain::secrets::Password;
 use crate::http::body::{self, Body, OneOrMany};
 use crate::http::edge::Arrival;
 use crate::http::error::{Problem, Simple};
+use crate::http::refresh_cookie::RefreshCookie;
 use crate::http::{Web, address};
+use crate::service::attempts::Place;
 use crate::service::credentials::Credentials;
 use crate::service::grant::{TokenSet, Wanted};
 use crate::service::login::Login;
@@ -43,26 +46,49 @@ pub(crate) async fn login(
     const SHAPE: &str =
         "Send {\"username\": …, \"password\": …}, and if you like client_id, scope, resource, device.";
     let body: LoginBody = body::json(&request, body, SHAPE)?;
+    let presenter = first_party(body.client_id.as_deref())?;
+    let client = presenter.client_id().clone();
+    let cookie = RefreshCookie::of(&web, &client);
+    let in_cookie = cookie.is_used(now).await?;
+    if in_cookie {
+        cookie.must_be_own(&request)?;
+    }
+    let address = address::of_client(&request, &web.trusted_proxies);
     let login = Login {
         credentials: Credentials {
             username: body.username.parse().ok(),
             password: Password::new(body.password).ok(),
+            place: Place { address, session: None },
         },
-        presenter: first_party(body.client_id.as_deref())?,
+        presenter,
         wanted: body::wanted(body.scope.as_deref(), body.resource.iter())?,
         device: Device {
             name: body.device.map(device_name).transpose()?,
             user_agent: user_agent(&request),
-            address: address::of_client(&request, &web.trusted_proxies).map(|address| address.to_string()),
+            address: address.map(|address| address.to_string()),
         },
     };
-    Ok(tokens(&service_login::login(&web.core, login, now).await?))
+    Ok(tokens(&service_login::login(&web.core, login, now).await?, in_cookie.then_some(&cookie)))
 }
 
 #[derive(Deserialize)]
 struct TokenBody {
-    refresh_token: String,
+    refresh_token: Option<String>,
     client_id: Option<String>,
+}
+
+impl TokenBody {
+    /// The token in the body, or else in the client's cookie.
+    fn token<'a>(
+        &'a self,
+        request: &'a HttpRequest,
+        cookie: &RefreshCookie<'_>,
+    ) -> Result<Option<&'a str>, Problem> {
+        match &self.refresh_token {
+            Some(token) => Ok(Some(token)),
+            None => cookie.read(request),
+        }
+    }
 }
 
 const TOKEN_SHAPE: &str =
@@ -77,8 +103,20 @@ pub(crate) async fn refresh(
 ) -> Result<HttpResponse, Simple> {
     let body: TokenBody = body::json(&request, body, TOKEN_SHAPE)?;
     let presenter = first_party(body.client_id.as_deref())?;
-    let refresh = Refresh { token: &body.refresh_token, presenter: &presenter, wanted: Wanted::default() };
-    Ok(tokens(&service_refresh::refresh(&web.core, refresh, now).await?))
+    let cookie = RefreshCookie::of(&web, presenter.client_id());
+    let Some(token) = body.token(&request, &cookie)? else {
+        // A browser without the cookie is one that is not logged in.
+        let problem = if cookie.is_used(now).await? {
+            Failure::from(Refusal::Unknown).into()
+        } else {
+            Problem::Malformed(TOKEN_SHAPE)
+        };
+        return Err(problem.into());
+    };
+    let refresh = Refresh { token, presenter: &presenter, wanted: Wanted::default() };
+    let refreshed = service_refresh::refresh(&web.core, refresh, now).await?;
+    let in_cookie = cookie.is_used(now).await?;
+    Ok(tokens(&refreshed, in_cookie.then_some(&cookie)))
 }
 
 /// `POST /logout`
@@ -90,8 +128,19 @@ pub(crate) async fn logout(
 ) -> Result<HttpResponse, Simple> {
     let body: TokenBody = body::json(&request, body, TOKEN_SHAPE)?;
     let presenter = first_party(body.client_id.as_deref())?;
-    revoke::logout(&web.core, &body.refresh_token, &presenter, now).await?;
-    Ok(HttpResponse::NoContent().insert_header((CACHE_CONTROL, "no-store")).finish())
+    let cookie = RefreshCookie::of(&web, presenter.client_id());
+    let token = body.token(&request, &cookie)?;
+    match token {
+        Some(token) => revoke::logout(&web.core, token, &presenter, now).await?,
+        // A browser without the cookie is logged out already.
+        None if cookie.is_used(now).await? => {}
+        None => return Err(Problem::Malformed(TOKEN_SHAPE).into()),
+    }
+    let mut response = HttpResponse::NoContent().insert_header((CACHE_CONTROL, "no-store")).finish();
+    if body.refresh_token.is_none() {
+        cookie.clear(&mut response);
+    }
+    Ok(response)
 }
 
 fn first_party(client_id: Option<&str>) -> Result<Presenter, Problem> {
@@ -117,21 +166,39 @@ struct TokenAnswer<'a> {
     scope: &'a ScopeSet,
 }
 
-fn tokens(tokens: &TokenSet) -> HttpResponse {
-    tokens_beside(tokens, None)
+/// The answer, with the refresh token in the cookie if there is one.
+fn tokens(tokens: &TokenSet, cookie: Option<&RefreshCookie<'_>>) -> HttpResponse {
+    let Some(cookie) = cookie else { return tokens_beside(tokens, None) };
+    let mut answer = TokenAnswer::of(tokens, None);
+    answer.refresh_token = None;
+    let mut response = answer.respond();
+    if let Some((token, expires_in)) = &tokens.refresh {
+        cookie.set(&mut response, token, *expires_in);
+    }
+    response
 }
 
 pub(super) fn tokens_beside(tokens: &TokenSet, id_token: Option<&str>) -> HttpResponse {
-    let refresh = tokens.refresh.as_ref();
-    HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(TokenAnswer {
-        access_token: &tokens.access_token,
-        token_type: "Bearer",
-        expires_in: tokens.expires_in,
-        refresh_token: refresh.map(|(token, _)| token.as_str()),
-        refresh_expires_in: refresh.map(|(_, expires_in)| *expires_in),
-        id_token,
-        scope: &tokens.scope,
-    })
+    TokenAnswer::of(tokens, id_token).respond()
+}
+
+impl<'a> TokenAnswer<'a> {
+    fn of(tokens: &'a TokenSet, id_token: Option<&'a str>) -> Self {
+        let refresh = tokens.refresh.as_ref();
+        Self {
+            access_token: &tokens.access_token,
+            token_type: "Bearer",
+            expires_in: tokens.expires_in,
+            refresh_token: refresh.map(|(token, _)| token.as_str()),
+            refresh_expires_in: refresh.map(|(_, expires_in)| *expires_in),
+            id_token,
+            scope: &tokens.scope,
+        }
+    }
+
+    fn respond(&self) -> HttpResponse {
+        HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(self)
+    }
 }
 
 fn device_name(name: String) -> Result<String, Problem> {

@@ -1,6 +1,8 @@
 //! A browser's visit to a page: who is signed in there, which language it wants, and which forms are its own.
 
-use actix_web::http::header::{ACCEPT_LANGUAGE, HeaderName, HeaderValue, SET_COOKIE};
+use std::net::IpAddr;
+
+use actix_web::http::header::{ACCEPT_LANGUAGE, HeaderName, HeaderValue};
 use actix_web::{Handler, HttpRequest, HttpResponse, web};
 use chrono::{DateTime, Utc};
 
@@ -72,6 +74,8 @@ pub(crate) struct Visit {
     pub(crate) now: DateTime<Utc>,
     /// Where it came from, for the eyes of who is signed in.
     pub(crate) device: Device,
+    /// The same for machines.
+    pub(crate) address: Option<IpAddr>,
     secret: Option<OpaqueSecret>,
     browser: OpaqueSecret,
     is_new: bool,
@@ -92,6 +96,7 @@ impl Visit {
                 user_agent: simple::user_agent(request),
                 address: address.map(|address| address.to_string()),
             },
+            address,
             secret: cookies::read(&web, request, Name::Session),
             is_new: known.is_none(),
             browser: known.unwrap_or_else(|| OpaqueSecret::from_random(&random::bytes())),
@@ -144,17 +149,21 @@ impl Visit {
     /// Lets a browser that was never here be known again.
     pub(crate) fn introduce(&self, response: &mut HttpResponse) {
         if self.is_new {
-            add_cookie(response, &cookies::set(&self.web, Name::Browser, &self.browser, None));
+            cookies::add(response, &cookies::set(&self.web, Name::Browser, &self.browser, None));
         }
     }
 
     /// Answers with a page.
     pub(crate) fn page(&self, page: Page<'_>) -> HttpResponse {
+        self.page_with(page, &[])
+    }
+
+    /// Answers with a page that holds others' pages, of these places, in frames.
+    pub(crate) fn page_with(&self, page: Page<'_>, frames: &[String]) -> HttpResponse {
         let source = page.leads_to.and_then(redirect_uri::source_of);
-        // CSP 3 §2.3.1 has no form for an IPv6 address: the scheme has to do for a native app on [::1].
-        let source = source.map(|it| if it.contains('[') { "http:".to_owned() } else { it });
+        let source = source.map(csp_source);
         let page = Page { leads_to: source.as_deref(), ..page };
-        let mut response = self.web.pages.render(&page, &self.web.base);
+        let mut response = self.web.pages.render(&page, frames, &self.web.base);
         self.introduce(&mut response);
         response
     }
@@ -162,17 +171,19 @@ impl Visit {
     /// Lets the browser remember who signed in.
     pub(crate) fn remember(&self, response: &mut HttpResponse, secret: &OpaqueSecret) {
         let lasting = self.core().sign_in.absolute;
-        add_cookie(response, &cookies::set(&self.web, Name::Session, secret, Some(lasting)));
+        cookies::add(response, &cookies::set(&self.web, Name::Session, secret, Some(lasting)));
     }
 
     /// Lets the browser forget who was signed in.
     pub(crate) fn forget(&self, response: &mut HttpResponse) {
-        add_cookie(response, &cookies::clear(&self.web, Name::Session));
+        cookies::add(response, &cookies::clear(&self.web, Name::Session));
     }
 }
 
-fn add_cookie(response: &mut HttpResponse, cookie: &str) {
-    if let Ok(value) = HeaderValue::from_str(cookie) {
-        response.headers_mut().append(SET_COOKIE, value);
+/// CSP 3 §2.3.1 has no form for an IPv6 address: the scheme has to do for an app on `[::1]`.
+pub(crate) fn csp_source(source: String) -> String {
+    match source.split_once("://[") {
+        Some((scheme, _)) => format!("{scheme}:"),
+        None => source,
     }
 }

@@ -52,6 +52,11 @@ pub(crate) async fn metadata(web: web::Data<Web>, Arrival(now): Arrival) -> Http
         "claims_supported": claims,
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": algorithms,
+        // Back-Channel Logout §2.1, Front-Channel Logout §3: `sid` is always said.
+        "backchannel_logout_supported": true,
+        "backchannel_logout_session_supported": true,
+        "frontchannel_logout_supported": true,
+        "frontchannel_logout_session_supported": true,
         "ui_locales_supported": language::LANGUAGES,
         "claims_parameter_supported": false,
         "pushed_authorization_request_endpoint": format!("{issuer}{}", par::PATH),

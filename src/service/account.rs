@@ -8,6 +8,8 @@ use crate::domain::ids::{ClientId, FamilyId, SignInSessionId};
 use crate::domain::refusal::EndReason;
 use crate::domain::sign_in::SignInSession;
 use crate::service::clients::KnownClient;
+use crate::service::ending::{self, SignInEnded};
+use crate::service::front_channel::{self, FrontChannel};
 use crate::service::{Core, Failure, audit};
 use crate::store::consents::{self, Given};
 use crate::store::families::{self, Spared};
@@ -27,20 +29,22 @@ pub async fn end(
     let family = families::find(&core.db, id).await?.filter(|family| family.user_id == session.user);
     let Some(family) = family else { return Ok(()) };
     let elsewhere = family.sign_in_session.map(SignInSessionId).filter(|other| *other != session.id);
-    let ended = transaction::retrying(|| async {
+    let (ended, beside) = transaction::retrying(|| async {
         let mut tx = core.db.begin().await?;
         users::touch(&mut tx, session.user, now).await?;
         let ended = families::end_within(&mut tx, id, EndReason::Owner, now).await?;
-        if let Some(other) = elsewhere {
-            sign_in_sessions::end(&mut tx, session.user, other).await?;
-        }
+        let ended = ending::tell(&mut tx, ended.as_slice(), now).await?;
+        let beside = match elsewhere {
+            Some(other) => ending::end_sign_in(&mut tx, session.user, other, now).await?,
+            None => SignInEnded::default(),
+        };
         tx.commit().await?;
-        Ok(ended)
+        Ok((ended, beside))
     })
     .await?;
-    if ended {
-        audit::family_ended(id, EndReason::Owner);
-    }
+    core.logouts.notify_one();
+    audit::families_ended(&ended, EndReason::Owner);
+    audit::families_ended(&beside.ended, EndReason::Logout);
     Ok(())
 }
 
@@ -53,7 +57,7 @@ pub enum Kept {
     Nothing,
 }
 
-/// Ends the user's families and sign-ins, all but those that are kept.
+/// Ends the user's families and sign-ins, all but those that are kept. Gives what this browser has to tell apps of.
 ///
 /// # Errors
 /// [`Failure::Store`].
@@ -62,7 +66,7 @@ pub async fn end_all(
     session: &SignInSession,
     kept: Kept,
     now: DateTime<Utc>,
-) -> Result<(), Failure> {
+) -> Result<Vec<FrontChannel>, Failure> {
     let (kept, spared) = match kept {
         Kept::ThisBrowser => (Some(session.id), Spared::SignIn(session.id)),
         Kept::Nothing => (None, Spared::Nothing),
@@ -72,13 +76,17 @@ pub async fn end_all(
         users::touch(&mut tx, session.user, now).await?;
         sign_in_sessions::end_of_user(&mut tx, session.user, kept).await?;
         let ended = families::end_of_user(&mut tx, session.user, spared, EndReason::Owner, now).await?;
+        ending::tell(&mut tx, &ended, now).await?;
         tx.commit().await?;
         Ok(ended)
     })
     .await?;
+    core.logouts.notify_one();
     audit::account_changed(session.user, "logins ended");
-    audit::families_ended(&ended, EndReason::Owner);
-    Ok(())
+    let ids: Vec<FamilyId> = ended.iter().map(|family| family.id).collect();
+    audit::families_ended(&ids, EndReason::Owner);
+    let here = ended.into_iter().filter(|family| family.sign_in_session == Some(session.id));
+    front_channel::of(core, here.map(|family| (family.client, family.id)), now).await
 }
 
 /// What the user agreed to, with whom. Clients that are there no more have nothing any more.
@@ -119,11 +127,13 @@ pub async fn withdraw(
         }
         let reason = EndReason::ConsentWithdrawn;
         let ended = families::end_of_user_at(&mut tx, session.user, client, reason, now).await?;
+        let ended = ending::tell(&mut tx, &ended, now).await?;
         tx.commit().await?;
         Ok(Some(ended))
     })
     .await?;
     let Some(ended) = ended else { return Ok(()) };
+    core.logouts.notify_one();
     audit::consent_withdrawn(session.user, client);
     audit::families_ended(&ended, EndReason::ConsentWithdrawn);
     Ok(())

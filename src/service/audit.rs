@@ -7,6 +7,7 @@ use std::fmt::Display;
 
 use crate::domain::ids::{ClientId, FamilyId, SignInSessionId, UserId};
 use crate::domain::refusal::EndReason;
+use crate::store::logout_deliveries::Settled;
 
 /// A family began.
 pub(crate) fn login(family: FamilyId, user: UserId, client: &ClientId) {
@@ -28,6 +29,11 @@ pub(crate) fn sign_in_refused() {
     tracing::info!(target: "audit", event = "sign_in_refused");
 }
 
+/// A password was not looked at, after many wrong ones.
+pub(crate) fn attempts_limited() {
+    tracing::warn!(target: "audit", event = "attempts_limited");
+}
+
 /// A browser was signed out.
 pub(crate) fn signed_out(session: SignInSessionId, user: UserId) {
     tracing::info!(target: "audit", event = "signed_out", %session, %user);
@@ -46,6 +52,14 @@ pub(crate) fn consent_withdrawn(user: UserId, client: &ClientId) {
 /// A user did something to the own account.
 pub(crate) fn account_changed(user: UserId, what: &'static str) {
     tracing::info!(target: "audit", event = "account_changed", %user, what);
+}
+
+/// A client was told of a logout, or could not be.
+pub(crate) fn logout_told(family: FamilyId, client: &ClientId, how: Settled) {
+    match how {
+        Settled::Delivered => tracing::info!(target: "audit", event = "logout_told", %family, %client),
+        Settled::GivenUp => tracing::warn!(target: "audit", event = "logout_not_told", %family, %client),
+    }
 }
 
 /// A family was ended.

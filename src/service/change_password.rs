@@ -2,13 +2,13 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::crypto::passwords::Verdict;
 use crate::crypto::random;
 use crate::domain::opaque::OpaqueSecret;
 use crate::domain::refusal::{EndReason, Refusal};
 use crate::domain::secrets::Password;
 use crate::domain::sign_in::SignInSession;
-use crate::service::{Core, Failure, audit};
+use crate::service::attempts::Owner;
+use crate::service::{Core, Failure, audit, credentials, ending};
 use crate::store::families::{self, Spared};
 use crate::store::{sign_in_sessions, transaction, users};
 
@@ -35,7 +35,8 @@ pub enum Others {
 /// Changes the password of the session's user. The browser's session goes on under a new secret, which is given.
 ///
 /// # Errors
-/// [`Refusal::BadCredentials`] when the present password is wrong; [`Failure::Busy`], [`Failure::Store`].
+/// [`Refusal::BadCredentials`] when the present password is wrong; [`Failure::TooManyAttempts`], [`Failure::Busy`],
+/// [`Failure::Store`].
 pub async fn change_password(
     core: &Core,
     session: &SignInSession,
@@ -44,10 +45,9 @@ pub async fn change_password(
 ) -> Result<OpaqueSecret, Failure> {
     let current = request.current.ok_or(Refusal::BadCredentials)?;
     let user = users::find(&core.db, session.user).await?.ok_or(Refusal::BadCredentials)?;
-    match core.passwords.verify(current, Some(user.password_hash.clone())).await? {
-        Verdict::Right | Verdict::RightOutdated(_) => {}
-        Verdict::Wrong => return Err(Refusal::BadCredentials.into()),
-    }
+    let owner = Owner::SignedIn(session.id);
+    let verifying = credentials::verify(core, Some(user.clone()), &current);
+    credentials::limited(core, Some(&user.username), None, owner, now, verifying).await?;
     let hash = core.passwords.hash(request.new).await?;
     let secret = OpaqueSecret::from_random(&random::bytes());
     let ended = transaction::retrying(|| async {
@@ -62,7 +62,9 @@ pub async fn change_password(
             Others::End => {
                 sign_in_sessions::end_of_user(&mut tx, user.id, Some(session.id)).await?;
                 let spared = Spared::SignIn(session.id);
-                families::end_of_user(&mut tx, user.id, spared, EndReason::PasswordChanged, now).await?
+                let reason = EndReason::PasswordChanged;
+                let ended = families::end_of_user(&mut tx, user.id, spared, reason, now).await?;
+                ending::tell(&mut tx, &ended, now).await?
             }
             Others::Keep => Vec::new(),
         };
@@ -72,6 +74,7 @@ pub async fn change_password(
     .await?;
     // It was changed meanwhile, or the user was disabled, or this browser signed out.
     let ended = ended.ok_or(Refusal::BadCredentials)?;
+    core.logouts.notify_one();
     audit::account_changed(user.id, "password changed");
     audit::families_ended(&ended, EndReason::PasswordChanged);
     Ok(secret)

@@ -10,7 +10,7 @@ use crate::domain::ids::{ClientId, FamilyId, uuid_v7};
 use crate::domain::lifetimes::LifetimeOverrides;
 use crate::domain::refusal::EndReason;
 use crate::domain::secrets::ClientSecret;
-use crate::service::{Failure, audit, janitor};
+use crate::service::{Failure, audit, ending, janitor};
 use crate::store::{Db, StoreError, Tx, clients, families, signing_keys};
 
 /// The client that is always there: public, first-party, for whoever names none.
@@ -113,11 +113,12 @@ pub async fn remove(db: &Db, id: &ClientId, batch: i64, now: DateTime<Utc>) -> R
 /// # Errors
 /// [`Failure::NotFound`] when it is gone or ended already.
 pub async fn end_family(db: &Db, id: FamilyId, now: DateTime<Utc>) -> Result<(), Failure> {
-    if !families::end(db, id, EndReason::Operator, now).await? {
-        return Err(Failure::NotFound);
-    }
-    audit::family_ended(id, EndReason::Operator);
-    Ok(())
+    let mut tx = db.begin().await?;
+    let ended = families::end_within(&mut tx, id, EndReason::Operator, now).await?;
+    let ended = ending::tell(&mut tx, ended.as_slice(), now).await?;
+    tx.commit().await?;
+    audit::families_ended(&ended, EndReason::Operator);
+    if ended.is_empty() { Err(Failure::NotFound) } else { Ok(()) }
 }
 
 /// Gives a client another secret.

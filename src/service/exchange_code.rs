@@ -109,8 +109,8 @@ async fn spend(
         device: found.device,
     };
     let (mut family, secret) = new_family::begin(beginning, known, now);
-    if !refreshable {
-        // Nobody can make it last longer than its one access token.
+    if !refreshable && !known.client.metadata.follows_logouts() {
+        // Nobody can make it last longer than its one access token, and nobody wants to know when it ends.
         family.expires_at = family.expires_at.min(now + known.lifetimes.access_ttl());
     }
     let roles = transaction::retrying(|| async {

@@ -1,5 +1,7 @@
 //! Why a service gives nothing.
 
+use std::time::Duration;
+
 use crate::crypto::passwords::Busy;
 use crate::crypto::signing_key::KeyError;
 use crate::domain::refusal::Refusal;
@@ -48,6 +50,9 @@ pub enum Failure {
     /// There is no such thing, or it belongs to somebody else.
     #[error("there is no such thing")]
     NotFound,
+    /// So many passwords were wrong that the next one is looked at after this time only.
+    #[error("too many wrong passwords")]
+    TooManyAttempts(Duration),
     /// Too much is waiting: try again soon.
     #[error("too much is waiting")]
     Busy,

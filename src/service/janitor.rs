@@ -9,7 +9,7 @@ use crate::domain::refusal::EndReason;
 use crate::service::{Core, Failure, audit};
 use crate::store::{
     Db, StoreError, authorization_codes, client_assertions, client_documents, clients, consents, families,
-    pushed_requests, registration_tokens, registrations, sign_in_sessions, transaction,
+    logout_deliveries, pushed_requests, registration_tokens, registrations, sign_in_sessions, transaction,
 };
 
 /// After this a removed client has no live family left: no cache believes in it, no batch is unfinished.
@@ -50,6 +50,7 @@ pub async fn tidy(core: &Core, batch: i64, now: DateTime<Utc>) -> Result<Tidied,
     let forgotten = now - CODE_MEMORY;
     tidied.deleted +=
         until_less(batch, || authorization_codes::delete_some_expired(db, forgotten, batch)).await?;
+    tidied.deleted += until_less(batch, || logout_deliveries::delete_some_settled(db, now, batch)).await?;
     tidied.deleted += until_less(batch, || registrations::delete_some_unused(db, now, batch)).await?;
     tidied.deleted += registration_tokens::delete_spent(db, now).await?;
     let unused = now - DOCUMENT_MEMORY;

@@ -72,6 +72,12 @@ impl KeySet {
             .map(|it| &it.key)
     }
 
+    /// The keys that ever signed and were not withdrawn, as long as they are remembered: what they signed is genuine,
+    /// though no verifier takes it any more.
+    pub fn genuine(&self) -> impl Iterator<Item = &SigningKey> {
+        self.keys.iter().filter(|it| it.stored.withdrawn_at.is_none()).map(|it| &it.key)
+    }
+
     /// The public halves as a JSON Web Key Set (RFC 7517 §5).
     #[must_use]
     pub fn jwks(&self, now: DateTime<Utc>) -> JwkSet {

@@ -31,13 +31,14 @@ pub struct Login {
 /// # Errors
 /// [`crate::domain::refusal::Refusal::BadCredentials`], the same and after the same time whether the user exists or
 /// not; [`Failure::InvalidClient`], [`Failure::UnauthorizedClient`], [`Failure::InvalidScope`],
-/// [`Failure::InvalidTarget`]; [`Failure::Busy`] when too many passwords are waiting; [`Failure::Store`].
+/// [`Failure::InvalidTarget`]; [`Failure::TooManyAttempts`]; [`Failure::Busy`] when too many
+/// passwords are waiting; [`Failure::Store`].
 pub async fn login(core: &Core, request: Login, now: DateTime<Utc>) -> Result<TokenSet, Failure> {
     let known = request.presenter.authenticate(core, now).await?;
     request.wanted.scope_within(&known.client.scopes)?;
     request.wanted.audiences_of(&known.client, &core.issuer)?;
     let opening = async |verified: Verified| begin_family(core, &request, &known, &verified, now).await;
-    let begun = credentials::check(core, &request.credentials, opening).await;
+    let begun = credentials::check(core, &request.credentials, now, opening).await;
     let (family, secret) = begun.inspect_err(|failure| {
         if matches!(failure, Failure::Refused(_)) {
             audit::login_refused(request.presenter.client_id());

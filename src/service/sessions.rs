@@ -6,7 +6,7 @@ use crate::domain::client::Party;
 use crate::domain::family::Family;
 use crate::domain::ids::{FamilyId, UserId};
 use crate::domain::refusal::EndReason;
-use crate::service::{Core, Failure, access_token, audit};
+use crate::service::{Core, Failure, access_token, audit, ending};
 use crate::store::families::Spared;
 use crate::store::{families, transaction, users};
 
@@ -69,11 +69,20 @@ pub async fn list(core: &Core, user: UserId, now: DateTime<Utc>) -> Result<Vec<S
 pub async fn end(core: &Core, caller: Caller, id: FamilyId, now: DateTime<Utc>) -> Result<(), Failure> {
     let family = families::find(&core.db, id).await?.filter(|family| family.user_id == caller.user);
     let live = live(core, family.ok_or(Failure::NotFound)?, now).await?;
-    if live.is_none() || !families::end(&core.db, id, EndReason::Owner, now).await? {
+    if live.is_none() {
         return Err(Failure::NotFound);
     }
-    audit::family_ended(id, EndReason::Owner);
-    Ok(())
+    let ended = transaction::retrying(|| async {
+        let mut tx = core.db.begin().await?;
+        let ended = families::end_within(&mut tx, id, EndReason::Owner, now).await?;
+        let ended = ending::tell(&mut tx, ended.as_slice(), now).await?;
+        tx.commit().await?;
+        Ok(ended)
+    })
+    .await?;
+    core.logouts.notify_one();
+    audit::families_ended(&ended, EndReason::Owner);
+    if ended.is_empty() { Err(Failure::NotFound) } else { Ok(()) }
 }
 
 /// Ends all of the caller's families but the one in use.
@@ -86,10 +95,12 @@ pub async fn end_others(core: &Core, caller: Caller, now: DateTime<Utc>) -> Resu
         users::touch(&mut tx, caller.user, now).await?;
         let spared = Spared::Family(caller.family);
         let ended = families::end_of_user(&mut tx, caller.user, spared, EndReason::Owner, now).await?;
+        let ended = ending::tell(&mut tx, &ended, now).await?;
         tx.commit().await?;
         Ok(ended)
     })
     .await?;
+    core.logouts.notify_one();
     audit::families_ended(&ended, EndReason::Owner);
     Ok(())
 }

@@ -9,7 +9,8 @@ use crate::domain::opaque::OpaqueSecret;
 use crate::domain::refusal::EndReason;
 use crate::domain::sign_in::SignInSession;
 use crate::service::credentials::{self, Credentials, Verified};
-use crate::service::{Core, Failure, audit};
+use crate::service::front_channel::{self, FrontChannel};
+use crate::service::{Core, Failure, audit, ending};
 use crate::store::{families, sign_in_sessions, transaction, users};
 
 /// A request to sign in.
@@ -40,14 +41,15 @@ pub async fn current(
 /// Signs a user in. The secret is a new one each time, so that nobody can plant one in a browser beforehand.
 ///
 /// # Errors
-/// [`crate::domain::refusal::Refusal::BadCredentials`], [`Failure::Busy`], [`Failure::Store`].
+/// [`crate::domain::refusal::Refusal::BadCredentials`], [`Failure::TooManyAttempts`], [`Failure::Busy`],
+/// [`Failure::Store`].
 pub async fn sign_in(
     core: &Core,
     request: SignIn,
     now: DateTime<Utc>,
 ) -> Result<(SignInSession, OpaqueSecret), Failure> {
     let opening = async |verified: Verified| begin_session(core, &request, &verified, now).await;
-    let begun = credentials::check(core, &request.credentials, opening).await;
+    let begun = credentials::check(core, &request.credentials, now, opening).await;
     let (session, secret) = begun.inspect_err(|failure| {
         if matches!(failure, Failure::Refused(_)) {
             audit::sign_in_refused();
@@ -86,7 +88,7 @@ async fn begin_session(
             if same_user.is_some() {
                 sign_in_sessions::delete(&mut tx, before.id).await?;
             } else {
-                sign_in_sessions::end(&mut tx, before.user, before.id).await?;
+                ending::end_sign_in(&mut tx, before.user, before.id, now).await?;
             }
         }
         sign_in_sessions::insert(&mut tx, &session, &secret.hash()).await?;
@@ -98,7 +100,7 @@ async fn begin_session(
 }
 
 /// Ends a browser's session, and the family that its app names if it came from this session. Whoever knows a family's
-/// id from elsewhere cannot end it here.
+/// id from elsewhere cannot end it here. Gives what this browser has to tell apps of.
 ///
 /// # Errors
 /// [`Failure::Store`].
@@ -107,24 +109,27 @@ pub async fn sign_out(
     session: &SignInSession,
     family: Option<FamilyId>,
     now: DateTime<Utc>,
-) -> Result<(), Failure> {
+) -> Result<Vec<FrontChannel>, Failure> {
     let family = match family {
         Some(id) => families::find(&core.db, id).await?,
         None => None,
     };
     let family = family.filter(|family| family.sign_in_session == Some(session.id.0));
-    transaction::retrying(|| async {
+    let (mut done, named) = transaction::retrying(|| async {
         let mut tx = core.db.begin().await?;
         users::touch(&mut tx, session.user, now).await?;
-        sign_in_sessions::end(&mut tx, session.user, session.id).await?;
-        tx.commit().await
+        let done = ending::end_sign_in(&mut tx, session.user, session.id, now).await?;
+        let named = match &family {
+            Some(family) => families::end_within(&mut tx, family.id, EndReason::Logout, now).await?,
+            None => None,
+        };
+        tx.commit().await?;
+        Ok((done, named))
     })
     .await?;
+    core.logouts.notify_one();
     audit::signed_out(session.id, session.user);
-    if let Some(family) = family
-        && transaction::retrying(|| families::end(&core.db, family.id, EndReason::Logout, now)).await?
-    {
-        audit::family_ended(family.id, EndReason::Logout);
-    }
-    Ok(())
+    done.ended.extend(named.map(|family| family.id));
+    audit::families_ended(&done.ended, EndReason::Logout);
+    front_channel::of(core, done.followed.into_iter(), now).await
 }

@@ -8,7 +8,7 @@ use crate::domain::ids::{FamilyId, UserId};
 use crate::domain::refusal::EndReason;
 use crate::domain::secrets::Password;
 use crate::domain::user::Username;
-use crate::service::{Failure, audit};
+use crate::service::{Failure, audit, ending};
 use crate::store::families::Spared;
 use crate::store::users::{self, User};
 use crate::store::{Db, families, sign_in_sessions, transaction};
@@ -102,7 +102,8 @@ pub async fn change(
         let ended = match change.ends_families() {
             Some(reason) => {
                 sign_in_sessions::end_of_user(&mut tx, user, None).await?;
-                families::end_of_user(&mut tx, user, Spared::Nothing, reason, now).await?
+                let ended = families::end_of_user(&mut tx, user, Spared::Nothing, reason, now).await?;
+                ending::tell(&mut tx, &ended, now).await?
             }
             None => Vec::new(),
         };
@@ -128,6 +129,7 @@ pub async fn end_families(db: &Db, user: UserId, now: DateTime<Utc>) -> Result<V
         users::touch(&mut tx, user, now).await?;
         sign_in_sessions::end_of_user(&mut tx, user, None).await?;
         let ended = families::end_of_user(&mut tx, user, Spared::Nothing, EndReason::Operator, now).await?;
+        let ended = ending::tell(&mut tx, &ended, now).await?;
         tx.commit().await?;
         Ok(ended)
     })

@@ -29,13 +29,14 @@ impl Listen {
         self.port
     }
 
-    pub(super) fn as_issuer(&self, port: u16) -> Issuer {
+    pub(super) fn as_issuer(&self, scheme: &str, port: u16) -> Issuer {
         let host = match self.host.as_str() {
             "0.0.0.0" => "127.0.0.1",
             "[::]" => "[::1]",
             host => host,
         };
-        Issuer(if port == 80 { format!("http://{host}") } else { format!("http://{host}:{port}") })
+        let usual = if scheme == "https" { 443 } else { 80 };
+        Issuer(if port == usual { format!("{scheme}://{host}") } else { format!("{scheme}://{host}:{port}") })
     }
 }
 

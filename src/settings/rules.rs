@@ -61,7 +61,7 @@ impl Broken {
 }
 
 fn numbers(settings: &Settings) -> Vec<(&'static str, u64, RangeInclusive<u64>)> {
-    let Settings { registration, passwords, http, database, janitor, outbound, .. } = settings;
+    let Settings { registration, passwords, limits, http, outbound, database, janitor, .. } = settings;
     let wide = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
     vec![
         ("registration.per_hour", registration.per_hour.into(), 1..=1_000_000),
@@ -71,6 +71,9 @@ fn numbers(settings: &Settings) -> Vec<(&'static str, u64, RangeInclusive<u64>)>
         ("passwords.parallelism", passwords.parallelism.into(), 1..=0x00FF_FFFF),
         ("passwords.threads", passwords.threads.map_or(1, wide), 1..=1024),
         ("passwords.queue", wide(passwords.queue), 1..=100_000),
+        ("limits.account_attempts", limits.account_attempts.into(), 1..=1_000_000),
+        ("limits.account_attempts_everywhere", limits.account_attempts_everywhere.into(), 1..=1_000_000),
+        ("limits.address_attempts", limits.address_attempts.into(), 1..=1_000_000),
         ("http.workers", http.workers.map_or(1, wide), 1..=1024),
         ("http.body_limit", wide(http.body_limit), 1024..=16 * 1024 * 1024),
         ("http.max_connections", wide(http.max_connections), 1..=1_000_000),
@@ -87,13 +90,16 @@ fn durations(settings: &Settings) -> Vec<(&'static str, Duration, RangeInclusive
     const DAY: Duration = Duration::from_hours(24);
     // Ten years: far from what a time in the database can hold.
     const LONGEST: Duration = Duration::from_hours(24 * 3650);
-    let Settings { tokens, sign_in, registration, keys, http, database, janitor, outbound, .. } = settings;
+    let Settings {
+        tokens, sign_in, registration, limits, keys, http, tls, outbound, database, janitor, ..
+    } = settings;
     vec![
         ("tokens.access_ttl", tokens.access_ttl, SECOND..=DAY),
         ("tokens.idle_ttl", tokens.idle_ttl, SECOND..=LONGEST),
         ("tokens.absolute_ttl", tokens.absolute_ttl, SECOND..=LONGEST),
         ("sign_in.idle_ttl", sign_in.idle_ttl, SECOND..=LONGEST),
         ("sign_in.absolute_ttl", sign_in.absolute_ttl, SECOND..=LONGEST),
+        ("limits.attempts_window", limits.attempts_window, SECOND..=DAY),
         ("registration.unused_ttl", registration.unused_ttl, SECOND..=LONGEST),
         ("keys.publish_ahead", keys.publish_ahead, MOMENT..=30 * DAY),
         ("keys.poll_every", keys.poll_every, MOMENT..=DAY),
@@ -102,6 +108,7 @@ fn durations(settings: &Settings) -> Vec<(&'static str, Duration, RangeInclusive
         ("http.keep_alive", http.keep_alive, MOMENT..=DAY),
         ("http.drain_timeout", http.drain_timeout, MOMENT..=DAY),
         ("outbound.timeout", outbound.timeout, MOMENT..=60 * SECOND),
+        ("tls.reload_every", tls.reload_every, MOMENT..=DAY),
         ("database.acquire_timeout", database.acquire_timeout, MOMENT..=DAY),
         ("janitor.every", janitor.every, MOMENT..=DAY),
     ]
@@ -109,7 +116,8 @@ fn durations(settings: &Settings) -> Vec<(&'static str, Duration, RangeInclusive
 
 /// Whether it holds, the key to change, and what is expected in view of another key.
 fn conflicts(settings: &Settings) -> Vec<(bool, &'static str, &'static str, &'static str)> {
-    let Settings { tokens, sign_in, passwords, keys, .. } = settings;
+    let Settings { tokens, sign_in, passwords, keys, tls, .. } = settings;
+    let is_plain = settings.issuer.as_ref().is_some_and(|issuer| issuer.as_str().starts_with("http:"));
     vec![
         (tokens.leeway <= tokens.access_ttl / 2, "tokens.leeway", "at most half of", "tokens.access_ttl"),
         (tokens.idle_ttl <= tokens.absolute_ttl, "tokens.idle_ttl", "at most", "tokens.absolute_ttl"),
@@ -122,6 +130,7 @@ fn conflicts(settings: &Settings) -> Vec<(bool, &'static str, &'static str, &'st
         ),
         // A replica that looks too seldom would not know the next key when the others begin to sign with it.
         (keys.poll_every <= keys.publish_ahead, "keys.poll_every", "at most", "keys.publish_ahead"),
+        (tls.certificate.is_none() || !is_plain, "issuer", "an https URL beside", "tls.certificate"),
         (
             settings.master_key.is_none() || settings.master_key_file.is_none(),
             "master_key",

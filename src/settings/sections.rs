@@ -105,6 +105,24 @@ pub struct Passwords {
     pub queue: usize,
 }
 
+/// How many wrong passwords are forgiven in a while. Each server process counts for itself.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// For one account, from one address.
+    #[serde(deserialize_with = "text::deserialize")]
+    pub account_attempts: u32,
+    /// For one account, from everywhere.
+    #[serde(deserialize_with = "text::deserialize")]
+    pub account_attempts_everywhere: u32,
+    /// From one address, for all accounts.
+    #[serde(deserialize_with = "text::deserialize")]
+    pub address_attempts: u32,
+    /// In this time.
+    #[serde(with = "text::duration")]
+    pub attempts_window: Duration,
+}
+
 /// Signing keys.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -165,6 +183,21 @@ pub struct Outbound {
     /// The longest answer that is read, in bytes.
     #[serde(deserialize_with = "text::deserialize")]
     pub body_limit: usize,
+}
+
+/// TLS served directly, without a proxy in front.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    /// A file with the certificate and those that vouch for it, in PEM.
+    #[serde(default)]
+    pub certificate: Option<PathBuf>,
+    /// A file with the certificate's private key, in PEM.
+    #[serde(default)]
+    pub key: Option<PathBuf>,
+    /// How often the files are looked at for a new certificate.
+    #[serde(with = "text::duration")]
+    pub reload_every: Duration,
 }
 
 /// The pool of database connections.

@@ -254,6 +254,30 @@ pub(super) static SETTINGS: &[Setting] = &[
         Number,
         "Logins that may wait for a hash before one gets a 503.",
     ),
+    Setting::new(
+        "limits.account_attempts",
+        Text("10"),
+        Number,
+        "Wrong passwords for one account from one address, in the window, before the next has to wait.",
+    ),
+    Setting::new(
+        "limits.account_attempts_everywhere",
+        Text("100"),
+        Number,
+        "The same from all addresses together; it does not hold back who is known at an address.",
+    ),
+    Setting::new(
+        "limits.address_attempts",
+        Text("100"),
+        Number,
+        "Wrong passwords from one address for all accounts; behind a proxy, set http.trusted_proxies.",
+    ),
+    Setting::new(
+        "limits.attempts_window",
+        Text("10m"),
+        Duration,
+        "How long it takes until that many wrong passwords are forgiven.",
+    ),
     Setting::new("keys.algorithm", Text("ES256"), Algorithm, "New signing keys are ES256, EdDSA or RS256."),
     Setting::new(
         "keys.publish_ahead",
@@ -313,6 +337,19 @@ pub(super) static SETTINGS: &[Setting] = &[
         Text("65536"),
         Number,
         "The longest document that is fetched from a client's URL in bytes.",
+    ),
+    Setting::new(
+        "tls.certificate",
+        Unset("plain http, for a proxy in front"),
+        Path,
+        "A file with the server's certificate and those that vouch for it, in PEM.",
+    ),
+    Setting::new("tls.key", Unset("no key"), Path, "A file with the certificate's private key, in PEM."),
+    Setting::new(
+        "tls.reload_every",
+        Text("30s"),
+        Duration,
+        "How often both files are looked at for a new certificate.",
     ),
     Setting::new(
         "database.max_connections",

@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use crate::domain::client::{Client, ClientKind, CodeProtection, Origin, Party};
+use crate::domain::client::{Client, ClientKind, ClientMetadata, CodeProtection, Origin, Party};
 use crate::domain::ids::ClientId;
 use crate::domain::lifetimes::LifetimeOverrides;
 use crate::domain::secrets::SecretHash;
@@ -193,6 +193,18 @@ pub async fn find(db: &Db, id: &ClientId, now: DateTime<Utc>) -> Result<Option<C
         })
         .collect::<Result<_, _>>()?;
     row.with_secrets(secrets).map(Some)
+}
+
+/// What a client that was not removed said of itself.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn metadata(tx: &mut Tx, id: &ClientId) -> Result<Option<ClientMetadata>, StoreError> {
+    const SQL: &str = "SELECT metadata FROM clients WHERE id = $1 AND removed_at IS NULL";
+    let row: Option<(String,)> =
+        within!(tx, conn => sqlx::query_as(SQL).bind(id.as_str()).fetch_optional(conn).await)?;
+    let Some((metadata,)) = row else { return Ok(None) };
+    from_json(&metadata).map(Some).ok_or_else(|| StoreError::corrupt("clients", id, "metadata"))
 }
 
 /// Every client that was not removed, by id, without secrets.

@@ -152,6 +152,18 @@ pub async fn of_user(db: &Db, user: UserId) -> Result<Vec<Family>, StoreError> {
     all(on!(db, conn => sqlx::query_as(SQL).bind(user.0).fetch_all(conn).await)?)
 }
 
+/// The addresses that a user's live families came from.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn addresses_of_user(db: &Db, user: UserId, now: DateTime<Utc>) -> Result<Vec<String>, StoreError> {
+    const SQL: &str = "SELECT DISTINCT address FROM families \
+         WHERE user_id = $1 AND ended_at IS NULL AND expires_at > $2 AND address IS NOT NULL";
+    let rows: Vec<(String,)> =
+        on!(db, conn => sqlx::query_as(SQL).bind(user.0).bind(now).fetch_all(conn).await)?;
+    Ok(rows.into_iter().map(|(address,)| address).collect())
+}
+
 /// The newest families, for an operator to look through, ended ones too.
 ///
 /// # Errors
@@ -161,20 +173,66 @@ pub async fn newest(db: &Db, limit: i64) -> Result<Vec<Family>, StoreError> {
     all(on!(db, conn => sqlx::query_as(SQL).bind(limit).fetch_all(conn).await)?)
 }
 
-const END: &str = "UPDATE families SET ended_at = $2, end_reason = $3 WHERE id = $1 AND ended_at IS NULL";
-
 /// Ends one family, whatever generation it has reached. `false` when it was ended or gone before.
 ///
 /// # Errors
 /// [`StoreError`].
 pub async fn end(db: &Db, id: FamilyId, reason: EndReason, now: DateTime<Utc>) -> Result<bool, StoreError> {
-    let ended = on!(db, conn => sqlx::query(END)
+    const SQL: &str = "UPDATE families SET ended_at = $2, end_reason = $3 WHERE id = $1 AND ended_at IS NULL";
+    let ended = on!(db, conn => sqlx::query(SQL)
         .bind(id.0).bind(now).bind(reason.as_str())
         .execute(conn).await.map(|done| done.rows_affected()))?;
     Ok(ended > 0)
 }
 
-/// The same within a transaction.
+/// A family that was ended, and who knows it by which names.
+#[derive(Debug, Clone)]
+pub struct Ended {
+    /// The family.
+    pub id: FamilyId,
+    /// Its client.
+    pub client: ClientId,
+    /// `sub`, as the client knows it.
+    pub subject: String,
+    /// The sign-in that it came from.
+    pub sign_in_session: Option<SignInSessionId>,
+}
+
+row! {
+    struct EndedRow {
+        id: Uuid,
+        client_id: String,
+        subject: String,
+        sign_in_session: Option<Uuid>,
+    }
+}
+
+impl TryFrom<EndedRow> for Ended {
+    type Error = StoreError;
+
+    fn try_from(row: EndedRow) -> Result<Self, StoreError> {
+        let corrupt = |_| StoreError::corrupt("families", row.id, "client_id");
+        Ok(Self {
+            id: FamilyId(row.id),
+            client: row.client_id.parse().map_err(corrupt)?,
+            subject: row.subject,
+            sign_in_session: row.sign_in_session.map(SignInSessionId),
+        })
+    }
+}
+
+/// What [`Ended`] is read from.
+macro_rules! returning {
+    ($update:literal) => {
+        concat!($update, " RETURNING id, client_id, subject, sign_in_session")
+    };
+}
+
+fn all_ended(rows: Vec<EndedRow>) -> Result<Vec<Ended>, StoreError> {
+    rows.into_iter().map(Ended::try_from).collect()
+}
+
+/// Ends one family within a transaction: `None` when it was ended or gone before.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -183,11 +241,33 @@ pub async fn end_within(
     id: FamilyId,
     reason: EndReason,
     now: DateTime<Utc>,
-) -> Result<bool, StoreError> {
-    let ended = within!(tx, conn => sqlx::query(END)
+) -> Result<Option<Ended>, StoreError> {
+    const SQL: &str =
+        returning!("UPDATE families SET ended_at = $2, end_reason = $3 WHERE id = $1 AND ended_at IS NULL");
+    let row: Option<EndedRow> = within!(tx, conn => sqlx::query_as(SQL)
         .bind(id.0).bind(now).bind(reason.as_str())
-        .execute(conn).await.map(|done| done.rows_affected()))?;
-    Ok(ended > 0)
+        .fetch_optional(conn).await)?;
+    row.map(Ended::try_from).transpose()
+}
+
+/// The live families that came from a user's sign-in session, in the transaction that touched the user's row.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn live_of_sign_in(
+    tx: &mut Tx,
+    user: UserId,
+    session: SignInSessionId,
+    now: DateTime<Utc>,
+) -> Result<Vec<Family>, StoreError> {
+    const SQL: &str = concat!(
+        "SELECT ",
+        columns!(),
+        " FROM families WHERE user_id = $1 AND sign_in_session = $2 AND ended_at IS NULL AND expires_at > $3"
+    );
+    all(within!(tx, conn => sqlx::query_as(SQL)
+        .bind(user.0).bind(session.0).bind(now)
+        .fetch_all(conn).await)?)
 }
 
 /// Which of a user's families go on when the others end.
@@ -201,7 +281,7 @@ pub enum Spared {
     SignIn(SignInSessionId),
 }
 
-/// Ends the families of a user whose row the transaction touched before, all but `spared`; gives their ids.
+/// Ends the families of a user whose row the transaction touched before, all but `spared`.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -211,22 +291,24 @@ pub async fn end_of_user(
     spared: Spared,
     reason: EndReason,
     now: DateTime<Utc>,
-) -> Result<Vec<FamilyId>, StoreError> {
-    const SQL: &str = "UPDATE families SET ended_at = $2, end_reason = $3 \
+) -> Result<Vec<Ended>, StoreError> {
+    const SQL: &str = returning!(
+        "UPDATE families SET ended_at = $2, end_reason = $3 \
          WHERE user_id = $1 AND ended_at IS NULL AND expires_at > $2 AND ($4 IS NULL OR id <> $4) \
-         AND ($5 IS NULL OR sign_in_session IS NULL OR sign_in_session <> $5) RETURNING id";
+         AND ($5 IS NULL OR sign_in_session IS NULL OR sign_in_session <> $5)"
+    );
     let (family, session) = match spared {
         Spared::Nothing => (None, None),
         Spared::Family(family) => (Some(family.0), None),
         Spared::SignIn(session) => (None, Some(session.0)),
     };
-    let ids: Vec<(Uuid,)> = within!(tx, conn => sqlx::query_as(SQL)
+    let rows: Vec<EndedRow> = within!(tx, conn => sqlx::query_as(SQL)
         .bind(user.0).bind(now).bind(reason.as_str()).bind(family).bind(session)
         .fetch_all(conn).await)?;
-    Ok(ids.into_iter().map(|(id,)| FamilyId(id)).collect())
+    all_ended(rows)
 }
 
-/// Ends a user's families of one client, in the transaction that touched the user's row; gives their ids.
+/// Ends a user's families of one client, in the transaction that touched the user's row.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -236,13 +318,15 @@ pub async fn end_of_user_at(
     client: &ClientId,
     reason: EndReason,
     now: DateTime<Utc>,
-) -> Result<Vec<FamilyId>, StoreError> {
-    const SQL: &str = "UPDATE families SET ended_at = $2, end_reason = $3 \
-         WHERE user_id = $1 AND client_id = $4 AND ended_at IS NULL AND expires_at > $2 RETURNING id";
-    let ids: Vec<(Uuid,)> = within!(tx, conn => sqlx::query_as(SQL)
+) -> Result<Vec<Ended>, StoreError> {
+    const SQL: &str = returning!(
+        "UPDATE families SET ended_at = $2, end_reason = $3 \
+         WHERE user_id = $1 AND client_id = $4 AND ended_at IS NULL AND expires_at > $2"
+    );
+    let rows: Vec<EndedRow> = within!(tx, conn => sqlx::query_as(SQL)
         .bind(user.0).bind(now).bind(reason.as_str()).bind(client.as_str())
         .fetch_all(conn).await)?;
-    Ok(ids.into_iter().map(|(id,)| FamilyId(id)).collect())
+    all_ended(rows)
 }
 
 /// Gives a user's live families new roles, in the transaction that changed the user's.

@@ -12,7 +12,7 @@ struct Step {
     sqlite: &'static str,
 }
 
-const STEPS: [Step; 4] = [
+const STEPS: [Step; 5] = [
     Step {
         version: 1,
         description: "core",
@@ -36,6 +36,12 @@ const STEPS: [Step; 4] = [
         description: "registration",
         postgres: include_str!("../../migrations/postgres/0005_registration.sql"),
         sqlite: include_str!("../../migrations/sqlite/0005_registration.sql"),
+    },
+    Step {
+        version: 6,
+        description: "logout deliveries",
+        postgres: include_str!("../../migrations/postgres/0006_logout_deliveries.sql"),
+        sqlite: include_str!("../../migrations/sqlite/0006_logout_deliveries.sql"),
     },
 ];
 

@@ -13,6 +13,7 @@
 
 mod account;
 mod admin;
+mod attempts;
 mod authorize;
 mod authorize_refused;
 mod boundaries;
@@ -20,12 +21,14 @@ mod browser;
 mod client_assertion;
 mod clients;
 mod code;
+mod cookie;
 mod database;
 mod documents;
 mod harness;
 mod health;
 mod keys;
 mod login;
+mod logout;
 mod mcp;
 mod openid;
 mod outbound;
@@ -44,4 +47,5 @@ mod sessions;
 mod signer;
 mod standard;
 mod standard_grants;
+mod tls;
 mod together;

@@ -153,11 +153,13 @@ both_stores! {
             "client_id=app&post_logout_redirect_uri=https://app.example/bye%3fa",
             "client_id=nobody&post_logout_redirect_uri=https://app.example/bye",
             "post_logout_redirect_uri=https://app.example/bye",
-            "id_token_hint=rubbish&post_logout_redirect_uri=https://app.example/bye",
         ] {
             let seen = browser.get(&format!("/oauth/logout?{query}")).await;
             assert_eq!((seen.status.as_u16(), seen.header("location")), (400, ""), "{query}");
         }
+        // A hint that says nothing leads nowhere either, but the user can still sign out.
+        let seen = browser.get("/oauth/logout?id_token_hint=rubbish&post_logout_redirect_uri=https://app.example/bye").await;
+        assert_eq!((seen.status.as_u16(), seen.header("location")), (200, ""));
     }
 
     async fn a_clients_own_sites_read_its_answers_and_no_others(app) {

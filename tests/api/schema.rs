@@ -78,7 +78,7 @@ both_databases! {
              VALUES (9999, 'later', TRUE, '', 0)").await;
         assert_eq!(
             start_refused(&url, |_| ()).await,
-            "the database's schema is version 9999, newer than this binary knows (5): run the newer heirloom that \
+            "the database's schema is version 9999, newer than this binary knows (6): run the newer heirloom that \
              migrated it"
         );
     }

@@ -298,6 +298,27 @@ fn health_and_settings_can_be_asked_for() {
 }
 
 #[test]
+fn a_server_with_a_certificate_is_healthy_too() {
+    let place = Place::sqlite();
+    let made = rcgen::generate_simple_self_signed(vec!["id.example".to_owned()]).unwrap();
+    let file = |name: &str, text: String| {
+        let path = place.folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let (certificate, key) =
+        (file("c.pem", made.cert.pem()), file("k.pem", made.signing_key.serialize_pem()));
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let place = place
+        .with("HEIRLOOM_TLS__CERTIFICATE", &certificate)
+        .with("HEIRLOOM_TLS__KEY", &key)
+        .with("HEIRLOOM_LISTEN", &format!("127.0.0.1:{port}"));
+    let server = place.serve();
+    assert!(server.url.starts_with("https://"), "{}", server.url);
+    assert!(place.ok(&["healthcheck"]).contains("ready"));
+}
+
+#[test]
 fn the_demo_tells_its_story() {
     let place = Place::sqlite();
     let story = place.ok(&["demo", "--once"]);

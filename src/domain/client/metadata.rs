@@ -7,6 +7,7 @@ use crate::domain::client::{AuthMethod, ClientKind, JwtAlgorithm, PublicJwks};
 
 /// The optional part of a client's registration, with the names of RFC 7591 §2 and `OpenID` Connect Dynamic Client
 /// Registration §2; only what the server honours is here. Stored as one JSON object without the absent members.
+#[expect(clippy::struct_excessive_bools, reason = "the specifications have them so")]
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ClientMetadata {
@@ -40,6 +41,21 @@ pub struct ClientMetadata {
     /// Whether it signs all of its authorization requests (RFC 9101 §10.5).
     #[serde(default, skip_serializing_if = "is_false")]
     pub require_signed_request_object: bool,
+    /// Where it is told of logouts (Back-Channel Logout §2.2).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backchannel_logout_uri: Option<LogoutUri>,
+    /// Whether it must be told which session; it always is.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub backchannel_logout_session_required: bool,
+    /// What a browser that signs out loads for it (Front-Channel Logout §2).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frontchannel_logout_uri: Option<LogoutUri>,
+    /// Whether it must be told which session there; it always is.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub frontchannel_logout_session_required: bool,
+    /// How it gets its refresh tokens at the simple face. A member of our own.
+    #[serde(default, skip_serializing_if = "RefreshTokenDelivery::is_usual")]
+    pub refresh_token_delivery: RefreshTokenDelivery,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
@@ -77,6 +93,60 @@ impl ClientMetadata {
             ));
         }
         Ok(())
+    }
+}
+
+/// How a client gets its refresh tokens at the simple face.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RefreshTokenDelivery {
+    /// In the answer's JSON.
+    #[default]
+    Body,
+    /// In a cookie that no script can read: for an app in the browser, on this server's own origin.
+    Cookie,
+}
+
+impl RefreshTokenDelivery {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+    fn is_usual(&self) -> bool {
+        *self == Self::Body
+    }
+}
+
+impl ClientMetadata {
+    /// Whether it wants to know when its users sign out here: then its logins end with the sign-in that they came from.
+    #[must_use]
+    pub fn follows_logouts(&self) -> bool {
+        self.backchannel_logout_uri.is_some() || self.frontchannel_logout_uri.is_some()
+    }
+}
+
+/// An absolute http or https URL without a fragment (Back-Channel Logout §2.2).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "WebUri", into = "String")]
+pub struct LogoutUri(Url);
+
+impl LogoutUri {
+    /// The URL.
+    #[must_use]
+    pub fn url(&self) -> &Url {
+        &self.0
+    }
+}
+
+impl TryFrom<WebUri> for LogoutUri {
+    type Error = InvalidWebUri;
+
+    fn try_from(uri: WebUri) -> Result<Self, Self::Error> {
+        let url = Url::parse(uri.as_str()).map_err(|_| InvalidWebUri)?;
+        if url.fragment().is_none() { Ok(Self(url)) } else { Err(InvalidWebUri) }
+    }
+}
+
+impl From<LogoutUri> for String {
+    fn from(uri: LogoutUri) -> Self {
+        uri.0.into()
     }
 }
 

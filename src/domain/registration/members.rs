@@ -11,7 +11,7 @@ const LONGEST_NAME: usize = 120;
 const MOST: usize = 20;
 
 /// What [`ClientMetadata`] may be told by the client itself. Its other members are an operator's to set.
-const HONOURED: [&str; 10] = [
+const HONOURED: [&str; 14] = [
     "client_uri",
     "policy_uri",
     "tos_uri",
@@ -22,6 +22,10 @@ const HONOURED: [&str; 10] = [
     "require_pushed_authorization_requests",
     "request_object_signing_alg",
     "require_signed_request_object",
+    "backchannel_logout_uri",
+    "backchannel_logout_session_required",
+    "frontchannel_logout_uri",
+    "frontchannel_logout_session_required",
 ];
 
 /// What a client may say for others to read; this server keeps it and does nothing with it.
@@ -44,7 +48,7 @@ const BAD_TEXT: InvalidRegistration =
 const BAD_LIST: InvalidRegistration =
     InvalidRegistration::Metadata("A member is not the list of texts that it must be, or too long.");
 const BAD_URI: InvalidRegistration = InvalidRegistration::Metadata(
-    "Of client_uri, logo_uri, policy_uri and tos_uri one is no https or http URL.",
+    "Of client_uri, logo_uri, policy_uri and tos_uri one is no http or https URL.",
 );
 
 const BAD_MEMBER: InvalidRegistration = InvalidRegistration::Metadata(

@@ -163,9 +163,11 @@ impl From<Problem> for Stop {
             Problem::Malformed(what) => PageError::Malformed(what),
             Problem::TooLarge => PageError::Malformed("The request is too long."),
             Problem::Service(failure) => PageError::Unavailable(failure),
-            Problem::Unmet(_) | Problem::UnsupportedGrantType | Problem::NoToken | Problem::Deadline => {
-                PageError::Malformed("The request is none.")
-            }
+            Problem::CrossSite
+            | Problem::Unmet(_)
+            | Problem::UnsupportedGrantType
+            | Problem::NoToken
+            | Problem::Deadline => PageError::Malformed("The request is none."),
         })
     }
 }

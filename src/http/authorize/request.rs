@@ -3,8 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
-
 use crate::domain::audience::Audience;
 use crate::domain::authorization::{AuthorizationRequest, Prompt};
 use crate::domain::client::{GrantType, Party};
@@ -74,7 +72,7 @@ pub(crate) async fn read(visit: &Visit, form: Form) -> Result<Asked, Stop> {
 /// Reads a request that stands here whole.
 pub(super) fn of_form(visit: &Visit, known: Arc<KnownClient>, form: Form) -> Result<Asked, Stop> {
     let back = back(visit, &known, &form)?;
-    match content(visit.core(), &known, &form, visit.now) {
+    match content(visit.core(), &known, &form) {
         Ok(request) => Ok(Asked { known, request, back, query: form.to_query(), carried: None, form }),
         Err(problem) => Err(back.refuse(problem)),
     }
@@ -84,16 +82,11 @@ pub(super) fn of_form(visit: &Visit, known: Arc<KnownClient>, form: Form) -> Res
 ///
 /// # Errors
 /// Whatever is wrong with it.
-pub(crate) fn check(
-    core: &Core,
-    known: &KnownClient,
-    form: &Form,
-    now: DateTime<Utc>,
-) -> Result<(), Problem> {
+pub(crate) fn check(core: &Core, known: &KnownClient, form: &Form) -> Result<(), Problem> {
     // RFC 9126 §2.3: there is nobody to be redirected.
     redirect_uri(known, form)
         .map_err(|_| Problem::Malformed("The redirect_uri is missing, or not registered for this client."))?;
-    content(core, known, form, now).map(|_| ())
+    content(core, known, form).map(|_| ())
 }
 
 async fn client(visit: &Visit, form: &Form) -> Result<Arc<KnownClient>, Stop> {
@@ -130,12 +123,7 @@ fn redirect_uri<'a>(known: &KnownClient, form: &'a Form) -> Result<&'a str, Page
     }
 }
 
-fn content(
-    core: &Core,
-    known: &KnownClient,
-    form: &Form,
-    now: DateTime<Utc>,
-) -> Result<AuthorizationRequest, Problem> {
+fn content(core: &Core, known: &KnownClient, form: &Form) -> Result<AuthorizationRequest, Problem> {
     let client = &known.client;
     known.may(GrantType::AuthorizationCode)?;
     // What stands elsewhere (RFC 9101 §5.2) and dynamic registration by the request itself are not served.
@@ -184,7 +172,7 @@ fn content(
             Problem::Malformed("The prompt is none alone, or some of login, consent and select_account.")
         })?,
         max_age: max_age(form)?,
-        expected_user: expected_user(core, form, now)?,
+        expected_user: expected_user(core, form)?,
         pushed: None,
     })
 }
@@ -219,9 +207,9 @@ fn max_age(form: &Form) -> Result<Option<Duration>, Problem> {
     Ok(Some(Duration::from_secs(seconds.into())))
 }
 
-fn expected_user(core: &Core, form: &Form, now: DateTime<Utc>) -> Result<Option<UserId>, Problem> {
+fn expected_user(core: &Core, form: &Form) -> Result<Option<UserId>, Problem> {
     let Some(text) = form.get("id_token_hint") else { return Ok(None) };
-    let hint = id_token::read_hint(core, text, now);
+    let hint = id_token::read_hint(core, text);
     let user = hint.and_then(|hint| hint.sub.parse().ok());
     user.map(Some).ok_or(Problem::Malformed("The id_token_hint is no ID token of this server."))
 }

@@ -34,11 +34,11 @@ fn a_misspelt_setting_is_told_with_the_one_that_was_meant() {
         ),
         (
             "FROBNICATE",
-            r#""frobnicate" (from the variable HEIRLOOM_FROBNICATE): expected one of listen, issuer, database_url, data_dir, master_key, master_key_file, tokens.*, sign_in.*, pages.*, registration.*, passwords.*, keys.*, http.*, outbound.*, database.*, janitor.*, log.*"#,
+            r#""frobnicate" (from the variable HEIRLOOM_FROBNICATE): expected one of listen, issuer, database_url, data_dir, master_key, master_key_file, tokens.*, sign_in.*, pages.*, registration.*, passwords.*, limits.*, keys.*, http.*, outbound.*, tls.*, database.*, janitor.*, log.*"#,
         ),
         (
             "DB_PORT",
-            r#""db_port" (from the variable HEIRLOOM_DB_PORT): expected one of listen, issuer, database_url, data_dir, master_key, master_key_file, tokens.*, sign_in.*, pages.*, registration.*, passwords.*, keys.*, http.*, outbound.*, database.*, janitor.*, log.*"#,
+            r#""db_port" (from the variable HEIRLOOM_DB_PORT): expected one of listen, issuer, database_url, data_dir, master_key, master_key_file, tokens.*, sign_in.*, pages.*, registration.*, passwords.*, limits.*, keys.*, http.*, outbound.*, tls.*, database.*, janitor.*, log.*"#,
         ),
     ] {
         assert_eq!(error(&[(&format!("HEIRLOOM_{name}"), "1")]), format!("unknown setting {hint}"));
@@ -152,6 +152,11 @@ fn a_number_or_duration_out_of_its_bounds_is_told_with_them() {
         ("passwords.parallelism", "0", "a number from 1 to 16777215"),
         ("passwords.threads", "0", "a number from 1 to 1024"),
         ("passwords.queue", "0", "a number from 1 to 100000"),
+        ("limits.account_attempts", "0", "a number from 1 to 1000000"),
+        ("limits.account_attempts_everywhere", "0", "a number from 1 to 1000000"),
+        ("limits.address_attempts", "1000001", "a number from 1 to 1000000"),
+        ("limits.attempts_window", "0s", "a duration from 1s to 1d"),
+        ("tls.reload_every", "0s", "a duration from 1ms to 1d"),
         ("keys.publish_ahead", "31d", "a duration from 1ms to 30d"),
         ("keys.poll_every", "0s", "a duration from 1ms to 1d"),
         ("http.workers", "0", "a number from 1 to 1024"),
@@ -205,6 +210,14 @@ fn settings_that_do_not_fit_each_other_are_told_with_both_origins() {
         (
             &[("HEIRLOOM_MASTER_KEY", "c2VjcmV0"), ("HEIRLOOM_MASTER_KEY_FILE", "/run/key")],
             r#""master_key" (not shown, from the variable HEIRLOOM_MASTER_KEY): expected nothing beside "master_key_file", which is "/run/key" (from the variable HEIRLOOM_MASTER_KEY_FILE)"#,
+        ),
+        (
+            &[
+                ("HEIRLOOM_TLS__CERTIFICATE", "/c.pem"),
+                ("HEIRLOOM_TLS__KEY", "/k.pem"),
+                ("HEIRLOOM_ISSUER", "http://id.test"),
+            ],
+            r#""issuer" is "http://id.test" (from the variable HEIRLOOM_ISSUER): expected an https URL beside "tls.certificate", which is "/c.pem" (from the variable HEIRLOOM_TLS__CERTIFICATE)"#,
         ),
     ] {
         assert_eq!(error(variables), message);

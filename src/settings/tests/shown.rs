@@ -35,6 +35,8 @@ fn every_setting_can_be_set_by_its_variable() {
         ("master_key_file", "key"),
         ("pages.logo", "logo.svg"),
         ("pages.templates", "pages"),
+        ("tls.certificate", "certificate.pem"),
+        ("tls.key", "key.pem"),
         ("registration.audiences", "https://tools.example/mcp https://other.example/mcp"),
         ("outbound.ca_file", "ca.pem"),
     ];

@@ -1,0 +1,134 @@
+//! Logouts that clients have to be told of.
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use crate::domain::ids::{ClientId, FamilyId};
+use crate::store::row::row;
+use crate::store::{Db, StoreError, Tx, on, within};
+
+/// One logout that one client has to be told of.
+#[derive(Debug, Clone)]
+pub struct Delivery {
+    /// Its id.
+    pub id: Uuid,
+    /// Who is to be told.
+    pub client: ClientId,
+    /// `sub`, as the client knows it.
+    pub subject: String,
+    /// `sid`, as the client knows it.
+    pub family: FamilyId,
+    /// How often it was tried, or is being tried.
+    pub attempts: i64,
+}
+
+/// How a delivery ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settled {
+    /// The client took it.
+    Delivered,
+    /// It was tried often enough.
+    GivenUp,
+}
+
+impl Settled {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::GivenUp => "given_up",
+        }
+    }
+}
+
+row! {
+    struct DeliveryRow {
+        id: Uuid,
+        client_id: String,
+        subject: String,
+        family_id: Uuid,
+        attempts: i64,
+    }
+}
+
+impl TryFrom<DeliveryRow> for Delivery {
+    type Error = StoreError;
+
+    fn try_from(row: DeliveryRow) -> Result<Self, StoreError> {
+        let corrupt = |_| StoreError::corrupt("logout_deliveries", row.id, "client_id");
+        Ok(Self {
+            id: row.id,
+            client: row.client_id.parse().map_err(corrupt)?,
+            subject: row.subject,
+            family: FamilyId(row.family_id),
+            attempts: row.attempts,
+        })
+    }
+}
+
+/// Adds a delivery that is due at once, in the transaction that ends the login.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn insert(tx: &mut Tx, delivery: &Delivery, now: DateTime<Utc>) -> Result<(), StoreError> {
+    const SQL: &str = "INSERT INTO logout_deliveries \
+         (id, client_id, subject, family_id, created_at, state, attempts, due_at) \
+         VALUES ($1, $2, $3, $4, $5, 'pending', $6, $5)";
+    within!(tx, conn => sqlx::query(SQL)
+        .bind(delivery.id)
+        .bind(delivery.client.as_str())
+        .bind(&delivery.subject)
+        .bind(delivery.family.0)
+        .bind(now)
+        .bind(delivery.attempts)
+        .execute(conn).await.map(|_| ()))?;
+    Ok(())
+}
+
+/// Up to `limit` deliveries that are due.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn due(db: &Db, now: DateTime<Utc>, limit: i64) -> Result<Vec<Delivery>, StoreError> {
+    const SQL: &str = "SELECT id, client_id, subject, family_id, attempts FROM logout_deliveries \
+         WHERE state = 'pending' AND due_at <= $1 ORDER BY due_at, id LIMIT $2";
+    let rows: Vec<DeliveryRow> =
+        on!(db, conn => sqlx::query_as(SQL).bind(now).bind(limit).fetch_all(conn).await)?;
+    rows.into_iter().map(Delivery::try_from).collect()
+}
+
+/// Claims the next attempt; if it comes to nothing, or whoever claimed it is gone, the one after it is due at
+/// `next_at`. `false` when another process has claimed it.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn claim(db: &Db, delivery: &Delivery, next_at: DateTime<Utc>) -> Result<bool, StoreError> {
+    const SQL: &str = "UPDATE logout_deliveries SET attempts = attempts + 1, due_at = $3 \
+         WHERE id = $1 AND attempts = $2 AND state = 'pending'";
+    let done = on!(db, conn => sqlx::query(SQL)
+        .bind(delivery.id).bind(delivery.attempts).bind(next_at)
+        .execute(conn).await.map(|done| done.rows_affected()))?;
+    Ok(done > 0)
+}
+
+/// Ends a delivery; it is remembered until `until`.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn settle(db: &Db, id: Uuid, how: Settled, until: DateTime<Utc>) -> Result<(), StoreError> {
+    const SQL: &str =
+        "UPDATE logout_deliveries SET state = $2, due_at = $3 WHERE id = $1 AND state = 'pending'";
+    on!(db, conn => sqlx::query(SQL).bind(id).bind(how.as_str()).bind(until).execute(conn).await.map(|_| ()))?;
+    Ok(())
+}
+
+/// Deletes up to `limit` settled deliveries whose time is over; gives how many.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn delete_some_settled(db: &Db, now: DateTime<Utc>, limit: i64) -> Result<u64, StoreError> {
+    const SQL: &str = "DELETE FROM logout_deliveries WHERE id IN \
+         (SELECT id FROM logout_deliveries WHERE state <> 'pending' AND due_at <= $1 ORDER BY due_at LIMIT $2)";
+    Ok(
+        on!(db, conn => sqlx::query(SQL).bind(now).bind(limit).execute(conn).await.map(|done| done.rows_affected()))?,
+    )
+}
