@@ -1,11 +1,13 @@
 //! Chromium, as people see the pages. `tests/screenshots` keeps pictures of what it sees.
 
+use crate::process::Place;
 use crate::program::node;
 use crate::world::{Proof, World};
 
 #[test]
 fn every_page_is_good_in_a_real_browser() {
-    let world = World::new();
+    // On each walk somebody mistypes twice.
+    let world = World::with(Place::sqlite().with("HEIRLOOM_LIMITS__ACCOUNT_ATTEMPTS", "100"));
     let client = world.confidential_client("web", Proof::Basic);
     world.run(node("pages.mjs"), &client, &mut world.browser());
 }
