@@ -5,12 +5,30 @@ import time
 from authlib.integrations.base_client import OAuthError
 from authlib.integrations.flask_client import OAuth
 from authlib.integrations.requests_client import OAuth2Session
+from authlib.oauth2.rfc7523 import PrivateKeyJWT
 from authlib.oauth2.rfc8414 import AuthorizationServerMetadata
 from authlib.oidc.discovery import OpenIDProviderMetadata
 from flask import Flask, jsonify
+from joserfc.jwk import ECKey
 
 from program import AFTERWARDS, CLIENT_ID, CLIENT_SECRET, ISSUER, IS_PUBLIC, METHOD, REDIRECT_URI
 from program import done, path_of, visit
+
+# A client with a key signs with it.
+signing = []
+if METHOD == "private_key_jwt":
+    signing = [PrivateKeyJWT(f"{ISSUER}/oauth/token", headers={"kid": "k-1"}, alg="ES256")]
+    CLIENT_SECRET = ECKey.import_key(f"-----BEGIN PRIVATE KEY-----\n{CLIENT_SECRET}\n-----END PRIVATE KEY-----\n")
+
+
+def session_of(secret, **more):
+    session = OAuth2Session(
+        CLIENT_ID, secret, token_endpoint_auth_method=METHOD, revocation_endpoint_auth_method=METHOD, **more
+    )
+    for method in signing:
+        session.register_client_auth_method(method)
+    return session
+
 
 app = Flask(__name__)
 app.config.update(SECRET_KEY="of the test", TESTING=True)
@@ -18,6 +36,7 @@ heirloom = OAuth(app).register(
     "heirloom",
     client_id=CLIENT_ID,
     client_secret=CLIENT_SECRET,
+    client_auth_methods=signing,
     server_metadata_url=f"{ISSUER}/.well-known/openid-configuration",
     client_kwargs={
         "scope": "openid profile email",
@@ -80,17 +99,15 @@ for kind in (AuthorizationServerMetadata, OpenIDProviderMetadata):
             document[name] = value.replace("http://", "https://")
     document.validate()
 
-session = OAuth2Session(
-    CLIENT_ID, CLIENT_SECRET, token_endpoint_auth_method=METHOD, revocation_endpoint_auth_method=METHOD
-)
+session = session_of(CLIENT_SECRET)
 refreshed = session.refresh_token(metadata["token_endpoint"], refresh_token=token["refresh_token"])
 assert refreshed["refresh_token"] != token["refresh_token"]
 if not IS_PUBLIC:
     seen = session.introspect_token(metadata["introspection_endpoint"], refreshed["access_token"]).json()
     assert seen["active"] and seen["sub"] == user["sub"], seen
-    own = OAuth2Session(CLIENT_ID, CLIENT_SECRET, token_endpoint_auth_method=METHOD, scope="orders:read")
+    own = session_of(CLIENT_SECRET, scope="orders:read")
     assert own.fetch_token(metadata["token_endpoint"], grant_type="client_credentials")["scope"] == "orders:read"
-    liar = OAuth2Session(CLIENT_ID, "wrong", token_endpoint_auth_method=METHOD)
+    liar = session_of(ECKey.generate_key("P-256") if signing else "wrong")
     refused("invalid_client", liar.fetch_token, metadata["token_endpoint"], grant_type="client_credentials")
 answered = session.revoke_token(metadata["revocation_endpoint"], refreshed["refresh_token"])
 assert answered.status_code == 200, answered.text

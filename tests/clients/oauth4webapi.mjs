@@ -2,15 +2,17 @@
 import assert from "node:assert/strict";
 import * as oauth from "oauth4webapi";
 import { AFTERWARDS, CLIENT_ID, CLIENT_SECRET, ISSUER, METHOD, REDIRECT_URI } from "./program.mjs";
-import { done, isPublic, visit } from "./program.mjs";
+import { clientKey, done, isPublic, visit } from "./program.mjs";
 
 const http = { [oauth.allowInsecureRequests]: true };
 const issuer = new URL(ISSUER);
 const client = { client_id: CLIENT_ID };
+const key = METHOD === "private_key_jwt" ? await clientKey() : undefined;
 const proof = {
   none: () => oauth.None(),
   client_secret_basic: () => oauth.ClientSecretBasic(CLIENT_SECRET),
   client_secret_post: () => oauth.ClientSecretPost(CLIENT_SECRET),
+  private_key_jwt: () => oauth.PrivateKeyJwt({ key, kid: "k-1" }),
 }[METHOD]();
 
 const documents = await Promise.all(

@@ -2,12 +2,14 @@
 import assert from "node:assert/strict";
 import * as client from "openid-client";
 import { AFTERWARDS, API, CLIENT_ID, CLIENT_SECRET, ISSUER, METHOD, REDIRECT_URI } from "./program.mjs";
-import { done, isPublic, visit } from "./program.mjs";
+import { clientKey, done, isPublic, visit } from "./program.mjs";
 
+const key = METHOD === "private_key_jwt" ? await clientKey() : undefined;
 const proofs = {
   none: () => client.None(),
   client_secret_basic: () => client.ClientSecretBasic(CLIENT_SECRET),
   client_secret_post: () => client.ClientSecretPost(CLIENT_SECRET),
+  private_key_jwt: () => client.PrivateKeyJwt({ key, kid: "k-1" }),
 };
 
 async function discover(more = {}) {
@@ -25,11 +27,11 @@ const asOAuth = await discover({ algorithm: "oauth2" });
 assert.deepEqual({ ...asOAuth.serverMetadata() }, { ...config.serverMetadata() });
 
 /** Signs a user in; gives the callback's URL and what to check it with. */
-async function signIn(more = {}) {
+async function signIn(more = {}, build = client.buildAuthorizationUrl) {
   const pkceCodeVerifier = client.randomPKCECodeVerifier();
   const expectedState = client.randomState();
   const expectedNonce = client.randomNonce();
-  const url = client.buildAuthorizationUrl(config, {
+  const url = await build(config, {
     redirect_uri: REDIRECT_URI,
     scope: "openid profile email",
     code_challenge: await client.calculatePKCECodeChallenge(pkceCodeVerifier),
@@ -63,6 +65,25 @@ assert.notEqual(second.claims().sid, tokens.claims().sid);
 const posted = await signIn({ response_mode: "form_post" });
 const request = new Request(REDIRECT_URI, { method: "POST", body: posted[0].searchParams });
 await client.authorizationCodeGrant(config, request, posted[1]);
+
+// The request itself is pushed (RFC 9126), and signed (RFC 9101): the browser brings but a reference, or what it cannot
+// change.
+if (!isPublic) {
+  const [pushed, pushedChecks] = await signIn({}, async (...request) => {
+    const url = await client.buildAuthorizationUrlWithPAR(...request);
+    assert.deepEqual([...url.searchParams.keys()].sort(), ["client_id", "request_uri"]);
+    return url;
+  });
+  await client.authorizationCodeGrant(config, pushed, pushedChecks);
+}
+if (key) {
+  const [signed, signedChecks] = await signIn({}, async (...request) => {
+    const url = await client.buildAuthorizationUrlWithJAR(...request, { key, kid: "k-1" });
+    assert.deepEqual([...url.searchParams.keys()].sort(), ["client_id", "request"]);
+    return url;
+  });
+  await client.authorizationCodeGrant(config, signed, signedChecks);
+}
 
 const refreshed = await client.refreshTokenGrant(config, tokens.refresh_token);
 assert.notEqual(refreshed.refresh_token, tokens.refresh_token);

@@ -48,6 +48,7 @@ impl World {
             Proof::None => ("none", ""),
             Proof::Basic(secret) => ("client_secret_basic", secret.as_str()),
             Proof::Post(secret) => ("client_secret_post", secret.as_str()),
+            Proof::Key(key) => ("private_key_jwt", key.as_str()),
         };
         command.envs([
             ("ISSUER", self.server.url.as_str()),

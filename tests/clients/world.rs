@@ -1,6 +1,9 @@
 //! A server with a user and with clients that may do different things.
 
-use serde_json::Value;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use serde_json::{Value, json};
 
 use crate::browser::Browser;
 use crate::process::{PASSWORD, Place, Server};
@@ -9,12 +12,17 @@ pub const REDIRECT_URI: &str = "https://app.example.com/callback";
 pub const AFTERWARDS: &str = "https://app.example.com/bye";
 pub const API: &str = "https://api.example.com";
 
+const GRANTS: [&str; 6] =
+    ["--grant", "authorization_code", "--grant", "refresh_token", "--grant", "client_credentials"];
+
 /// How a client of the tests proves who it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Proof {
     None,
     Basic(String),
     Post(String),
+    /// A private key: PKCS #8 in base64 (`private_key_jwt`, RFC 7523).
+    Key(String),
 }
 
 #[derive(Debug, Clone)]
@@ -79,11 +87,23 @@ impl World {
 
     /// A client that has a secret, and may have tokens of its own.
     pub fn confidential_client(&self, id: &str, proof: fn(String) -> Proof) -> Registered {
-        let grants = ["authorization_code", "refresh_token", "client_credentials"];
-        let grants: Vec<&str> = grants.iter().flat_map(|grant| ["--grant", grant]).collect();
-        let registered = self.register(id, "--confidential", &grants);
+        let registered = self.register(id, "--confidential", &GRANTS);
         let secret = registered["client_secret"].as_str().unwrap().to_owned();
         Registered { id: id.to_owned(), proof: proof(secret) }
+    }
+
+    /// A client that the server knows a public key of.
+    fn client_with_key(&self, id: &str) -> Registered {
+        let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
+        let (x, y) = pair.public_key().as_ref()[1..].split_at(32);
+        let [x, y] = [x, y].map(|it| URL_SAFE_NO_PAD.encode(it));
+        let key = json!({ "kty": "EC", "crv": "P-256", "x": x, "y": y, "kid": "k-1", "alg": "ES256" });
+        let metadata = json!({ "token_endpoint_auth_method": "private_key_jwt", "jwks": { "keys": [key] } });
+        let metadata = metadata.to_string();
+        let more = [GRANTS.as_slice(), &["--metadata", &metadata]].concat();
+        self.register(id, "--confidential", &more);
+        let secret = STANDARD.encode(pair.to_pkcs8v1().unwrap());
+        Registered { id: id.to_owned(), proof: Proof::Key(secret) }
     }
 
     /// One client for each way to authenticate.
@@ -92,6 +112,7 @@ impl World {
             self.public_client(),
             self.confidential_client("web", Proof::Basic),
             self.confidential_client("posting", Proof::Post),
+            self.client_with_key("signing"),
         ]
     }
 }
