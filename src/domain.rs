@@ -7,6 +7,7 @@ pub mod authorization;
 pub mod claims;
 pub mod client;
 pub mod client_assertion;
+pub mod device;
 pub mod family;
 pub mod ids;
 pub mod lifetimes;

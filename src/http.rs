@@ -9,6 +9,8 @@ mod client_auth;
 mod consent;
 mod cookies;
 mod cors;
+mod device;
+mod device_authorization;
 mod edge;
 mod error;
 mod health;
@@ -118,6 +120,11 @@ fn routes(base: &str, registration: Mode) -> impl HttpServiceFactory + use<> {
             )
             .wrap(from_fn(cors::by_client)),
         )
+        .service(only(
+            "/oauth/device_authorization",
+            "POST",
+            [web::post().to(device_authorization::device_authorization)],
+        ))
         .service(only(par::PATH, "POST", [web::post().to(par::push)]).wrap(from_fn(cors::by_client)))
         .service(only("/oauth/introspect", "POST", [web::post().to(introspect::introspect)]))
         .configure(move |config| registration::configure(config, registration))
@@ -132,6 +139,7 @@ fn pages_routes(config: &mut ServiceConfig) {
         .service(page("/oauth/authorize", authorize::show, authorize::take))
         .service(page("/sign-in", sign_in::show, sign_in::take))
         .service(page("/consent", consent::show, consent::take))
+        .service(page("/device", device::show, device::take))
         .service(page("/oauth/logout", sign_out::show, sign_out::take))
         .service(only("/sign-out", "POST", [web::post().to(visit::taking(sign_out::confirm))]))
         .service(page("/account", account::show, account::take))

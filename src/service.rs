@@ -13,6 +13,7 @@ pub mod client_credentials;
 mod client_jwt;
 pub mod clients;
 pub mod credentials;
+pub mod device;
 pub mod documents;
 pub(crate) mod ending;
 pub mod exchange_code;

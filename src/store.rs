@@ -7,6 +7,7 @@ pub mod client_documents;
 pub mod clients;
 pub mod connect;
 pub mod consents;
+pub mod device_codes;
 pub mod error;
 pub mod families;
 pub mod logout_deliveries;

@@ -88,8 +88,8 @@ pub(super) struct Registration {
     /// What else it says of itself, as a JSON object with the names of RFC 7591; null takes a member away
     #[arg(long, value_parser = json_object, value_name = "JSON|@FILE")]
     metadata: Option<Map<String, Value>>,
-    /// A grant that it may use; may be given more than once
-    #[arg(long = "grant", value_name = "authorization_code|refresh_token|client_credentials")]
+    /// A grant that it may use, such as `refresh_token`, by its name in RFC 7591; may be given more than once
+    #[arg(long = "grant", value_name = "GRANT_TYPE")]
     grants: Vec<GrantType>,
     /// The scopes that it may be granted, such as "read write"
     #[arg(long, value_name = "S")]

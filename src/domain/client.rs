@@ -99,11 +99,15 @@ pub enum GrantType {
     RefreshToken,
     /// The client acts for itself.
     ClientCredentials,
+    /// A user signs in elsewhere for a device without a browser (RFC 8628).
+    #[serde(rename = "urn:ietf:params:oauth:grant-type:device_code")]
+    DeviceCode,
 }
 
 impl GrantType {
     /// Every grant.
-    pub const ALL: [Self; 3] = [Self::AuthorizationCode, Self::RefreshToken, Self::ClientCredentials];
+    pub const ALL: [Self; 4] =
+        [Self::AuthorizationCode, Self::RefreshToken, Self::ClientCredentials, Self::DeviceCode];
 
     /// The grant's name in requests and metadata.
     #[must_use]
@@ -112,13 +116,17 @@ impl GrantType {
             Self::AuthorizationCode => "authorization_code",
             Self::RefreshToken => "refresh_token",
             Self::ClientCredentials => "client_credentials",
+            Self::DeviceCode => "urn:ietf:params:oauth:grant-type:device_code",
         }
     }
 }
 
 /// The text names no grant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a grant is one of authorization_code, refresh_token, client_credentials")]
+#[error(
+    "a grant is one of authorization_code, refresh_token, client_credentials, \
+     urn:ietf:params:oauth:grant-type:device_code"
+)]
 pub struct InvalidGrantType;
 
 impl FromStr for GrantType {

@@ -20,6 +20,8 @@ pub enum Refusal {
     Ahead,
     /// No authorization code of this client, redirect URI and verifier, or one that expired or was used.
     BadCode,
+    /// No device code of this client, or one that was used.
+    BadDeviceCode,
 }
 
 /// Why a family was ended.
@@ -103,6 +105,7 @@ impl Refusal {
             Self::Ended(reason) => reason.as_str(),
             Self::Ahead => "ahead",
             Self::BadCode => "bad_code",
+            Self::BadDeviceCode => "bad_device_code",
         }
     }
 }

@@ -2,19 +2,20 @@
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::domain::audience::Audience;
 use crate::domain::authorization::Need;
 use crate::domain::redirect_uri;
 use crate::domain::registration::document;
-use crate::domain::sign_in::SignInSession;
+use crate::domain::sign_in::{Consent, SignInSession};
 use crate::http::account::known_first;
 use crate::http::authorize::{self, Asked, PageError, Stop, see_other};
 use crate::http::body::Form;
 use crate::http::error::Unmet;
 use crate::http::pages::Page;
 use crate::http::visit::Visit;
+use crate::service::clients::KnownClient;
 use crate::service::{authorize as service, pushed_request};
 use crate::store::users;
 
@@ -35,31 +36,39 @@ pub(crate) async fn show(visit: &Visit, request: &HttpRequest) -> Result<HttpRes
     let Some(user) = users::find(&visit.core().db, session.user).await? else {
         return Ok(see_other(&visit.at("/oauth/authorize", &asked.query)));
     };
-    let issuer = &visit.core().issuer;
-    let elsewhere: Vec<&str> =
-        asked.request.audiences.iter().filter(|it| *it != issuer).map(Audience::as_str).collect();
+    let page = json!({
+        "account": user.username.as_str(),
+        "on_device": !redirect_uri::is_exclusive(asked.redirect_uri()),
+        "place": redirect_uri::source_of(asked.redirect_uri()),
+        "query": asked.query,
+        "other_query": asked.query_for_another_account(),
+        "csrf": visit.csrf(Some(&session)).expose(),
+    });
     Ok(visit.page(Page {
         template: "consent.html",
-        content: json!({
-            "client": asked.known.client.display_name(),
-            "account": user.username.as_str(),
-            "scopes": known_first(asked.request.scope.iter()),
-            "audiences": elsewhere,
-            "client_uri": asked.known.client.metadata.client_uri,
-            "policy_uri": asked.known.client.metadata.policy_uri,
-            "tos_uri": asked.known.client.metadata.tos_uri,
-            "host": document::url_of(&asked.known.client.id).filter(|_| asked.known.document.is_some())
-                .and_then(|url| url.host_str().map(ToOwned::to_owned)),
-            "on_device": !redirect_uri::is_exclusive(asked.redirect_uri()),
-            "place": redirect_uri::source_of(asked.redirect_uri()),
-            "query": asked.query,
-            "other_query": asked.query_for_another_account(),
-            "csrf": visit.csrf(Some(&session)).expose(),
-        }),
+        content: with_app(page, &asked.known, &asked.request.wanted(), &visit.core().issuer),
         status: StatusCode::OK,
         language: asked.language(),
         leads_to: Some(asked.redirect_uri()),
     }))
+}
+
+/// Adds to a page what it shows of an app, and of what the app wants.
+pub(super) fn with_app(mut page: Value, known: &KnownClient, wanted: &Consent, issuer: &Audience) -> Value {
+    let client = &known.client;
+    let elsewhere: Vec<&str> =
+        wanted.audiences.iter().filter(|it| *it != issuer).map(Audience::as_str).collect();
+    let document = document::url_of(&client.id).filter(|_| known.document.is_some());
+    if let Some(page) = page.as_object_mut() {
+        page.insert("client".to_owned(), json!(client.display_name()));
+        page.insert("scopes".to_owned(), json!(known_first(wanted.scope.iter())));
+        page.insert("audiences".to_owned(), json!(elsewhere));
+        page.insert("host".to_owned(), json!(document.as_ref().and_then(|url| url.host_str())));
+        page.insert("client_uri".to_owned(), json!(client.metadata.client_uri));
+        page.insert("policy_uri".to_owned(), json!(client.metadata.policy_uri));
+        page.insert("tos_uri".to_owned(), json!(client.metadata.tos_uri));
+    }
+    page
 }
 
 /// `POST /consent`

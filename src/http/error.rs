@@ -7,6 +7,7 @@ use actix_web::http::header::{ALLOW, CACHE_CONTROL, HeaderValue, RETRY_AFTER, WW
 use actix_web::{HttpResponse, ResponseError};
 use serde_json::json;
 
+use crate::domain::device::Waiting;
 use crate::domain::refusal::{EndReason, Refusal};
 use crate::http::wrong_password::seconds;
 use crate::service::Failure;
@@ -222,6 +223,7 @@ fn answer_failure(failure: &Failure, face: Face) -> Answer {
             "Too many clients were registered from this address. Try again in an hour.",
         )
         .with_retry_after(3600),
+        Failure::Waiting(waiting) => Answer::new(BAD, waiting.as_str(), about_device(*waiting)),
         Failure::NotFound => Answer::new(StatusCode::NOT_FOUND, "not_found", "There is no such session."),
         // RFC 6585 §4.
         Failure::TooManyAttempts(retry_after) => Answer::new(
@@ -252,11 +254,22 @@ fn sentence(refusal: Refusal) -> &'static str {
         Refusal::BadCode => {
             "The authorization code is unknown, expired, used, or was made for another request."
         }
+        Refusal::BadDeviceCode => "The device code is unknown, or was used.",
         Refusal::Expired => "Refresh token expired. Please log in again.",
         Refusal::Reused | Refusal::Ended(EndReason::Reuse) => {
             "Refresh token was already used. This login has been ended. Please log in again."
         }
         Refusal::Ended(_) => "This login has been ended. Please log in again.",
+    }
+}
+
+/// RFC 8628 §3.5.
+fn about_device(waiting: Waiting) -> &'static str {
+    match waiting {
+        Waiting::Pending => "The user has not decided yet.",
+        Waiting::SlowDown => "The user has not decided yet. Wait 5 seconds longer between two requests.",
+        Waiting::Denied => "The user did not agree.",
+        Waiting::Expired => "Nobody let the device in in time. Ask for a new device code.",
     }
 }
 

@@ -18,10 +18,15 @@ use serde_json::{Value, json};
 
 use crate::http::language::{self, Catalogue};
 
-const TEMPLATES: [(&str, &str); 11] = [
+const TEMPLATES: [(&str, &str); 16] = [
     ("layout.html", include_str!("pages/templates/layout.html")),
     ("sign_in.html", include_str!("pages/templates/sign_in.html")),
     ("consent.html", include_str!("pages/templates/consent.html")),
+    ("grants.html", include_str!("pages/templates/grants.html")),
+    ("client_links.html", include_str!("pages/templates/client_links.html")),
+    ("device.html", include_str!("pages/templates/device.html")),
+    ("device_consent.html", include_str!("pages/templates/device_consent.html")),
+    ("device_done.html", include_str!("pages/templates/device_done.html")),
     ("sign_out.html", include_str!("pages/templates/sign_out.html")),
     ("signed_out.html", include_str!("pages/templates/signed_out.html")),
     ("form_post.html", include_str!("pages/templates/form_post.html")),

@@ -85,7 +85,8 @@ async fn page(
     Ok(visit.page(Page {
         template: "sign_in.html",
         content: json!({
-            "client": purpose.client(),
+            "client": purpose.client().unwrap_or_default(),
+            "lead": purpose.lead(),
             "query": purpose.query(),
             "csrf": visit.csrf(session).expose(),
             "username": tried.map(|(name, _)| name).or_else(|| purpose.login_hint()),

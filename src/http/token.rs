@@ -7,14 +7,13 @@ use crate::http::body::{Body, Form};
 use crate::http::edge::Arrival;
 use crate::http::error::{Problem, Standard};
 use crate::http::{Web, client_auth, simple};
-use crate::service::client_credentials;
 use crate::service::exchange_code::{Exchange, exchange_code};
 use crate::service::id_token::{self, SignedInHow};
 use crate::service::refresh::{self, Refresh};
+use crate::service::{client_credentials, device};
 
 /// The grants that are served.
-pub(crate) const GRANTS: [GrantType; 3] =
-    [GrantType::AuthorizationCode, GrantType::RefreshToken, GrantType::ClientCredentials];
+pub(crate) const GRANTS: [GrantType; 4] = GrantType::ALL;
 
 pub(crate) async fn token(
     web: web::Data<Web>,
@@ -50,6 +49,11 @@ pub(crate) async fn token(
             let known = presenter.authenticate(&web.core, now).await?;
             let tokens = client_credentials::client_credentials(&web.core, &known, &wanted, now)?;
             return Ok(simple::tokens_beside(&tokens, None));
+        }
+        Ok(GrantType::DeviceCode) => {
+            let code =
+                form.get("device_code").ok_or(Problem::Malformed("The parameter device_code is missing."))?;
+            device::poll(&web.core, code, &presenter, &wanted, now).await?
         }
         Err(_) => {
             presenter.authenticate(&web.core, now).await?;

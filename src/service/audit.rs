@@ -62,6 +62,16 @@ pub(crate) fn logout_told(family: FamilyId, client: &ClientId, how: Settled) {
     }
 }
 
+/// A user kept a device out.
+pub(crate) fn device_denied(user: UserId, client: &ClientId) {
+    tracing::info!(target: "audit", event = "device_denied", %user, %client);
+}
+
+/// A user typed a code that no device waits with.
+pub(crate) fn user_code_refused(user: UserId) {
+    tracing::info!(target: "audit", event = "user_code_refused", %user);
+}
+
 /// A family was ended.
 pub(crate) fn family_ended(family: FamilyId, reason: EndReason) {
     if reason == EndReason::Reuse {

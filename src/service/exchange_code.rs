@@ -4,18 +4,16 @@ use chrono::{DateTime, Utc};
 
 use crate::domain::authorization::AuthorizationCode;
 use crate::domain::client::GrantType;
-use crate::domain::family::Family;
 use crate::domain::ids::FamilyId;
 use crate::domain::opaque::OpaqueSecret;
 use crate::domain::refusal::{EndReason, Refusal};
-use crate::domain::scope::ScopeSet;
 use crate::service::clients::KnownClient;
-use crate::service::grant::{self, TokenSet, Wanted};
+use crate::service::grant::{TokenSet, Wanted};
 use crate::service::id_token::SignedInHow;
 use crate::service::new_family::{self, Beginning};
 use crate::service::presenter::Presenter;
 use crate::service::{Core, Failure, audit};
-use crate::store::{authorization_codes, families, transaction, users};
+use crate::store::{Tx, authorization_codes, families, transaction};
 
 /// A request to exchange a code.
 #[derive(Debug)]
@@ -59,11 +57,7 @@ pub async fn exchange_code(
     request.wanted.scope_within(&found.scope)?;
     request.wanted.audiences_within(&found.audiences, &known.client, &core.issuer)?;
     let how = SignedInHow { nonce: found.nonce.clone(), amr: found.amr.clone(), acr: found.acr.clone() };
-    let refreshable = is_refreshable(&known, &found.scope);
-    let mut tokens = spend(core, found, &known, &request.wanted, now).await?;
-    if !refreshable {
-        tokens.refresh = None;
-    }
+    let tokens = spend(core, found, &known, &request.wanted, now).await?;
     Ok((tokens, how))
 }
 
@@ -83,13 +77,6 @@ fn fits(code: &AuthorizationCode, request: &Exchange<'_>) -> bool {
     challenge_met && uri_fits
 }
 
-/// A client gets refresh tokens when it may use them. One that is registered for `offline_access` gets them only for
-/// logins in which it asked for that (OpenID Connect Core §11).
-fn is_refreshable(known: &KnownClient, granted: &ScopeSet) -> bool {
-    let has = |scope: &ScopeSet| scope.iter().any(|it| it == "offline_access");
-    known.may(GrantType::RefreshToken).is_ok() && (has(granted) || !has(&known.client.scopes))
-}
-
 async fn spend(
     core: &Core,
     found: AuthorizationCode,
@@ -97,7 +84,6 @@ async fn spend(
     wanted: &Wanted,
     now: DateTime<Utc>,
 ) -> Result<TokenSet, Failure> {
-    let refreshable = is_refreshable(known, &found.scope);
     let beginning = Beginning {
         user: found.user,
         scope: found.scope,
@@ -108,34 +94,16 @@ async fn spend(
         sign_in_session: Some(found.sign_in_session),
         device: found.device,
     };
-    let (mut family, secret) = new_family::begin(beginning, known, now);
-    if !refreshable && !known.client.metadata.follows_logouts() {
-        // Nobody can make it last longer than its one access token, and nobody wants to know when it ends.
-        family.expires_at = family.expires_at.min(now + known.lifetimes.access_ttl());
+    let spend = async |tx: &mut Tx, family| authorization_codes::spend(tx, &found.code_hash, family).await;
+    if let Some(tokens) = new_family::open(core, beginning, (known, wanted), now, spend).await? {
+        return Ok(tokens);
     }
-    let roles = transaction::retrying(|| async {
-        let mut tx = core.db.begin().await?;
-        let touched = users::touch_enabled(&mut tx, family.user_id, now).await?;
-        let Some(roles) = touched else { return Ok(None) };
-        if !authorization_codes::spend(&mut tx, &found.code_hash, family.id).await? {
-            return Ok(None);
-        }
-        families::insert(&mut tx, &Family { roles: roles.clone(), ..family.clone() }).await?;
-        tx.commit().await?;
-        Ok(Some(roles))
+    // Disabled meanwhile, or used meanwhile: then two hold it, and this is the second.
+    let again = authorization_codes::find(&core.db, &found.code_hash).await?;
+    Err(match again.and_then(|code| code.family) {
+        Some(first) => end_reused(core, first, now).await,
+        None => Refusal::BadCode.into(),
     })
-    .await?;
-    let Some(roles) = roles else {
-        // Disabled meanwhile, or used meanwhile: then two hold it, and this is the second.
-        let again = authorization_codes::find(&core.db, &found.code_hash).await?;
-        return Err(match again.and_then(|code| code.family) {
-            Some(first) => end_reused(core, first, now).await,
-            None => Refusal::BadCode.into(),
-        });
-    };
-    family.roles = roles;
-    audit::login(family.id, family.user_id, &family.client_id);
-    grant::issue(core, &family.into(), &secret, known, wanted, now)
 }
 
 /// RFC 6749 §4.1.2: in a task of its own, as a thief who hangs up changes nothing.

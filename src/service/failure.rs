@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::crypto::passwords::Busy;
 use crate::crypto::signing_key::KeyError;
+use crate::domain::device::Waiting;
 use crate::domain::refusal::Refusal;
 use crate::store::StoreError;
 
@@ -47,6 +48,9 @@ pub enum Failure {
     /// One address asked for too much.
     #[error("too much from one address")]
     TooMany,
+    /// A device gets no tokens now (RFC 8628 §3.5).
+    #[error("the device waits: {}", .0.as_str())]
+    Waiting(Waiting),
     /// There is no such thing, or it belongs to somebody else.
     #[error("there is no such thing")]
     NotFound,

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use crate::domain::audience::Audience;
 use crate::domain::claims::AccessClaims;
-use crate::domain::client::Client;
+use crate::domain::client::{Client, Party};
 use crate::domain::family::Grant;
 use crate::domain::refresh_token::RefreshToken;
 use crate::domain::scope::ScopeSet;
@@ -60,6 +60,19 @@ impl Wanted {
     pub fn audiences_of(&self, client: &Client, issuer: &Audience) -> Result<Vec<Audience>, Failure> {
         let registered = |wanted: &Audience| wanted == issuer || client.audiences.contains(wanted);
         within(&self.resources, registered)
+    }
+
+    /// The audiences that a user is asked about. A third party's tokens are for those services only that its user was
+    /// told of.
+    ///
+    /// # Errors
+    /// [`Failure::InvalidTarget`].
+    pub fn audiences_to_ask(&self, client: &Client, issuer: &Audience) -> Result<Vec<Audience>, Failure> {
+        let asked = self.audiences_of(client, issuer)?;
+        Ok(match client.party {
+            Party::Third if asked.is_empty() => vec![issuer.clone()],
+            Party::First | Party::Third => asked,
+        })
     }
 
     /// The audiences of one access token of a family: those asked for among those `granted`, or all granted, or, when

@@ -6,16 +6,19 @@ use uuid::Uuid;
 
 use crate::domain::ids::{ClientId, FamilyId};
 use crate::domain::refusal::EndReason;
+use crate::service::device::TRY_WINDOW;
 use crate::service::{Core, Failure, audit};
 use crate::store::{
-    Db, StoreError, authorization_codes, client_assertions, client_documents, clients, consents, families,
-    logout_deliveries, pushed_requests, registration_tokens, registrations, sign_in_sessions, transaction,
+    Db, StoreError, authorization_codes, client_assertions, client_documents, clients, consents,
+    device_codes, families, logout_deliveries, pushed_requests, registration_tokens, registrations,
+    sign_in_sessions, transaction,
 };
 
 /// After this a removed client has no live family left: no cache believes in it, no batch is unfinished.
 const TOMBSTONE_WATCH: TimeDelta = TimeDelta::days(1);
 
-/// How long a used code is remembered after its expiry, so that its second use ends what it gave.
+/// How long a code is remembered after its expiry: an authorization code's second use ends what it gave, a device is
+/// told that it came too late.
 const CODE_MEMORY: TimeDelta = TimeDelta::hours(1);
 
 /// How long a client's metadata document is kept that nobody asks for any more.
@@ -24,8 +27,8 @@ const DOCUMENT_MEMORY: TimeDelta = TimeDelta::days(100);
 /// What one round did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tidied {
-    /// Families, sign-in sessions, codes and unused registrations deleted, past their expiry, and consents to removed
-    /// clients.
+    /// Families, sign-in sessions, codes, counts and unused registrations deleted, past their expiry, and consents to
+    /// removed clients.
     pub deleted: u64,
     /// Families ended, of removed clients.
     pub ended: u64,
@@ -51,6 +54,9 @@ pub async fn tidy(core: &Core, batch: i64, now: DateTime<Utc>) -> Result<Tidied,
     tidied.deleted +=
         until_less(batch, || authorization_codes::delete_some_expired(db, forgotten, batch)).await?;
     tidied.deleted += until_less(batch, || logout_deliveries::delete_some_settled(db, now, batch)).await?;
+    tidied.deleted += until_less(batch, || device_codes::delete_some_expired(db, forgotten, batch)).await?;
+    let untried = now - TRY_WINDOW;
+    tidied.deleted += until_less(batch, || device_codes::delete_some_tries(db, untried, batch)).await?;
     tidied.deleted += until_less(batch, || registrations::delete_some_unused(db, now, batch)).await?;
     tidied.deleted += registration_tokens::delete_spent(db, now).await?;
     let unused = now - DOCUMENT_MEMORY;

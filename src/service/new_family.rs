@@ -1,15 +1,19 @@
-//! A new family: the same row whichever way its user came in.
+//! A new family: the same row whichever way its user came in, and the same transaction for all that came in by a code.
 
 use chrono::{DateTime, Utc};
 
 use crate::crypto::random;
 use crate::domain::audience::Audience;
+use crate::domain::client::GrantType;
 use crate::domain::family::{Device, Family, State};
 use crate::domain::ids::{FamilyId, SignInSessionId, UserId};
 use crate::domain::refresh_token::Generation;
 use crate::domain::scope::ScopeSet;
 use crate::domain::secrets::FamilySecret;
 use crate::service::clients::KnownClient;
+use crate::service::grant::{self, TokenSet, Wanted};
+use crate::service::{Core, Failure, audit};
+use crate::store::{StoreError, Tx, families, transaction, users};
 
 /// What a family is made of.
 #[derive(Debug)]
@@ -58,4 +62,51 @@ pub(crate) fn begin(it: Beginning, known: &KnownClient, now: DateTime<Utc>) -> (
         state: State::Live,
     };
     (family, secret)
+}
+
+/// A client gets refresh tokens when it may use them. One that is registered for `offline_access` gets them only for
+/// logins in which it asked for that (OpenID Connect Core §11).
+fn is_refreshable(known: &KnownClient, granted: &ScopeSet) -> bool {
+    let has = |scope: &ScopeSet| scope.iter().any(|it| it == "offline_access");
+    known.may(GrantType::RefreshToken).is_ok() && (has(granted) || !has(&known.client.scopes))
+}
+
+/// Makes a family of a code that `spend` uses in the same transaction, and hands out its tokens. `None` when the user
+/// was disabled or removed meanwhile, or `spend` says that the code was used meanwhile.
+///
+/// # Errors
+/// [`Failure::InvalidScope`], [`Failure::InvalidTarget`] for what should have been checked before; [`Failure::Store`].
+pub(crate) async fn open(
+    core: &Core,
+    beginning: Beginning,
+    (known, wanted): (&KnownClient, &Wanted),
+    now: DateTime<Utc>,
+    spend: impl AsyncFn(&mut Tx, FamilyId) -> Result<bool, StoreError>,
+) -> Result<Option<TokenSet>, Failure> {
+    let refreshable = is_refreshable(known, &beginning.scope);
+    let (mut family, secret) = begin(beginning, known, now);
+    if !refreshable && !known.client.metadata.follows_logouts() {
+        // Nobody can make it last longer than its one access token, and nobody wants to know when it ends.
+        family.expires_at = family.expires_at.min(now + known.lifetimes.access_ttl());
+    }
+    let roles = transaction::retrying(|| async {
+        let mut tx = core.db.begin().await?;
+        let touched = users::touch_enabled(&mut tx, family.user_id, now).await?;
+        let Some(roles) = touched else { return Ok(None) };
+        if !spend(&mut tx, family.id).await? {
+            return Ok(None);
+        }
+        families::insert(&mut tx, &Family { roles: roles.clone(), ..family.clone() }).await?;
+        tx.commit().await?;
+        Ok(Some(roles))
+    })
+    .await?;
+    let Some(roles) = roles else { return Ok(None) };
+    family.roles = roles;
+    audit::login(family.id, family.user_id, &family.client_id);
+    let mut tokens = grant::issue(core, &family.into(), &secret, known, wanted, now)?;
+    if !refreshable {
+        tokens.refresh = None;
+    }
+    Ok(Some(tokens))
 }

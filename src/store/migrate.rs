@@ -12,7 +12,7 @@ struct Step {
     sqlite: &'static str,
 }
 
-const STEPS: [Step; 5] = [
+const STEPS: [Step; 6] = [
     Step {
         version: 1,
         description: "core",
@@ -30,6 +30,12 @@ const STEPS: [Step; 5] = [
         description: "requests",
         postgres: include_str!("../../migrations/postgres/0003_requests.sql"),
         sqlite: include_str!("../../migrations/sqlite/0003_requests.sql"),
+    },
+    Step {
+        version: 4,
+        description: "grants",
+        postgres: include_str!("../../migrations/postgres/0004_grants.sql"),
+        sqlite: include_str!("../../migrations/sqlite/0004_grants.sql"),
     },
     Step {
         version: 5,

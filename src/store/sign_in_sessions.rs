@@ -118,7 +118,7 @@ pub async fn delete(tx: &mut Tx, id: SignInSessionId) -> Result<(), StoreError> 
     Ok(())
 }
 
-/// Ends one session of a user, and the codes that it gave and nobody used yet, in the transaction that touched the
+/// Ends one session of a user, and the codes that it gave or let in and nobody used yet, in the transaction that touched the
 /// user's row.
 ///
 /// # Errors
@@ -127,7 +127,9 @@ pub async fn end(tx: &mut Tx, user: UserId, id: SignInSessionId) -> Result<(), S
     const SESSION: &str = "DELETE FROM sign_in_sessions WHERE user_id = $1 AND id = $2";
     const CODES: &str =
         "DELETE FROM authorization_codes WHERE user_id = $1 AND sign_in_session = $2 AND family_id IS NULL";
-    for sql in [SESSION, CODES] {
+    const DEVICES: &str =
+        "DELETE FROM device_codes WHERE user_id = $1 AND sign_in_session = $2 AND family_id IS NULL";
+    for sql in [SESSION, CODES, DEVICES] {
         within!(tx, conn => sqlx::query(sql).bind(user.0).bind(id.0).execute(conn).await.map(|_| ()))?;
     }
     Ok(())
@@ -146,8 +148,10 @@ pub async fn end_of_user(
     const SESSIONS: &str = "DELETE FROM sign_in_sessions WHERE user_id = $1 AND ($2 IS NULL OR id <> $2)";
     const CODES: &str = "DELETE FROM authorization_codes \
          WHERE user_id = $1 AND family_id IS NULL AND ($2 IS NULL OR sign_in_session <> $2)";
+    const DEVICES: &str = "DELETE FROM device_codes \
+         WHERE user_id = $1 AND family_id IS NULL AND ($2 IS NULL OR sign_in_session <> $2)";
     let spared = spared.map(|session| session.0);
-    for sql in [SESSIONS, CODES] {
+    for sql in [SESSIONS, CODES, DEVICES] {
         within!(tx, conn => sqlx::query(sql).bind(user.0).bind(spared).execute(conn).await.map(|_| ()))?;
     }
     Ok(())

@@ -23,6 +23,8 @@ mod clients;
 mod code;
 mod cookie;
 mod database;
+mod device;
+mod device_refused;
 mod documents;
 mod harness;
 mod health;

@@ -1,6 +1,6 @@
 //! The pages themselves: light, readable by everybody, safe from other sites.
 
-use heirloom::domain::client::Party;
+use heirloom::domain::client::{GrantType, Party};
 
 use crate::browser::*;
 use crate::harness::*;
@@ -57,6 +57,7 @@ both_stores! {
         is_sound(&browser.get("/oauth/logout").await, "sign-out");
         is_sound(&Browser::new(&app).get("/oauth/logout").await, "signed out");
         is_sound(&browser.authorize(&[("client_id", "nobody")]).await, "error");
+        device_pages_are_sound(&app, &browser).await;
         let style = browser.get(&asset(&sign_in, "/assets/style.css")).await;
         assert_eq!((style.status.as_u16(), style.header("content-type")), (200, "text/css; charset=utf-8"));
         assert!(style.body.len() < 30 * 1024 && style.header("cache-control").contains("immutable"));
@@ -201,6 +202,19 @@ both_stores! {
         assert_eq!((logo.body.as_str(), logo.header("content-type")), ("<svg/>", "image/svg+xml"));
         assert!(logo.header("content-security-policy").contains("sandbox"), "{logo:?}");
     }
+}
+
+async fn device_pages_are_sound(app: &TestApp, browser: &Browser<'_>) {
+    app.add_app("tv", |it| it.grants = [GrantType::DeviceCode].into()).await;
+    let waits = app.form("/oauth/device_authorization", &[("client_id", "tv")]).await;
+    let page = browser.get("/device").await;
+    is_sound(&page, "device");
+    is_sound(&browser.get("/device?user_code=BCDF-GHJK").await, "device, code shown");
+    is_sound(&browser.enter(&page, "BCDF-GHJK").await, "device, wrong code");
+    let consent = browser.enter(&page, waits.text("user_code")).await;
+    is_sound(&consent, "device consent");
+    is_sound(&browser.answer_device(&consent, "allow").await, "device done");
+    is_sound(&Browser::new(app).get("/sign-in?to=/device").await, "sign-in for a device");
 }
 
 fn asset(page: &Seen, path: &str) -> String {

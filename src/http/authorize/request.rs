@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::domain::audience::Audience;
+use chrono::{DateTime, Utc};
+
 use crate::domain::authorization::{AuthorizationRequest, Prompt};
-use crate::domain::client::{GrantType, Party};
+use crate::domain::client::GrantType;
 use crate::domain::ids::{ClientId, UserId};
 use crate::domain::pkce::{self, CodeChallenge};
 use crate::domain::pushed_request::RequestUri;
@@ -165,7 +166,7 @@ fn content(core: &Core, known: &KnownClient, form: &Form) -> Result<Authorizatio
         client_id: client.id.clone(),
         redirect_uri: form.get("redirect_uri").unwrap_or_default().to_owned(),
         scope: wanted.scope_within(&client.scopes)?,
-        audiences: audiences(core, &wanted.audiences_of(client, &core.issuer)?, known),
+        audiences: wanted.audiences_to_ask(client, &core.issuer)?,
         nonce,
         code_challenge,
         prompt: prompt.map_err(|_| {
@@ -175,14 +176,6 @@ fn content(core: &Core, known: &KnownClient, form: &Form) -> Result<Authorizatio
         expected_user: expected_user(core, form)?,
         pushed: None,
     })
-}
-
-/// A third party's tokens are for those services only that its user was told of.
-fn audiences(core: &Core, asked: &[Audience], known: &KnownClient) -> Vec<Audience> {
-    match known.client.party {
-        Party::Third if asked.is_empty() => vec![core.issuer.clone()],
-        Party::First | Party::Third => asked.to_vec(),
-    }
 }
 
 /// RFC 7636 §4.3. A missing method would mean `plain`.

@@ -18,10 +18,12 @@ pub(crate) enum OwnPlace {
     Apps,
     /// The change of password.
     Password,
+    /// The code that a device shows.
+    Device,
 }
 
 impl OwnPlace {
-    const ALL: [Self; 3] = [Self::Account, Self::Apps, Self::Password];
+    const ALL: [Self; 4] = [Self::Account, Self::Apps, Self::Password, Self::Device];
 
     /// Its path below the issuer's.
     pub(crate) fn path(self) -> &'static str {
@@ -29,12 +31,19 @@ impl OwnPlace {
             Self::Account => "/account",
             Self::Apps => "/account/apps",
             Self::Password => "/account/password",
+            Self::Device => "/device",
         }
     }
 
     /// Where one signs in to go there.
     pub(crate) fn sign_in(self, visit: &Visit) -> String {
-        visit.at("/sign-in", &format!("to={}", self.path()))
+        visit.at("/sign-in", &self.sign_in_query(""))
+    }
+
+    /// The query of the sign-in page before it, with the page's own.
+    pub(crate) fn sign_in_query(self, query: &str) -> String {
+        let separator = if query.is_empty() { "" } else { "&" };
+        format!("to={}{separator}{query}", self.path())
     }
 }
 
@@ -43,7 +52,19 @@ pub(super) enum Purpose {
     /// An app's authorization request.
     App(Box<Asked>),
     /// A page of ours.
-    Own { place: OwnPlace, query: String, language: &'static str },
+    Own(Box<OwnPage>),
+}
+
+/// A page of ours with what belongs to it.
+pub(super) struct OwnPage {
+    place: OwnPlace,
+    /// Its own query.
+    rest: String,
+    /// All of the sign-in page's query.
+    query: String,
+    /// Whoever is signed in wants to be somebody else.
+    anew: bool,
+    language: &'static str,
 }
 
 impl Purpose {
@@ -55,7 +76,14 @@ impl Purpose {
         // A list, not a pattern: nobody is sent from here to where somebody else wants.
         let place = OwnPlace::ALL.into_iter().find(|place| place.path() == to);
         let place = place.ok_or(PageError::Malformed("There is no such page to sign in for."))?;
-        Ok(Self::Own { place, query: form.to_query(), language: visit.language(form.get("ui_locales")) })
+        let own = |name: &str, value: &str| (!matches!(name, "to" | "prompt")).then(|| value.to_owned());
+        Ok(Self::Own(Box::new(OwnPage {
+            place,
+            rest: form.rewritten(own),
+            query: form.to_query(),
+            anew: form.get("prompt") == Some("login"),
+            language: visit.language(form.get("ui_locales")),
+        })))
     }
 
     pub(super) async fn needs_sign_in(
@@ -69,7 +97,7 @@ impl Purpose {
                 let need = service::need(visit.core(), client, request, session, visit.now).await?;
                 Ok(need == Need::SignIn)
             }
-            Self::Own { .. } => Ok(session.is_none()),
+            Self::Own(page) => Ok(session.is_none() || page.anew),
         }
     }
 
@@ -77,7 +105,8 @@ impl Purpose {
     pub(super) fn place(&self, visit: &Visit) -> String {
         match self {
             Self::App(asked) => visit.at("/oauth/authorize", &asked.query),
-            Self::Own { place, .. } => format!("{}{}", visit.web.base, place.path()),
+            Self::Own(page) if page.rest.is_empty() => format!("{}{}", visit.web.base, page.place.path()),
+            Self::Own(page) => visit.at(page.place.path(), &page.rest),
         }
     }
 
@@ -85,7 +114,7 @@ impl Purpose {
     pub(super) async fn place_after(&self, visit: &Visit, met: Met) -> Result<String, Stop> {
         match self {
             Self::App(asked) => Ok(visit.at("/oauth/authorize", &asked.query_after(visit, met).await?)),
-            Self::Own { .. } => Ok(self.place(visit)),
+            Self::Own(_) => Ok(self.place(visit)),
         }
     }
 
@@ -93,7 +122,7 @@ impl Purpose {
     pub(super) fn lets_choose(&self) -> bool {
         match self {
             Self::App(asked) => asked.request.prompt.select_account && !asked.request.prompt.login,
-            Self::Own { .. } => false,
+            Self::Own(_) => false,
         }
     }
 
@@ -101,21 +130,32 @@ impl Purpose {
     pub(super) fn client(&self) -> Option<&str> {
         match self {
             Self::App(asked) => Some(asked.known.client.display_name()),
-            Self::Own { .. } => None,
+            Self::Own(_) => None,
+        }
+    }
+
+    /// The key of the text that says what for.
+    pub(super) fn lead(&self) -> &'static str {
+        match self {
+            Self::App(_) => "sign_in_lead",
+            Self::Own(page) => match page.place {
+                OwnPlace::Account | OwnPlace::Apps | OwnPlace::Password => "sign_in_lead_account",
+                OwnPlace::Device => "sign_in_lead_device",
+            },
         }
     }
 
     pub(super) fn login_hint(&self) -> Option<&str> {
         match self {
             Self::App(asked) => asked.shown("login_hint"),
-            Self::Own { .. } => None,
+            Self::Own(_) => None,
         }
     }
 
     pub(super) fn redirect_uri(&self) -> Option<&str> {
         match self {
             Self::App(asked) => Some(asked.redirect_uri()),
-            Self::Own { .. } => None,
+            Self::Own(_) => None,
         }
     }
 
@@ -123,14 +163,14 @@ impl Purpose {
     pub(super) fn query(&self) -> &str {
         match self {
             Self::App(asked) => &asked.query,
-            Self::Own { query, .. } => query,
+            Self::Own(page) => &page.query,
         }
     }
 
     pub(super) fn language(&self) -> &'static str {
         match self {
             Self::App(asked) => asked.language(),
-            Self::Own { language, .. } => language,
+            Self::Own(page) => page.language,
         }
     }
 }

@@ -1,0 +1,36 @@
+-- Signing in on a device without a browser (RFC 8628).
+
+-- One device that waits for its user. Neither code itself is stored.
+CREATE TABLE device_codes (
+    device_code_hash BYTEA       NOT NULL PRIMARY KEY,
+    user_code_hash   BYTEA       NOT NULL UNIQUE,
+    client_id        TEXT        NOT NULL,
+    scope            TEXT        NOT NULL,
+    audiences        TEXT        NOT NULL,
+    user_agent       TEXT,
+    address          TEXT,
+    expires_at       TIMESTAMPTZ NOT NULL,
+    -- Seconds between two questions of the device, and when it last asked.
+    poll_interval    BIGINT      NOT NULL,
+    polled_at        TIMESTAMPTZ,
+    -- What its user said, and who that was.
+    decision         TEXT        CHECK (decision IN ('allowed', 'denied')),
+    user_id          UUID        REFERENCES users (id) ON DELETE CASCADE,
+    sign_in_session  UUID,
+    auth_time        TIMESTAMPTZ,
+    amr              TEXT,
+    acr              TEXT,
+    -- The family that it gave, once it was used.
+    family_id        UUID,
+    CHECK (decision IS NULL OR user_id IS NOT NULL),
+    CHECK (family_id IS NULL OR decision = 'allowed')
+);
+CREATE INDEX device_codes_user ON device_codes (user_id);
+CREATE INDEX device_codes_expiry ON device_codes (expires_at);
+
+-- How often a user has lately typed a code that no device waits with.
+CREATE TABLE wrong_user_codes (
+    user_id UUID        NOT NULL PRIMARY KEY REFERENCES users (id) ON DELETE CASCADE,
+    since   TIMESTAMPTZ NOT NULL,
+    tries   BIGINT      NOT NULL
+);

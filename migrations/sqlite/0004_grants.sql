@@ -1,0 +1,36 @@
+-- Signing in on a device without a browser (RFC 8628).
+
+-- One device that waits for its user. Neither code itself is stored.
+CREATE TABLE device_codes (
+    device_code_hash BLOB        NOT NULL PRIMARY KEY,
+    user_code_hash   BLOB        NOT NULL UNIQUE,
+    client_id        TEXT        NOT NULL,
+    scope            TEXT        NOT NULL,
+    audiences        TEXT        NOT NULL,
+    user_agent       TEXT,
+    address          TEXT,
+    expires_at       TEXT        NOT NULL,
+    -- Seconds between two questions of the device, and when it last asked.
+    poll_interval    INTEGER     NOT NULL,
+    polled_at        TEXT,
+    -- What its user said, and who that was.
+    decision         TEXT        CHECK (decision IN ('allowed', 'denied')),
+    user_id          BLOB        REFERENCES users (id) ON DELETE CASCADE,
+    sign_in_session  BLOB,
+    auth_time        TEXT,
+    amr              TEXT,
+    acr              TEXT,
+    -- The family that it gave, once it was used.
+    family_id        BLOB,
+    CHECK (decision IS NULL OR user_id IS NOT NULL),
+    CHECK (family_id IS NULL OR decision = 'allowed')
+) STRICT;
+CREATE INDEX device_codes_user ON device_codes (user_id);
+CREATE INDEX device_codes_expiry ON device_codes (expires_at);
+
+-- How often a user has lately typed a code that no device waits with.
+CREATE TABLE wrong_user_codes (
+    user_id BLOB        NOT NULL PRIMARY KEY REFERENCES users (id) ON DELETE CASCADE,
+    since   TEXT        NOT NULL,
+    tries   INTEGER     NOT NULL
+) STRICT;

@@ -1,0 +1,37 @@
+//! `POST /oauth/device_authorization` (RFC 8628 §3.1).
+
+use actix_web::http::header::CACHE_CONTROL;
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde_json::json;
+
+use crate::domain::family::Device;
+use crate::http::body::{Body, Form};
+use crate::http::edge::Arrival;
+use crate::http::error::Standard;
+use crate::http::{Web, address, client_auth, simple};
+use crate::service::device;
+
+pub(crate) async fn device_authorization(
+    web: web::Data<Web>,
+    request: HttpRequest,
+    Arrival(now): Arrival,
+    body: Body,
+) -> Result<HttpResponse, Standard> {
+    let form = Form::read(&request, body)?;
+    let presenter = client_auth::presenter(&request, &form)?;
+    let device = Device {
+        name: None,
+        user_agent: simple::user_agent(&request),
+        address: address::of_client(&request, &web.trusted_proxies).map(|address| address.to_string()),
+    };
+    let begun = device::begin(&web.core, &presenter, &form.wanted()?, device, now).await?;
+    let issuer = web.core.issuer.as_str();
+    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(json!({
+        "device_code": begun.device_code.expose(),
+        "user_code": begun.user_code.to_string(),
+        "verification_uri": format!("{issuer}/device"),
+        "verification_uri_complete": format!("{issuer}/device?user_code={}", begun.user_code),
+        "expires_in": begun.expires_in.as_secs(),
+        "interval": begun.interval.as_secs(),
+    })))
+}

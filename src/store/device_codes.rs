@@ -1,0 +1,264 @@
+//! Devices that wait for their users: both codes as hashes, decided once, used once.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use crate::domain::device::{Approval, Decision, DeviceCode};
+use crate::domain::family::Device;
+use crate::domain::ids::{FamilyId, SignInSessionId, UserId};
+use crate::domain::secrets::SecretHash;
+use crate::store::row::{from_json, row, to_json};
+use crate::store::{Db, StoreError, Tx, on, within};
+
+macro_rules! select {
+    ($condition:literal) => {
+        concat!(
+            "SELECT device_code_hash, user_code_hash, client_id, scope, audiences, user_agent, address, expires_at, \
+             poll_interval, polled_at, decision, user_id, sign_in_session, auth_time, amr, acr, family_id \
+             FROM device_codes WHERE ",
+            $condition
+        )
+    };
+}
+
+row! {
+    struct DeviceRow {
+        device_code_hash: Vec<u8>,
+        user_code_hash: Vec<u8>,
+        client_id: String,
+        scope: String,
+        audiences: String,
+        user_agent: Option<String>,
+        address: Option<String>,
+        expires_at: DateTime<Utc>,
+        poll_interval: i64,
+        polled_at: Option<DateTime<Utc>>,
+        decision: Option<String>,
+        user_id: Option<Uuid>,
+        sign_in_session: Option<Uuid>,
+        auth_time: Option<DateTime<Utc>>,
+        amr: Option<String>,
+        acr: Option<String>,
+        family_id: Option<Uuid>,
+    }
+}
+
+impl DeviceRow {
+    fn decision(&self) -> Option<Decision> {
+        match self.decision.as_deref() {
+            None => Some(Decision::Open),
+            Some("denied") => Some(Decision::Denied),
+            Some("allowed") => Some(Decision::Allowed(Approval {
+                user: UserId(self.user_id?),
+                sign_in_session: SignInSessionId(self.sign_in_session?),
+                auth_time: self.auth_time?,
+                amr: from_json(self.amr.as_deref()?)?,
+                acr: self.acr.clone(),
+            })),
+            Some(_) => None,
+        }
+    }
+}
+
+impl TryFrom<DeviceRow> for DeviceCode {
+    type Error = StoreError;
+
+    fn try_from(row: DeviceRow) -> Result<Self, StoreError> {
+        let corrupt = |what| StoreError::corrupt("device_codes", &row.client_id, what);
+        let interval = u64::try_from(row.poll_interval).map_err(|_| corrupt("poll_interval"))?;
+        Ok(Self {
+            device_code_hash: SecretHash::from_stored(&row.device_code_hash)
+                .ok_or_else(|| corrupt("device_code_hash"))?,
+            user_code_hash: SecretHash::from_stored(&row.user_code_hash)
+                .ok_or_else(|| corrupt("user_code_hash"))?,
+            client_id: row.client_id.parse().map_err(|_| corrupt("client_id"))?,
+            scope: row.scope.parse().map_err(|_| corrupt("scope"))?,
+            audiences: from_json(&row.audiences).ok_or_else(|| corrupt("audiences"))?,
+            expires_at: row.expires_at,
+            interval: Duration::from_secs(interval),
+            polled_at: row.polled_at,
+            decision: row.decision().ok_or_else(|| corrupt("decision"))?,
+            family: row.family_id.map(FamilyId),
+            device: Device { name: None, user_agent: row.user_agent, address: row.address },
+        })
+    }
+}
+
+fn seconds(interval: Duration) -> i64 {
+    i64::try_from(interval.as_secs()).unwrap_or(i64::MAX)
+}
+
+/// Adds a device that waits: `false` when another one waits with the same user code.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn insert(db: &Db, code: &DeviceCode) -> Result<bool, StoreError> {
+    const SQL: &str = "INSERT INTO device_codes (device_code_hash, user_code_hash, client_id, scope, audiences, \
+         user_agent, address, expires_at, poll_interval) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) \
+         ON CONFLICT (user_code_hash) DO NOTHING";
+    let added = on!(db, conn => sqlx::query(SQL)
+        .bind(code.device_code_hash.as_bytes())
+        .bind(code.user_code_hash.as_bytes())
+        .bind(code.client_id.as_str())
+        .bind(code.scope.to_string())
+        .bind(to_json(&code.audiences))
+        .bind(&code.device.user_agent)
+        .bind(&code.device.address)
+        .bind(code.expires_at)
+        .bind(seconds(code.interval))
+        .execute(conn).await.map(|done| done.rows_affected()))?;
+    Ok(added > 0)
+}
+
+/// Finds a device by its own code, decided or not, used or not.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn find(db: &Db, device_code: &SecretHash) -> Result<Option<DeviceCode>, StoreError> {
+    const SQL: &str = select!("device_code_hash = $1");
+    let row: Option<DeviceRow> =
+        on!(db, conn => sqlx::query_as(SQL).bind(device_code.as_bytes()).fetch_optional(conn).await)?;
+    row.map(DeviceCode::try_from).transpose()
+}
+
+/// Finds a device that still waits for somebody to decide about it, by the code that it shows.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn find_open(
+    db: &Db,
+    user_code: &SecretHash,
+    now: DateTime<Utc>,
+) -> Result<Option<DeviceCode>, StoreError> {
+    const SQL: &str = select!("user_code_hash = $1 AND decision IS NULL AND expires_at > $2");
+    let row: Option<DeviceRow> =
+        on!(db, conn => sqlx::query_as(SQL).bind(user_code.as_bytes()).bind(now).fetch_optional(conn).await)?;
+    row.map(DeviceCode::try_from).transpose()
+}
+
+/// Notes that a device asked at `now`, and how long it has to wait from now on. `false` when it asked beside this.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn note_poll(
+    db: &Db,
+    found: &DeviceCode,
+    interval: Duration,
+    now: DateTime<Utc>,
+) -> Result<bool, StoreError> {
+    const SQL: &str = "UPDATE device_codes SET polled_at = $2, poll_interval = $3 \
+         WHERE device_code_hash = $1 AND polled_at IS NOT DISTINCT FROM $4";
+    let done = on!(db, conn => sqlx::query(SQL)
+        .bind(found.device_code_hash.as_bytes()).bind(now).bind(seconds(interval)).bind(found.polled_at)
+        .execute(conn).await.map(|done| done.rows_affected()))?;
+    Ok(done > 0)
+}
+
+/// Lets a device in: `false` when it waits no more.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn allow(
+    tx: &mut Tx,
+    user_code: &SecretHash,
+    by: &Approval,
+    now: DateTime<Utc>,
+) -> Result<bool, StoreError> {
+    const SQL: &str = "UPDATE device_codes SET decision = 'allowed', user_id = $3, sign_in_session = $4, \
+         auth_time = $5, amr = $6, acr = $7 WHERE user_code_hash = $1 AND decision IS NULL AND expires_at > $2";
+    let done = within!(tx, conn => sqlx::query(SQL)
+        .bind(user_code.as_bytes())
+        .bind(now)
+        .bind(by.user.0)
+        .bind(by.sign_in_session.0)
+        .bind(by.auth_time)
+        .bind(to_json(&by.amr))
+        .bind(&by.acr)
+        .execute(conn).await.map(|done| done.rows_affected()))?;
+    Ok(done > 0)
+}
+
+/// Keeps a device out: `false` when it waits no more.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn deny(
+    db: &Db,
+    user_code: &SecretHash,
+    by: UserId,
+    now: DateTime<Utc>,
+) -> Result<bool, StoreError> {
+    const SQL: &str = "UPDATE device_codes SET decision = 'denied', user_id = $3 \
+         WHERE user_code_hash = $1 AND decision IS NULL AND expires_at > $2";
+    let done = on!(db, conn => sqlx::query(SQL).bind(user_code.as_bytes()).bind(now).bind(by.0)
+        .execute(conn).await.map(|done| done.rows_affected()))?;
+    Ok(done > 0)
+}
+
+/// Uses a device's code for `family`, in the transaction that adds it: `false` when it was used or deleted before.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn spend(tx: &mut Tx, device_code: &SecretHash, family: FamilyId) -> Result<bool, StoreError> {
+    const SQL: &str = "UPDATE device_codes SET family_id = $2 \
+         WHERE device_code_hash = $1 AND decision = 'allowed' AND family_id IS NULL";
+    let done = within!(tx, conn => sqlx::query(SQL).bind(device_code.as_bytes()).bind(family.0)
+        .execute(conn).await.map(|done| done.rows_affected()))?;
+    Ok(done > 0)
+}
+
+/// Counts a user's try to name a device, before anybody looks whether it is wrong; gives the tries of this window,
+/// which begins anew when the last one began before `window`.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn count_try(
+    db: &Db,
+    user: UserId,
+    window: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> Result<i64, StoreError> {
+    const SQL: &str = "INSERT INTO wrong_user_codes (user_id, since, tries) VALUES ($1, $3, 1) \
+         ON CONFLICT (user_id) DO UPDATE SET \
+         tries = CASE WHEN wrong_user_codes.since <= $2 THEN 1 ELSE wrong_user_codes.tries + 1 END, \
+         since = CASE WHEN wrong_user_codes.since <= $2 THEN $3 ELSE wrong_user_codes.since END RETURNING tries";
+    let (tries,): (i64,) = on!(db, conn => sqlx::query_as(SQL).bind(user.0).bind(window).bind(now)
+        .fetch_one(conn).await)?;
+    Ok(tries)
+}
+
+/// Takes a counted try back: it was right.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn uncount_try(db: &Db, user: UserId) -> Result<(), StoreError> {
+    const SQL: &str = "UPDATE wrong_user_codes SET tries = tries - 1 WHERE user_id = $1 AND tries > 0";
+    on!(db, conn => sqlx::query(SQL).bind(user.0).execute(conn).await.map(|_| ()))?;
+    Ok(())
+}
+
+/// Deletes up to `limit` codes that expired before `before`; gives how many.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn delete_some_expired(db: &Db, before: DateTime<Utc>, limit: i64) -> Result<u64, StoreError> {
+    const SQL: &str = "DELETE FROM device_codes WHERE device_code_hash IN \
+         (SELECT device_code_hash FROM device_codes WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";
+    Ok(
+        on!(db, conn => sqlx::query(SQL).bind(before).bind(limit).execute(conn).await.map(|done| done.rows_affected()))?,
+    )
+}
+
+/// Deletes up to `limit` counts of wrong codes whose window began before `before`; gives how many.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn delete_some_tries(db: &Db, before: DateTime<Utc>, limit: i64) -> Result<u64, StoreError> {
+    const SQL: &str = "DELETE FROM wrong_user_codes WHERE user_id IN \
+         (SELECT user_id FROM wrong_user_codes WHERE since <= $1 LIMIT $2)";
+    Ok(
+        on!(db, conn => sqlx::query(SQL).bind(before).bind(limit).execute(conn).await.map(|done| done.rows_affected()))?,
+    )
+}
