@@ -35,6 +35,7 @@ pub mod registration;
 pub mod revoke;
 pub mod sessions;
 pub mod sign_in;
+pub mod token_exchange;
 pub mod user_admin;
 pub mod userinfo;
 

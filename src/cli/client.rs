@@ -249,10 +249,12 @@ impl Registration {
         lifetimes.idle_ttl = self.idle_ttl.or(lifetimes.idle_ttl);
         lifetimes.absolute_ttl = self.absolute_ttl.or(lifetimes.absolute_ttl);
         lifetimes.leeway = self.leeway.or(lifetimes.leeway);
-        if matches!(client.kind, ClientKind::Public) && client.grants.contains(&GrantType::ClientCredentials)
-        {
-            // RFC 6749 §4.4: only confidential clients may use it.
-            anyhow::bail!("a public client cannot use client_credentials: it has no secret to show");
+        // RFC 6749 §4.4: only confidential clients may use it; nor may anybody exchange tokens who cannot prove to be
+        // who the policy is for.
+        for grant in [GrantType::ClientCredentials, GrantType::TokenExchange] {
+            if matches!(client.kind, ClientKind::Public) && client.grants.contains(&grant) {
+                anyhow::bail!("a public client cannot use {}: it has no secret to show", grant.as_str());
+            }
         }
         client.metadata.check(&client.kind).context("--metadata")?;
         Ok(())

@@ -1,6 +1,6 @@
 //! What an access token says (RFC 9068 §2.2).
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::domain::audience::Audience;
 use crate::domain::secrets::FamilySecret;
@@ -33,6 +33,27 @@ pub struct AccessClaims<'a> {
     /// The user's roles.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub roles: Option<&'a [String]>,
+    /// Who acts for `sub` (RFC 8693 §4.1).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub act: Option<&'a Actor>,
+}
+
+/// Who acts for a token's subject: the last one outside, those before within (RFC 8693 §4.1).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Actor {
+    /// The user or client that acts.
+    pub sub: String,
+    /// Who acted before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub act: Option<Box<Self>>,
+}
+
+impl Actor {
+    /// How many act one after another.
+    #[must_use]
+    pub fn depth(&self) -> usize {
+        1 + self.act.as_deref().map_or(0, Self::depth)
+    }
 }
 
 /// RFC 7519 §4.1.3: a single audience may be written as a plain string, and most libraries read that best.

@@ -16,7 +16,7 @@ use crate::domain::scope::ScopeSet;
 use crate::domain::secrets::{ClientSecret, SecretHash};
 
 pub use authentication::{AuthMethod, InvalidJwks, JwtAlgorithm, PublicJwks};
-pub use metadata::{ClientMetadata, Contradiction, RefreshTokenDelivery};
+pub use metadata::{ClientMetadata, Contradiction, RefreshTokenDelivery, TokenExchangePolicy};
 
 /// A registered client.
 #[derive(Debug, Clone)]
@@ -102,12 +102,20 @@ pub enum GrantType {
     /// A user signs in elsewhere for a device without a browser (RFC 8628).
     #[serde(rename = "urn:ietf:params:oauth:grant-type:device_code")]
     DeviceCode,
+    /// A token becomes another one, for another service (RFC 8693).
+    #[serde(rename = "urn:ietf:params:oauth:grant-type:token-exchange")]
+    TokenExchange,
 }
 
 impl GrantType {
     /// Every grant.
-    pub const ALL: [Self; 4] =
-        [Self::AuthorizationCode, Self::RefreshToken, Self::ClientCredentials, Self::DeviceCode];
+    pub const ALL: [Self; 5] = [
+        Self::AuthorizationCode,
+        Self::RefreshToken,
+        Self::ClientCredentials,
+        Self::DeviceCode,
+        Self::TokenExchange,
+    ];
 
     /// The grant's name in requests and metadata.
     #[must_use]
@@ -117,6 +125,7 @@ impl GrantType {
             Self::RefreshToken => "refresh_token",
             Self::ClientCredentials => "client_credentials",
             Self::DeviceCode => "urn:ietf:params:oauth:grant-type:device_code",
+            Self::TokenExchange => "urn:ietf:params:oauth:grant-type:token-exchange",
         }
     }
 }
@@ -125,7 +134,7 @@ impl GrantType {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "a grant is one of authorization_code, refresh_token, client_credentials, \
-     urn:ietf:params:oauth:grant-type:device_code"
+     urn:ietf:params:oauth:grant-type:device_code, urn:ietf:params:oauth:grant-type:token-exchange"
 )]
 pub struct InvalidGrantType;
 

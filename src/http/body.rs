@@ -38,7 +38,7 @@ pub(crate) fn json<T: DeserializeOwned>(
 pub(crate) struct Form(Vec<(String, String)>);
 
 impl Form {
-    /// Reads a form in which only `resource` (RFC 8707 §2) may stand more than once.
+    /// Reads a form in which only `resource` (RFC 8707 §2) and `audience` (RFC 8693 §2.1) may stand more than once.
     pub(crate) fn read(request: &HttpRequest, body: Body) -> Result<Self, Problem> {
         let typed = request.headers().contains_key(CONTENT_TYPE);
         if !typed || !request.content_type().eq_ignore_ascii_case("application/x-www-form-urlencoded") {
@@ -66,7 +66,9 @@ impl Form {
     pub(crate) fn of_pairs(pairs: Vec<(String, String)>) -> Result<Self, Problem> {
         let mut parameters: Vec<(String, String)> = Vec::with_capacity(pairs.len());
         for (name, value) in pairs {
-            if name != "resource" && parameters.iter().any(|(other, _)| *other == name) {
+            if !matches!(&*name, "resource" | "audience")
+                && parameters.iter().any(|(other, _)| *other == name)
+            {
                 return Err(Problem::Malformed("A parameter stands there twice."));
             }
             parameters.push((name, value));
@@ -117,6 +119,11 @@ impl Form {
     /// `scope` and `resource`.
     pub(crate) fn wanted(&self) -> Result<Wanted, Failure> {
         wanted(self.get("scope"), self.all("resource"))
+    }
+
+    /// `scope`, `resource` and `audience`: both of these name services (RFC 8693 §2.1).
+    pub(crate) fn wanted_in_exchange(&self) -> Result<Wanted, Failure> {
+        wanted(self.get("scope"), self.all("resource").chain(self.all("audience")))
     }
 }
 

@@ -11,6 +11,7 @@ use crate::domain::device::Waiting;
 use crate::domain::refusal::{EndReason, Refusal};
 use crate::http::wrong_password::seconds;
 use crate::service::Failure;
+use crate::service::token_exchange::Unacceptable;
 use crate::store::StoreError;
 
 /// Everything that can be wrong with a request.
@@ -224,6 +225,7 @@ fn answer_failure(failure: &Failure, face: Face) -> Answer {
         )
         .with_retry_after(3600),
         Failure::Waiting(waiting) => Answer::new(BAD, waiting.as_str(), about_device(*waiting)),
+        Failure::Unacceptable(token) => Answer::new(BAD, "invalid_request", about_exchange(*token)),
         Failure::NotFound => Answer::new(StatusCode::NOT_FOUND, "not_found", "There is no such session."),
         // RFC 6585 §4.
         Failure::TooManyAttempts(retry_after) => Answer::new(
@@ -260,6 +262,15 @@ fn sentence(refusal: Refusal) -> &'static str {
             "Refresh token was already used. This login has been ended. Please log in again."
         }
         Refusal::Ended(_) => "This login has been ended. Please log in again.",
+    }
+}
+
+/// RFC 8693 §2.2.2. What is wrong with a token is not told: it may have been found somewhere.
+fn about_exchange(token: Unacceptable) -> &'static str {
+    match token {
+        Unacceptable::Subject => "The subject_token is not good for this client to exchange.",
+        Unacceptable::Actor => "The actor_token is not good for this client to exchange.",
+        Unacceptable::Acting => "The subject_token does not let this actor act.",
     }
 }
 

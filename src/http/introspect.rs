@@ -75,6 +75,7 @@ fn describe(seen: &Introspection, issuer: &str) -> Value {
             "sid": token.sid,
             "auth_time": token.auth_time,
             "roles": token.roles,
+            "act": token.act,
         }),
         Introspection::Refresh { family, ends_at } => json!({
             "active": true,

@@ -163,15 +163,15 @@ struct TokenAnswer<'a> {
     refresh_expires_in: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     id_token: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    issued_token_type: Option<&'static str>,
     scope: &'a ScopeSet,
 }
 
 /// The answer, with the refresh token in the cookie if there is one.
 fn tokens(tokens: &TokenSet, cookie: Option<&RefreshCookie<'_>>) -> HttpResponse {
     let Some(cookie) = cookie else { return tokens_beside(tokens, None) };
-    let mut answer = TokenAnswer::of(tokens, None);
-    answer.refresh_token = None;
-    let mut response = answer.respond();
+    let mut response = answer(&TokenAnswer { refresh_token: None, ..describe(tokens) });
     if let Some((token, expires_in)) = &tokens.refresh {
         cookie.set(&mut response, token, *expires_in);
     }
@@ -179,25 +179,29 @@ fn tokens(tokens: &TokenSet, cookie: Option<&RefreshCookie<'_>>) -> HttpResponse
 }
 
 pub(super) fn tokens_beside(tokens: &TokenSet, id_token: Option<&str>) -> HttpResponse {
-    TokenAnswer::of(tokens, id_token).respond()
+    answer(&TokenAnswer { id_token, ..describe(tokens) })
 }
 
-impl<'a> TokenAnswer<'a> {
-    fn of(tokens: &'a TokenSet, id_token: Option<&'a str>) -> Self {
-        let refresh = tokens.refresh.as_ref();
-        Self {
-            access_token: &tokens.access_token,
-            token_type: "Bearer",
-            expires_in: tokens.expires_in,
-            refresh_token: refresh.map(|(token, _)| token.as_str()),
-            refresh_expires_in: refresh.map(|(_, expires_in)| *expires_in),
-            id_token,
-            scope: &tokens.scope,
-        }
-    }
+/// RFC 8693 §2.2.1.
+pub(super) fn exchanged_token(tokens: &TokenSet, kind: &'static str) -> HttpResponse {
+    answer(&TokenAnswer { issued_token_type: Some(kind), ..describe(tokens) })
+}
 
-    fn respond(&self) -> HttpResponse {
-        HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(self)
+fn answer(tokens: &TokenAnswer<'_>) -> HttpResponse {
+    HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(tokens)
+}
+
+fn describe(tokens: &TokenSet) -> TokenAnswer<'_> {
+    let refresh = tokens.refresh.as_ref();
+    TokenAnswer {
+        access_token: &tokens.access_token,
+        token_type: "Bearer",
+        expires_in: tokens.expires_in,
+        refresh_token: refresh.map(|(token, _)| token.as_str()),
+        refresh_expires_in: refresh.map(|(_, expires_in)| *expires_in),
+        id_token: None,
+        issued_token_type: None,
+        scope: &tokens.scope,
     }
 }
 

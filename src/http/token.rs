@@ -9,11 +9,16 @@ use crate::http::error::{Problem, Standard};
 use crate::http::{Web, client_auth, simple};
 use crate::service::exchange_code::{Exchange, exchange_code};
 use crate::service::id_token::{self, SignedInHow};
+use crate::service::presenter::Presenter;
 use crate::service::refresh::{self, Refresh};
+use crate::service::token_exchange::{TokenExchange, token_exchange};
 use crate::service::{client_credentials, device};
 
+/// RFC 8693 §3: the only kind of token that is exchanged, and given in exchange.
+const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
+
 /// The grants that are served.
-pub(crate) const GRANTS: [GrantType; 4] = GrantType::ALL;
+pub(crate) const GRANTS: [GrantType; 5] = GrantType::ALL;
 
 pub(crate) async fn token(
     web: web::Data<Web>,
@@ -55,6 +60,11 @@ pub(crate) async fn token(
                 form.get("device_code").ok_or(Problem::Malformed("The parameter device_code is missing."))?;
             device::poll(&web.core, code, &presenter, &wanted, now).await?
         }
+        Ok(GrantType::TokenExchange) => {
+            let exchange = read_exchange(&form, &presenter)?;
+            let tokens = token_exchange(&web.core, exchange, now).await?;
+            return Ok(simple::exchanged_token(&tokens, ACCESS_TOKEN));
+        }
         Err(_) => {
             presenter.authenticate(&web.core, now).await?;
             return Err(Problem::UnsupportedGrantType.into());
@@ -62,4 +72,25 @@ pub(crate) async fn token(
     };
     let id_token = id_token::beside(&web.core, &tokens.access_token, &how, now)?;
     Ok(simple::tokens_beside(&tokens, id_token.as_deref()))
+}
+
+/// RFC 8693 §2.1.
+fn read_exchange<'a>(form: &'a Form, presenter: &'a Presenter) -> Result<TokenExchange<'a>, Problem> {
+    let subject =
+        form.get("subject_token").ok_or(Problem::Malformed("The parameter subject_token is missing."))?;
+    if form.get("subject_token_type") != Some(ACCESS_TOKEN) {
+        return Err(Problem::Malformed("The subject_token_type must be that of an access token."));
+    }
+    let actor = form.get("actor_token");
+    match (actor, form.get("actor_token_type")) {
+        (None, None) | (Some(_), Some(ACCESS_TOKEN)) => {}
+        (None, Some(_)) => return Err(Problem::Malformed("The parameter actor_token is missing.")),
+        (Some(_), _) => {
+            return Err(Problem::Malformed("The actor_token_type must be that of an access token."));
+        }
+    }
+    if form.get("requested_token_type").is_some_and(|requested| requested != ACCESS_TOKEN) {
+        return Err(Problem::Malformed("Only an access token can be had in exchange."));
+    }
+    Ok(TokenExchange { subject, actor, presenter, wanted: form.wanted_in_exchange()? })
 }

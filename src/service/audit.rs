@@ -72,6 +72,12 @@ pub(crate) fn user_code_refused(user: UserId) {
     tracing::info!(target: "audit", event = "user_code_refused", %user);
 }
 
+/// A client got a token in exchange for another one: of a family's, unless a client acts for itself.
+pub(crate) fn token_exchanged(client: &ClientId, family: Option<FamilyId>) {
+    let family = family.map(|family| family.to_string());
+    tracing::info!(target: "audit", event = "token_exchanged", %client, family);
+}
+
 /// A family was ended.
 pub(crate) fn family_ended(family: FamilyId, reason: EndReason) {
     if reason == EndReason::Reuse {

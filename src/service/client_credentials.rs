@@ -40,6 +40,7 @@ pub fn client_credentials(
         sid: None,
         auth_time: None,
         roles: None,
+        act: None,
     };
     let jti = URL_SAFE_NO_PAD.encode(random::bytes::<16>());
     let access_token = core.keys.sign(&claims.with_jti(&jti), now)?;

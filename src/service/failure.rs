@@ -6,6 +6,7 @@ use crate::crypto::passwords::Busy;
 use crate::crypto::signing_key::KeyError;
 use crate::domain::device::Waiting;
 use crate::domain::refusal::Refusal;
+use crate::service::token_exchange::Unacceptable;
 use crate::store::StoreError;
 
 /// Everything that a service can answer instead of what was asked for. Whatever a refusal changes (an ended family)
@@ -51,6 +52,9 @@ pub enum Failure {
     /// A device gets no tokens now (RFC 8628 §3.5).
     #[error("the device waits: {}", .0.as_str())]
     Waiting(Waiting),
+    /// A token that was to be exchanged is not good for it (RFC 8693 §2.2.2).
+    #[error("a token cannot be exchanged: {0:?}")]
+    Unacceptable(Unacceptable),
     /// There is no such thing, or it belongs to somebody else.
     #[error("there is no such thing")]
     NotFound,

@@ -96,7 +96,14 @@ impl Wanted {
     }
 }
 
-fn within(resources: &[Audience], allowed: impl Fn(&Audience) -> bool) -> Result<Vec<Audience>, Failure> {
+/// The audiences without repetition, if each of them is allowed.
+///
+/// # Errors
+/// [`Failure::InvalidTarget`].
+pub(super) fn within(
+    resources: &[Audience],
+    allowed: impl Fn(&Audience) -> bool,
+) -> Result<Vec<Audience>, Failure> {
     let mut audiences: Vec<Audience> = Vec::with_capacity(resources.len());
     for resource in resources {
         if !allowed(resource) {
@@ -141,6 +148,7 @@ pub(crate) fn issue(
         sid: Some(grant.family.to_string()),
         auth_time: Some(grant.auth_time.timestamp()),
         roles: Some(&grant.roles),
+        act: None,
     };
     let access_token = core.keys.sign(&claims.of_family(secret), now)?;
     let refresh = RefreshToken { family: grant.family, generation: grant.generation, secret: secret.clone() };

@@ -4,11 +4,9 @@ use chrono::{DateTime, Utc};
 
 use crate::domain::client::Client;
 use crate::domain::family::Family;
-use crate::domain::ids::FamilyId;
-use crate::service::access_token::{self, AccessToken};
+use crate::service::access_token::{self, AccessToken, Standing};
 use crate::service::presented::{self, Presented};
 use crate::service::{Core, Failure};
-use crate::store::families;
 
 /// What the caller may know of a token.
 #[derive(Debug)]
@@ -37,20 +35,13 @@ pub async fn introspect(
     now: DateTime<Utc>,
 ) -> Result<Introspection, Failure> {
     if let Some(access) = access_token::verify(core, token, now) {
-        let own = access.client_id == caller.id.as_str();
-        let meant_for_it = access.aud.iter().any(|audience| caller.audiences.contains(audience));
-        if !own && !meant_for_it {
+        if !access.concerns(caller) {
             return Ok(Introspection::Inactive);
         }
-        let live = match access.sid {
-            Some(family) => find_live(core, family, now).await?.is_some(),
-            None => core
-                .clients
-                .find(&core.db, &access.client_id.parse().map_err(|_| Failure::InvalidToken)?, now)
-                .await
-                .is_ok(),
-        };
-        return Ok(if live { Introspection::Access(Box::new(access)) } else { Introspection::Inactive });
+        return Ok(match access_token::standing(core, &access, now).await? {
+            Standing::Family(_) | Standing::Client => Introspection::Access(Box::new(access)),
+            Standing::Nothing => Introspection::Inactive,
+        });
     }
     let Ok(token) = presented::open(core, token, &caller.id) else { return Ok(Introspection::Inactive) };
     let Some(Presented::Genuine(family)) = presented::family_of(core, &token).await? else {
@@ -62,13 +53,4 @@ pub async fn introspect(
     }
     let ends_at = family.ends_at(&known.lifetimes);
     Ok(Introspection::Refresh { family, ends_at })
-}
-
-async fn find_live(core: &Core, id: FamilyId, now: DateTime<Utc>) -> Result<Option<Family>, Failure> {
-    let Some(family) = families::find(&core.db, id).await? else { return Ok(None) };
-    match core.clients.find(&core.db, &family.client_id, now).await {
-        Ok(known) => Ok(Some(family).filter(|family| family.is_live(now, &known.lifetimes))),
-        Err(Failure::InvalidClient) => Ok(None),
-        Err(failure) => Err(failure),
-    }
 }

@@ -29,8 +29,9 @@ pub async fn logout(
 /// Revokes a token of either kind for the client that it was issued to.
 ///
 /// # Errors
-/// [`Failure::UnsupportedTokenType`] for a genuine access token without a family: it is good until it expires, and
-/// saying otherwise would be a lie; [`Failure::InvalidClient`], [`Failure::Store`].
+/// [`Failure::UnsupportedTokenType`] for a genuine access token without a family, or exchanged from one of another
+/// client's (RFC 8693), which is not this client's to end: it is good until it expires, and saying otherwise would be a
+/// lie; [`Failure::InvalidClient`], [`Failure::Store`].
 pub async fn revoke(
     core: &Core,
     text: &str,
@@ -47,7 +48,11 @@ pub async fn revoke(
     match (refresh, access) {
         (Some(token), _) => end_family_of(core, &token, EndReason::ClientRevoked, now).await,
         (None, Some(token)) => {
-            end(core, token.sid.ok_or(Failure::UnsupportedTokenType)?, EndReason::ClientRevoked, now).await
+            let family = token.sid.ok_or(Failure::UnsupportedTokenType)?;
+            match families::find(&core.db, family).await? {
+                Some(family) if family.client_id != *client => Err(Failure::UnsupportedTokenType),
+                Some(_) | None => end(core, family, EndReason::ClientRevoked, now).await,
+            }
         }
         (None, None) => Ok(()),
     }

@@ -40,6 +40,10 @@ pub async fn authenticate(core: &Core, token: &str, now: DateTime<Utc>) -> Resul
         return Err(Failure::InvalidToken);
     }
     let family = families::find(&core.db, family).await?.ok_or(Failure::InvalidToken)?;
+    // Nor does one that another client was given in exchange (RFC 8693).
+    if token.client_id != family.client_id.as_str() {
+        return Err(Failure::InvalidToken);
+    }
     match live(core, family, now).await? {
         Some((session, Party::First)) => {
             Ok(Caller { user: session.family.user_id, family: session.family.id })

@@ -3,8 +3,8 @@
 use chrono::{DateTime, Utc};
 
 use crate::domain::ids::ClientId;
-use crate::service::{Core, Failure, access_token};
-use crate::store::families;
+use crate::service::access_token::{self, Standing};
+use crate::service::{Core, Failure};
 use crate::store::users::{self, User};
 
 /// The scopes that open claims here; a client gets only those that it is registered for.
@@ -38,19 +38,14 @@ impl UserInfo {
 /// [`Failure::InsufficientScope`] when it lacks `openid`; [`Failure::Store`].
 pub async fn userinfo(core: &Core, token: &str, now: DateTime<Utc>) -> Result<UserInfo, Failure> {
     let access = access_token::verify(core, token, now).ok_or(Failure::InvalidToken)?;
-    let family = access.sid.ok_or(Failure::InvalidToken)?;
     if !access.aud.contains(&core.issuer) {
         return Err(Failure::InvalidToken);
     }
-    let family = families::find(&core.db, family).await?.ok_or(Failure::InvalidToken)?;
-    let known = match core.clients.find(&core.db, &family.client_id, now).await {
-        Err(Failure::InvalidClient) => return Err(Failure::InvalidToken),
-        known => known?,
-    };
-    if !family.is_live(now, &known.lifetimes) {
+    let Standing::Family(family) = access_token::standing(core, &access, now).await? else {
         return Err(Failure::InvalidToken);
-    }
+    };
+    let client = access.client_id.parse().map_err(|_| Failure::InvalidToken)?;
     let user = users::find(&core.db, family.user_id).await?.ok_or(Failure::InvalidToken)?;
-    let info = UserInfo { user, subject: access.sub, client: family.client_id, scope: access.scope };
+    let info = UserInfo { user, subject: access.sub, client, scope: access.scope };
     if info.may_know("openid") { Ok(info) } else { Err(Failure::InsufficientScope) }
 }

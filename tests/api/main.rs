@@ -26,6 +26,7 @@ mod database;
 mod device;
 mod device_refused;
 mod documents;
+mod exchange;
 mod harness;
 mod health;
 mod keys;

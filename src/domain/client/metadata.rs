@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use crate::domain::audience::Audience;
 use crate::domain::client::{AuthMethod, ClientKind, JwtAlgorithm, PublicJwks};
 
 /// The optional part of a client's registration, with the names of RFC 7591 §2 and `OpenID` Connect Dynamic Client
@@ -56,6 +57,9 @@ pub struct ClientMetadata {
     /// How it gets its refresh tokens at the simple face. A member of our own.
     #[serde(default, skip_serializing_if = "RefreshTokenDelivery::is_usual")]
     pub refresh_token_delivery: RefreshTokenDelivery,
+    /// What it may exchange tokens for (RFC 8693); nothing when it is absent. A member of our own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_exchange: Option<TokenExchangePolicy>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
@@ -94,6 +98,18 @@ impl ClientMetadata {
         }
         Ok(())
     }
+}
+
+/// What a client may exchange tokens for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TokenExchangePolicy {
+    /// The services that it may get tokens for, beside those that the token it shows is for already.
+    #[serde(default)]
+    pub audiences: Vec<Audience>,
+    /// Whether it may act as the user, without anybody being named who acts.
+    #[serde(default)]
+    pub impersonation: bool,
 }
 
 /// How a client gets its refresh tokens at the simple face.
