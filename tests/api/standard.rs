@@ -117,6 +117,7 @@ both_stores! {
         assert_eq!(answer.json, json!({
             "issuer": app.url,
             "token_endpoint": at("/oauth/token"),
+            "device_authorization_endpoint": at("/oauth/device_authorization"),
             "revocation_endpoint": at("/oauth/revoke"),
             "introspection_endpoint": at("/oauth/introspect"),
             "jwks_uri": at("/.well-known/jwks.json"),
@@ -144,7 +145,13 @@ both_stores! {
             "request_object_signing_alg_values_supported": signed_by_clients,
             "require_signed_request_object": false,
             "request_uri_parameter_supported": false,
-            "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials"],
+            "grant_types_supported": [
+                "authorization_code",
+                "refresh_token",
+                "client_credentials",
+                "urn:ietf:params:oauth:grant-type:device_code",
+                "urn:ietf:params:oauth:grant-type:token-exchange",
+            ],
             "token_endpoint_auth_methods_supported": methods,
             "revocation_endpoint_auth_methods_supported": methods,
             "introspection_endpoint_auth_methods_supported": confidential,
