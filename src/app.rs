@@ -28,7 +28,7 @@ use crate::service::clients::Clients;
 use crate::service::documents::Documents;
 use crate::service::keys::{Keys, Succession};
 use crate::service::registration::{Registrar, Rules};
-use crate::service::{Core, back_channel, client_admin, janitor};
+use crate::service::{Core, back_channel, client_admin, janitor, subject_key};
 use crate::settings::{self, DatabaseUrl, Settings};
 use crate::store::connect::PoolBounds;
 use crate::store::migrate::{MigrationLock, Schema, migrate, schema};
@@ -68,6 +68,7 @@ impl App {
         let db = open_store(&beside_the_workers(&settings), old_schema).await?;
         client_admin::ensure_built_in(&db, now).await?;
         keys.prepare(&db, succession(&settings), now).await?;
+        let subjects = subject_key::load(&keys, &db).await?;
         let defaults = lifetimes(&settings)?;
         let outbound = Arc::new(outbound(&settings.outbound)?);
         let registered = clients_cache(defaults, &settings.registration, &outbound);
@@ -81,6 +82,7 @@ impl App {
         let core = Core {
             issuer: issuer.as_str().parse().context("the issuer")?,
             keys: Arc::new(keys),
+            subjects: Arc::new(subjects),
             sign_in: SignInLifetimes {
                 idle: settings.sign_in.idle_ttl,
                 absolute: settings.sign_in.absolute_ttl,

@@ -22,5 +22,6 @@ pub mod request_object;
 pub mod scope;
 pub mod secrets;
 pub mod sign_in;
+pub mod subject;
 pub mod user;
 pub mod user_agent;

@@ -35,6 +35,7 @@ pub mod registration;
 pub mod revoke;
 pub mod sessions;
 pub mod sign_in;
+pub mod subject_key;
 pub mod token_exchange;
 pub mod user_admin;
 pub mod userinfo;
@@ -46,6 +47,7 @@ use tokio::sync::Notify;
 use crate::crypto::passwords::Passwords;
 use crate::domain::audience::Audience;
 use crate::domain::sign_in::SignInLifetimes;
+use crate::domain::subject::SubjectKey;
 use crate::outbound::Outbound;
 use crate::service::attempts::Attempts;
 
@@ -72,6 +74,8 @@ pub struct Core {
     pub keys: Arc<Keys>,
     /// The password threads.
     pub passwords: Arc<Passwords>,
+    /// What pairwise subjects are made with.
+    pub subjects: Arc<SubjectKey>,
     /// How often passwords were wrong.
     pub attempts: Arc<Attempts>,
     /// Woken when clients have to be told of a logout.

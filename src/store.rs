@@ -18,6 +18,7 @@ pub mod registration_tokens;
 pub mod registrations;
 pub mod rotations;
 mod row;
+pub mod server_secrets;
 pub mod sign_in_sessions;
 pub mod signing_keys;
 pub mod transaction;

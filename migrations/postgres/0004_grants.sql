@@ -1,4 +1,4 @@
--- Signing in on a device without a browser (RFC 8628).
+-- Signing in on a device without a browser (RFC 8628), and names that clients know users by.
 
 -- One device that waits for its user. Neither code itself is stored.
 CREATE TABLE device_codes (
@@ -33,4 +33,10 @@ CREATE TABLE wrong_user_codes (
     user_id UUID        NOT NULL PRIMARY KEY REFERENCES users (id) ON DELETE CASCADE,
     since   TIMESTAMPTZ NOT NULL,
     tries   BIGINT      NOT NULL
+);
+
+-- What must outlive every master key, sealed under the active one.
+CREATE TABLE server_secrets (
+    name   TEXT  NOT NULL PRIMARY KEY,
+    sealed BYTEA NOT NULL
 );

@@ -14,6 +14,7 @@ use crate::domain::ids::ClientId;
 use crate::domain::lifetimes::LifetimeOverrides;
 use crate::domain::scope::ScopeSet;
 use crate::domain::secrets::ClientSecret;
+use crate::domain::subject::check_sector;
 use crate::service::clients::Clients;
 use crate::service::{Failure, client_admin};
 use crate::store::{StoreError, clients};
@@ -291,6 +292,7 @@ fn check_redirect_uri(uri: &str) -> anyhow::Result<()> {
 
 fn check(office: &Office, client: &Client) -> anyhow::Result<()> {
     Clients::new(app::lifetimes(&office.settings)?).lifetimes_of(client)?;
+    check_sector(client)?;
     Ok(())
 }
 

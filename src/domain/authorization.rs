@@ -33,7 +33,7 @@ pub struct AuthorizationRequest {
     /// How long ago the user may have signed in.
     pub max_age: Option<Duration>,
     /// Who the client believes is there: `sub` of its `id_token_hint`.
-    pub expected_user: Option<UserId>,
+    pub expected_subject: Option<String>,
     /// The pushed request that it came by: used up with the code.
     pub pushed: Option<SecretHash>,
 }
@@ -112,13 +112,18 @@ impl AuthorizationRequest {
         Consent { scope: self.scope.clone(), audiences: self.audiences.clone() }
     }
 
-    /// Decides what comes next for the user of `session`, the browser's live one.
+    /// Decides what comes next for the user of `session`, the browser's live one, whom the client knows by a name.
     #[must_use]
-    pub fn need(&self, session: Option<&SignInSession>, agreement: &Agreement, now: DateTime<Utc>) -> Need {
-        let Some(session) = session else { return Need::SignIn };
+    pub fn need(
+        &self,
+        session: Option<(&SignInSession, &str)>,
+        agreement: &Agreement,
+        now: DateTime<Utc>,
+    ) -> Need {
+        let Some((session, subject)) = session else { return Need::SignIn };
         let age = (now - session.auth_time).to_std().unwrap_or_default();
         let too_old = self.max_age.is_some_and(|longest| age > longest || longest.is_zero());
-        let somebody_else = self.expected_user.is_some_and(|user| user != session.user);
+        let somebody_else = self.expected_subject.as_ref().is_some_and(|expected| expected != subject);
         if self.prompt.login || self.prompt.select_account || too_old || somebody_else {
             return Need::SignIn;
         }

@@ -16,7 +16,7 @@ use crate::domain::scope::ScopeSet;
 use crate::domain::secrets::{ClientSecret, SecretHash};
 
 pub use authentication::{AuthMethod, InvalidJwks, JwtAlgorithm, PublicJwks};
-pub use metadata::{ClientMetadata, Contradiction, RefreshTokenDelivery, TokenExchangePolicy};
+pub use metadata::{ClientMetadata, Contradiction, RefreshTokenDelivery, TokenExchangePolicy, WebUri};
 
 /// A registered client.
 #[derive(Debug, Clone)]

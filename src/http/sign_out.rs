@@ -31,7 +31,9 @@ pub(crate) async fn show(visit: &Visit, request: &HttpRequest) -> Result<HttpRes
     let asked = read(visit, request).await?;
     let Some(session) = visit.session().await? else { return Ok(done(visit, &asked)) };
     // The client knows who is signed in, so it was not another site that sent the browser here.
-    if asked.hint.as_ref().is_some_and(|hint| hint.sub == session.user.to_string()) {
+    if let Some(hint) = &asked.hint
+        && names(visit, hint, &session).await?
+    {
         return end(visit, &asked, &session).await;
     }
     ask(visit, &asked, &session).await
@@ -95,6 +97,16 @@ async fn trusted(
     let mut query = form_urlencoded::Serializer::new(String::new());
     query.append_pair("state", state);
     Ok(format!("{uri}{separator}{}", query.finish()))
+}
+
+/// Whether the hint's client means the user of `session`.
+async fn names(visit: &Visit, hint: &Hint, session: &SignInSession) -> Result<bool, Stop> {
+    let Ok(client) = hint.aud.parse() else { return Ok(false) };
+    match visit.core().clients.find(&visit.core().db, &client, visit.now).await {
+        Ok(known) => Ok(hint.sub == visit.core().subjects.subject(&known.client, session.user)),
+        Err(Failure::InvalidClient) => Ok(false),
+        Err(failure) => Err(failure.into()),
+    }
 }
 
 async fn ask(visit: &Visit, asked: &Asked, session: &SignInSession) -> Result<HttpResponse, Stop> {

@@ -14,6 +14,7 @@ use crate::domain::authorization::Prompt;
 use crate::domain::client::{GrantType, JwtAlgorithm};
 use crate::domain::pkce;
 use crate::domain::registration::Mode;
+use crate::domain::subject::SUBJECT_TYPES;
 use crate::http::edge::Arrival;
 use crate::http::{Web, authorize, client_auth, language, par, registration, token, userinfo};
 use crate::service::keys::KeySet;
@@ -51,7 +52,7 @@ pub(crate) async fn metadata(web: web::Data<Web>, Arrival(now): Arrival) -> Http
         "prompt_values_supported": Prompt::VALUES,
         "scopes_supported": userinfo_service::SCOPES,
         "claims_supported": claims,
-        "subject_types_supported": ["public"],
+        "subject_types_supported": SUBJECT_TYPES,
         "id_token_signing_alg_values_supported": algorithms,
         // Back-Channel Logout §2.1, Front-Channel Logout §3: `sid` is always said.
         "backchannel_logout_supported": true,

@@ -28,11 +28,10 @@ pub async fn need(
     session: Option<&SignInSession>,
     now: DateTime<Utc>,
 ) -> Result<Need, Failure> {
-    let agreement = match session {
-        Some(session) => agreement(core, client, request, session).await?,
-        None => Agreement::Missing,
-    };
-    Ok(request.need(session, &agreement, now))
+    let Some(session) = session else { return Ok(request.need(None, &Agreement::Missing, now)) };
+    let agreement = agreement(core, client, request, session).await?;
+    let subject = core.subjects.subject(client, session.user);
+    Ok(request.need(Some((session, &subject)), &agreement, now))
 }
 
 async fn agreement(

@@ -140,6 +140,11 @@ impl Keys {
         self.master.active().mac()
     }
 
+    /// The master keys, for what else is sealed under them.
+    pub(crate) fn master(&self) -> &MasterKeys {
+        &self.master
+    }
+
     /// Gives every MAC key that still opens refresh tokens to `open`.
     pub fn with_mac_keys<T>(&self, open: impl FnOnce(&mut dyn Iterator<Item = &MacKey>) -> T) -> T {
         let current = self.current();
@@ -397,6 +402,14 @@ pub enum KeysUnreadable {
     Sealed {
         /// The signing key's id.
         kid: String,
+        /// Why.
+        cause: CannotOpen,
+    },
+    /// Another secret of the server's does not open under the master keys given.
+    #[error("{name}: {cause}")]
+    Secret {
+        /// Which.
+        name: &'static str,
         /// Why.
         cause: CannotOpen,
     },

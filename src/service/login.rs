@@ -66,7 +66,7 @@ async fn begin_family(
         sign_in_session: None,
         device: request.device.clone(),
     };
-    let (mut family, secret) = new_family::begin(beginning, known, now);
+    let (mut family, secret) = new_family::begin(core, beginning, known, now);
     let roles = transaction::retrying(|| async {
         let mut tx = core.db.begin().await?;
         let touched = users::touch_for_login(&mut tx, &verified.user, &verified.hash, now).await?;

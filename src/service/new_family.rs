@@ -37,12 +37,17 @@ pub(crate) struct Beginning {
 }
 
 /// Makes a family of a client, without roles: those come from the user's row when that is touched.
-pub(crate) fn begin(it: Beginning, known: &KnownClient, now: DateTime<Utc>) -> (Family, FamilySecret) {
+pub(crate) fn begin(
+    core: &Core,
+    it: Beginning,
+    known: &KnownClient,
+    now: DateTime<Utc>,
+) -> (Family, FamilySecret) {
     let secret = FamilySecret::new(random::bytes());
     let family = Family {
         id: FamilyId::new(now, random::bytes()),
         user_id: it.user,
-        subject: it.user.to_string(),
+        subject: core.subjects.subject(&known.client, it.user),
         client_id: known.client.id.clone(),
         scope: it.scope,
         audiences: it.audiences,
@@ -84,7 +89,7 @@ pub(crate) async fn open(
     spend: impl AsyncFn(&mut Tx, FamilyId) -> Result<bool, StoreError>,
 ) -> Result<Option<TokenSet>, Failure> {
     let refreshable = is_refreshable(known, &beginning.scope);
-    let (mut family, secret) = begin(beginning, known, now);
+    let (mut family, secret) = begin(core, beginning, known, now);
     if !refreshable && !known.client.metadata.follows_logouts() {
         // Nobody can make it last longer than its one access token, and nobody wants to know when it ends.
         family.expires_at = family.expires_at.min(now + known.lifetimes.access_ttl());

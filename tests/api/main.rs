@@ -36,6 +36,7 @@ mod mcp;
 mod openid;
 mod outbound;
 mod pages;
+mod pairwise;
 mod par;
 mod races;
 mod recovery;

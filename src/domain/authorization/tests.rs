@@ -17,7 +17,7 @@ fn request(change: impl FnOnce(&mut AuthorizationRequest)) -> AuthorizationReque
         code_challenge: None,
         prompt: Prompt::default(),
         max_age: None,
-        expected_user: None,
+        expected_subject: None,
         pushed: None,
     };
     change(&mut request);
@@ -67,12 +67,12 @@ fn each_request_needs_what_the_table_says() {
         (request(age(60)), Agreement::Implied, Need::Nothing),
         (request(age(59)), Agreement::Implied, Need::SignIn),
         (request(age(0)), Agreement::Implied, Need::SignIn),
-        (request(|it| it.expected_user = Some(USER)), Agreement::Implied, Need::Nothing),
-        (request(|it| it.expected_user = Some(UserId(Uuid::from_u128(2)))), Agreement::Implied, Need::SignIn),
+        (request(|it| it.expected_subject = Some("ana".to_owned())), Agreement::Implied, Need::Nothing),
+        (request(|it| it.expected_subject = Some("ben".to_owned())), Agreement::Implied, Need::SignIn),
     ];
     for (request, agreement, need) in rows {
         assert_eq!(request.need(None, &agreement, now), Need::SignIn, "{request:?}");
-        let found = request.need(Some(&session(signed_in)), &agreement, now);
+        let found = request.need(Some((&session(signed_in), "ana")), &agreement, now);
         assert_eq!(found, need, "{request:?} {agreement:?}");
     }
 }

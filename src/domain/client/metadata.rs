@@ -5,6 +5,7 @@ use url::Url;
 
 use crate::domain::audience::Audience;
 use crate::domain::client::{AuthMethod, ClientKind, JwtAlgorithm, PublicJwks};
+use crate::domain::subject::SubjectType;
 
 /// The optional part of a client's registration, with the names of RFC 7591 §2 and `OpenID` Connect Dynamic Client
 /// Registration §2; only what the server honours is here. Stored as one JSON object without the absent members.
@@ -57,6 +58,12 @@ pub struct ClientMetadata {
     /// How it gets its refresh tokens at the simple face. A member of our own.
     #[serde(default, skip_serializing_if = "RefreshTokenDelivery::is_usual")]
     pub refresh_token_delivery: RefreshTokenDelivery,
+    /// Whether it knows its users by names of its own (OpenID Connect Core §8); public when it is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject_type: Option<SubjectType>,
+    /// Whose host stands for the clients that know a user by the same name (OpenID Connect Core §8.1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sector_identifier_uri: Option<WebUri>,
     /// What it may exchange tokens for (RFC 8693); nothing when it is absent. A member of our own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token_exchange: Option<TokenExchangePolicy>,

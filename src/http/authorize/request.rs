@@ -3,11 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
-
 use crate::domain::authorization::{AuthorizationRequest, Prompt};
 use crate::domain::client::GrantType;
-use crate::domain::ids::{ClientId, UserId};
+use crate::domain::ids::ClientId;
 use crate::domain::pkce::{self, CodeChallenge};
 use crate::domain::pushed_request::RequestUri;
 use crate::domain::redirect_uri;
@@ -173,7 +171,7 @@ fn content(core: &Core, known: &KnownClient, form: &Form) -> Result<Authorizatio
             Problem::Malformed("The prompt is none alone, or some of login, consent and select_account.")
         })?,
         max_age: max_age(form)?,
-        expected_user: expected_user(core, form)?,
+        expected_subject: expected_subject(core, form)?,
         pushed: None,
     })
 }
@@ -200,11 +198,11 @@ fn max_age(form: &Form) -> Result<Option<Duration>, Problem> {
     Ok(Some(Duration::from_secs(seconds.into())))
 }
 
-fn expected_user(core: &Core, form: &Form) -> Result<Option<UserId>, Problem> {
+fn expected_subject(core: &Core, form: &Form) -> Result<Option<String>, Problem> {
     let Some(text) = form.get("id_token_hint") else { return Ok(None) };
     let hint = id_token::read_hint(core, text);
-    let user = hint.and_then(|hint| hint.sub.parse().ok());
-    user.map(Some).ok_or(Problem::Malformed("The id_token_hint is no ID token of this server."))
+    hint.map(|hint| Some(hint.sub))
+        .ok_or(Problem::Malformed("The id_token_hint is no ID token of this server."))
 }
 
 /// What a sign-in has met of a request.

@@ -1,0 +1,33 @@
+//! Secrets of the server's own that outlive every key: sealed under a master key, made once.
+
+use crate::store::{Db, StoreError, on};
+
+/// The sealed secret of a name; `candidate` becomes it when there is none yet.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn get_or_put(db: &Db, name: &str, candidate: &[u8]) -> Result<Vec<u8>, StoreError> {
+    const PUT: &str =
+        "INSERT INTO server_secrets (name, sealed) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
+    const GET: &str = "SELECT sealed FROM server_secrets WHERE name = $1";
+    let found: Option<(Vec<u8>,)> =
+        on!(db, conn => sqlx::query_as(GET).bind(name).fetch_optional(conn).await)?;
+    if let Some((sealed,)) = found {
+        return Ok(sealed);
+    }
+    on!(db, conn => sqlx::query(PUT).bind(name).bind(candidate).execute(conn).await.map(|_| ()))?;
+    // Another process may have been faster.
+    let (sealed,): (Vec<u8>,) = on!(db, conn => sqlx::query_as(GET).bind(name).fetch_one(conn).await)?;
+    Ok(sealed)
+}
+
+/// Replaces what was `read` by the same under another master key; `false` when it changed since.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn reseal(db: &Db, name: &str, read: &[u8], sealed: &[u8]) -> Result<bool, StoreError> {
+    const SQL: &str = "UPDATE server_secrets SET sealed = $3 WHERE name = $1 AND sealed = $2";
+    let done = on!(db, conn => sqlx::query(SQL).bind(name).bind(read).bind(sealed).execute(conn).await
+        .map(|done| done.rows_affected()))?;
+    Ok(done > 0)
+}
