@@ -5,6 +5,7 @@
 pub mod audience;
 pub mod authorization;
 pub mod claims;
+pub mod claims_request;
 pub mod client;
 pub mod client_assertion;
 pub mod device;
@@ -22,6 +23,7 @@ pub mod request_object;
 pub mod scope;
 pub mod secrets;
 pub mod sign_in;
+pub mod standard_claims;
 pub mod subject;
 pub mod user;
 pub mod user_agent;

@@ -38,6 +38,7 @@ pub mod sign_in;
 pub mod subject_key;
 pub mod token_exchange;
 pub mod user_admin;
+mod user_claims;
 pub mod userinfo;
 
 use std::sync::Arc;
@@ -50,7 +51,6 @@ use crate::domain::sign_in::SignInLifetimes;
 use crate::domain::subject::SubjectKey;
 use crate::outbound::Outbound;
 use crate::service::attempts::Attempts;
-
 use crate::service::clients::Clients;
 use crate::service::keys::Keys;
 use crate::service::registration::Registrar;

@@ -1,4 +1,5 @@
--- Signing in on a device without a browser (RFC 8628), and names that clients know users by.
+-- Signing in on a device without a browser (RFC 8628), names that clients know users by, and more that
+-- they may know of them.
 
 -- One device that waits for its user. Neither code itself is stored.
 CREATE TABLE device_codes (
@@ -40,3 +41,9 @@ CREATE TABLE server_secrets (
     name   TEXT  NOT NULL PRIMARY KEY,
     sealed BLOB  NOT NULL
 ) STRICT;
+
+-- What is known of a user beside name and address, as one JSON object with the names of OpenID Connect Core §5.1.
+ALTER TABLE users ADD COLUMN claims TEXT NOT NULL DEFAULT '{}';
+-- What a client asked for claim by claim (OpenID Connect Core §5.5): in both places, then at the userinfo endpoint.
+ALTER TABLE authorization_codes ADD COLUMN claims TEXT NOT NULL DEFAULT '{}';
+ALTER TABLE families ADD COLUMN claims TEXT NOT NULL DEFAULT '{}';

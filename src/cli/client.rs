@@ -7,7 +7,7 @@ use clap::{ArgGroup, Args, Subcommand};
 use serde_json::{Map, Value, json};
 
 use crate::app;
-use crate::cli::{Office, duration, output};
+use crate::cli::{Office, duration, json_object, merged, output};
 use crate::domain::audience::Audience;
 use crate::domain::client::{Client, ClientKind, ClientMetadata, CodeProtection, GrantType, Origin, Party};
 use crate::domain::ids::ClientId;
@@ -236,7 +236,7 @@ impl Registration {
         client.name = self.name.or(client.name.take());
         client.code_protection = self.code_protection.unwrap_or(client.code_protection);
         if let Some(changes) = self.metadata {
-            client.metadata = changed(&client.metadata, changes)?;
+            client.metadata = merged(&client.metadata, changes).context("--metadata")?;
         }
         replace_unless_empty(&mut client.audiences, self.audiences);
         if !self.grants.is_empty() {
@@ -260,20 +260,6 @@ impl Registration {
         client.metadata.check(&client.kind).context("--metadata")?;
         Ok(())
     }
-}
-
-/// RFC 7396: what is given replaces what was, null takes it away.
-fn changed(metadata: &ClientMetadata, changes: Map<String, Value>) -> anyhow::Result<ClientMetadata> {
-    let mut members: Map<String, Value> = serde_json::from_value(json!(metadata))?;
-    members.extend(changes);
-    members.retain(|_, value| !value.is_null());
-    serde_json::from_value(Value::Object(members)).context("--metadata")
-}
-
-/// Reads a JSON object from the argument itself, or from the file that it names after an `@`.
-fn json_object(text: &str) -> anyhow::Result<Map<String, Value>> {
-    let read = text.strip_prefix('@').map(std::fs::read_to_string).transpose()?;
-    Ok(serde_json::from_str(read.as_deref().unwrap_or(text))?)
 }
 
 fn replace_unless_empty<T>(old: &mut Vec<T>, new: Vec<T>) {

@@ -10,6 +10,7 @@ use crate::cli::{Office, duration, output};
 use crate::crypto::master_key;
 use crate::crypto::signing_key::SigningAlgorithm;
 use crate::service::keys::{Keys as KeyService, Phase, ScheduledKey, Succession};
+use crate::service::subject_key;
 use crate::{app, master_keys};
 
 #[derive(Debug, Subcommand)]
@@ -57,6 +58,8 @@ pub(super) async fn run(command: Keys, office: &Office) -> anyhow::Result<()> {
     let keys = KeyService::new(master_keys::load(&office.settings)?);
     let usual = app::succession(&office.settings);
     keys.prepare(&office.db, usual, office.clock.now()).await?;
+    // Seals anew what a master key that is about to be dropped sealed.
+    subject_key::load(&keys, &office.db).await?;
     match command {
         Keys::List { json } => list(office, &keys, json),
         Keys::Rotate { after, algorithm, compromised } => {

@@ -4,14 +4,15 @@ use std::io::{IsTerminal as _, Read as _};
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::app;
-use crate::cli::{Office, output};
+use crate::cli::{Office, json_object, merged, output};
 use crate::domain::secrets::Password;
+use crate::domain::standard_claims::StandardClaims;
 use crate::domain::user::Username;
 use crate::service::Failure;
-use crate::service::user_admin::{self, Change, NewUser};
+use crate::service::user_admin::{self, Change, Details, NewUser};
 use crate::store::{StoreError, users};
 
 #[derive(Debug, Subcommand)]
@@ -31,6 +32,13 @@ pub(super) enum User {
         /// Read the password from standard input
         #[arg(long)]
         password_stdin: bool,
+    },
+    /// Change what apps may be told of a user
+    Update {
+        /// Whose
+        name: Username,
+        #[command(flatten)]
+        details: DetailArgs,
     },
     /// Set a user's roles, all of them; without any, takes them all away
     SetRoles {
@@ -63,18 +71,43 @@ pub(super) struct Add {
     /// Read the password from standard input
     #[arg(long)]
     password_stdin: bool,
-    /// Where to reach the user
-    #[arg(long)]
-    email: Option<String>,
-    /// The address is known to be the user's: apps are told so
-    #[arg(long, requires = "email")]
-    email_verified: bool,
+    #[command(flatten)]
+    details: DetailArgs,
     /// A role; may be given more than once
     #[arg(long = "role", value_name = "ROLE")]
     roles: Vec<String>,
     /// Print JSON
     #[arg(long)]
     json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DetailArgs {
+    /// Where to reach the user
+    #[arg(long)]
+    email: Option<String>,
+    /// The address is known to be the user's: apps are told so
+    #[arg(long, requires = "email")]
+    email_verified: bool,
+    /// What else apps may be told, as a JSON object with the names of `OpenID` Connect (name, `given_name`, `family_name`,
+    /// picture, website, locale, zoneinfo, `phone_number`, `phone_number_verified`, address); null takes a member away
+    #[arg(long, value_parser = json_object, value_name = "JSON|@FILE")]
+    claims: Option<Map<String, Value>>,
+}
+
+impl DetailArgs {
+    /// What is given replaces what was.
+    fn applied_to(self, was: Details) -> anyhow::Result<Details> {
+        let claims = match self.claims {
+            Some(changes) => merged(&was.claims, changes).context("--claims")?,
+            None => was.claims,
+        };
+        let (email, email_verified) = match self.email {
+            Some(email) => (Some(email), self.email_verified),
+            None => (was.email, was.email_verified),
+        };
+        Ok(Details { email, email_verified, claims })
+    }
 }
 
 pub(super) async fn run(command: User, office: &Office) -> anyhow::Result<()> {
@@ -85,6 +118,7 @@ pub(super) async fn run(command: User, office: &Office) -> anyhow::Result<()> {
             let password = read_password(password_stdin)?;
             change(office, &name, Change::Password(password), "has a new password").await
         }
+        User::Update { name, details } => update(office, &name, details).await,
         User::SetRoles { name, roles } => change(office, &name, Change::Roles(roles), "has new roles").await,
         User::Disable { name } => change(office, &name, Change::Disable, "is disabled").await,
         User::Enable { name } => change(office, &name, Change::Enable, "is enabled").await,
@@ -93,9 +127,11 @@ pub(super) async fn run(command: User, office: &Office) -> anyhow::Result<()> {
 }
 
 async fn add_user(add: Add, office: &Office) -> anyhow::Result<()> {
-    let Add { name, password_stdin, email, email_verified, roles, json } = add;
+    let Add { name, password_stdin, details, roles, json } = add;
+    let nothing = Details { email: None, email_verified: false, claims: StandardClaims::default() };
+    let Details { email, email_verified, claims } = details.applied_to(nothing)?;
     let password = read_password(password_stdin)?;
-    let new = NewUser { username: name.clone(), password, email, email_verified, roles };
+    let new = NewUser { username: name.clone(), password, email, email_verified, claims, roles };
     let passwords = app::password_pool(&office.settings)?;
     let user = match user_admin::add(&office.db, &passwords, new, office.clock.now()).await {
         Err(Failure::Store(StoreError::Exists)) => {
@@ -133,6 +169,12 @@ async fn list(office: &Office, json: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
+async fn update(office: &Office, name: &Username, details: DetailArgs) -> anyhow::Result<()> {
+    let user = find(office, name).await?;
+    let was = Details { email: user.email, email_verified: user.email_verified, claims: user.claims };
+    change(office, name, Change::Details(Box::new(details.applied_to(was)?)), "is updated").await
+}
+
 async fn change(office: &Office, name: &Username, change: Change, done: &str) -> anyhow::Result<()> {
     let user = find(office, name).await?;
     let passwords = app::password_pool(&office.settings)?;
@@ -157,6 +199,7 @@ fn describe(user: &users::User) -> Value {
         "username": user.username.as_str(),
         "email": user.email,
         "email_verified": user.email_verified,
+        "claims": user.claims,
         "roles": user.roles,
         "created_at": output::time(user.created_at),
         "last_login_at": user.last_login_at.map(output::time),

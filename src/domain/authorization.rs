@@ -6,6 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use crate::domain::audience::Audience;
+use crate::domain::claims_request::ClaimsRequest;
 use crate::domain::family::Device;
 use crate::domain::ids::{ClientId, FamilyId, SignInSessionId, UserId};
 use crate::domain::pkce::CodeChallenge;
@@ -32,8 +33,10 @@ pub struct AuthorizationRequest {
     pub prompt: Prompt,
     /// How long ago the user may have signed in.
     pub max_age: Option<Duration>,
-    /// Who the client believes is there: `sub` of its `id_token_hint`.
+    /// Who the client believes is there: the `sub` of its `id_token_hint` or of its `claims`.
     pub expected_subject: Option<String>,
+    /// What it would like to know claim by claim, as far as it may.
+    pub claims: ClaimsRequest,
     /// The pushed request that it came by: used up with the code.
     pub pushed: Option<SecretHash>,
 }
@@ -106,10 +109,10 @@ pub enum Agreement {
 }
 
 impl AuthorizationRequest {
-    /// What is to be agreed to.
+    /// What is to be agreed to. A claim that is asked for by name is agreed to as the scope that would open it.
     #[must_use]
     pub fn wanted(&self) -> Consent {
-        Consent { scope: self.scope.clone(), audiences: self.audiences.clone() }
+        Consent { scope: self.scope.union(&self.claims.scopes()), audiences: self.audiences.clone() }
     }
 
     /// Decides what comes next for the user of `session`, the browser's live one, whom the client knows by a name.
@@ -166,6 +169,8 @@ pub struct AuthorizationCode {
     pub acr: Option<String>,
     /// The browser: nearest to what the family's owner will know it by.
     pub device: Device,
+    /// What the client would like to know claim by claim.
+    pub claims: ClaimsRequest,
     /// When it expires.
     pub expires_at: DateTime<Utc>,
     /// The family that it gave, once it was used.

@@ -20,6 +20,12 @@ impl ScopeSet {
         self.0.is_subset(&other.0)
     }
 
+    /// The scopes that are in either.
+    #[must_use]
+    pub fn union(&self, other: &Self) -> Self {
+        Self(self.0.union(&other.0).cloned().collect())
+    }
+
     /// Whether there is no scope at all.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -59,6 +59,7 @@ pub(crate) enum Unmet {
     InvalidRequestObject,
     RequestUriNotSupported,
     RegistrationNotSupported,
+    AuthenticationRequirements,
 }
 
 impl From<Unmet> for Problem {
@@ -161,6 +162,10 @@ fn answer_unmet(unmet: Unmet) -> Answer {
         Unmet::AccessDenied => ("access_denied", "The user did not agree."),
         Unmet::LoginRequired => ("login_required", "The user has to sign in."),
         Unmet::ConsentRequired => ("consent_required", "The user has to agree."),
+        // OpenID Connect Core Unmet Authentication Requirements §2
+        Unmet::AuthenticationRequirements => {
+            ("unmet_authentication_requirements", "No sign-in here reaches the acr that is asked for.")
+        }
         Unmet::UnsupportedResponseType => ("unsupported_response_type", "The response type must be code."),
         Unmet::InvalidRequestObject => ("invalid_request_object", "The request object is invalid."),
         Unmet::RequestUriNotSupported => ("request_uri_not_supported", "Request URIs are not supported."),

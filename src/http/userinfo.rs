@@ -2,16 +2,13 @@
 
 use actix_web::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE};
 use actix_web::{HttpRequest, HttpResponse, web};
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
 use crate::http::body::{Body, Form};
 use crate::http::edge::Arrival;
 use crate::http::error::{Problem, Standard};
 use crate::http::{Web, cors, sessions};
-use crate::service::userinfo::{UserInfo, userinfo as look};
-
-/// The claims that the scopes open, `sub` aside.
-pub(crate) const CLAIMS: [&str; 4] = ["preferred_username", "email", "email_verified", "roles"];
+use crate::service::userinfo::userinfo as look;
 
 /// `GET`, `POST /oauth/userinfo`: the token in the header, or in a form's body (RFC 6750 §2.2), never in the query.
 pub(crate) async fn userinfo(
@@ -32,26 +29,8 @@ pub(crate) async fn userinfo(
         Some(token) => token,
         None => sessions::bearer(&request)?.to_owned(),
     };
-    let info = look(&web.core, &token, now).await?;
+    let mut info = look(&web.core, &token, now).await?;
     cors::speaks_for(&request, &info.client);
-    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(describe(&info)))
-}
-
-fn describe(info: &UserInfo) -> Value {
-    let user = &info.user;
-    let mut claims = Map::new();
-    claims.insert("sub".to_owned(), json!(info.subject));
-    if info.may_know("profile") {
-        claims.insert("preferred_username".to_owned(), json!(user.username.as_str()));
-    }
-    if info.may_know("email")
-        && let Some(email) = &user.email
-    {
-        claims.insert("email".to_owned(), json!(email));
-        claims.insert("email_verified".to_owned(), json!(user.email_verified));
-    }
-    if info.may_know("roles") {
-        claims.insert("roles".to_owned(), json!(user.roles));
-    }
-    claims.into()
+    info.claims.insert("sub".to_owned(), json!(info.subject));
+    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(info.claims))
 }

@@ -1,7 +1,5 @@
 //! What the server tells about itself.
 
-use std::iter;
-
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
 use actix_web::{HttpRequest, HttpResponse, web};
 use aws_lc_rs::digest;
@@ -14,9 +12,11 @@ use crate::domain::authorization::Prompt;
 use crate::domain::client::{GrantType, JwtAlgorithm};
 use crate::domain::pkce;
 use crate::domain::registration::Mode;
+use crate::domain::sign_in::ACRS;
+use crate::domain::standard_claims::CLAIMS;
 use crate::domain::subject::SUBJECT_TYPES;
 use crate::http::edge::Arrival;
-use crate::http::{Web, authorize, client_auth, language, par, registration, token, userinfo};
+use crate::http::{Web, authorize, client_auth, language, par, registration, token};
 use crate::service::keys::KeySet;
 use crate::service::userinfo as userinfo_service;
 
@@ -34,7 +34,8 @@ pub(crate) async fn metadata(web: web::Data<Web>, Arrival(now): Arrival) -> Http
     let algorithms = web.core.keys.with_signing_keys(|keys| signing_algorithms(keys, now));
     let signed_by_clients = JwtAlgorithm::ALL.map(JwtAlgorithm::as_str);
     let confidential = client_auth::METHODS.iter().filter(|method| **method != "none").collect::<Vec<_>>();
-    let claims: Vec<&str> = iter::once("sub").chain(userinfo::CLAIMS).collect();
+    let claims: Vec<&str> =
+        ["sub", "auth_time", "acr", "amr"].into_iter().chain(CLAIMS.map(|(claim, _)| claim)).collect();
     let mut content = json!({
         "issuer": issuer,
         "authorization_endpoint": format!("{issuer}/oauth/authorize"),
@@ -52,6 +53,7 @@ pub(crate) async fn metadata(web: web::Data<Web>, Arrival(now): Arrival) -> Http
         "prompt_values_supported": Prompt::VALUES,
         "scopes_supported": userinfo_service::SCOPES,
         "claims_supported": claims,
+        "acr_values_supported": ACRS,
         "subject_types_supported": SUBJECT_TYPES,
         "id_token_signing_alg_values_supported": algorithms,
         // Back-Channel Logout §2.1, Front-Channel Logout §3: `sid` is always said.
@@ -60,7 +62,7 @@ pub(crate) async fn metadata(web: web::Data<Web>, Arrival(now): Arrival) -> Http
         "frontchannel_logout_supported": true,
         "frontchannel_logout_session_supported": true,
         "ui_locales_supported": language::LANGUAGES,
-        "claims_parameter_supported": false,
+        "claims_parameter_supported": true,
         "pushed_authorization_request_endpoint": format!("{issuer}{}", par::PATH),
         "require_pushed_authorization_requests": false,
         "request_parameter_supported": true,

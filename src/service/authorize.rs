@@ -105,6 +105,7 @@ pub async fn issue_code(
         amr: session.amr.clone(),
         acr: session.acr.clone(),
         device: session.device.clone(),
+        claims: request.claims.clone(),
         expires_at: now + CODE_TTL,
         family: None,
     };

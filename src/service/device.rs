@@ -7,6 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::crypto::random;
+use crate::domain::claims_request::Wishes;
 use crate::domain::client::GrantType;
 use crate::domain::device::{Approval, Decision, DeviceCode, Poll, UserCode, Waiting};
 use crate::domain::family::Device;
@@ -114,7 +115,11 @@ pub async fn poll(
         Poll::Enter(approval) => {
             wanted.scope_within(&found.scope)?;
             wanted.audiences_within(&found.audiences, &known.client, &core.issuer)?;
-            let how = SignedInHow { nonce: None, amr: approval.amr.clone(), acr: approval.acr.clone() };
+            let how = SignedInHow {
+                amr: approval.amr.clone(),
+                acr: approval.acr.clone(),
+                ..SignedInHow::default()
+            };
             let tokens = enter(core, &found, approval, (&known, wanted), now).await?;
             Ok((tokens.ok_or(Refusal::BadDeviceCode)?, how))
         }
@@ -135,6 +140,7 @@ async fn enter(
         auth_time: approval.auth_time,
         amr: approval.amr.clone(),
         acr: approval.acr.clone(),
+        claims: Wishes::default(),
         sign_in_session: Some(approval.sign_in_session),
         device: found.device.clone(),
     };

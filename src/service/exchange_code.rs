@@ -1,6 +1,7 @@
 //! A code becomes a family (RFC 6749 §4.1.3): once. A second use ends what the first gave.
 
 use chrono::{DateTime, Utc};
+use serde_json::{Map, Value};
 
 use crate::domain::authorization::AuthorizationCode;
 use crate::domain::client::GrantType;
@@ -12,8 +13,8 @@ use crate::service::grant::{TokenSet, Wanted};
 use crate::service::id_token::SignedInHow;
 use crate::service::new_family::{self, Beginning};
 use crate::service::presenter::Presenter;
-use crate::service::{Core, Failure, audit};
-use crate::store::{Tx, authorization_codes, families, transaction};
+use crate::service::{Core, Failure, audit, user_claims};
+use crate::store::{Tx, authorization_codes, families, transaction, users};
 
 /// A request to exchange a code.
 #[derive(Debug)]
@@ -56,9 +57,23 @@ pub async fn exchange_code(
     // What can still refuse the request is checked before anything is written.
     request.wanted.scope_within(&found.scope)?;
     request.wanted.audiences_within(&found.audiences, &known.client, &core.issuer)?;
-    let how = SignedInHow { nonce: found.nonce.clone(), amr: found.amr.clone(), acr: found.acr.clone() };
+    let how = SignedInHow {
+        nonce: found.nonce.clone(),
+        amr: found.amr.clone(),
+        acr: found.acr.clone(),
+        claims: id_token_claims(core, &found).await?,
+    };
     let tokens = spend(core, found, &known, &request.wanted, now).await?;
     Ok((tokens, how))
+}
+
+/// What the ID token says of the user, because the client asked for it by name (OpenID Connect Core §5.5).
+async fn id_token_claims(core: &Core, found: &AuthorizationCode) -> Result<Map<String, Value>, Failure> {
+    if found.claims.id_token.is_empty() {
+        return Ok(Map::new());
+    }
+    let user = users::find(&core.db, found.user).await?.ok_or(Refusal::BadCode)?;
+    Ok(user_claims::told(&user, "", &found.claims.id_token))
 }
 
 /// Whether what is presented with the code fits the request that it was made for.
@@ -91,6 +106,7 @@ async fn spend(
         auth_time: found.auth_time,
         amr: found.amr,
         acr: found.acr,
+        claims: found.claims.userinfo,
         sign_in_session: Some(found.sign_in_session),
         device: found.device,
     };

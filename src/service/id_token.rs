@@ -8,6 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::crypto::signing_key::SigningAlgorithm;
 use crate::domain::ids::FamilyId;
@@ -22,6 +23,8 @@ pub struct SignedInHow {
     pub amr: Vec<String>,
     /// The authentication context class, if one was reached.
     pub acr: Option<String>,
+    /// What the client asked to be told here of the user.
+    pub claims: Map<String, Value>,
 }
 
 #[derive(Serialize)]
@@ -42,6 +45,8 @@ struct Claims<'a> {
     amr: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
     acr: Option<&'a str>,
+    #[serde(flatten)]
+    user: &'a Map<String, Value>,
 }
 
 /// The ID token beside an access token that was just made; `None` when the client may not know the user, for want of
@@ -72,6 +77,7 @@ pub fn beside(
             sid: access.sid,
             amr: &how.amr,
             acr: how.acr.as_deref(),
+            user: &how.claims,
         };
         serde_json::to_string(&claims).unwrap_or_else(|error| unreachable!("plain data is JSON: {error}"))
     };

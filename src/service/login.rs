@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
+use crate::domain::claims_request::Wishes;
 use crate::domain::family::{Device, Family};
 use crate::domain::secrets::FamilySecret;
 use crate::service::clients::KnownClient;
@@ -63,6 +64,7 @@ async fn begin_family(
         auth_time: now,
         amr: vec!["pwd".to_owned()],
         acr: None,
+        claims: Wishes::default(),
         sign_in_session: None,
         device: request.device.clone(),
     };

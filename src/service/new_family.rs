@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 
 use crate::crypto::random;
 use crate::domain::audience::Audience;
+use crate::domain::claims_request::Wishes;
 use crate::domain::client::GrantType;
 use crate::domain::family::{Device, Family, State};
 use crate::domain::ids::{FamilyId, SignInSessionId, UserId};
@@ -30,6 +31,8 @@ pub(crate) struct Beginning {
     pub amr: Vec<String>,
     /// The authentication context class, if one was reached.
     pub acr: Option<String>,
+    /// What its client would like to know claim by claim, later.
+    pub claims: Wishes,
     /// Where from, if it was at this server's pages.
     pub sign_in_session: Option<SignInSessionId>,
     /// What its owner will know it by.
@@ -60,6 +63,7 @@ pub(crate) fn begin(
         auth_time: it.auth_time,
         amr: it.amr,
         acr: it.acr,
+        claims: it.claims,
         sign_in_session: it.sign_in_session.map(|session| session.0),
         device: it.device,
         created_at: now,

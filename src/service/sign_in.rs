@@ -7,7 +7,7 @@ use crate::domain::family::Device;
 use crate::domain::ids::{FamilyId, SignInSessionId};
 use crate::domain::opaque::OpaqueSecret;
 use crate::domain::refusal::EndReason;
-use crate::domain::sign_in::SignInSession;
+use crate::domain::sign_in::{PASSWORD_ACR, SignInSession};
 use crate::service::credentials::{self, Credentials, Verified};
 use crate::service::front_channel::{self, FrontChannel};
 use crate::service::{Core, Failure, audit, ending};
@@ -72,7 +72,7 @@ async fn begin_session(
         user: verified.user.id,
         auth_time: now,
         amr: vec!["pwd".to_owned()],
-        acr: None,
+        acr: Some(PASSWORD_ACR.to_owned()),
         device: request.device.clone(),
         created_at: same_user.map_or(now, |before| before.created_at),
         last_used_at: now,

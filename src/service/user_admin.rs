@@ -7,6 +7,7 @@ use crate::crypto::random;
 use crate::domain::ids::{FamilyId, UserId};
 use crate::domain::refusal::EndReason;
 use crate::domain::secrets::Password;
+use crate::domain::standard_claims::StandardClaims;
 use crate::domain::user::Username;
 use crate::service::{Failure, audit, ending};
 use crate::store::families::Spared;
@@ -24,8 +25,21 @@ pub struct NewUser {
     pub email: Option<String>,
     /// Whether somebody made sure that this address is the user's.
     pub email_verified: bool,
+    /// What else apps may be told of the user.
+    pub claims: StandardClaims,
     /// What the user may do.
     pub roles: Vec<String>,
+}
+
+/// What apps may be told of a user, all of it.
+#[derive(Debug, Clone)]
+pub struct Details {
+    /// Where to reach the user.
+    pub email: Option<String>,
+    /// Whether somebody made sure that this address is the user's.
+    pub email_verified: bool,
+    /// Everything else.
+    pub claims: StandardClaims,
 }
 
 /// A change to a user.
@@ -35,6 +49,8 @@ pub enum Change {
     Password(Password),
     /// New roles; live families carry them from the next refresh on.
     Roles(Vec<String>),
+    /// What apps may be told from now on.
+    Details(Box<Details>),
     /// No more logins; ends every family.
     Disable,
     /// Logins again.
@@ -53,6 +69,7 @@ pub async fn add(db: &Db, passwords: &Passwords, new: NewUser, now: DateTime<Utc
         username: new.username,
         email: new.email,
         email_verified: new.email_verified,
+        claims: new.claims,
         password_hash: passwords.hash(new.password).await?,
         roles: new.roles,
         created_at: now,
@@ -78,7 +95,7 @@ pub async fn change(
     // Hashing takes long: it must not happen while the row is locked.
     let hash = match &change {
         Change::Password(password) => Some(passwords.hash(password.clone()).await?),
-        Change::Roles(_) | Change::Disable | Change::Enable | Change::Remove => None,
+        Change::Roles(_) | Change::Details(_) | Change::Disable | Change::Enable | Change::Remove => None,
     };
     let ended = transaction::retrying(|| async {
         let mut tx = db.begin().await?;
@@ -94,6 +111,11 @@ pub async fn change(
             Change::Roles(roles) => {
                 users::set_roles(&mut tx, user, roles).await?;
                 families::set_roles_of_user(&mut tx, user, roles).await?;
+            }
+            Change::Details(details) => {
+                let claims = StandardClaims { updated_at: Some(now.timestamp()), ..details.claims.clone() };
+                let email = (details.email.as_deref(), details.email_verified);
+                users::set_details(&mut tx, user, email, &claims).await?;
             }
             Change::Disable => users::set_disabled(&mut tx, user, Some(now)).await?,
             Change::Enable => users::set_disabled(&mut tx, user, None).await?,
@@ -144,7 +166,7 @@ impl Change {
             Self::Password(_) => Some(EndReason::PasswordChanged),
             Self::Disable => Some(EndReason::UserDisabled),
             Self::Remove => Some(EndReason::UserRemoved),
-            Self::Roles(_) | Self::Enable => None,
+            Self::Roles(_) | Self::Details(_) | Self::Enable => None,
         }
     }
 
@@ -152,6 +174,7 @@ impl Change {
         match self {
             Self::Password(_) => "password changed",
             Self::Roles(_) => "roles changed",
+            Self::Details(_) => "details changed",
             Self::Disable => "disabled",
             Self::Enable => "enabled",
             Self::Remove => "removed",

@@ -1,34 +1,26 @@
 //! What an app may know of its user (OpenID Connect Core §5.3).
 
 use chrono::{DateTime, Utc};
+use serde_json::{Map, Value};
 
+use crate::domain::claims_request::Wishes;
 use crate::domain::ids::ClientId;
 use crate::service::access_token::{self, Standing};
-use crate::service::{Core, Failure};
-use crate::store::users::{self, User};
+use crate::service::{Core, Failure, user_claims};
+use crate::store::users;
 
 /// The scopes that open claims here; a client gets only those that it is registered for.
-pub const SCOPES: [&str; 5] = ["openid", "profile", "email", "roles", "offline_access"];
+pub const SCOPES: [&str; 7] = ["openid", "profile", "email", "phone", "address", "roles", "offline_access"];
 
-/// A user, as far as the scopes of a token go.
+/// A user, as far as a token goes.
 #[derive(Debug)]
 pub struct UserInfo {
-    /// The user.
-    pub user: User,
     /// `sub` as it was issued.
     pub subject: String,
     /// To whom.
     pub client: ClientId,
-    /// The token's scopes.
-    pub scope: String,
-}
-
-impl UserInfo {
-    /// Whether the token has a scope.
-    #[must_use]
-    pub fn may_know(&self, scope: &str) -> bool {
-        self.scope.split(' ').any(|it| it == scope)
-    }
+    /// What is told of the user.
+    pub claims: Map<String, Value>,
 }
 
 /// Looks a token's user up.
@@ -46,6 +38,11 @@ pub async fn userinfo(core: &Core, token: &str, now: DateTime<Utc>) -> Result<Us
     };
     let client = access.client_id.parse().map_err(|_| Failure::InvalidToken)?;
     let user = users::find(&core.db, family.user_id).await?.ok_or(Failure::InvalidToken)?;
-    let info = UserInfo { user, subject: access.sub, client, scope: access.scope };
-    if info.may_know("openid") { Ok(info) } else { Err(Failure::InsufficientScope) }
+    if access.scope.split(' ').all(|scope| scope != "openid") {
+        return Err(Failure::InsufficientScope);
+    }
+    let wishes =
+        if access.client_id == family.client_id.as_str() { family.claims } else { Wishes::default() };
+    let claims = user_claims::told(&user, &access.scope, &wishes);
+    Ok(UserInfo { subject: access.sub, client, claims })
 }

@@ -13,7 +13,7 @@ use crate::store::{Db, StoreError, Tx, on, within};
 macro_rules! columns {
     () => {
         "code_hash, client_id, user_id, sign_in_session, redirect_uri, code_challenge, nonce, scope, audiences, \
-         auth_time, amr, acr, user_agent, address, expires_at"
+         auth_time, amr, acr, user_agent, address, claims, expires_at"
     };
 }
 
@@ -33,6 +33,7 @@ row! {
         acr: Option<String>,
         user_agent: Option<String>,
         address: Option<String>,
+        claims: String,
         expires_at: DateTime<Utc>,
         family_id: Option<Uuid>,
     }
@@ -58,6 +59,7 @@ impl TryFrom<CodeRow> for AuthorizationCode {
             amr: from_json(&row.amr).ok_or_else(corrupt("amr"))?,
             acr: row.acr,
             device: Device { name: None, user_agent: row.user_agent, address: row.address },
+            claims: from_json(&row.claims).ok_or_else(corrupt("claims"))?,
             expires_at: row.expires_at,
             family: row.family_id.map(FamilyId),
         })
@@ -72,7 +74,7 @@ pub async fn insert(tx: &mut Tx, code: &AuthorizationCode) -> Result<(), StoreEr
     const SQL: &str = concat!(
         "INSERT INTO authorization_codes (",
         columns!(),
-        ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"
+        ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)"
     );
     within!(tx, conn => sqlx::query(SQL)
         .bind(code.code_hash.as_bytes())
@@ -89,6 +91,7 @@ pub async fn insert(tx: &mut Tx, code: &AuthorizationCode) -> Result<(), StoreEr
         .bind(&code.acr)
         .bind(&code.device.user_agent)
         .bind(&code.device.address)
+        .bind(to_json(&code.claims))
         .bind(code.expires_at)
         .execute(conn).await.map(|_| ()))?;
     Ok(())

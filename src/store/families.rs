@@ -19,7 +19,7 @@ pub use rotation::{Bet, advance, rotate, rotate_together};
 macro_rules! columns {
     () => {
         "id, user_id, subject, client_id, scope, audiences, roles, key_thumbprint, secret_hash, generation, base, \
-         rotated_at, auth_time, amr, acr, sign_in_session, device_name, user_agent, address, created_at, expires_at, \
+         rotated_at, auth_time, amr, acr, claims, sign_in_session, device_name, user_agent, address, created_at, expires_at, \
          ended_at, end_reason"
     };
 }
@@ -41,6 +41,7 @@ row! {
         auth_time: DateTime<Utc>,
         amr: String,
         acr: Option<String>,
+        claims: String,
         sign_in_session: Option<Uuid>,
         device_name: Option<String>,
         user_agent: Option<String>,
@@ -83,6 +84,7 @@ impl TryFrom<FamilyRow> for Family {
             auth_time: row.auth_time,
             amr: from_json(&row.amr).ok_or_else(corrupt("amr"))?,
             acr: row.acr,
+            claims: from_json(&row.claims).ok_or_else(corrupt("claims"))?,
             sign_in_session: row.sign_in_session,
             device: Device { name: row.device_name, user_agent: row.user_agent, address: row.address },
             created_at: row.created_at,
@@ -105,7 +107,7 @@ pub async fn insert(tx: &mut Tx, family: &Family) -> Result<(), StoreError> {
         "INSERT INTO families (",
         columns!(),
         ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, \
-         NULL, NULL)"
+         $22, NULL, NULL)"
     );
     within!(tx, conn => sqlx::query(SQL)
         .bind(family.id.0)
@@ -123,6 +125,7 @@ pub async fn insert(tx: &mut Tx, family: &Family) -> Result<(), StoreError> {
         .bind(family.auth_time)
         .bind(to_json(&family.amr))
         .bind(&family.acr)
+        .bind(to_json(&family.claims))
         .bind(family.sign_in_session)
         .bind(&family.device.name)
         .bind(&family.device.user_agent)

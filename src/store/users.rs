@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use crate::crypto::passwords::PasswordHash;
 use crate::domain::ids::UserId;
+use crate::domain::standard_claims::StandardClaims;
 use crate::domain::user::Username;
 use crate::store::row::{from_json, row, to_json};
 use crate::store::{Db, StoreError, Tx, on, within};
@@ -21,6 +22,8 @@ pub struct User {
     pub email: Option<String>,
     /// Whether somebody made sure that this address is the user's.
     pub email_verified: bool,
+    /// What else apps may be told of the user.
+    pub claims: StandardClaims,
     /// The password's hash.
     pub password_hash: PasswordHash,
     /// What the user may do, as resource services understand it.
@@ -35,7 +38,7 @@ pub struct User {
 
 macro_rules! columns {
     () => {
-        "id, username, email, email_verified, password_hash, roles, created_at, last_login_at, disabled_at"
+        "id, username, email, email_verified, claims, password_hash, roles, created_at, last_login_at, disabled_at"
     };
 }
 
@@ -45,6 +48,7 @@ row! {
         username: String,
         email: Option<String>,
         email_verified: bool,
+        claims: String,
         password_hash: String,
         roles: String,
         created_at: DateTime<Utc>,
@@ -63,6 +67,7 @@ impl TryFrom<UserRow> for User {
             username: row.username.parse().map_err(|_| corrupt("username")())?,
             email: row.email,
             email_verified: row.email_verified,
+            claims: from_json(&row.claims).ok_or_else(corrupt("claims"))?,
             password_hash: PasswordHash::from_stored(row.password_hash),
             roles: from_json(&row.roles).ok_or_else(corrupt("roles"))?,
             created_at: row.created_at,
@@ -78,14 +83,15 @@ impl TryFrom<UserRow> for User {
 /// [`StoreError::Exists`] when the name is taken, in whatever case.
 pub async fn insert(db: &Db, user: &User) -> Result<(), StoreError> {
     const SQL: &str = "INSERT INTO users \
-         (id, username, username_key, email, email_verified, password_hash, roles, created_at, changed_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)";
+         (id, username, username_key, email, email_verified, claims, password_hash, roles, created_at, changed_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)";
     on!(db, conn => sqlx::query(SQL)
         .bind(user.id.0)
         .bind(user.username.as_str())
         .bind(user.username.key())
         .bind(&user.email)
         .bind(user.email_verified)
+        .bind(to_json(&user.claims))
         .bind(user.password_hash.as_str())
         .bind(to_json(&user.roles))
         .bind(user.created_at)
@@ -200,6 +206,22 @@ pub async fn replace_password(
         .bind(verified.id.0).bind(verified.password_hash.as_str()).bind(hash.as_str()).bind(now)
         .execute(conn).await.map(|done| done.rows_affected()))?;
     Ok(done > 0)
+}
+
+/// Stores what apps may be told of the user.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn set_details(
+    tx: &mut Tx,
+    id: UserId,
+    (email, email_verified): (Option<&str>, bool),
+    claims: &StandardClaims,
+) -> Result<(), StoreError> {
+    const SQL: &str = "UPDATE users SET email = $2, email_verified = $3, claims = $4 WHERE id = $1";
+    within!(tx, conn => sqlx::query(SQL).bind(id.0).bind(email).bind(email_verified).bind(to_json(claims))
+        .execute(conn).await.map(|_| ()))?;
+    Ok(())
 }
 
 /// Stores new roles.

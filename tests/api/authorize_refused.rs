@@ -19,6 +19,8 @@ both_stores! {
         app.add_app("no-code", |it| it.grants = [GrantType::RefreshToken].into()).await;
         let long = "x".repeat(2049);
         let long = long.as_str();
+        let long_claims = format!(r#"{{"userinfo": {{"{}": null}}}}"#, "x".repeat(4096));
+        let long_claims = long_claims.as_str();
         let none = "";
         let rows: &[Refused<'_>] = &[
             ("RFC 6749 §4.1.1", &[("response_type", none)], "invalid_request"),
@@ -43,6 +45,16 @@ both_stores! {
             ("RFC 9101 §6.2", &[("request", "x.y.z")], "invalid_request_object"),
             ("OIDC Core §6.2", &[("request_uri", "https://app.example/r")], "request_uri_not_supported"),
             ("OIDC Core §7.2.1", &[("registration", "{}")], "registration_not_supported"),
+            ("OIDC Core §5.5", &[("claims", "x")], "invalid_request"),
+            ("OIDC Core §5.5", &[("claims", "[]")], "invalid_request"),
+            ("OIDC Core §5.5", &[("claims", r#"{"userinfo": {"email": 1}}"#)], "invalid_request"),
+            ("no claims are that long", &[("claims", long_claims)], "invalid_request"),
+            ("OIDC Core §5.5.1: sub", &[("claims", r#"{"id_token": {"sub": {"value": 7}}}"#)], "invalid_request"),
+            (
+                "OIDC Core §5.5.1.1: essential acr",
+                &[("claims", r#"{"id_token": {"acr": {"essential": true, "values": ["urn:x:gold"]}}}"#)],
+                "unmet_authentication_requirements",
+            ),
             ("no nonce is that long", &[("nonce", long)], "invalid_request"),
             ("no state is that long", &[("state", long)], "invalid_request"),
         ];

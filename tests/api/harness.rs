@@ -14,6 +14,7 @@ use heirloom::domain::client::{Client, ClientKind, GrantType, Party};
 use heirloom::domain::ids::UserId;
 use heirloom::domain::lifetimes::LifetimeOverrides;
 use heirloom::domain::secrets::{ClientSecret, FamilySecret, Password};
+use heirloom::domain::standard_claims::StandardClaims;
 use heirloom::service::user_admin::{Change, NewUser};
 use heirloom::service::{Core, client_admin, user_admin};
 use heirloom::settings::Settings;
@@ -174,6 +175,7 @@ impl TestApp {
             password: Password::new(PASSWORD.to_owned()).unwrap(),
             email: None,
             email_verified: false,
+            claims: StandardClaims::default(),
             roles: vec!["editor".to_owned()],
         };
         user_admin::add(&self.core.db, &self.core.passwords, new, self.clock.now()).await.unwrap().id

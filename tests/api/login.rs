@@ -41,6 +41,7 @@ both_stores! {
             password: heirloom::domain::secrets::Password::new(PASSWORD.to_owned()).unwrap(),
             email: None,
             email_verified: false,
+            claims: heirloom::domain::standard_claims::StandardClaims::default(),
             roles: Vec::new(),
         };
         let added = heirloom::service::user_admin::add(&app.core.db, &app.core.passwords, taken, app.clock.now()).await;

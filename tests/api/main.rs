@@ -18,6 +18,7 @@ mod authorize;
 mod authorize_refused;
 mod boundaries;
 mod browser;
+mod claims;
 mod client_assertion;
 mod clients;
 mod code;

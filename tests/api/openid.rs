@@ -38,6 +38,7 @@ both_stores! {
             "at_hash": half_hash(&digest::SHA256, &answer.tokens().access),
             "sid": access["sid"],
             "amr": ["pwd"],
+            "acr": "urn:heirloom:acr:password",
         }));
         // OIDC Core §12.2: the same user and sign-in, no nonce.
         app.clock.advance(MINUTE);
@@ -72,7 +73,7 @@ both_stores! {
         let all = token("openid profile email roles").await;
         let sub = all.claims()["sub"].clone();
         let expected = json!({
-            "sub": sub, "preferred_username": "ana", "email": "ana@example.com", "email_verified": true, "roles": ["editor"],
+            "sub": sub, "preferred_username": "ana", "updated_at": app.clock.now().timestamp(), "email": "ana@example.com", "email_verified": true, "roles": ["editor"],
         });
         let answer = app.get("/oauth/userinfo", &all.access).await;
         assert_eq!((answer.json.clone(), answer.header("cache-control")), (expected.clone(), Some("no-store")));

@@ -45,9 +45,36 @@ fn users_are_added_changed_and_removed(place: &Place) {
     assert!(place.ok(&["user", "list"]).contains("disabled"));
     place.ok(&["user", "enable", "ana"]);
     Tokens::of(log_in("another good password"));
+    details_are_changed_member_by_member(place);
     assert_eq!(place.ok(&["user", "remove", "ana"]), "ana is removed; 1 login ended\n");
     assert_eq!(place.json(&["user", "list", "--json"]), json!([]));
     assert!(place.refused(&["user", "remove", "ana"]).contains("there is no user of the name ana"));
+}
+
+fn details_are_changed_member_by_member(place: &Place) {
+    let details = |arguments: &[&str]| {
+        place.ok(&[&["user", "update", "ana"], arguments].concat());
+        let user = place.json(&["user", "list", "--json"])[0].clone();
+        let mut claims = user["claims"].clone();
+        assert!(claims.as_object_mut().unwrap().remove("updated_at").unwrap().is_i64());
+        (user["email"].clone(), user["email_verified"].clone(), claims)
+    };
+    let phone = json!({ "name": "Ana", "phone_number": "+43 1" });
+    let changed = details(&["--claims", r#"{"name": "Ana", "phone_number": "+43 1"}"#]);
+    assert_eq!(changed, (json!("ana@example.com"), json!(false), phone.clone()));
+    assert_eq!(
+        details(&["--email", "a@example.com", "--email-verified"]),
+        (json!("a@example.com"), json!(true), phone)
+    );
+    let moved = details(&["--claims", r#"{"phone_number": null, "address": {"country": "AT"}}"#]);
+    assert_eq!(moved.2, json!({ "name": "Ana", "address": { "country": "AT" } }));
+    for (claims, problem) in [
+        (r#"{"nickname": "A"}"#, "unknown field `nickname`"),
+        (r#"{"name": ""}"#, "1 to 1,024 bytes"),
+        (r#"{"picture": "javascript:alert(1)"}"#, "an http or https URL is expected"),
+    ] {
+        assert!(place.refused(&["user", "update", "ana", "--claims", claims]).contains(problem), "{claims}");
+    }
 }
 
 #[test]
@@ -74,6 +101,14 @@ fn metadata_is_changed_member_by_member(place: &Place) {
     assert!(refused(r#"{"tos": "https://a.example"}"#).contains("unknown field `tos`"));
     assert_eq!(metadata("{}"), terms);
     assert!(refused(r#"{"token_endpoint_auth_method": "private_key_jwt"}"#).contains("needs keys"));
+    // OpenID Connect Core §8.1
+    let hosts = ["--redirect-uri", "https://a.example", "--redirect-uri", "https://b.example"];
+    let pairwise =
+        [&["client", "add", "shy", "--public", "--metadata", r#"{"subject_type": "pairwise"}"#], &hosts[..]];
+    assert!(place.refused(&pairwise.concat()).contains("needs a sector_identifier_uri"));
+    let exchange =
+        ["client", "add", "swap", "--public", "--grant", "urn:ietf:params:oauth:grant-type:token-exchange"];
+    assert!(place.refused(&exchange).contains("it has no secret to show"));
 }
 
 fn a_client_with_keys_gets_no_secret(place: &Place) {

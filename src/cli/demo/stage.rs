@@ -17,6 +17,7 @@ use crate::clock::Clock;
 use crate::domain::client::Client;
 use crate::domain::lifetimes::LifetimeOverrides;
 use crate::domain::secrets::Password;
+use crate::domain::standard_claims::StandardClaims;
 use crate::service::user_admin::NewUser;
 use crate::service::{Core, client_admin, user_admin};
 use crate::settings::{DatabaseUrl, Settings};
@@ -105,6 +106,7 @@ async fn people_it(core: &Core, clock: &Clock) -> anyhow::Result<()> {
         password: Password::new(PASSWORD.to_owned())?,
         email: None,
         email_verified: false,
+        claims: StandardClaims::default(),
         roles: vec!["editor".to_owned()],
     };
     user_admin::add(&core.db, &core.passwords, user, now).await?;

@@ -18,6 +18,7 @@ fn request(change: impl FnOnce(&mut AuthorizationRequest)) -> AuthorizationReque
         prompt: Prompt::default(),
         max_age: None,
         expected_subject: None,
+        claims: ClaimsRequest::default(),
         pushed: None,
     };
     change(&mut request);
@@ -68,6 +69,11 @@ fn each_request_needs_what_the_table_says() {
         (request(age(59)), Agreement::Implied, Need::SignIn),
         (request(age(0)), Agreement::Implied, Need::SignIn),
         (request(|it| it.expected_subject = Some("ana".to_owned())), Agreement::Implied, Need::Nothing),
+        (
+            request(|it| it.claims = r#"{"userinfo": {"email": null}}"#.parse().unwrap()),
+            agreed("openid profile"),
+            Need::Consent,
+        ),
         (request(|it| it.expected_subject = Some("ben".to_owned())), Agreement::Implied, Need::SignIn),
     ];
     for (request, agreement, need) in rows {

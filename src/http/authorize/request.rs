@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::domain::authorization::{AuthorizationRequest, Prompt};
+use crate::domain::claims_request::ClaimsRequest;
 use crate::domain::client::GrantType;
 use crate::domain::ids::ClientId;
 use crate::domain::pkce::{self, CodeChallenge};
 use crate::domain::pushed_request::RequestUri;
 use crate::domain::redirect_uri;
+use crate::domain::sign_in::ACRS;
 use crate::http::authorize::back::{Back, PageError, ResponseMode, Stop};
 use crate::http::authorize::carried::{self, Carried};
 use crate::http::body::Form;
@@ -159,6 +161,7 @@ fn content(core: &Core, known: &KnownClient, form: &Form) -> Result<Authorizatio
         // has the grant; and the metadata tell every client of this scope.
         wanted.scope = wanted.scope.map(|scope| scope.without(OFFLINE));
     }
+    let asked = claims(form)?;
     let prompt = form.get("prompt").unwrap_or_default().parse::<Prompt>();
     Ok(AuthorizationRequest {
         client_id: client.id.clone(),
@@ -171,7 +174,8 @@ fn content(core: &Core, known: &KnownClient, form: &Form) -> Result<Authorizatio
             Problem::Malformed("The prompt is none alone, or some of login, consent and select_account.")
         })?,
         max_age: max_age(form)?,
-        expected_subject: expected_subject(core, form)?,
+        expected_subject: expected_subject(core, form, &asked)?,
+        claims: asked.within(&client.scopes),
         pushed: None,
     })
 }
@@ -198,11 +202,30 @@ fn max_age(form: &Form) -> Result<Option<Duration>, Problem> {
     Ok(Some(Duration::from_secs(seconds.into())))
 }
 
-fn expected_subject(core: &Core, form: &Form) -> Result<Option<String>, Problem> {
-    let Some(text) = form.get("id_token_hint") else { return Ok(None) };
+/// OpenID Connect Core §5.5. Of the context classes that are asked for, `acr_values` are wishes; an essential `acr` that
+/// no sign-in here can reach is refused at once (§5.5.1.1).
+fn claims(form: &Form) -> Result<ClaimsRequest, Problem> {
+    let Some(text) = form.get("claims") else { return Ok(ClaimsRequest::default()) };
+    let malformed = "The claims are no JSON object with userinfo and id_token.";
+    let claims: ClaimsRequest = text.parse().map_err(|_| Problem::Malformed(malformed))?;
+    if ACRS.iter().any(|acr| claims.is_met_by(acr)) {
+        Ok(claims)
+    } else {
+        Err(Unmet::AuthenticationRequirements.into())
+    }
+}
+
+/// The user whom the client names by an ID token or by `sub` itself (OpenID Connect Core §5.5.1).
+fn expected_subject(core: &Core, form: &Form, claims: &ClaimsRequest) -> Result<Option<String>, Problem> {
+    let named = claims.subject();
+    let named = named.map_err(|_| Problem::Malformed("The claims name no user, or several, with sub."))?;
+    let Some(text) = form.get("id_token_hint") else { return Ok(named) };
     let hint = id_token::read_hint(core, text);
-    hint.map(|hint| Some(hint.sub))
-        .ok_or(Problem::Malformed("The id_token_hint is no ID token of this server."))
+    let hint = hint.ok_or(Problem::Malformed("The id_token_hint is no ID token of this server."))?;
+    if named.is_some_and(|named| named != hint.sub) {
+        return Err(Problem::Malformed("The id_token_hint and the claims name different users."));
+    }
+    Ok(Some(hint.sub))
 }
 
 /// What a sign-in has met of a request.

@@ -1,0 +1,106 @@
+//! What is known of a user by the names of OpenID Connect Core §5.1, and which scope opens which of it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::client::WebUri;
+
+/// The claims about a user, `sub` aside, with the scope that opens each (OpenID Connect Core §5.4).
+pub const CLAIMS: [(&str, &str); 15] = [
+    ("preferred_username", "profile"),
+    ("name", "profile"),
+    ("given_name", "profile"),
+    ("family_name", "profile"),
+    ("picture", "profile"),
+    ("website", "profile"),
+    ("locale", "profile"),
+    ("zoneinfo", "profile"),
+    ("updated_at", "profile"),
+    ("email", "email"),
+    ("email_verified", "email"),
+    ("phone_number", "phone"),
+    ("phone_number_verified", "phone"),
+    ("address", "address"),
+    ("roles", "roles"),
+];
+
+/// The part of them that a user need not have. Stored as one JSON object without the absent members.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct StandardClaims {
+    /// The full name, as people write it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<ClaimText>,
+    /// The first name or names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub given_name: Option<ClaimText>,
+    /// The last name or names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub family_name: Option<ClaimText>,
+    /// Where a picture of the user is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub picture: Option<WebUri>,
+    /// The user's own page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub website: Option<WebUri>,
+    /// The language, such as `de-AT`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub locale: Option<ClaimText>,
+    /// The time zone, such as `Europe/Vienna`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub zoneinfo: Option<ClaimText>,
+    /// The telephone number, such as `+43 1 234 567`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub phone_number: Option<ClaimText>,
+    /// Whether somebody made sure that this number is the user's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub phone_number_verified: Option<bool>,
+    /// Where the user lives.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<Address>,
+    /// When any of it was last changed, in seconds since 1970; set by whoever changes it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub updated_at: Option<i64>,
+}
+
+/// A postal address (OpenID Connect Core §5.1.1).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Address {
+    /// All of it, in lines, as it stands on a letter.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub formatted: Option<ClaimText>,
+    /// Street and number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub street_address: Option<ClaimText>,
+    /// The town.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub locality: Option<ClaimText>,
+    /// The state or province.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub region: Option<ClaimText>,
+    /// The postal code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub postal_code: Option<ClaimText>,
+    /// The country.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub country: Option<ClaimText>,
+}
+
+/// A text of 1 to 1,024 bytes without control characters but line breaks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String")]
+pub struct ClaimText(String);
+
+/// The text can be no claim's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a claim has 1 to 1,024 bytes and no control characters")]
+pub struct InvalidClaimText;
+
+impl TryFrom<String> for ClaimText {
+    type Error = InvalidClaimText;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let plain = text.chars().all(|letter| letter == '\n' || !letter.is_control());
+        if (1..=1024).contains(&text.len()) && plain { Ok(Self(text)) } else { Err(InvalidClaimText) }
+    }
+}

@@ -1,0 +1,43 @@
+//! What is told of a user: by scope, and claim by claim where a client asked for it so (OpenID Connect Core §5.3.2,
+//! §5.4, §5.5).
+
+use serde_json::{Map, Value, json};
+
+use crate::domain::claims_request::Wishes;
+use crate::domain::standard_claims::CLAIMS;
+use crate::store::users::User;
+
+/// The claims that `scope` opens, and those that are wished for by name and have a value that is wished for. What a user
+/// does not have is left out.
+pub(crate) fn told(user: &User, scope: &str, wishes: &Wishes) -> Map<String, Value> {
+    let mut known = known(user);
+    let mut told = Map::new();
+    for (claim, opening) in CLAIMS {
+        let Some(value) = known.remove(claim) else { continue };
+        let opened = scope.split(' ').any(|it| it == opening);
+        if opened || wishes.get(claim).is_some_and(|wish| wish.accepts(&value)) {
+            told.insert(claim.to_owned(), value);
+        }
+    }
+    told
+}
+
+fn known(user: &User) -> Map<String, Value> {
+    let mut known = match json!(user.claims) {
+        Value::Object(known) => known,
+        _ => Map::new(),
+    };
+    if known.contains_key("phone_number") {
+        known.entry("phone_number_verified").or_insert(json!(false));
+    } else {
+        known.remove("phone_number_verified");
+    }
+    known.entry("updated_at").or_insert(json!(user.created_at.timestamp()));
+    known.insert("preferred_username".to_owned(), json!(user.username.as_str()));
+    known.insert("roles".to_owned(), json!(user.roles));
+    if let Some(email) = &user.email {
+        known.insert("email".to_owned(), json!(email));
+        known.insert("email_verified".to_owned(), json!(user.email_verified));
+    }
+    known
+}
