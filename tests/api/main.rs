@@ -46,6 +46,7 @@ mod registration;
 mod remote;
 mod replicas;
 mod request_objects;
+mod resource_refused;
 mod rotation;
 mod schema;
 mod sessions;
