@@ -99,5 +99,9 @@ fn number(value: f64) -> String {
 pub(crate) fn median(values: impl IntoIterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.into_iter().collect();
     values.sort_by(f64::total_cmp);
-    values.get(values.len().saturating_sub(1) / 2).copied().unwrap_or(f64::NAN)
+    let (lower, upper) = (values.len().saturating_sub(1) / 2, values.len() / 2);
+    f64::midpoint(
+        values.get(lower).copied().unwrap_or(f64::NAN),
+        values.get(upper).copied().unwrap_or(f64::NAN),
+    )
 }
