@@ -76,6 +76,17 @@ export async function redeem(code) {
   assert.equal(answer.status, 200);
 }
 
+/** What a device shows to its user (RFC 8628 §3.2). */
+export async function showCode() {
+  const answer = await fetch(`${ISSUER}/oauth/device_authorization`, {
+    method: "POST",
+    headers: { authorization: `Basic ${btoa(`${CLIENT_ID}:${CLIENT_SECRET}`)}` },
+    body: new URLSearchParams({ scope: "openid profile" }),
+  });
+  assert.equal(answer.status, 200);
+  return answer.json();
+}
+
 /** Looks at a page as it is: who cannot see it, whose screen is narrow, and whose line is slow can use it too. */
 export async function look(page, name, { scripts }) {
   await page.waitForLoadState("load");

@@ -35,3 +35,15 @@ fn a_user_who_does_not_agree_sends_the_library_an_error() {
     let client = world.public_client();
     world.run(node("denied.mjs"), &client, &mut world.browser().deciding("deny"));
 }
+
+#[test]
+fn openid_client_gets_a_device_in() {
+    let world = World::new();
+    world.run(node("device.mjs"), &world.public_client(), &mut world.browser());
+}
+
+#[test]
+fn authlib_gets_a_device_in() {
+    let world = World::new();
+    world.run(python("device_client.py"), &world.public_client(), &mut world.browser());
+}

@@ -1,7 +1,7 @@
 // A real browser walks every page: in light and dark, on a phone and on a desk, with scripts and without.
 import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
-import { CALLBACK, arriveAtTheApp, authorization, keep, launch, look, redeem, visitor, weigh } from "./chromium.mjs";
+import { CALLBACK, arriveAtTheApp, authorization, keep, launch, look, redeem, showCode, visitor, weigh } from "./chromium.mjs";
 import { ISSUER, done } from "./program.mjs";
 
 const PASSWORD = process.env.PASSWORD;
@@ -94,6 +94,25 @@ async function walk(browser, { name, scripts, screen, colorScheme, locale }) {
   await page.click("form .primary");
   await page.waitForSelector("[role=alert]");
   await seen("account-password-refused");
+
+  // A television shows a code, and this is the browser that its user takes out.
+  const { user_code, verification_uri, verification_uri_complete } = await showCode();
+  await page.goto(verification_uri);
+  await seen("device");
+  await weigh(page, `device (${name})`);
+  await page.fill("[name=user_code]", "WRNG-CODE");
+  await page.click("form .primary");
+  await page.waitForSelector("[role=alert]");
+  await seen("device-refused");
+  await page.goto(verification_uri_complete);
+  await seen("device-same");
+  await page.click("form .primary");
+  await page.waitForSelector("button[value=allow]");
+  await seen("device-consent");
+  assert((await page.textContent("main")).includes(user_code));
+  await page.click("button[value=allow]");
+  await page.waitForSelector("button", { state: "detached" });
+  await seen("device-done");
 
   await page.goto(`${ISSUER}/oauth/logout`);
   await seen("sign-out");

@@ -12,8 +12,18 @@ pub const REDIRECT_URI: &str = "https://app.example.com/callback";
 pub const AFTERWARDS: &str = "https://app.example.com/bye";
 pub const API: &str = "https://api.example.com";
 
-const GRANTS: [&str; 6] =
-    ["--grant", "authorization_code", "--grant", "refresh_token", "--grant", "client_credentials"];
+/// RFC 8628 §3.4.
+const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
+const GRANTS: [&str; 8] = [
+    "--grant",
+    "authorization_code",
+    "--grant",
+    "refresh_token",
+    "--grant",
+    "client_credentials",
+    "--grant",
+    DEVICE_CODE,
+];
 
 /// How a client of the tests proves who it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,7 +91,11 @@ impl World {
     }
 
     pub fn public_client(&self) -> Registered {
-        self.register("phone", "--public", &[]);
+        self.register(
+            "phone",
+            "--public",
+            &["--grant", "authorization_code", "--grant", "refresh_token", "--grant", DEVICE_CODE],
+        );
         Registered { id: "phone".to_owned(), proof: Proof::None }
     }
 

@@ -1,0 +1,19 @@
+// openid-client: a device without a browser (RFC 8628), whose user says yes somewhere else.
+import assert from "node:assert/strict";
+import * as client from "openid-client";
+import { CLIENT_ID, ISSUER, done, visit } from "./program.mjs";
+
+const config = await client.discovery(new URL(ISSUER), CLIENT_ID, undefined, client.None(), {
+  execute: [client.allowInsecureRequests, client.enableNonRepudiationChecks],
+});
+const device = await client.initiateDeviceAuthorization(config, { scope: "openid profile" });
+await visit(device.verification_uri_complete);
+const tokens = await client.pollDeviceAuthorizationGrant(config, device);
+const { sub } = tokens.claims();
+assert.equal((await client.fetchUserInfo(config, tokens.access_token, sub)).preferred_username, "ana");
+assert((await client.refreshTokenGrant(config, tokens.refresh_token)).access_token);
+await assert.rejects(
+  client.pollDeviceAuthorizationGrant(config, { ...device, interval: 0 }),
+  (error) => ["invalid_grant", "slow_down"].includes(error.error),
+);
+done();
