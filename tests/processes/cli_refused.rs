@@ -31,7 +31,11 @@ fn commands_say_what_is_wrong() {
         let refusal = place.refused_with(arguments, input);
         assert!(refusal.contains(said), "{arguments:?}: {refusal}");
     }
-    assert!(place.refused(&["client", "rotate-secret", "heirloom"]).contains("heirloom is public"));
+    assert!(
+        place
+            .refused(&["client", "rotate-secret", "heirloom"])
+            .contains("heirloom does not authenticate with a secret")
+    );
     assert!(place.refused(&["client", "remove", "nobody"]).contains("there is no client nobody"));
     assert!(place.refused(&["family", "revoke"]).contains("required"));
 }
