@@ -69,6 +69,11 @@ impl Arguments {
         Duration::from_secs(if self.quick { 2 } else { 8 })
     }
 
+    /// How often what is measured beside the rounds is measured.
+    fn repeats(&self) -> u64 {
+        if self.quick { 1 } else { 3 }
+    }
+
     fn rounds(&self) -> usize {
         if self.quick { 2 } else { 5 }
     }
@@ -103,7 +108,7 @@ impl Progress {
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let progress = Progress::new(phases::COUNT + 3 * arguments.rounds() as u64);
+    let progress = Progress::new(phases::COUNT + 3 * arguments.rounds() as u64 + arguments.repeats());
     let report = runtime.block_on(phases::run(&arguments, &progress))?;
     progress.0.finish_and_clear();
     if arguments.json {

@@ -157,7 +157,7 @@ impl Bench<'_> {
         self.progress.phase("one client alone");
         let server = world.place.serve()?;
         let (mut ratios, mut ours, mut theirs) = (vec![], vec![], vec![]);
-        for _ in 0..3 {
+        for _ in 0..self.arguments.repeats() {
             let lasting = self.arguments.lasting() / 3;
             let (_, pgbench) = self.postgres.pgbench(1, lasting)?;
             let how = How { connections: 1, lasting, ..self.closed() };
@@ -175,7 +175,7 @@ impl Bench<'_> {
         self.progress.phase("10,000 families against all");
         let server = world.place.serve()?;
         let (mut ratios, few) = (vec![], 10_000.min(self.arguments.families));
-        for _ in 0..3 {
+        for _ in 0..self.arguments.repeats() {
             let how = How { lasting: self.arguments.lasting() / 2, ..self.closed() };
             let all = self.measure(world, &server, how).await?.driven.per_second();
             let among_few = self.measure(world, &server, How { among: Some(few), ..how }).await?;
@@ -209,7 +209,7 @@ impl Bench<'_> {
         }
         self.report.at_least("logins against argon2 alone", median(ratios), "x", 0.95, detail);
         let mut detail = String::new();
-        for _ in 0..3 {
+        for _ in 0..self.arguments.repeats() {
             self.progress.phase("refreshes during a login storm");
             let how = How { lasting: self.arguments.lasting() / 2, ..self.open(0.4 * maximum) };
             let quiet = self.measure(world, &server, how).await?.driven;
@@ -288,7 +288,7 @@ impl Bench<'_> {
         let server = world.place.serve()?;
         let mut rates = Vec::new();
         let mut detail = String::new();
-        for _ in 0..3 {
+        for _ in 0..self.arguments.repeats() {
             let how = How { lasting: self.arguments.lasting() / 2, ..self.closed() };
             let measured = self.measure(&world, &server, how).await?;
             rates.push(measured.driven.per_second() / postgres);
