@@ -141,7 +141,8 @@ async fn enter(
         amr: approval.amr.clone(),
         acr: approval.acr.clone(),
         claims: Wishes::default(),
-        sign_in_session: Some(approval.sign_in_session),
+        // The browser that let it in is another device: this login goes on when that one signs out.
+        sign_in_session: None,
         device: found.device.clone(),
     };
     let spend = async |tx: &mut Tx, family| device_codes::spend(tx, &found.device_code_hash, family).await;

@@ -104,6 +104,22 @@ both_stores! {
         assert_eq!(again.status, 404, "its code opens nothing any more");
     }
 
+    async fn a_device_is_not_the_browser_that_let_it_in(app) {
+        app.with_television().await;
+        let waits = app.device_waits(&[]).await;
+        let browser = Browser::new(&app);
+        let consent = browser.enter(&browser.ana_at_device_page().await, waits.text("user_code")).await;
+        browser.answer_device(&consent, "allow").await;
+        let tokens = app.poll(waits.text("device_code"), &[]).await.tokens();
+        let account = browser.get("/account").await;
+        assert!(account.body.contains("Tele &amp; Vision"), "{account:?}");
+        assert!(!account.body.contains("class=\"badge\""), "{account:?}");
+        let page = browser.get("/oauth/logout").await;
+        browser.post(&page.action(), &[("csrf", &page.hidden("csrf"))]).await;
+        assert_eq!(browser.get("/account").await.status, 303, "signed out");
+        assert_eq!(app.refresh_with("tv", &tokens.refresh).await.tokens().generation(), 2);
+    }
+
     async fn a_picture_of_the_address_asks_whether_the_code_is_the_same(app) {
         app.with_television().await;
         let waits = app.device_waits(&[]).await;
