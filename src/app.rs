@@ -1,7 +1,8 @@
 //! The composition root: settings become an [`App`], which binds, serves and drains.
 
-use std::ffi::OsStr;
-use std::fs;
+mod opening;
+mod parts;
+
 use std::future::Future;
 use std::net::{SocketAddr, TcpListener};
 use std::num::NonZeroUsize;
@@ -15,26 +16,22 @@ use anyhow::Context as _;
 use tokio::task::JoinHandle;
 
 use crate::clock::Clock;
-use crate::crypto::passwords::{Passwords, PoolSize};
-use crate::domain::lifetimes::Lifetimes;
 use crate::domain::sign_in::SignInLifetimes;
-use crate::http::pages::{Look, Pages, template_names};
+use crate::http::pages::Pages;
 use crate::http::{self, Web};
 use crate::master_keys;
-use crate::outbound::{Limits, Outbound};
-use crate::service::attempts::{AttemptLimits, Attempts};
+use crate::service::attempts::Attempts;
 
-use crate::service::clients::Clients;
-use crate::service::documents::Documents;
-use crate::service::keys::{Keys, Succession};
-use crate::service::registration::{Registrar, Rules};
+use crate::service::keys::Keys;
+use crate::service::registration::Registrar;
 use crate::service::{Core, back_channel, client_admin, janitor, subject_key};
-use crate::settings::{self, DatabaseUrl, Settings};
-use crate::store::connect::PoolBounds;
-use crate::store::migrate::{MigrationLock, Schema, migrate, schema};
-use crate::store::rotations::{Rotations, Travel};
-use crate::store::{Db, StoreError, clients};
-use crate::tls::{self, Looked, Tls};
+use crate::settings::{self, Settings};
+use crate::store::rotations::Rotations;
+use crate::tls::{Looked, Tls};
+
+pub use opening::{connect, open_store};
+use parts::{attempt_limits, check_clients, clients_cache, look, outbound, registration_rules, tls, travel};
+pub use parts::{lifetimes, password_pool, succession};
 
 /// Everything that a serving process holds.
 #[derive(Debug)]
@@ -235,210 +232,6 @@ impl App {
             }
         })
     }
-}
-
-/// Opens the store and sees to its schema.
-///
-/// # Errors
-/// When it cannot be opened, or its schema does not fit.
-pub async fn open_store(settings: &Settings, old_schema: OldSchema) -> anyhow::Result<Db> {
-    let db = connect(settings).await?;
-    let found = schema(&db).await.with_context(|| format!("cannot read {}", settings.database_url))?;
-    match (found, &db, old_schema) {
-        (Schema::Current, _, _) => Ok(db),
-        (Schema::TooOld { .. }, Db::Sqlite(_), _) => {
-            migrate_embedded(&db).await.context("cannot migrate the database")?;
-            Ok(db)
-        }
-        (Schema::TooOld { .. }, _, OldSchema::Migrate) => {
-            migrate(&db, MigrationLock::Take).await.context("cannot migrate the database")?;
-            Ok(db)
-        }
-        (Schema::TooOld { version: 0, .. }, _, OldSchema::Refuse) => anyhow::bail!(
-            "the database has no Heirloom schema yet: run `heirloom migrate`, or start with `heirloom serve --migrate`"
-        ),
-        (Schema::TooOld { version, wanted }, _, OldSchema::Refuse) => anyhow::bail!(
-            "the database's schema is version {version}, this binary needs {wanted}: run `heirloom migrate`, or start \
-             with `heirloom serve --migrate`"
-        ),
-        (Schema::TooNew { version, known }, _, _) => anyhow::bail!(
-            "the database's schema is version {version}, newer than this binary knows ({known}): run the newer heirloom \
-             that migrated it"
-        ),
-        (Schema::Damaged { version }, _, _) => anyhow::bail!(
-            "migration {version} of the database was left half done or is not this binary's: restore the database from \
-             a backup, then run `heirloom migrate`"
-        ),
-    }
-}
-
-/// SQLite has no lock that migrations could take: of several processes that open a new file one migrates it, and the
-/// others, whose own try fails, look whether it is done.
-async fn migrate_embedded(db: &Db) -> Result<(), StoreError> {
-    const LOOKS: u32 = 50;
-    for _ in 0..LOOKS {
-        let migrated = migrate(db, MigrationLock::Take).await.is_ok();
-        if migrated || schema(db).await.is_ok_and(|found| found == Schema::Current) {
-            return Ok(());
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    migrate(db, MigrationLock::Take).await
-}
-
-/// Opens the store whatever its schema.
-///
-/// # Errors
-/// When it cannot be opened.
-pub async fn connect(settings: &Settings) -> anyhow::Result<Db> {
-    let bounds = PoolBounds {
-        max_connections: settings.database.max_connections,
-        acquire_timeout: settings.database.acquire_timeout,
-        statement_cache: settings.database.statement_cache,
-    };
-    let opened = match &settings.database_url {
-        DatabaseUrl::Postgres(url) => Db::postgres(url.expose(), bounds).await,
-        DatabaseUrl::SqliteMemory => Db::sqlite_memory(bounds).await,
-        DatabaseUrl::Sqlite(path) => {
-            if let Some(folder) = path.parent() {
-                master_keys::make_private_folder(folder)?;
-            }
-            Db::sqlite_file(path, bounds).await
-        }
-    };
-    opened.with_context(|| format!("cannot open {}", settings.database_url))
-}
-
-/// The password threads that the settings describe.
-///
-/// # Errors
-/// When the parameters are none, or the threads cannot start.
-pub fn password_pool(settings: &Settings) -> anyhow::Result<Passwords> {
-    let cost = &settings.passwords;
-    let params = argon2::Params::new(cost.memory_kib, cost.iterations, cost.parallelism, None)
-        .map_err(|error| anyhow::anyhow!("passwords: {error}"))?;
-    let size = PoolSize { threads: cost.threads.unwrap_or_else(cores), queue: cost.queue };
-    Passwords::start(params, size).context("cannot start the password threads")
-}
-
-/// The certificate, if the settings name one.
-fn tls(settings: &Settings) -> anyhow::Result<Option<Arc<Tls>>> {
-    match (settings.tls.certificate.clone(), settings.tls.key.clone()) {
-        (None, None) => Ok(None),
-        (Some(certificate), Some(key)) => Tls::load(tls::Files { certificate, key }).map(Some),
-        (Some(_), None) => anyhow::bail!("tls.certificate is set, so tls.key must be, too"),
-        (None, Some(_)) => anyhow::bail!("tls.key is set, so tls.certificate must be, too"),
-    }
-}
-
-fn attempt_limits(settings: &Settings) -> AttemptLimits {
-    let it = &settings.limits;
-    AttemptLimits {
-        account: it.account_attempts,
-        everywhere: it.account_attempts_everywhere,
-        address: it.address_attempts,
-        window: it.attempts_window,
-    }
-}
-
-/// How the next signing key comes in, as the settings have it.
-#[must_use]
-pub fn succession(settings: &Settings) -> Succession {
-    Succession {
-        algorithm: settings.keys.algorithm,
-        publish_ahead: settings.keys.publish_ahead,
-        default_ttl: settings.tokens.access_ttl,
-    }
-}
-
-/// The lifetimes of clients that set none of their own.
-///
-/// # Errors
-/// When they contradict each other.
-pub fn lifetimes(settings: &Settings) -> anyhow::Result<Lifetimes> {
-    let it = &settings.tokens;
-    Lifetimes::new(it.access_ttl, it.idle_ttl, it.absolute_ttl, it.leeway).context("tokens")
-}
-
-/// Settings may have changed since a client was registered: better to say so now than to refuse its users later.
-async fn check_clients(db: &Db, known: &Clients) -> anyhow::Result<()> {
-    for client in clients::list(db).await? {
-        known.lifetimes_of(&client).with_context(|| {
-            format!("client {}: change it with `heirloom client update`, or the settings", client.id)
-        })?;
-    }
-    Ok(())
-}
-
-/// Reads the files that an operator has put in the place of the pages' own.
-fn look(settings: &Settings) -> anyhow::Result<Look> {
-    let pages = &settings.pages;
-    let mut templates = Vec::new();
-    for name in template_names() {
-        let Some(path) = pages.templates.as_ref().map(|folder| folder.join(name)) else { break };
-        if path.exists() {
-            let source =
-                fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-            templates.push((name.to_owned(), source));
-        }
-    }
-    let logo = match &pages.logo {
-        None => None,
-        Some(path) => {
-            let media_type = match path.extension().and_then(OsStr::to_str) {
-                Some("svg") => "image/svg+xml",
-                Some("png") => "image/png",
-                Some("webp") => "image/webp",
-                Some("jpg" | "jpeg") => "image/jpeg",
-                Some(_) | None => {
-                    anyhow::bail!("pages.logo: {} is no .svg, .png, .webp or .jpg", path.display())
-                }
-            };
-            let picture = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-            Some((picture, media_type))
-        }
-    };
-    let on_accent = if pages.accent.is_light() { "#000000" } else { "#ffffff" };
-    Ok(Look { name: pages.name.clone(), logo, accent: (pages.accent.to_string(), on_accent), templates })
-}
-
-fn clients_cache(
-    defaults: Lifetimes,
-    settings: &settings::Registration,
-    outbound: &Arc<Outbound>,
-) -> Clients {
-    let clients = Clients::new(defaults).with_audiences(settings.audiences.clone());
-    if settings.metadata_documents {
-        clients.with_documents(Documents::new(Arc::clone(outbound), settings.scopes.clone()))
-    } else {
-        clients
-    }
-}
-
-fn registration_rules(settings: &settings::Registration) -> Rules {
-    Rules {
-        mode: settings.mode,
-        scopes: settings.scopes.clone(),
-        audiences: settings.audiences.clone(),
-        per_hour: settings.per_hour,
-        unused_ttl: settings.unused_ttl,
-    }
-}
-
-fn outbound(settings: &settings::Outbound) -> anyhow::Result<Outbound> {
-    let limits = Limits {
-        allowed_networks: settings.allowed_networks.clone(),
-        timeout: settings.timeout,
-        body_limit: settings.body_limit,
-    };
-    let Some(path) = &settings.ca_file else { return Ok(Outbound::new(limits, None)?) };
-    let pem = fs::read(path).with_context(|| format!("outbound.ca_file: cannot read {}", path.display()))?;
-    Outbound::new(limits, Some(&pem))
-        .with_context(|| format!("outbound.ca_file: {} holds no certificates in PEM", path.display()))
-}
-
-fn travel(database: &settings::Database) -> Travel {
-    if database.batch_rotations { Travel::Together } else { Travel::Alone }
 }
 
 /// Measured: a worker serves some 20,000 refreshes a second, and a thread more than the cores can run only moves work

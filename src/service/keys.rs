@@ -1,12 +1,12 @@
 //! The keys in force: master keys from the operator, signing keys from the database, the same on every replica.
 
+mod key_set;
+
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use jsonwebtoken::jwk::JwkSet;
-use serde::Serialize;
 
 use crate::crypto::master_key::{CannotOpen, MasterKey, MasterKeys};
 use crate::crypto::signing_key::{self, KeyError, SigningAlgorithm, SigningKey};
@@ -15,94 +15,7 @@ use crate::service::{Failure, audit};
 use crate::store::signing_keys::{self, StoredKey};
 use crate::store::{Db, StoreError};
 
-/// How much longer than its last token a key stays published: clocks differ, verifiers give leeway.
-const MARGIN: TimeDelta = TimeDelta::minutes(1);
-
-/// A signing key's place in its life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Phase {
-    /// Published, so that verifiers know it before it signs.
-    Next,
-    /// Signs.
-    Signing,
-    /// Signs no more; published until its last token has expired.
-    Retiring,
-    /// Published no more.
-    Retired,
-    /// Not to be trusted any more.
-    Withdrawn,
-}
-
-/// A key with its life's dates.
-#[derive(Debug)]
-pub struct ScheduledKey {
-    /// The key.
-    pub key: SigningKey,
-    /// As it is stored.
-    pub stored: StoredKey,
-    /// When its last token has expired; `None` while no successor is known.
-    pub retired_at: Option<DateTime<Utc>>,
-}
-
-/// The signing keys at one reading of the database.
-#[derive(Debug, Default)]
-pub struct KeySet {
-    keys: Vec<Arc<ScheduledKey>>,
-}
-
-impl KeySet {
-    /// The key that signs at `now`: the last in the succession whose time has come.
-    #[must_use]
-    pub fn signer(&self, now: DateTime<Utc>) -> Option<&SigningKey> {
-        let trusted = || self.keys.iter().filter(|it| it.stored.withdrawn_at.is_none());
-        let due = trusted().rfind(|it| it.stored.signs_from <= now);
-        // A first key made by a replica whose clock is a moment ahead signs already.
-        due.or_else(|| trusted().next()).map(|it| &it.key)
-    }
-
-    /// The keys that verifiers need to know at `now`.
-    pub fn published(&self, now: DateTime<Utc>) -> impl Iterator<Item = &SigningKey> {
-        self.keys
-            .iter()
-            .filter(move |it| match self.phase(it, now) {
-                Phase::Next | Phase::Signing | Phase::Retiring => true,
-                Phase::Retired | Phase::Withdrawn => false,
-            })
-            .map(|it| &it.key)
-    }
-
-    /// The keys that ever signed and were not withdrawn, as long as they are remembered: what they signed is genuine,
-    /// though no verifier takes it any more.
-    pub fn genuine(&self) -> impl Iterator<Item = &SigningKey> {
-        self.keys.iter().filter(|it| it.stored.withdrawn_at.is_none()).map(|it| &it.key)
-    }
-
-    /// The public halves as a JSON Web Key Set (RFC 7517 §5).
-    #[must_use]
-    pub fn jwks(&self, now: DateTime<Utc>) -> JwkSet {
-        JwkSet { keys: self.published(now).map(|key| key.public_jwk().clone()).collect() }
-    }
-
-    /// Every key with its phase, in order of succession.
-    pub fn phases(&self, now: DateTime<Utc>) -> impl Iterator<Item = (&ScheduledKey, Phase)> {
-        self.keys.iter().map(move |it| (&**it, self.phase(it, now)))
-    }
-
-    fn phase(&self, key: &ScheduledKey, now: DateTime<Utc>) -> Phase {
-        if key.stored.withdrawn_at.is_some() {
-            return Phase::Withdrawn;
-        }
-        if key.retired_at.is_some_and(|at| at + MARGIN <= now) {
-            return Phase::Retired;
-        }
-        match self.signer(now) {
-            Some(signer) if signer.kid() == key.key.kid() => Phase::Signing,
-            _ if key.stored.signs_from > now => Phase::Next,
-            _ => Phase::Retiring,
-        }
-    }
-}
+pub use key_set::{KeySet, Phase, ScheduledKey};
 
 /// Master and signing keys of this process.
 pub struct Keys {

@@ -1,0 +1,84 @@
+//! Opening the store: a connection, and a schema that fits.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+
+use crate::app::OldSchema;
+use crate::master_keys;
+use crate::settings::{DatabaseUrl, Settings};
+use crate::store::connect::PoolBounds;
+use crate::store::migrate::{MigrationLock, Schema, migrate, schema};
+use crate::store::{Db, StoreError};
+
+/// Opens the store and sees to its schema.
+///
+/// # Errors
+/// When it cannot be opened, or its schema does not fit.
+pub async fn open_store(settings: &Settings, old_schema: OldSchema) -> anyhow::Result<Db> {
+    let db = connect(settings).await?;
+    let found = schema(&db).await.with_context(|| format!("cannot read {}", settings.database_url))?;
+    match (found, &db, old_schema) {
+        (Schema::Current, _, _) => Ok(db),
+        (Schema::TooOld { .. }, Db::Sqlite(_), _) => {
+            migrate_embedded(&db).await.context("cannot migrate the database")?;
+            Ok(db)
+        }
+        (Schema::TooOld { .. }, _, OldSchema::Migrate) => {
+            migrate(&db, MigrationLock::Take).await.context("cannot migrate the database")?;
+            Ok(db)
+        }
+        (Schema::TooOld { version: 0, .. }, _, OldSchema::Refuse) => anyhow::bail!(
+            "the database has no Heirloom schema yet: run `heirloom migrate`, or start with `heirloom serve --migrate`"
+        ),
+        (Schema::TooOld { version, wanted }, _, OldSchema::Refuse) => anyhow::bail!(
+            "the database's schema is version {version}, this binary needs {wanted}: run `heirloom migrate`, or start \
+             with `heirloom serve --migrate`"
+        ),
+        (Schema::TooNew { version, known }, _, _) => anyhow::bail!(
+            "the database's schema is version {version}, newer than this binary knows ({known}): run the newer heirloom \
+             that migrated it"
+        ),
+        (Schema::Damaged { version }, _, _) => anyhow::bail!(
+            "migration {version} of the database was left half done or is not this binary's: restore the database from \
+             a backup, then run `heirloom migrate`"
+        ),
+    }
+}
+
+/// SQLite has no lock that migrations could take: of several processes that open a new file one migrates it, and the
+/// others, whose own try fails, look whether it is done.
+async fn migrate_embedded(db: &Db) -> Result<(), StoreError> {
+    const LOOKS: u32 = 50;
+    for _ in 0..LOOKS {
+        let migrated = migrate(db, MigrationLock::Take).await.is_ok();
+        if migrated || schema(db).await.is_ok_and(|found| found == Schema::Current) {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    migrate(db, MigrationLock::Take).await
+}
+
+/// Opens the store whatever its schema.
+///
+/// # Errors
+/// When it cannot be opened.
+pub async fn connect(settings: &Settings) -> anyhow::Result<Db> {
+    let bounds = PoolBounds {
+        max_connections: settings.database.max_connections,
+        acquire_timeout: settings.database.acquire_timeout,
+        statement_cache: settings.database.statement_cache,
+    };
+    let opened = match &settings.database_url {
+        DatabaseUrl::Postgres(url) => Db::postgres(url.expose(), bounds).await,
+        DatabaseUrl::SqliteMemory => Db::sqlite_memory(bounds).await,
+        DatabaseUrl::Sqlite(path) => {
+            if let Some(folder) = path.parent() {
+                master_keys::make_private_folder(folder)?;
+            }
+            Db::sqlite_file(path, bounds).await
+        }
+    };
+    opened.with_context(|| format!("cannot open {}", settings.database_url))
+}

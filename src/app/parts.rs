@@ -1,0 +1,153 @@
+//! What each part of the server is told of the settings.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+
+use crate::crypto::passwords::{Passwords, PoolSize};
+use crate::domain::lifetimes::Lifetimes;
+use crate::http::pages::{Look, template_names};
+use crate::outbound::{Limits, Outbound};
+use crate::service::attempts::AttemptLimits;
+use crate::service::clients::Clients;
+use crate::service::documents::Documents;
+use crate::service::keys::Succession;
+use crate::service::registration::Rules;
+use crate::settings::{self, Settings};
+use crate::store::rotations::Travel;
+use crate::store::{Db, clients};
+use crate::tls::{self, Tls};
+
+/// The password threads that the settings describe.
+///
+/// # Errors
+/// When the parameters are none, or the threads cannot start.
+pub fn password_pool(settings: &Settings) -> anyhow::Result<Passwords> {
+    let cost = &settings.passwords;
+    let params = argon2::Params::new(cost.memory_kib, cost.iterations, cost.parallelism, None)
+        .map_err(|error| anyhow::anyhow!("passwords: {error}"))?;
+    let size = PoolSize { threads: cost.threads.unwrap_or_else(super::cores), queue: cost.queue };
+    Passwords::start(params, size).context("cannot start the password threads")
+}
+
+/// The certificate, if the settings name one.
+pub(super) fn tls(settings: &Settings) -> anyhow::Result<Option<Arc<Tls>>> {
+    match (settings.tls.certificate.clone(), settings.tls.key.clone()) {
+        (None, None) => Ok(None),
+        (Some(certificate), Some(key)) => Tls::load(tls::Files { certificate, key }).map(Some),
+        (Some(_), None) => anyhow::bail!("tls.certificate is set, so tls.key must be, too"),
+        (None, Some(_)) => anyhow::bail!("tls.key is set, so tls.certificate must be, too"),
+    }
+}
+
+pub(super) fn attempt_limits(settings: &Settings) -> AttemptLimits {
+    let it = &settings.limits;
+    AttemptLimits {
+        account: it.account_attempts,
+        everywhere: it.account_attempts_everywhere,
+        address: it.address_attempts,
+        window: it.attempts_window,
+    }
+}
+
+/// How the next signing key comes in, as the settings have it.
+#[must_use]
+pub fn succession(settings: &Settings) -> Succession {
+    Succession {
+        algorithm: settings.keys.algorithm,
+        publish_ahead: settings.keys.publish_ahead,
+        default_ttl: settings.tokens.access_ttl,
+    }
+}
+
+/// The lifetimes of clients that set none of their own.
+///
+/// # Errors
+/// When they contradict each other.
+pub fn lifetimes(settings: &Settings) -> anyhow::Result<Lifetimes> {
+    let it = &settings.tokens;
+    Lifetimes::new(it.access_ttl, it.idle_ttl, it.absolute_ttl, it.leeway).context("tokens")
+}
+
+/// Settings may have changed since a client was registered: better to say so now than to refuse its users later.
+pub(super) async fn check_clients(db: &Db, known: &Clients) -> anyhow::Result<()> {
+    for client in clients::list(db).await? {
+        known.lifetimes_of(&client).with_context(|| {
+            format!("client {}: change it with `heirloom client update`, or the settings", client.id)
+        })?;
+    }
+    Ok(())
+}
+
+/// Reads the files that an operator has put in the place of the pages' own.
+pub(super) fn look(settings: &Settings) -> anyhow::Result<Look> {
+    let pages = &settings.pages;
+    let mut templates = Vec::new();
+    for name in template_names() {
+        let Some(path) = pages.templates.as_ref().map(|folder| folder.join(name)) else { break };
+        if path.exists() {
+            let source =
+                fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+            templates.push((name.to_owned(), source));
+        }
+    }
+    let logo = match &pages.logo {
+        None => None,
+        Some(path) => {
+            let media_type = match path.extension().and_then(OsStr::to_str) {
+                Some("svg") => "image/svg+xml",
+                Some("png") => "image/png",
+                Some("webp") => "image/webp",
+                Some("jpg" | "jpeg") => "image/jpeg",
+                Some(_) | None => {
+                    anyhow::bail!("pages.logo: {} is no .svg, .png, .webp or .jpg", path.display())
+                }
+            };
+            let picture = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+            Some((picture, media_type))
+        }
+    };
+    let on_accent = if pages.accent.is_light() { "#000000" } else { "#ffffff" };
+    Ok(Look { name: pages.name.clone(), logo, accent: (pages.accent.to_string(), on_accent), templates })
+}
+
+pub(super) fn clients_cache(
+    defaults: Lifetimes,
+    settings: &settings::Registration,
+    outbound: &Arc<Outbound>,
+) -> Clients {
+    let clients = Clients::new(defaults).with_audiences(settings.audiences.clone());
+    if settings.metadata_documents {
+        clients.with_documents(Documents::new(Arc::clone(outbound), settings.scopes.clone()))
+    } else {
+        clients
+    }
+}
+
+pub(super) fn registration_rules(settings: &settings::Registration) -> Rules {
+    Rules {
+        mode: settings.mode,
+        scopes: settings.scopes.clone(),
+        audiences: settings.audiences.clone(),
+        per_hour: settings.per_hour,
+        unused_ttl: settings.unused_ttl,
+    }
+}
+
+pub(super) fn outbound(settings: &settings::Outbound) -> anyhow::Result<Outbound> {
+    let limits = Limits {
+        allowed_networks: settings.allowed_networks.clone(),
+        timeout: settings.timeout,
+        body_limit: settings.body_limit,
+    };
+    let Some(path) = &settings.ca_file else { return Ok(Outbound::new(limits, None)?) };
+    let pem = fs::read(path).with_context(|| format!("outbound.ca_file: cannot read {}", path.display()))?;
+    Outbound::new(limits, Some(&pem))
+        .with_context(|| format!("outbound.ca_file: {} holds no certificates in PEM", path.display()))
+}
+
+pub(super) fn travel(database: &settings::Database) -> Travel {
+    if database.batch_rotations { Travel::Together } else { Travel::Alone }
+}
