@@ -9,9 +9,8 @@ use serde_json::{Map, Value, json};
 use crate::app;
 use crate::cli::{Office, duration, json_object, merged, output};
 use crate::domain::audience::Audience;
-use crate::domain::client::{Client, ClientKind, ClientMetadata, CodeProtection, GrantType, Origin, Party};
+use crate::domain::client::{Client, ClientKind, CodeProtection, GrantType, Origin, Party};
 use crate::domain::ids::ClientId;
-use crate::domain::lifetimes::LifetimeOverrides;
 use crate::domain::scope::ScopeSet;
 use crate::domain::secrets::ClientSecret;
 use crate::domain::subject::check_sector;
@@ -134,22 +133,8 @@ pub(super) async fn run(command: Command, office: &Office) -> anyhow::Result<()>
 async fn register(add: Add, office: &Office) -> anyhow::Result<()> {
     let now = office.clock.now();
     let kind = if add.public { ClientKind::Public } else { ClientKind::Confidential(Vec::new()) };
-    let mut client = Client {
-        id: add.id,
-        party: Party::Third,
-        redirect_uris: Vec::new(),
-        grants: default_grants(&kind, &add.registration),
-        scopes: ScopeSet::default(),
-        audiences: Vec::new(),
-        lifetimes: LifetimeOverrides::default(),
-        name: None,
-        post_logout_redirect_uris: Vec::new(),
-        code_protection: CodeProtection::Pkce,
-        metadata: ClientMetadata::default(),
-        origin: Origin::Operator,
-        created_at: now,
-        kind,
-    };
+    let grants = default_grants(&kind, &add.registration);
+    let mut client = Client { grants, ..Client::new(add.id, kind, Origin::Operator, now) };
     add.registration.apply_to(&mut client)?;
     check(office, &client)?;
     let secret = match client_admin::add(&office.db, &client, now).await {

@@ -174,6 +174,27 @@ impl FromStr for CodeProtection {
 }
 
 impl Client {
+    /// A client that may nothing yet: a third party's, without grants, scopes or redirect URIs.
+    #[must_use]
+    pub fn new(id: ClientId, kind: ClientKind, origin: Origin, created_at: DateTime<Utc>) -> Self {
+        Self {
+            id,
+            kind,
+            party: Party::Third,
+            redirect_uris: Vec::new(),
+            grants: BTreeSet::new(),
+            scopes: ScopeSet::default(),
+            audiences: Vec::new(),
+            lifetimes: LifetimeOverrides::default(),
+            name: None,
+            post_logout_redirect_uris: Vec::new(),
+            code_protection: CodeProtection::Pkce,
+            metadata: ClientMetadata::default(),
+            origin,
+            created_at,
+        }
+    }
+
     /// What people are told that it is called.
     #[must_use]
     pub fn display_name(&self) -> &str {

@@ -5,9 +5,8 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use crate::crypto::random;
-use crate::domain::client::{Client, ClientKind, ClientMetadata, CodeProtection, GrantType, Origin, Party};
+use crate::domain::client::{Client, ClientKind, GrantType, Origin, Party};
 use crate::domain::ids::{ClientId, FamilyId, uuid_v7};
-use crate::domain::lifetimes::LifetimeOverrides;
 use crate::domain::refusal::EndReason;
 use crate::domain::secrets::ClientSecret;
 use crate::service::{Failure, audit, ending, janitor};
@@ -17,20 +16,10 @@ use crate::store::{Db, StoreError, Tx, clients, families, signing_keys};
 #[must_use]
 pub fn built_in(now: DateTime<Utc>) -> Client {
     Client {
-        id: ClientId::built_in(),
-        kind: ClientKind::Public,
         party: Party::First,
-        redirect_uris: Vec::new(),
         grants: [GrantType::RefreshToken].into(),
         scopes: "openid profile email".parse().unwrap_or_default(),
-        audiences: Vec::new(),
-        lifetimes: LifetimeOverrides::default(),
-        name: None,
-        post_logout_redirect_uris: Vec::new(),
-        code_protection: CodeProtection::Pkce,
-        metadata: ClientMetadata::default(),
-        origin: Origin::Operator,
-        created_at: now,
+        ..Client::new(ClientId::built_in(), ClientKind::Public, Origin::Operator, now)
     }
 }
 

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use crate::crypto::random;
 use crate::domain::audience::Audience;
-use crate::domain::client::{AuthMethod, Client, ClientKind, Origin, Party};
+use crate::domain::client::{AuthMethod, Client, ClientKind, Origin};
 use crate::domain::ids::{ClientId, uuid_v7};
 use crate::domain::opaque::OpaqueSecret;
 use crate::domain::registration::{self, InvalidRegistration, Mode};
@@ -108,12 +108,8 @@ pub async fn register(
         return Err(Failure::TooMany);
     }
     let told = read.told.clone();
-    let mut client = Client {
-        id: uuid_v7(now, random::bytes()).to_string().parse().unwrap_or_else(|_| ClientId::built_in()),
-        party: Party::Third,
-        origin: Origin::Registered,
-        ..client_admin::built_in(now)
-    };
+    let id = uuid_v7(now, random::bytes()).to_string().parse().unwrap_or_else(|_| ClientId::built_in());
+    let mut client = Client::new(id, ClientKind::Public, Origin::Registered, now);
     read.apply(&mut client);
     let token = OpaqueSecret::from_random(&random::bytes());
     let kept = Kept { token_hash: token.hash(), told: told.clone() };

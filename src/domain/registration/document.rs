@@ -1,15 +1,12 @@
 //! Client ID metadata documents (draft-ietf-oauth-client-id-metadata-document-02): the URL of what a client says of
 //! itself is its id.
 
-use std::collections::BTreeSet;
-
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 use url::Url;
 
-use crate::domain::client::{AuthMethod, Client, ClientKind, ClientMetadata, CodeProtection, Origin, Party};
+use crate::domain::client::{AuthMethod, Client, ClientKind, Origin};
 use crate::domain::ids::ClientId;
-use crate::domain::lifetimes::LifetimeOverrides;
 use crate::domain::registration::{InvalidRegistration, read};
 use crate::domain::scope::ScopeSet;
 
@@ -46,22 +43,7 @@ pub fn client(
             "There is no secret that the client could authenticate with.",
         ));
     }
-    let mut client = Client {
-        id: id.clone(),
-        kind: ClientKind::Public,
-        party: Party::Third,
-        redirect_uris: Vec::new(),
-        grants: BTreeSet::new(),
-        scopes: ScopeSet::default(),
-        audiences: Vec::new(),
-        lifetimes: LifetimeOverrides::default(),
-        name: None,
-        post_logout_redirect_uris: Vec::new(),
-        code_protection: CodeProtection::Pkce,
-        metadata: ClientMetadata::default(),
-        origin: Origin::Document,
-        created_at: now,
-    };
+    let mut client = Client::new(id.clone(), ClientKind::Public, Origin::Document, now);
     read.apply(&mut client);
     Ok(client)
 }
@@ -71,6 +53,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::domain::client::Party;
 
     const ID: &str = "https://app.example/client.json";
 
