@@ -94,6 +94,22 @@ impl EndReason {
 }
 
 impl Refusal {
+    /// Whether the same credential is refused whenever it comes again. A token that is ahead of its row is good again
+    /// once an operator says that the database was restored.
+    #[must_use]
+    pub fn is_final(self) -> bool {
+        match self {
+            Self::Ahead => false,
+            Self::BadCredentials
+            | Self::Unknown
+            | Self::Expired
+            | Self::Reused
+            | Self::Ended(_)
+            | Self::BadCode
+            | Self::BadDeviceCode => true,
+        }
+    }
+
     /// The word for logs and audit events.
     #[must_use]
     pub fn as_str(self) -> &'static str {

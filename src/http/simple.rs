@@ -114,7 +114,15 @@ pub(crate) async fn refresh(
         return Err(problem.into());
     };
     let refresh = Refresh { token, presenter: &presenter, wanted: Wanted::default() };
-    let refreshed = service_refresh::refresh(&web.core, refresh, now).await?;
+    let refreshed = match service_refresh::refresh(&web.core, refresh, now).await {
+        Err(Failure::Refused(refusal)) if refusal.is_final() && body.refresh_token.is_none() => {
+            // With the error in it, for the log.
+            let mut response = HttpResponse::from_error(Simple::from(Failure::from(refusal)));
+            cookie.clear(&mut response);
+            return Ok(response);
+        }
+        refreshed => refreshed?,
+    };
     let in_cookie = cookie.is_used(now).await?;
     Ok(tokens(&refreshed, in_cookie.then_some(&cookie)))
 }

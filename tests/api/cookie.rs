@@ -104,6 +104,34 @@ both_stores! {
         assert_eq!(browser.call(&app, "/refresh", &json!({ "client_id": "spa" })).await.status, 401);
     }
 
+    async fn a_refusal_that_is_final_takes_the_cookie_along(app) {
+        let browser = app.with_spa().await;
+        let body = json!({ "client_id": "spa" });
+        let (name, token, _) = the_cookie(&browser.call(&app, "/login", &login("spa")).await);
+        // What fails for a while leaves it where it is.
+        app.sql("ALTER TABLE families RENAME TO elsewhere").await;
+        let failed = browser.call(&app, "/refresh", &body).await;
+        assert!(failed.status.is_server_error() && failed.set_cookies().is_empty(), "{failed:?}");
+        app.sql("ALTER TABLE elsewhere RENAME TO families").await;
+        for _ in 0..4 {
+            json_of(&browser.call(&app, "/refresh", &body).await);
+        }
+        // A token that is ahead of its row is good again once the operator opens a recovery window.
+        app.sql("UPDATE families SET generation = 1, base = NULL").await;
+        let ahead = browser.call(&app, "/refresh", &body).await;
+        assert_eq!((ahead.status.as_u16(), ahead.set_cookies()), (401, Vec::new()));
+        app.sql("UPDATE families SET generation = 5").await;
+        json_of(&browser.call(&app, "/refresh", &body).await);
+        // Who sends a token in the body keeps it there.
+        let spent = app.refresh_with("spa", &token).await;
+        assert_eq!((spent.status.as_u16(), spent.header("set-cookie")), (401, None));
+        let ended = browser.call(&app, "/refresh", &body).await;
+        let (cleared, value, attributes) = the_cookie(&ended);
+        assert_eq!((ended.status.as_u16(), cleared, value.as_str()), (401, name.clone(), ""));
+        assert_eq!(attributes, "Max-Age=0; Path=/; HttpOnly; SameSite=Strict");
+        assert_eq!((ended.header("cache-control"), browser.cookie(&name)), ("no-store", None));
+    }
+
     async fn what_does_not_come_from_our_own_origin_is_refused_and_changes_nothing(app) {
         let browser = app.with_spa().await;
         let (name, token, _) = the_cookie(&browser.call(&app, "/login", &login("spa")).await);
