@@ -134,6 +134,8 @@ both_stores! {
         assert_eq!(ben.authorize(&[hint, ("prompt", "none")]).await.error(), "login_required");
         let forged = ana.authorize(&[("id_token_hint", &tokens.tokens().access)]).await;
         assert_eq!(forged.error(), "invalid_request");
+        let elsewhere = ana.authorize(&[("client_id", "other"), hint, ("prompt", "none")]).await;
+        assert_eq!(elsewhere.error(), "invalid_request", "another client's word");
     }
 
     async fn a_post_from_another_site_finds_the_session(app) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::domain::authorization::{AuthorizationRequest, Prompt};
 use crate::domain::claims_request::ClaimsRequest;
-use crate::domain::client::GrantType;
+use crate::domain::client::{Client, GrantType};
 use crate::domain::ids::ClientId;
 use crate::domain::pkce::{self, CodeChallenge};
 use crate::domain::pushed_request::RequestUri;
@@ -174,7 +174,7 @@ fn content(core: &Core, known: &KnownClient, form: &Form) -> Result<Authorizatio
             Problem::Malformed("The prompt is none alone, or some of login, consent and select_account.")
         })?,
         max_age: max_age(form)?,
-        expected_subject: expected_subject(core, form, &asked)?,
+        expected_subject: expected_subject(core, client, form, &asked)?,
         claims: asked.within(&client.scopes),
         pushed: None,
     })
@@ -215,13 +215,22 @@ fn claims(form: &Form) -> Result<ClaimsRequest, Problem> {
     }
 }
 
-/// The user whom the client names by an ID token or by `sub` itself (OpenID Connect Core §5.5.1).
-fn expected_subject(core: &Core, form: &Form, claims: &ClaimsRequest) -> Result<Option<String>, Problem> {
+/// The user whom the client names by an ID token or by `sub` itself (OpenID Connect Core §5.5.1). By another client's
+/// token it could find out whether whoever is there is a user of that one.
+fn expected_subject(
+    core: &Core,
+    client: &Client,
+    form: &Form,
+    claims: &ClaimsRequest,
+) -> Result<Option<String>, Problem> {
     let named = claims.subject();
     let named = named.map_err(|_| Problem::Malformed("The claims name no user, or several, with sub."))?;
     let Some(text) = form.get("id_token_hint") else { return Ok(named) };
     let hint = id_token::read_hint(core, text);
     let hint = hint.ok_or(Problem::Malformed("The id_token_hint is no ID token of this server."))?;
+    if hint.aud != client.id.as_str() {
+        return Err(Problem::Malformed("The id_token_hint is another client's."));
+    }
     if named.is_some_and(|named| named != hint.sub) {
         return Err(Problem::Malformed("The id_token_hint and the claims name different users."));
     }
