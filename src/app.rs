@@ -30,7 +30,10 @@ use crate::store::rotations::Rotations;
 use crate::tls::{Looked, Tls};
 
 pub use opening::{connect, open_store};
-use parts::{attempt_limits, check_clients, clients_cache, look, outbound, registration_rules, tls, travel};
+use parts::{
+    attempt_limits, check_clients, clients_cache, look, outbound, registration_rules, tls, travel,
+    waiting_limit,
+};
 pub use parts::{lifetimes, password_pool, succession};
 
 /// Everything that a serving process holds.
@@ -86,6 +89,7 @@ impl App {
             },
             passwords: Arc::new(password_pool(&settings)?),
             attempts: Arc::new(Attempts::new(attempt_limits(&settings))),
+            waiting: Arc::new(waiting_limit(&settings)),
             logouts: Arc::default(),
             clients: Arc::new(registered),
             registrar: Arc::new(Registrar::new(registration_rules(&settings.registration))),

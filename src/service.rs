@@ -24,6 +24,7 @@ pub mod id_token;
 pub mod introspect;
 pub mod janitor;
 pub mod keys;
+pub mod limit;
 pub mod login;
 pub(crate) mod new_family;
 mod own_jwt;
@@ -33,6 +34,7 @@ pub mod pushed_request;
 pub mod refresh;
 pub mod registration;
 pub mod revoke;
+pub(crate) mod sector;
 pub mod sessions;
 pub mod sign_in;
 pub mod subject_key;
@@ -53,6 +55,7 @@ use crate::outbound::Outbound;
 use crate::service::attempts::Attempts;
 use crate::service::clients::Clients;
 use crate::service::keys::Keys;
+use crate::service::limit::Limit;
 use crate::service::registration::Registrar;
 use crate::store::Db;
 use crate::store::rotations::Rotations;
@@ -78,6 +81,8 @@ pub struct Core {
     pub subjects: Arc<SubjectKey>,
     /// How often passwords were wrong.
     pub attempts: Arc<Attempts>,
+    /// How often requests came that wait for their users.
+    pub waiting: Arc<Limit>,
     /// Woken when clients have to be told of a logout.
     pub logouts: Arc<Notify>,
     /// The clients, remembered for a few seconds.

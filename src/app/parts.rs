@@ -14,6 +14,7 @@ use crate::service::attempts::AttemptLimits;
 use crate::service::clients::Clients;
 use crate::service::documents::Documents;
 use crate::service::keys::Succession;
+use crate::service::limit::Limit;
 use crate::service::registration::Rules;
 use crate::settings::{self, Settings};
 use crate::store::rotations::Travel;
@@ -50,6 +51,10 @@ pub(super) fn attempt_limits(settings: &Settings) -> AttemptLimits {
         address: it.address_attempts,
         window: it.attempts_window,
     }
+}
+
+pub(super) fn waiting_limit(settings: &Settings) -> Limit {
+    Limit::new(settings.limits.waiting_requests, settings.limits.waiting_window)
 }
 
 /// How the next signing key comes in, as the settings have it.

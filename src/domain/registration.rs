@@ -14,6 +14,7 @@ use serde_json::{Map, Value, json};
 use crate::domain::client::{AuthMethod, Client, ClientKind, ClientMetadata, Contradiction, GrantType};
 use crate::domain::registration::members::Members;
 use crate::domain::scope::ScopeSet;
+use crate::domain::subject::NoSector;
 
 /// Who may register a client without an operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,7 +60,8 @@ impl fmt::Display for Mode {
 }
 
 /// The grants that a client may give itself. To act for itself alone is an operator's to allow.
-pub const GRANTS: [GrantType; 2] = [GrantType::AuthorizationCode, GrantType::RefreshToken];
+pub const GRANTS: [GrantType; 3] =
+    [GrantType::AuthorizationCode, GrantType::DeviceCode, GrantType::RefreshToken];
 
 /// Why a registration is refused (RFC 7591 §3.2.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -70,6 +72,17 @@ pub enum InvalidRegistration {
     /// Something else in the metadata.
     #[error("metadata: {0}")]
     Metadata(&'static str),
+}
+
+impl From<NoSector> for InvalidRegistration {
+    fn from(no_sector: NoSector) -> Self {
+        Self::Metadata(match no_sector {
+            NoSector::SeveralHosts => {
+                "A pairwise client whose redirect_uris have several hosts needs a sector_identifier_uri."
+            }
+            NoSector::Device => "A pairwise client with the grant of device codes names no host.",
+        })
+    }
 }
 
 /// A registration that was read.
@@ -119,6 +132,10 @@ pub fn read(
         return Err(InvalidRegistration::Metadata("Send jwks or jwks_uri, not both."));
     }
     let metadata = members.honoured()?;
+    if metadata.sector_identifier_uri.as_ref().is_some_and(|uri| !uri.is_https()) {
+        // OpenID Connect Dynamic Client Registration §2.
+        return Err(InvalidRegistration::Metadata("The sector_identifier_uri is no https URL."));
+    }
     metadata.check(&kind_of(auth)).map_err(|Contradiction(what)| InvalidRegistration::Metadata(what))?;
     let mut told = members.told()?;
     told.insert("application_type".to_owned(), json!(application.as_str()));
@@ -135,7 +152,8 @@ pub fn read(
     })
 }
 
-/// RFC 7591 §2.1: `authorization_code` and `code` stand or fall together.
+/// RFC 7591 §2.1: `authorization_code` and `code` stand or fall together. A user has to be let in somehow, or there is
+/// nothing to refresh.
 fn grants(members: &Members<'_>) -> Result<BTreeSet<GrantType>, InvalidRegistration> {
     const MISFIT: InvalidRegistration =
         InvalidRegistration::Metadata("The grant_types and the response_types do not fit each other.");
@@ -146,16 +164,18 @@ fn grants(members: &Members<'_>) -> Result<BTreeSet<GrantType>, InvalidRegistrat
             .map(|name| name.parse().ok().filter(|grant| GRANTS.contains(grant)))
             .collect::<Option<BTreeSet<GrantType>>>()
             .ok_or(InvalidRegistration::Metadata(
-                "The grant_types are authorization_code and, beside it, refresh_token.",
+                "The grant_types are authorization_code, that of device codes and, beside them, refresh_token.",
             ))?,
     };
     let has_code = asked.contains(&GrantType::AuthorizationCode);
-    match members.texts("response_types")?.as_deref() {
-        Some([code]) if code == "code" && has_code => {}
-        None if has_code => {}
-        Some(_) | None => return Err(MISFIT),
-    }
-    Ok(asked)
+    let types = members.texts("response_types")?;
+    let fits = match types.as_deref() {
+        Some([code]) => code == "code" && has_code,
+        Some([]) => !has_code,
+        Some(_) => false,
+        None => true,
+    };
+    if fits && (has_code || asked.contains(&GrantType::DeviceCode)) { Ok(asked) } else { Err(MISFIT) }
 }
 
 fn redirect_uris(

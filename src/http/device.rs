@@ -56,7 +56,9 @@ pub(crate) async fn take(visit: &Visit, _: &HttpRequest, form: Form) -> Result<H
     };
     let (done, outcome) = match form.get("decision") {
         None => return ask(visit, &session, &known, (&device, &code)).await,
-        Some("allow") => (device::allow(visit.core(), &device, &session, visit.now).await?, "allowed"),
+        Some("allow") => {
+            (device::allow(visit.core(), (&device, &known), &session, visit.now).await?, "allowed")
+        }
         Some(_) => (device::deny(visit.core(), &device, &session, visit.now).await?, "denied"),
     };
     if !done {

@@ -9,7 +9,7 @@ use crate::http::body::{Body, Form};
 use crate::http::edge::Arrival;
 use crate::http::error::Standard;
 use crate::http::{Web, address, client_auth, simple};
-use crate::service::device;
+use crate::service::device::{self, Asking};
 
 pub(crate) async fn device_authorization(
     web: web::Data<Web>,
@@ -19,12 +19,14 @@ pub(crate) async fn device_authorization(
 ) -> Result<HttpResponse, Standard> {
     let form = Form::read(&request, body)?;
     let presenter = client_auth::presenter(&request, &form)?;
+    let address = address::of_client(&request, &web.trusted_proxies);
     let device = Device {
         name: None,
         user_agent: simple::user_agent(&request),
-        address: address::of_client(&request, &web.trusted_proxies).map(|address| address.to_string()),
+        address: address.map(|address| address.to_string()),
     };
-    let begun = device::begin(&web.core, &presenter, &form.wanted()?, device, now).await?;
+    let asking = Asking { presenter: &presenter, wanted: &form.wanted()?, device, address };
+    let begun = device::begin(&web.core, asking, now).await?;
     let issuer = web.core.issuer.as_str();
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(json!({
         "device_code": begun.device_code.expose(),

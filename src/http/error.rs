@@ -223,12 +223,12 @@ fn answer_failure(failure: &Failure, face: Face) -> Answer {
         Failure::InvalidRedirectUri(why) => Answer::new(BAD, "invalid_redirect_uri", why),
         Failure::InvalidClientMetadata(why) => Answer::new(BAD, "invalid_client_metadata", why),
         // RFC 6585 §4.
-        Failure::TooMany => Answer::new(
+        Failure::TooMany(retry_after) => Answer::new(
             StatusCode::TOO_MANY_REQUESTS,
             "temporarily_unavailable",
-            "Too many clients were registered from this address. Try again in an hour.",
+            "Too many requests of this kind came from this address. Please wait, then try again.",
         )
-        .with_retry_after(3600),
+        .with_retry_after(seconds(*retry_after)),
         Failure::Waiting(waiting) => Answer::new(BAD, waiting.as_str(), about_device(*waiting)),
         Failure::Unacceptable(token) => Answer::new(BAD, "invalid_request", about_exchange(*token)),
         Failure::NotFound => Answer::new(StatusCode::NOT_FOUND, "not_found", "There is no such session."),

@@ -8,7 +8,8 @@ use crate::http::authorize;
 use crate::http::body::{Body, Form};
 use crate::http::edge::Arrival;
 use crate::http::error::{Problem, Standard, Unmet};
-use crate::http::{Web, client_auth};
+use crate::http::{Web, address, client_auth};
+use crate::service::limit;
 use crate::service::pushed_request::{self, TTL};
 
 /// Where requests are pushed.
@@ -39,6 +40,8 @@ pub(crate) async fn push(
         None => form.without(&client_auth::PARAMETERS).with("client_id", id),
     };
     authorize::check(&web.core, &known, &form)?;
+    let address = address::of_client(&request, &web.trusted_proxies);
+    limit::count_waiting(&web.core, &presenter, &known, address, now)?;
     let uri = pushed_request::keep(&web.core, &known.client.id, &form.to_query(), now).await?;
     Ok(HttpResponse::Created()
         .insert_header((CACHE_CONTROL, "no-store"))

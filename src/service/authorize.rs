@@ -8,11 +8,8 @@ use crate::domain::client::{Client, ClientKind, Origin, Party};
 use crate::domain::opaque::OpaqueSecret;
 use crate::domain::redirect_uri;
 use crate::domain::sign_in::SignInSession;
-use crate::service::{Core, Failure, audit};
-use crate::store::{
-    authorization_codes, client_documents, consents, pushed_requests, registrations, sign_in_sessions,
-    transaction,
-};
+use crate::service::{Core, Failure, audit, clients};
+use crate::store::{authorization_codes, consents, pushed_requests, sign_in_sessions, transaction};
 
 /// RFC 6749 §4.1.2 recommends ten minutes at most; an app that is there uses its code at once.
 const CODE_TTL: TimeDelta = TimeDelta::seconds(60);
@@ -41,13 +38,7 @@ async fn agreement(
     session: &SignInSession,
 ) -> Result<Agreement, Failure> {
     // What a document says may be another thing than when the user agreed.
-    if client.origin == Origin::Document {
-        return Ok(Agreement::Missing);
-    }
-    // RFC 8252 §8.6: any program may pose as a public client whose redirect URI is a port or a scheme of the user's
-    // machine. Only the user can tell whether this is the program that was meant, so the user is asked each time.
-    let anybody = matches!(client.kind, ClientKind::Public);
-    if anybody && !redirect_uri::is_exclusive(&request.redirect_uri) {
+    if client.origin == Origin::Document || may_be_anybody(client, request) {
         return Ok(Agreement::Missing);
     }
     match client.party {
@@ -57,6 +48,12 @@ async fn agreement(
             Ok(before.map_or(Agreement::Missing, Agreement::Remembered))
         }
     }
+}
+
+/// RFC 8252 §8.6: any program may pose as a public client whose redirect URI is a port or a scheme of the user's
+/// machine. Only the user can tell whether this is the program that was meant, so the user is asked each time.
+fn may_be_anybody(client: &Client, request: &AuthorizationRequest) -> bool {
+    matches!(client.kind, ClientKind::Public) && !redirect_uri::is_exclusive(&request.redirect_uri)
 }
 
 /// The user of `session` agrees; it is remembered beside what was agreed to before.
@@ -80,7 +77,8 @@ pub async fn agree(
     Ok(())
 }
 
-/// A code for the user of `session`: `None` when the session has ended meanwhile, or the pushed request had its code.
+/// A code for the user of `session`: `None` when the session has ended meanwhile, the user's consent was withdrawn, or
+/// the pushed request had its code.
 ///
 /// # Errors
 /// [`Failure::Store`].
@@ -109,11 +107,16 @@ pub async fn issue_code(
         expires_at: now + CODE_TTL,
         family: None,
     };
-    let client = core.clients.find(&core.db, &request.client_id, now).await?;
+    let known = core.clients.find(&core.db, &request.client_id, now).await?;
+    let was_asked = known.client.party == Party::Third || may_be_anybody(&known.client, request);
     let issued = transaction::retrying(|| async {
         let mut tx = core.db.begin().await?;
         // Whatever ends the session takes this row's lock: no code slips through.
         if !sign_in_sessions::touch(&mut tx, session.id, now).await? {
+            return Ok(false);
+        }
+        // Nor does one slip past whatever withdraws the consent.
+        if was_asked && !consents::touch(&mut tx, session.user, &request.client_id).await? {
             return Ok(false);
         }
         if let Some(uri) = &request.pushed
@@ -122,12 +125,7 @@ pub async fn issue_code(
             return Ok(false);
         }
         authorization_codes::insert(&mut tx, &stored).await?;
-        if client.client.origin == Origin::Registered {
-            registrations::mark_used(&mut tx, &stored.client_id).await?;
-        }
-        if let Some(document) = &client.document {
-            client_documents::put(&mut tx, &stored.client_id, &document.members, now).await?;
-        }
+        clients::keep(&mut tx, &known, now).await?;
         tx.commit().await?;
         Ok(true)
     })

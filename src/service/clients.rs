@@ -12,7 +12,7 @@ use crate::domain::lifetimes::{InvalidLifetimes, Lifetimes};
 use crate::domain::redirect_uri;
 use crate::service::Failure;
 use crate::service::documents::{Document, Documents};
-use crate::store::{Db, StoreError, client_documents, clients};
+use crate::store::{Db, StoreError, Tx, client_documents, clients, registrations};
 
 /// How long a client's registration is believed: a removal is in force everywhere after this.
 pub const REMEMBERED: TimeDelta = TimeDelta::seconds(2);
@@ -34,6 +34,21 @@ impl KnownClient {
     /// [`Failure::UnauthorizedClient`] unless the client may use this grant.
     pub fn may(&self, grant: GrantType) -> Result<(), Failure> {
         if self.client.grants.contains(&grant) { Ok(()) } else { Err(Failure::UnauthorizedClient) }
+    }
+}
+
+/// Somebody let a client in: what nobody would miss otherwise stays, in the transaction that lets it in.
+///
+/// # Errors
+/// [`StoreError`].
+pub(crate) async fn keep(tx: &mut Tx, known: &KnownClient, now: DateTime<Utc>) -> Result<(), StoreError> {
+    let id = &known.client.id;
+    if known.client.origin == Origin::Registered {
+        registrations::mark_used(tx, id).await?;
+    }
+    match &known.document {
+        Some(document) => client_documents::put(tx, id, &document.members, now).await,
+        None => Ok(()),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Signing in on a device without a browser (RFC 8628): the device asks, its user decides elsewhere, the device gets a
 //! family: once.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,12 +15,12 @@ use crate::domain::family::Device;
 use crate::domain::opaque::OpaqueSecret;
 use crate::domain::refusal::Refusal;
 use crate::domain::sign_in::SignInSession;
-use crate::service::clients::KnownClient;
+use crate::service::clients::{self, KnownClient};
 use crate::service::grant::{TokenSet, Wanted};
 use crate::service::id_token::SignedInHow;
 use crate::service::new_family::{self, Beginning};
 use crate::service::presenter::Presenter;
-use crate::service::{Core, Failure, audit};
+use crate::service::{Core, Failure, audit, limit};
 use crate::store::{Tx, device_codes, sign_in_sessions, transaction};
 
 /// Long enough to find another device and to sign in there, short enough that nobody guesses the code.
@@ -46,20 +47,31 @@ pub struct Begun {
     pub interval: Duration,
 }
 
+/// A device that asks to wait.
+#[derive(Debug)]
+pub struct Asking<'a> {
+    /// Its client.
+    pub presenter: &'a Presenter,
+    /// What it wants.
+    pub wanted: &'a Wanted,
+    /// What its owner will know it by.
+    pub device: Device,
+    /// From where it asks.
+    pub address: Option<IpAddr>,
+}
+
 /// A device begins to wait.
 ///
 /// # Errors
-/// [`Failure::InvalidClient`], [`Failure::UnauthorizedClient`], [`Failure::InvalidScope`], [`Failure::InvalidTarget`],
-/// [`Failure::Busy`], [`Failure::Store`].
-pub async fn begin(
-    core: &Core,
-    presenter: &Presenter,
-    wanted: &Wanted,
-    device: Device,
-    now: DateTime<Utc>,
-) -> Result<Begun, Failure> {
+/// [`Failure::InvalidClient`], [`Failure::UnauthorizedClient`], [`Failure::NoDocument`], [`Failure::InvalidScope`],
+/// [`Failure::InvalidTarget`], [`Failure::TooMany`], [`Failure::Busy`], [`Failure::Store`].
+pub async fn begin(core: &Core, asking: Asking<'_>, now: DateTime<Utc>) -> Result<Begun, Failure> {
+    let Asking { presenter, wanted, device, address } = asking;
     let known = presenter.authenticate(core, now).await?;
     known.may(GrantType::DeviceCode)?;
+    if let Some(document) = &known.document {
+        document.must_be_fetched()?;
+    }
     let device_code = OpaqueSecret::from_random(&random::bytes());
     let mut waiting = DeviceCode {
         device_code_hash: device_code.hash(),
@@ -74,6 +86,7 @@ pub async fn begin(
         decision: Decision::Open,
         family: None,
     };
+    limit::count_waiting(core, presenter, &known, address, now)?;
     for _ in 0..DRAWS {
         let user_code = UserCode::from_random(random::bytes());
         waiting.user_code_hash = user_code.hash();
@@ -192,7 +205,7 @@ pub async fn look(
 /// [`Failure::Store`].
 pub async fn allow(
     core: &Core,
-    found: &DeviceCode,
+    (found, known): (&DeviceCode, &KnownClient),
     session: &SignInSession,
     now: DateTime<Utc>,
 ) -> Result<bool, Failure> {
@@ -210,6 +223,7 @@ pub async fn allow(
             return Ok(false);
         }
         let allowed = device_codes::allow(&mut tx, &found.user_code_hash, &approval, now).await?;
+        clients::keep(&mut tx, known, now).await?;
         tx.commit().await?;
         Ok(allowed)
     })

@@ -14,7 +14,7 @@ use crate::domain::ids::ClientId;
 use crate::domain::registration::document;
 use crate::domain::scope::ScopeSet;
 use crate::outbound::Outbound;
-use crate::service::Failure;
+use crate::service::{Failure, sector};
 use crate::store::{Db, StoreError, client_documents, clients};
 
 /// How long a document counts that cannot be fetched any more.
@@ -71,12 +71,12 @@ impl Documents {
             return Ok(None);
         }
         let cause = match self.outbound.get_json::<Map<String, Value>>(&url, now).await {
-            Ok(members) => match document::client(id, &members, &self.scopes, now) {
+            Ok(members) => match self.read(id, &members, now).await {
                 Ok(client) => {
                     self.keep_anew(db, id, &members, now).await?;
                     return Ok(Some((client, Document { members, standing: Standing::Fetched })));
                 }
-                Err(invalid) => invalid.to_string(),
+                Err(cause) => cause,
             },
             Err(no_answer) => no_answer.to_string(),
         };
@@ -87,6 +87,18 @@ impl Documents {
         let client = document::client(id, &kept.members, &self.scopes, now);
         let document = Document { members: kept.members, standing: Standing::Kept };
         Ok(client.ok().map(|client| (client, document)))
+    }
+
+    /// The client that a document describes; or why it describes none.
+    async fn read(
+        &self,
+        id: &ClientId,
+        members: &Map<String, Value>,
+        now: DateTime<Utc>,
+    ) -> Result<Client, String> {
+        let client = document::client(id, members, &self.scopes, now).map_err(|it| it.to_string())?;
+        sector::check(&self.outbound, &client, now).await.map_err(|it| it.to_string())?;
+        Ok(client)
     }
 
     /// One write an hour and client: a kept document is as old as its client's last use at most.

@@ -46,9 +46,9 @@ pub enum Failure {
     /// A client's metadata document cannot be had now.
     #[error("the client's metadata document cannot be had now")]
     NoDocument,
-    /// One address asked for too much.
+    /// One address asked for too much; it may again after this time.
     #[error("too much from one address")]
-    TooMany,
+    TooMany(Duration),
     /// A device gets no tokens now (RFC 8628 §3.5).
     #[error("the device waits: {}", .0.as_str())]
     Waiting(Waiting),

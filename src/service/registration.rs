@@ -2,8 +2,6 @@
 //!
 //! Such a client is a third party's: people are always asked before it is let in, and it never takes a password.
 
-mod limit;
-
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -18,13 +16,16 @@ use crate::domain::opaque::OpaqueSecret;
 use crate::domain::registration::{self, InvalidRegistration, Mode};
 use crate::domain::scope::ScopeSet;
 use crate::domain::secrets::ClientSecret;
-use crate::service::registration::limit::Limit;
-use crate::service::{Core, Failure, audit, client_admin, janitor};
+use crate::domain::subject::check_sector_of_stranger;
+use crate::service::limit::Limit;
+use crate::service::{Core, Failure, audit, client_admin, janitor, sector};
 use crate::store::registrations::{self, Kept};
-use crate::store::{clients, registration_tokens};
+use crate::store::{clients, registration_tokens, transaction};
 
 /// Ends the families of a client that removes itself.
 const BATCH: i64 = 1000;
+
+const HOUR: Duration = Duration::from_hours(1);
 
 /// What an operator lets clients do that register themselves.
 #[derive(Debug, Clone)]
@@ -53,7 +54,7 @@ impl Registrar {
     /// Nobody has registered yet.
     #[must_use]
     pub fn new(rules: Rules) -> Self {
-        Self { limit: Limit::new(rules.per_hour), rules }
+        Self { limit: Limit::new(rules.per_hour, HOUR), rules }
     }
 }
 
@@ -104,30 +105,36 @@ pub async fn register(
         Mode::Open => None,
     };
     let read = registration::read(members, AuthMethod::ClientSecretBasic, &rules.scopes)?;
-    if rules.mode == Mode::Open && !core.registrar.limit.allows(caller.address, now) {
-        return Err(Failure::TooMany);
-    }
     let told = read.told.clone();
     let id = uuid_v7(now, random::bytes()).to_string().parse().unwrap_or_else(|_| ClientId::built_in());
     let mut client = Client::new(id, ClientKind::Public, Origin::Registered, now);
     read.apply(&mut client);
+    check_sector_of_stranger(&client).map_err(InvalidRegistration::from)?;
+    if rules.mode == Mode::Open {
+        core.registrar.limit.count(caller.address, now)?;
+    }
+    sector::check(&core.outbound, &client, now).await?;
     let token = OpaqueSecret::from_random(&random::bytes());
     let kept = Kept { token_hash: token.hash(), told: told.clone() };
-    let mut tx = core.db.begin().await?;
-    // What can still refuse the request was checked: this is what it costs.
-    if let Some(hash) = initial
-        && !registration_tokens::spend(&mut tx, &hash, now).await?
-    {
-        return Err(Failure::InvalidToken);
-    }
-    clients::insert(&mut tx, &client).await?;
-    let secret = if client.has_secrets() {
-        Some(client_admin::new_secret(&mut tx, &client.id, now).await?)
-    } else {
-        None
-    };
-    registrations::insert(&mut tx, &client.id, &kept, now + rules.unused_ttl).await?;
-    tx.commit().await?;
+    let added = transaction::retrying(|| async {
+        let mut tx = core.db.begin().await?;
+        // What can still refuse the request was checked: this is what it costs.
+        if let Some(hash) = &initial
+            && !registration_tokens::spend(&mut tx, hash, now).await?
+        {
+            return Ok(None);
+        }
+        clients::insert(&mut tx, &client).await?;
+        let secret = if client.has_secrets() {
+            Some(client_admin::new_secret(&mut tx, &client.id, now).await?)
+        } else {
+            None
+        };
+        registrations::insert(&mut tx, &client.id, &kept, now + rules.unused_ttl).await?;
+        tx.commit().await?;
+        Ok(Some(secret))
+    });
+    let secret = added.await?.ok_or(Failure::InvalidToken)?;
     audit::client_changed(&client.id, "registered itself");
     Ok(Registered { client, secret, token, told })
 }
@@ -166,20 +173,26 @@ pub async fn replace(
     let mut client = before.client;
     let (was_confidential, had_secrets) = (is_confidential(&client), client.has_secrets());
     read.apply(&mut client);
-    let mut tx = core.db.begin().await?;
-    let stays = registrations::update(&mut tx, &client.id, &told).await?;
-    if !stays || !clients::update(&mut tx, &client).await? {
-        return Err(Failure::InvalidToken);
-    }
-    if is_confidential(&client) != was_confidential {
-        clients::set_kind(&mut tx, &client).await?;
-    }
-    let secret = if client.has_secrets() && !had_secrets {
-        Some(client_admin::new_secret(&mut tx, &client.id, now).await?)
-    } else {
-        None
-    };
-    tx.commit().await?;
+    check_sector_of_stranger(&client).map_err(InvalidRegistration::from)?;
+    sector::check(&core.outbound, &client, now).await?;
+    let changed = transaction::retrying(|| async {
+        let mut tx = core.db.begin().await?;
+        let stays = registrations::update(&mut tx, &client.id, &told).await?;
+        if !stays || !clients::update(&mut tx, &client).await? {
+            return Ok(None);
+        }
+        if is_confidential(&client) != was_confidential {
+            clients::set_kind(&mut tx, &client).await?;
+        }
+        let secret = if client.has_secrets() && !had_secrets {
+            Some(client_admin::new_secret(&mut tx, &client.id, now).await?)
+        } else {
+            None
+        };
+        tx.commit().await?;
+        Ok(Some(secret))
+    });
+    let secret = changed.await?.ok_or(Failure::InvalidToken)?;
     audit::client_changed(&client.id, "changed its registration");
     Ok(Registered { client, secret, token: before.token, told })
 }

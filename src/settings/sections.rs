@@ -105,11 +105,11 @@ pub struct Passwords {
     pub queue: usize,
 }
 
-/// How many wrong passwords are forgiven in a while. Each server process counts for itself.
+/// How much is taken in a while. Each server process counts for itself.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Limits {
-    /// For one account, from one address.
+    /// Wrong passwords for one account, from one address.
     #[serde(deserialize_with = "text::deserialize")]
     pub account_attempts: u32,
     /// For one account, from everywhere.
@@ -121,6 +121,12 @@ pub struct Limits {
     /// In this time.
     #[serde(with = "text::duration")]
     pub attempts_window: Duration,
+    /// Requests that wait for their users, from one address.
+    #[serde(deserialize_with = "text::deserialize")]
+    pub waiting_requests: u32,
+    /// In this time.
+    #[serde(with = "text::duration")]
+    pub waiting_window: Duration,
 }
 
 /// Signing keys.

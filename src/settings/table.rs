@@ -278,6 +278,13 @@ pub(super) static SETTINGS: &[Setting] = &[
         Duration,
         "How long it takes until that many wrong passwords are forgiven.",
     ),
+    Setting::new(
+        "limits.waiting_requests",
+        Text("300"),
+        Number,
+        "Device codes and pushed requests from one address, in the window, for clients that anybody can pose as.",
+    ),
+    Setting::new("limits.waiting_window", Text("10m"), Duration, "The time that they are counted in."),
     Setting::new("keys.algorithm", Text("ES256"), Algorithm, "New signing keys are ES256, EdDSA or RS256."),
     Setting::new(
         "keys.publish_ahead",

@@ -72,8 +72,8 @@ pub async fn of_user(db: &Db, user: UserId) -> Result<Vec<Given>, StoreError> {
     rows.into_iter().map(given).collect()
 }
 
-/// Forgets what a user agreed to, and the codes that came of it and nobody used yet, in the transaction that touched
-/// the user's row. `false` when there was no consent.
+/// Forgets what a user agreed to, and the codes that came of it and nobody used yet, a device's too, in the transaction
+/// that touched the user's row. `false` when there was no consent.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -81,13 +81,28 @@ pub async fn delete(tx: &mut Tx, user: UserId, client: &ClientId) -> Result<bool
     const CONSENT: &str = "DELETE FROM consents WHERE user_id = $1 AND client_id = $2";
     const CODES: &str =
         "DELETE FROM authorization_codes WHERE user_id = $1 AND client_id = $2 AND family_id IS NULL";
+    const DEVICES: &str = "DELETE FROM device_codes \
+         WHERE user_id = $1 AND client_id = $2 AND decision = 'allowed' AND family_id IS NULL";
     let run = async |tx: &mut Tx, sql: &'static str| {
         within!(tx, conn => sqlx::query(sql).bind(user.0).bind(client.as_str()).execute(conn).await
             .map(|done| done.rows_affected()))
     };
     let deleted = run(tx, CONSENT).await?;
-    run(tx, CODES).await?;
+    for sql in [CODES, DEVICES] {
+        run(tx, sql).await?;
+    }
     Ok(deleted > 0)
+}
+
+/// Takes the lock of a consent's row, which whoever withdraws it takes, too. `false` when there is none (any more).
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn touch(tx: &mut Tx, user: UserId, client: &ClientId) -> Result<bool, StoreError> {
+    const SQL: &str = "UPDATE consents SET granted_at = granted_at WHERE user_id = $1 AND client_id = $2";
+    let done = within!(tx, conn => sqlx::query(SQL).bind(user.0).bind(client.as_str()).execute(conn).await
+        .map(|done| done.rows_affected()))?;
+    Ok(done > 0)
 }
 
 /// Deletes up to `limit` consents that were given to a removed client; gives how many.

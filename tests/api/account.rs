@@ -1,5 +1,10 @@
 //! The account pages: what a user sees of the own logins and consents, and does to them.
 
+use heirloom::domain::authorization::{AuthorizationRequest, Prompt};
+use heirloom::domain::claims_request::ClaimsRequest;
+use heirloom::domain::client::GrantType;
+use heirloom::service::authorize;
+
 use crate::browser::*;
 use crate::harness::*;
 
@@ -219,6 +224,50 @@ both_stores! {
         // Without a consent to withdraw nothing ends.
         browser.press(&page, "withdraw", "app").await;
         assert_eq!(app.refresh_with("app", &ours.refresh).await.status, 200);
+    }
+
+    async fn no_code_slips_past_a_withdrawal(app) {
+        app.with_apps().await;
+        let browser = Browser::new(&app);
+        let page = browser.authorize(&[("client_id", "other")]).await;
+        let consent = browser.sign_in(&page, "ana").await;
+        browser.decide(&consent, "allow").await.code();
+        let session = browser.session(&app).await;
+        let request = AuthorizationRequest {
+            client_id: "other".parse().unwrap(),
+            redirect_uri: REDIRECT_URI.to_owned(),
+            scope: "openid".parse().unwrap(),
+            audiences: Vec::new(),
+            nonce: None,
+            code_challenge: None,
+            prompt: Prompt::default(),
+            max_age: None,
+            expected_subject: None,
+            claims: ClaimsRequest::default(),
+            pushed: None,
+        };
+        let issue = || authorize::issue_code(&app.core, &request, &session, app.clock.now());
+        assert!(issue().await.unwrap().is_some());
+        // The consent was found a moment ago, and now it is withdrawn.
+        browser.press(&browser.get("/account/apps").await, "withdraw", "other").await;
+        assert!(issue().await.unwrap().is_none(), "no consent, no code");
+        assert_eq!(app.number("SELECT COUNT(*) FROM authorization_codes").await, 0);
+    }
+
+    async fn a_withdrawn_consent_keeps_a_device_out_that_was_let_in(app) {
+        app.with_apps().await;
+        app.add_app("tv", |it| it.grants.extend([GrantType::DeviceCode])).await;
+        let browser = Browser::new(&app);
+        let page = browser.authorize(&[("client_id", "tv")]).await;
+        let consent = browser.sign_in(&page, "ana").await;
+        browser.decide(&consent, "allow").await.code();
+        let waits = app.device_waits(&[]).await;
+        let page = browser.get("/device").await;
+        let asked = browser.enter(&page, waits.text("user_code")).await;
+        browser.answer_device(&asked, "allow").await;
+        browser.press(&browser.get("/account/apps").await, "withdraw", "tv").await;
+        assert_eq!(app.poll(waits.text("device_code"), &[]).await.code(), "400 invalid_grant");
+        assert_eq!(app.live_families().await, 0);
     }
 
     async fn a_removed_client_leaves_no_consent(app) {

@@ -6,6 +6,9 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use heirloom::domain::client::{Client, ClientKind, GrantType, Party};
+use heirloom::domain::opaque::OpaqueSecret;
+use heirloom::domain::sign_in::SignInSession;
+use heirloom::store::sign_in_sessions;
 use reqwest::{RequestBuilder, StatusCode};
 
 use crate::harness::*;
@@ -144,6 +147,17 @@ impl<'a> Browser<'a> {
     pub async fn authorize(&self, changes: &[(&str, &str)]) -> Seen {
         let seen = self.get(&format!("/oauth/authorize?{}", query(changes))).await;
         self.follow(seen).await
+    }
+
+    /// Its session, if somebody is signed in.
+    pub async fn session(&self, app: &TestApp) -> SignInSession {
+        let cookies = self.cookies.borrow().clone();
+        for secret in cookies.values().filter_map(|value| OpaqueSecret::presented(value)) {
+            if let Some(session) = sign_in_sessions::find(&app.core.db, &secret.hash()).await.unwrap() {
+                return session;
+            }
+        }
+        panic!("nobody is signed in: {cookies:?}");
     }
 
     /// Fills in the sign-in page.

@@ -16,7 +16,7 @@ use crate::harness::*;
 
 const TOOL: &str = "https://tools.example/mcp";
 
-fn open(settings: &mut Settings) {
+pub fn open(settings: &mut Settings) {
     settings.registration.mode = Mode::Open;
     settings.registration.audiences = vec![TOOL.parse().unwrap()];
 }
@@ -61,7 +61,7 @@ impl TestApp {
     }
 
     /// Reads, changes or removes a registration, as its own answer says where and with what.
-    async fn manage(&self, method: &str, registered: &Answer, body: Option<&Value>) -> Answer {
+    pub async fn manage(&self, method: &str, registered: &Answer, body: Option<&Value>) -> Answer {
         let place = registered.text("registration_client_uri");
         let request = self.http.request(method.parse().unwrap(), place);
         let request = request.bearer_auth(registered.text("registration_access_token"));
@@ -70,7 +70,7 @@ impl TestApp {
 }
 
 /// The registration as it is sent back to be changed (RFC 7592 §2.2).
-fn to_be_changed(registered: &Answer, changes: &Value) -> Value {
+pub fn to_be_changed(registered: &Answer, changes: &Value) -> Value {
     let mut members = registered.json.as_object().unwrap().clone();
     for name in [
         "registration_access_token",

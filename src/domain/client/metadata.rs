@@ -189,6 +189,18 @@ impl WebUri {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Whether nobody on the way can change what is there.
+    #[must_use]
+    pub fn is_https(&self) -> bool {
+        self.url().is_some_and(|url| url.scheme() == "https")
+    }
+
+    /// The same, taken apart.
+    #[must_use]
+    pub fn url(&self) -> Option<Url> {
+        Url::parse(&self.0).ok()
+    }
 }
 
 impl TryFrom<String> for WebUri {

@@ -9,6 +9,7 @@ use crate::domain::client::{AuthMethod, Client, ClientKind, Origin};
 use crate::domain::ids::ClientId;
 use crate::domain::registration::{InvalidRegistration, read};
 use crate::domain::scope::ScopeSet;
+use crate::domain::subject::check_sector_of_stranger;
 
 /// Where a client's document is, if its id can be such a place (§3): https, with a path, without a fragment and a user,
 /// in normal form. The last leaves no dot segments, and no second way to write the same.
@@ -45,6 +46,7 @@ pub fn client(
     }
     let mut client = Client::new(id.clone(), ClientKind::Public, Origin::Document, now);
     read.apply(&mut client);
+    check_sector_of_stranger(&client)?;
     Ok(client)
 }
 
@@ -114,6 +116,10 @@ mod tests {
             ("§8.1: redirect_uris", json!({ "redirect_uris": null })),
             ("§8.1: redirect_uris", json!({ "redirect_uris": ["http://app.example/cb"] })),
             ("RFC 7591 §2", json!({ "grant_types": ["client_credentials"] })),
+            (
+                "OIDC Core §8.1",
+                json!({ "subject_type": "pairwise", "redirect_uris": ["https://a.example/", "https://b.example/"] }),
+            ),
         ] {
             assert!(read(&changes).is_err(), "{section}: {changes}");
         }

@@ -11,7 +11,7 @@ const LONGEST_NAME: usize = 120;
 const MOST: usize = 20;
 
 /// What [`ClientMetadata`] may be told by the client itself. Its other members are an operator's to set.
-const HONOURED: [&str; 14] = [
+const HONOURED: [&str; 16] = [
     "client_uri",
     "policy_uri",
     "tos_uri",
@@ -26,6 +26,8 @@ const HONOURED: [&str; 14] = [
     "backchannel_logout_session_required",
     "frontchannel_logout_uri",
     "frontchannel_logout_session_required",
+    "subject_type",
+    "sector_identifier_uri",
 ];
 
 /// What a client may say for others to read; this server keeps it and does nothing with it.
@@ -52,7 +54,8 @@ const BAD_URI: InvalidRegistration = InvalidRegistration::Metadata(
 );
 
 const BAD_MEMBER: InvalidRegistration = InvalidRegistration::Metadata(
-    "A URI is no https or http URL, an algorithm is none of the server's, or the jwks are no set of public keys.",
+    "A URI is no https or http URL, an algorithm or the subject_type is none of the server's, or the jwks are no set of \
+     public keys.",
 );
 
 pub(super) struct Members<'a>(pub(super) &'a Map<String, Value>);

@@ -2,6 +2,8 @@ use serde_json::{Map, Value, json};
 
 use super::*;
 
+const DEVICE: &str = "urn:ietf:params:oauth:grant-type:device_code";
+
 fn members(changes: &Value) -> Map<String, Value> {
     let mut members = json!({ "redirect_uris": ["https://app.example/cb"] });
     let members = members.as_object_mut().unwrap();
@@ -25,6 +27,18 @@ fn what_is_left_out_is_as_rfc_7591_has_it() {
     assert_eq!((read.auth, read.name), (AuthMethod::ClientSecretBasic, None));
     assert_eq!(read.scopes.to_string(), "openid profile", "offline_access has to be named");
     assert_eq!(read.told["application_type"], "web");
+}
+
+#[test]
+fn a_device_needs_no_redirect_uri() {
+    for types in [json!([]), json!(null)] {
+        let device = json!({ "redirect_uris": null, "grant_types": [DEVICE], "response_types": types });
+        let read = read_with(&device).unwrap();
+        assert_eq!((read.grants, read.redirect_uris), ([GrantType::DeviceCode].into(), Vec::new()));
+        assert_eq!(read.told["application_type"], "native");
+    }
+    let both = json!({ "redirect_uris": null, "grant_types": [DEVICE, "authorization_code"] });
+    assert!(matches!(read_with(&both), Err(InvalidRegistration::RedirectUri(_))), "RFC 7591 §2");
 }
 
 #[test]
@@ -110,6 +124,13 @@ fn metadata_that_nobody_may_register() {
         ("RFC 7591 §2", json!({ "scope": "a\"b" })),
         ("RFC 7591 §2", json!({ "scope": "admin root" })),
         ("OIDC Registration §2", json!({ "application_type": "desktop" })),
+        ("OIDC Registration §2", json!({ "subject_type": "secret" })),
+        ("OIDC Registration §2", json!({ "subject_type": ["pairwise"] })),
+        ("OIDC Registration §2", json!({ "sector_identifier_uri": "nowhere" })),
+        ("OIDC Registration §2: https", json!({ "sector_identifier_uri": "http://app.example/sector.json" })),
+        ("RFC 7591 §2.1", json!({ "grant_types": [DEVICE], "response_types": ["code"] })),
+        ("RFC 7591 §2.1", json!({ "grant_types": [DEVICE, "authorization_code"], "response_types": [] })),
+        ("RFC 7591 §2.1", json!({ "grant_types": ["refresh_token"], "response_types": [] })),
         ("OIDC RP-Initiated Logout §3.1", json!({ "post_logout_redirect_uris": ["http://app.example/"] })),
         ("OIDC RP-Initiated Logout §3.1", json!({ "post_logout_redirect_uris": ["javascript:alert(1)"] })),
     ] {

@@ -13,9 +13,10 @@ pub(super) enum Application {
 }
 
 impl Application {
-    /// The kind that its URIs tell: many a tool on the user's machine does not say so.
+    /// The kind that its URIs tell: many a tool on the user's machine does not say so. A device without a browser has none.
     pub(super) fn of_uris(uris: &[String]) -> Self {
-        if uris.iter().all(|uri| Self::Web.refuses(uri).is_none()) { Self::Web } else { Self::Native }
+        let is_web = !uris.is_empty() && uris.iter().all(|uri| Self::Web.refuses(uri).is_none());
+        if is_web { Self::Web } else { Self::Native }
     }
 
     pub(super) fn as_str(self) -> &'static str {

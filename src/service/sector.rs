@@ -1,0 +1,56 @@
+//! What vouches for a client that says it is of a sector: the list at the sector's URL (OpenID Connect Core §8.1).
+
+use chrono::{DateTime, Utc};
+
+use crate::domain::client::{Client, WebUri};
+use crate::outbound::{NoAnswer, Outbound};
+use crate::service::Failure;
+
+/// Why a client is not of the sector that it names.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotOfSector {
+    /// There is no list.
+    #[error("the sector_identifier_uri: {0}")]
+    NoList(#[from] NoAnswer),
+    /// There is one, without all of the client's redirect URIs.
+    #[error("the list at the sector_identifier_uri lacks a redirect URI")]
+    NotListed,
+}
+
+/// Checks that all of a client's redirect URIs are in the list of the sector that it names, if it names one.
+///
+/// # Errors
+/// [`NotOfSector`].
+pub(crate) async fn check(
+    outbound: &Outbound,
+    client: &Client,
+    now: DateTime<Utc>,
+) -> Result<(), NotOfSector> {
+    let Some(url) = client.metadata.sector_identifier_uri.as_ref().and_then(WebUri::url) else {
+        return Ok(());
+    };
+    let has_all = |list: &[String]| client.redirect_uris.iter().all(|uri| list.contains(uri));
+    if has_all(&outbound.get_json::<Vec<String>>(&url, now).await?) {
+        return Ok(());
+    }
+    // Its owner may have added the client a moment ago.
+    if has_all(&outbound.renew_json::<Vec<String>>(&url, now).await?) {
+        Ok(())
+    } else {
+        Err(NotOfSector::NotListed)
+    }
+}
+
+impl From<NotOfSector> for Failure {
+    fn from(why: NotOfSector) -> Self {
+        match why {
+            NotOfSector::NoList(NoAnswer::Busy) => Self::Busy,
+            NotOfSector::NoList(_) => Self::InvalidClientMetadata(
+                "At the sector_identifier_uri there is no JSON list of redirect URIs that can be fetched.",
+            ),
+            NotOfSector::NotListed => Self::InvalidClientMetadata(
+                "The list at the sector_identifier_uri lacks one of the redirect_uris.",
+            ),
+        }
+    }
+}
