@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::browser::*;
 use crate::harness::*;
-use crate::remote::{CERTIFICATE, Remote, json_answer};
+use crate::remote::{AUTHORITY, Remote, json_answer};
 
 const TOOL: &str = "https://tools.example/mcp";
 const CALLBACK: &str = "http://127.0.0.1:3000/callback";
@@ -18,7 +18,7 @@ pub fn documents(settings: &mut Settings) {
     settings.registration.metadata_documents = true;
     settings.registration.audiences = vec![TOOL.parse().unwrap()];
     settings.outbound.allowed_networks = vec!["127.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()];
-    settings.outbound.ca_file = Some(CERTIFICATE.file.clone());
+    settings.outbound.ca_file = Some(AUTHORITY.file.clone());
 }
 
 /// A client's server, and the client's id.
@@ -29,7 +29,7 @@ pub async fn published(changes: &Value) -> (Remote, String) {
     (remote, id)
 }
 
-fn publish(remote: &Remote, id: &str, changes: &Value) {
+pub fn publish(remote: &Remote, id: &str, changes: &Value) {
     let mut document = json!({
         "client_id": id,
         "client_name": "The Tool",
@@ -47,7 +47,7 @@ fn gone(remote: &Remote) {
     remote.answer("HTTP/1.1 503 Gone\r\ncontent-length: 0\r\n\r\n");
 }
 
-fn asks(id: &str) -> [(&str, &str); 3] {
+pub fn asks(id: &str) -> [(&str, &str); 3] {
     [("client_id", id), ("redirect_uri", CALLBACK), ("resource", TOOL)]
 }
 

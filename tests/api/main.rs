@@ -28,6 +28,7 @@ mod device;
 mod device_clients;
 mod device_refused;
 mod documents;
+mod documents_trusted;
 mod exchange;
 mod harness;
 mod health;

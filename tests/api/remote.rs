@@ -4,6 +4,9 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 
+use rcgen::{
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+};
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpListener;
@@ -43,12 +46,17 @@ impl Remote {
         Self { url, state }
     }
 
-    /// One that speaks TLS, as `localhost`, with [`CERTIFICATE`].
+    /// One that speaks TLS, as `localhost`, vouched for by [`AUTHORITY`].
     pub async fn start_secure() -> Self {
+        Self::start_by(&AUTHORITY).await
+    }
+
+    /// One that speaks TLS, as `localhost`, vouched for by this authority.
+    pub async fn start_by(authority: &Authority) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("https://localhost:{}", listener.local_addr().unwrap().port());
         let state = Arc::new(State::default());
-        let (serving, acceptor) = (Arc::clone(&state), CERTIFICATE.acceptor.clone());
+        let (serving, acceptor) = (Arc::clone(&state), authority.acceptor.clone());
         tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
@@ -90,24 +98,53 @@ impl Remote {
     }
 }
 
-/// A certificate for `localhost` that nobody else vouches for.
-pub struct Certificate {
+/// A certificate authority of the tests' own, and what it vouches for.
+pub struct Authority {
     acceptor: TlsAcceptor,
     /// The file that makes it trusted.
     pub file: PathBuf,
+    /// A certificate for this machine, and its key.
+    pub signed: [PathBuf; 2],
 }
 
-pub static CERTIFICATE: LazyLock<Certificate> = LazyLock::new(|| {
-    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    let file = std::env::temp_dir().join(format!("heirloom-ca-{}.pem", std::process::id()));
-    std::fs::write(&file, made.cert.pem()).unwrap();
-    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
-    let provider = tokio_rustls::rustls::crypto::aws_lc_rs::default_provider();
-    let config =
-        ServerConfig::builder_with_provider(Arc::new(provider)).with_safe_default_protocol_versions();
-    let config = config.unwrap().with_no_client_auth().with_single_cert(vec![made.cert.der().clone()], key);
-    Certificate { acceptor: Arc::new(config.unwrap()).into(), file }
-});
+impl Authority {
+    fn new(name: &str) -> Self {
+        let key = KeyPair::generate().unwrap();
+        let mut own = CertificateParams::new(Vec::new()).unwrap();
+        own.distinguished_name.push(DnType::CommonName, name);
+        own.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        own.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+        let root = own.self_signed(&key).unwrap();
+        let host_key = KeyPair::generate().unwrap();
+        let mut host = CertificateParams::new(["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap();
+        host.distinguished_name = DistinguishedName::new();
+        // Python wants to see whose key it is (RFC 5280 §4.2.1.1).
+        host.use_authority_key_identifier_extension = true;
+        let host = host.signed_by(&host_key, &Issuer::new(own, key)).unwrap();
+        let keep = |what: &str, pem: String| {
+            let file =
+                std::env::temp_dir().join(format!("heirloom-{name}-{}-{what}.pem", std::process::id()));
+            std::fs::write(&file, pem).unwrap();
+            file
+        };
+        let private = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(host_key.serialize_der()));
+        let provider = tokio_rustls::rustls::crypto::aws_lc_rs::default_provider();
+        let config =
+            ServerConfig::builder_with_provider(Arc::new(provider)).with_safe_default_protocol_versions();
+        let config =
+            config.unwrap().with_no_client_auth().with_single_cert(vec![host.der().clone()], private);
+        Self {
+            acceptor: Arc::new(config.unwrap()).into(),
+            file: keep("root", root.pem()),
+            signed: [keep("host", host.pem()), keep("key", host_key.serialize_pem())],
+        }
+    }
+}
+
+/// The one that tests have servers trust.
+pub static AUTHORITY: LazyLock<Authority> = LazyLock::new(|| Authority::new("ours"));
+/// Looks the same, and nobody trusts it.
+pub static STRANGER: LazyLock<Authority> = LazyLock::new(|| Authority::new("stranger"));
 
 pub fn json_answer(body: &str, headers: &str) -> String {
     format!(

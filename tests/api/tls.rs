@@ -15,6 +15,7 @@ use rustls::{CipherSuite, ClientConfig, ClientConnection, ProtocolVersion, RootC
 
 use crate::browser::*;
 use crate::harness::*;
+use crate::remote::{AUTHORITY, STRANGER};
 
 /// A certificate for this machine, in files.
 struct Pair {
@@ -117,6 +118,21 @@ fn a_server_with_a_certificate_speaks_https() {
         let code = browser.ana_signs_in(&[]).await;
         assert!(browser.cookie("__Host-heirloom-session").is_some(), "cookies are for https alone");
         assert_eq!(app.exchange(&code, &[]).await.tokens().claims()["iss"], app.url);
+    });
+}
+
+#[test]
+fn whoever_trusts_the_authority_trusts_what_it_signed() {
+    let [certificate, key] = AUTHORITY.signed.clone();
+    let change = |settings: &mut heirloom::settings::Settings| {
+        (settings.tls.certificate, settings.tls.key) = (Some(certificate), Some(key));
+    };
+    run(Store::Sqlite, change, async |app| {
+        for (authority, trusted) in [(&AUTHORITY, true), (&STRANGER, false)] {
+            let root = Certificate::from_pem(&std::fs::read(&authority.file).unwrap()).unwrap();
+            let client = reqwest::Client::builder().tls_certs_only([root]).build().unwrap();
+            assert_eq!(answers(&app, &client).await, trusted);
+        }
     });
 }
 

@@ -2,41 +2,24 @@
 
 import time
 
+from authlib.common.security import generate_token
 from authlib.integrations.base_client import OAuthError
 from authlib.integrations.flask_client import OAuth
-from authlib.integrations.requests_client import OAuth2Session
-from authlib.oauth2.rfc7523 import PrivateKeyJWT
 from authlib.oauth2.rfc8414 import AuthorizationServerMetadata
 from authlib.oidc.discovery import OpenIDProviderMetadata
 from flask import Flask, jsonify
 from joserfc.jwk import ECKey
 
-from program import AFTERWARDS, CLIENT_ID, CLIENT_SECRET, ISSUER, IS_PUBLIC, METHOD, REDIRECT_URI
-from program import done, path_of, visit
-
-# A client with a key signs with it.
-signing = []
-if METHOD == "private_key_jwt":
-    signing = [PrivateKeyJWT(f"{ISSUER}/oauth/token", headers={"kid": "k-1"}, alg="ES256")]
-    CLIENT_SECRET = ECKey.import_key(f"-----BEGIN PRIVATE KEY-----\n{CLIENT_SECRET}\n-----END PRIVATE KEY-----\n")
-
-
-def session_of(secret, **more):
-    session = OAuth2Session(
-        CLIENT_ID, secret, token_endpoint_auth_method=METHOD, revocation_endpoint_auth_method=METHOD, **more
-    )
-    for method in signing:
-        session.register_client_auth_method(method)
-    return session
-
+from program import AFTERWARDS, CLIENT_ID, ISSUER, IS_PUBLIC, METHOD, REDIRECT_URI, done, path_of, visit
+from sessions import SECRET, SIGNING, session_of
 
 app = Flask(__name__)
 app.config.update(SECRET_KEY="of the test", TESTING=True)
 heirloom = OAuth(app).register(
     "heirloom",
     client_id=CLIENT_ID,
-    client_secret=CLIENT_SECRET,
-    client_auth_methods=signing,
+    client_secret=SECRET,
+    client_auth_methods=SIGNING,
     server_metadata_url=f"{ISSUER}/.well-known/openid-configuration",
     client_kwargs={
         "scope": "openid profile email",
@@ -92,26 +75,31 @@ assert here.get(arrived).status_code == 200
 
 metadata = heirloom.load_server_metadata()
 for kind in (AuthorizationServerMetadata, OpenIDProviderMetadata):
-    document = kind({name: value for name, value in metadata.items() if name != "jwks"})
-    # It holds against plain http, and nothing else: the test's server has no certificate.
-    for name, value in document.items():
-        if isinstance(value, str):
-            document[name] = value.replace("http://", "https://")
-    document.validate()
+    kind({name: value for name, value in metadata.items() if name != "jwks"}).validate()
 
-session = session_of(CLIENT_SECRET)
+session = session_of(SECRET)
 refreshed = session.refresh_token(metadata["token_endpoint"], refresh_token=token["refresh_token"])
 assert refreshed["refresh_token"] != token["refresh_token"]
 if not IS_PUBLIC:
     seen = session.introspect_token(metadata["introspection_endpoint"], refreshed["access_token"]).json()
     assert seen["active"] and seen["sub"] == user["sub"], seen
-    own = session_of(CLIENT_SECRET, scope="orders:read")
+    own = session_of(SECRET, scope="orders:read")
     assert own.fetch_token(metadata["token_endpoint"], grant_type="client_credentials")["scope"] == "orders:read"
-    liar = session_of(ECKey.generate_key("P-256") if signing else "wrong")
+    liar = session_of(ECKey.generate_key("P-256") if SIGNING else "wrong")
     refused("invalid_client", liar.fetch_token, metadata["token_endpoint"], grant_type="client_credentials")
 answered = session.revoke_token(metadata["revocation_endpoint"], refreshed["refresh_token"])
 assert answered.status_code == 200, answered.text
 refused("invalid_grant", session.refresh_token, metadata["token_endpoint"], refresh_token=refreshed["refresh_token"])
+
+# RFC 6749 §4.1.2: a code that comes twice ends what it gave.
+plain = session_of(SECRET, redirect_uri=REDIRECT_URI, scope="orders:read", code_challenge_method="S256")
+verifier = generate_token(48)
+asked, _ = plain.create_authorization_url(metadata["authorization_endpoint"], code_verifier=verifier)
+redeem = {"authorization_response": visit(asked), "code_verifier": verifier}
+got = plain.fetch_token(metadata["token_endpoint"], **redeem)
+assert got["scope"] == "orders:read" and "id_token" not in got, got
+refused("invalid_grant", plain.fetch_token, metadata["token_endpoint"], **redeem)
+refused("invalid_grant", plain.refresh_token, metadata["token_endpoint"], refresh_token=got["refresh_token"])
 
 leaving = browser.get(f"/sign-out/{token['id_token']}").get_json()
 assert visit(leaving["url"]) == f"{AFTERWARDS}?state={leaving['state']}"

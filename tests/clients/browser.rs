@@ -4,10 +4,17 @@ use std::collections::BTreeMap;
 
 use reqwest::header::{COOKIE, LOCATION, SET_COOKIE};
 use reqwest::redirect::Policy;
-use reqwest::{RequestBuilder, StatusCode};
+use reqwest::{Certificate, ClientBuilder, RequestBuilder, StatusCode};
 use url::Url;
 
 use crate::process::PASSWORD;
+use crate::remote::AUTHORITY;
+
+/// It trusts the tests' authority.
+pub fn http_client() -> ClientBuilder {
+    let root = std::fs::read(&AUTHORITY.file).unwrap();
+    reqwest::Client::builder().tls_certs_merge([Certificate::from_pem(&root).unwrap()])
+}
 
 pub struct Browser {
     http: reqwest::Client,
@@ -29,7 +36,7 @@ pub struct Arrival {
 
 impl Browser {
     pub fn new(here: &str) -> Self {
-        let http = reqwest::Client::builder().redirect(Policy::none()).build().unwrap();
+        let http = http_client().redirect(Policy::none()).build().unwrap();
         Self { http, here: vec![here.to_owned()], cookies: BTreeMap::new(), decision: "allow" }
     }
 

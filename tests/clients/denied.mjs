@@ -3,9 +3,7 @@ import assert from "node:assert/strict";
 import * as client from "openid-client";
 import { CLIENT_ID, ISSUER, REDIRECT_URI, done, visit } from "./program.mjs";
 
-const config = await client.discovery(new URL(ISSUER), CLIENT_ID, undefined, client.None(), {
-  execute: [client.allowInsecureRequests],
-});
+const config = await client.discovery(new URL(ISSUER), CLIENT_ID, undefined, client.None());
 const pkceCodeVerifier = client.randomPKCECodeVerifier();
 const url = client.buildAuthorizationUrl(config, {
   redirect_uri: REDIRECT_URI,

@@ -6,7 +6,7 @@ use crate::world::World;
 
 #[test]
 fn openid_client_does_all_of_it() {
-    let world = World::new();
+    let world = World::secure();
     for client in world.clients() {
         world.run(node("openid-client.mjs"), &client, &mut world.browser());
     }
@@ -14,7 +14,7 @@ fn openid_client_does_all_of_it() {
 
 #[test]
 fn oauth4webapi_does_all_of_it() {
-    let world = World::new();
+    let world = World::secure();
     for client in world.clients() {
         world.run(node("oauth4webapi.mjs"), &client, &mut world.browser());
     }
@@ -23,7 +23,7 @@ fn oauth4webapi_does_all_of_it() {
 /// On the algorithm that every OpenID Connect library knows: this one wants to see it (Discovery §3).
 #[test]
 fn authlib_does_all_of_it() {
-    let world = World::with(Place::sqlite().with("HEIRLOOM_KEYS__ALGORITHM", "RS256"));
+    let world = World::secured(Place::sqlite().with("HEIRLOOM_KEYS__ALGORITHM", "RS256"));
     for client in world.clients() {
         world.run(python("authlib_client.py"), &client, &mut world.browser());
     }
@@ -31,19 +31,23 @@ fn authlib_does_all_of_it() {
 
 #[test]
 fn a_user_who_does_not_agree_sends_the_library_an_error() {
-    let world = World::new();
+    let world = World::secure();
     let client = world.public_client();
     world.run(node("denied.mjs"), &client, &mut world.browser().deciding("deny"));
 }
 
 #[test]
 fn openid_client_gets_a_device_in() {
-    let world = World::new();
-    world.run(node("device.mjs"), &world.public_client(), &mut world.browser());
+    let world = World::secure();
+    for client in world.clients() {
+        world.run(node("device.mjs"), &client, &mut world.browser());
+    }
 }
 
 #[test]
 fn authlib_gets_a_device_in() {
-    let world = World::new();
-    world.run(python("device_client.py"), &world.public_client(), &mut world.browser());
+    let world = World::secure();
+    for client in world.clients() {
+        world.run(python("device_client.py"), &client, &mut world.browser());
+    }
 }

@@ -17,8 +17,13 @@ mod pages;
 mod program;
 mod readme;
 mod rust_client;
+mod token_file;
 mod world;
 
 #[path = "../processes/process.rs"]
 #[expect(dead_code, clippy::expect_used, reason = "the tests with processes use the rest")]
 mod process;
+
+#[path = "../api/remote.rs"]
+#[expect(dead_code, reason = "the tests of what is fetched use the rest")]
+mod remote;

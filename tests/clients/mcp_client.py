@@ -10,9 +10,11 @@ from mcp.client.auth import OAuthClientProvider
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.auth import AuthorizationCodeResult, OAuthClientMetadata
 
-from program import ISSUER, REDIRECT_URI, done, visit
+from program import ISSUER, done, visit
 
-URL, SUBJECT = os.environ["MCP_URL"], os.environ["SUBJECT"]
+URL, SUBJECT, METADATA_URL = os.environ["MCP_URL"], os.environ["SUBJECT"], os.environ.get("METADATA_URL")
+# The port is the system's choice (RFC 8252 §7.3).
+CALLBACK = "http://127.0.0.1:49152/callback"
 
 
 class Kept:
@@ -53,15 +55,17 @@ async def main():
     kept = Kept()
     metadata = OAuthClientMetadata(
         client_name="An agent",
-        redirect_uris=[REDIRECT_URI],
+        redirect_uris=[CALLBACK],
         grant_types=["authorization_code", "refresh_token"],
         response_types=["code"],
         token_endpoint_auth_method="none",
     )
-    provider = OAuthClientProvider(URL, metadata, kept, kept.go, kept.came_back)
+    provider = OAuthClientProvider(URL, metadata, kept, kept.go, kept.came_back, METADATA_URL)
     assert await whoami(provider) == SUBJECT
-    assert kept.tokens.scope == "offline_access tools:call", kept.tokens
+    # Who says nothing of `offline_access` in a document stays signed in without it.
+    assert kept.tokens.scope == ("tools:call" if METADATA_URL else "offline_access tools:call"), kept.tokens
     assert kept.client.client_secret is None and kept.client.issuer == ISSUER, kept.client
+    assert (kept.client.client_id == METADATA_URL) == bool(METADATA_URL), kept.client
 
     # Its time is over: the SDK refreshes, and nobody is asked.
     before = kept.tokens

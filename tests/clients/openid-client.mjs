@@ -1,20 +1,14 @@
 // openid-client: discovery, sign-in, userinfo, refresh, introspection, revocation, sign-out; and what is refused.
 import assert from "node:assert/strict";
 import * as client from "openid-client";
-import { AFTERWARDS, API, CLIENT_ID, CLIENT_SECRET, ISSUER, METHOD, REDIRECT_URI } from "./program.mjs";
-import { clientKey, done, isPublic, visit } from "./program.mjs";
+import { AFTERWARDS, API, CLIENT_ID, ISSUER, METHOD, REDIRECT_URI } from "./program.mjs";
+import { clientKey, done, isPublic, proof, visit } from "./program.mjs";
 
 const key = METHOD === "private_key_jwt" ? await clientKey() : undefined;
-const proofs = {
-  none: () => client.None(),
-  client_secret_basic: () => client.ClientSecretBasic(CLIENT_SECRET),
-  client_secret_post: () => client.ClientSecretPost(CLIENT_SECRET),
-  private_key_jwt: () => client.PrivateKeyJwt({ key, kid: "k-1" }),
-};
 
 async function discover(more = {}) {
-  const config = await client.discovery(new URL(ISSUER), CLIENT_ID, undefined, proofs[METHOD](), {
-    execute: [client.allowInsecureRequests, client.enableNonRepudiationChecks],
+  const config = await client.discovery(new URL(ISSUER), CLIENT_ID, undefined, await proof(client), {
+    execute: [client.enableNonRepudiationChecks],
     ...more,
   });
   config.timeout = 60;
@@ -75,6 +69,10 @@ if (!isPublic) {
     return url;
   });
   await client.authorizationCodeGrant(config, pushed, pushedChecks);
+  // RFC 9126 §4: it is good for one request.
+  let used;
+  await signIn({}, async (...request) => (used = await client.buildAuthorizationUrlWithPAR(...request)));
+  assert.equal((await visit(used)).origin, new URL(ISSUER).origin);
 }
 if (key) {
   const [signed, signedChecks] = await signIn({}, async (...request) => {
@@ -83,6 +81,17 @@ if (key) {
     return url;
   });
   await client.authorizationCodeGrant(config, signed, signedChecks);
+  const [both, bothChecks] = await signIn({}, async (...request) => {
+    const url = await client.buildAuthorizationUrlWithJAR(...request, { key, kid: "k-1" });
+    const { client_id: _, ...pushed } = Object.fromEntries(url.searchParams);
+    return client.buildAuthorizationUrlWithPAR(config, pushed);
+  });
+  await client.authorizationCodeGrant(config, both, bothChecks);
+  // RFC 9101 §6.2: signed by a key that is not the client's.
+  const { privateKey } = await crypto.subtle.generateKey({ name: "ECDSA", namedCurve: "P-256" }, false, ["sign"]);
+  const forged = { redirect_uri: REDIRECT_URI, scope: "openid" };
+  const refusal = await client.buildAuthorizationUrlWithJAR(config, forged, { key: privateKey, kid: "k-1" });
+  assert.equal((await visit(refusal)).origin, new URL(ISSUER).origin);
 }
 
 const refreshed = await client.refreshTokenGrant(config, tokens.refresh_token);
@@ -121,9 +130,7 @@ await assert.rejects(client.authorizationCodeGrant(config, stolen, foreign), ref
 await assert.rejects(client.fetchUserInfo(config, "nonsense", sub), { name: "WWWAuthenticateChallengeError" });
 
 if (!isPublic) {
-  const liar = await client.discovery(new URL(ISSUER), CLIENT_ID, undefined, client.ClientSecretPost("wrong"), {
-    execute: [client.allowInsecureRequests],
-  });
+  const liar = await client.discovery(new URL(ISSUER), CLIENT_ID, undefined, client.ClientSecretPost("wrong"));
   const refusal = { name: "WWWAuthenticateChallengeError", status: 401 };
   await assert.rejects(client.refreshTokenGrant(liar, refreshed.refresh_token), refusal);
 }

@@ -12,10 +12,20 @@ export const clientKey = () =>
     "sign",
   ]);
 
+/** How the client proves who it is, in the words of a library: oauth4webapi and openid-client share them. */
+export async function proof(library) {
+  if (METHOD === "private_key_jwt") return library.PrivateKeyJwt({ key: await clientKey(), kid: "k-1" });
+  const methods = { client_secret_basic: library.ClientSecretBasic, client_secret_post: library.ClientSecretPost };
+  return isPublic ? library.None() : methods[METHOD](CLIENT_SECRET);
+}
+
+/** What the test says next. */
+export const hear = async () => (await answers.next()).value;
+
 /** Sends a user's browser somewhere; gives where it was sent in the end. */
 export async function visit(url) {
   console.log(`visit ${url}`);
-  return new URL((await answers.next()).value);
+  return new URL(await hear());
 }
 
 /** Everything was as it should be. */

@@ -3,13 +3,14 @@
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Duration;
 
 use crate::browser::Browser;
 use crate::process::{PASSWORD, block_on};
+use crate::remote::AUTHORITY;
 use crate::world::{AFTERWARDS, API, Proof, REDIRECT_URI, Registered, World};
 
 /// Longer than any of them takes, on a busy machine too.
@@ -43,7 +44,14 @@ pub fn venv() -> PathBuf {
 
 impl World {
     /// Runs a program that is this client, while somebody at this browser does what it asks for.
-    pub fn run(&self, mut command: Command, client: &Registered, browser: &mut Browser) {
+    pub fn run(&self, command: Command, client: &Registered, browser: &mut Browser) {
+        let mut program = self.start(command, client);
+        program.goes_on_until("done", browser);
+        program.ends();
+    }
+
+    /// Starts a program that is this client.
+    pub fn start(&self, mut command: Command, client: &Registered) -> Program {
         let (method, secret) = match &client.proof {
             Proof::None => ("none", ""),
             Proof::Basic(secret) => ("client_secret_basic", secret.as_str()),
@@ -60,35 +68,67 @@ impl World {
             ("API", API),
             ("PASSWORD", PASSWORD),
         ]);
-        converse(command, browser);
+        // Node.js and Requests trust the tests' authority too.
+        command.env("NODE_EXTRA_CA_CERTS", &AUTHORITY.file).env("REQUESTS_CA_BUNDLE", &AUTHORITY.file);
+        Program::start(command)
     }
 }
 
-fn converse(mut command: Command, browser: &mut Browser) {
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = Ended(command.spawn().unwrap_or_else(|error| {
-        panic!("{command:?}: {error}: run tests/clients/install, as tests/run does");
-    }));
-    let mut input = child.0.stdin.take().unwrap();
-    let said = lines(child.0.stdout.take().unwrap());
-    let complained = lines(child.0.stderr.take().unwrap());
-    let mut heard = Vec::new();
-    loop {
-        let line = said.recv_timeout(PATIENCE).unwrap_or_else(|_| {
-            let complaints: Vec<String> = complained.try_iter().collect();
-            panic!("{command:?} is not done.\n{}\n{}", heard.join("\n"), complaints.join("\n"));
-        });
-        if line == "done" {
-            break;
-        }
-        if let Some(url) = line.strip_prefix("visit ") {
-            let end = block_on(browser.visit(url));
-            writeln!(input, "{}", end.url).unwrap();
-        }
-        heard.push(line);
+/// A program that runs.
+pub struct Program {
+    command: Command,
+    input: ChildStdin,
+    said: Receiver<String>,
+    complained: Receiver<String>,
+    heard: Vec<String>,
+    child: Ended,
+}
+
+impl Program {
+    fn start(mut command: Command) -> Self {
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = Ended(command.spawn().unwrap_or_else(|error| {
+            panic!("{command:?}: {error}: run tests/clients/install, as tests/run does");
+        }));
+        let input = child.0.stdin.take().unwrap();
+        let said = lines(child.0.stdout.take().unwrap());
+        let complained = lines(child.0.stderr.take().unwrap());
+        Self { command, input, said, complained, heard: Vec::new(), child }
     }
-    drop(input);
-    assert!(child.0.wait().unwrap().success());
+
+    /// What it says next.
+    pub fn hear(&mut self) -> String {
+        let line = self.said.recv_timeout(PATIENCE).unwrap_or_else(|_| {
+            let complaints: Vec<String> = self.complained.try_iter().collect();
+            panic!("{:?} is not done.\n{}\n{}", self.command, self.heard.join("\n"), complaints.join("\n"));
+        });
+        self.heard.push(line.clone());
+        line
+    }
+
+    pub fn tell(&mut self, line: &str) {
+        writeln!(self.input, "{line}").unwrap();
+    }
+
+    /// It has no more to say.
+    pub fn ends(mut self) {
+        drop(self.input);
+        assert!(self.child.0.wait().unwrap().success());
+    }
+
+    /// Does what it asks for, until it says this.
+    pub fn goes_on_until(&mut self, last: &str, browser: &mut Browser) {
+        loop {
+            let line = self.hear();
+            if line == last {
+                return;
+            }
+            if let Some(url) = line.strip_prefix("visit ") {
+                let end = block_on(browser.visit(url));
+                self.tell(end.url.as_str());
+            }
+        }
+    }
 }
 
 fn lines(stream: impl std::io::Read + Send + 'static) -> Receiver<String> {

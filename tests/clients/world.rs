@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::browser::Browser;
 use crate::process::{PASSWORD, Place, Server};
+use crate::remote::AUTHORITY;
 
 pub const REDIRECT_URI: &str = "https://app.example.com/callback";
 pub const AFTERWARDS: &str = "https://app.example.com/bye";
@@ -49,6 +50,16 @@ pub struct World {
 impl World {
     pub fn new() -> Self {
         Self::with(Place::sqlite())
+    }
+
+    /// The server speaks https.
+    pub fn secure() -> Self {
+        Self::secured(Place::sqlite())
+    }
+
+    pub fn secured(place: Place) -> Self {
+        let [certificate, key] = AUTHORITY.signed.each_ref().map(|file| file.to_str().unwrap());
+        Self::with(place.with("HEIRLOOM_TLS__CERTIFICATE", certificate).with("HEIRLOOM_TLS__KEY", key))
     }
 
     pub fn with(place: Place) -> Self {
