@@ -19,12 +19,16 @@ export const launch = () =>
     args: process.getuid() === 0 ? ["--no-sandbox", "--disable-gpu"] : ["--disable-gpu"],
   });
 
-// Where users come back to: an app that lives on a port of its own.
+// Where users come back to: an app that lives on a port of its own, and remembers what it was asked for.
+export const asked = [];
 const app = createServer((request, response) => {
+  asked.push(request.url);
   request.resume().on("end", () => response.end("<!doctype html><title>The Shop</title>"));
 });
-await new Promise((resolve) => app.listen(0, "127.0.0.1", resolve).unref().once("listening", resolve));
-export const CALLBACK = `http://127.0.0.1:${app.address().port}/callback`;
+const port = Number(process.env.APP_PORT ?? 0);
+await new Promise((resolve) => app.listen(port, "127.0.0.1", resolve).unref().once("listening", resolve));
+export const APP = `http://127.0.0.1:${app.address().port}`;
+export const CALLBACK = `${APP}/callback`;
 
 /** A page of a browser that was never here. */
 export async function visitor(browser, options = {}) {
@@ -87,22 +91,68 @@ export async function showCode() {
   return answer.json();
 }
 
-/** Looks at a page as it is: who cannot see it, whose screen is narrow, and whose line is slow can use it too. */
-export async function look(page, name, { scripts }) {
+const PHONE = { width: 360, height: 640 };
+const DESK = { width: 1000, height: 800 };
+// The other looks differ in nothing but what colours are next to each other.
+const COLOURS = { runOnly: { type: "rule", values: ["color-contrast", "link-in-text-block"] } };
+const LOOKS = [
+  { place: "phone", colorScheme: "light", size: PHONE, rules: {} },
+  { place: "desk", colorScheme: "dark", size: DESK, rules: {} },
+  { place: "phone", colorScheme: "dark", size: PHONE, rules: COLOURS },
+  { place: "desk", colorScheme: "light", size: DESK, rules: COLOURS },
+];
+
+/**
+ * Looks at a page as it is, in light and dark, on a phone and on a desk: who cannot see it, whose screen is narrow, and
+ * whose line is slow can use it too. Keeps pictures in `folder`.
+ */
+export async function look(page, name, { scripts, folder }) {
   await page.waitForLoadState("load");
-  const width = await page.evaluate(() => document.documentElement.scrollWidth);
-  assert(width <= page.viewportSize().width, `${name} is ${width} pixels wide`);
   assert.equal(await page.locator("h1").count(), 1, `${name} has one headline`);
-  if (scripts) {
-    await page.evaluate(AXE);
-    const { violations } = await page.evaluate(() => axe.run());
-    assert.deepEqual(violations.map(({ id, nodes }) => [id, nodes.map((node) => node.html)]), [], name);
-  }
+  assert.match(await page.title(), /^.+ – Heirloom$/, name);
   const complaints = page.complaints.filter((text) => !text.includes("the server responded with a status of 4"));
   assert.deepEqual(complaints, [], name);
+  await weighLinked(page, name);
+  if (scripts) await page.evaluate(AXE);
+  for (const { place, colorScheme, size, rules } of LOOKS) {
+    const where = `${name}-${place}-${colorScheme}`;
+    await page.emulateMedia({ colorScheme });
+    await page.setViewportSize(size);
+    const width = await page.evaluate(() => document.documentElement.scrollWidth);
+    assert(width <= size.width, `${where} is ${width} pixels wide`);
+    if (scripts) {
+      const { passes, violations } = await page.evaluate((rules) => axe.run(rules), rules);
+      assert.deepEqual(violations.map(({ id, nodes }) => [id, nodes.map((node) => node.html)]), [], where);
+      assert(passes.some(({ id }) => id === "color-contrast"), `${where}: its colours were looked at`);
+    }
+      if (folder) await keep(page, `${folder}/${where}${scripts ? "" : "-plain"}.webp`);
+  }
 }
 
-/** How much a page and what it needs weigh, fetched for the first time. */
+const weights = new Map();
+async function weightOf(url) {
+  if (!weights.has(url)) weights.set(url, (await (await fetch(url)).arrayBuffer()).byteLength);
+  return weights.get(url);
+}
+
+/** How much a page weighs with all that it links to, and that one style sheet is all its style. */
+async function weighLinked(page, name) {
+  const { html, styles, others, inline } = await page.evaluate(() => {
+    const all = (selector) => [...document.querySelectorAll(selector)];
+    return {
+      html: new TextEncoder().encode(document.documentElement.outerHTML).length,
+      styles: all("link[rel=stylesheet]").map((it) => it.href),
+      others: all("script[src], img[src]").map((it) => it.src),
+      inline: all("style, [style], script:not([src])").length,
+    };
+  });
+  assert.deepEqual([styles.length, inline], [1, 0], `${name} has one style sheet`);
+  const linked = await Promise.all([...styles, ...others].map(weightOf));
+  const bytes = linked.reduce((sum, size) => sum + size, html);
+  assert(bytes > 1000 && bytes < BYTES, `${name} has ${bytes} bytes`);
+}
+
+/** What really goes over the line when a page is opened for the first time: of style sheets, one. */
 export async function weigh(page, name) {
   page.answers.length = 0;
   await page.reload({ waitUntil: "load" });
@@ -116,7 +166,7 @@ export async function weigh(page, name) {
 }
 
 /** Keeps a picture of a whole page. */
-export async function keep(page, file) {
+async function keep(page, file) {
   const browser = await page.context().newCDPSession(page);
   const { cssContentSize } = await browser.send("Page.getLayoutMetrics");
   const { data } = await browser.send("Page.captureScreenshot", {

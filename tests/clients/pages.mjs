@@ -1,69 +1,91 @@
-// A real browser walks every page: in light and dark, on a phone and on a desk, with scripts and without.
+// A real browser walks every page, with scripts and without; `look` is what it does at each.
 import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
-import { CALLBACK, arriveAtTheApp, authorization, keep, launch, look, redeem, showCode, visitor, weigh } from "./chromium.mjs";
+import { APP, CALLBACK, arriveAtTheApp, asked, authorization, launch, look, redeem, showCode, visitor, weigh } from "./chromium.mjs";
 import { ISSUER, done } from "./program.mjs";
 
-const PASSWORD = process.env.PASSWORD;
-const PICTURES = process.env.PICTURES;
-if (PICTURES) mkdirSync(PICTURES, { recursive: true });
+const { PASSWORD, PICTURES: folder } = process.env;
+const ANOTHER = "another good password";
+if (folder) mkdirSync(folder, { recursive: true });
 
-const phone = { viewport: { width: 360, height: 640 }, isMobile: true, hasTouch: true };
-const desk = { viewport: { width: 1000, height: 800 } };
-const walks = [
-  ["light", "phone", phone],
-  ["light", "desk", desk],
-  ["dark", "phone", phone],
-  ["dark", "desk", desk],
-].flatMap(([colorScheme, place, screen]) => [
-  { name: `${place}-${colorScheme}`, scripts: true, screen, colorScheme, locale: "en" },
-  { name: `${place}-${colorScheme}-plain`, scripts: false, screen, colorScheme, locale: "de" },
-]);
-
-async function walk(browser, { name, scripts, screen, colorScheme, locale }) {
-  const page = await visitor(browser, { ...screen, colorScheme, locale, javaScriptEnabled: scripts });
+async function walk(browser, { scripts, locale }) {
+  const page = await visitor(browser, { locale, javaScriptEnabled: scripts });
+  const user = `walker-${locale}`;
   const seen = async (what) => {
-    await look(page, `${what} (${name})`, { scripts });
-    assert.equal(await page.locator("html").getAttribute("lang"), locale);
-    if (PICTURES) await keep(page, `${PICTURES}/${what}-${name}.webp`);
+    await look(page, what, { scripts, folder });
+    assert.equal(await page.locator("html").getAttribute("lang"), locale, what);
   };
+  const open = async (path, what) => {
+    await page.goto(`${ISSUER}${path}`);
+    await seen(what);
+  };
+  const press = (selector) => page.click(selector);
+  const alert = (role = "alert") => page.waitForSelector(`[role=${role}]`);
   const signIn = async (password) => {
-    await page.fill("[name=username]", "ana");
+    await page.fill("[name=username]", user);
     await page.fill("[name=password]", password);
-    await page.click("form .primary");
+    await press("form:last-of-type .primary");
   };
+  const changePassword = async (password, next, repeated) => {
+    await page.fill("#password", password);
+    await page.fill("#new_password", next);
+    await page.fill("#repeated", repeated);
+    await press("form .primary");
+  };
+  const untilTooMany = async (guess) => {
+    for (let status, tries = 0; status !== 429; tries += 1) {
+      assert(tries < 20, "nobody may guess for ever");
+      const answer = page.waitForResponse((it) => it.request().method() === "POST");
+      await guess(tries);
+      status = (await answer).status();
+    }
+  };
+  const letIn = async () => {
+    await page.goto(authorization());
+    await press("button[value=allow]");
+    await redeem((await arriveAtTheApp(page)).get("code"));
+  };
+
+  // A form that another browser was given.
+  await page.goto(authorization());
+  await page.context().clearCookies();
+  await signIn(PASSWORD);
+  await seen("error-forged");
 
   await page.goto(authorization());
   await seen("sign-in");
-  await weigh(page, `sign-in (${name})`);
+  await weigh(page, "sign-in");
   await signIn("wrong");
-  await page.waitForSelector("[role=alert]");
-  assert.equal(await page.inputValue("[name=username]"), "ana");
+  await alert();
+  assert.equal(await page.inputValue("[name=username]"), user);
   assert.equal(await page.inputValue("[name=password]"), "");
   await seen("sign-in-refused");
   await signIn(PASSWORD);
   await page.waitForURL("**/consent?*");
   await seen("consent");
-  await weigh(page, `consent (${name})`);
-  await page.click("button[value=deny]");
+  await weigh(page, "consent");
+  await press("button[value=deny]");
   assert.equal((await arriveAtTheApp(page)).get("error"), "access_denied");
 
+  await open("/account", "account-empty");
+  await open("/account/apps", "account-apps-none");
   await page.goto(authorization({ prompt: "select_account consent" }));
   await seen("choose-account");
-  await weigh(page, `choose-account (${name})`);
-  await page.click(".account");
+  await press(".account");
   await page.waitForURL("**/consent?*");
-  await page.click("button[value=allow]");
+  await press("button[value=allow]");
   await redeem((await arriveAtTheApp(page)).get("code"));
+  await page.goto(authorization({ prompt: "login" }));
+  await seen("sign-in-again");
 
   // The page that goes on by itself, or by a button where scripts are off.
   await page.goto(authorization({ response_mode: "form_post" }));
   const sent = page.waitForRequest((request) => request.method() === "POST" && request.url().includes("/callback"));
-  await page.click("button[value=allow]");
+  await press("button[value=allow]");
   if (!scripts) {
     await page.waitForSelector("input[name=code]", { state: "attached" });
     await seen("form-post");
-    await page.click("form .primary");
+    await press("form .primary");
   }
   assert.match((await sent).postData(), /code=/);
   await page.waitForURL(CALLBACK);
@@ -77,57 +99,99 @@ async function walk(browser, { name, scripts, screen, colorScheme, locale }) {
     await seen(what);
   }
 
-  await page.goto(`${ISSUER}/account`);
-  await seen("account");
-  await weigh(page, `account (${name})`);
-  await page.click(".entries button");
-  await page.waitForSelector("[role=status]");
+  await letIn();
+  await open("/account", "account");
+  await weigh(page, "account");
+  await press(".entries button");
+  await alert("status");
   await seen("account-login-ended");
-  await page.goto(`${ISSUER}/account/apps`);
-  await seen("account-apps");
-  await weigh(page, `account-apps (${name})`);
-  await page.goto(`${ISSUER}/account/password`);
-  await seen("account-password");
-  await page.fill("#password", "wrong");
-  await page.fill("#new_password", "another good password");
-  await page.fill("#repeated", "another good password");
-  await page.click("form .primary");
-  await page.waitForSelector("[role=alert]");
+  await press("button[value=others]");
+  await alert("status");
+  await seen("account-others-ended");
+  await open("/account/apps", "account-apps");
+  await press(".entries button");
+  await alert("status");
+  await seen("account-app-withdrawn");
+  await open("/account/password", "account-password");
+  await changePassword("wrong", ANOTHER, ANOTHER);
+  await alert();
   await seen("account-password-refused");
+  await changePassword(PASSWORD, ANOTHER, `${ANOTHER}!`);
+  await alert();
+  await seen("account-password-differs");
+  await changePassword(PASSWORD, ANOTHER, ANOTHER);
+  await alert("status");
+  await seen("account-password-changed");
 
   // A television shows a code, and this is the browser that its user takes out.
   const { user_code, verification_uri, verification_uri_complete } = await showCode();
   await page.goto(verification_uri);
   await seen("device");
-  await weigh(page, `device (${name})`);
   await page.fill("[name=user_code]", "WRNG-CODE");
-  await page.click("form .primary");
-  await page.waitForSelector("[role=alert]");
+  await press("form .primary");
+  await alert();
   await seen("device-refused");
   await page.goto(verification_uri_complete);
   await seen("device-same");
-  await page.click("form .primary");
+  await press("form .primary");
   await page.waitForSelector("button[value=allow]");
   await seen("device-consent");
   assert((await page.textContent("main")).includes(user_code));
-  await page.click("button[value=allow]");
+  await press("button[value=allow]");
   await page.waitForSelector("button", { state: "detached" });
   await seen("device-done");
+  await page.goto((await showCode()).verification_uri_complete);
+  await press("form .primary");
+  await press("button[value=deny]");
+  await page.waitForSelector("button", { state: "detached" });
+  await seen("device-denied");
+  await untilTooMany(async () => {
+    await page.goto(verification_uri);
+    // One that could be, or it would not count.
+    await page.fill("[name=user_code]", "BBBB-BBBB");
+    await press("form .primary");
+  });
+  await alert();
+  await seen("device-too-many");
 
-  await page.goto(`${ISSUER}/oauth/logout`);
-  await seen("sign-out");
-  await weigh(page, `sign-out (${name})`);
-  await page.click("form .primary");
+  // The app is told in a frame (Front-Channel Logout §3), and the user stays.
+  await letIn();
+  const told = asked.length;
+  await open("/oauth/logout", "sign-out");
+  await weigh(page, "sign-out");
+  await press("form .primary");
   await page.waitForURL("**/sign-out?*");
+  await page.waitForSelector("iframe", { state: "attached" });
   await seen("signed-out");
+  const frame = asked.slice(told).find((url) => url.startsWith("/front?"));
+  assert(frame && new URL(frame, APP).searchParams.get("iss") === ISSUER, `${asked.slice(told)}`);
+  assert(new URL(frame, APP).searchParams.get("sid"));
+
+  // Again, and then on to the app: by itself, or by a link where scripts are off.
+  await page.goto(`${ISSUER}/account`);
+  await seen("sign-in-account");
+  await signIn(ANOTHER);
+  await page.waitForURL("**/account");
+  await letIn();
+  const back = new URLSearchParams({ client_id: process.env.CLIENT_ID, post_logout_redirect_uri: `${APP}/bye`, state: "s" });
+  await page.goto(`${ISSUER}/oauth/logout?${back}`);
+  await press("form .primary");
+  if (!scripts) {
+    await page.waitForSelector("#onward");
+    await seen("signed-out-onward");
+    await press("#onward");
+  }
+  await page.waitForURL(`${APP}/bye?state=s`);
+
+  await page.goto(verification_uri_complete);
+  await seen("sign-in-device");
+  await untilTooMany((tries) => signIn(`wrong ${tries}`));
+  await alert();
+  await seen("sign-in-too-many");
   await page.context().close();
 }
 
 const browser = await launch();
-const half = walks.length / 2;
-const inTurn = async (some) => {
-  for (const one of some) await walk(browser, one);
-};
-await Promise.all([inTurn(walks.slice(0, half)), inTurn(walks.slice(half))]);
+await Promise.all([walk(browser, { scripts: true, locale: "en" }), walk(browser, { scripts: false, locale: "de" })]);
 await browser.close();
 done();

@@ -1,15 +1,50 @@
 //! Chromium, as people see the pages. `tests/screenshots` keeps pictures of what it sees.
 
-use crate::process::Place;
+use std::net::TcpListener;
+
+use serde_json::json;
+
+use crate::process::{Place, execute};
 use crate::program::node;
 use crate::world::{Proof, World};
 
 #[test]
 fn every_page_is_good_in_a_real_browser() {
-    // On each walk somebody mistypes twice.
-    let world = World::with(Place::sqlite().with("HEIRLOOM_LIMITS__ACCOUNT_ATTEMPTS", "100"));
+    // On each walk somebody mistypes twice, and in the end once too often.
+    let world = World::with(Place::sqlite().with("HEIRLOOM_LIMITS__ACCOUNT_ATTEMPTS", "3"));
     let client = world.confidential_client("web", Proof::Basic);
-    world.run(node("pages.mjs"), &client, &mut world.browser());
+    for locale in ["en", "de"] {
+        world.place.add_user(&format!("walker-{locale}"));
+    }
+    // The app is told of a sign-out at its own place, and says more of itself.
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let metadata = json!({
+        "client_uri": "https://shop.example.com/",
+        "policy_uri": "https://shop.example.com/privacy",
+        "tos_uri": "https://shop.example.com/terms",
+        "frontchannel_logout_uri": format!("http://127.0.0.1:{port}/front"),
+        "frontchannel_logout_session_required": true,
+    });
+    let [metadata, callback, bye] = [
+        metadata.to_string(),
+        format!("http://127.0.0.1:{port}/callback"),
+        format!("http://127.0.0.1:{port}/bye"),
+    ];
+    let places = ["--redirect-uri", &callback, "--post-logout-redirect-uri", &bye];
+    world.place.ok(&[&["client", "update", "web", "--metadata", &metadata][..], &places].concat());
+    let mut walk = node("pages.mjs");
+    walk.env("APP_PORT", port.to_string());
+    world.run(walk, &client, &mut world.browser());
+}
+
+#[test]
+fn when_the_store_is_gone_the_page_says_what_to_do() {
+    let place = Place::postgres();
+    let database = place.url().to_owned();
+    let world = World::with(place);
+    let client = world.confidential_client("web", Proof::Basic);
+    execute(&database, "ALTER TABLE clients RENAME TO elsewhere");
+    world.run(node("unavailable.mjs"), &client, &mut world.browser());
 }
 
 #[test]
