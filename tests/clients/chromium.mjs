@@ -107,6 +107,7 @@ const LOOKS = [
  * whose line is slow can use it too. Keeps pictures in `folder`.
  */
 export async function look(page, name, { scripts, folder }) {
+  console.log(`looks at ${name}`);
   await page.waitForLoadState("load");
   assert.equal(await page.locator("h1").count(), 1, `${name} has one headline`);
   assert.match(await page.title(), /^.+ – Heirloom$/, name);
@@ -173,7 +174,7 @@ async function keep(page, file) {
     format: "webp",
     quality: 60,
     captureBeyondViewport: true,
-    clip: { ...cssContentSize, scale: 1.5 },
+    clip: { ...cssContentSize, scale: 1.25 },
   });
   writeFileSync(file, Buffer.from(data, "base64"));
 }

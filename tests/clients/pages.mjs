@@ -8,9 +8,8 @@ const { PASSWORD, PICTURES: folder } = process.env;
 const ANOTHER = "another good password";
 if (folder) mkdirSync(folder, { recursive: true });
 
-async function walk(browser, { scripts, locale }) {
+async function walk(browser, { scripts, locale, user }) {
   const page = await visitor(browser, { locale, javaScriptEnabled: scripts });
-  const user = `walker-${locale}`;
   const seen = async (what) => {
     await look(page, what, { scripts, folder });
     assert.equal(await page.locator("html").getAttribute("lang"), locale, what);
@@ -192,6 +191,9 @@ async function walk(browser, { scripts, locale }) {
 }
 
 const browser = await launch();
-await Promise.all([walk(browser, { scripts: true, locale: "en" }), walk(browser, { scripts: false, locale: "de" })]);
+await Promise.all([
+  walk(browser, { scripts: true, locale: "en", user: "ana" }),
+  walk(browser, { scripts: false, locale: "de", user: "ben" }),
+]);
 await browser.close();
 done();
