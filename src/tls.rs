@@ -148,3 +148,32 @@ fn is_recommended(suite: &SupportedCipherSuite) -> bool {
         ),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mistake_in_the_files_is_told_once() {
+        let folder = std::env::temp_dir().join(format!("heirloom-tls-files-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let files = Files { certificate: folder.join("certificate.pem"), key: folder.join("key.pem") };
+        let write = || {
+            let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+            std::fs::write(&files.certificate, made.cert.pem()).unwrap();
+            std::fs::write(&files.key, made.signing_key.serialize_pem()).unwrap();
+        };
+        write();
+        let tls = Tls::load(files.clone()).unwrap();
+        let good = std::fs::read(&files.key).unwrap();
+        assert_eq!(tls.look_again().unwrap(), Looked::Same);
+        std::fs::write(&files.key, "rubbish").unwrap();
+        assert!(tls.look_again().is_err());
+        assert_eq!(tls.look_again().unwrap(), Looked::Same, "it was told");
+        std::fs::write(&files.key, good).unwrap();
+        assert_eq!(tls.look_again().unwrap(), Looked::Renewed);
+        write();
+        assert_eq!(tls.look_again().unwrap(), Looked::Renewed);
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+}

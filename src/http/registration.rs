@@ -5,6 +5,7 @@ use actix_web::http::header::CACHE_CONTROL;
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
+use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
 use crate::domain::client::ClientKind;
@@ -44,7 +45,7 @@ async fn register(
     };
     let caller = Caller { token, address: address::of_client(&request, &web.trusted_proxies) };
     let registered = service::register(&web.core, &members(&request, body)?, caller, now).await?;
-    Ok(answer(&web, StatusCode::CREATED, &registered))
+    Ok(answer(&web, StatusCode::CREATED, &registered, now))
 }
 
 async fn look(
@@ -54,7 +55,7 @@ async fn look(
     id: web::Path<String>,
 ) -> Result<HttpResponse, Standard> {
     let registered = service::look(&web.core, &id, sessions::bearer(&request)?, now).await?;
-    Ok(answer(&web, StatusCode::OK, &registered))
+    Ok(answer(&web, StatusCode::OK, &registered, now))
 }
 
 async fn replace(
@@ -66,7 +67,7 @@ async fn replace(
 ) -> Result<HttpResponse, Standard> {
     let token = sessions::bearer(&request)?;
     let registered = service::replace(&web.core, &id, token, &members(&request, body)?, now).await?;
-    Ok(answer(&web, StatusCode::OK, &registered))
+    Ok(answer(&web, StatusCode::OK, &registered, now))
 }
 
 async fn remove(
@@ -85,15 +86,19 @@ fn members(request: &HttpRequest, body: Body) -> Result<Map<String, Value>, Stan
 }
 
 /// RFC 7591 §3.2.1, RFC 7592 §3.
-fn answer(web: &Web, status: StatusCode, registered: &Registered) -> HttpResponse {
+fn answer(web: &Web, status: StatusCode, registered: &Registered, now: DateTime<Utc>) -> HttpResponse {
     let Registered { client, secret, token, told } = registered;
     let mut members = describe(client, told);
     let place = format!("{}{PATH}/{}", web.core.issuer, client.id);
+    // OpenID Connect Dynamic Client Registration §2: a client that is told nothing expects RS256.
+    let algorithm =
+        web.core.keys.with_signing_keys(|keys| keys.signer(now).map(|key| key.algorithm().as_str()));
     for (name, value) in [
         ("client_id", json!(client.id)),
         ("client_id_issued_at", json!(client.created_at.timestamp())),
         ("registration_access_token", json!(token.expose())),
         ("registration_client_uri", json!(place)),
+        ("id_token_signed_response_alg", json!(algorithm)),
     ] {
         members.insert(name.to_owned(), value);
     }

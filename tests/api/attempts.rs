@@ -65,6 +65,11 @@ both_stores! {
         stranger.sign_in(&page, "ben").await.code();
         let page = stranger.authorize(&[("prompt", "login")]).await;
         assert_eq!(stranger.sign_in(&page, "ana").await.status, 429);
+        // Where the owner is at home, others may be, too.
+        for number in 0..10 {
+            assert_eq!(guess(&app, "198.51.100.7", "ana", &format!("wrong guess {number}")).await.status, 401);
+        }
+        assert_eq!(guess(&app, "198.51.100.7", "ana", PASSWORD).await.refusal(), TOO_MANY);
     }
 
     async fn an_address_tries_only_so_many_names(app) with |settings| {

@@ -86,6 +86,12 @@ both_stores! {
         let here = changed(&app.assertion("service", "here"), &json!({ "aud": app.at("/oauth/introspect") }));
         let here = app.form_asserted("/oauth/introspect", &signer.sign(&here), &[("token", "x")]).await;
         assert_eq!(here.json, json!({ "active": false }));
+        // RFC 9126 §2, FAPI 2.0 §5.3.2.1: wherever it is sent.
+        for aud in [issuer, &token] {
+            let there = changed(&app.assertion("service", &format!("{aud} there")), &json!({ "aud": aud }));
+            let there = app.form_asserted("/oauth/introspect", &signer.sign(&there), &[("token", "x")]).await;
+            assert_eq!(there.json, json!({ "active": false }), "{aud}");
+        }
         let elsewhere = changed(&app.assertion("service", "else"), &json!({ "aud": app.at("/oauth/introspect") }));
         assert_eq!(asserted(&app, &signer.sign(&elsewhere)).await, "401 invalid_client");
     }

@@ -108,6 +108,8 @@ both_stores! {
             first.text("id_token")
         );
         app.clock.advance(DAY - MINUTE);
+        let elsewhere = browser.get(&format!("{logout}&client_id=other")).await;
+        assert_eq!((elsewhere.status.as_u16(), elsewhere.header("location")), (400, ""), "RP-Initiated Logout §2");
         let gone = browser.get(&logout).await;
         assert_eq!(gone.location(), "https://app.example/bye?state=a%26b", "an expired hint is a hint");
         assert_eq!(browser.cookie("heirloom-session"), None);

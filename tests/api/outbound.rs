@@ -139,7 +139,9 @@ async fn who_answers_too_slowly_is_left() {
         Outbound::new(Limits { timeout: Duration::from_millis(200), ..limits(&LOOPBACK) }, None).unwrap();
     for slow in ["", "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{"] {
         remote.answer_and_wait(slow);
-        let got = get(&outbound, &remote.at(&format!("/{}", slow.len())), &clock).await;
+        let place = remote.at(&format!("/{}", slow.len()));
+        // The limit counts, not somebody's patience.
+        let got = tokio::time::timeout(Duration::from_secs(2), get(&outbound, &place, &clock)).await.unwrap();
         assert!(matches!(&got, Err(NoAnswer::Unreachable(cause)) if cause.contains("timed out")), "{got:?}");
     }
     remote.answer_and_wait("");

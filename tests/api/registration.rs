@@ -112,6 +112,7 @@ both_stores! {
             "grant_types": ["authorization_code", "refresh_token"], "token_endpoint_auth_method": "none",
             "application_type": "native", "scope": "email openid profile",
             "client_uri": "https://tool.example", "contacts": ["ana@tool.example"],
+            "id_token_signed_response_alg": "ES256",
         });
         assert_eq!(Value::Object(members), expected);
 
@@ -172,6 +173,25 @@ both_stores! {
         assert_eq!(app.form_asserted("/oauth/token", &jwt, &grant).await.code(), "401 invalid_client");
         let secret = to_be_changed(&registered, &json!({ "token_endpoint_auth_method": "client_secret_basic" }));
         assert!(app.manage("PUT", &registered, Some(&secret)).await.text("client_secret").starts_with("hcs_"));
+    }
+
+    async fn a_client_is_told_what_its_id_tokens_are_signed_with(app) with |settings| {
+        open(settings);
+        settings.keys.algorithm = heirloom::crypto::signing_key::SigningAlgorithm::Rs256;
+    }; {
+        app.add_user("ana").await;
+        let mut members = web_app();
+        members["id_token_signed_response_alg"] = json!("none");
+        members["token_endpoint_auth_method"] = json!("none");
+        let registered = app.register(&members).await;
+        assert_eq!(registered.text("id_token_signed_response_alg"), "RS256", "RFC 7591 §3.2.1: what holds");
+        let own = [("client_id", registered.text("client_id"))];
+        let browser = Browser::new(&app);
+        let page = browser.authorize(&own).await;
+        let page = browser.sign_in(&page, "ana").await;
+        let code = browser.decide(&page, "allow").await.code();
+        let tokens = app.exchange(&code, &own).await;
+        assert_eq!(jwt_header(tokens.text("id_token"))["alg"], "RS256");
     }
 
     async fn what_rfc_7591_refuses(app) with open; {

@@ -44,6 +44,12 @@ fn object(app: &TestApp, client: &str) -> Value {
     })
 }
 
+fn with_nothing(claims: &Value, name: &str) -> Value {
+    let mut claims = claims.clone();
+    claims[name] = Value::Null;
+    claims
+}
+
 fn by_value(client: &str, jwt: &str) -> String {
     form_urlencoded::Serializer::new(String::new())
         .extend_pairs([
@@ -75,6 +81,8 @@ both_stores! {
             let granted = (&tokens.json["scope"], &claims(tokens.text("access_token"))["aud"]);
             assert_eq!(granted, (&json!("openid"), &json!("https://api.example")));
             assert_eq!(claims(tokens.text("id_token"))["nonce"], "n-2");
+            let again = by_value(&id, &signer.sign(&object(&app, &id))) + "&prompt=login";
+            assert_eq!(browser.come(&again).await.answer().1["state"], "signed", "RFC 9101 §6.3: no prompt is in it");
         }
     }
 
@@ -127,6 +135,7 @@ both_stores! {
             ("RFC 7519 §4.1.6: iat", "signs", of(json!({ "iat": now + 31 }))),
             ("RFC 9101 §4: a claim", "signs", of(json!({ "state": ["a"] }))),
             ("RFC 9101 §4: a claim", "signs", of(json!({ "resource": [1] }))),
+            ("RFC 9101 §4: a claim", "signs", signer.sign(&with_nothing(&good, "max_age"))),
             ("RFC 9101 §6.2: signature", "signs", other.sign(&good)),
             ("RFC 9101 §6.2: signature", "app", signer.sign(&changed(&good, &json!({ "client_id": "app", "iss": "app" })))),
             ("RFC 9101 §10.2: alg none", "signs", unsigned),
@@ -158,7 +167,7 @@ both_stores! {
             ("RFC 9101 §6.3", json!({ "code_challenge": null }), "invalid_request"),
         ];
         for (section, changes, error) in rows {
-            let seen = browser.get(&format!("/oauth/authorize?{}", by_value("signs", &of(changes.clone())))).await;
+            let seen = browser.come(&by_value("signs", &of(changes.clone()))).await;
             assert_eq!(seen.error(), *error, "{section} {changes}");
         }
         let elsewhere = of(json!({ "redirect_uri": "https://evil.example/cb" }));

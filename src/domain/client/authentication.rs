@@ -141,3 +141,38 @@ impl From<PublicJwks> for Value {
         json!({ "keys": keys.0 })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_used_for_what_it_is_meant_for() {
+        let key = |changes: &Value| {
+            let mut key = json!({ "kty": "EC", "crv": "P-256", "x": "x", "y": "y" });
+            key.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+            key
+        };
+        for changes in [
+            json!({}),
+            json!({ "use": "sig", "alg": "ES256", "key_ops": ["verify"] }),
+            json!({ "key_ops": ["sign", "verify"] }),
+        ] {
+            assert!(JwtAlgorithm::Es256.fits(&key(&changes)), "{changes}");
+        }
+        for (section, changes) in [
+            ("RFC 7517 §4.1", json!({ "kty": "OKP" })),
+            ("RFC 7518 §6.2.1.1", json!({ "crv": "P-384" })),
+            ("RFC 7517 §4.2", json!({ "use": "enc" })),
+            ("RFC 7517 §4.3", json!({ "key_ops": ["encrypt"] })),
+            ("RFC 7517 §4.3", json!({ "key_ops": [] })),
+            ("RFC 7517 §4.3", json!({ "key_ops": "verify" })),
+            ("RFC 7517 §4.4", json!({ "alg": "ES384" })),
+            ("RFC 7517 §4.4", json!({ "alg": "ECDH-ES" })),
+        ] {
+            assert!(!JwtAlgorithm::Es256.fits(&key(&changes)), "{section}: {changes}");
+        }
+        let rsa = json!({ "kty": "RSA", "n": "n", "e": "AQAB", "alg": "PS256" });
+        assert!(JwtAlgorithm::Ps256.fits(&rsa) && !JwtAlgorithm::Rs256.fits(&rsa), "RFC 8725 §3.1");
+    }
+}
