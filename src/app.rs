@@ -164,6 +164,7 @@ impl App {
             }
         }
         tasks.iter().for_each(JoinHandle::abort);
+        core.rotations.rest();
         core.db.close().await;
         tracing::info!("stopped");
         Ok(())

@@ -1,19 +1,25 @@
 //! Opening the database, and asking how it is.
 
+use std::io;
 use std::path::Path;
 use std::str::FromStr as _;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, Connection as _, Postgres, Sqlite};
+use tokio::time::timeout;
 
 use crate::store::{Db, StoreError, on};
 
 /// A connection idle for longer than this is tried before it is used: the server may have gone and come back.
 const TRUSTED_IDLE: Duration = Duration::from_millis(500);
+
+/// How long a server may leave a connection without an answer. One that has vanished, as after a failover, never says
+/// so: the kernel would wait for it for a quarter of an hour.
+pub(in crate::store) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long to wait before a locked file is tried again.
 const LOCKED_PAUSE: Duration = Duration::from_millis(20);
@@ -51,7 +57,7 @@ impl Db {
                 .application_name("heirloom")
                 .statement_cache_capacity(bounds.statement_cache),
         );
-        let first = tokio::time::timeout(bounds.acquire_timeout, options.connect()).await;
+        let first = timeout(bounds.acquire_timeout, options.connect()).await;
         first.unwrap_or(Err(sqlx::Error::PoolTimedOut))?.close().await?;
         let pool = PgPoolOptions::new()
             .max_connections(bounds.max_connections)
@@ -63,6 +69,13 @@ impl Db {
                         connection.ping().await?;
                     }
                     Ok(true)
+                })
+            })
+            // Whoever gave up on a statement leaves it under way: the pool waits for its end, which may never come.
+            .after_release(|connection, _| {
+                Box::pin(async move {
+                    let answered = timeout(PATIENCE, connection.ping()).await;
+                    answered.unwrap_or_else(|_| Err(silence())).map(|()| true)
                 })
             })
             .connect_lazy_with(options);
@@ -114,7 +127,7 @@ impl Db {
                 }
             }
         };
-        let opened = tokio::time::timeout(bounds.acquire_timeout, opening).await;
+        let opened = timeout(bounds.acquire_timeout, opening).await;
         let pool = opened.unwrap_or(Err(sqlx::Error::PoolTimedOut))?;
         Ok(Self::Sqlite(pool))
     }
@@ -151,6 +164,31 @@ impl Db {
         })
     }
 
+    /// A connection that was kept out of the pool, idle for so long: this one if it still works, another otherwise.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn acquire_again(
+        &self,
+        mut kept: Connection,
+        idle: TimeDelta,
+    ) -> Result<Connection, StoreError> {
+        if idle.abs() <= TimeDelta::from_std(TRUSTED_IDLE).unwrap_or_default() {
+            return Ok(kept);
+        }
+        let works = match &mut kept {
+            Connection::Postgres(connection) => {
+                timeout(PATIENCE, connection.ping()).await.is_ok_and(|answer| answer.is_ok())
+            }
+            Connection::Sqlite(connection) => connection.ping().await.is_ok(),
+        };
+        if works {
+            return Ok(kept);
+        }
+        drop(kept);
+        self.acquire().await
+    }
+
     /// Closes every connection, once it is idle.
     pub async fn close(&self) {
         match self {
@@ -176,6 +214,11 @@ impl Db {
             }
         }
     }
+}
+
+/// A server that does not answer.
+pub(in crate::store) fn silence() -> sqlx::Error {
+    sqlx::Error::Io(io::ErrorKind::TimedOut.into())
 }
 
 /// Of several processes that open a new file, the others meet this one's lock while it turns the write-ahead log on:

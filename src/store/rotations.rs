@@ -10,6 +10,7 @@ use std::collections::hash_map::Entry;
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use chrono::{DateTime, Utc};
 use tokio::sync::oneshot;
 
 use crate::domain::family::Grant;
@@ -51,6 +52,14 @@ struct Station {
     largest_batch: usize,
     lanes: usize,
     under_way: usize,
+    /// The last lane's: giving a connection back to its pool costs the database an exchange, as much as a rotation.
+    kept: Option<Kept>,
+}
+
+#[derive(Debug)]
+struct Kept {
+    connection: Connection,
+    used_at: DateTime<Utc>,
 }
 
 #[derive(Debug)]
@@ -68,7 +77,7 @@ impl Rotations {
             Travel::Together => (LARGEST_BATCH, 1),
             Travel::Alone => (1, db.connections().saturating_sub(1).max(1)),
         };
-        let station = Station { waiting: Vec::new(), largest_batch, lanes, under_way: 0 };
+        let station = Station { waiting: Vec::new(), largest_batch, lanes, under_way: 0, kept: None };
         Self { db, travel, station: Arc::new(Mutex::new(station)) }
     }
 
@@ -76,6 +85,11 @@ impl Rotations {
     #[must_use]
     pub fn to(&self, db: Db) -> Self {
         Self::new(db, self.travel)
+    }
+
+    /// Gives the connection back that is kept, so that the pool can be closed.
+    pub fn rest(&self) {
+        drop(lock(&self.station).kept.take());
     }
 
     /// Rotates a family if the bet is right. `None` tells nothing of why it was wrong.
@@ -115,26 +129,28 @@ struct Lane {
 impl Lane {
     async fn run(mut self, db: Db) {
         let lanes = lock(&self.station).lanes;
-        let mut kept = None;
-        while let Some(batch) = self.next_batch() {
+        let mut kept = lock(&self.station).kept.take();
+        while let Some(batch) = self.next_batch(&mut kept) {
+            let now = batch.values().map(|(rider, _)| rider.bet.now).max().unwrap_or_default();
             let connection = match kept.take() {
-                Some(kept) => Ok(kept),
+                Some(Kept { connection, used_at }) => db.acquire_again(connection, now - used_at).await,
                 None => db.acquire().await,
             };
             match travel(connection, batch).await {
-                // Giving a connection back and taking it again costs a round trip: a lane keeps its own from batch to
-                // batch, if that leaves some for others.
-                Ok(connection) => kept = (db.connections() > lanes).then_some(connection),
+                // A lane keeps its connection, if that leaves some for others.
+                Ok(connection) if db.connections() > lanes => kept = Some(Kept { connection, used_at: now }),
+                Ok(_) => {}
                 Err(left_behind) => one_by_one(&db, left_behind).await,
             }
         }
     }
 
-    /// Who goes next; `None` ends the lane.
-    fn next_batch(&mut self) -> Option<Batch> {
+    /// Who goes next; `None` ends the lane, and what it kept is kept for the next.
+    fn next_batch(&mut self, kept: &mut Option<Kept>) -> Option<Batch> {
         let mut station = lock(&self.station);
         if station.waiting.is_empty() {
             station.under_way -= 1;
+            station.kept = station.kept.take().or(kept.take());
             self.ended = true;
             return None;
         }

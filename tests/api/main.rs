@@ -54,6 +54,7 @@ mod schema;
 mod sectors;
 mod sessions;
 mod signer;
+mod silence;
 mod standard;
 mod standard_grants;
 mod tls;

@@ -4,13 +4,14 @@ use std::fmt::Write as _;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use sqlx::{PgConnection, SqliteConnection};
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::domain::family::{Family, Grant, Step};
 use crate::domain::ids::FamilyId;
 use crate::domain::refresh_token::Generation;
 use crate::domain::secrets::SecretHash;
-use crate::store::connect::Connection;
+use crate::store::connect::{Connection, PATIENCE, silence};
 use crate::store::row::{from_json, row, to_json};
 use crate::store::{Db, StoreError, on};
 
@@ -127,12 +128,15 @@ pub async fn rotate_together(
     connection: &mut Connection,
     bets: &[&Bet],
 ) -> Result<Vec<(FamilyId, Result<Grant, StoreError>)>, StoreError> {
-    let rows = match (connection, bets) {
-        (Connection::Postgres(connection), [bet]) => {
-            rotating!(bet).fetch_optional(&mut **connection).await?.into_iter().collect()
+    let rows = match connection {
+        Connection::Sqlite(connection) => rotate_by_json(connection, bets).await?,
+        Connection::Postgres(connection) => {
+            let rotated = timeout(PATIENCE, rotate_by_arrays(connection, bets)).await;
+            rotated.unwrap_or_else(|_| {
+                connection.close_on_drop();
+                Err(silence())
+            })?
         }
-        (Connection::Postgres(connection), bets) => rotate_by_arrays(connection, bets).await?,
-        (Connection::Sqlite(connection), bets) => rotate_by_json(connection, bets).await?,
     };
     Ok(rows.into_iter().map(|row: GrantRow| (FamilyId(row.id), Grant::try_from(row))).collect())
 }
@@ -152,6 +156,9 @@ async fn rotate_by_arrays(
          FROM right_ones WHERE families.id = right_ones.id RETURNING ",
         grant_columns!("families.")
     );
+    if let [bet] = bets {
+        return rotating!(bet).fetch_all(connection).await;
+    }
     let column = |value: fn(&Bet) -> i64| bets.iter().map(|bet| value(bet)).collect::<Vec<_>>();
     let times = |time: fn(&Bet) -> DateTime<Utc>| bets.iter().map(|bet| time(bet)).collect::<Vec<_>>();
     sqlx::query_as(SQL)
