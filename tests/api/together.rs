@@ -92,8 +92,8 @@ both_stores! {
         let tokens = app.ana_logged_in().await;
         let client = heirloom::domain::ids::ClientId::built_in();
         let token = app.core.keys.with_mac_keys(|keys| RefreshToken::open(&tokens.refresh, &client, keys)).unwrap();
-        let together = Rotations::new(app.core.db.clone(), Travel::Together);
-        let alone = Rotations::new(app.core.db.clone(), Travel::Alone);
+        let together = Rotations::new(app.core.db.with_own_connections(3), Travel::Together);
+        let alone = Rotations::new(app.core.db.with_own_connections(3), Travel::Alone);
         let mut runner = TestRunner::deterministic();
         let histories = prop::collection::vec(round(), 1..12);
         let mut won = 0;
