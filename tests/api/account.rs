@@ -226,7 +226,7 @@ both_stores! {
         assert_eq!(app.refresh_with("app", &ours.refresh).await.status, 200);
     }
 
-    async fn no_code_slips_past_a_withdrawal(app) {
+    async fn no_code_slips_past_a_withdrawal_or_a_sign_out(app) {
         app.with_apps().await;
         let browser = Browser::new(&app);
         let page = browser.authorize(&[("client_id", "other")]).await;
@@ -251,6 +251,11 @@ both_stores! {
         // The consent was found a moment ago, and now it is withdrawn.
         browser.press(&browser.get("/account/apps").await, "withdraw", "other").await;
         assert!(issue().await.unwrap().is_none(), "no consent, no code");
+        let ours = AuthorizationRequest { client_id: "app".parse().unwrap(), ..request.clone() };
+        let issue = || authorize::issue_code(&app.core, &ours, &session, app.clock.now());
+        assert!(issue().await.unwrap().is_some());
+        browser.press(&browser.get("/oauth/logout").await, "x", "y").await;
+        assert!(issue().await.unwrap().is_none(), "no session, no code");
         assert_eq!(app.number("SELECT COUNT(*) FROM authorization_codes").await, 0);
     }
 

@@ -170,6 +170,8 @@ both_stores! {
         // RFC 9700 §4.8.2: a verifier without a challenge is a downgrade.
         let downgraded = app.exchange(&code, &[("client_id", "web"), secret]).await;
         assert_eq!(downgraded.code(), "400 invalid_grant");
+        let unsaid = [("client_id", "web"), secret, ("code_verifier", ""), ("redirect_uri", "")];
+        assert_eq!(app.exchange(&code, &unsaid).await.code(), "400 invalid_grant", "RFC 6749 §4.1.3");
         let good = app.exchange(&code, &[("client_id", "web"), secret, ("code_verifier", "")]).await;
         assert_eq!(good.status, 200, "{good:?}");
         for (client, nonce) in [("public", "n"), ("strict", "n"), ("web", "")] {

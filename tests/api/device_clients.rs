@@ -1,6 +1,8 @@
 //! Devices of clients that no operator added (RFC 8628 with RFC 7591), and how many may wait at once.
 
 use heirloom::domain::client::{ClientKind, GrantType, Party};
+use heirloom::domain::device::UserCode;
+use heirloom::service::device::{self, Found};
 use heirloom::service::janitor;
 use heirloom::settings::Settings;
 use serde_json::{Value, json};
@@ -54,6 +56,23 @@ both_stores! {
         assert_eq!(app.manage("GET", &used, None).await.status, 200);
         let form = [("grant_type", "refresh_token"), ("client_id", id), ("refresh_token", &tokens.refresh)];
         assert_eq!(app.form("/oauth/token", &form).await.tokens().generation(), 3);
+    }
+
+    async fn no_device_slips_past_a_sign_out(app) {
+        app.with_television().await;
+        let waits = app.device_waits(&[]).await;
+        let browser = Browser::new(&app);
+        browser.ana_at_device_page().await;
+        let session = browser.session(&app).await;
+        let code = UserCode::typed(waits.text("user_code")).unwrap();
+        let looked = device::look(&app.core, &code, &session, app.clock.now()).await.unwrap();
+        let Found::Waiting(found, known) = looked else { panic!("{looked:?}") };
+        // The session was found a moment ago, and now it ends.
+        let page = browser.get("/oauth/logout").await;
+        browser.post(&page.action(), &[("csrf", &page.hidden("csrf"))]).await;
+        let allow = || device::allow(&app.core, (&found, &known), &session, app.clock.now());
+        assert!(!allow().await.unwrap(), "nobody is signed in");
+        assert_eq!(app.poll(waits.text("device_code"), &[]).await.code(), "400 authorization_pending");
     }
 
     async fn a_device_with_a_secret_shows_it(app) with open; {

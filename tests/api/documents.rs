@@ -84,9 +84,10 @@ both_stores! {
         assert_eq!((&tokens.claims()["client_id"], &tokens.claims()["aud"]), (&json!(id), &json!(TOOL)));
         assert_eq!(refresh(&app, &id, &tokens.refresh).await.tokens().generation(), 2);
         // What was agreed to is asked again: the document may be another one now.
-        let again = browser.authorize(&[("client_id", &id), ("redirect_uri", "https://tool.example/cb")]).await;
+        let same = [("client_id", id.as_str()), ("redirect_uri", "https://tool.example/cb"), ("resource", TOOL)];
+        let again = browser.authorize(&same).await;
         assert!(again.body.contains("name=\"decision\""), "{again:?}");
-        let silent = browser.authorize(&[("client_id", &id), ("redirect_uri", "https://tool.example/cb"), ("prompt", "none")]).await;
+        let silent = browser.authorize(&[&same[..], &[("prompt", "none")]].concat()).await;
         assert_eq!(silent.error(), "consent_required");
         assert_eq!(app.number("SELECT COUNT(*) FROM clients").await, 1, "nothing was registered");
         let requests = remote.asked();
