@@ -63,6 +63,20 @@ pub struct Claims {
     pub issued_at: Option<SystemTime>,
     /// When the user signed in.
     pub auth_time: Option<SystemTime>,
+    /// `act`: who acts for the subject, if it is not the subject that acts.
+    pub actor: Option<Actor>,
+}
+
+/// Who acts for a token's subject (RFC 8693 §4.1).
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
+pub struct Actor {
+    /// `sub`: the user or client that acts.
+    #[serde(rename = "sub")]
+    pub subject: String,
+    /// Who acted before. Only the one that acts now counts for a decision: the others are for the record.
+    #[serde(rename = "act")]
+    pub before: Option<Box<Self>>,
 }
 
 impl Deref for AccessToken {
@@ -147,6 +161,7 @@ struct Payload {
     auth_time: Option<f64>,
     #[serde(default)]
     roles: Vec<String>,
+    act: Option<Actor>,
 }
 
 /// RFC 7519 §4.1.3: a single audience may stand there as a plain string.
@@ -190,6 +205,7 @@ impl AccessToken {
             },
             issued_at: payload.iat.and_then(time),
             auth_time: payload.auth_time.and_then(time),
+            actor: payload.act,
         })))
     }
 }

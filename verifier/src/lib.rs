@@ -51,7 +51,7 @@ mod resource;
 pub mod tower;
 mod verifier;
 
-pub use access_token::{AccessToken, Claims};
+pub use access_token::{AccessToken, Actor, Claims};
 pub use bearer::bearer_token;
 pub use builder::{BuildError, Builder};
 pub use error::VerifyError;

@@ -68,6 +68,19 @@ async fn what_a_token_may_leave_out_or_write_otherwise() {
 }
 
 #[tokio::test]
+async fn a_token_tells_who_acts_and_who_acted_before() {
+    let key = Key::new(Algorithm::ES256, "one");
+    let verifier = knowing(&[&key]).await;
+    let act = json!({ "sub": "billing", "act": { "sub": "orders" } });
+    let access = verifier.verify(&key.sign(&changed("act", act))).await.unwrap();
+    let actor = access.actor.as_ref().unwrap();
+    assert_eq!((access.subject.as_str(), actor.subject.as_str()), ("ana", "billing"));
+    let before = actor.before.as_ref().unwrap();
+    assert_eq!((before.subject.as_str(), before.before.as_ref()), ("orders", None));
+    assert_eq!(verifier.verify(&key.sign(&claims())).await.unwrap().actor, None);
+}
+
+#[tokio::test]
 async fn tokens_that_must_be_refused() {
     let key = Key::new(Algorithm::ES256, "one");
     let verifier = knowing(&[&key, &Key::new(Algorithm::RS256, "two")]).await;
@@ -100,6 +113,8 @@ async fn tokens_that_must_be_refused() {
         ("no issuer", key.sign(&changed("iss", Value::Null)), VerifyError::Malformed),
         ("no algorithm", header("alg", Value::Null), VerifyError::Malformed),
         ("no subject", key.sign(&changed("sub", Value::Null)), VerifyError::Malformed),
+        ("an actor without a name", key.sign(&changed("act", json!({}))), VerifyError::Malformed),
+        ("an actor as text", key.sign(&changed("act", json!("billing"))), VerifyError::Malformed),
         ("an ID token", header("typ", json!("JWT")), VerifyError::WrongType),
         ("no type", header("typ", Value::Null), VerifyError::WrongType),
         ("unsigned", header("alg", json!("none")), VerifyError::WrongAlgorithm),
