@@ -33,7 +33,7 @@ export const CALLBACK = `${APP}/callback`;
 /** A page of a browser that was never here. */
 export async function visitor(browser, options = {}) {
   const context = await browser.newContext({ viewport: { width: 1000, height: 800 }, ...options });
-  context.setDefaultTimeout(10_000);
+  context.setDefaultTimeout(60_000);
   const page = await context.newPage();
   page.complaints = [];
   page.answers = [];

@@ -18,6 +18,8 @@ const documents = await Promise.all(
 assert.deepEqual(documents[0], documents[1]);
 const [as] = documents;
 assert(as.token_endpoint_auth_methods_supported.includes(METHOD));
+// Only then do clients insist on `iss` (RFC 9207 §2.3).
+assert.equal(as.authorization_response_iss_parameter_supported, true);
 
 /** Signs a user in; the request goes to the server as `send` has it. */
 async function signIn(scope, send = (parameters) => parameters) {
