@@ -59,6 +59,22 @@ fn the_example_in_the_repository_is_up_to_date() {
 }
 
 #[test]
+fn docker_compose_passes_every_setting_of_a_section_on() {
+    let file = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docker-compose.yml")).unwrap();
+    let missing: Vec<_> = SETTINGS
+        .iter()
+        .filter(|setting| !setting.section().is_empty())
+        .map(|setting| format!("      {}:", setting.variable()))
+        .filter(|line| !file.lines().any(|it| it.starts_with(line)))
+        .collect();
+    assert!(
+        missing.is_empty(),
+        "docker-compose.yml lacks, among the server's variables:\n{}",
+        missing.join("\n")
+    );
+}
+
+#[test]
 fn the_example_is_a_file_that_can_be_used_as_it_is() {
     let settings = Place::new().with(".env", &env_example()).load(&[]).unwrap();
     assert_eq!(settings.issuer.unwrap().as_str(), "http://127.0.0.1:8080");
