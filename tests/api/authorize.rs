@@ -134,6 +134,11 @@ both_stores! {
         assert_eq!(ben.authorize(&[hint, ("prompt", "none")]).await.error(), "login_required");
         let forged = ana.authorize(&[("id_token_hint", &tokens.tokens().access)]).await;
         assert_eq!(forged.error(), "invalid_request");
+        // A server whose issuer has changed may have its keys still.
+        let mut said = claims(tokens.text("id_token"));
+        said["iss"] = "https://old.example".into();
+        let foreign = app.core.keys.sign_id_token(|_| said.to_string(), app.clock.now()).unwrap();
+        assert_eq!(ana.authorize(&[("id_token_hint", &foreign)]).await.error(), "invalid_request", "another issuer's word");
         let elsewhere = ana.authorize(&[("client_id", "other"), hint, ("prompt", "none")]).await;
         assert_eq!(elsewhere.error(), "invalid_request", "another client's word");
     }

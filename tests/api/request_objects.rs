@@ -3,6 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use heirloom::domain::client::Party;
+use heirloom::settings::Settings;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
 
@@ -31,6 +32,10 @@ impl TestApp {
         })
         .await;
     }
+}
+
+fn few(settings: &mut Settings) {
+    settings.limits.waiting_requests = 2;
 }
 
 /// The claims of a request object that is right.
@@ -84,6 +89,19 @@ both_stores! {
             let again = by_value(&id, &signer.sign(&object(&app, &id))) + "&prompt=login";
             assert_eq!(browser.come(&again).await.answer().1["state"], "signed", "RFC 9101 §6.3: no prompt is in it");
         }
+    }
+
+    async fn an_address_brings_so_many_signed_requests(app) with few; {
+        let signer = Signer::new(Algorithm::ES256, "k1");
+        app.add_signing_app("signs", &json!({ "jwks": signer.jwks() })).await;
+        let replayed = by_value("signs", &signer.sign(&object(&app, "signs")));
+        for _ in 0..2 {
+            assert_eq!(Browser::new(&app).come(&replayed).await.status, 200);
+        }
+        let (to, answer) = Browser::new(&app).come(&replayed).await.answer();
+        assert_eq!((to.as_str(), answer["error"].as_str()), (REDIRECT_URI, "temporarily_unavailable"));
+        assert_eq!(answer["state"], "signed");
+        assert_eq!(app.number("SELECT COUNT(*) FROM pushed_requests").await, 2);
     }
 
     async fn a_signed_request_can_be_pushed(app) {

@@ -73,6 +73,8 @@ pub(super) async fn signed(
     if known.client.metadata.require_pushed_authorization_requests {
         return Err(back.refuse(NOT_PUSHED));
     }
+    // The object is the client's, but anybody may bring it again.
+    visit.core().waiting.count(visit.address, visit.now).map_err(|too_many| back.refuse(too_many))?;
     let uri = pushed_request::keep(visit.core(), &known.client.id, &form.to_query(), visit.now).await?;
     pushed(visit, known, &uri, &form.without(&["prompt"])).await
 }
