@@ -9,8 +9,9 @@ use crate::domain::client::{Client, JwtAlgorithm, PublicJwks};
 use crate::outbound::NoAnswer;
 use crate::service::Core;
 
-/// Reads a JWT of this client's, signed with the algorithm that it registered, or with any of ours. Keys that stand somewhere else are fetched anew once when none of those remembered
-/// signed it: so a client changes its keys without a gap.
+/// Reads a JWT of this client's, signed with the algorithm that it registered, or with any of ours. Keys that stand
+/// somewhere else are fetched anew once when none of those remembered signed it: so a client changes its keys without a
+/// gap.
 pub(crate) async fn read<T: DeserializeOwned>(
     core: &Core,
     client: &Client,
