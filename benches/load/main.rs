@@ -108,7 +108,7 @@ impl Progress {
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let progress = Progress::new(phases::COUNT + 3 * arguments.rounds() as u64 + arguments.repeats());
+    let progress = Progress::new(phases::COUNT + 3 * arguments.rounds() as u64 + 2 * arguments.repeats());
     let report = runtime.block_on(phases::run(&arguments, &progress))?;
     progress.0.finish_and_clear();
     if arguments.json {

@@ -12,7 +12,7 @@ use crate::world::{How, Measured, World, first_answer};
 use crate::{Arguments, Progress, chart, logins};
 
 /// Phases beside the rounds, for the progress bar.
-pub(crate) const COUNT: u64 = 13;
+pub(crate) const COUNT: u64 = 10;
 
 struct Bench<'a> {
     arguments: &'a Arguments,
@@ -199,7 +199,7 @@ impl Bench<'_> {
         let server = world.place.serve()?;
         let (mut ratios, mut slowed) = (vec![], vec![]);
         let mut detail = String::new();
-        for _ in 0..3 {
+        for _ in 0..self.arguments.repeats() {
             self.progress.phase("logins against argon2 alone");
             let lasting = self.arguments.lasting() / 2;
             let alone = logins::argon2_alone(lasting)?;
@@ -298,7 +298,7 @@ impl Bench<'_> {
         let server = world.place.serve()?;
         let mut answers = 0;
         while answers < 100_000 {
-            let how = How { lasting: Duration::from_secs(2), ..self.closed() };
+            let how = How { lasting: Duration::from_secs(5), ..self.closed() };
             answers += self.measure(&world, &server, how).await?.driven.answers;
         }
         let memory = server.memory()?.now as f64 / 1e6;
