@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use crate::domain::client::{AuthMethod, Client, ClientKind, ClientMetadata, Contradiction, GrantType};
 use crate::domain::registration::members::Members;
 use crate::domain::scope::ScopeSet;
-use crate::domain::subject::NoSector;
+use crate::domain::subject::{NoSector, check_sector_of_stranger};
 
 /// Who may register a client without an operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -243,7 +243,10 @@ fn kind_of(method: AuthMethod) -> ClientKind {
 
 impl Registration {
     /// Puts what was registered in the place of what `client` had.
-    pub fn apply(self, client: &mut Client) {
+    ///
+    /// # Errors
+    /// [`InvalidRegistration`] when it asks for pairwise subjects and is of no one sector.
+    pub fn apply(self, client: &mut Client) -> Result<(), InvalidRegistration> {
         client.redirect_uris = self.redirect_uris;
         client.post_logout_redirect_uris = self.post_logout_redirect_uris;
         client.grants = self.grants;
@@ -256,6 +259,7 @@ impl Registration {
             }
             (_, kind) => kind,
         };
+        Ok(check_sector_of_stranger(client)?)
     }
 }
 

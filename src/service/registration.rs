@@ -16,7 +16,6 @@ use crate::domain::opaque::OpaqueSecret;
 use crate::domain::registration::{self, InvalidRegistration, Mode};
 use crate::domain::scope::ScopeSet;
 use crate::domain::secrets::ClientSecret;
-use crate::domain::subject::check_sector_of_stranger;
 use crate::service::limit::Limit;
 use crate::service::{Core, Failure, audit, client_admin, janitor, sector};
 use crate::store::registrations::{self, Kept};
@@ -108,8 +107,7 @@ pub async fn register(
     let told = read.told.clone();
     let id = uuid_v7(now, random::bytes()).to_string().parse().unwrap_or_else(|_| ClientId::built_in());
     let mut client = Client::new(id, ClientKind::Public, Origin::Registered, now);
-    read.apply(&mut client);
-    check_sector_of_stranger(&client).map_err(InvalidRegistration::from)?;
+    read.apply(&mut client)?;
     if rules.mode == Mode::Open {
         core.registrar.limit.count(caller.address, now)?;
     }
@@ -172,8 +170,7 @@ pub async fn replace(
     let told = read.told.clone();
     let mut client = before.client;
     let (was_confidential, had_secrets) = (is_confidential(&client), client.has_secrets());
-    read.apply(&mut client);
-    check_sector_of_stranger(&client).map_err(InvalidRegistration::from)?;
+    read.apply(&mut client)?;
     sector::check(&core.outbound, &client, now).await?;
     let changed = transaction::retrying(|| async {
         let mut tx = core.db.begin().await?;

@@ -12,10 +12,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, Utc};
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use crate::domain::family::Grant;
 use crate::domain::ids::FamilyId;
-use crate::store::connect::Connection;
+use crate::store::connect::{Connection, PATIENCE, silence};
 use crate::store::families::{self, Bet};
 use crate::store::{Db, StoreError, transaction};
 
@@ -213,7 +214,8 @@ async fn travel(connection: Result<Connection, StoreError>, mut batch: Batch) ->
 /// Whatever was wrong with one of them must not become the others' trouble.
 async fn one_by_one(db: &Db, batch: Batch) {
     for riders in batch.into_values() {
-        let landed = transaction::retrying(|| families::rotate(db, &riders.0.bet)).await;
+        let alone = transaction::retrying(|| families::rotate(db, &riders.0.bet));
+        let landed = timeout(PATIENCE, alone).await.unwrap_or_else(|_| Err(silence().into()));
         land(riders, landed);
     }
 }

@@ -9,7 +9,6 @@ use crate::domain::client::{AuthMethod, Client, ClientKind, Origin};
 use crate::domain::ids::ClientId;
 use crate::domain::registration::{InvalidRegistration, read};
 use crate::domain::scope::ScopeSet;
-use crate::domain::subject::check_sector_of_stranger;
 
 /// Where a client's document is, if its id can be such a place (§3): https, with a path, without a fragment and a user,
 /// in normal form. The last leaves no dot segments, and no second way to write the same.
@@ -45,8 +44,7 @@ pub fn client(
         ));
     }
     let mut client = Client::new(id.clone(), ClientKind::Public, Origin::Document, now);
-    read.apply(&mut client);
-    check_sector_of_stranger(&client)?;
+    read.apply(&mut client)?;
     Ok(client)
 }
 

@@ -131,8 +131,13 @@ pub async fn rotate_together(
     let rows = match connection {
         Connection::Sqlite(connection) => rotate_by_json(connection, bets).await?,
         Connection::Postgres(connection) => {
-            let rotated = timeout(PATIENCE, rotate_by_arrays(connection, bets)).await;
-            rotated.unwrap_or_else(|_| {
+            let rotating = async {
+                match bets {
+                    [bet] => rotating!(bet).fetch_all(&mut **connection).await,
+                    bets => rotate_by_arrays(connection, bets).await,
+                }
+            };
+            timeout(PATIENCE, rotating).await.unwrap_or_else(|_| {
                 connection.close_on_drop();
                 Err(silence())
             })?
@@ -156,9 +161,6 @@ async fn rotate_by_arrays(
          FROM right_ones WHERE families.id = right_ones.id RETURNING ",
         grant_columns!("families.")
     );
-    if let [bet] = bets {
-        return rotating!(bet).fetch_all(connection).await;
-    }
     let column = |value: fn(&Bet) -> i64| bets.iter().map(|bet| value(bet)).collect::<Vec<_>>();
     let times = |time: fn(&Bet) -> DateTime<Utc>| bets.iter().map(|bet| time(bet)).collect::<Vec<_>>();
     sqlx::query_as(SQL)
