@@ -1,7 +1,7 @@
 //! Building a verifier.
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+mod source;
+
 use std::time::{Duration, SystemTime};
 
 use jsonwebtoken::Algorithm;
@@ -9,10 +9,9 @@ use jsonwebtoken::Algorithm;
 use crate::cache::Cache;
 use crate::clock::Clock;
 use crate::error::quotable;
-use crate::keys::KeySet;
-use crate::remote::{Pace, Place, Remote};
 use crate::resource::Described;
-use crate::verifier::{Keys, Rules, Verifier};
+use crate::verifier::{Rules, Verifier};
+use source::Source;
 
 /// Collects what a [`Verifier`] needs: an issuer, an audience and a source of keys. All else has defaults.
 ///
@@ -29,19 +28,9 @@ use crate::verifier::{Keys, Rules, Verifier};
 #[derive(Debug)]
 pub struct Builder {
     rules: Rules,
-    source: Option<Source>,
-    pace: Pace,
-    fetch_timeout: Duration,
+    source: Source,
     cache_capacity: usize,
     described: Described,
-}
-
-#[derive(Debug)]
-enum Source {
-    Url(String),
-    File(PathBuf),
-    Json(String),
-    Pem(Vec<u8>),
 }
 
 /// A verifier that cannot be built.
@@ -93,9 +82,7 @@ impl Builder {
                 resource: None,
                 clock: Clock::system(),
             },
-            source: None,
-            pace: Pace { refresh_every: Duration::from_mins(1), cooldown: Duration::from_secs(10) },
-            fetch_timeout: Duration::from_secs(5),
+            source: Source::default(),
             cache_capacity: 10_000,
             described: Described::default(),
         }
@@ -290,112 +277,6 @@ impl Builder {
         self
     }
 
-    /// Fetches the keys from the issuer, and again from time to time.
-    ///
-    /// ```
-    /// let builder = heirloom_verifier::Verifier::builder("https://login.example.com")
-    ///     .audience("https://api.example.com")
-    ///     .jwks_url("https://login.example.com/.well-known/jwks.json");
-    /// ```
-    #[must_use]
-    pub fn jwks_url(mut self, url: impl Into<String>) -> Self {
-        self.source = Some(Source::Url(url.into()));
-        self
-    }
-
-    /// Reads the keys from a file, and again from time to time.
-    ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sample/mod.rs"));
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sample/jwks.json");
-    /// let verifier = sample().jwks_file(path).build().await?;
-    /// assert!(verifier.verify(TOKEN).await.is_ok());
-    /// # Ok(())
-    /// # }
-    /// ```
-    #[must_use]
-    pub fn jwks_file(mut self, path: impl AsRef<Path>) -> Self {
-        self.source = Some(Source::File(path.as_ref().to_owned()));
-        self
-    }
-
-    /// Takes the keys from a JWK set's text.
-    ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sample/mod.rs"));
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let verifier = sample().jwks_json(JWKS).build().await?;
-    /// assert!(verifier.verify(TOKEN).await.is_ok());
-    /// # Ok(())
-    /// # }
-    /// ```
-    #[must_use]
-    pub fn jwks_json(mut self, json: impl Into<String>) -> Self {
-        self.source = Some(Source::Json(json.into()));
-        self
-    }
-
-    /// Takes one public key from PEM.
-    ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sample/mod.rs"));
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sample/public_key.pem");
-    /// let verifier = sample().pem(std::fs::read(path)?).build().await?;
-    /// assert!(verifier.verify(TOKEN).await.is_ok());
-    /// # Ok(())
-    /// # }
-    /// ```
-    #[must_use]
-    pub fn pem(mut self, pem: impl AsRef<[u8]>) -> Self {
-        self.source = Some(Source::Pem(pem.as_ref().to_owned()));
-        self
-    }
-
-    /// How often keys are fetched in the background; every minute unless set, and never more often than every 10 ms.
-    ///
-    /// ```
-    /// use std::time::Duration;
-    ///
-    /// let builder = heirloom_verifier::Verifier::builder("https://login.example.com").refresh_every(Duration::from_mins(5));
-    /// ```
-    #[must_use]
-    pub fn refresh_every(mut self, interval: Duration) -> Self {
-        self.pace.refresh_every = interval;
-        self
-    }
-
-    /// How often at most a token with an unknown key makes the keys be fetched; every 10 seconds unless set, and never
-    /// more often than every 10 ms. What is fetched in the background does not count.
-    ///
-    /// ```
-    /// use std::time::Duration;
-    ///
-    /// let builder = heirloom_verifier::Verifier::builder("https://login.example.com").cooldown(Duration::from_secs(30));
-    /// ```
-    #[must_use]
-    pub fn cooldown(mut self, cooldown: Duration) -> Self {
-        self.pace.cooldown = cooldown;
-        self
-    }
-
-    /// How long a fetch may take; 5 seconds unless set.
-    ///
-    /// ```
-    /// use std::time::Duration;
-    ///
-    /// let builder = heirloom_verifier::Verifier::builder("https://login.example.com").fetch_timeout(Duration::from_secs(2));
-    /// ```
-    #[must_use]
-    pub fn fetch_timeout(mut self, timeout: Duration) -> Self {
-        self.fetch_timeout = timeout;
-        self
-    }
-
     /// Builds the verifier. Call it within a tokio runtime: fetching goes on in the background. An issuer that does not
     /// answer yet is no error; until it does, tokens are refused with [`VerifyError::KeysUnavailable`].
     ///
@@ -424,32 +305,8 @@ impl Builder {
         if self.rules.audiences.is_empty() {
             return Err(BuildError::NoAudience);
         }
-        let fixed = |keys: Option<KeySet>| {
-            let keys = keys.filter(|keys| !keys.is_empty()).ok_or(BuildError::NoUsableKey)?;
-            Ok::<_, BuildError>(Keys::Fixed(Arc::new(keys)))
-        };
-        let keys = match self.source.ok_or(BuildError::NoKeySource)? {
-            Source::Json(json) => fixed(KeySet::from_jwks(json.as_bytes()).ok())?,
-            Source::Pem(pem) => fixed(KeySet::from_pem(&pem))?,
-            Source::File(path) => Keys::Remote(Remote::start(Place::File(path), self.pace).await),
-            Source::Url(url) => {
-                let url = reqwest::Url::parse(&url).map_err(|_| BuildError::InvalidUrl)?;
-                if !matches!(url.scheme(), "http" | "https") {
-                    return Err(BuildError::InvalidUrl);
-                }
-                let client = client(&url, self.fetch_timeout)?;
-                Keys::Remote(Remote::start(Place::Url(client, url), self.pace).await)
-            }
-        };
+        let keys = self.source.open().await?;
         let cache = (self.cache_capacity > 0).then(|| Cache::new(self.cache_capacity));
         Ok(Verifier::new(self.rules, keys, cache))
     }
-}
-
-fn client(url: &reqwest::Url, timeout: Duration) -> reqwest::Result<reqwest::Client> {
-    // Keys come from where you said, not from where somebody sends us.
-    let redirects = reqwest::redirect::Policy::none();
-    let builder = reqwest::Client::builder().timeout(timeout).redirect(redirects);
-    // A slim container has no root certificates: plain HTTP must not fail for want of what it never uses.
-    if url.scheme() == "http" { builder.tls_certs_only([]).build() } else { builder.build() }
 }
