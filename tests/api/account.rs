@@ -18,6 +18,13 @@ impl Browser<'_> {
         self.sign_in(&page, "ana").await
     }
 
+    /// Signs ana in, who agrees to what this client asks for.
+    async fn ana_lets_in(&self, client: &str) {
+        let page = self.authorize(&[("client_id", client)]).await;
+        let consent = self.sign_in(&page, "ana").await;
+        self.decide(&consent, "allow").await.code();
+    }
+
     /// Presses a button of the page.
     async fn press(&self, page: &Seen, name: &str, value: &str) -> Seen {
         let csrf = page.hidden("csrf");
@@ -229,9 +236,7 @@ both_stores! {
     async fn no_code_slips_past_a_withdrawal_or_a_sign_out(app) {
         app.with_apps().await;
         let browser = Browser::new(&app);
-        let page = browser.authorize(&[("client_id", "other")]).await;
-        let consent = browser.sign_in(&page, "ana").await;
-        browser.decide(&consent, "allow").await.code();
+        browser.ana_lets_in("other").await;
         let session = browser.session(&app).await;
         let request = AuthorizationRequest {
             client_id: "other".parse().unwrap(),
@@ -254,7 +259,8 @@ both_stores! {
         let ours = AuthorizationRequest { client_id: "app".parse().unwrap(), ..request.clone() };
         let issue = || authorize::issue_code(&app.core, &ours, &session, app.clock.now());
         assert!(issue().await.unwrap().is_some());
-        browser.press(&browser.get("/oauth/logout").await, "x", "y").await;
+        let page = browser.get("/oauth/logout").await;
+        browser.post(&page.action(), &[("csrf", &page.hidden("csrf"))]).await;
         assert!(issue().await.unwrap().is_none(), "no session, no code");
         assert_eq!(app.number("SELECT COUNT(*) FROM authorization_codes").await, 0);
     }
@@ -263,9 +269,7 @@ both_stores! {
         app.with_apps().await;
         app.add_app("tv", |it| it.grants.extend([GrantType::DeviceCode])).await;
         let browser = Browser::new(&app);
-        let page = browser.authorize(&[("client_id", "tv")]).await;
-        let consent = browser.sign_in(&page, "ana").await;
-        browser.decide(&consent, "allow").await.code();
+        browser.ana_lets_in("tv").await;
         let waits = app.device_waits(&[]).await;
         let page = browser.get("/device").await;
         let asked = browser.enter(&page, waits.text("user_code")).await;
@@ -278,9 +282,7 @@ both_stores! {
     async fn a_removed_client_leaves_no_consent(app) {
         app.with_apps().await;
         let browser = Browser::new(&app);
-        let page = browser.authorize(&[("client_id", "other")]).await;
-        let consent = browser.sign_in(&page, "ana").await;
-        browser.decide(&consent, "allow").await.code();
+        browser.ana_lets_in("other").await;
         let now = app.clock.now();
         heirloom::service::client_admin::remove(&app.core.db, &"other".parse().unwrap(), 10, now).await.unwrap();
         app.clock.advance(MINUTE);
