@@ -90,7 +90,8 @@ pub(super) struct DetailArgs {
     #[arg(long, requires = "email")]
     email_verified: bool,
     /// What else apps may be told, as a JSON object with the names of `OpenID` Connect (name, `given_name`, `family_name`,
-    /// picture, website, locale, zoneinfo, `phone_number`, `phone_number_verified`, address); null takes a member away
+    /// `middle_name`, nickname, profile, picture, website, gender, birthdate, locale, zoneinfo, `phone_number`,
+    /// `phone_number_verified`, address); null takes a member away
     #[arg(long, value_parser = json_object, value_name = "JSON|@FILE")]
     claims: Option<Map<String, Value>>,
 }

@@ -164,7 +164,10 @@ mod tests {
         assert!(!request.userinfo.get("picture").unwrap().essential);
         let kept = request.within(&"openid profile email".parse().unwrap());
         assert_eq!(kept.scopes().to_string(), "email profile");
-        assert!(kept.userinfo.get("nickname").is_none() && kept.id_token.get("acr").is_none());
+        assert!(
+            kept.userinfo.get("http://example.info/claims/groups").is_none()
+                && kept.id_token.get("acr").is_none()
+        );
         assert_eq!(request.within(&"openid email".parse().unwrap()).scopes().to_string(), "email");
         assert!(request.is_met_by("anything"), "voluntary");
     }

@@ -19,8 +19,9 @@ impl TestApp {
             .await;
         }
         let known = json!({
-            "name": "Ana Äußerst", "given_name": "Ana", "family_name": "Äußerst", "picture": "https://ana.example/a.png",
-            "website": "https://ana.example", "locale": "de-AT", "zoneinfo": "Europe/Vienna",
+            "name": "Ana Äußerst", "given_name": "Ana", "family_name": "Äußerst", "middle_name": "M.",
+            "nickname": "Anni", "profile": "https://people.example/ana", "picture": "https://ana.example/a.png",
+            "gender": "female", "birthdate": "0000-02-29", "website": "https://ana.example", "locale": "de-AT", "zoneinfo": "Europe/Vienna",
             "phone_number": "+43 1 234 567", "phone_number_verified": true,
             "address": { "street_address": "Gasse 1", "locality": "Wien", "country": "Österreich" },
         });
@@ -58,7 +59,10 @@ both_stores! {
         let changed = app.clock.now().timestamp() - 5;
         let browser = Browser::new(&app);
         browser.ana_signs_in(&[]).await;
-        let mut profile = pick(&known, &["name", "given_name", "family_name", "picture", "website", "locale", "zoneinfo"]);
+        let mut profile = pick(&known, &[
+            "name", "given_name", "family_name", "middle_name", "nickname", "profile", "picture", "website", "gender",
+            "birthdate", "locale", "zoneinfo",
+        ]);
         profile["preferred_username"] = json!("ana");
         profile["updated_at"] = json!(changed);
         for (scope, told) in [
@@ -79,7 +83,7 @@ both_stores! {
         let browser = Browser::new(&app);
         browser.ana_signs_in(&[]).await;
         let asked = r#"{
-            "userinfo": {"given_name": {"essential": true}, "phone_number": null, "nickname": null, "sub": null,
+            "userinfo": {"given_name": {"essential": true}, "phone_number": null, "shoe_size": null, "sub": null,
                          "email": {"value": "ben@example.com"}, "locale": {"values": ["de-AT", "de"]}},
             "id_token": {"email": null, "address": {"essential": true}, "auth_time": {"essential": true},
                          "zoneinfo": {"values": ["Europe/Paris"]}, "acr": {"values": ["urn:x:gold"]}}

@@ -135,8 +135,9 @@ both_stores! {
             "prompt_values_supported": ["none", "login", "consent", "select_account"],
             "scopes_supported": ["openid", "profile", "email", "phone", "address", "roles", "offline_access"],
             "claims_supported": [
-                "sub", "auth_time", "acr", "amr", "preferred_username", "name", "given_name", "family_name", "picture",
-                "website", "locale", "zoneinfo", "updated_at", "email", "email_verified", "phone_number",
+                "sub", "auth_time", "acr", "amr", "preferred_username", "name", "given_name", "family_name",
+                "middle_name", "nickname", "profile", "picture", "website", "gender", "birthdate", "locale", "zoneinfo",
+                "updated_at", "email", "email_verified", "phone_number",
                 "phone_number_verified", "address", "roles",
             ],
             "acr_values_supported": ["urn:heirloom:acr:password"],

@@ -69,8 +69,9 @@ fn details_are_changed_member_by_member(place: &Place) {
     let moved = details(&["--claims", r#"{"phone_number": null, "address": {"country": "AT"}}"#]);
     assert_eq!(moved.2, json!({ "name": "Ana", "address": { "country": "AT" } }));
     for (claims, problem) in [
-        (r#"{"nickname": "A"}"#, "unknown field `nickname`"),
+        (r#"{"shoe_size": "42"}"#, "unknown field `shoe_size`"),
         (r#"{"name": ""}"#, "1 to 1,024 bytes"),
+        (r#"{"birthdate": "29.2.2000"}"#, "YYYY-MM-DD, 0000-MM-DD or YYYY"),
         (r#"{"picture": "javascript:alert(1)"}"#, "an http or https URL is expected"),
     ] {
         assert!(place.refused(&["user", "update", "ana", "--claims", claims]).contains(problem), "{claims}");
