@@ -111,7 +111,7 @@ pub async fn register(
     if rules.mode == Mode::Open {
         core.registrar.limit.count(caller.address, now)?;
     }
-    sector::check(&core.outbound, &client, now).await?;
+    sector::check_anew(&core.outbound, &client, now).await?;
     let token = OpaqueSecret::from_random(&random::bytes());
     let kept = Kept { token_hash: token.hash(), told: told.clone() };
     let added = transaction::retrying(|| async {
@@ -171,7 +171,7 @@ pub async fn replace(
     let mut client = before.client;
     let (was_confidential, had_secrets) = (is_confidential(&client), client.has_secrets());
     read.apply(&mut client)?;
-    sector::check(&core.outbound, &client, now).await?;
+    sector::check_anew(&core.outbound, &client, now).await?;
     let changed = transaction::retrying(|| async {
         let mut tx = core.db.begin().await?;
         let stays = registrations::update(&mut tx, &client.id, &told).await?;

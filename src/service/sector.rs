@@ -1,6 +1,7 @@
 //! What vouches for a client that says it is of a sector: the list at the sector's URL (OpenID Connect Core §8.1).
 
 use chrono::{DateTime, Utc};
+use url::Url;
 
 use crate::domain::client::{Client, WebUri};
 use crate::outbound::{NoAnswer, Outbound};
@@ -26,19 +27,35 @@ pub(crate) async fn check(
     client: &Client,
     now: DateTime<Utc>,
 ) -> Result<(), NotOfSector> {
-    let Some(url) = client.metadata.sector_identifier_uri.as_ref().and_then(WebUri::url) else {
-        return Ok(());
-    };
-    let has_all = |list: &[String]| client.redirect_uris.iter().all(|uri| list.contains(uri));
-    if has_all(&outbound.get_json::<Vec<String>>(&url, now).await?) {
+    let Some(url) = place_of_list(client) else { return Ok(()) };
+    if lists(&outbound.get_json::<Vec<String>>(&url, now).await?, client) {
         return Ok(());
     }
     // Its owner may have added the client a moment ago.
-    if has_all(&outbound.renew_json::<Vec<String>>(&url, now).await?) {
-        Ok(())
-    } else {
-        Err(NotOfSector::NotListed)
-    }
+    check_anew(outbound, client, now).await
+}
+
+/// The same for a client that registers: by the list as it was moments ago at most, however long it may be remembered.
+/// What its owner took away counts, too.
+///
+/// # Errors
+/// [`NotOfSector`].
+pub(crate) async fn check_anew(
+    outbound: &Outbound,
+    client: &Client,
+    now: DateTime<Utc>,
+) -> Result<(), NotOfSector> {
+    let Some(url) = place_of_list(client) else { return Ok(()) };
+    let list = outbound.renew_json::<Vec<String>>(&url, now).await?;
+    if lists(&list, client) { Ok(()) } else { Err(NotOfSector::NotListed) }
+}
+
+fn place_of_list(client: &Client) -> Option<Url> {
+    client.metadata.sector_identifier_uri.as_ref().and_then(WebUri::url)
+}
+
+fn lists(list: &[String], client: &Client) -> bool {
+    client.redirect_uris.iter().all(|uri| list.contains(uri))
 }
 
 impl From<NotOfSector> for Failure {

@@ -84,6 +84,11 @@ both_stores! {
         remote.give(&json!([REDIRECT_URI, "https://app.example/new"]), "");
         app.clock.advance(SECOND * 10);
         assert_eq!(app.manage("PUT", &registered, Some(&more)).await.status, 200);
+        // So does what was taken away.
+        remote.give(&json!([REDIRECT_URI]), "");
+        app.clock.advance(SECOND * 10);
+        let new = with(&members, &json!({ "redirect_uris": [REDIRECT_URI, "https://app.example/new"] }));
+        assert_eq!(app.register(&new).await.code(), "400 invalid_client_metadata", "OIDC Registration §5");
     }
 
     async fn what_is_no_sector(app) with reachable; {
