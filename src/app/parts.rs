@@ -134,6 +134,7 @@ pub(super) fn clients_cache(
 pub(super) fn registration_rules(settings: &settings::Registration) -> Rules {
     Rules {
         mode: settings.mode,
+        code_protection: settings.code_protection,
         scopes: settings.scopes.clone(),
         audiences: settings.audiences.clone(),
         per_hour: settings.per_hour,

@@ -82,8 +82,8 @@ pub(super) struct Registration {
     /// Where users may be sent back to after a sign-out; may be given more than once
     #[arg(long = "post-logout-redirect-uri", value_name = "U")]
     post_logout_redirect_uris: Vec<String>,
-    /// How its codes are protected: a confidential client may choose pkce-or-nonce
-    #[arg(long, value_name = "pkce|pkce-or-nonce")]
+    /// How its codes are protected: a confidential client may have pkce-or-nonce, and optional if it can do neither
+    #[arg(long, value_name = "pkce|pkce-or-nonce|optional")]
     code_protection: Option<CodeProtection>,
     /// What else it says of itself, as a JSON object with the names of RFC 7591; null takes a member away
     #[arg(long, value_parser = json_object, value_name = "JSON|@FILE")]

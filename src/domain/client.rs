@@ -4,6 +4,7 @@ mod authentication;
 mod metadata;
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
@@ -41,7 +42,7 @@ pub struct Client {
     pub name: Option<String>,
     /// Where it may send a browser back to after a sign-out, compared exactly.
     pub post_logout_redirect_uris: Vec<String>,
-    /// How its authorization codes are protected.
+    /// How its authorization codes are protected while it is confidential.
     pub code_protection: CodeProtection,
     /// What else it said of itself.
     pub metadata: ClientMetadata,
@@ -87,6 +88,9 @@ pub enum CodeProtection {
     Pkce,
     /// With PKCE or a `nonce`: for confidential clients only.
     PkceOrNonce,
+    /// As it likes, for its authentication keeps the code from others (OpenID Connect Core §3.1.2.1, RFC 9700 §2.1.1):
+    /// for confidential clients only.
+    Optional,
 }
 
 /// The grants (RFC 6749 §1.3, RFC 8628, RFC 8693).
@@ -147,29 +151,35 @@ impl FromStr for GrantType {
 }
 
 impl CodeProtection {
+    const ALL: [Self; 3] = [Self::Pkce, Self::PkceOrNonce, Self::Optional];
+
     /// The word for it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Pkce => "pkce",
             Self::PkceOrNonce => "pkce-or-nonce",
+            Self::Optional => "optional",
         }
     }
 }
 
 /// The text names no protection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("codes are protected by pkce or by pkce-or-nonce")]
+#[error("how codes are protected is pkce, pkce-or-nonce or optional")]
 pub struct InvalidCodeProtection;
 
 impl FromStr for CodeProtection {
     type Err = InvalidCodeProtection;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        [Self::Pkce, Self::PkceOrNonce]
-            .into_iter()
-            .find(|it| it.as_str() == text)
-            .ok_or(InvalidCodeProtection)
+        Self::ALL.into_iter().find(|it| it.as_str() == text).ok_or(InvalidCodeProtection)
+    }
+}
+
+impl fmt::Display for CodeProtection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 
@@ -201,10 +211,13 @@ impl Client {
         self.name.as_deref().unwrap_or(self.id.as_str())
     }
 
-    /// Whether its authorization requests must carry a `code_challenge`.
+    /// What its authorization requests must carry. A public client has no choice.
     #[must_use]
-    pub fn must_use_pkce(&self) -> bool {
-        matches!(self.kind, ClientKind::Public) || self.code_protection == CodeProtection::Pkce
+    pub fn code_protection(&self) -> CodeProtection {
+        match self.kind {
+            ClientKind::Public => CodeProtection::Pkce,
+            ClientKind::Confidential(_) => self.code_protection,
+        }
     }
 
     /// Whether it may use the simple face: only a public first-party client takes passwords there.

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use crate::crypto::random;
 use crate::domain::audience::Audience;
-use crate::domain::client::{AuthMethod, Client, ClientKind, Origin};
+use crate::domain::client::{AuthMethod, Client, ClientKind, CodeProtection, Origin};
 use crate::domain::ids::{ClientId, uuid_v7};
 use crate::domain::opaque::OpaqueSecret;
 use crate::domain::registration::{self, InvalidRegistration, Mode};
@@ -31,6 +31,8 @@ const HOUR: Duration = Duration::from_hours(1);
 pub struct Rules {
     /// Who may register.
     pub mode: Mode,
+    /// How a confidential one protects its codes.
+    pub code_protection: CodeProtection,
     /// The scopes that such a client may have.
     pub scopes: ScopeSet,
     /// The services that its tokens may be for, beside the issuer.
@@ -107,6 +109,7 @@ pub async fn register(
     let told = read.told.clone();
     let id = uuid_v7(now, random::bytes()).to_string().parse().unwrap_or_else(|_| ClientId::built_in());
     let mut client = Client::new(id, ClientKind::Public, Origin::Registered, now);
+    client.code_protection = rules.code_protection;
     read.apply(&mut client)?;
     if rules.mode == Mode::Open {
         core.registrar.limit.count(caller.address, now)?;

@@ -10,6 +10,7 @@ use super::colour::Colour;
 use super::text;
 use crate::crypto::signing_key::SigningAlgorithm;
 use crate::domain::audience::Audience;
+use crate::domain::client::CodeProtection;
 use crate::domain::registration::Mode;
 use crate::domain::scope::ScopeSet;
 
@@ -70,6 +71,9 @@ pub struct Registration {
     /// Whether a client's id may be the URL of its metadata document.
     #[serde(deserialize_with = "text::deserialize")]
     pub metadata_documents: bool,
+    /// How the codes of a confidential client are protected that registered itself.
+    #[serde(with = "text")]
+    pub code_protection: CodeProtection,
     /// The scopes that such a client may have.
     #[serde(with = "text")]
     pub scopes: ScopeSet,

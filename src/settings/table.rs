@@ -3,8 +3,8 @@
 use self::{
     Default::{Text, Unset},
     Kind::{
-        Algorithm, Audiences, Colour, Database, Duration, Filter, Format, Issuer, Listen, Networks, Number,
-        Path, Registration, Scopes, Secret, Switch, Words,
+        Algorithm, Audiences, CodeProtection, Colour, Database, Duration, Filter, Format, Issuer, Listen,
+        Networks, Number, Path, Registration, Scopes, Secret, Switch, Words,
     },
 };
 
@@ -41,6 +41,7 @@ impl Default {
 pub(super) enum Kind {
     Algorithm,
     Audiences,
+    CodeProtection,
     Colour,
     Database,
     Duration,
@@ -62,6 +63,7 @@ impl Kind {
     /// What would be right, to end a sentence with.
     pub(super) fn expected(self) -> &'static str {
         match self {
+            CodeProtection => "pkce, pkce-or-nonce or optional",
             Colour => "a colour such as #0b57d0",
             Algorithm => "ES256, EdDSA or RS256",
             Database => {
@@ -91,8 +93,8 @@ impl Kind {
     pub(super) fn is_secret(self) -> bool {
         match self {
             Database | Secret => true,
-            Algorithm | Audiences | Colour | Duration | Filter | Format | Issuer | Listen | Networks
-            | Number | Path | Registration | Scopes | Switch | Words => false,
+            Algorithm | Audiences | CodeProtection | Colour | Duration | Filter | Format | Issuer
+            | Listen | Networks | Number | Path | Registration | Scopes | Switch | Words => false,
         }
     }
 }
@@ -214,6 +216,12 @@ pub(super) static SETTINGS: &[Setting] = &[
         Text("false"),
         Switch,
         "Whether a client's id may be the URL of a document that describes it, as MCP clients have it.",
+    ),
+    Setting::new(
+        "registration.code_protection",
+        Text("pkce"),
+        CodeProtection,
+        "How a registered client that authenticates protects its codes: pkce, pkce-or-nonce or optional.",
     ),
     Setting::new(
         "registration.scopes",

@@ -16,8 +16,8 @@ use crate::store::{Db, StoreError, Tx, on, within};
 macro_rules! columns {
     () => {
         "id, confidential, first_party, redirect_uris, grants, scopes, audiences, access_ttl_ms, idle_ttl_ms, \
-         absolute_ttl_ms, leeway_ms, name, post_logout_redirect_uris, pkce_required, metadata, self_registered, \
-         created_at"
+         absolute_ttl_ms, leeway_ms, name, post_logout_redirect_uris, pkce_required, nonce_required, metadata, \
+         self_registered, created_at"
     };
 }
 
@@ -37,6 +37,7 @@ row! {
         name: Option<String>,
         post_logout_redirect_uris: String,
         pkce_required: bool,
+        nonce_required: bool,
         metadata: String,
         self_registered: bool,
         created_at: DateTime<Utc>,
@@ -70,10 +71,10 @@ impl ClientRow {
             name: self.name,
             post_logout_redirect_uris: from_json(&self.post_logout_redirect_uris)
                 .ok_or_else(|| corrupt("post_logout_redirect_uris"))?,
-            code_protection: if self.pkce_required {
-                CodeProtection::Pkce
-            } else {
-                CodeProtection::PkceOrNonce
+            code_protection: match (self.pkce_required, self.nonce_required) {
+                (true, _) => CodeProtection::Pkce,
+                (false, true) => CodeProtection::PkceOrNonce,
+                (false, false) => CodeProtection::Optional,
             },
             metadata: from_json(&self.metadata).ok_or_else(|| corrupt("metadata"))?,
             origin: if self.self_registered { Origin::Registered } else { Origin::Operator },
@@ -102,7 +103,7 @@ pub async fn insert_if_new(tx: &mut Tx, client: &Client) -> Result<bool, StoreEr
     const SQL: &str = concat!(
         "INSERT INTO clients (",
         columns!(),
-        ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) ON CONFLICT (id) DO NOTHING"
+        ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) ON CONFLICT (id) DO NOTHING"
     );
     let added = within!(tx, conn => sqlx::query(SQL)
         .bind(client.id.as_str())
@@ -119,6 +120,7 @@ pub async fn insert_if_new(tx: &mut Tx, client: &Client) -> Result<bool, StoreEr
         .bind(&client.name)
         .bind(to_json(&client.post_logout_redirect_uris))
         .bind(client.code_protection == CodeProtection::Pkce)
+        .bind(client.code_protection != CodeProtection::Optional)
         .bind(to_json(&client.metadata))
         .bind(client.origin == Origin::Registered)
         .bind(client.created_at)
@@ -133,7 +135,7 @@ pub async fn insert_if_new(tx: &mut Tx, client: &Client) -> Result<bool, StoreEr
 pub async fn update(tx: &mut Tx, client: &Client) -> Result<bool, StoreError> {
     const SQL: &str = "UPDATE clients SET first_party = $2, redirect_uris = $3, grants = $4, scopes = $5, \
          audiences = $6, access_ttl_ms = $7, idle_ttl_ms = $8, absolute_ttl_ms = $9, leeway_ms = $10, \
-         name = $11, post_logout_redirect_uris = $12, pkce_required = $13, metadata = $14 \
+         name = $11, post_logout_redirect_uris = $12, pkce_required = $13, nonce_required = $14, metadata = $15 \
          WHERE id = $1 AND removed_at IS NULL";
     let done = within!(tx, conn => sqlx::query(SQL)
         .bind(client.id.as_str())
@@ -149,6 +151,7 @@ pub async fn update(tx: &mut Tx, client: &Client) -> Result<bool, StoreError> {
         .bind(&client.name)
         .bind(to_json(&client.post_logout_redirect_uris))
         .bind(client.code_protection == CodeProtection::Pkce)
+        .bind(client.code_protection != CodeProtection::Optional)
         .bind(to_json(&client.metadata))
         .execute(conn).await.map(|done| done.rows_affected()))?;
     Ok(done > 0)

@@ -12,7 +12,7 @@ struct Step {
     sqlite: &'static str,
 }
 
-const STEPS: [Step; 6] = [
+const STEPS: [Step; 7] = [
     Step {
         version: 1,
         description: "core",
@@ -48,6 +48,12 @@ const STEPS: [Step; 6] = [
         description: "logout deliveries",
         postgres: include_str!("../../migrations/postgres/0006_logout_deliveries.sql"),
         sqlite: include_str!("../../migrations/sqlite/0006_logout_deliveries.sql"),
+    },
+    Step {
+        version: 7,
+        description: "code protection",
+        postgres: include_str!("../../migrations/postgres/0007_code_protection.sql"),
+        sqlite: include_str!("../../migrations/sqlite/0007_code_protection.sql"),
     },
 ];
 

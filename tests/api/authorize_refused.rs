@@ -156,12 +156,12 @@ both_stores! {
 
     async fn only_a_confidential_client_may_have_a_nonce_instead_of_pkce(app) {
         app.with_apps().await;
-        let nonce = |party| move |it: &mut heirloom::domain::client::Client| {
-            it.party = party;
-            it.code_protection = CodeProtection::PkceOrNonce;
+        let with = |protection| move |it: &mut heirloom::domain::client::Client| {
+            it.party = Party::First;
+            it.code_protection = protection;
         };
-        let secret = app.add_web_app("web", nonce(Party::First)).await;
-        app.add_app("public", nonce(Party::First)).await;
+        let secret = app.add_web_app("web", with(CodeProtection::PkceOrNonce)).await;
+        app.add_app("public", with(CodeProtection::PkceOrNonce)).await;
         app.add_web_app("strict", |it| it.party = Party::First).await;
         let bare = [("code_challenge", ""), ("code_challenge_method", "")];
         let browser = Browser::new(&app);
@@ -178,5 +178,29 @@ both_stores! {
             let seen = browser.authorize(&[bare[0], bare[1], ("client_id", client), ("nonce", nonce)]).await;
             assert_eq!(seen.error(), "invalid_request", "OAuth 2.1 §4.1.1: {client}");
         }
+    }
+
+    async fn only_a_confidential_client_may_protect_its_codes_by_its_authentication_alone(app) {
+        app.with_apps().await;
+        let free = |it: &mut heirloom::domain::client::Client| {
+            it.party = Party::First;
+            it.code_protection = CodeProtection::Optional;
+        };
+        let secret = app.add_web_app("web", free).await;
+        app.add_app("public", free).await;
+        let bare = [("code_challenge", ""), ("code_challenge_method", ""), ("nonce", "")];
+        let browser = Browser::new(&app);
+        // OpenID Connect Core §3.1.2.1: in the code flow both are the client's to choose.
+        let code = browser.ana_signs_in(&[bare[0], bare[1], bare[2], ("client_id", "web")]).await;
+        let unauthenticated = app.exchange(&code, &[("client_id", "web"), ("code_verifier", "")]).await;
+        assert_eq!(unauthenticated.code(), "401 invalid_client");
+        let own = [("client_id", "web"), ("client_secret", secret.as_str())];
+        let downgraded = app.exchange(&code, &own).await;
+        assert_eq!(downgraded.code(), "400 invalid_grant", "RFC 9700 §4.8.2");
+        let good = app.exchange(&code, &[own[0], own[1], ("code_verifier", "")]).await;
+        assert_eq!(good.status, 200, "{good:?}");
+        assert!(claims(good.text("id_token")).get("nonce").is_none());
+        let seen = browser.authorize(&[bare[0], bare[1], ("client_id", "public")]).await;
+        assert_eq!(seen.error(), "invalid_request", "OAuth 2.1 §4.1.1");
     }
 }

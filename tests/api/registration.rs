@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use heirloom::crypto::random;
+use heirloom::domain::client::CodeProtection;
 use heirloom::domain::ids::uuid_v7;
 use heirloom::domain::opaque::OpaqueSecret;
 use heirloom::domain::registration::Mode;
@@ -156,6 +157,32 @@ both_stores! {
         assert_eq!((tokens.status.as_u16(), &tokens.json["refresh_token"]), (200, &Value::Null), "no such grant");
         let stored = app.number("SELECT COUNT(*) FROM client_secrets").await;
         assert_eq!(stored, 1);
+    }
+
+    async fn registered_clients_use_pkce_unless_an_operator_lets_those_that_authenticate_go_without(app) with |settings| {
+        open(settings);
+        settings.registration.code_protection = CodeProtection::PkceOrNonce;
+    }; {
+        app.add_user("ana").await;
+        let public = crate::signer::changed(&web_app(), &json!({ "token_endpoint_auth_method": "none" }));
+        let (web, public) = (app.register(&web_app()).await, app.register(&public).await);
+        let bare = [("code_challenge", ""), ("code_challenge_method", "")];
+        let browser = Browser::new(&app);
+        for (client, nonce) in [(&public, "n"), (&web, "")] {
+            let asks = [bare[0], bare[1], ("client_id", client.text("client_id")), ("nonce", nonce)];
+            assert_eq!(browser.authorize(&asks).await.error(), "invalid_request", "OAuth 2.1 §4.1.1");
+        }
+        let own = [("client_id", web.text("client_id")), ("client_secret", web.text("client_secret"))];
+        let page = browser.authorize(&[bare[0], bare[1], own[0]]).await;
+        let page = browser.sign_in(&page, "ana").await;
+        let code = browser.decide(&page, "allow").await.code();
+        let tokens = app.exchange(&code, &[own[0], own[1], ("code_verifier", "")]).await;
+        assert_eq!(tokens.status, 200, "{tokens:?}");
+        // What it changes of its registration changes nothing about that.
+        let public = to_be_changed(&web, &json!({ "token_endpoint_auth_method": "none" }));
+        assert_eq!(app.manage("PUT", &web, Some(&public)).await.status, 200);
+        app.clock.advance(SECOND * 5);
+        assert_eq!(browser.authorize(&[bare[0], bare[1], own[0]]).await.error(), "invalid_request");
     }
 
     async fn a_client_registers_keys_instead_of_a_secret(app) with open; {

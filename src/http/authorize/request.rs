@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::domain::authorization::{AuthorizationRequest, Prompt};
 use crate::domain::claims_request::ClaimsRequest;
-use crate::domain::client::{Client, GrantType};
+use crate::domain::client::{Client, CodeProtection, GrantType};
 use crate::domain::ids::ClientId;
 use crate::domain::pkce::{self, CodeChallenge};
 use crate::domain::pushed_request::RequestUri;
@@ -150,7 +150,11 @@ fn content(core: &Core, known: &KnownClient, form: &Form) -> Result<Authorizatio
         return Err(Problem::Malformed("The nonce is too long."));
     }
     let code_challenge = challenge(form)?;
-    let protected = code_challenge.is_some() || (!client.must_use_pkce() && nonce.is_some());
+    let protected = match client.code_protection() {
+        CodeProtection::Pkce => code_challenge.is_some(),
+        CodeProtection::PkceOrNonce => code_challenge.is_some() || nonce.is_some(),
+        CodeProtection::Optional => true,
+    };
     if !protected {
         // OAuth 2.1 §4.1.1: public clients must, all others should.
         return Err(Problem::Malformed("The parameter code_challenge is missing."));

@@ -85,6 +85,7 @@ fn a_bad_value_is_told_with_what_would_be_right() {
         ("passwords.memory_kib", &["-1", "1.5", "yes", "4294967296", "19MiB"], number),
         ("passwords.threads", &["all", "true"], number),
         ("registration.mode", &["yes", "closed"], "expected off, initial_access_token or open"),
+        ("registration.code_protection", &["nonce", "PKCE"], "expected pkce, pkce-or-nonce or optional"),
         ("registration.scopes", &["a\"b"], "expected scopes with spaces between them such as openid profile"),
         (
             "registration.audiences",

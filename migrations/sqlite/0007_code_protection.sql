@@ -1,0 +1,2 @@
+-- Whether a client that need not use PKCE has to send a nonce instead.
+ALTER TABLE clients ADD COLUMN nonce_required INTEGER NOT NULL DEFAULT TRUE;
