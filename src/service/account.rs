@@ -4,19 +4,18 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use crate::domain::ids::{ClientId, FamilyId, SignInSessionId};
+use crate::domain::ids::{ClientId, FamilyId};
 use crate::domain::refusal::EndReason;
 use crate::domain::sign_in::SignInSession;
 use crate::service::clients::KnownClient;
-use crate::service::ending::{self, SignInEnded};
 use crate::service::front_channel::{self, FrontChannel};
-use crate::service::{Core, Failure, audit};
+use crate::service::{Core, Failure, audit, ending};
 use crate::store::consents::{self, Given};
 use crate::store::families::{self, Spared};
 use crate::store::{sign_in_sessions, transaction, users};
 
-/// Ends one of the user's families. One that came from another browser's sign-in takes that along: whoever holds that
-/// browser could otherwise go back in without a password. What is not the user's, or has ended, stays as it is.
+/// Ends one of the user's families. One that came from another browser's sign-in takes that along. What is not the
+/// user's, or has ended, stays as it is.
 ///
 /// # Errors
 /// [`Failure::Store`].
@@ -28,18 +27,13 @@ pub async fn end(
 ) -> Result<(), Failure> {
     let family = families::find(&core.db, id).await?.filter(|family| family.user_id == session.user);
     let Some(family) = family else { return Ok(()) };
-    let elsewhere = family.sign_in_session.map(SignInSessionId).filter(|other| *other != session.id);
     let (ended, beside) = transaction::retrying(|| async {
         let mut tx = core.db.begin().await?;
         users::touch(&mut tx, session.user, now).await?;
-        let ended = families::end_within(&mut tx, id, EndReason::Owner, now).await?;
-        let ended = ending::tell(&mut tx, ended.as_slice(), now).await?;
-        let beside = match elsewhere {
-            Some(other) => ending::end_sign_in(&mut tx, session.user, other, now).await?,
-            None => SignInEnded::default(),
-        };
+        let done =
+            ending::end_with_way_back(&mut tx, &family, Some(session.id), EndReason::Owner, now).await?;
         tx.commit().await?;
-        Ok((ended, beside))
+        Ok(done)
     })
     .await?;
     core.logouts.notify_one();

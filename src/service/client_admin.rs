@@ -10,7 +10,7 @@ use crate::domain::ids::{ClientId, FamilyId, uuid_v7};
 use crate::domain::refusal::EndReason;
 use crate::domain::secrets::ClientSecret;
 use crate::service::{Failure, audit, ending, janitor};
-use crate::store::{Db, StoreError, Tx, clients, families, signing_keys};
+use crate::store::{Db, StoreError, Tx, clients, families, signing_keys, transaction, users};
 
 /// The client that is always there: public, first-party, for whoever names none.
 #[must_use]
@@ -97,16 +97,22 @@ pub async fn remove(db: &Db, id: &ClientId, batch: i64, now: DateTime<Utc>) -> R
     Ok(janitor::end_families_of_client(db, id, batch, now).await?)
 }
 
-/// Ends one family.
+/// Ends one family, with the sign-in that it came from.
 ///
 /// # Errors
 /// [`Failure::NotFound`] when it is gone or ended already.
 pub async fn end_family(db: &Db, id: FamilyId, now: DateTime<Utc>) -> Result<(), Failure> {
-    let mut tx = db.begin().await?;
-    let ended = families::end_within(&mut tx, id, EndReason::Operator, now).await?;
-    let ended = ending::tell(&mut tx, ended.as_slice(), now).await?;
-    tx.commit().await?;
+    let family = families::find(db, id).await?.ok_or(Failure::NotFound)?;
+    let (ended, beside) = transaction::retrying(|| async {
+        let mut tx = db.begin().await?;
+        users::touch(&mut tx, family.user_id, now).await?;
+        let done = ending::end_with_way_back(&mut tx, &family, None, EndReason::Operator, now).await?;
+        tx.commit().await?;
+        Ok(done)
+    })
+    .await?;
     audit::families_ended(&ended, EndReason::Operator);
+    audit::families_ended(&beside.ended, EndReason::Logout);
     if ended.is_empty() { Err(Failure::NotFound) } else { Ok(()) }
 }
 

@@ -58,6 +58,28 @@ pub(crate) async fn end_sign_in(
     Ok(done)
 }
 
+/// Ends a family for its owner or an operator, and with it the sign-in that it came from, unless that is `kept`:
+/// whoever holds that browser could otherwise go back in without a password. The transaction touched its user's row.
+///
+/// # Errors
+/// [`StoreError`].
+pub(crate) async fn end_with_way_back(
+    tx: &mut Tx,
+    family: &Family,
+    kept: Option<SignInSessionId>,
+    reason: EndReason,
+    now: DateTime<Utc>,
+) -> Result<(Vec<FamilyId>, SignInEnded), StoreError> {
+    let ended = families::end_within(tx, family.id, reason, now).await?;
+    let ended = tell(tx, ended.as_slice(), now).await?;
+    let sign_in = family.sign_in_session.map(SignInSessionId).filter(|other| Some(*other) != kept);
+    let beside = match sign_in {
+        Some(other) => end_sign_in(tx, family.user_id, other, now).await?,
+        None => SignInEnded::default(),
+    };
+    Ok((ended, beside))
+}
+
 fn is_offline(family: &Family) -> bool {
     family.scope.iter().any(|scope| scope == "offline_access")
 }

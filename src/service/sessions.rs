@@ -4,11 +4,11 @@ use chrono::{DateTime, Utc};
 
 use crate::domain::client::Party;
 use crate::domain::family::Family;
-use crate::domain::ids::{FamilyId, UserId};
+use crate::domain::ids::{FamilyId, SignInSessionId, UserId};
 use crate::domain::refusal::EndReason;
 use crate::service::{Core, Failure, access_token, audit, ending};
 use crate::store::families::Spared;
-use crate::store::{families, transaction, users};
+use crate::store::{families, sign_in_sessions, transaction, users};
 
 /// Who asks: the user, and the family of the access token that proves it.
 #[derive(Debug, Clone, Copy)]
@@ -17,6 +17,8 @@ pub struct Caller {
     pub user: UserId,
     /// The family that the caller uses.
     pub family: FamilyId,
+    /// The browser's sign-in that it came from.
+    pub sign_in: Option<SignInSessionId>,
 }
 
 /// A live family and when it ends if it is not refreshed.
@@ -46,7 +48,8 @@ pub async fn authenticate(core: &Core, token: &str, now: DateTime<Utc>) -> Resul
     }
     match live(core, family, now).await? {
         Some((session, Party::First)) => {
-            Ok(Caller { user: session.family.user_id, family: session.family.id })
+            let Family { user_id: user, id: family, sign_in_session, .. } = session.family;
+            Ok(Caller { user, family, sign_in: sign_in_session.map(SignInSessionId) })
         }
         Some((_, Party::Third)) | None => Err(Failure::InvalidToken),
     }
@@ -66,30 +69,29 @@ pub async fn list(core: &Core, user: UserId, now: DateTime<Utc>) -> Result<Vec<S
     Ok(sessions)
 }
 
-/// Ends one of the caller's live families.
+/// Ends one of the caller's live families, with the sign-in that it came from if that is not the caller's own.
 ///
 /// # Errors
 /// [`Failure::NotFound`] when it is not the caller's or not live; [`Failure::Store`].
 pub async fn end(core: &Core, caller: Caller, id: FamilyId, now: DateTime<Utc>) -> Result<(), Failure> {
     let family = families::find(&core.db, id).await?.filter(|family| family.user_id == caller.user);
     let live = live(core, family.ok_or(Failure::NotFound)?, now).await?;
-    if live.is_none() {
-        return Err(Failure::NotFound);
-    }
-    let ended = transaction::retrying(|| async {
+    let (Session { family, .. }, _) = live.ok_or(Failure::NotFound)?;
+    let (ended, beside) = transaction::retrying(|| async {
         let mut tx = core.db.begin().await?;
-        let ended = families::end_within(&mut tx, id, EndReason::Owner, now).await?;
-        let ended = ending::tell(&mut tx, ended.as_slice(), now).await?;
+        users::touch(&mut tx, caller.user, now).await?;
+        let done = ending::end_with_way_back(&mut tx, &family, caller.sign_in, EndReason::Owner, now).await?;
         tx.commit().await?;
-        Ok(ended)
+        Ok(done)
     })
     .await?;
     core.logouts.notify_one();
     audit::families_ended(&ended, EndReason::Owner);
+    audit::families_ended(&beside.ended, EndReason::Logout);
     if ended.is_empty() { Err(Failure::NotFound) } else { Ok(()) }
 }
 
-/// Ends all of the caller's families but the one in use.
+/// Ends all of the caller's families but the one in use, and all sign-ins but the one that it came from.
 ///
 /// # Errors
 /// [`Failure::Store`].
@@ -97,6 +99,7 @@ pub async fn end_others(core: &Core, caller: Caller, now: DateTime<Utc>) -> Resu
     let ended = transaction::retrying(|| async {
         let mut tx = core.db.begin().await?;
         users::touch(&mut tx, caller.user, now).await?;
+        sign_in_sessions::end_of_user(&mut tx, caller.user, caller.sign_in).await?;
         let spared = Spared::Family(caller.family);
         let ended = families::end_of_user(&mut tx, caller.user, spared, EndReason::Owner, now).await?;
         let ended = ending::tell(&mut tx, &ended, now).await?;

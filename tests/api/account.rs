@@ -121,6 +121,39 @@ both_stores! {
         laptop.authorize(&[("prompt", "none")]).await.code();
     }
 
+    async fn the_way_back_in_ends_too_where_an_app_or_an_operator_ends_a_login(app) {
+        app.with_apps().await;
+        let script = app.log_in("ana").await;
+        let phone = Browser::new(&app);
+        let lost = app.exchange(&phone.ana_signs_in(&[]).await, &[]).await.tokens();
+        let unused = phone.authorize(&[]).await.code();
+        assert_eq!(app.delete(&format!("/sessions/{}", family(&lost)), &script.access).await.status, 204);
+        assert_eq!(phone.authorize(&[("prompt", "none")]).await.error(), "login_required");
+        assert_eq!(app.exchange(&unused, &[]).await.code(), "400 invalid_grant");
+        let lost = app.exchange(&phone.ana_signs_in(&[]).await, &[]).await.tokens();
+        let id = family(&lost).parse().unwrap();
+        heirloom::service::client_admin::end_family(&app.core.db, id, app.clock.now()).await.unwrap();
+        assert_eq!(phone.authorize(&[("prompt", "none")]).await.error(), "login_required");
+        // Of all the others' sign-ins none is left but the caller's own.
+        let laptop = Browser::new(&app);
+        let here = app.exchange(&laptop.ana_signs_in(&[]).await, &[]).await.tokens();
+        phone.ana_signs_in(&[]).await;
+        let beside = app.exchange(&laptop.authorize(&[]).await.code(), &[]).await.tokens();
+        assert_eq!(app.delete(&format!("/sessions/{}", family(&beside)), &here.access).await.status, 204);
+        laptop.authorize(&[("prompt", "none")]).await.code();
+        assert_eq!(app.delete("/sessions", &here.access).await.status, 204);
+        assert_eq!(phone.authorize(&[("prompt", "none")]).await.error(), "login_required");
+        laptop.authorize(&[("prompt", "none")]).await.code();
+        app.refresh_with("app", &here.refresh).await.tokens();
+        phone.ana_signs_in(&[]).await;
+        app.clock.advance(MINUTE);
+        let script = app.log_in("ana").await;
+        assert_eq!(app.delete("/sessions", &script.access).await.status, 204);
+        for browser in [&phone, &laptop] {
+            assert_eq!(browser.authorize(&[("prompt", "none")]).await.error(), "login_required");
+        }
+    }
+
     async fn all_others_end_or_all(app) {
         app.with_apps().await;
         let (laptop, phone) = (Browser::new(&app), Browser::new(&app));
