@@ -136,6 +136,8 @@ fn routes(base: &str, registration: Mode) -> impl HttpServiceFactory + use<> {
 /// Where browsers go.
 fn pages_routes(config: &mut ServiceConfig) {
     config
+        .service(looked_at("", account::home))
+        .service(looked_at("/", account::home))
         .service(page("/oauth/authorize", authorize::show, authorize::take))
         .service(page("/sign-in", sign_in::show, sign_in::take))
         .service(page("/consent", consent::show, consent::take))

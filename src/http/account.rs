@@ -1,7 +1,7 @@
 //! `/account`: what its owner sees of an account, and does to it.
 
 use actix_web::http::StatusCode;
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
 
@@ -9,6 +9,7 @@ use crate::domain::audience::Audience;
 use crate::domain::secrets::Password;
 use crate::domain::sign_in::SignInSession;
 use crate::domain::user_agent;
+use crate::http::Web;
 use crate::http::authorize::{PageError, Stop, see_other};
 use crate::http::body::Form;
 use crate::http::pages::Page;
@@ -28,6 +29,11 @@ const LISTED: usize = 25;
 
 /// What a page says was done, by the word in its address.
 const DONE: [&str; 4] = ["ended", "ended_others", "withdrawn", "password"];
+
+/// `GET /`: who types this server's name looks for the own account.
+pub(crate) async fn home(web: web::Data<Web>) -> HttpResponse {
+    see_other(&format!("{}{}", web.base, OwnPlace::Account.path()))
+}
 
 /// `GET /account`
 pub(crate) async fn show(visit: &Visit, request: &HttpRequest) -> Result<HttpResponse, Stop> {
@@ -61,7 +67,7 @@ pub(crate) async fn take(visit: &Visit, _: &HttpRequest, form: Form) -> Result<H
         }
         Some("all") => {
             let apps = account::end_all(visit.core(), &session, Kept::Nothing, visit.now).await?;
-            let mut response = signed_out(visit, &apps, None, visit.language(None));
+            let mut response = signed_out(visit, &apps, None, visit.own_language());
             visit.forget(&mut response);
             Ok(response)
         }
@@ -180,8 +186,8 @@ async fn page(
         content.insert("csrf".to_owned(), json!(visit.csrf(Some(session)).expose()));
         content.insert("done".to_owned(), json!(done));
     }
-    let language = visit.language(asked.get("ui_locales"));
-    Ok(visit.page(Page { template, content, status, language, leads_to: None }))
+    let language = visit.own_language();
+    Ok(visit.page(&Page { template, content, status, language, leads_away: false }))
 }
 
 async fn describe(visit: &Visit, login: &sessions::Session, here: bool) -> Result<Value, Stop> {

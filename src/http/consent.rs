@@ -44,12 +44,12 @@ pub(crate) async fn show(visit: &Visit, request: &HttpRequest) -> Result<HttpRes
         "other_query": asked.query_for_another_account(),
         "csrf": visit.csrf(Some(&session)).expose(),
     });
-    Ok(visit.page(Page {
+    Ok(visit.page(&Page {
         template: "consent.html",
         content: with_app(page, &asked.known, &asked.request.wanted(), &visit.core().issuer),
         status: StatusCode::OK,
         language: asked.language(),
-        leads_to: Some(asked.redirect_uri()),
+        leads_away: true,
     }))
 }
 

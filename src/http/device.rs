@@ -64,12 +64,12 @@ pub(crate) async fn take(visit: &Visit, _: &HttpRequest, form: Form) -> Result<H
     if !done {
         return Ok(unknown);
     }
-    Ok(visit.page(Page {
+    Ok(visit.page(&Page {
         template: "device_done.html",
         content: json!({ "outcome": outcome, "client": known.client.display_name() }),
         status: StatusCode::OK,
-        language: visit.language(None),
-        leads_to: None,
+        language: visit.own_language(),
+        leads_away: false,
     }))
 }
 
@@ -90,12 +90,12 @@ async fn ask(
         "other_query": OwnPlace::Device.sign_in_query(&format!("user_code={code}&prompt=login")),
         "csrf": visit.csrf(Some(session)).expose(),
     });
-    Ok(visit.page(Page {
+    Ok(visit.page(&Page {
         template: "device_consent.html",
         content: consent::with_app(page, known, &wanted, &visit.core().issuer),
         status: StatusCode::OK,
-        language: visit.language(None),
-        leads_to: None,
+        language: visit.own_language(),
+        leads_away: false,
     }))
 }
 
@@ -110,7 +110,7 @@ fn page(visit: &Visit, session: &SignInSession, entry: &Entry<'_>) -> HttpRespon
         Entry::Same(code) => (Some(code.to_string()), None),
         Entry::Unknown(typed) => (None, Some(typed.chars().take(32).collect::<String>())),
     };
-    visit.page(Page {
+    visit.page(&Page {
         template: "device.html",
         content: json!({
             "csrf": visit.csrf(Some(session)).expose(),
@@ -119,7 +119,7 @@ fn page(visit: &Visit, session: &SignInSession, entry: &Entry<'_>) -> HttpRespon
             "typed": typed,
         }),
         status,
-        language: visit.language(None),
-        leads_to: None,
+        language: visit.own_language(),
+        leads_away: false,
     })
 }

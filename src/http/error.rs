@@ -29,6 +29,9 @@ pub(crate) enum Problem {
     /// No access token was sent: the challenge carries no error code (RFC 6750 §3.1).
     #[error("no access token")]
     NoToken,
+    /// An access token was sent in two ways (RFC 6750 §2).
+    #[error("two access tokens")]
+    TokenTwice,
     /// A cookie came with a request that was not made by a page of our own origin.
     #[error("not from this origin")]
     CrossSite,
@@ -146,6 +149,10 @@ fn answer(problem: &Problem, face: Face) -> Answer {
             "Send an access token: Authorization: Bearer …",
         )
         .with_challenge(r#"Bearer realm="heirloom""#),
+        Problem::TokenTwice => {
+            Answer::new(BAD, "invalid_request", "The access token is sent in two ways at once.")
+                .with_challenge(r#"Bearer realm="heirloom", error="invalid_request""#)
+        }
         Problem::CrossSite => Answer::new(
             StatusCode::FORBIDDEN,
             "invalid_request",

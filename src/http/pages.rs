@@ -93,7 +93,7 @@ pub(crate) enum CannotRender {
 
 /// One page to be shown.
 #[derive(Debug)]
-pub(crate) struct Page<'a> {
+pub(crate) struct Page {
     /// The template's name.
     pub(crate) template: &'static str,
     /// What it shows.
@@ -102,8 +102,8 @@ pub(crate) struct Page<'a> {
     pub(crate) status: StatusCode,
     /// The language.
     pub(crate) language: &'static str,
-    /// Where its forms may lead beside this server: browsers hold redirects to it too.
-    pub(crate) leads_to: Option<&'a str>,
+    /// Whether its forms lead to an app in the end.
+    pub(crate) leads_away: bool,
 }
 
 impl Pages {
@@ -137,7 +137,7 @@ impl Pages {
     }
 
     /// Renders a page below `base`, the issuer's path; it may hold pages of these places in frames.
-    pub(crate) fn render(&self, page: &Page<'_>, frames: &[String], base: &str) -> HttpResponse {
+    pub(crate) fn render(&self, page: &Page, frames: &[String], base: &str) -> HttpResponse {
         let catalogue = self.catalogues.iter().find(|it| it.language == page.language);
         let mut context = page.content.clone();
         if let Some(context) = context.as_object_mut() {
@@ -170,17 +170,19 @@ fn moment(time: &str, form: &str) -> Result<String, minijinja::Error> {
     Ok(text)
 }
 
-fn document(page: &Page<'_>, frames: &[String], html: String) -> HttpResponse {
+fn document(page: &Page, frames: &[String], html: String) -> HttpResponse {
     let frames = if frames.is_empty() { String::new() } else { format!("frame-src {}; ", frames.join(" ")) };
+    // Chromium holds every redirect after a form to `form-action`: those by which the app sends its user on to another
+    // of its places, which nobody here knows, would end at our button without a word.
+    let forms = if page.leads_away { "" } else { "; form-action 'self'" };
     let policy = format!(
         "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; {frames}base-uri 'none'; \
-         frame-ancestors 'none'; form-action 'self' {}",
-        page.leads_to.unwrap_or_default()
+         frame-ancestors 'none'{forms}"
     );
     HttpResponse::build(page.status)
         .insert_header((CONTENT_TYPE, "text/html; charset=utf-8"))
         .insert_header((CACHE_CONTROL, "no-store"))
-        .insert_header((CONTENT_SECURITY_POLICY, policy.trim_end().to_owned()))
+        .insert_header((CONTENT_SECURITY_POLICY, policy))
         // For what does not know `frame-ancestors`.
         .insert_header(("X-Frame-Options", "DENY"))
         .insert_header(("Referrer-Policy", "no-referrer"))

@@ -57,8 +57,11 @@ pub(crate) async fn take(visit: &Visit, request: &HttpRequest, form: Form) -> Re
         before: session.clone(),
     };
     match sign_in(visit.core(), sign_in_request, visit.now).await {
-        Ok((_, secret)) => {
-            let mut response = see_other(&purpose.place_after(visit, Met::SignedIn).await?);
+        Ok((session, secret)) => {
+            let mut response = match purpose.refuse(visit, &session).await? {
+                Some(stop) => stop.answer(visit),
+                None => see_other(&purpose.place_after(visit, Met::SignedIn).await?),
+            };
             visit.remember(&mut response, &secret);
             Ok(response)
         }
@@ -82,7 +85,7 @@ async fn page(
         Some(session) => users::find(&visit.core().db, session.user).await?,
         None => None,
     };
-    Ok(visit.page(Page {
+    Ok(visit.page(&Page {
         template: "sign_in.html",
         content: json!({
             "client": purpose.client().unwrap_or_default(),
@@ -96,6 +99,6 @@ async fn page(
         }),
         status: tried.map_or(StatusCode::OK, |(_, problem)| problem.status()),
         language: purpose.language(),
-        leads_to: purpose.redirect_uri(),
+        leads_away: purpose.is_app(),
     }))
 }

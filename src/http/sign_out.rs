@@ -10,7 +10,7 @@ use crate::domain::sign_in::SignInSession;
 use crate::http::authorize::{PageError, Stop, see_other};
 use crate::http::body::Form;
 use crate::http::pages::Page;
-use crate::http::visit::{Visit, csp_source};
+use crate::http::visit::Visit;
 use crate::service::Failure;
 use crate::service::front_channel::FrontChannel;
 use crate::service::id_token::{self, Hint};
@@ -111,7 +111,7 @@ async fn names(visit: &Visit, hint: &Hint, session: &SignInSession) -> Result<bo
 
 async fn ask(visit: &Visit, asked: &Asked, session: &SignInSession) -> Result<HttpResponse, Stop> {
     let user = users::find(&visit.core().db, session.user).await?;
-    Ok(visit.page(Page {
+    Ok(visit.page(&Page {
         template: "sign_out.html",
         content: json!({
             "account": user.map(|user| user.username.to_string()),
@@ -120,7 +120,7 @@ async fn ask(visit: &Visit, asked: &Asked, session: &SignInSession) -> Result<Ht
         }),
         status: StatusCode::OK,
         language: asked.language,
-        leads_to: asked.afterwards.as_deref(),
+        leads_away: asked.afterwards.is_some(),
     }))
 }
 
@@ -159,7 +159,15 @@ pub(super) fn signed_out(
         content: json!({ "frames": frames, "afterwards": afterwards }),
         status: StatusCode::OK,
         language,
-        leads_to: None,
+        leads_away: false,
     };
-    visit.page_with(page, &sources)
+    visit.page_with(&page, &sources)
+}
+
+/// CSP 3 §2.3.1 has no form for an IPv6 address: the scheme has to do for an app on `[::1]`.
+fn csp_source(source: String) -> String {
+    match source.split_once("://[") {
+        Some((scheme, _)) => format!("{scheme}:"),
+        None => source,
+    }
 }

@@ -1,7 +1,8 @@
 //! `/oauth/userinfo` (OpenID Connect Core §5.3).
 
-use actix_web::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE};
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::http::Method;
+use actix_web::http::header::{AUTHORIZATION, CACHE_CONTROL};
+use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, web};
 use serde_json::json;
 
 use crate::http::body::{Body, Form};
@@ -17,14 +18,16 @@ pub(crate) async fn userinfo(
     Arrival(now): Arrival,
     body: Body,
 ) -> Result<HttpResponse, Standard> {
-    let posted = if request.headers().contains_key(CONTENT_TYPE) {
+    let is_form = request.content_type().eq_ignore_ascii_case("application/x-www-form-urlencoded");
+    // Some clients say of every request that it is JSON: without a form there is nothing to read.
+    let posted = if request.method() == Method::POST && is_form {
         Form::read(&request, body)?.get("access_token").map(ToOwned::to_owned)
     } else {
         None
     };
     let token = match posted {
         Some(_) if request.headers().contains_key(AUTHORIZATION) => {
-            return Err(Problem::Malformed("The access token is sent in two ways at once.").into());
+            return Err(Problem::TokenTwice.into());
         }
         Some(token) => token,
         None => sessions::bearer(&request)?.to_owned(),

@@ -9,7 +9,6 @@ use chrono::{DateTime, Utc};
 use crate::crypto::random;
 use crate::domain::family::Device;
 use crate::domain::opaque::OpaqueSecret;
-use crate::domain::redirect_uri;
 use crate::domain::secrets::SecretHash;
 use crate::domain::sign_in::SignInSession;
 use crate::http::authorize::Stop;
@@ -80,6 +79,7 @@ pub(crate) struct Visit {
     browser: OpaqueSecret,
     is_new: bool,
     accept_language: Option<String>,
+    ui_locales: Option<String>,
     from_elsewhere: bool,
 }
 
@@ -101,6 +101,8 @@ impl Visit {
             is_new: known.is_none(),
             browser: known.unwrap_or_else(|| OpaqueSecret::from_random(&random::bytes())),
             accept_language: header(ACCEPT_LANGUAGE).map(ToOwned::to_owned),
+            ui_locales: form_urlencoded::parse(request.query_string().as_bytes())
+                .find_map(|(name, value)| (name == "ui_locales").then(|| value.into_owned())),
             from_elsewhere: site.is_some_and(|site| site != "same-origin"),
             web,
         }
@@ -125,6 +127,11 @@ impl Visit {
 
     pub(crate) fn language(&self, ui_locales: Option<&str>) -> &'static str {
         language::choose(ui_locales, self.accept_language.as_deref())
+    }
+
+    /// The language where there is no request, or none that could be read: as its address has it.
+    pub(crate) fn own_language(&self) -> &'static str {
+        self.language(self.ui_locales.as_deref())
     }
 
     /// What a form must carry to be taken for this browser's own: no other site can read it, and one that was made
@@ -154,16 +161,13 @@ impl Visit {
     }
 
     /// Answers with a page.
-    pub(crate) fn page(&self, page: Page<'_>) -> HttpResponse {
+    pub(crate) fn page(&self, page: &Page) -> HttpResponse {
         self.page_with(page, &[])
     }
 
     /// Answers with a page that holds others' pages, of these places, in frames.
-    pub(crate) fn page_with(&self, page: Page<'_>, frames: &[String]) -> HttpResponse {
-        let source = page.leads_to.and_then(redirect_uri::source_of);
-        let source = source.map(csp_source);
-        let page = Page { leads_to: source.as_deref(), ..page };
-        let mut response = self.web.pages.render(&page, frames, &self.web.base);
+    pub(crate) fn page_with(&self, page: &Page, frames: &[String]) -> HttpResponse {
+        let mut response = self.web.pages.render(page, frames, &self.web.base);
         self.introduce(&mut response);
         response
     }
@@ -177,13 +181,5 @@ impl Visit {
     /// Lets the browser forget who was signed in.
     pub(crate) fn forget(&self, response: &mut HttpResponse) {
         cookies::add(response, &cookies::clear(&self.web, Name::Session));
-    }
-}
-
-/// CSP 3 §2.3.1 has no form for an IPv6 address: the scheme has to do for an app on `[::1]`.
-pub(crate) fn csp_source(source: String) -> String {
-    match source.split_once("://[") {
-        Some((scheme, _)) => format!("{scheme}:"),
-        None => source,
     }
 }

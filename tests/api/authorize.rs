@@ -3,6 +3,7 @@
 use heirloom::domain::client::Party;
 use heirloom::domain::secrets::Password;
 use heirloom::service::user_admin::Change;
+use serde_json::json;
 
 use crate::browser::*;
 use crate::harness::*;
@@ -92,7 +93,6 @@ both_stores! {
         let posted = browser.authorize(&[("response_mode", "form_post")]).await;
         assert_eq!((posted.status.as_u16(), posted.action().as_str()), (200, REDIRECT_URI));
         assert_eq!((posted.hidden("state").as_str(), posted.hidden("iss")), ("s&t", app.url.clone()));
-        assert!(posted.header("content-security-policy").contains("form-action 'self' https://app.example"));
         let form = [("client_id", "app"), ("redirect_uri", REDIRECT_URI), ("code_verifier", VERIFIER)];
         assert_eq!(app.exchange(&posted.hidden("code"), &form).await.status, 200);
     }
@@ -132,6 +132,16 @@ both_stores! {
         ana.authorize(&[hint, ("prompt", "none")]).await.code();
         ben.sign_in(&ben.authorize(&[]).await, "ben").await.code();
         assert_eq!(ben.authorize(&[hint, ("prompt", "none")]).await.error(), "login_required");
+        // OIDC Core §3.1.2.1: whoever signs in instead of the one that was meant, the client gets an error.
+        let subject = json!({ "id_token": { "sub": { "value": tokens.tokens().claims()["sub"] } } }).to_string();
+        for asked in [hint, ("claims", &subject)] {
+            let elsewhere = Browser::new(&app);
+            let page = elsewhere.authorize(&[asked]).await;
+            assert_eq!(elsewhere.sign_in(&page, "ben").await.error(), "login_required", "{asked:?}");
+            elsewhere.authorize(&[("prompt", "none")]).await.code();
+            let page = elsewhere.authorize(&[asked]).await;
+            elsewhere.sign_in(&page, "ana").await.code();
+        }
         let forged = ana.authorize(&[("id_token_hint", &tokens.tokens().access)]).await;
         assert_eq!(forged.error(), "invalid_request");
         // A server whose issuer has changed may have its keys still.

@@ -89,6 +89,15 @@ both_stores! {
         let twice = app.http.post(app.at("/oauth/userinfo")).bearer_auth(&all.access);
         let twice = app.send(form(twice, &[("access_token", &all.access)])).await;
         assert_eq!(twice.code(), "400 invalid_request", "RFC 6750 §2");
+        assert!(twice.header("www-authenticate").unwrap().contains("error=\"invalid_request\""), "RFC 6750 §3.1");
+        // What is no form is not read (RFC 6750 §2.2), whatever a client says of it.
+        for method in [Method::GET, Method::POST] {
+            let asks = app.http.request(method.clone(), app.at("/oauth/userinfo")).bearer_auth(&all.access);
+            let answer = app.send(asks.header("content-type", "application/json")).await;
+            assert_eq!(answer.json, expected, "{method}");
+        }
+        let by_get = form(app.http.get(app.at("/oauth/userinfo")), &[("access_token", &all.access)]);
+        assert_eq!(app.send(by_get).await.status, 401, "RFC 6750 §2.2: not by GET");
         let in_query = app.http.get(app.at(&format!("/oauth/userinfo?access_token={}", all.access)));
         assert_eq!(app.send(in_query).await.status, 401, "OAuth 2.1 §5.2");
         app.form("/oauth/revoke", &[("client_id", "app"), ("token", &all.refresh)]).await;

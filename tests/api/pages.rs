@@ -5,6 +5,8 @@ use heirloom::domain::client::{GrantType, Party};
 use crate::browser::*;
 use crate::harness::*;
 
+const LEADS_TO_AN_APP: [&str; 5] = ["sign-in", "sign-in refused", "consent", "select account", "form post"];
+
 /// What holds of every page.
 #[track_caller]
 fn is_sound(page: &Seen, what: &str) {
@@ -15,9 +17,12 @@ fn is_sound(page: &Seen, what: &str) {
     assert_eq!(page.header("x-content-type-options"), "nosniff", "{what}");
     assert_eq!(page.header("x-frame-options"), "DENY", "{what}");
     let policy = page.header("content-security-policy");
-    for part in ["default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'", "form-action 'self'"] {
+    for part in ["default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'"] {
         assert!(policy.contains(part), "{what}: {policy}");
     }
+    // Where an app sends its user on to is the app's to know.
+    let is_held = policy.contains("form-action 'self'");
+    assert_eq!(is_held, !LEADS_TO_AN_APP.contains(&what), "{what}: {policy}");
     assert!(!policy.contains("unsafe"), "{what}: {policy}");
     for inline in ["<style", " style=", " onclick=", "<script>", "javascript:"] {
         assert!(!page.body.contains(inline), "{what}: {inline}");
@@ -61,21 +66,6 @@ both_stores! {
         let style = browser.get(&asset(&sign_in, "/assets/style.css")).await;
         assert_eq!((style.status.as_u16(), style.header("content-type")), (200, "text/css; charset=utf-8"));
         assert!(style.body.len() < 30 * 1024 && style.header("cache-control").contains("immutable"));
-    }
-
-    async fn a_form_may_lead_to_where_the_client_is_and_nowhere_else(app) {
-        let uris = ["https://app.example/cb", "http://127.0.0.1/cb", "http://[::1]/cb", "com.example.app:/cb"];
-        app.add_app("app", |it| it.redirect_uris = uris.map(ToOwned::to_owned).to_vec()).await;
-        for (uri, source) in [
-            (uris[0], "https://app.example"),
-            ("http://127.0.0.1:4711/cb", "http://127.0.0.1:4711"),
-            ("http://[::1]:4711/cb", "http:"),
-            (uris[3], "com.example.app:"),
-        ] {
-            let page = Browser::new(&app).authorize(&[("redirect_uri", uri)]).await;
-            let policy = page.header("content-security-policy").to_owned();
-            assert!(policy.ends_with(&format!("form-action 'self' {source}")), "{policy}");
-        }
     }
 
     async fn what_others_wrote_is_shown_as_text(app) {
@@ -179,6 +169,27 @@ both_stores! {
         assert!(page.body.contains("<html lang=\"en\">"), "{page:?}");
         let error = german.authorize(&[("client_id", "nobody")]).await;
         assert!(error.body.contains("Das hat nicht geklappt"), "{error:?}");
+        // What the address asks for counts where nothing else of it does.
+        let error = german.authorize(&[("client_id", "nobody"), ("ui_locales", "en")]).await;
+        assert!(error.body.contains("This did not work"), "{error:?}");
+        let english = Browser::new(&app);
+        english.ana_signs_in(&[]).await;
+        for place in ["/device", "/account", "/account/apps", "/account/password"] {
+            let page = english.get(&format!("{place}?ui_locales=de")).await;
+            assert!(page.body.contains("<html lang=\"de\">"), "{place}: {page:?}");
+        }
+    }
+
+    async fn who_types_the_servers_name_finds_the_account(app) {
+        assert_eq!(Browser::new(&app).get("/").await.location(), "/account");
+    }
+
+    async fn below_a_path_too(app) with |settings| {
+        settings.issuer = Some("https://login.example.com/tenant".parse().unwrap());
+    }; {
+        for place in ["/tenant", "/tenant/"] {
+            assert_eq!(Browser::new(&app).get(place).await.location(), "/tenant/account", "{place}");
+        }
     }
 
     async fn pages_look_as_their_owner_wants(app) with |settings| {

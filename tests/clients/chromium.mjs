@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { createRequire } from "node:module";
+import { text } from "node:stream/consumers";
 import { chromium } from "playwright-core";
 import { CLIENT_ID, CLIENT_SECRET, ISSUER } from "./program.mjs";
 
@@ -19,16 +20,21 @@ export const launch = () =>
     args: process.getuid() === 0 ? ["--no-sandbox", "--disable-gpu"] : ["--disable-gpu"],
   });
 
-// Where users come back to: an app that lives on a port of its own, and remembers what it was asked for.
+// Where users come back to: an app that lives on a port of its own, and remembers what it was asked for. It lives in a
+// second place, too, and sends on to there whoever comes back with the state that says so.
 export const asked = [];
-const app = createServer((request, response) => {
+export const ONWARD = { state: "onward" };
+const app = createServer(async (request, response) => {
   asked.push(request.url);
-  request.resume().on("end", () => response.end("<!doctype html><title>The Shop</title>"));
+  const said = request.url + (await text(request));
+  if (said.includes("state=onward")) response.writeHead(303, { location: HOME });
+  response.end("<!doctype html><title>The Shop</title>");
 });
 const port = Number(process.env.APP_PORT ?? 0);
 await new Promise((resolve) => app.listen(port, "127.0.0.1", resolve).unref().once("listening", resolve));
 export const APP = `http://127.0.0.1:${app.address().port}`;
 export const CALLBACK = `${APP}/callback`;
+export const HOME = `http://localhost:${app.address().port}/home`;
 
 /** A page of a browser that was never here. */
 export async function visitor(browser, options = {}) {

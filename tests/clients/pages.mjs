@@ -1,7 +1,8 @@
 // A real browser walks every page, with scripts and without; `look` is what it does at each.
 import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
-import { APP, CALLBACK, arriveAtTheApp, asked, authorization, launch, look, redeem, showCode, visitor, weigh } from "./chromium.mjs";
+import { APP, CALLBACK, HOME, ONWARD } from "./chromium.mjs";
+import { arriveAtTheApp, asked, authorization, launch, look, redeem, showCode, visitor, weigh } from "./chromium.mjs";
 import { ISSUER, done } from "./program.mjs";
 
 const { PASSWORD, PICTURES: folder } = process.env;
@@ -38,6 +39,13 @@ async function walk(browser, { scripts, locale, user }) {
       await guess(tries);
       status = (await answer).status();
     }
+  };
+  // What a page's script does by itself, everybody can do without it: once with the page held still, once not.
+  const heldStill = async (script, visit) => {
+    await page.route(script, (route) => route.fulfill({ contentType: "text/javascript", body: "" }));
+    await visit(true);
+    await page.unroute(script);
+    if (scripts) await visit(false);
   };
   const letIn = async () => {
     await page.goto(authorization());
@@ -77,17 +85,30 @@ async function walk(browser, { scripts, locale, user }) {
   await page.goto(authorization({ prompt: "login" }));
   await seen("sign-in-again");
 
-  // The page that goes on by itself, or by a button where scripts are off.
-  await page.goto(authorization({ response_mode: "form_post" }));
-  const sent = page.waitForRequest((request) => request.method() === "POST" && request.url().includes("/callback"));
-  await press("button[value=allow]");
-  if (!scripts) {
-    await page.waitForSelector("input[name=code]", { state: "attached" });
-    await seen("form-post");
-    await press("form .primary");
+  // The page that goes on by itself, or by a button.
+  await heldStill("**/assets/submit.js?*", async (held) => {
+    await page.goto(authorization({ response_mode: "form_post" }));
+    const sent = page.waitForRequest((request) => request.method() === "POST" && request.url().includes("/callback"));
+    await press("button[value=allow]");
+    if (held) {
+      await page.waitForSelector("input[name=code]", { state: "attached" });
+      await seen("form-post");
+      await press("form .primary");
+    }
+    assert.match((await sent).postData(), /code=/);
+    await page.waitForURL(CALLBACK);
+  });
+
+  // An app may send its user on to another of its places, whichever button of ours comes before.
+  for (const response_mode of ["query", "form_post"]) {
+    await page.goto(authorization({ response_mode, ...ONWARD }));
+    await press("button[value=allow]");
+    if (!scripts && response_mode === "form_post") {
+      await page.waitForSelector("input[name=code]", { state: "attached" });
+      await press("form .primary");
+    }
+    await page.waitForURL(HOME);
   }
-  assert.match((await sent).postData(), /code=/);
-  await page.waitForURL(CALLBACK);
 
   for (const [what, url] of [
     ["error-client", authorization({ client_id: "nobody" })],
@@ -166,21 +187,23 @@ async function walk(browser, { scripts, locale, user }) {
   assert(frame && new URL(frame, APP).searchParams.get("iss") === ISSUER, `${asked.slice(told)}`);
   assert(new URL(frame, APP).searchParams.get("sid"));
 
-  // Again, and then on to the app: by itself, or by a link where scripts are off.
-  await page.goto(`${ISSUER}/account`);
-  await seen("sign-in-account");
-  await signIn(ANOTHER);
-  await page.waitForURL("**/account");
-  await letIn();
+  // Again, and then on to the app: by itself, or by a link.
   const back = new URLSearchParams({ client_id: process.env.CLIENT_ID, post_logout_redirect_uri: `${APP}/bye`, state: "s" });
-  await page.goto(`${ISSUER}/oauth/logout?${back}`);
-  await press("form .primary");
-  if (!scripts) {
-    await page.waitForSelector("#onward");
-    await seen("signed-out-onward");
-    await press("#onward");
-  }
-  await page.waitForURL(`${APP}/bye?state=s`);
+  await heldStill("**/assets/onward.js?*", async (held) => {
+    await page.goto(`${ISSUER}/account`);
+    if (held) await seen("sign-in-account");
+    await signIn(ANOTHER);
+    await page.waitForURL("**/account");
+    await letIn();
+    await page.goto(`${ISSUER}/oauth/logout?${back}`);
+    await press("form .primary");
+    if (held) {
+      await page.waitForSelector("#onward");
+      await seen("signed-out-onward");
+      await press("#onward");
+    }
+    await page.waitForURL(`${APP}/bye?state=s`);
+  });
 
   await page.goto(verification_uri_complete);
   await seen("sign-in-device");

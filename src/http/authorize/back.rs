@@ -102,12 +102,12 @@ impl Back {
     ) -> HttpResponse {
         let fields = parameters.map(|(name, value)| json!({ "name": name, "value": value }));
         let fields: Vec<_> = fields.collect();
-        visit.page(Page {
+        visit.page(&Page {
             template: "form_post.html",
             content: json!({ "target": self.redirect_uri, "fields": fields }),
             status: StatusCode::OK,
             language: self.language,
-            leads_to: Some(&self.redirect_uri),
+            leads_away: true,
         })
     }
 }
@@ -141,12 +141,12 @@ impl PageError {
             Self::Malformed(what) => Some(*what),
             Self::UnknownClient | Self::RedirectUri | Self::Forged | Self::Unavailable(_) => None,
         };
-        visit.page(Page {
+        visit.page(&Page {
             template: "error.html",
             content: json!({ "problem": problem, "detail": detail }),
             status,
-            language: visit.language(None),
-            leads_to: None,
+            language: visit.own_language(),
+            leads_away: false,
         })
     }
 }
@@ -167,6 +167,7 @@ impl From<Problem> for Stop {
             | Problem::Unmet(_)
             | Problem::UnsupportedGrantType
             | Problem::NoToken
+            | Problem::TokenTwice
             | Problem::Deadline => PageError::Malformed("The request is none."),
         })
     }

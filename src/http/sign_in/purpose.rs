@@ -6,8 +6,9 @@ use crate::domain::authorization::Need;
 use crate::domain::sign_in::SignInSession;
 use crate::http::authorize::{self, Asked, Met, PageError, Stop};
 use crate::http::body::Form;
+use crate::http::error::Unmet;
 use crate::http::visit::Visit;
-use crate::service::authorize as service;
+use crate::service::{authorize as service, pushed_request};
 
 /// A page of ours that is for signed-in users.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,7 +83,7 @@ impl Purpose {
             rest: form.rewritten(own),
             query: form.to_query(),
             anew: form.get("prompt") == Some("login"),
-            language: visit.language(form.get("ui_locales")),
+            language: visit.own_language(),
         })))
     }
 
@@ -152,11 +153,22 @@ impl Purpose {
         }
     }
 
-    pub(super) fn redirect_uri(&self) -> Option<&str> {
-        match self {
-            Self::App(asked) => Some(asked.redirect_uri()),
-            Self::Own(_) => None,
+    pub(super) fn is_app(&self) -> bool {
+        matches!(self, Self::App(_))
+    }
+
+    /// What the client is told when somebody else signed in than it asked for (OpenID Connect Core §3.1.2.1,
+    /// `id_token_hint`; §5.5.1, `sub`).
+    pub(super) async fn refuse(&self, visit: &Visit, session: &SignInSession) -> Result<Option<Stop>, Stop> {
+        let Self::App(asked) = self else { return Ok(None) };
+        let subject = visit.core().subjects.subject(&asked.known.client, session.user);
+        if asked.request.expected_subject.as_ref().is_none_or(|expected| *expected == subject) {
+            return Ok(None);
         }
+        if let Some(uri) = &asked.request.pushed {
+            pushed_request::forget(visit.core(), uri).await?;
+        }
+        Ok(Some(asked.back.refuse(Unmet::LoginRequired)))
     }
 
     /// The query that carries it.
