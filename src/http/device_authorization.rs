@@ -25,7 +25,7 @@ pub(crate) async fn device_authorization(
         user_agent: simple::user_agent(&request),
         address: address.map(|address| address.to_string()),
     };
-    let asking = Asking { presenter: &presenter, wanted: &form.wanted()?, device, address };
+    let asking = Asking { presenter: &presenter, wanted: form.wanted()?, device, address };
     let begun = device::begin(&web.core, asking, now).await?;
     let issuer = web.core.issuer.as_str();
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(json!({

@@ -53,7 +53,7 @@ pub struct Asking<'a> {
     /// Its client.
     pub presenter: &'a Presenter,
     /// What it wants.
-    pub wanted: &'a Wanted,
+    pub wanted: Wanted,
     /// What its owner will know it by.
     pub device: Device,
     /// From where it asks.
@@ -69,6 +69,7 @@ pub async fn begin(core: &Core, asking: Asking<'_>, now: DateTime<Utc>) -> Resul
     let Asking { presenter, wanted, device, address } = asking;
     let known = presenter.authenticate(core, now).await?;
     known.may(GrantType::DeviceCode)?;
+    let wanted = wanted.for_client(&known.client);
     if let Some(document) = &known.document {
         document.must_be_fetched()?;
     }

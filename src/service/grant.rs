@@ -34,11 +34,24 @@ pub struct Wanted {
     pub resources: Vec<Audience>,
 }
 
+const OFFLINE: &str = "offline_access";
+
 impl Wanted {
     /// Whether the request asks for anything in particular.
     #[must_use]
     pub fn is_everything(&self) -> bool {
         self.scope.is_none() && self.resources.is_empty()
+    }
+
+    /// The same without `offline_access` for a client that is not registered for it (OpenID Connect Core §11: passed over
+    /// where it means nothing). Such a client has refresh tokens anyway, if it has the grant; and the metadata tell every
+    /// client of this scope.
+    #[must_use]
+    pub fn for_client(mut self, client: &Client) -> Self {
+        if client.scopes.iter().all(|scope| scope != OFFLINE) {
+            self.scope = self.scope.map(|scope| scope.without(OFFLINE));
+        }
+        self
     }
 
     /// The scope to grant, at most `allowed`.

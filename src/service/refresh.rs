@@ -44,11 +44,13 @@ pub async fn refresh(core: &Core, request: Refresh<'_>, now: DateTime<Utc>) -> R
     let known = request.presenter.authenticate(core, now).await?;
     let token = opened?;
     known.may(GrantType::RefreshToken)?;
-    let grant = match bet(core, &token, &known, &request.wanted, now).await? {
+    // A client that names again what it named at the authorization endpoint is heard as it was there.
+    let wanted = request.wanted.for_client(&known.client);
+    let grant = match bet(core, &token, &known, &wanted, now).await? {
         Some(grant) => grant,
-        None => judge(core, &token, &known, &request.wanted, now).await?,
+        None => judge(core, &token, &known, &wanted, now).await?,
     };
-    grant::issue(core, &grant, &token.secret, &known, &request.wanted, now)
+    grant::issue(core, &grant, &token.secret, &known, &wanted, now)
 }
 
 /// The fast path: nearly always the current generation is presented, so one statement rotates it unseen. A request

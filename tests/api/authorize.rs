@@ -37,7 +37,7 @@ both_stores! {
         let page = browser.authorize(&asked).await;
         let consent = browser.sign_in(&page, "ana").await;
         assert!(consent.body.contains("Let Other &amp; Sons in?"), "{consent:?}");
-        for text in ["ana", "Recognise you", "See your username", "api.example", "app.example"] {
+        for text in ["ana", "Recognise you", "See your profile, such as your username, name and picture", "api.example", "app.example"] {
             assert!(consent.body.contains(text), "{text}: {consent:?}");
         }
         assert_eq!(browser.decide(&consent, "deny").await.error(), "access_denied");

@@ -126,8 +126,15 @@ both_stores! {
         assert!(!has_refresh("brief", "openid").await);
         assert!(!has_refresh("offline", "openid").await, "OIDC Core §11");
         assert!(has_refresh("offline", "openid offline_access").await);
+        // A client that is not registered for it names it all the same, for the metadata do: at each endpoint.
+        let asked = [("scope", "openid offline_access")];
+        let first = app.exchange(&browser.authorize(&asked).await.code(), &[]).await;
+        let refresh = first.text("refresh_token");
+        let again = [("grant_type", "refresh_token"), ("client_id", "app"), ("refresh_token", refresh), asked[0]];
+        let next = app.form("/oauth/token", &again).await;
+        assert_eq!((next.status.as_u16(), &first.json["scope"], &next.json["scope"]), (200, &"openid".into(), &"openid".into()));
         app.clock.advance(MINUTE * 15);
         heirloom::service::janitor::tidy(&app.core, 10, app.clock.now()).await.unwrap();
-        assert_eq!(app.live_families().await, 2, "what nobody can refresh lasts as long as its access token");
+        assert_eq!(app.live_families().await, 3, "what nobody can refresh lasts as long as its access token");
     }
 }

@@ -67,7 +67,8 @@ impl Browser<'_> {
 both_stores! {
     async fn a_device_gets_in_when_its_user_says_so(app) {
         app.with_television().await;
-        let waits = app.device_waits(&[("scope", "openid profile")]).await;
+        // OIDC Core §11: a scope that means nothing to a client that is not registered for it.
+        let waits = app.device_waits(&[("scope", "openid profile offline_access")]).await;
         assert_eq!((waits.status.as_u16(), waits.header("cache-control")), (200, Some("no-store")));
         let (device_code, user_code) = (waits.text("device_code"), waits.text("user_code"));
         assert_eq!(user_code.len(), 9, "{user_code}");
@@ -85,7 +86,7 @@ both_stores! {
         let typed = user_code.to_lowercase().replace('-', " ");
         let consent = browser.enter(&page, &typed).await;
         assert_eq!(consent.status, 200, "{consent:?}");
-        for text in ["Let Tele &amp; Vision in?", "ana", user_code, "Recognise you", "See your username", "a device that is with you"] {
+        for text in ["Let Tele &amp; Vision in?", "ana", user_code, "Recognise you", "See your profile, such as your username, name and picture", "a device that is with you"] {
             assert!(consent.body.contains(text), "{text}: {consent:?}");
         }
         assert_eq!(app.poll(device_code, &[]).await.code(), "400 authorization_pending", "nobody agreed yet");

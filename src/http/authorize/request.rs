@@ -21,7 +21,6 @@ use crate::service::{Core, Failure, id_token, pushed_request};
 
 /// `state` and `nonce` come back as they were; nobody needs longer ones.
 const LONGEST: usize = 2048;
-const OFFLINE: &str = "offline_access";
 
 /// A request that was read.
 #[derive(Debug)]
@@ -159,12 +158,7 @@ fn content(core: &Core, known: &KnownClient, form: &Form) -> Result<Authorizatio
         // OAuth 2.1 §4.1.1: public clients must, all others should.
         return Err(Problem::Malformed("The parameter code_challenge is missing."));
     }
-    let mut wanted = form.wanted()?;
-    if !client.scopes.iter().any(|scope| scope == OFFLINE) {
-        // OpenID Connect Core §11: passed over where it means nothing. Such a client has refresh tokens anyway, if it
-        // has the grant; and the metadata tell every client of this scope.
-        wanted.scope = wanted.scope.map(|scope| scope.without(OFFLINE));
-    }
+    let wanted = form.wanted()?.for_client(client);
     let asked = claims(form)?;
     let prompt = form.get("prompt").unwrap_or_default().parse::<Prompt>();
     Ok(AuthorizationRequest {
