@@ -102,6 +102,9 @@ fn answer(web: &Web, status: StatusCode, registered: &Registered, now: DateTime<
     ] {
         members.insert(name.to_owned(), value);
     }
+    if client.metadata.userinfo_signed_response_alg.is_some() {
+        members.insert("userinfo_signed_response_alg".to_owned(), json!(algorithm));
+    }
     if let Some(secret) = secret {
         members.insert("client_secret".to_owned(), json!(ClientSecret::expose(secret)));
     }

@@ -9,7 +9,7 @@ use crate::http::body::{Body, Form};
 use crate::http::edge::Arrival;
 use crate::http::error::{Problem, Standard};
 use crate::http::{Web, cors, sessions};
-use crate::service::userinfo::userinfo as look;
+use crate::service::userinfo::{Form as Answer, userinfo as look};
 
 /// `GET`, `POST /oauth/userinfo`: the token in the header, or in a form's body (RFC 6750 §2.2), never in the query.
 pub(crate) async fn userinfo(
@@ -35,5 +35,19 @@ pub(crate) async fn userinfo(
     let mut info = look(&web.core, &token, now).await?;
     cors::speaks_for(&request, &info.client);
     info.claims.insert("sub".to_owned(), json!(info.subject));
-    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(info.claims))
+    let mut response = HttpResponse::Ok();
+    response.insert_header((CACHE_CONTROL, "no-store"));
+    match info.form {
+        Answer::Json => Ok(response.json(info.claims)),
+        Answer::Jwt => {
+            // OpenID Connect Core §5.3.2: who says it, and to whom.
+            info.claims.insert("iss".to_owned(), json!(web.core.issuer.as_str()));
+            info.claims.insert("aud".to_owned(), json!(info.client));
+            let jwt = web.core.keys.sign_as(JWT, &json!(info.claims).to_string(), now)?;
+            Ok(response.content_type("application/jwt").body(jwt))
+        }
+    }
 }
+
+/// A type of its own: it must not pass for an ID token (RFC 8725 §3.11).
+const JWT: &str = "userinfo+jwt";

@@ -56,6 +56,7 @@ pub(crate) async fn metadata(web: web::Data<Web>, Arrival(now): Arrival) -> Http
         "acr_values_supported": ACRS,
         "subject_types_supported": SUBJECT_TYPES,
         "id_token_signing_alg_values_supported": algorithms,
+        "userinfo_signing_alg_values_supported": algorithms,
         // Back-Channel Logout §2.1, Front-Channel Logout §3: `sid` is always said.
         "backchannel_logout_supported": true,
         "backchannel_logout_session_supported": true,

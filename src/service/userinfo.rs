@@ -21,6 +21,17 @@ pub struct UserInfo {
     pub client: ClientId,
     /// What is told of the user.
     pub claims: Map<String, Value>,
+    /// How.
+    pub form: Form,
+}
+
+/// The form that a client registered for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// One JSON object.
+    Json,
+    /// The same, signed.
+    Jwt,
 }
 
 /// Looks a token's user up.
@@ -44,5 +55,10 @@ pub async fn userinfo(core: &Core, token: &str, now: DateTime<Utc>) -> Result<Us
     let wishes =
         if access.client_id == family.client_id.as_str() { family.claims } else { Wishes::default() };
     let claims = user_claims::told(&user, &access.scope, &wishes);
-    Ok(UserInfo { subject: access.sub, client, claims })
+    let known = core.clients.find(&core.db, &client, now).await?;
+    let form = match known.client.metadata.userinfo_signed_response_alg {
+        None => Form::Json,
+        Some(_) => Form::Jwt,
+    };
+    Ok(UserInfo { subject: access.sub, client, claims, form })
 }

@@ -107,6 +107,38 @@ both_stores! {
         assert_eq!(app.get("/oauth/userinfo", &elsewhere.access).await.code(), "401 invalid_token");
     }
 
+    async fn an_app_that_registered_for_it_is_told_of_its_user_in_a_signed_jwt(app) {
+        app.with_apps().await;
+        app.add_app("signed", |it| {
+            it.party = heirloom::domain::client::Party::First;
+            it.metadata = serde_json::from_value(json!({ "userinfo_signed_response_alg": "RS256" })).unwrap();
+        }).await;
+        let browser = Browser::new(&app);
+        let code = browser.ana_signs_in(&[("client_id", "signed"), ("scope", "openid profile")]).await;
+        let tokens = app.exchange(&code, &[("client_id", "signed")]).await.tokens();
+        let request = app.http.get(app.at("/oauth/userinfo")).bearer_auth(&tokens.access);
+        let answer = request.send().await.unwrap();
+        assert_eq!((answer.status().as_u16(), answer.headers()["content-type"].to_str().unwrap()), (200, "application/jwt"));
+        assert_eq!(answer.headers()["cache-control"], "no-store");
+        let jwt = answer.text().await.unwrap();
+        assert_eq!(claims(&jwt), json!({
+            "iss": app.url, "aud": "signed", "sub": tokens.claims()["sub"], "preferred_username": "ana",
+            "updated_at": app.clock.now().timestamp(),
+        }), "OIDC Core §5.3.2");
+        let header = jwt_header(&jwt);
+        assert_eq!((&header["typ"], &header["alg"]), (&json!("userinfo+jwt"), &json!("ES256")), "RFC 8725 §3.11");
+        let jwks = app.get("/.well-known/jwks.json", "").await;
+        let jwks: jsonwebtoken::jwk::JwkSet = serde_json::from_value(jwks.json).unwrap();
+        let key = jsonwebtoken::DecodingKey::from_jwk(jwks.find(header["kid"].as_str().unwrap()).unwrap()).unwrap();
+        let mut validation = jsonwebtoken::Validation::new(jsonwebtoken::Algorithm::ES256);
+        validation.set_audience(&["signed"]);
+        validation.required_spec_claims.clear();
+        assert!(jsonwebtoken::decode::<serde_json::Value>(&jwt, &key, &validation).is_ok());
+        assert_eq!(app.get("/oauth/userinfo", &jwt).await.code(), "401 invalid_token", "it is no access token");
+        let hinted = browser.authorize(&[("client_id", "signed"), ("prompt", "none"), ("id_token_hint", &jwt)]).await;
+        assert_eq!(hinted.error(), "invalid_request", "it is no ID token");
+    }
+
     async fn an_app_signs_its_user_out(app) {
         app.with_apps().await;
         let browser = Browser::new(&app);

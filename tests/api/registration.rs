@@ -209,9 +209,12 @@ both_stores! {
         app.add_user("ana").await;
         let mut members = web_app();
         members["id_token_signed_response_alg"] = json!("none");
+        members["userinfo_signed_response_alg"] = json!("ES256");
         members["token_endpoint_auth_method"] = json!("none");
         let registered = app.register(&members).await;
-        assert_eq!(registered.text("id_token_signed_response_alg"), "RS256", "RFC 7591 §3.2.1: what holds");
+        for name in ["id_token_signed_response_alg", "userinfo_signed_response_alg"] {
+            assert_eq!(registered.text(name), "RS256", "RFC 7591 §3.2.1: what holds");
+        }
         let own = [("client_id", registered.text("client_id"))];
         let browser = Browser::new(&app);
         let page = browser.authorize(&own).await;

@@ -143,6 +143,7 @@ both_stores! {
             "acr_values_supported": ["urn:heirloom:acr:password"],
             "subject_types_supported": ["public", "pairwise"],
             "id_token_signing_alg_values_supported": ["ES256"],
+            "userinfo_signing_alg_values_supported": ["ES256"],
             "ui_locales_supported": ["en", "de"],
             "claims_parameter_supported": true,
             "pushed_authorization_request_endpoint": at("/oauth/par"),

@@ -11,7 +11,7 @@ const LONGEST_NAME: usize = 120;
 const MOST: usize = 20;
 
 /// What [`ClientMetadata`] may be told by the client itself. Its other members are an operator's to set.
-const HONOURED: [&str; 16] = [
+const HONOURED: [&str; 17] = [
     "client_uri",
     "policy_uri",
     "tos_uri",
@@ -22,6 +22,7 @@ const HONOURED: [&str; 16] = [
     "require_pushed_authorization_requests",
     "request_object_signing_alg",
     "require_signed_request_object",
+    "userinfo_signed_response_alg",
     "backchannel_logout_uri",
     "backchannel_logout_session_required",
     "frontchannel_logout_uri",

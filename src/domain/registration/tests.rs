@@ -108,6 +108,8 @@ fn metadata_that_nobody_may_register() {
         ("RFC 7591 §2", json!({ "jwks": { "keys": [{ "kty": "oct", "k": "AA" }] } })),
         ("RFC 7591 §2", json!({ "jwks_uri": "nowhere" })),
         ("RFC 9101 §9", json!({ "request_object_signing_alg": "none" })),
+        ("OIDC Registration §2", json!({ "userinfo_signed_response_alg": "none" })),
+        ("OIDC Registration §2", json!({ "userinfo_signed_response_alg": "HS256" })),
         ("RFC 9101 §10.5", json!({ "require_signed_request_object": true })),
         ("RFC 7591 §2", json!({ "client_uri": "javascript:alert(1)" })),
         ("RFC 7591 §2", json!({ "logo_uri": "data:image/png,x" })),
