@@ -76,10 +76,11 @@ both_databases! {
         migrate(&url).await;
         execute(&url, "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
              VALUES (9999, 'later', TRUE, '', 0)").await;
+        let known = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/sqlite")).unwrap().count();
         assert_eq!(
             start_refused(&url, |_| ()).await,
-            "the database's schema is version 9999, newer than this binary knows (6): run the newer heirloom that \
-             migrated it"
+            format!("the database's schema is version 9999, newer than this binary knows ({known}): run the newer \
+                     heirloom that migrated it")
         );
     }
 
