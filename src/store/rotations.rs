@@ -23,6 +23,14 @@ use crate::store::{Db, StoreError, transaction};
 /// Bets in one statement at most: past some dozens a longer batch saves nothing more, and keeps its riders waiting.
 const LARGEST_BATCH: usize = 128;
 
+/// The same on SQLite. Measured: when all who are there travel in one batch, the worker has nothing to do until it
+/// lands, and SQLite nothing while the worker signs for them.
+const LARGEST_EMBEDDED_BATCH: usize = 24;
+
+/// How often in a row a lane uses the pool's only connection, which it keeps from everybody else meanwhile. Measured:
+/// giving it back and getting it again takes as long as a batch.
+const TURNS: u32 = 16;
+
 /// What came of a bet: `None` when it was lost.
 type Landed = Result<Option<Grant>, StoreError>;
 
@@ -53,7 +61,10 @@ struct Station {
     largest_batch: usize,
     lanes: usize,
     under_way: usize,
-    /// The last lane's: giving a connection back to its pool costs the database an exchange, as much as a rotation.
+    /// Whether the pool has connections beside those of the lanes.
+    roomy: bool,
+    /// The last lane's, if there is room: giving a connection back to its pool costs the database an exchange, as much
+    /// as a rotation.
     kept: Option<Kept>,
 }
 
@@ -73,12 +84,14 @@ impl Rotations {
     /// A way to this pool.
     #[must_use]
     pub fn new(db: Db, travel: Travel) -> Self {
-        let (largest_batch, lanes) = match travel {
+        let (largest_batch, lanes) = match (travel, &db) {
             // Measured: two statements at once share the riders, and cost the database more than one.
-            Travel::Together => (LARGEST_BATCH, 1),
-            Travel::Alone => (1, db.connections().saturating_sub(1).max(1)),
+            (Travel::Together, Db::Postgres(_)) => (LARGEST_BATCH, 1),
+            (Travel::Together, Db::Sqlite(_)) => (LARGEST_EMBEDDED_BATCH, 1),
+            (Travel::Alone, _) => (1, db.connections().saturating_sub(1).max(1)),
         };
-        let station = Station { waiting: Vec::new(), largest_batch, lanes, under_way: 0, kept: None };
+        let roomy = db.connections() > lanes;
+        let station = Station { waiting: Vec::new(), largest_batch, lanes, under_way: 0, roomy, kept: None };
         Self { db, travel, station: Arc::new(Mutex::new(station)) }
     }
 
@@ -129,17 +142,20 @@ struct Lane {
 
 impl Lane {
     async fn run(mut self, db: Db) {
-        let lanes = lock(&self.station).lanes;
-        let mut kept = lock(&self.station).kept.take();
+        let (mut kept, roomy) = {
+            let mut station = lock(&self.station);
+            (station.kept.take(), station.roomy)
+        };
+        let mut turns = 0;
         while let Some(batch) = self.next_batch(&mut kept) {
             let now = batch.values().map(|(rider, _)| rider.bet.now).max().unwrap_or_default();
+            turns = if kept.is_some() { turns + 1 } else { 1 };
             let connection = match kept.take() {
                 Some(Kept { connection, used_at }) => db.acquire_again(connection, now - used_at).await,
                 None => db.acquire().await,
             };
             match travel(connection, batch).await {
-                // A lane keeps its connection, if that leaves some for others.
-                Ok(connection) if db.connections() > lanes => kept = Some(Kept { connection, used_at: now }),
+                Ok(connection) if roomy || turns < TURNS => kept = Some(Kept { connection, used_at: now }),
                 Ok(_) => {}
                 Err(left_behind) => one_by_one(&db, left_behind).await,
             }
@@ -151,7 +167,9 @@ impl Lane {
         let mut station = lock(&self.station);
         if station.waiting.is_empty() {
             station.under_way -= 1;
-            station.kept = station.kept.take().or(kept.take());
+            if station.roomy {
+                station.kept = station.kept.take().or(kept.take());
+            }
             self.ended = true;
             return None;
         }
