@@ -25,7 +25,7 @@ use crate::service::attempts::Attempts;
 use crate::service::keys::Keys;
 use crate::service::registration::Registrar;
 use crate::service::{Core, back_channel, client_admin, janitor, subject_key};
-use crate::settings::{self, Settings};
+use crate::settings::{self, DatabaseUrl, Settings};
 use crate::store::rotations::Rotations;
 use crate::tls::{Looked, Tls};
 
@@ -118,7 +118,13 @@ impl App {
     /// # Errors
     /// When the server cannot run.
     pub async fn serve(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
-        let tasks = [self.poll_keys(), self.tidy(), self.tell_of_logouts(), self.renew_certificate()];
+        let tasks = [
+            self.poll_keys(),
+            self.tidy(),
+            self.tell_of_logouts(),
+            self.renew_certificate(),
+            self.keep_log_short(),
+        ];
         let Self { core, clock, settings, pages, listener, tls, .. } = self;
         let limits = settings.http.clone();
         let workers = workers(&settings);
@@ -219,6 +225,16 @@ impl App {
                         );
                     }
                 }
+            }
+        })
+    }
+
+    fn keep_log_short(&self) -> JoinHandle<()> {
+        let in_a_file = matches!(self.settings.database_url, DatabaseUrl::Sqlite(_));
+        let db = self.core.db.clone();
+        tokio::spawn(async move {
+            if in_a_file {
+                db.keep_log_short().await;
             }
         })
     }
