@@ -88,6 +88,12 @@ pub enum Unacceptable {
 }
 
 impl Assertion {
+    /// Whether it is for this audience and says so in the plainest form: alone, and not in a list.
+    #[must_use]
+    pub fn is_plainly_for(&self, audience: &str) -> bool {
+        matches!(&self.aud, Audiences::One(named) if named == audience)
+    }
+
     /// Judges an assertion whose signature is good. `ours` are the names that this server has as an audience.
     ///
     /// # Errors

@@ -58,6 +58,9 @@ async fn judge(
         return Err("it is a token of another type".to_owned());
     }
     let issuer = core.issuer.as_str();
+    if client.metadata.require_issuer_audience && !signed.claims.is_plainly_for(issuer) {
+        return Err("aud is not the issuer alone, as the client's assertions have to have it".to_owned());
+    }
     // RFC 7523 §3 (3) has the token endpoint's URL, RFC 9126 §2 the issuer, too; FAPI 2.0 has the issuer alone.
     let ours = [issuer.to_owned(), format!("{issuer}/oauth/token"), presented.endpoint.clone()];
     signed.claims.judge(&client.id, &ours, now).map_err(|why| why.to_string())

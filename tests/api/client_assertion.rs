@@ -96,6 +96,24 @@ both_stores! {
         assert_eq!(asserted(&app, &signer.sign(&elsewhere)).await, "401 invalid_client");
     }
 
+    async fn a_client_may_have_to_name_the_issuer_alone(app) {
+        let signer = Signer::new(Algorithm::ES256, "k1");
+        app.add_key_client("service", &json!({ "jwks": signer.jwks(), "require_issuer_audience": true })).await;
+        let (issuer, token, par) = (app.url.as_str(), app.at("/oauth/token"), app.at("/oauth/par"));
+        let sent = async |path: &str, number: usize, aud: &Value| {
+            let claims = changed(&app.assertion("service", &format!("{path} {number}")), &json!({ "aud": aud }));
+            app.form_asserted(path, &signer.sign(&claims), &[GRANT]).await.code()
+        };
+        let others = [json!(token), json!(par), json!([issuer]), json!([issuer, token]), json!([])];
+        for (number, aud) in others.iter().enumerate() {
+            for path in ["/oauth/token", "/oauth/par", "/oauth/introspect"] {
+                assert_eq!(sent(path, number, aud).await, "401 invalid_client", "FAPI 2.0 §5.3.2.1 (8): {path} {aud}");
+            }
+        }
+        let plain = app.assertion("service", "plain");
+        assert_eq!(asserted(&app, &signer.sign(&plain)).await, "200");
+    }
+
     async fn every_claim_that_is_wrong_is_refused(app) {
         let signer = Signer::new(Algorithm::ES256, "k1");
         app.add_key_client("service", &json!({ "jwks": signer.jwks() })).await;

@@ -28,6 +28,10 @@ pub struct ClientMetadata {
     /// What it signs its assertions with; any of ours when it is absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token_endpoint_auth_signing_alg: Option<JwtAlgorithm>,
+    /// Whether its assertions have to name the issuer as their audience, alone and as a text (FAPI 2.0 Security Profile
+    /// §5.3.2.1). A member of our own.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub require_issuer_audience: bool,
     /// Its public keys.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jwks: Option<PublicJwks>,
