@@ -29,9 +29,6 @@ use crate::outbound::remembered::{Known, Remembered, Slot};
 /// Fetches that may be under way: what one caller sets off must not take every socket.
 const AT_ONCE: usize = 64;
 
-/// A document that lacks what is looked for may be fetched anew once it is this old.
-const RENEWABLE: TimeDelta = TimeDelta::seconds(10);
-
 /// What an operator chooses.
 #[derive(Debug, Clone)]
 pub struct Limits {
@@ -134,17 +131,18 @@ impl Outbound {
         self.read(url, None, now).await
     }
 
-    /// The same for who misses something in the document that is remembered: it is fetched anew unless that was done
-    /// moments ago.
+    /// The same for who needs a younger document than may be remembered: one that is older than `oldest` is fetched
+    /// anew.
     ///
     /// # Errors
     /// [`NoAnswer`], which is remembered for a few seconds.
     pub async fn renew_json<T: DeserializeOwned>(
         &self,
         url: &Url,
+        oldest: TimeDelta,
         now: DateTime<Utc>,
     ) -> Result<T, NoAnswer> {
-        self.read(url, Some(RENEWABLE), now).await
+        self.read(url, Some(oldest), now).await
     }
 
     /// Posts a form and wants nothing but success.

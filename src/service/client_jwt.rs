@@ -1,6 +1,6 @@
 //! What a client signed: read with the keys that it registered, or that stand where it said.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::de::DeserializeOwned;
 use url::Url;
 
@@ -8,6 +8,9 @@ use crate::crypto::client_jwt::{self, Signed};
 use crate::domain::client::{Client, JwtAlgorithm, PublicJwks};
 use crate::outbound::NoAnswer;
 use crate::service::Core;
+
+/// How old keys may be that did not sign what was brought: anybody can bring something that none of them signed.
+const RENEWABLE: TimeDelta = TimeDelta::seconds(10);
 
 /// Reads a JWT of this client's, signed with the algorithm that it registered, or with any of ours. Keys that stand
 /// somewhere else are fetched anew once when none of those remembered signed it: so a client changes its keys without a
@@ -28,7 +31,7 @@ pub(crate) async fn read<T: DeserializeOwned>(
     if let Some(signed) = known.and_then(|keys| client_jwt::read(jwt, &keys, allowed)) {
         return Some(signed);
     }
-    let renewed = fetched(client, core.outbound.renew_json(&place, now).await);
+    let renewed = fetched(client, core.outbound.renew_json(&place, RENEWABLE, now).await);
     renewed.and_then(|keys| client_jwt::read(jwt, &keys, allowed))
 }
 

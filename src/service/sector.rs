@@ -1,11 +1,15 @@
 //! What vouches for a client that says it is of a sector: the list at the sector's URL (OpenID Connect Core §8.1).
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use url::Url;
 
 use crate::domain::client::{Client, WebUri};
 use crate::outbound::{NoAnswer, Outbound};
 use crate::service::Failure;
+
+/// How old a list may be that a registration is checked by: its owner may have changed it a moment ago, and is asked no
+/// more often than this, whoever registers.
+const CURRENT: TimeDelta = TimeDelta::seconds(1);
 
 /// Why a client is not of the sector that it names.
 #[derive(Debug, thiserror::Error)]
@@ -35,7 +39,7 @@ pub(crate) async fn check(
     check_anew(outbound, client, now).await
 }
 
-/// The same for a client that registers: by the list as it was moments ago at most, however long it may be remembered.
+/// The same for a client that registers: by the list as it is now, within a second, however long it may be remembered.
 /// What its owner took away counts, too.
 ///
 /// # Errors
@@ -46,7 +50,7 @@ pub(crate) async fn check_anew(
     now: DateTime<Utc>,
 ) -> Result<(), NotOfSector> {
     let Some(url) = place_of_list(client) else { return Ok(()) };
-    let list = outbound.renew_json::<Vec<String>>(&url, now).await?;
+    let list = outbound.renew_json::<Vec<String>>(&url, CURRENT, now).await?;
     if lists(&list, client) { Ok(()) } else { Err(NotOfSector::NotListed) }
 }
 

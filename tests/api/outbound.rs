@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use heirloom::outbound::{Limits, NoAnswer, Outbound};
 use serde_json::{Value, json};
 use url::Url;
@@ -172,7 +173,8 @@ async fn a_document_is_remembered_as_long_as_it_says() {
         assert!(!asked.contains(header), "{asked}");
     }
     // Who misses something in it has it fetched anew, but not again and again.
-    let renew = async || outbound.renew_json::<Value>(&url.parse().unwrap(), clock.now()).await;
+    let (place, oldest) = (url.parse().unwrap(), TimeDelta::seconds(10));
+    let renew = async || outbound.renew_json::<Value>(&place, oldest, clock.now()).await;
     remote.give(&json!(3), "");
     assert_eq!(renew().await, Ok(json!(2)));
     clock.advance(SECOND * 10);
