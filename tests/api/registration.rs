@@ -34,6 +34,7 @@ pub fn tool() -> Value {
         "grant_types": ["authorization_code", "refresh_token"],
         "token_endpoint_auth_method": "none",
         "client_uri": "https://tool.example",
+        "initiate_login_uri": "https://tool.example/login",
         "contacts": ["ana@tool.example"],
         "a_member_of_the_future": { "x": 1 },
     })
@@ -113,6 +114,7 @@ both_stores! {
             "grant_types": ["authorization_code", "refresh_token"], "token_endpoint_auth_method": "none",
             "application_type": "native", "scope": "email openid profile",
             "client_uri": "https://tool.example", "contacts": ["ana@tool.example"],
+            "initiate_login_uri": "https://tool.example/login",
             "id_token_signed_response_alg": "ES256",
         });
         assert_eq!(Value::Object(members), expected);

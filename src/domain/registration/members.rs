@@ -32,8 +32,9 @@ const HONOURED: [&str; 17] = [
 ];
 
 /// What a client may say for others to read; this server keeps it and does nothing with it.
-const KEPT: [(&str, Form); 4] = [
+const KEPT: [(&str, Form); 5] = [
     ("logo_uri", Form::WebUri),
+    ("initiate_login_uri", Form::SecureUri),
     ("contacts", Form::Texts),
     ("software_id", Form::Text),
     ("software_version", Form::Text),
@@ -44,6 +45,7 @@ enum Form {
     Text,
     Texts,
     WebUri,
+    SecureUri,
 }
 
 const BAD_TEXT: InvalidRegistration =
@@ -53,6 +55,10 @@ const BAD_LIST: InvalidRegistration =
 const BAD_URI: InvalidRegistration = InvalidRegistration::Metadata(
     "Of client_uri, logo_uri, policy_uri and tos_uri one is no http or https URL.",
 );
+
+/// OpenID Connect Core §4.
+const BAD_LOGIN_URI: InvalidRegistration =
+    InvalidRegistration::Metadata("The initiate_login_uri is no https URL.");
 
 const BAD_MEMBER: InvalidRegistration = InvalidRegistration::Metadata(
     "A URI is no https or http URL, an algorithm or the subject_type is none of the server's, or the jwks are no set of \
@@ -73,6 +79,11 @@ impl<'a> Members<'a> {
             Some(Value::String(text)) if text.len() <= LONGEST_TEXT => Ok(Some(text)),
             Some(_) => Err(BAD_TEXT),
         }
+    }
+
+    fn is_url(&self, name: &str, schemes: &[&str]) -> Result<bool, InvalidRegistration> {
+        let url = self.text(name)?.and_then(|text| Url::parse(text).ok());
+        Ok(url.is_some_and(|url| schemes.contains(&url.scheme())))
     }
 
     pub(super) fn texts(&self, name: &str) -> Result<Option<Vec<String>>, InvalidRegistration> {
@@ -107,10 +118,9 @@ impl<'a> Members<'a> {
             match form {
                 Form::Text => drop(self.text(name)?),
                 Form::Texts => drop(self.texts(name)?),
-                Form::WebUri => {
-                    let url = self.text(name)?.and_then(|text| Url::parse(text).ok());
-                    url.filter(|url| matches!(url.scheme(), "http" | "https")).ok_or(BAD_URI)?;
-                }
+                Form::WebUri if !self.is_url(name, &["http", "https"])? => return Err(BAD_URI),
+                Form::SecureUri if !self.is_url(name, &["https"])? => return Err(BAD_LOGIN_URI),
+                Form::WebUri | Form::SecureUri => {}
             }
             told.insert(name.to_owned(), value.clone());
         }

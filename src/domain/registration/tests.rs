@@ -118,6 +118,8 @@ fn metadata_that_nobody_may_register() {
         ("Back-Channel Logout §2.2", json!({ "backchannel_logout_uri": "https://app.example/bye#x" })),
         ("Back-Channel Logout §2.2", json!({ "backchannel_logout_session_required": "yes" })),
         ("Front-Channel Logout §2", json!({ "frontchannel_logout_uri": "/bye" })),
+        ("OIDC Registration §2: https", json!({ "initiate_login_uri": "http://app.example/login" })),
+        ("OIDC Registration §2", json!({ "initiate_login_uri": ["https://app.example/login"] })),
         ("RFC 7591 §2", json!({ "contacts": "ana@example.com" })),
         ("RFC 7591 §2", json!({ "client_name": ["The App"] })),
         ("RFC 7591 §2", json!({ "client_name": "a\nb" })),
