@@ -153,11 +153,27 @@ fn is_recommended(suite: &SupportedCipherSuite) -> bool {
 mod tests {
     use super::*;
 
+    /// Gone with its owner.
+    struct Folder(PathBuf);
+
+    impl Folder {
+        fn new() -> Self {
+            let path = std::env::temp_dir().join(format!("heirloom-tls-files-{}", std::process::id()));
+            std::fs::create_dir_all(&path).unwrap();
+            Self(path)
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+
     #[test]
     fn a_mistake_in_the_files_is_told_once() {
-        let folder = std::env::temp_dir().join(format!("heirloom-tls-files-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        let files = Files { certificate: folder.join("certificate.pem"), key: folder.join("key.pem") };
+        let folder = Folder::new();
+        let files = Files { certificate: folder.0.join("certificate.pem"), key: folder.0.join("key.pem") };
         let write = || {
             let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
             std::fs::write(&files.certificate, made.cert.pem()).unwrap();
@@ -174,6 +190,5 @@ mod tests {
         assert_eq!(tls.look_again().unwrap(), Looked::Renewed);
         write();
         assert_eq!(tls.look_again().unwrap(), Looked::Renewed);
-        std::fs::remove_dir_all(folder).unwrap();
     }
 }

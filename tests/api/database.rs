@@ -1,6 +1,5 @@
 //! A database for one test: PostgreSQL's copied from a migrated template, SQLite's in memory or in a folder of its own.
 
-use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -8,6 +7,7 @@ use heirloom::app::OldSchema;
 use heirloom::settings::{DatabaseUrl, Settings};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
+use crate::folder::Folder;
 use crate::harness::Store;
 
 pub struct Database {
@@ -17,7 +17,7 @@ pub struct Database {
 
 enum Home {
     Memory,
-    Folder(PathBuf),
+    Folder(Folder),
     Server(String),
 }
 
@@ -34,9 +34,11 @@ impl Database {
     pub async fn make_lasting(store: Store) -> Self {
         match store {
             Store::Sqlite => {
-                let folder = std::env::temp_dir().join(format!("heirloom-{}", unique_name()));
-                std::fs::create_dir(&folder).unwrap();
-                Self { url: format!("sqlite:{}/test.db", folder.display()), home: Home::Folder(folder) }
+                let folder = Folder::new();
+                Self {
+                    url: format!("sqlite:{}/test.db", folder.path().display()),
+                    home: Home::Folder(folder),
+                }
             }
             Store::Postgres => Self::on_server().await,
         }
@@ -51,7 +53,7 @@ impl Database {
     pub async fn drop(self) {
         match self.home {
             Home::Memory => {}
-            Home::Folder(folder) => std::fs::remove_dir_all(folder).unwrap(),
+            Home::Folder(folder) => drop(folder),
             Home::Server(name) => execute(&format!("DROP DATABASE {name} WITH (FORCE)")).await,
         }
     }

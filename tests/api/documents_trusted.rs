@@ -10,7 +10,7 @@ use crate::browser::*;
 use crate::client_assertion::TYPE;
 use crate::documents::*;
 use crate::harness::*;
-use crate::remote::{AUTHORITY, Remote, STRANGER};
+use crate::remote::{Remote, authority, stranger};
 use crate::signer::{Signer, changed};
 
 /// One request of a client that signs as this one: each with a `jti` of its own.
@@ -73,7 +73,7 @@ async fn only_its_own_key(app: &TestApp, id: &str, right: &Signer) {
 both_stores! {
     async fn a_document_that_nobody_trusted_vouches_for_lets_nobody_in(app) with documents; {
         app.add_user("ana").await;
-        let remote = Remote::start_by(&STRANGER).await;
+        let remote = Remote::start_by(&stranger()).await;
         let id = remote.at("/oauth/client.json");
         publish(&remote, &id, &json!({}));
         let browser = Browser::new(&app);
@@ -106,7 +106,7 @@ both_stores! {
     async fn keys_that_nobody_trusted_vouches_for_open_nothing(app) with documents; {
         app.add_user("ana").await;
         let key = Signer::new(Algorithm::ES256, "k1");
-        let keys = Remote::start_by(&STRANGER).await;
+        let keys = Remote::start_by(&stranger()).await;
         keys.give(&key.jwks(), "");
         let members = json!({ "token_endpoint_auth_method": "private_key_jwt", "jwks_uri": keys.at("/keys") });
         let (_remote, id) = published(&members).await;
@@ -129,8 +129,8 @@ async fn a_certificate_is_good_for_the_host_it_names_and_by_the_authority_that_i
         };
         Outbound::new(limits, pem).unwrap()
     };
-    let root = std::fs::read(&AUTHORITY.file).unwrap();
-    let (ours, theirs) = (Remote::start_secure().await, Remote::start_by(&STRANGER).await);
+    let root = std::fs::read(&authority().file).unwrap();
+    let (ours, theirs) = (Remote::start_secure().await, Remote::start_by(&stranger()).await);
     let get =
         async |outbound: &Outbound, url: String| outbound.get_json(&url.parse().unwrap(), clock.now()).await;
     for remote in [&ours, &theirs] {

@@ -30,6 +30,7 @@ mod device_refused;
 mod documents;
 mod documents_trusted;
 mod exchange;
+mod folder;
 mod harness;
 mod health;
 mod keys;

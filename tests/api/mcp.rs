@@ -1,5 +1,5 @@
-//! What the Model Context Protocol's authorization (2025-11-25, 2026-07-28) asks of an authorization server: a tool that
-//! knows nothing but the URL of an MCP server gets in, and stays in.
+//! What the Model Context Protocol's authorization (2025-11-25, 2026-07-28) asks of an authorization server: a tool
+//! that knows nothing but the URL of an MCP server gets in, and stays in.
 
 use std::net::TcpListener;
 use std::path::Path;
@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use crate::browser::*;
 use crate::documents::{documents, let_in, published};
+use crate::folder::Folder;
 use crate::harness::*;
 use crate::registration::tool;
 
@@ -222,10 +223,8 @@ both_stores! {
         app.add_user("ana").await;
         let (_remote, id) = published(&json!({})).await;
         let tokens = let_in(&app, &Browser::new(&app), &id).await;
-        let folder = std::env::temp_dir().join(format!("heirloom-shared-{}", tokens.claims()["sid"].as_str().unwrap()));
-        std::fs::create_dir(&folder).unwrap();
-        let file = folder.join("token");
-        std::fs::write(&file, format!("{}\n{}", tokens.access, tokens.refresh)).unwrap();
+        let folder = Folder::new();
+        let file = folder.keep("token", format!("{}\n{}", tokens.access, tokens.refresh));
         for round in 2..8 {
             // The access token that they share expires, and all of them notice at once.
             app.clock.advance(MINUTE * 15);
@@ -246,6 +245,5 @@ both_stores! {
         app.clock.advance(MINUTE * 15);
         assert_eq!(uses_the_file(&app, &id, &file, 0).await.generation(), 10);
         assert_eq!(app.live_families().await, 1);
-        std::fs::remove_dir_all(&folder).unwrap();
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::{Arc, Mutex};
 
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose,
@@ -13,6 +13,8 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+
+use crate::folder::Folder;
 
 /// A server whose answers a test sets. It ends with the test's runtime.
 pub struct Remote {
@@ -46,9 +48,9 @@ impl Remote {
         Self { url, state }
     }
 
-    /// One that speaks TLS, as `localhost`, vouched for by [`AUTHORITY`].
+    /// One that speaks TLS, as `localhost`, vouched for by [`authority`].
     pub async fn start_secure() -> Self {
-        Self::start_by(&AUTHORITY).await
+        Self::start_by(&authority()).await
     }
 
     /// One that speaks TLS, as `localhost`, vouched for by this authority.
@@ -98,13 +100,14 @@ impl Remote {
     }
 }
 
-/// A certificate authority of the tests' own, and what it vouches for.
+/// A certificate authority of a test's own, and what it vouches for.
 pub struct Authority {
     acceptor: TlsAcceptor,
     /// The file that makes it trusted.
     pub file: PathBuf,
     /// A certificate for this machine, and its key.
     pub signed: [PathBuf; 2],
+    _folder: Folder,
 }
 
 impl Authority {
@@ -121,12 +124,7 @@ impl Authority {
         // Python wants to see whose key it is (RFC 5280 §4.2.1.1).
         host.use_authority_key_identifier_extension = true;
         let host = host.signed_by(&host_key, &Issuer::new(own, key)).unwrap();
-        let keep = |what: &str, pem: String| {
-            let file =
-                std::env::temp_dir().join(format!("heirloom-{name}-{}-{what}.pem", std::process::id()));
-            std::fs::write(&file, pem).unwrap();
-            file
-        };
+        let folder = Folder::new();
         let private = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(host_key.serialize_der()));
         let provider = tokio_rustls::rustls::crypto::aws_lc_rs::default_provider();
         let config =
@@ -135,16 +133,28 @@ impl Authority {
             config.unwrap().with_no_client_auth().with_single_cert(vec![host.der().clone()], private);
         Self {
             acceptor: Arc::new(config.unwrap()).into(),
-            file: keep("root", root.pem()),
-            signed: [keep("host", host.pem()), keep("key", host_key.serialize_pem())],
+            file: folder.keep("root.pem", root.pem()),
+            signed: [folder.keep("host.pem", host.pem()), folder.keep("key.pem", host_key.serialize_pem())],
+            _folder: folder,
         }
     }
 }
 
-/// The one that tests have servers trust.
-pub static AUTHORITY: LazyLock<Authority> = LazyLock::new(|| Authority::new("ours"));
+thread_local! {
+    // A test has a thread of its own: what it kept is gone with it, as nothing static would be.
+    static AUTHORITY: Arc<Authority> = Arc::new(Authority::new("ours"));
+    static STRANGER: Arc<Authority> = Arc::new(Authority::new("stranger"));
+}
+
+/// The one that this test has servers trust.
+pub fn authority() -> Arc<Authority> {
+    AUTHORITY.with(Arc::clone)
+}
+
 /// Looks the same, and nobody trusts it.
-pub static STRANGER: LazyLock<Authority> = LazyLock::new(|| Authority::new("stranger"));
+pub fn stranger() -> Arc<Authority> {
+    STRANGER.with(Arc::clone)
+}
 
 pub fn json_answer(body: &str, headers: &str) -> String {
     format!(

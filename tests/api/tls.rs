@@ -3,7 +3,6 @@
 use std::net::TcpStream;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use reqwest::Certificate;
@@ -14,32 +13,29 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{CipherSuite, ClientConfig, ClientConnection, ProtocolVersion, RootCertStore};
 
 use crate::browser::*;
+use crate::folder::Folder;
 use crate::harness::*;
-use crate::remote::{AUTHORITY, STRANGER};
+use crate::remote::{authority, stranger};
 
 /// A certificate for this machine, in files.
 struct Pair {
-    folder: PathBuf,
+    folder: Folder,
     pem: String,
 }
 
 impl Pair {
     fn new() -> Self {
-        static NUMBER: AtomicUsize = AtomicUsize::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::SeqCst);
-        let folder = std::env::temp_dir().join(format!("heirloom-tls-{}-{number}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        let mut pair = Self { folder, pem: String::new() };
+        let mut pair = Self { folder: Folder::new(), pem: String::new() };
         pair.renew();
         pair
     }
 
     fn certificate(&self) -> PathBuf {
-        self.folder.join("certificate.pem")
+        self.folder.path().join("certificate.pem")
     }
 
     fn key(&self) -> PathBuf {
-        self.folder.join("key.pem")
+        self.folder.path().join("key.pem")
     }
 
     /// Puts another certificate in the files.
@@ -90,12 +86,6 @@ impl Pair {
     }
 }
 
-impl Drop for Pair {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.folder);
-    }
-}
-
 async fn answers(app: &TestApp, client: &reqwest::Client) -> bool {
     client.get(app.at("/readyz")).send().await.is_ok_and(|answer| answer.status() == 200)
 }
@@ -123,12 +113,12 @@ fn a_server_with_a_certificate_speaks_https() {
 
 #[test]
 fn whoever_trusts_the_authority_trusts_what_it_signed() {
-    let [certificate, key] = AUTHORITY.signed.clone();
+    let [certificate, key] = authority().signed.clone();
     let change = |settings: &mut heirloom::settings::Settings| {
         (settings.tls.certificate, settings.tls.key) = (Some(certificate), Some(key));
     };
     run(Store::Sqlite, change, async |app| {
-        for (authority, trusted) in [(&AUTHORITY, true), (&STRANGER, false)] {
+        for (authority, trusted) in [(&authority(), true), (&stranger(), false)] {
             let root = Certificate::from_pem(&std::fs::read(&authority.file).unwrap()).unwrap();
             let client = reqwest::Client::builder().tls_certs_only([root]).build().unwrap();
             assert_eq!(answers(&app, &client).await, trusted);
@@ -198,11 +188,11 @@ fn files_that_do_not_fit_keep_a_server_from_starting() {
         assert!(refused.contains("is set, so tls."), "{refused}");
     }
     let (one, other) = (Pair::new(), Pair::new());
-    let rubbish = one.folder.join("rubbish");
+    let rubbish = one.folder.path().join("rubbish");
     std::fs::write(&rubbish, "rubbish").unwrap();
     for (certificate, key, told) in [
-        (one.folder.join("nowhere"), one.key(), "cannot read"),
-        (one.certificate(), one.folder.join("nowhere"), "cannot read"),
+        (one.folder.path().join("nowhere"), one.key(), "cannot read"),
+        (one.certificate(), one.folder.path().join("nowhere"), "cannot read"),
         (rubbish.clone(), one.key(), "holds no certificate in PEM"),
         (one.key(), one.key(), "holds no certificate in PEM"),
         (one.certificate(), rubbish.clone(), "holds no private key in PEM"),

@@ -8,11 +8,11 @@ use reqwest::{Certificate, ClientBuilder, RequestBuilder, StatusCode};
 use url::Url;
 
 use crate::process::PASSWORD;
-use crate::remote::AUTHORITY;
+use crate::remote::authority;
 
 /// It trusts the tests' authority.
 pub fn http_client() -> ClientBuilder {
-    let root = std::fs::read(&AUTHORITY.file).unwrap();
+    let root = std::fs::read(&authority().file).unwrap();
     reqwest::Client::builder().tls_certs_merge([Certificate::from_pem(&root).unwrap()])
 }
 

@@ -20,6 +20,9 @@ mod rust_client;
 mod token_file;
 mod world;
 
+#[path = "../api/folder.rs"]
+mod folder;
+
 #[path = "../processes/process.rs"]
 #[expect(dead_code, clippy::expect_used, reason = "the tests with processes use the rest")]
 mod process;

@@ -15,7 +15,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::process::{Place, block_on};
 use crate::program::{Program, node, python};
-use crate::remote::{AUTHORITY, Remote};
+use crate::remote::{Remote, authority};
 use crate::world::{Proof, Registered, World};
 
 const SCOPE: &str = "tools:call";
@@ -75,7 +75,7 @@ impl Workshop {
             .with("HEIRLOOM_REGISTRATION__SCOPES", &format!("openid offline_access {SCOPE}"))
             .with("HEIRLOOM_REGISTRATION__AUDIENCES", &url)
             .with("HEIRLOOM_OUTBOUND__ALLOWED_NETWORKS", "127.0.0.0/8,::1/128")
-            .with("HEIRLOOM_OUTBOUND__CA_FILE", AUTHORITY.file.to_str().unwrap());
+            .with("HEIRLOOM_OUTBOUND__CA_FILE", authority().file.to_str().unwrap());
         let world = World::with(place);
         let tools = Tools::serve(listener, &url, &world.server.url);
         Self { world, document: Document::publish(), url, _tools: tools }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::browser::Browser;
 use crate::process::{PASSWORD, block_on};
-use crate::remote::AUTHORITY;
+use crate::remote::authority;
 use crate::world::{AFTERWARDS, API, Proof, REDIRECT_URI, Registered, World};
 
 /// Longer than any of them takes, on a busy machine too.
@@ -69,7 +69,7 @@ impl World {
             ("PASSWORD", PASSWORD),
         ]);
         // Node.js and Requests trust the tests' authority too.
-        command.env("NODE_EXTRA_CA_CERTS", &AUTHORITY.file).env("REQUESTS_CA_BUNDLE", &AUTHORITY.file);
+        command.env("NODE_EXTRA_CA_CERTS", &authority().file).env("REQUESTS_CA_BUNDLE", &authority().file);
         Program::start(command)
     }
 }

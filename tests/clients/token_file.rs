@@ -1,5 +1,5 @@
-//! Several processes of one tool, by the official MCP SDK, that keep their tokens in one file: each notices by itself that
-//! the access token has expired, and none of them knows of the others.
+//! Several processes of one tool, by the official MCP SDK, that keep their tokens in one file: each notices by itself
+//! that the access token has expired, and none of them knows of the others.
 
 use std::collections::BTreeSet;
 use std::fs;

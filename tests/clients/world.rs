@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::browser::Browser;
 use crate::process::{PASSWORD, Place, Server};
-use crate::remote::AUTHORITY;
+use crate::remote::authority;
 
 pub const REDIRECT_URI: &str = "https://app.example.com/callback";
 pub const AFTERWARDS: &str = "https://app.example.com/bye";
@@ -58,7 +58,8 @@ impl World {
     }
 
     pub fn secured(place: Place) -> Self {
-        let [certificate, key] = AUTHORITY.signed.each_ref().map(|file| file.to_str().unwrap());
+        let authority = authority();
+        let [certificate, key] = authority.signed.each_ref().map(|file| file.to_str().unwrap());
         Self::with(place.with("HEIRLOOM_TLS__CERTIFICATE", certificate).with("HEIRLOOM_TLS__KEY", key))
     }
 

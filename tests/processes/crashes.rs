@@ -9,7 +9,8 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::io::AsyncWriteExt as _;
 
-use crate::process::{Folder, MASTER_KEY, Place, Server, Tokens, block_on, eventually};
+use crate::folder::Folder;
+use crate::process::{MASTER_KEY, Place, Server, Tokens, block_on, eventually};
 
 /// A PostgreSQL server of a test's own, as durable as in production.
 struct Postgres {

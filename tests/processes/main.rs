@@ -16,3 +16,7 @@ mod process;
 mod quiet;
 mod replicas;
 mod stopping;
+
+#[path = "../api/folder.rs"]
+#[expect(dead_code, reason = "the tests in this process use the rest")]
+mod folder;
