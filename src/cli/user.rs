@@ -89,9 +89,9 @@ pub(super) struct DetailArgs {
     /// The address is known to be the user's: apps are told so
     #[arg(long, requires = "email")]
     email_verified: bool,
-    /// What else apps may be told, as a JSON object with the names of `OpenID` Connect (name, `given_name`, `family_name`,
-    /// `middle_name`, nickname, profile, picture, website, gender, birthdate, locale, zoneinfo, `phone_number`,
-    /// `phone_number_verified`, address); null takes a member away
+    /// What else apps may be told, as a JSON object with the names of `OpenID` Connect (name, `given_name`,
+    /// `family_name`, `middle_name`, nickname, profile, picture, website, gender, birthdate, locale, zoneinfo,
+    /// `phone_number`, `phone_number_verified`, address); null takes a member away
     #[arg(long, value_parser = json_object, value_name = "JSON|@FILE")]
     claims: Option<Map<String, Value>>,
 }

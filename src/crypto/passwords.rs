@@ -128,8 +128,8 @@ impl Passwords {
     }
 }
 
-/// How far a password steps back when others want the processor too: it takes tens of milliseconds anyway, and a refresh
-/// takes one.
+/// How far a password steps back when others want the processor too: it takes tens of milliseconds anyway, and a
+/// refresh takes one.
 #[cfg(target_os = "linux")]
 const NICENESS: i32 = 19;
 

@@ -1,7 +1,7 @@
 //! Redirect URIs: compared character by character, never parsed first. What a parser would take for equal (another
 //! case, an encoded dot, a tab) may lead a browser elsewhere.
 
-use url::Url;
+use url::{Host, Url};
 
 /// The hosts of the machine that the browser runs on.
 const LOOPBACK: [&str; 3] = ["http://127.0.0.1", "http://[::1]", "http://localhost"];
@@ -33,6 +33,26 @@ fn same_but_for_port(presented: &str, registered: &str) -> bool {
 #[must_use]
 pub fn is_exclusive(uri: &str) -> bool {
     uri.starts_with("https://")
+}
+
+/// Whether what is sent there stays on the user's machine: by the loopback interface, or a scheme of a program's own.
+#[must_use]
+pub fn is_on_device(uri: &str) -> bool {
+    Url::parse(uri).is_ok_and(|url| match url.scheme() {
+        "https" => false,
+        "http" => is_loopback(&url),
+        _ => true,
+    })
+}
+
+/// Whether a URL names the machine that reads it.
+pub(super) fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
 }
 
 /// What a policy (CSP `form-action`, CORS) names it by: its origin, or its scheme where it has none.
@@ -79,6 +99,22 @@ mod tests {
             ("https://app.example:8443/cb", "https://app.example/cb"),
         ] {
             assert!(!accepted(presented, registered), "{presented}");
+        }
+    }
+
+    #[test]
+    fn what_stays_on_the_device_goes_by_loopback_or_a_programs_own_scheme() {
+        for (uri, stays) in [
+            ("http://127.0.0.1:51004/cb", true),
+            ("http://[::1]/cb", true),
+            ("http://localhost/cb", true),
+            ("com.example.app:/cb", true),
+            ("https://app.example/cb", false),
+            ("https://localhost/cb", false),
+            ("http://intranet/cb", false),
+            ("http://127.0.0.1.evil.example/cb", false),
+        ] {
+            assert_eq!(is_on_device(uri), stays, "{uri}");
         }
     }
 

@@ -1,5 +1,5 @@
-//! What a client says of itself when it registers (RFC 7591 §2, OpenID Connect Dynamic Client Registration 1.0 §2): read,
-//! checked, and cut down to what this server honours.
+//! What a client says of itself when it registers (RFC 7591 §2, OpenID Connect Dynamic Client Registration 1.0 §2):
+//! read, checked, and cut down to what this server honours.
 
 pub mod document;
 mod members;

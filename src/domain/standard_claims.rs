@@ -126,7 +126,8 @@ impl TryFrom<String> for ClaimText {
     }
 }
 
-/// A day of birth as `YYYY-MM-DD`; with the year `0000` if it is not told, or the year alone (OpenID Connect Core §5.1).
+/// A day of birth as `YYYY-MM-DD`; with the year `0000` if it is not told, or the year alone (OpenID Connect Core
+/// §5.1).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Birthdate(String);

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::domain::audience::Audience;
 use crate::domain::authorization::Need;
+use crate::domain::client::ClientKind;
 use crate::domain::redirect_uri;
 use crate::domain::registration::document;
 use crate::domain::sign_in::{Consent, SignInSession};
@@ -38,7 +39,9 @@ pub(crate) async fn show(visit: &Visit, request: &HttpRequest) -> Result<HttpRes
     };
     let page = json!({
         "account": user.username.as_str(),
-        "on_device": !redirect_uri::is_exclusive(asked.redirect_uri()),
+        // RFC 8252 §8.6. A confidential client proves who it is, wherever it runs.
+        "on_device": matches!(asked.known.client.kind, ClientKind::Public)
+            && redirect_uri::is_on_device(asked.redirect_uri()),
         "place": redirect_uri::source_of(asked.redirect_uri()),
         "query": asked.query,
         "other_query": asked.query_for_another_account(),

@@ -43,9 +43,9 @@ impl Wanted {
         self.scope.is_none() && self.resources.is_empty()
     }
 
-    /// The same without `offline_access` for a client that is not registered for it (OpenID Connect Core §11: passed over
-    /// where it means nothing). Such a client has refresh tokens anyway, if it has the grant; and the metadata tell every
-    /// client of this scope.
+    /// The same without `offline_access` for a client that is not registered for it (OpenID Connect Core §11: passed
+    /// over where it means nothing). Such a client has refresh tokens anyway, if it has the grant; and the metadata
+    /// tell every client of this scope.
     #[must_use]
     pub fn for_client(mut self, client: &Client) -> Self {
         if client.scopes.iter().all(|scope| scope != OFFLINE) {

@@ -7,7 +7,8 @@ use serde::de::DeserializeOwned;
 use crate::crypto::signing_key::SigningKey;
 use crate::service::Core;
 
-/// The claims of a token of this `typ`, if one of the published keys signed it. Who reads them judges issuer and expiry.
+/// The claims of a token of this `typ`, if one of the published keys signed it. Who reads them judges issuer and
+/// expiry.
 pub(crate) fn read<T: DeserializeOwned>(
     core: &Core,
     token: &str,

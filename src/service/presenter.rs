@@ -61,8 +61,8 @@ impl Presenter {
     /// The registration, if it is whom it says. An assertion is used up by this.
     ///
     /// # Errors
-    /// [`Failure::InvalidClient`] when it is unknown, its proof is wrong, missing or not of the kind that it registered;
-    /// [`Failure::UnauthorizedClient`] when it may not use the simple face; [`Failure::Store`].
+    /// [`Failure::InvalidClient`] when it is unknown, its proof is wrong, missing or not of the kind that it
+    /// registered; [`Failure::UnauthorizedClient`] when it may not use the simple face; [`Failure::Store`].
     pub async fn authenticate(&self, core: &Core, now: DateTime<Utc>) -> Result<Arc<KnownClient>, Failure> {
         let known = core.clients.find(&core.db, self.client_id(), now).await?;
         let client = &known.client;

@@ -7,8 +7,8 @@ use crate::domain::claims_request::Wishes;
 use crate::domain::standard_claims::CLAIMS;
 use crate::store::users::User;
 
-/// The claims that `scope` opens, and those that are wished for by name and have a value that is wished for. What a user
-/// does not have is left out.
+/// The claims that `scope` opens, and those that are wished for by name and have a value that is wished for. What a
+/// user does not have is left out.
 pub(crate) fn told(user: &User, scope: &str, wishes: &Wishes) -> Map<String, Value> {
     let mut known = known(user);
     let mut told = Map::new();

@@ -132,8 +132,8 @@ impl Db {
         Ok(Self::Sqlite(pool))
     }
 
-    /// Another pool to the same server, with up to `connections` of its own. On SQLite it is the same pool: there is one
-    /// connection, and with a database in memory there could be no other.
+    /// Another pool to the same server, with up to `connections` of its own. On SQLite it is the same pool: there is
+    /// one connection, and with a database in memory there could be no other.
     #[must_use]
     pub fn with_own_connections(&self, connections: u32) -> Self {
         match self {

@@ -1,4 +1,5 @@
-//! Authorization requests that were pushed or signed: stored by the hash of their URI, until a browser has had its code.
+//! Authorization requests that were pushed or signed: stored by the hash of their URI, until a browser has had its
+//! code.
 
 use chrono::{DateTime, Utc};
 

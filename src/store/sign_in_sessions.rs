@@ -118,8 +118,8 @@ pub async fn delete(tx: &mut Tx, id: SignInSessionId) -> Result<(), StoreError> 
     Ok(())
 }
 
-/// Ends one session of a user, and the codes that it gave or let in and nobody used yet, in the transaction that touched the
-/// user's row.
+/// Ends one session of a user, and the codes that it gave or let in and nobody used yet, in the transaction that
+/// touched the user's row.
 ///
 /// # Errors
 /// [`StoreError`].

@@ -36,7 +36,7 @@ both_stores! {
         let asked = [("client_id", "other"), ("resource", "https://api.example")];
         let page = browser.authorize(&asked).await;
         let consent = browser.sign_in(&page, "ana").await;
-        assert!(consent.body.contains("Let Other &amp; Sons in?"), "{consent:?}");
+        assert!(consent.body.contains("Give Other &amp; Sons access?"), "{consent:?}");
         for text in ["ana", "Recognise you", "See your profile, such as your username, name and picture", "api.example", "app.example"] {
             assert!(consent.body.contains(text), "{text}: {consent:?}");
         }
@@ -121,6 +121,37 @@ both_stores! {
         let form = [("csrf", csrf.as_str()), ("go_on", "yes")];
         let skipped = browser.follow(browser.post(&both.action(), &form).await).await;
         assert_eq!(skipped.status, 200, "going on is no sign-in");
+    }
+
+    async fn a_long_state_comes_back_through_all_pages(app) {
+        app.with_apps().await;
+        let state = "ö&".repeat(2730);
+        let browser = Browser::new(&app);
+        let page = browser.authorize(&[("client_id", "other"), ("state", &state)]).await;
+        let consent = browser.sign_in(&page, "ana").await;
+        assert_eq!(browser.decide(&consent, "allow").await.answer().1["state"], state);
+    }
+
+    async fn only_what_runs_on_the_users_machine_is_said_to(app) {
+        app.with_apps().await;
+        let [loopback, scheme, inside] = ["http://127.0.0.1:8080/cb", "com.example.app:/cb", "http://intranet/cb"];
+        for (id, uri) in [("tool", loopback), ("phone", scheme), ("wiki", inside)] {
+            app.add_app(id, |it| it.redirect_uris = vec![uri.to_owned()]).await;
+        }
+        app.add_web_app("backend", |it| it.redirect_uris = vec![loopback.to_owned()]).await;
+        for (id, uri, told) in [
+            ("tool", loopback, true),
+            ("phone", scheme, true),
+            ("wiki", inside, false),
+            ("backend", loopback, false),
+            ("other", REDIRECT_URI, false),
+        ] {
+            let browser = Browser::new(&app);
+            let page = browser.authorize(&[("client_id", id), ("redirect_uri", uri)]).await;
+            let consent = browser.sign_in(&page, "ana").await;
+            assert!(consent.body.contains("value=\"allow\""), "{id}: {consent:?}");
+            assert_eq!(consent.body.contains("runs on this device"), told, "{id}: {consent:?}");
+        }
     }
 
     async fn a_hint_about_somebody_else_asks_for_a_sign_in(app) {

@@ -17,8 +17,8 @@ both_stores! {
     async fn every_request_that_is_wrong_is_refused_to_the_client(app) {
         app.with_apps().await;
         app.add_app("no-code", |it| it.grants = [GrantType::RefreshToken].into()).await;
-        let long = "x".repeat(2049);
-        let long = long.as_str();
+        let (long_nonce, long_state) = ("x".repeat(2049), "x".repeat(8193));
+        let (long_nonce, long_state) = (long_nonce.as_str(), long_state.as_str());
         let long_claims = format!(r#"{{"userinfo": {{"{}": null}}}}"#, "x".repeat(4096));
         let long_claims = long_claims.as_str();
         let none = "";
@@ -55,8 +55,8 @@ both_stores! {
                 &[("claims", r#"{"id_token": {"acr": {"essential": true, "values": ["urn:x:gold"]}}}"#)],
                 "unmet_authentication_requirements",
             ),
-            ("no nonce is that long", &[("nonce", long)], "invalid_request"),
-            ("no state is that long", &[("state", long)], "invalid_request"),
+            ("no nonce is that long", &[("nonce", long_nonce)], "invalid_request"),
+            ("no state is that long", &[("state", long_state)], "invalid_request"),
         ];
         let browser = Browser::new(&app);
         for (section, changes, error) in rows {

@@ -142,6 +142,19 @@ both_stores! {
         assert_eq!(app.number("SELECT COUNT(*) FROM pushed_requests").await, 0);
     }
 
+    async fn a_pushed_request_is_spent_when_somebody_signs_in_who_was_not_meant(app) {
+        app.with_apps().await;
+        app.add_user("ben").await;
+        let ana = Browser::new(&app);
+        let of_ana = app.exchange(&ana.ana_signs_in(&[]).await, &[]).await;
+        let query = app.pushed(&[("id_token_hint", of_ana.text("id_token"))]).await;
+        let browser = Browser::new(&app);
+        let page = browser.come(&query).await;
+        assert_eq!(browser.sign_in(&page, "ben").await.error(), "login_required");
+        assert_eq!(app.number("SELECT COUNT(*) FROM pushed_requests").await, 0);
+        assert!(browser.come(&query).await.body.contains(GONE));
+    }
+
     async fn a_client_pushes_as_it_authenticates_at_the_token_endpoint(app) {
         app.with_apps().await;
         let secret = app.add_web_app("web", |it| it.party = Party::First).await;

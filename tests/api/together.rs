@@ -25,7 +25,8 @@ struct Presented {
     by: usize,
 }
 
-/// Families that present tokens at the same moment. None presents two different ones: which comes first would be chance.
+/// Families that present tokens at the same moment. None presents two different ones: which comes first would be
+/// chance.
 fn round() -> impl Strategy<Value = Vec<Presented>> {
     let presented = (
         0..FAMILIES,

@@ -105,9 +105,9 @@ impl Builder {
         self
     }
 
-    /// Your service's URL: the audience of its tokens, as with [`Self::audience`], and what clients find it by. From then
-    /// on challenges name a document that says where to get a token (RFC 9728); the features `actix` and `tower` serve
-    /// it. Write the URL as clients call it: they compare it character by character. Call it once.
+    /// Your service's URL: the audience of its tokens, as with [`Self::audience`], and what clients find it by. From
+    /// then on challenges name a document that says where to get a token (RFC 9728); the features `actix` and `tower`
+    /// serve it. Write the URL as clients call it: they compare it character by character. Call it once.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sample/mod.rs"));
@@ -238,8 +238,8 @@ impl Builder {
     }
 
     /// About how many verified tokens to remember, so that one that comes again costs no signature check; 10,000 unless
-    /// set, 0 for none. Each takes a kilobyte or two. Expiry, audience, scopes and the issuer's keys count each time all
-    /// the same.
+    /// set, 0 for none. Each takes a kilobyte or two. Expiry, audience, scopes and the issuer's keys count each time
+    /// all the same.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sample/mod.rs"));

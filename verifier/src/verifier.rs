@@ -138,8 +138,8 @@ impl Verifier {
         refusal.full_challenge(&rules.realm, &scopes, rules.resource.as_ref().map(ResourceMetadata::url))
     }
 
-    /// Verifies a token. Asks the issuer for its keys if the token names one that is not known, at most once a cool-down;
-    /// otherwise no I/O happens.
+    /// Verifies a token. Asks the issuer for its keys if the token names one that is not known, at most once a
+    /// cool-down; otherwise no I/O happens.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sample/mod.rs"));

@@ -47,8 +47,8 @@ pub struct ClientMetadata {
     /// Whether it signs all of its authorization requests (RFC 9101 §10.5).
     #[serde(default, skip_serializing_if = "is_false")]
     pub require_signed_request_object: bool,
-    /// That it gets what it asks at the userinfo endpoint as a signed JWT (OpenID Connect Core §5.3.2). The algorithm is
-    /// that of the server's key, whichever is named: as with ID tokens.
+    /// That it gets what it asks at the userinfo endpoint as a signed JWT (OpenID Connect Core §5.3.2). The algorithm
+    /// is that of the server's key, whichever is named: as with ID tokens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub userinfo_signed_response_alg: Option<JwtAlgorithm>,
     /// Where it is told of logouts (Back-Channel Logout §2.2).

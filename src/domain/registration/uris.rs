@@ -1,7 +1,9 @@
 //! Which redirect URIs a client may give itself: OpenID Connect Dynamic Client Registration §2 `application_type`,
 //! RFC 8252 §7.
 
-use url::{Host, Url};
+use url::Url;
+
+use crate::domain::redirect_uri::is_loopback;
 
 /// Where an application runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,7 +15,8 @@ pub(super) enum Application {
 }
 
 impl Application {
-    /// The kind that its URIs tell: many a tool on the user's machine does not say so. A device without a browser has none.
+    /// The kind that its URIs tell: many a tool on the user's machine does not say so. A device without a browser has
+    /// none.
     pub(super) fn of_uris(uris: &[String]) -> Self {
         let is_web = !uris.is_empty() && uris.iter().all(|uri| Self::Web.refuses(uri).is_none());
         if is_web { Self::Web } else { Self::Native }
@@ -53,14 +56,5 @@ impl Application {
             }
             (_, Self::Web) => Some("The redirect URIs of a web application are https URLs."),
         }
-    }
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
     }
 }

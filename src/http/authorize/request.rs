@@ -19,8 +19,12 @@ use crate::http::visit::Visit;
 use crate::service::clients::KnownClient;
 use crate::service::{Core, Failure, id_token, pushed_request};
 
-/// `state` and `nonce` come back as they were; nobody needs longer ones.
-const LONGEST: usize = 2048;
+/// A `state` travels in addresses, there and back: some clients put a signed request of their own into it, and proxies
+/// pass 8 KiB to 16 KiB. No harm comes from longer ones but to their senders.
+const LONGEST_STATE: usize = 8192;
+
+/// A `nonce` is kept with its code, and nobody needs longer ones.
+const LONGEST_NONCE: usize = 2048;
 
 /// A request that was read.
 #[derive(Debug)]
@@ -108,7 +112,7 @@ pub(super) fn back(visit: &Visit, known: &KnownClient, form: &Form) -> Result<Ba
         redirect_uri: redirect_uri(known, form)?.to_owned(),
         // A response mode that is none of ours is refused below: in the default one.
         mode: ResponseMode::of(form.get("response_mode")).unwrap_or(ResponseMode::Query),
-        state: form.get("state").filter(|state| state.len() <= LONGEST).map(ToOwned::to_owned),
+        state: form.get("state").filter(|state| state.len() <= LONGEST_STATE).map(ToOwned::to_owned),
         language: visit.language(form.get("ui_locales")),
     })
 }
@@ -141,11 +145,11 @@ fn content(core: &Core, known: &KnownClient, form: &Form) -> Result<Authorizatio
     }
     ResponseMode::of(form.get("response_mode"))
         .ok_or(Problem::Malformed("The response_mode is one of query, fragment and form_post."))?;
-    if form.get("state").is_some_and(|state| state.len() > LONGEST) {
+    if form.get("state").is_some_and(|state| state.len() > LONGEST_STATE) {
         return Err(Problem::Malformed("The state is too long."));
     }
     let nonce = form.get("nonce").map(ToOwned::to_owned);
-    if nonce.as_ref().is_some_and(|nonce| nonce.len() > LONGEST) {
+    if nonce.as_ref().is_some_and(|nonce| nonce.len() > LONGEST_NONCE) {
         return Err(Problem::Malformed("The nonce is too long."));
     }
     let code_challenge = challenge(form)?;
@@ -200,8 +204,8 @@ fn max_age(form: &Form) -> Result<Option<Duration>, Problem> {
     Ok(Some(Duration::from_secs(seconds.into())))
 }
 
-/// OpenID Connect Core §5.5. Of the context classes that are asked for, `acr_values` are wishes; an essential `acr` that
-/// no sign-in here can reach is refused at once (§5.5.1.1).
+/// OpenID Connect Core §5.5. Of the context classes that are asked for, `acr_values` are wishes; an essential `acr`
+/// that no sign-in here can reach is refused at once (§5.5.1.1).
 fn claims(form: &Form) -> Result<ClaimsRequest, Problem> {
     let Some(text) = form.get("claims") else { return Ok(ClaimsRequest::default()) };
     let malformed = "The claims are no JSON object with userinfo and id_token.";

@@ -107,7 +107,8 @@ impl Builder {
     /// ```
     /// use std::time::Duration;
     ///
-    /// let builder = heirloom_verifier::Verifier::builder("https://login.example.com").refresh_every(Duration::from_mins(5));
+    /// let builder = heirloom_verifier::Verifier::builder("https://login.example.com");
+    /// let builder = builder.refresh_every(Duration::from_mins(5));
     /// ```
     #[must_use]
     pub fn refresh_every(mut self, interval: Duration) -> Self {
@@ -121,7 +122,8 @@ impl Builder {
     /// ```
     /// use std::time::Duration;
     ///
-    /// let builder = heirloom_verifier::Verifier::builder("https://login.example.com").cooldown(Duration::from_secs(30));
+    /// let builder = heirloom_verifier::Verifier::builder("https://login.example.com");
+    /// let builder = builder.cooldown(Duration::from_secs(30));
     /// ```
     #[must_use]
     pub fn cooldown(mut self, cooldown: Duration) -> Self {
@@ -134,7 +136,8 @@ impl Builder {
     /// ```
     /// use std::time::Duration;
     ///
-    /// let builder = heirloom_verifier::Verifier::builder("https://login.example.com").fetch_timeout(Duration::from_secs(2));
+    /// let builder = heirloom_verifier::Verifier::builder("https://login.example.com");
+    /// let builder = builder.fetch_timeout(Duration::from_secs(2));
     /// ```
     #[must_use]
     pub fn fetch_timeout(mut self, timeout: Duration) -> Self {
