@@ -4,7 +4,7 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Value, json};
 
-use crate::domain::ids::{ClientId, FamilyId};
+use crate::domain::ids::ClientId;
 use crate::domain::redirect_uri;
 use crate::domain::sign_in::SignInSession;
 use crate::http::authorize::{PageError, Stop, see_other};
@@ -14,7 +14,7 @@ use crate::http::visit::Visit;
 use crate::service::Failure;
 use crate::service::front_channel::FrontChannel;
 use crate::service::id_token::{self, Hint};
-use crate::service::sign_in::sign_out;
+use crate::service::sign_in::{end_named, sign_out};
 use crate::store::users;
 
 /// What a client asks for.
@@ -29,12 +29,13 @@ struct Asked {
 /// `GET /oauth/logout`
 pub(crate) async fn show(visit: &Visit, request: &HttpRequest) -> Result<HttpResponse, Stop> {
     let asked = read(visit, request).await?;
-    let Some(session) = visit.session().await? else { return Ok(done(visit, &asked)) };
+    // RP-Initiated Logout §2: where nobody is signed in, there is nobody to be asked.
+    let Some(session) = visit.session().await? else { return end(visit, &asked, None).await };
     // The client knows who is signed in, so it was not another site that sent the browser here.
     if let Some(hint) = &asked.hint
         && names(visit, hint, &session).await?
     {
-        return end(visit, &asked, &session).await;
+        return end(visit, &asked, Some(&session)).await;
     }
     ask(visit, &asked, &session).await
 }
@@ -47,11 +48,11 @@ pub(crate) async fn take(visit: &Visit, _: &HttpRequest, form: Form) -> Result<H
 /// `POST /sign-out`: the user says yes.
 pub(crate) async fn confirm(visit: &Visit, request: &HttpRequest, form: Form) -> Result<HttpResponse, Stop> {
     let asked = read(visit, request).await?;
-    let Some(session) = visit.session().await? else { return Ok(done(visit, &asked)) };
+    let Some(session) = visit.session().await? else { return end(visit, &asked, None).await };
     if !visit.is_own(&form, Some(&session)) {
         return Err(PageError::Forged.into());
     }
-    end(visit, &asked, &session).await
+    end(visit, &asked, Some(&session)).await
 }
 
 async fn read(visit: &Visit, request: &HttpRequest) -> Result<Asked, Stop> {
@@ -124,22 +125,20 @@ async fn ask(visit: &Visit, asked: &Asked, session: &SignInSession) -> Result<Ht
     }))
 }
 
-async fn end(visit: &Visit, asked: &Asked, session: &SignInSession) -> Result<HttpResponse, Stop> {
-    let family: Option<FamilyId> = asked.hint.as_ref().and_then(|hint| hint.sid);
-    let apps = sign_out(visit.core(), session, family, visit.now).await?;
+async fn end(visit: &Visit, asked: &Asked, session: Option<&SignInSession>) -> Result<HttpResponse, Stop> {
+    let apps = match session {
+        Some(session) => sign_out(visit.core(), session, visit.now).await?,
+        None => Vec::new(),
+    };
+    if let Some(hint) = &asked.hint {
+        end_named(visit.core(), hint, visit.now).await?;
+    }
     let mut response = match &asked.afterwards {
         Some(uri) if apps.is_empty() => see_other(uri),
         afterwards => signed_out(visit, &apps, afterwards.as_deref(), asked.language),
     };
     visit.forget(&mut response);
     Ok(response)
-}
-
-fn done(visit: &Visit, asked: &Asked) -> HttpResponse {
-    match &asked.afterwards {
-        Some(uri) => see_other(uri),
-        None => signed_out(visit, &[], None, asked.language),
-    }
 }
 
 /// Says that nobody is signed in any more, and lets the browser tell these apps (Front-Channel Logout §3).

@@ -10,6 +10,7 @@ use crate::domain::refusal::EndReason;
 use crate::domain::sign_in::{PASSWORD_ACR, SignInSession};
 use crate::service::credentials::{self, Credentials, Verified};
 use crate::service::front_channel::{self, FrontChannel};
+use crate::service::id_token::Hint;
 use crate::service::{Core, Failure, audit, ending};
 use crate::store::{families, sign_in_sessions, transaction, users};
 
@@ -99,37 +100,48 @@ async fn begin_session(
     Ok(begun.then_some((session, secret)))
 }
 
-/// Ends a browser's session, and the family that its app names if it came from this session. Whoever knows a family's
-/// id from elsewhere cannot end it here. Gives what this browser has to tell apps of.
+/// Ends a browser's session. Gives what this browser has to tell apps of.
 ///
 /// # Errors
 /// [`Failure::Store`].
 pub async fn sign_out(
     core: &Core,
     session: &SignInSession,
-    family: Option<FamilyId>,
     now: DateTime<Utc>,
 ) -> Result<Vec<FrontChannel>, Failure> {
-    let family = match family {
-        Some(id) => families::find(&core.db, id).await?,
-        None => None,
-    };
-    let family = family.filter(|family| family.sign_in_session == Some(session.id.0));
-    let (mut done, named) = transaction::retrying(|| async {
+    let done = transaction::retrying(|| async {
         let mut tx = core.db.begin().await?;
         users::touch(&mut tx, session.user, now).await?;
         let done = ending::end_sign_in(&mut tx, session.user, session.id, now).await?;
-        let named = match &family {
-            Some(family) => families::end_within(&mut tx, family.id, EndReason::Logout, now).await?,
-            None => None,
-        };
         tx.commit().await?;
-        Ok((done, named))
+        Ok(done)
     })
     .await?;
     core.logouts.notify_one();
     audit::signed_out(session.id, session.user);
-    done.ended.extend(named.map(|family| family.id));
     audit::families_ended(&done.ended, EndReason::Logout);
     front_channel::of(core, done.followed.into_iter(), now).await
+}
+
+/// Ends the login that an app names by an ID token of its own, from whichever sign-in it came: the token shows that the
+/// app was given this login, as its refresh token would. Nothing beside it ends.
+///
+/// # Errors
+/// [`Failure::Store`].
+pub async fn end_named(core: &Core, hint: &Hint, now: DateTime<Utc>) -> Result<(), Failure> {
+    let Some(id) = hint.sid else { return Ok(()) };
+    let family = families::find(&core.db, id).await?;
+    let family = family.filter(|it| it.client_id.as_str() == hint.aud && it.subject == hint.sub);
+    let Some(family) = family else { return Ok(()) };
+    let ended = transaction::retrying(|| async {
+        let mut tx = core.db.begin().await?;
+        users::touch(&mut tx, family.user_id, now).await?;
+        let ended = families::end_within(&mut tx, family.id, EndReason::Logout, now).await?;
+        tx.commit().await?;
+        Ok(ended)
+    })
+    .await?;
+    let ended: Vec<FamilyId> = ended.into_iter().map(|family| family.id).collect();
+    audit::families_ended(&ended, EndReason::Logout);
+    Ok(())
 }

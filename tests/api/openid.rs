@@ -160,6 +160,50 @@ both_stores! {
         assert_eq!(browser.get(&logout).await.location(), "https://app.example/bye?state=a%26b");
     }
 
+    async fn an_app_ends_the_login_that_its_id_token_names_from_whichever_sign_in(app) {
+        app.with_apps().await;
+        app.add_user("ben").await;
+        let browser = Browser::new(&app);
+        let logout = |answer: &Answer| format!(
+            "/oauth/logout?id_token_hint={}&post_logout_redirect_uri=https://app.example/bye", answer.text("id_token")
+        );
+        let first = app.exchange(&browser.ana_signs_in(&[]).await, &[]).await;
+        let second = app.exchange(&browser.authorize(&[]).await.code(), &[]).await;
+        let third = app.exchange(&browser.authorize(&[]).await.code(), &[]).await;
+        let kept = app.exchange(&browser.authorize(&[]).await.code(), &[]).await;
+        // What is no word of its client about its user ends nothing.
+        for (member, value) in [("aud", "other"), ("sub", "ben"), ("sid", "00000000-0000-0000-0000-000000000000")] {
+            let mut said = claims(kept.text("id_token"));
+            said[member] = value.into();
+            let made = app.core.keys.sign_id_token(|_| said.to_string(), app.clock.now()).unwrap();
+            let seen = Browser::new(&app).get(&format!("/oauth/logout?id_token_hint={made}")).await;
+            assert_eq!(seen.status, 200, "{seen:?}");
+        }
+        Browser::new(&app).get(&format!("{}x", logout(&kept).split('&').next().unwrap())).await;
+        assert_eq!(app.live_families().await, 4);
+        // Nobody is signed in where the app asks, and its token has expired.
+        app.clock.advance(DAY - MINUTE);
+        assert_eq!(Browser::new(&app).get(&logout(&first)).await.location(), "https://app.example/bye");
+        assert_eq!(app.refresh_with("app", &first.tokens().refresh).await.refusal(), ENDED);
+        browser.authorize(&[("prompt", "none")]).await.code();
+        // The user has signed in anew.
+        let anew = Browser::new(&app);
+        anew.ana_signs_in(&[]).await;
+        assert_eq!(anew.get(&logout(&second)).await.location(), "https://app.example/bye");
+        assert_eq!(app.refresh_with("app", &second.tokens().refresh).await.refusal(), ENDED);
+        assert_eq!(anew.authorize(&[("prompt", "none")]).await.error(), "login_required");
+        // Somebody else has: whoever is there is asked first.
+        let bens = Browser::new(&app);
+        bens.sign_in(&bens.authorize(&[]).await, "ben").await.code();
+        let page = bens.get(&logout(&third)).await;
+        assert_eq!(app.refresh_with("app", &third.tokens().refresh).await.status, 200);
+        let done = bens.post(&page.action(), &[("csrf", &page.hidden("csrf"))]).await;
+        assert_eq!(done.location(), "https://app.example/bye");
+        assert_eq!(app.live_families().await, 1);
+        assert_eq!(app.refresh_with("app", &kept.tokens().refresh).await.status, 200, "nothing beside them ends");
+        browser.authorize(&[("prompt", "none")]).await.code();
+    }
+
     async fn without_a_hint_the_user_is_asked(app) {
         app.with_apps().await;
         app.add_user("ben").await;
