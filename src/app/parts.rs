@@ -2,13 +2,14 @@
 
 use std::ffi::OsStr;
 use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
 
 use crate::crypto::passwords::{Passwords, PoolSize};
 use crate::domain::lifetimes::Lifetimes;
-use crate::http::pages::{Look, template_names};
+use crate::http::pages::{Look, file_names};
 use crate::outbound::{Limits, Outbound};
 use crate::service::attempts::AttemptLimits;
 use crate::service::clients::Clients;
@@ -89,15 +90,7 @@ pub(super) async fn check_clients(db: &Db, known: &Clients) -> anyhow::Result<()
 /// Reads the files that an operator has put in the place of the pages' own.
 pub(super) fn look(settings: &Settings) -> anyhow::Result<Look> {
     let pages = &settings.pages;
-    let mut templates = Vec::new();
-    for name in template_names() {
-        let Some(path) = pages.templates.as_ref().map(|folder| folder.join(name)) else { break };
-        if path.exists() {
-            let source =
-                fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-            templates.push((name.to_owned(), source));
-        }
-    }
+    let files = pages.templates.as_deref().map(page_files).transpose().context("pages.templates")?;
     let logo = match &pages.logo {
         None => None,
         Some(path) => {
@@ -115,7 +108,28 @@ pub(super) fn look(settings: &Settings) -> anyhow::Result<Look> {
         }
     };
     let on_accent = if pages.accent.is_light() { "#000000" } else { "#ffffff" };
-    Ok(Look { name: pages.name.clone(), logo, accent: (pages.accent.to_string(), on_accent), templates })
+    let accent = (pages.accent.to_string(), on_accent);
+    Ok(Look { name: pages.name.clone(), logo, accent, files: files.unwrap_or_default() })
+}
+
+/// The templates and catalogues in a folder. One of another name would never be seen, so it is a mistake; what is
+/// neither, such as a picture, may lie there too.
+fn page_files(folder: &Path) -> anyhow::Result<Vec<(String, String)>> {
+    let cannot_read = |path: &Path| format!("cannot read {}", path.display());
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).with_context(|| cannot_read(folder))? {
+        let path = entry.with_context(|| cannot_read(folder))?.path();
+        if !matches!(path.extension().and_then(OsStr::to_str), Some("html" | "json")) {
+            continue;
+        }
+        let name = file_names().find(|name| path.file_name() == Some(OsStr::new(name)));
+        let name = name.with_context(|| {
+            let known: Vec<String> = file_names().collect();
+            format!("{} stands in for nothing; there are {}", path.display(), known.join(", "))
+        })?;
+        files.push((name, fs::read_to_string(&path).with_context(|| cannot_read(&path))?));
+    }
+    Ok(files)
 }
 
 pub(super) fn clients_cache(

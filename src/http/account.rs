@@ -6,6 +6,8 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
 
 use crate::domain::audience::Audience;
+use crate::domain::family::Family;
+use crate::domain::ids::FamilyId;
 use crate::domain::secrets::Password;
 use crate::domain::sign_in::SignInSession;
 use crate::domain::user_agent;
@@ -19,13 +21,12 @@ use crate::http::visit::Visit;
 use crate::http::wrong_password::Wrong;
 use crate::service::account::{self, Kept};
 use crate::service::change_password::{ChangePassword, Others, change_password};
-use crate::service::sessions;
 use crate::service::userinfo::SCOPES;
 use crate::store::consents::Given;
 use crate::store::users;
 
-/// More logins than this are counted, not listed: the page stays small.
-const LISTED: usize = 25;
+/// How many logins a page lists: it stays small.
+const LISTED: usize = 20;
 
 /// What a page says was done, by the word in its address.
 const DONE: [&str; 4] = ["ended", "ended_others", "withdrawn", "password"];
@@ -38,24 +39,41 @@ pub(crate) async fn home(web: web::Data<Web>) -> HttpResponse {
 /// `GET /account`
 pub(crate) async fn show(visit: &Visit, request: &HttpRequest) -> Result<HttpResponse, Stop> {
     let Some(session) = visit.session().await? else { return Ok(to_sign_in(visit, OwnPlace::Account)) };
-    let mut logins = sessions::list(visit.core(), session.user, visit.now).await?;
-    let is_here = |login: &sessions::Session| login.family.sign_in_session == Some(session.id.0);
-    // This browser's first, then by last use.
-    logins.sort_by_key(|login| (!is_here(login), std::cmp::Reverse(login.family.rotated_at)));
-    let mut listed = Vec::new();
-    for login in logins.iter().take(LISTED) {
-        listed.push(describe(visit, login, is_here(login)).await?);
+    let after = after(request)?;
+    let part = account::logins(visit.core(), &session, after, LISTED, visit.now).await?;
+    if part.families.is_empty() && after.is_some() {
+        let done = what_was_done(request)?.map(|word| format!("done={word}"));
+        return Ok(see_other(&visit.own(OwnPlace::Account.path(), &done.unwrap_or_default())));
     }
+    let mut logins = Vec::new();
+    for family in &part.families {
+        logins.push(describe(visit, family, family.sign_in_session == Some(session.id.0)).await?);
+    }
+    let last = part.families.last().filter(|_| part.more).map(|family| family.id);
     let content = json!({
-        "logins": listed,
-        "more": logins.len().saturating_sub(LISTED),
+        "logins": with_alike(logins),
+        "this_part": part_after(visit, after),
+        "first_part": after.map(|_| part_after(visit, None)),
+        "next_part": last.map(|last| part_after(visit, Some(last))),
         "since": moment(session.created_at),
     });
     page(visit, request, &session, "account.html", content, StatusCode::OK).await
 }
 
+/// After which login the list goes on, as the page's address has it.
+fn after(request: &HttpRequest) -> Result<Option<FamilyId>, Stop> {
+    let asked = Form::of_query(request.query_string())?;
+    let after = asked.get("after").map(str::parse).transpose();
+    after.map_err(|_| PageError::Malformed("There is no such place in the list.").into())
+}
+
+fn part_after(visit: &Visit, after: Option<FamilyId>) -> String {
+    let query = after.map(|after| format!("after={after}")).unwrap_or_default();
+    visit.own(OwnPlace::Account.path(), &query)
+}
+
 /// `POST /account`
-pub(crate) async fn take(visit: &Visit, _: &HttpRequest, form: Form) -> Result<HttpResponse, Stop> {
+pub(crate) async fn take(visit: &Visit, request: &HttpRequest, form: Form) -> Result<HttpResponse, Stop> {
     let Some(session) = visit.session().await? else { return Ok(to_sign_in(visit, OwnPlace::Account)) };
     if !visit.is_own(&form, Some(&session)) {
         return Err(PageError::Forged.into());
@@ -75,7 +93,9 @@ pub(crate) async fn take(visit: &Visit, _: &HttpRequest, form: Form) -> Result<H
             let family = one.and_then(|id| id.parse().ok());
             let family = family.ok_or(PageError::Malformed("The form names no login."))?;
             account::end(visit.core(), &session, family, visit.now).await?;
-            Ok(done(visit, OwnPlace::Account, "ended"))
+            // On with the same part of the list.
+            let after = after(request)?.map(|after| format!("&after={after}")).unwrap_or_default();
+            Ok(done(visit, OwnPlace::Account, &format!("ended{after}")))
         }
     }
 }
@@ -178,10 +198,9 @@ async fn page(
     mut content: Value,
     status: StatusCode,
 ) -> Result<HttpResponse, Stop> {
-    let asked = Form::of_query(request.query_string())?;
+    let done = what_was_done(request)?;
     let user = users::find(&visit.core().db, session.user).await?;
     if let Some(content) = content.as_object_mut() {
-        let done = asked.get("done").filter(|word| DONE.contains(word));
         content.insert("account".to_owned(), json!(user.map(|user| user.username.to_string())));
         content.insert("csrf".to_owned(), json!(visit.csrf(Some(session)).expose()));
         content.insert("done".to_owned(), json!(done));
@@ -190,8 +209,7 @@ async fn page(
     Ok(visit.page(&Page { template, content, status, language, leads_away: false }))
 }
 
-async fn describe(visit: &Visit, login: &sessions::Session, here: bool) -> Result<Value, Stop> {
-    let family = &login.family;
+async fn describe(visit: &Visit, family: &Family, here: bool) -> Result<Value, Stop> {
     let known = visit.core().clients.find(&visit.core().db, &family.client_id, visit.now).await?;
     let device = user_agent::describe(family.device.user_agent.as_deref().unwrap_or_default());
     Ok(json!({
@@ -205,6 +223,21 @@ async fn describe(visit: &Visit, login: &sessions::Session, here: bool) -> Resul
         "since": moment(family.created_at),
         "here": here,
     }))
+}
+
+/// Marks the logins that their app, device and place do not tell apart, so that their buttons name the times too.
+fn with_alike(mut logins: Vec<Value>) -> Vec<Value> {
+    const NAMED: [&str; 5] = ["app", "device", "program", "system", "address"];
+    let named = |login: &Value| NAMED.map(|key| login.get(key).cloned());
+    let all: Vec<_> = logins.iter().map(named).collect();
+    for login in &mut logins {
+        let own = named(login);
+        let alike = all.iter().filter(|other| **other == own).count() > 1;
+        if let Some(login) = login.as_object_mut() {
+            login.insert("alike".to_owned(), json!(alike));
+        }
+    }
+    logins
 }
 
 /// What everybody understands comes first.
@@ -222,7 +255,12 @@ fn to_sign_in(visit: &Visit, place: OwnPlace) -> HttpResponse {
     see_other(&place.sign_in(visit))
 }
 
+fn what_was_done(request: &HttpRequest) -> Result<Option<&'static str>, Stop> {
+    let asked = Form::of_query(request.query_string())?;
+    Ok(asked.get("done").and_then(|word| DONE.into_iter().find(|known| *known == word)))
+}
+
 /// RFC 9110 §15.4.4: loading the page again does nothing again.
 fn done(visit: &Visit, place: OwnPlace, what: &str) -> HttpResponse {
-    see_other(&visit.at(place.path(), &format!("done={what}")))
+    see_other(&visit.own(place.path(), &format!("done={what}")))
 }

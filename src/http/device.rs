@@ -42,7 +42,7 @@ pub(crate) async fn show(visit: &Visit, request: &HttpRequest) -> Result<HttpRes
 
 /// `POST /device`: a code that was typed, or what its user decided.
 pub(crate) async fn take(visit: &Visit, _: &HttpRequest, form: Form) -> Result<HttpResponse, Stop> {
-    let Some(session) = visit.session().await? else { return Ok(see_other(&visit.at("/device", ""))) };
+    let Some(session) = visit.session().await? else { return Ok(see_other(&visit.own("/device", ""))) };
     if !visit.is_own(&form, Some(&session)) {
         return Err(PageError::Forged.into());
     }
@@ -81,13 +81,13 @@ async fn ask(
     (device, code): (&DeviceCode, &UserCode),
 ) -> Result<HttpResponse, Stop> {
     let Some(user) = users::find(&visit.core().db, session.user).await? else {
-        return Ok(see_other(&visit.at("/device", "")));
+        return Ok(see_other(&visit.own("/device", "")));
     };
     let wanted = Consent { scope: device.scope.clone(), audiences: device.audiences.clone() };
     let page = json!({
         "account": user.username.as_str(),
         "user_code": code.to_string(),
-        "other_query": OwnPlace::Device.sign_in_query(&format!("user_code={code}&prompt=login")),
+        "other": visit.own("/sign-in", &OwnPlace::Device.sign_in_query(&format!("user_code={code}&prompt=login"))),
         "csrf": visit.csrf(Some(session)).expose(),
     });
     Ok(visit.page(&Page {

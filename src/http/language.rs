@@ -1,6 +1,6 @@
-//! The texts of the pages: one catalogue a language.
+//! The texts of the pages: one catalogue a language, and what an operator lays over it.
 
-use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 
 /// A language's texts.
 #[derive(Debug)]
@@ -8,7 +8,35 @@ pub(crate) struct Catalogue {
     /// The language's tag (RFC 5646).
     pub(crate) language: &'static str,
     /// Each text by its key.
-    pub(crate) texts: Map<String, Value>,
+    pub(crate) texts: BTreeMap<String, String>,
+}
+
+/// An operator's catalogue cannot be laid over ours.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum UnfitTexts {
+    /// It is none.
+    #[error("no JSON object of texts: {0}")]
+    Unreadable(#[from] serde_json::Error),
+    /// A key that no page looks up.
+    #[error("no page has a text `{0}`; that of a scope of yours is `scope_` and its name")]
+    Unknown(String),
+}
+
+impl Catalogue {
+    /// Lays an operator's texts over these. A scope's is `scope_` and its name.
+    ///
+    /// # Errors
+    /// [`UnfitTexts`].
+    pub(crate) fn lay_over(&mut self, source: &str) -> Result<(), UnfitTexts> {
+        let texts: BTreeMap<String, String> = serde_json::from_str(source)?;
+        for (key, text) in texts {
+            if !self.texts.contains_key(&key) && !key.starts_with("scope_") {
+                return Err(UnfitTexts::Unknown(key));
+            }
+            self.texts.insert(key, text);
+        }
+        Ok(())
+    }
 }
 
 const SOURCES: [(&str, &str); 2] =
@@ -28,8 +56,12 @@ pub(crate) fn catalogues() -> Result<Vec<Catalogue>, serde_json::Error> {
 /// The language for a reader: the first of `ui_locales` (OpenID Connect Core §3.1.2.1) that we have, else the best of
 /// `Accept-Language` (RFC 9110 §12.5.4), else English.
 pub(crate) fn choose(ui_locales: Option<&str>, accept_language: Option<&str>) -> &'static str {
-    let asked = ui_locales.unwrap_or_default().split(' ').find_map(known);
-    asked.or_else(|| accepted(accept_language.unwrap_or_default())).unwrap_or("en")
+    asked(ui_locales).or_else(|| accepted(accept_language.unwrap_or_default())).unwrap_or("en")
+}
+
+/// The first of `ui_locales` that we have.
+pub(crate) fn asked(ui_locales: Option<&str>) -> Option<&'static str> {
+    ui_locales.unwrap_or_default().split(' ').find_map(known)
 }
 
 fn known(tag: &str) -> Option<&'static str> {
@@ -75,9 +107,8 @@ mod tests {
     fn every_catalogue_has_the_same_texts_and_the_same_blanks() {
         let catalogues = catalogues().unwrap();
         assert_eq!(catalogues.iter().map(|it| it.language).collect::<Vec<_>>(), LANGUAGES);
-        let shape = |texts: &Map<String, Value>| -> Vec<(String, usize)> {
-            let blanks = |text: &Value| text.as_str().unwrap().matches('{').count();
-            texts.iter().map(|(key, text)| (key.clone(), blanks(text))).collect()
+        let shape = |texts: &BTreeMap<String, String>| -> Vec<(String, usize)> {
+            texts.iter().map(|(key, text)| (key.clone(), text.matches('{').count())).collect()
         };
         let mut shapes = catalogues.iter().map(|it| shape(&it.texts));
         let first = shapes.next().unwrap();

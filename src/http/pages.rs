@@ -1,7 +1,8 @@
 //! The pages that people see: rendered here, readable without a script, in their own language.
 //!
-//! A page is a template and a catalogue of texts. Templates are built in; an operator's folder may stand in for any of
-//! them, and is read when the server starts, so that a mistake in it is told then.
+//! A page is a template and a catalogue of texts. Both are built in; the files in an operator's folder stand in for
+//! templates and are laid over catalogues. They are read when the server starts, so that a mistake in them is told
+//! then.
 
 use std::fmt::Write as _;
 
@@ -16,7 +17,7 @@ use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 use serde_json::{Value, json};
 
-use crate::http::language::{self, Catalogue};
+use crate::http::language::{self, Catalogue, LANGUAGES, UnfitTexts};
 
 const TEMPLATES: [(&str, &str); 16] = [
     ("layout.html", include_str!("pages/templates/layout.html")),
@@ -38,9 +39,10 @@ const TEMPLATES: [(&str, &str); 16] = [
 ];
 const STYLE: &str = include_str!("pages/style.css");
 
-/// The names of the templates, which an operator's folder may have files of.
-pub(crate) fn template_names() -> impl Iterator<Item = &'static str> {
-    TEMPLATES.iter().map(|(name, _)| *name)
+/// The names of the files that an operator's folder may have: templates, and catalogues such as `en.json`.
+pub(crate) fn file_names() -> impl Iterator<Item = String> {
+    let templates = TEMPLATES.iter().map(|(name, _)| (*name).to_owned());
+    templates.chain(LANGUAGES.iter().map(|language| format!("{language}.json")))
 }
 
 /// What an operator chooses of the pages' look.
@@ -52,8 +54,8 @@ pub(crate) struct Look {
     pub(crate) logo: Option<(Vec<u8>, &'static str)>,
     /// `#rrggbb`, and the colour that can be read on it.
     pub(crate) accent: (String, &'static str),
-    /// Templates in the place of the built-in ones: name and source.
-    pub(crate) templates: Vec<(String, String)>,
+    /// Files beside the built-in ones, by [`file_names`]: name and source.
+    pub(crate) files: Vec<(String, String)>,
 }
 
 /// Everything that a page is made of.
@@ -89,6 +91,12 @@ pub(crate) enum CannotRender {
     /// A catalogue that is none.
     #[error(transparent)]
     Catalogue(#[from] serde_json::Error),
+    /// An operator's catalogue that does not fit.
+    #[error("{0}: {1}")]
+    Texts(String, UnfitTexts),
+    /// How a language writes times is no form of a time.
+    #[error("{0}.json: `moment` is no form of a time such as %d.%m.%Y")]
+    Moment(&'static str),
 }
 
 /// One page to be shown.
@@ -119,15 +127,25 @@ impl Pages {
         for (name, source) in TEMPLATES {
             environment.add_template(name, source)?;
         }
-        for (name, source) in look.templates {
-            environment.add_template_owned(name, source)?;
+        let mut catalogues = language::catalogues()?;
+        for (name, source) in look.files {
+            match catalogues.iter_mut().find(|it| name.strip_suffix(".json") == Some(it.language)) {
+                Some(catalogue) => {
+                    catalogue.lay_over(&source).map_err(|unfit| CannotRender::Texts(name, unfit))?;
+                }
+                None => environment.add_template_owned(name, source)?,
+            }
+        }
+        for Catalogue { language, texts } in &catalogues {
+            let form = texts.get("moment").map(String::as_str).unwrap_or_default();
+            moment("2000-01-01T00:00:00Z", form).map_err(|_| CannotRender::Moment(language))?;
         }
         let (accent, on_accent) = look.accent;
         let style = format!(":root{{--accent:{accent};--on-accent:{on_accent}}}\n{STYLE}");
         let file = |(content, media_type)| File::new(content, media_type);
         Ok(Self {
             environment,
-            catalogues: language::catalogues()?,
+            catalogues,
             name: look.name,
             style: File::new(style.into_bytes(), "text/css; charset=utf-8"),
             logo: look.logo.map(file),
@@ -136,12 +154,14 @@ impl Pages {
         })
     }
 
-    /// Renders a page below `base`, the issuer's path; it may hold pages of these places in frames.
-    pub(crate) fn render(&self, page: &Page, frames: &[String], base: &str) -> HttpResponse {
+    /// Renders a page below `base`, the issuer's path, with what links to other pages of ours keep of the address
+    /// (`kept`); it may hold pages of the places in `frames`.
+    pub(crate) fn render(&self, page: &Page, frames: &[String], base: &str, kept: &str) -> HttpResponse {
         let catalogue = self.catalogues.iter().find(|it| it.language == page.language);
         let mut context = page.content.clone();
         if let Some(context) = context.as_object_mut() {
             context.insert("base".to_owned(), json!(base));
+            context.insert("kept".to_owned(), json!(kept));
             context.insert("brand".to_owned(), json!(self.name));
             context.insert("language".to_owned(), json!(page.language));
             context.insert("t".to_owned(), json!(catalogue.map(|it| &it.texts)));

@@ -125,6 +125,21 @@ impl Visit {
         format!("{}{path}?{query}", self.web.base)
     }
 
+    /// Another page of ours, in the language that this one's address asks for.
+    pub(crate) fn own(&self, path: &str, query: &str) -> String {
+        match (self.kept(), query) {
+            (kept, "") => format!("{}{path}{kept}", self.web.base),
+            (kept, query) if kept.is_empty() => self.at(path, query),
+            (kept, query) => format!("{}{path}{kept}&{query}", self.web.base),
+        }
+    }
+
+    /// What links between pages of ours keep of the address: the language that it asks for, as a query.
+    fn kept(&self) -> String {
+        let language = language::asked(self.ui_locales.as_deref());
+        language.map(|language| format!("?ui_locales={language}")).unwrap_or_default()
+    }
+
     pub(crate) fn language(&self, ui_locales: Option<&str>) -> &'static str {
         language::choose(ui_locales, self.accept_language.as_deref())
     }
@@ -167,7 +182,7 @@ impl Visit {
 
     /// Answers with a page that holds others' pages, of these places, in frames.
     pub(crate) fn page_with(&self, page: &Page, frames: &[String]) -> HttpResponse {
-        let mut response = self.web.pages.render(page, frames, &self.web.base);
+        let mut response = self.web.pages.render(page, frames, &self.web.base, &self.kept());
         self.introduce(&mut response);
         response
     }

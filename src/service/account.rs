@@ -4,15 +4,57 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
+use crate::domain::family::Family;
 use crate::domain::ids::{ClientId, FamilyId};
 use crate::domain::refusal::EndReason;
 use crate::domain::sign_in::SignInSession;
 use crate::service::clients::KnownClient;
 use crate::service::front_channel::{self, FrontChannel};
-use crate::service::{Core, Failure, audit, ending};
+use crate::service::{Core, Failure, audit, ending, sessions};
 use crate::store::consents::{self, Given};
 use crate::store::families::{self, Spared};
 use crate::store::{sign_in_sessions, transaction, users};
+
+/// A part of the list of a user's logins.
+#[derive(Debug)]
+pub struct Logins {
+    /// Live families: those of this browser first, then by last use.
+    pub families: Vec<Family>,
+    /// Whether others come after them.
+    pub more: bool,
+}
+
+/// The user's logins, as many as `limit`: those after another one, or the first.
+///
+/// # Errors
+/// [`Failure::Store`].
+pub async fn logins(
+    core: &Core,
+    session: &SignInSession,
+    after: Option<FamilyId>,
+    limit: usize,
+    now: DateTime<Utc>,
+) -> Result<Logins, Failure> {
+    // More than a page: of families that nobody ended, some are idle for too long.
+    const READ: u32 = 100;
+    let mut last = match after {
+        Some(id) => families::find(&core.db, id).await?.filter(|family| family.user_id == session.user),
+        None => None,
+    };
+    let mut listed = Vec::new();
+    loop {
+        let found = families::some_of_user(&core.db, session, last.as_ref(), READ, now).await?;
+        let Some(end) = found.last().cloned() else { return Ok(Logins { families: listed, more: false }) };
+        for family in found {
+            let Some((session, _)) = sessions::live(core, family, now).await? else { continue };
+            if listed.len() == limit {
+                return Ok(Logins { families: listed, more: true });
+            }
+            listed.push(session.family);
+        }
+        last = Some(end);
+    }
+}
 
 /// Ends one of the user's families. One that came from another browser's sign-in takes that along. What is not the
 /// user's, or has ended, stays as it is.

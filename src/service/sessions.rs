@@ -112,7 +112,15 @@ pub async fn end_others(core: &Core, caller: Caller, now: DateTime<Utc>) -> Resu
     Ok(())
 }
 
-async fn live(core: &Core, family: Family, now: DateTime<Utc>) -> Result<Option<(Session, Party)>, Failure> {
+/// A family with its client's party, if it is live.
+///
+/// # Errors
+/// [`Failure::Store`].
+pub(super) async fn live(
+    core: &Core,
+    family: Family,
+    now: DateTime<Utc>,
+) -> Result<Option<(Session, Party)>, Failure> {
     let known = match core.clients.find(&core.db, &family.client_id, now).await {
         Ok(known) => known,
         Err(Failure::InvalidClient) => return Ok(None),

@@ -56,7 +56,7 @@ pub struct Pages {
     /// The colour of buttons and links.
     #[serde(with = "text")]
     pub accent: Colour,
-    /// A folder whose files stand in for the built-in templates of the same name.
+    /// A folder whose files stand in for built-in templates, and for texts (en.json, de.json).
     #[serde(default)]
     pub templates: Option<PathBuf>,
 }

@@ -203,7 +203,7 @@ pub(super) static SETTINGS: &[Setting] = &[
         "pages.templates",
         Unset("the built-in ones"),
         Path,
-        "A folder whose files stand in for the built-in templates of the same name.",
+        "A folder whose files stand in for built-in templates, and for texts (en.json, de.json).",
     ),
     Setting::new(
         "registration.mode",

@@ -10,6 +10,7 @@ use crate::domain::ids::{ClientId, FamilyId, SignInSessionId, UserId};
 use crate::domain::refresh_token::Generation;
 use crate::domain::refusal::EndReason;
 use crate::domain::secrets::SecretHash;
+use crate::domain::sign_in::SignInSession;
 use crate::store::row::{from_json, row, to_json};
 use crate::store::{Db, StoreError, Tx, on, within};
 
@@ -153,6 +154,37 @@ pub async fn find(db: &Db, id: FamilyId) -> Result<Option<Family>, StoreError> {
 pub async fn of_user(db: &Db, user: UserId) -> Result<Vec<Family>, StoreError> {
     const SQL: &str = concat!("SELECT ", columns!(), " FROM families WHERE user_id = $1 ORDER BY id DESC");
     all(on!(db, conn => sqlx::query_as(SQL).bind(user.0).fetch_all(conn).await)?)
+}
+
+/// Some of a user's families that have neither ended nor passed their absolute expiry: those that came from `here`
+/// first, then by last use; those that come after another one, if it is given.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn some_of_user(
+    db: &Db,
+    here: &SignInSession,
+    after: Option<&Family>,
+    limit: u32,
+    now: DateTime<Utc>,
+) -> Result<Vec<Family>, StoreError> {
+    const SQL: &str = concat!(
+        "SELECT ",
+        columns!(),
+        " FROM families WHERE user_id = $1 AND ended_at IS NULL AND expires_at > $2 \
+         AND ($4 IS NULL OR (CASE WHEN sign_in_session = $3 THEN 1 ELSE 0 END, rotated_at, id) < ($4, $5, $6)) \
+         ORDER BY CASE WHEN sign_in_session = $3 THEN 1 ELSE 0 END DESC, rotated_at DESC, id DESC LIMIT $7"
+    );
+    let is_here = after.map(|family| i32::from(family.sign_in_session == Some(here.id.0)));
+    all(on!(db, conn => sqlx::query_as(SQL)
+        .bind(here.user.0)
+        .bind(now)
+        .bind(here.id.0)
+        .bind(is_here)
+        .bind(after.map(|family| family.rotated_at))
+        .bind(after.map(|family| family.id.0))
+        .bind(i64::from(limit))
+        .fetch_all(conn).await)?)
 }
 
 /// The addresses that a user's live families came from.

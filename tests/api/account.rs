@@ -1,5 +1,7 @@
 //! The account pages: what a user sees of the own logins and consents, and does to them.
 
+use std::collections::BTreeSet;
+
 use heirloom::domain::authorization::{AuthorizationRequest, Prompt};
 use heirloom::domain::claims_request::ClaimsRequest;
 use heirloom::domain::client::GrantType;
@@ -47,6 +49,39 @@ impl Browser<'_> {
     }
 }
 
+impl Seen {
+    /// The logins that the page has buttons for.
+    fn logins(&self) -> Vec<String> {
+        let all =
+            self.body.split("name=\"end\" value=\"").skip(1).map(|rest| rest.split('"').next().unwrap());
+        all.filter(|value| value.len() == 36).map(ToOwned::to_owned).collect()
+    }
+
+    /// Where the first link below the heading leads that has this attribute, beside those of the navigation.
+    fn link(&self, attribute: &str) -> Option<String> {
+        let (_, list) = self.body.split_once("</nav>").unwrap();
+        let mut links = list.split("<a href=\"").skip(1).filter_map(|rest| rest.split_once('>'));
+        let (link, _) = links.find(|(link, _)| link.contains(attribute))?;
+        Some(unescaped(link.split('"').next().unwrap()))
+    }
+
+    /// What a screen reader calls the buttons of the logins.
+    fn button_names(&self) -> Vec<String> {
+        let labels =
+            self.body.split("aria-labelledby=\"").skip(1).map(|rest| rest.split('"').next().unwrap());
+        labels.map(|ids| ids.split(' ').map(|id| self.text_of(id)).collect::<Vec<_>>().join(" ")).collect()
+    }
+
+    /// The text of the element with this id.
+    fn text_of(&self, id: &str) -> String {
+        let (_, rest) =
+            self.body.split_once(&format!("id=\"{id}\"")).unwrap_or_else(|| panic!("{id} in {self:?}"));
+        let end = ["</h2>", "</p>", "</button>"].iter().filter_map(|end| rest.find(end)).min().unwrap();
+        let texts = rest[..end].split('<').map(|part| part.split_once('>').map_or("", |(_, text)| text));
+        texts.map(str::trim).filter(|text| !text.is_empty()).collect::<Vec<_>>().join(" ")
+    }
+}
+
 const NEW: &str = "four other words entirely";
 
 fn family(tokens: &Tokens) -> String {
@@ -62,7 +97,7 @@ both_stores! {
             assert_eq!(browser.post(place, &[("end", "all")]).await.location(), format!("/sign-in?to={place}"));
         }
         let page = browser.ana_opens("/account/apps").await;
-        assert!(page.status == 200 && page.body.contains("Apps that you let in"), "{page:?}");
+        assert!(page.status == 200 && page.body.contains("Apps with access"), "{page:?}");
         assert!(page.body.contains("href=\"&#x2f;account&#x2f;apps\" aria-current=\"page\""), "{page:?}");
         // Signed in, nobody is asked again.
         assert_eq!(browser.get("/sign-in?to=/account").await.location(), "/account");
@@ -95,7 +130,7 @@ both_stores! {
         }
         assert_eq!(page.body.matches("<li>").count(), 2, "Ben's is not hers: {page:?}");
         assert_eq!(page.body.matches("this browser<").count(), 1);
-        let seen = app.clock.now().format("%-d %B %Y, %H:%M UTC").to_string();
+        let seen = app.clock.now().format("%-d %b %Y, %H:%M UTC").to_string();
         assert!(page.body.contains(&seen), "{seen}: {page:?}");
         let german = Browser::new(&app).with_header("accept-language", "de").ana_opens("/account").await;
         let seen = app.clock.now().format("%d.%m.%Y, %H:%M UTC").to_string();
@@ -110,7 +145,7 @@ both_stores! {
         let kept = app.exchange(&laptop.ana_signs_in(&[]).await, &[]).await.tokens();
         let page = laptop.get("/account").await;
         let done = laptop.press(&page, "end", &family(&lost)).await;
-        assert!(done.body.contains("That login has been ended."), "{done:?}");
+        assert!(done.body.contains("The app on that device is now signed out."), "{done:?}");
         assert_eq!(app.refresh_with("app", &lost.refresh).await.refusal(), ENDED);
         assert_eq!(phone.authorize(&[("prompt", "none")]).await.error(), "login_required");
         assert_eq!(app.exchange(&unused, &[]).await.code(), "400 invalid_grant");
@@ -162,7 +197,7 @@ both_stores! {
         let here = app.exchange(&laptop.ana_signs_in(&[]).await, &[]).await.tokens();
         let page = laptop.get("/account").await;
         let page = laptop.press(&page, "end", "others").await;
-        assert!(page.body.contains("All other logins have been ended."), "{page:?}");
+        assert!(page.body.contains("You are now signed out everywhere else."), "{page:?}");
         assert_eq!(app.refresh(&first.refresh).await.refusal(), ENDED);
         assert_eq!(app.refresh_with("app", &there.refresh).await.refusal(), ENDED);
         assert_eq!(phone.authorize(&[("prompt", "none")]).await.error(), "login_required");
@@ -196,14 +231,69 @@ both_stores! {
         app.rotate(&bens).await;
     }
 
-    async fn a_long_list_is_cut_short(app) {
+    async fn a_long_list_is_shown_in_parts(app) {
         app.with_apps().await;
-        for _ in 0..30 {
+        // Nobody ended these, but they have been idle for too long.
+        for _ in 0..110 {
             app.log_in("ana").await;
         }
-        let page = Browser::new(&app).ana_opens("/account").await;
-        assert_eq!(page.body.matches("<li>").count(), 25);
-        assert!(page.body.contains("And 5 more") && page.body.len() < 30 * 1024, "{}", page.body.len());
+        app.clock.advance(8 * DAY);
+        let browser = Browser::new(&app);
+        let here = family(&app.exchange(&browser.ana_signs_in(&[]).await, &[]).await.tokens());
+        app.clock.advance(MINUTE);
+        let mut others = BTreeSet::new();
+        for nth in 0..60 {
+            others.insert(family(&app.log_in("ana").await));
+            // Some at the very same moment.
+            app.clock.advance(SECOND * (nth % 2));
+        }
+        let (mut all, mut page) = (Vec::new(), browser.get("/account?ui_locales=de").await);
+        for (listed, follows) in [(20, true), (20, true), (20, true), (1, false)] {
+            assert!(page.body.len() < 30 * 1024, "{}", page.body.len());
+            assert_eq!((page.logins().len(), page.link("rel=\"next\"").is_some()), (listed, follows), "{page:?}");
+            all.extend(page.logins());
+            page = browser.get(&page.link("rel=\"next\"").unwrap_or("/account?ui_locales=de".to_owned())).await;
+        }
+        assert_eq!(all[0], here, "this browser's own comes first");
+        assert_eq!((all.len(), all[1..].iter().cloned().collect()), (61, others), "each is there once");
+        assert!(page.body.contains("dieser Browser<"), "{page:?}");
+        // Whoever signs one out sees the same part again.
+        let second = page.link("rel=\"next\"").unwrap();
+        let done = browser.press(&browser.get(&second).await, "end", &all[21]).await;
+        assert!(done.body.contains("ist jetzt abgemeldet."), "{done:?}");
+        assert_eq!(done.logins(), [&all[20..21], &all[22..41]].concat());
+        let first = done.link("").unwrap_or_default();
+        assert_eq!(browser.get(&first).await.logins(), all[..20], "{first}");
+        // Nothing is left after the last.
+        let after_all = format!("/account?after={}", all[60]);
+        assert_eq!(browser.get(&after_all).await.location(), "/account");
+        let done = browser.get(&format!("{after_all}&done=ended")).await;
+        assert_eq!(done.location(), "/account?done=ended");
+        assert_eq!(browser.get("/account?after=x").await.status, 400);
+        app.add_user("ben").await;
+        let bens = family(&app.log_in("ben").await);
+        assert_eq!(browser.get(&format!("/account?after={bens}")).await.logins(), all[..20], "that is no place in hers");
+    }
+
+    async fn every_button_says_which_login_it_ends(app) {
+        app.with_apps().await;
+        let phone = Browser::new(&app).with_header("user-agent", PHONE);
+        let laptop = Browser::new(&app).with_header("user-agent", FIREFOX);
+        for browser in [&phone, &laptop] {
+            app.exchange(&browser.ana_signs_in(&[]).await, &[]).await.tokens();
+        }
+        let page = laptop.get("/account").await;
+        assert_eq!(page.button_names(), [
+            "Sign out app this browser Firefox on Linux, signed in from 127.0.0.1",
+            "Sign out app Chrome on Android, signed in from 127.0.0.1",
+        ]);
+        // A time tells apart what nothing else does.
+        app.clock.advance(MINUTE);
+        app.exchange(&phone.authorize(&[]).await.code(), &[]).await.tokens();
+        let names = laptop.get("/account").await.button_names();
+        assert!(names[1].contains("Last used:") && names[2].contains("Last used:"), "{names:?}");
+        assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), 3, "{names:?}");
+        assert!(!names[0].contains("Last used:"), "{names:?}");
     }
 
     async fn a_new_password_takes_the_old_one_and_ends_other_logins(app) {
@@ -214,10 +304,10 @@ both_stores! {
         let here = app.exchange(&browser.authorize(&[]).await.code(), &[]).await.tokens();
         let before = browser.cookie("heirloom-session");
         for (changes, text) in [
-            (&[("password", "wrong password")][..], "That is not your present password."),
-            (&[("password", "")], "That is not your present password."),
+            (&[("password", "wrong password")][..], "That is not your current password."),
+            (&[("password", "")], "That is not your current password."),
             (&[("new_password", "short"), ("repeated", "short")], "too short or too long"),
-            (&[("repeated", "four other words entirely.")], "The two new passwords differ."),
+            (&[("repeated", "four other words entirely.")], "The two new passwords do not match."),
         ] {
             let refused = browser.changes_password(&page, changes).await;
             assert!(refused.status == 403 && refused.body.contains(text), "{changes:?}: {refused:?}");
@@ -252,11 +342,11 @@ both_stores! {
         let unused = browser.authorize(&asked).await.code();
         let ours = app.exchange(&browser.authorize(&[]).await.code(), &[]).await.tokens();
         let page = browser.get("/account/apps").await;
-        for text in ["Other &amp; Sons", "See your e-mail address", "Act for you at https:&#x2f;&#x2f;api.example"] {
+        for text in ["Other &amp; Sons", "See your e-mail address", "Use https:&#x2f;&#x2f;api.example on your behalf"] {
             assert!(page.body.contains(text), "{text}: {page:?}");
         }
         let done = browser.press(&page, "withdraw", "other").await;
-        assert!(done.body.contains("Your consent has been withdrawn") && !done.body.contains("Sons"), "{done:?}");
+        assert!(done.body.contains("The app no longer has access") && !done.body.contains("Sons"), "{done:?}");
         let form = [("grant_type", "refresh_token"), ("client_id", "other"), ("refresh_token", &theirs.refresh)];
         assert_eq!(app.form("/oauth/token", &form).await.code(), "400 invalid_grant");
         assert_eq!(app.exchange(&unused, &[("client_id", "other")]).await.code(), "400 invalid_grant");
@@ -320,7 +410,7 @@ both_stores! {
         heirloom::service::client_admin::remove(&app.core.db, &"other".parse().unwrap(), 10, now).await.unwrap();
         app.clock.advance(MINUTE);
         let page = browser.get("/account/apps").await;
-        assert!(page.body.contains("You have not let any app in"), "{page:?}");
+        assert!(page.body.contains("You have not given access to any app"), "{page:?}");
         heirloom::service::janitor::tidy(&app.core, 10, app.clock.now()).await.unwrap();
         assert_eq!(app.number("SELECT COUNT(*) FROM consents").await, 0);
     }

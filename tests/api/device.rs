@@ -86,7 +86,7 @@ both_stores! {
         let typed = user_code.to_lowercase().replace('-', " ");
         let consent = browser.enter(&page, &typed).await;
         assert_eq!(consent.status, 200, "{consent:?}");
-        for text in ["Let Tele &amp; Vision in?", "ana", user_code, "Recognise you", "See your profile, such as your username, name and picture", "a device that is with you"] {
+        for text in ["Give Tele &amp; Vision access?", "ana", user_code, "Recognise you", "See your profile, such as your username, name and picture", "a device that is with you"] {
             assert!(consent.body.contains(text), "{text}: {consent:?}");
         }
         assert_eq!(app.poll(device_code, &[]).await.code(), "400 authorization_pending", "nobody agreed yet");
@@ -131,7 +131,7 @@ both_stores! {
         let browser = Browser::new(&app);
         let page = browser.follow(browser.get(place).await).await;
         let same = browser.sign_in(&page, "ana").await;
-        assert!(same.body.contains("Does your device show this very code?"), "{same:?}");
+        assert!(same.body.contains("Does your device show exactly this code?"), "{same:?}");
         assert!(same.body.contains(waits.text("user_code")) && !same.body.contains("decision"), "{same:?}");
         let consent = browser.enter(&same, &same.hidden("user_code")).await;
         browser.answer_device(&consent, "allow").await;
@@ -145,7 +145,7 @@ both_stores! {
         let page = browser.ana_at_device_page().await;
         let consent = browser.enter(&page, waits.text("user_code")).await;
         let done = browser.answer_device(&consent, "deny").await;
-        assert!(done.body.contains("Nothing was allowed"), "{done:?}");
+        assert!(done.body.contains("Access not allowed"), "{done:?}");
         assert_eq!(app.poll(waits.text("device_code"), &[]).await.code(), "400 access_denied");
         let late = browser.answer_device(&consent, "allow").await;
         assert_eq!(late.status, 404, "decided once");

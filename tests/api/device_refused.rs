@@ -43,7 +43,7 @@ both_stores! {
         let browser = Browser::new(&app);
         let page = browser.ana_at_device_page().await;
         let consent = browser.enter(&page, waits.text("user_code")).await;
-        assert!(consent.body.contains("Act for you at https:&#x2f;&#x2f;api.example"), "{consent:?}");
+        assert!(consent.body.contains("Use https:&#x2f;&#x2f;api.example on your behalf"), "{consent:?}");
         browser.answer_device(&consent, "allow").await;
         let rows: &[Refused<'_>] = &[
             ("RFC 8628 §3.4: device_code", &[("device_code", "")], "400 invalid_request"),
@@ -87,7 +87,7 @@ both_stores! {
         let form = [("csrf", csrf.as_str()), ("user_code", code), ("decision", "allow")];
         assert_eq!(elsewhere.post("/device", &form).await.status, 403, "from another site");
         let nobody = Browser::new(&app);
-        assert_eq!(nobody.post("/device", &form).await.location(), "/device?", "nobody is signed in");
+        assert_eq!(nobody.post("/device", &form).await.location(), "/device", "nobody is signed in");
         assert_eq!(app.poll(waits.text("device_code"), &[]).await.code(), "400 authorization_pending");
         // Nothing happens by looking: another site may send a browser anywhere.
         browser.get(&format!("/device?user_code={code}&decision=allow&csrf={csrf}")).await;
@@ -115,7 +115,7 @@ both_stores! {
         both.sort_unstable();
         assert_eq!(both, [404, 429], "RFC 8628 §5.1, in however many tabs");
         let right = browser.enter(&page, code).await;
-        assert!(right.status == 429 && right.body.contains("too many wrong codes"), "{right:?}");
+        assert!(right.status == 429 && right.body.contains("Too many wrong codes"), "{right:?}");
         let ben = Browser::new(&app);
         let at_ben = ben.sign_in(&ben.follow(ben.get("/device").await).await, "ben").await;
         assert_eq!(ben.enter(&at_ben, code).await.status, 200, "somebody else is not held up");

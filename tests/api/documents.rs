@@ -1,5 +1,5 @@
-//! Clients whose id is the URL of their metadata document (draft-ietf-oauth-client-id-metadata-document-02), on a server
-//! of their own that speaks TLS.
+//! Clients whose id is the URL of their metadata document (draft-ietf-oauth-client-id-metadata-document-02), on a
+//! server of their own that speaks TLS.
 
 use heirloom::domain::client::Party;
 use heirloom::domain::ids::ClientId;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::browser::*;
 use crate::harness::*;
-use crate::remote::{AUTHORITY, Remote, json_answer};
+use crate::remote::{Remote, authority, json_answer};
 
 const TOOL: &str = "https://tools.example/mcp";
 const CALLBACK: &str = "http://127.0.0.1:3000/callback";
@@ -18,7 +18,7 @@ pub fn documents(settings: &mut Settings) {
     settings.registration.metadata_documents = true;
     settings.registration.audiences = vec![TOOL.parse().unwrap()];
     settings.outbound.allowed_networks = vec!["127.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()];
-    settings.outbound.ca_file = Some(AUTHORITY.file.clone());
+    settings.outbound.ca_file = Some(authority().file.clone());
 }
 
 /// A client's server, and the client's id.
@@ -77,8 +77,8 @@ both_stores! {
         let page = browser.sign_in(&page, "ana").await;
         // §8: the name is the client's own word, the host is not; the tool on this device could be any.
         let seen = page.body.replace("&#x2f;", "/");
-        assert!(seen.contains("Let The Tool in?") && seen.contains("belongs to localhost."), "{seen}");
-        assert!(seen.contains("http://127.0.0.1:3000") && seen.contains("It runs on this device."), "{seen}");
+        assert!(seen.contains("Give The Tool access?") && seen.contains("belongs to localhost."), "{seen}");
+        assert!(seen.contains("http://127.0.0.1:3000") && seen.contains("The app runs on this device."), "{seen}");
         let code = browser.decide(&page, "allow").await.code();
         let tokens = app.exchange(&code, &asks(&id)).await.tokens();
         assert_eq!((&tokens.claims()["client_id"], &tokens.claims()["aud"]), (&json!(id), &json!(TOOL)));

@@ -1,8 +1,10 @@
 //! The pages themselves: light, readable by everybody, safe from other sites.
 
 use heirloom::domain::client::{GrantType, Party};
+use heirloom::settings::Settings;
 
 use crate::browser::*;
+use crate::folder::Folder;
 use crate::harness::*;
 
 const LEADS_TO_AN_APP: [&str; 5] = ["sign-in", "sign-in refused", "consent", "select account", "form post"];
@@ -192,27 +194,157 @@ both_stores! {
         }
     }
 
-    async fn pages_look_as_their_owner_wants(app) with |settings| {
-        let folder = std::env::temp_dir().join("heirloom-test-pages");
-        std::fs::create_dir_all(&folder).unwrap();
-        std::fs::write(folder.join("signed_out.html"), "Bye from {{ brand }}.").unwrap();
-        std::fs::write(folder.join("logo.svg"), "<svg/>").unwrap();
+    async fn the_language_that_was_asked_for_stays(app) {
+        app.with_apps().await;
+        app.add_app("tv", |it| it.grants = [GrantType::DeviceCode].into()).await;
+        let waits = app.form("/oauth/device_authorization", &[("client_id", "tv")]).await;
+        let code = waits.text("user_code");
+        // Nobody is signed in; the second is the language that we have.
+        let browser = Browser::new(&app);
+        for place in ["/account", "/account/apps", "/account/password", "/device"] {
+            let form = [("csrf", "x")];
+            let sent = browser.post(&format!("{place}?ui_locales=fr+de-AT"), &form).await;
+            let sign_in = browser.follow(sent).await;
+            assert!(sign_in.body.contains("<html lang=\"de\">") && sign_in.body.contains("<h1>Anmelden"), "{place}");
+        }
+        let sign_in = browser.follow(browser.get("/account?ui_locales=fr+de-AT").await).await;
+        let account = browser.sign_in(&sign_in, "ana").await;
+        stays_german(&account, "account");
+        browser.decide(&browser.authorize(&[("client_id", "other")]).await, "allow").await;
+        app.log_in("ana").await;
+        let german = async |place: &str| browser.get(&format!("{place}?ui_locales=de")).await;
+        for place in ["/account", "/account/apps", "/account/password", "/device"] {
+            stays_german(&german(place).await, place);
+        }
+        stays_german(&browser.get(&format!("/device?user_code={code}&ui_locales=de")).await, "code shown");
+        let press = async |page: &Seen, name: &str, value: &str| {
+            let form = [("csrf", page.hidden("csrf")), (name, value.to_owned())];
+            let form = form.each_ref().map(|(name, value)| (*name, value.as_str()));
+            browser.follow(browser.post(&page.action(), &form).await).await
+        };
+        stays_german(&press(&german("/account").await, "end", "others").await, "signed out elsewhere");
+        stays_german(&press(&german("/account/apps").await, "withdraw", "other").await, "access removed");
+        stays_german(&press(&german("/account/password").await, "password", "x").await, "password refused");
+        let device = german("/device").await;
+        stays_german(&browser.enter(&device, "BCDF-GHJK").await, "wrong code");
+        let consent = browser.enter(&device, code).await;
+        stays_german(&consent, "device consent");
+        let done = browser.answer_device(&consent, "deny").await;
+        assert!(done.body.contains("<html lang=\"de\">"), "{done:?}");
+        let gone = press(&german("/account").await, "end", "all").await;
+        assert!(gone.body.contains("Sie sind abgemeldet"), "{gone:?}");
+    }
+
+    async fn a_scope_may_have_any_name(app) {
+        app.with_apps().await;
+        app.add_app("odd", |it| it.scopes = "openid other orders:read".parse().unwrap()).await;
+        let browser = Browser::new(&app);
+        let page = browser.authorize(&[("client_id", "odd"), ("scope", "openid other orders:read")]).await;
+        let consent = browser.sign_in(&page, "ana").await;
+        for text in ["Recognise you", "Use the permission “other”", "Use the permission “orders:read”"] {
+            assert!(consent.body.contains(text), "{text}: {consent:?}");
+        }
+    }
+}
+
+/// Whatever the page leads to on this server is in German too.
+#[track_caller]
+fn stays_german(page: &Seen, what: &str) {
+    assert!(page.body.contains("<html lang=\"de\">"), "{what}: {page:?}");
+    let places = page.body.split([' ', '>']).filter_map(|part| {
+        part.strip_prefix("href=\"").or_else(|| part.strip_prefix("action=\""))?.strip_suffix('"')
+    });
+    let places: Vec<String> = places.map(unescaped).filter(|place| !place.starts_with("/assets/")).collect();
+    assert!(!places.is_empty(), "{what}");
+    for place in places {
+        assert!(place.contains("ui_locales=de") || place.contains("ui_locales=fr+de-AT"), "{what}: {place}");
+    }
+}
+
+const BOTH: [Store; 2] = [Store::Sqlite, Store::Postgres];
+
+#[test]
+fn pages_look_as_their_owner_wants() {
+    let folder = Folder::new();
+    folder.keep("signed_out.html", "Bye from {{ brand }}.");
+    let logo = folder.keep("logo.svg", "<svg/>");
+    let change = |settings: &mut Settings| {
         "Acme <3".clone_into(&mut settings.pages.name);
         settings.pages.accent = "#FFCC00".parse().unwrap();
-        settings.pages.logo = Some(folder.join("logo.svg"));
-        settings.pages.templates = Some(folder);
-    }; {
-        app.add_app("app", |it| it.party = Party::First).await;
-        let browser = Browser::new(&app);
-        assert_eq!(browser.get("/oauth/logout").await.body, "Bye from Acme &lt;3.");
-        let page = browser.authorize(&[]).await;
-        assert!(page.body.contains("Acme &lt;3"), "{page:?}");
-        let style = browser.get(&asset(&page, "/assets/style.css")).await;
-        assert!(style.body.starts_with(":root{--accent:#ffcc00;--on-accent:#000000}"), "{style:?}");
-        let logo = browser.get(&asset(&page, "/assets/logo")).await;
-        assert_eq!((logo.body.as_str(), logo.header("content-type")), ("<svg/>", "image/svg+xml"));
-        assert!(logo.header("content-security-policy").contains("sandbox"), "{logo:?}");
+        settings.pages.logo = Some(logo.clone());
+        settings.pages.templates = Some(folder.path().to_owned());
+    };
+    for store in BOTH {
+        run(store, change, async |app| {
+            app.add_app("app", |it| it.party = Party::First).await;
+            let browser = Browser::new(&app);
+            assert_eq!(browser.get("/oauth/logout").await.body, "Bye from Acme &lt;3.");
+            let page = browser.authorize(&[]).await;
+            assert!(page.body.contains("Acme &lt;3"), "{page:?}");
+            let style = browser.get(&asset(&page, "/assets/style.css")).await;
+            assert!(style.body.starts_with(":root{--accent:#ffcc00;--on-accent:#000000}"), "{style:?}");
+            let logo = browser.get(&asset(&page, "/assets/logo")).await;
+            assert_eq!((logo.body.as_str(), logo.header("content-type")), ("<svg/>", "image/svg+xml"));
+            assert!(logo.header("content-security-policy").contains("sandbox"), "{logo:?}");
+        });
     }
+}
+
+#[test]
+fn pages_say_what_their_owner_says() {
+    let folder = Folder::new();
+    folder.keep("en.json", r#"{"scope_orders:read": "See your <orders>", "consent_allow": "Go ahead"}"#);
+    folder.keep("de.json", r#"{"scope_orders:read": "Ihre Bestellungen sehen"}"#);
+    let change = |settings: &mut Settings| settings.pages.templates = Some(folder.path().to_owned());
+    for store in BOTH {
+        run(store, change, async |app| {
+            app.with_apps().await;
+            app.add_app("shop", |it| it.scopes = "openid orders:read orders:write".parse().unwrap()).await;
+            for (language, texts) in [
+                ("en", ["See your &lt;orders&gt;<", "Use the permission “orders:write”", ">Go ahead<"]),
+                ("de", ["Ihre Bestellungen sehen<", "Die Berechtigung „orders:write“ nutzen", ">Erlauben<"]),
+            ] {
+                let browser = Browser::new(&app).with_header("accept-language", language);
+                let asked = [("client_id", "shop"), ("scope", "openid orders:read orders:write")];
+                let consent = browser.sign_in(&browser.authorize(&asked).await, "ana").await;
+                for text in texts {
+                    assert!(consent.body.contains(text), "{text}: {consent:?}");
+                }
+            }
+        });
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_a_page_or_its_texts_stops_the_start() {
+    for (name, content, words) in [
+        (
+            "fr.json",
+            "{}",
+            &["pages.templates: ", "fr.json stands in for nothing; there are layout.html", "de.json"][..],
+        ),
+        ("signin.html", "", &["signin.html stands in for nothing"]),
+        ("en.json", "{", &["pages: en.json: no JSON object of texts: EOF"]),
+        ("en.json", "[]", &["pages: en.json: no JSON object of texts: "]),
+        ("de.json", r#"{"sign_in_title": 1}"#, &["pages: de.json: no JSON object of texts: "]),
+        (
+            "de.json",
+            r#"{"sign_in_titel": ""}"#,
+            &["pages: de.json: no page has a text `sign_in_titel`; that of a scope"],
+        ),
+        ("de.json", r#"{"moment": "%Q"}"#, &["pages: de.json: `moment` is no form of a time"]),
+        ("error.html", "{% if %}", &["pages: ", "error.html:1"]),
+    ] {
+        let folder = Folder::new();
+        folder.keep(name, content);
+        let change = |settings: &mut Settings| settings.pages.templates = Some(folder.path().to_owned());
+        let refused = start_refused("sqlite::memory:", change).await;
+        assert!(words.iter().all(|word| refused.contains(word)), "{name} {content}: {refused}");
+    }
+    let gone = Folder::new().path().to_owned();
+    let refused =
+        start_refused("sqlite::memory:", |settings| settings.pages.templates = Some(gone.clone())).await;
+    assert!(refused.contains(&format!("pages.templates: cannot read {}", gone.display())), "{refused}");
 }
 
 async fn device_pages_are_sound(app: &TestApp, browser: &Browser<'_>) {

@@ -127,7 +127,7 @@ both_stores! {
         let page = browser.authorize(&asks).await;
         let page = browser.sign_in(&page, "ana").await;
         let asked = page.body.replace("&#x2f;", "/");
-        assert!(asked.contains("Let The Tool in?") && asked.contains(TOOL), "{asked}");
+        assert!(asked.contains("Give The Tool access?") && asked.contains(TOOL), "{asked}");
         let code = browser.decide(&page, "allow").await.code();
         let own = [("client_id", id.as_str()), ("redirect_uri", redirect_uri), ("resource", TOOL)];
         let tokens = app.exchange(&code, &own).await.tokens();

@@ -38,7 +38,7 @@ impl OwnPlace {
 
     /// Where one signs in to go there.
     pub(crate) fn sign_in(self, visit: &Visit) -> String {
-        visit.at("/sign-in", &self.sign_in_query(""))
+        visit.own("/sign-in", &self.sign_in_query(""))
     }
 
     /// The query of the sign-in page before it, with the page's own.
