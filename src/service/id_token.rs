@@ -108,8 +108,8 @@ pub struct Hint {
     iss: String,
 }
 
-/// Reads an ID token of ours. It may have expired, and its key too: it is a hint. It shows what its client was told once,
-/// and nothing about whoever sends it.
+/// Reads an ID token of ours. It may have expired, and its key too: it is a hint. It shows what its client was told
+/// once, and nothing about whoever sends it.
 #[must_use]
 pub fn read_hint(core: &Core, token: &str) -> Option<Hint> {
     let hint: Hint = own_jwt::read_old(core, token, "JWT")?;
