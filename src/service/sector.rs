@@ -7,10 +7,6 @@ use crate::domain::client::{Client, WebUri};
 use crate::outbound::{NoAnswer, Outbound};
 use crate::service::Failure;
 
-/// How old a list may be that a registration is checked by: its owner may have changed it a moment ago, and is asked no
-/// more often than this, whoever registers.
-const CURRENT: TimeDelta = TimeDelta::seconds(1);
-
 /// Why a client is not of the sector that it names.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NotOfSector {
@@ -39,7 +35,7 @@ pub(crate) async fn check(
     check_anew(outbound, client, now).await
 }
 
-/// The same for a client that registers: by the list as it is now, within a second, however long it may be remembered.
+/// The same for a client that registers: by the list as it is now, however long it may be remembered.
 /// What its owner took away counts, too.
 ///
 /// # Errors
@@ -50,7 +46,7 @@ pub(crate) async fn check_anew(
     now: DateTime<Utc>,
 ) -> Result<(), NotOfSector> {
     let Some(url) = place_of_list(client) else { return Ok(()) };
-    let list = outbound.renew_json::<Vec<String>>(&url, CURRENT, now).await?;
+    let list = outbound.renew_json::<Vec<String>>(&url, TimeDelta::zero(), now).await?;
     if lists(&list, client) { Ok(()) } else { Err(NotOfSector::NotListed) }
 }
 
