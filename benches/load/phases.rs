@@ -30,7 +30,7 @@ pub(crate) async fn run(arguments: &Arguments, progress: &Progress) -> anyhow::R
     let mut bench = Bench { arguments, progress, folder, postgres, report: Report::default() };
     bench.embedded_start().await?;
     progress.phase("seeding PostgreSQL");
-    bench.postgres.prepare_pgbench()?;
+    bench.postgres.prepare()?;
     let program = arguments.server.to_string_lossy();
     let url = bench.postgres.url.clone();
     let world = World::seed(&bench.folder, &url, arguments.families, &program).await?;
@@ -288,7 +288,8 @@ impl Bench<'_> {
         let server = world.place.serve()?;
         let mut rates = Vec::new();
         let mut detail = String::new();
-        for _ in 0..self.arguments.repeats() {
+        // The log is taken back a few times a second, and a short phase may meet that more or less often.
+        for _ in 0..3 {
             let how = How { lasting: self.arguments.lasting() / 2, ..self.closed() };
             let measured = self.measure(&world, &server, how).await?;
             rates.push(measured.driven.per_second() / postgres);

@@ -42,8 +42,16 @@ pub(crate) struct Postgres {
 }
 
 /// What differs from PostgreSQL's defaults: room for the data, and no checkpoint in the middle of a short run.
-pub(crate) const POSTGRES_OPTIONS: [&str; 6] =
-    ["-c", "shared_buffers=1GB", "-c", "max_wal_size=8GB", "-c", "checkpoint_timeout=30min"];
+pub(crate) const POSTGRES_OPTIONS: [&str; 8] = [
+    "-c",
+    "shared_buffers=1GB",
+    "-c",
+    "max_wal_size=8GB",
+    "-c",
+    "min_wal_size=2GB",
+    "-c",
+    "checkpoint_timeout=30min",
+];
 
 fn script(arguments: &[&str]) -> anyhow::Result<String> {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/postgres");
@@ -80,16 +88,10 @@ impl Postgres {
     /// Runs pgbench's single-row update by key on a table of a million rows; gives transactions a second and the
     /// average latency in milliseconds.
     pub(crate) fn pgbench(&self, clients: usize, lasting: Duration) -> anyhow::Result<(f64, f64)> {
-        let file = self.folder.with_extension("update.sql");
-        std::fs::write(
-            &file,
-            "\\set aid random(1, 1000000)\n\
-             UPDATE pgbench_accounts SET abalance = abalance + 1 WHERE aid = :aid RETURNING abalance;\n",
-        )?;
+        const SCRIPT: &str = "\\set aid random(1, 1000000)\n\
+             UPDATE pgbench_accounts SET abalance = abalance + 1 WHERE aid = :aid RETURNING abalance;\n";
         let (clients, seconds) = (clients.to_string(), lasting.as_secs().max(1).to_string());
-        let file = file.to_str().context("a path that is text")?;
-        let printed =
-            self.run_pgbench(&["-n", "-M", "prepared", "-c", &clients, "-T", &seconds, "-f", file])?;
+        let printed = self.run_script(SCRIPT, &["-M", "prepared", "-c", &clients, "-T", &seconds])?;
         let figure = |before: &str| {
             let rest = printed.split_once(before).map(|(_, rest)| rest);
             rest.and_then(|rest| rest.split_whitespace().next()).and_then(|text| text.parse::<f64>().ok())
@@ -98,9 +100,23 @@ impl Postgres {
         tps.zip(latency).with_context(|| format!("pgbench printed: {printed}"))
     }
 
-    /// Makes pgbench's table.
-    pub(crate) fn prepare_pgbench(&self) -> anyhow::Result<()> {
+    /// Makes pgbench's table, and files for the log of the whole run: a server that has been up for a while writes over
+    /// old ones, and does not hold its commits up to make new ones.
+    pub(crate) fn prepare(&self) -> anyhow::Result<()> {
+        const FILES: &str = "96";
+        self.run_script(
+            "SELECT pg_logical_emit_message(false, '', ''); SELECT pg_switch_wal();",
+            &["-t", FILES],
+        )?;
+        self.run_script("CHECKPOINT;", &["-t", "1"])?;
         self.run_pgbench(&["-i", "-q", "-s", "10"]).map(drop)
+    }
+
+    fn run_script(&self, sql: &str, arguments: &[&str]) -> anyhow::Result<String> {
+        let file = self.folder.with_extension("sql");
+        std::fs::write(&file, sql)?;
+        let file = file.to_str().context("a path that is text")?;
+        self.run_pgbench(&[&["-n", "-f", file], arguments].concat())
     }
 
     fn run_pgbench(&self, arguments: &[&str]) -> anyhow::Result<String> {
