@@ -1,12 +1,13 @@
 //! Families: one row each, changed by compare-and-swap only.
 
+mod ending;
 mod rotation;
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::domain::family::{Device, Family, State};
-use crate::domain::ids::{ClientId, FamilyId, SignInSessionId, UserId};
+use crate::domain::ids::{FamilyId, SignInSessionId, UserId};
 use crate::domain::refresh_token::Generation;
 use crate::domain::refusal::EndReason;
 use crate::domain::secrets::SecretHash;
@@ -14,6 +15,7 @@ use crate::domain::sign_in::SignInSession;
 use crate::store::row::{from_json, row, to_json};
 use crate::store::{Db, StoreError, Tx, on, within};
 
+pub use ending::{Ended, Spared, end, end_of_user, end_of_user_at, end_some_of_client, end_within};
 pub use rotation::{Bet, advance, rotate, rotate_together};
 
 /// Every column of a family, for `SELECT` and `RETURNING`.
@@ -208,83 +210,6 @@ pub async fn newest(db: &Db, limit: i64) -> Result<Vec<Family>, StoreError> {
     all(on!(db, conn => sqlx::query_as(SQL).bind(limit).fetch_all(conn).await)?)
 }
 
-/// Ends one family, whatever generation it has reached. `false` when it was ended or gone before.
-///
-/// # Errors
-/// [`StoreError`].
-pub async fn end(db: &Db, id: FamilyId, reason: EndReason, now: DateTime<Utc>) -> Result<bool, StoreError> {
-    const SQL: &str = "UPDATE families SET ended_at = $2, end_reason = $3 WHERE id = $1 AND ended_at IS NULL";
-    let ended = on!(db, conn => sqlx::query(SQL)
-        .bind(id.0).bind(now).bind(reason.as_str())
-        .execute(conn).await.map(|done| done.rows_affected()))?;
-    Ok(ended > 0)
-}
-
-/// A family that was ended, and who knows it by which names.
-#[derive(Debug, Clone)]
-pub struct Ended {
-    /// The family.
-    pub id: FamilyId,
-    /// Its client.
-    pub client: ClientId,
-    /// `sub`, as the client knows it.
-    pub subject: String,
-    /// The sign-in that it came from.
-    pub sign_in_session: Option<SignInSessionId>,
-}
-
-row! {
-    struct EndedRow {
-        id: Uuid,
-        client_id: String,
-        subject: String,
-        sign_in_session: Option<Uuid>,
-    }
-}
-
-impl TryFrom<EndedRow> for Ended {
-    type Error = StoreError;
-
-    fn try_from(row: EndedRow) -> Result<Self, StoreError> {
-        let corrupt = |_| StoreError::corrupt("families", row.id, "client_id");
-        Ok(Self {
-            id: FamilyId(row.id),
-            client: row.client_id.parse().map_err(corrupt)?,
-            subject: row.subject,
-            sign_in_session: row.sign_in_session.map(SignInSessionId),
-        })
-    }
-}
-
-/// What [`Ended`] is read from.
-macro_rules! returning {
-    ($update:literal) => {
-        concat!($update, " RETURNING id, client_id, subject, sign_in_session")
-    };
-}
-
-fn all_ended(rows: Vec<EndedRow>) -> Result<Vec<Ended>, StoreError> {
-    rows.into_iter().map(Ended::try_from).collect()
-}
-
-/// Ends one family within a transaction: `None` when it was ended or gone before.
-///
-/// # Errors
-/// [`StoreError`].
-pub async fn end_within(
-    tx: &mut Tx,
-    id: FamilyId,
-    reason: EndReason,
-    now: DateTime<Utc>,
-) -> Result<Option<Ended>, StoreError> {
-    const SQL: &str =
-        returning!("UPDATE families SET ended_at = $2, end_reason = $3 WHERE id = $1 AND ended_at IS NULL");
-    let row: Option<EndedRow> = within!(tx, conn => sqlx::query_as(SQL)
-        .bind(id.0).bind(now).bind(reason.as_str())
-        .fetch_optional(conn).await)?;
-    row.map(Ended::try_from).transpose()
-}
-
 /// The live families that came from a user's sign-in session, in the transaction that touched the user's row.
 ///
 /// # Errors
@@ -305,65 +230,6 @@ pub async fn live_of_sign_in(
         .fetch_all(conn).await)?)
 }
 
-/// Which of a user's families go on when the others end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Spared {
-    /// None.
-    Nothing,
-    /// One.
-    Family(FamilyId),
-    /// Those that came from one sign-in session.
-    SignIn(SignInSessionId),
-}
-
-/// Ends the families of a user whose row the transaction touched before, all but `spared`.
-///
-/// # Errors
-/// [`StoreError`].
-pub async fn end_of_user(
-    tx: &mut Tx,
-    user: UserId,
-    spared: Spared,
-    reason: EndReason,
-    now: DateTime<Utc>,
-) -> Result<Vec<Ended>, StoreError> {
-    const SQL: &str = returning!(
-        "UPDATE families SET ended_at = $2, end_reason = $3 \
-         WHERE user_id = $1 AND ended_at IS NULL AND expires_at > $2 AND ($4 IS NULL OR id <> $4) \
-         AND ($5 IS NULL OR sign_in_session IS NULL OR sign_in_session <> $5)"
-    );
-    let (family, session) = match spared {
-        Spared::Nothing => (None, None),
-        Spared::Family(family) => (Some(family.0), None),
-        Spared::SignIn(session) => (None, Some(session.0)),
-    };
-    let rows: Vec<EndedRow> = within!(tx, conn => sqlx::query_as(SQL)
-        .bind(user.0).bind(now).bind(reason.as_str()).bind(family).bind(session)
-        .fetch_all(conn).await)?;
-    all_ended(rows)
-}
-
-/// Ends a user's families of one client, in the transaction that touched the user's row.
-///
-/// # Errors
-/// [`StoreError`].
-pub async fn end_of_user_at(
-    tx: &mut Tx,
-    user: UserId,
-    client: &ClientId,
-    reason: EndReason,
-    now: DateTime<Utc>,
-) -> Result<Vec<Ended>, StoreError> {
-    const SQL: &str = returning!(
-        "UPDATE families SET ended_at = $2, end_reason = $3 \
-         WHERE user_id = $1 AND client_id = $4 AND ended_at IS NULL AND expires_at > $2"
-    );
-    let rows: Vec<EndedRow> = within!(tx, conn => sqlx::query_as(SQL)
-        .bind(user.0).bind(now).bind(reason.as_str()).bind(client.as_str())
-        .fetch_all(conn).await)?;
-    all_ended(rows)
-}
-
 /// Gives a user's live families new roles, in the transaction that changed the user's.
 ///
 /// # Errors
@@ -372,27 +238,6 @@ pub async fn set_roles_of_user(tx: &mut Tx, user: UserId, roles: &[String]) -> R
     const SQL: &str = "UPDATE families SET roles = $2 WHERE user_id = $1 AND ended_at IS NULL";
     within!(tx, conn => sqlx::query(SQL).bind(user.0).bind(to_json(&roles)).execute(conn).await.map(|_| ()))?;
     Ok(())
-}
-
-/// Ends up to `limit` live families of a client, those with ids above `after`; gives the last id that it ended, from
-/// where to go on.
-///
-/// # Errors
-/// [`StoreError`].
-pub async fn end_some_of_client(
-    db: &Db,
-    client: &ClientId,
-    after: FamilyId,
-    limit: i64,
-    now: DateTime<Utc>,
-) -> Result<Vec<FamilyId>, StoreError> {
-    const SQL: &str = "UPDATE families SET ended_at = $3, end_reason = 'client_removed' WHERE id IN \
-         (SELECT id FROM families WHERE client_id = $1 AND id > $2 AND ended_at IS NULL ORDER BY id LIMIT $4) \
-         AND ended_at IS NULL RETURNING id";
-    let ids: Vec<(Uuid,)> = on!(db, conn => sqlx::query_as(SQL)
-        .bind(client.as_str()).bind(after.0).bind(now).bind(limit)
-        .fetch_all(conn).await)?;
-    Ok(ids.into_iter().map(|(id,)| FamilyId(id)).collect())
 }
 
 /// Deletes up to `limit` families past their absolute expiry; gives how many.
