@@ -61,7 +61,7 @@ pub async fn authenticate(core: &Core, token: &str, now: DateTime<Utc>) -> Resul
 /// [`Failure::Store`].
 pub async fn list(core: &Core, user: UserId, now: DateTime<Utc>) -> Result<Vec<Session>, Failure> {
     let mut sessions = Vec::new();
-    for family in families::of_user(&core.db, user).await? {
+    for family in families::live_of_user(&core.db, user, now).await? {
         if let Some((session, _)) = live(core, family, now).await? {
             sessions.push(session);
         }

@@ -158,6 +158,19 @@ pub async fn of_user(db: &Db, user: UserId) -> Result<Vec<Family>, StoreError> {
     all(on!(db, conn => sqlx::query_as(SQL).bind(user.0).fetch_all(conn).await)?)
 }
 
+/// A user's families that have neither ended nor passed their absolute expiry, newest first.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn live_of_user(db: &Db, user: UserId, now: DateTime<Utc>) -> Result<Vec<Family>, StoreError> {
+    const SQL: &str = concat!(
+        "SELECT ",
+        columns!(),
+        " FROM families WHERE user_id = $1 AND ended_at IS NULL AND expires_at > $2 ORDER BY id DESC"
+    );
+    all(on!(db, conn => sqlx::query_as(SQL).bind(user.0).bind(now).fetch_all(conn).await)?)
+}
+
 /// Some of a user's families that have neither ended nor passed their absolute expiry: those that came from `here`
 /// first, then by last use; those that come after another one, if it is given.
 ///
