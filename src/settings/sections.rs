@@ -223,7 +223,7 @@ pub struct Database {
     /// How long a request waits for a connection.
     #[serde(with = "text::duration")]
     pub acquire_timeout: Duration,
-    /// Prepared statements kept for each connection; zero suits a pooler in transaction mode.
+    /// Prepared statements kept for each connection. With none the driver would leave each on the server, unclosed.
     #[serde(deserialize_with = "text::deserialize")]
     pub statement_cache: usize,
 }

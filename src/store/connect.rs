@@ -31,8 +31,7 @@ pub struct PoolBounds {
     pub max_connections: u32,
     /// How long a request waits for one.
     pub acquire_timeout: Duration,
-    /// Prepared statements that each connection keeps; with none they do not survive a statement, which suits a
-    /// pooler in transaction mode.
+    /// Prepared statements that each connection keeps, at least one.
     pub statement_cache: usize,
 }
 
