@@ -248,7 +248,7 @@ fn answer_failure(failure: &Failure, face: Face) -> Answer {
         .with_retry_after(seconds(*retry_after)),
         Failure::Busy
         | Failure::Overtaken
-        | Failure::Store(StoreError::Unavailable(_))
+        | Failure::Store(StoreError::Unavailable(_) | StoreError::Pooled(_))
         | Failure::NoDocument
         | Failure::NoSigningKey => unavailable(TRY_AGAIN),
         Failure::Store(StoreError::Exists | StoreError::Corrupt { .. } | StoreError::Refused(_)) | Failure::Key(_) => {

@@ -80,7 +80,7 @@ fn numbers(settings: &Settings) -> Vec<(&'static str, u64, RangeInclusive<u64>)>
         ("http.max_connections", wide(http.max_connections), 1..=1_000_000),
         ("outbound.body_limit", wide(outbound.body_limit), 1024..=1024 * 1024),
         ("database.max_connections", database.max_connections.into(), 1..=10_000),
-        ("database.statement_cache", wide(database.statement_cache), 1..=10_000),
+        ("database.statement_cache", wide(database.statement_cache), 0..=10_000),
         ("janitor.batch", janitor.batch.into(), 1..=100_000),
     ]
 }

@@ -223,7 +223,7 @@ pub struct Database {
     /// How long a request waits for a connection.
     #[serde(with = "text::duration")]
     pub acquire_timeout: Duration,
-    /// Prepared statements kept for each connection. With none the driver would leave each on the server, unclosed.
+    /// Prepared statements kept for each connection. With 0 nothing stays on one: for a pooler in transaction mode.
     #[serde(deserialize_with = "text::deserialize")]
     pub statement_cache: usize,
 }

@@ -388,7 +388,7 @@ pub(super) static SETTINGS: &[Setting] = &[
         "database.statement_cache",
         Text("100"),
         Number,
-        "Prepared statements kept for each connection; a pooler between has to be in session mode.",
+        "Prepared statements kept for each connection; 0 behind a pooler in transaction mode.",
     ),
     Setting::new("janitor.every", Text("1m"), Duration, "How often expired logins are deleted."),
     Setting::new("janitor.batch", Text("1000"), Number, "How many one statement deletes."),

@@ -12,7 +12,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{ConnectOptions as _, Connection as _, Postgres, Sqlite};
 use tokio::time::timeout;
 
-use crate::store::{Db, StoreError, checkpoints, on};
+use crate::store::{Db, PostgresPool, Statements, StoreError, checkpoints};
 
 /// A connection idle for longer than this is tried before it is used: the server may have gone and come back.
 const TRUSTED_IDLE: Duration = Duration::from_millis(500);
@@ -31,7 +31,7 @@ pub struct PoolBounds {
     pub max_connections: u32,
     /// How long a request waits for one.
     pub acquire_timeout: Duration,
-    /// Prepared statements that each connection keeps, at least one.
+    /// Prepared statements that each connection keeps; with none, statements are sent unnamed.
     pub statement_cache: usize,
 }
 
@@ -39,7 +39,7 @@ pub struct PoolBounds {
 #[derive(Debug)]
 pub enum Connection {
     /// To PostgreSQL.
-    Postgres(PoolConnection<Postgres>),
+    Postgres(PoolConnection<Postgres>, Statements),
     /// To SQLite.
     Sqlite(PoolConnection<Sqlite>),
 }
@@ -54,8 +54,11 @@ impl Db {
         let options = quietly(
             PgConnectOptions::from_str(url)?
                 .application_name("heirloom")
+                // We have no numbers that it would be about, and poolers refuse it.
+                .extra_float_digits(None)
                 .statement_cache_capacity(bounds.statement_cache),
         );
+        let statements = if bounds.statement_cache == 0 { Statements::Unnamed } else { Statements::Named };
         let first = timeout(bounds.acquire_timeout, options.connect()).await;
         first.unwrap_or(Err(sqlx::Error::PoolTimedOut))?.close().await?;
         let pool = PgPoolOptions::new()
@@ -78,7 +81,7 @@ impl Db {
                 })
             })
             .connect_lazy_with(options);
-        Ok(Self::Postgres(pool))
+        Ok(Self::Postgres(PostgresPool { pool, statements }))
     }
 
     /// Opens or makes a SQLite file.
@@ -136,9 +139,10 @@ impl Db {
     #[must_use]
     pub fn with_own_connections(&self, connections: u32) -> Self {
         match self {
-            Self::Postgres(pool) => {
+            Self::Postgres(PostgresPool { pool, statements }) => {
                 let options = pool.options().clone().max_connections(connections);
-                Self::Postgres(options.connect_lazy_with(pool.connect_options().as_ref().clone()))
+                let pool = options.connect_lazy_with(pool.connect_options().as_ref().clone());
+                Self::Postgres(PostgresPool { pool, statements: *statements })
             }
             Self::Sqlite(pool) => Self::Sqlite(pool.clone()),
         }
@@ -147,7 +151,10 @@ impl Db {
     /// How many connections there are at most.
     #[must_use]
     pub fn connections(&self) -> usize {
-        let connections = on!(self, pool => pool.options().get_max_connections());
+        let connections = match self {
+            Self::Postgres(PostgresPool { pool, .. }) => pool.options().get_max_connections(),
+            Self::Sqlite(pool) => pool.options().get_max_connections(),
+        };
         usize::try_from(connections).unwrap_or(usize::MAX)
     }
 
@@ -158,7 +165,9 @@ impl Db {
     pub async fn acquire(&self) -> Result<Connection, StoreError> {
         // Boxed for the reason given at `begin`.
         Ok(match self {
-            Self::Postgres(pool) => Connection::Postgres(Box::pin(pool.acquire()).await?),
+            Self::Postgres(PostgresPool { pool, statements }) => {
+                Connection::Postgres(Box::pin(pool.acquire()).await?, *statements)
+            }
             Self::Sqlite(pool) => Connection::Sqlite(Box::pin(pool.acquire()).await?),
         })
     }
@@ -176,7 +185,7 @@ impl Db {
             return Ok(kept);
         }
         let works = match &mut kept {
-            Connection::Postgres(connection) => {
+            Connection::Postgres(connection, _) => {
                 timeout(PATIENCE, connection.ping()).await.is_ok_and(|answer| answer.is_ok())
             }
             Connection::Sqlite(connection) => connection.ping().await.is_ok(),
@@ -199,7 +208,7 @@ impl Db {
     /// Closes every connection, once it is idle.
     pub async fn close(&self) {
         match self {
-            Self::Postgres(pool) => pool.close().await,
+            Self::Postgres(PostgresPool { pool, .. }) => pool.close().await,
             Self::Sqlite(pool) => pool.close().await,
         }
     }

@@ -1,12 +1,14 @@
 //! Either engine, and how one body runs on both.
 
-use sqlx::{PgPool, SqlitePool};
+use sqlx::SqlitePool;
+
+use crate::store::PostgresPool;
 
 /// The database: PostgreSQL in production, SQLite embedded.
 #[derive(Debug, Clone)]
 pub enum Db {
     /// A pool of connections to a PostgreSQL-compatible server.
-    Postgres(PgPool),
+    Postgres(PostgresPool),
     /// The bundled SQLite, on a file or in memory.
     Sqlite(SqlitePool),
 }
@@ -25,8 +27,8 @@ macro_rules! on {
 macro_rules! within {
     ($tx:expr, $conn:ident => $body:expr) => {
         match $tx {
-            $crate::store::Tx::Postgres(transaction) => {
-                let $conn = &mut **transaction;
+            $crate::store::Tx::Postgres(transaction, statements) => {
+                let $conn = statements.on(transaction);
                 $body
             }
             $crate::store::Tx::Sqlite(transaction) => {

@@ -22,6 +22,9 @@ pub enum StoreError {
         /// What is wrong with it.
         what: &'static str,
     },
+    /// The name of a prepared statement is unknown, or somebody else's.
+    #[error("a pooler in transaction mode mixes up prepared statements; set database.statement_cache to 0")]
+    Pooled(#[source] Arc<sqlx::Error>),
     /// The database refused the statement: a fault of ours.
     #[error("the database refused a statement")]
     Refused(#[source] Arc<sqlx::Error>),
@@ -60,6 +63,10 @@ impl From<sqlx::Error> for StoreError {
             return Self::Exists;
         }
         let code = database.code().unwrap_or_default();
+        // duplicate_prepared_statement, invalid_sql_statement_name
+        if matches!(code.as_ref(), "42P05" | "26000") {
+            return Self::Pooled(error.into());
+        }
         // PostgreSQL: 22 data exception, 23 constraint violation, 42 syntax error or missing table. SQLite: 1
         // SQLITE_ERROR, 19 SQLITE_CONSTRAINT (its extended codes end in that byte). All else passes, as far as
         // anyone can tell.

@@ -1,9 +1,10 @@
 //! The schema: embedded in the binary, one folder an engine.
 
-use sqlx::SqlSafeStr as _;
-use sqlx::migrate::{Migrate as _, Migration, MigrationType, Migrator};
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::{PgPool, SqlSafeStr as _};
 
-use crate::store::{Db, StoreError, on};
+use crate::store::row::row;
+use crate::store::{Db, PostgresPool, Statements, StoreError, on};
 
 struct Step {
     version: i64,
@@ -92,6 +93,14 @@ pub enum MigrationLock {
     Omit,
 }
 
+row! {
+    struct Applied {
+        version: i64,
+        checksum: Vec<u8>,
+        success: bool,
+    }
+}
+
 fn migrator(db: &Db) -> Migrator {
     let sql = |step: &Step| match db {
         Db::Postgres(_) => step.postgres,
@@ -111,7 +120,34 @@ fn migrator(db: &Db) -> Migrator {
 pub async fn migrate(db: &Db, lock: MigrationLock) -> Result<(), StoreError> {
     let mut migrator = migrator(db);
     migrator.set_locking(lock == MigrationLock::Take);
-    on!(db, pool => migrator.run(pool).await).map_err(|error| StoreError::from(sqlx::Error::from(error)))
+    let migrated = match db {
+        Db::Postgres(PostgresPool { pool, statements: Statements::Named }) => migrator.run(pool).await,
+        Db::Postgres(PostgresPool { pool, statements: Statements::Unnamed }) => {
+            return migrate_in_one_transaction(pool, migrator, lock).await;
+        }
+        Db::Sqlite(pool) => migrator.run(pool).await,
+    };
+    migrated.map_err(|error| sqlx::Error::from(error).into())
+}
+
+/// The driver's migrations know named statements only, and a lock that belongs to a connection: behind a pooler in
+/// transaction mode, both hold for a transaction.
+async fn migrate_in_one_transaction(
+    pool: &PgPool,
+    mut migrator: Migrator,
+    lock: MigrationLock,
+) -> Result<(), StoreError> {
+    // Names that another migration gave on the same server connection.
+    const FORGET_NAMES: &str = "DEALLOCATE ALL";
+    const LOCK: &str = "SELECT pg_advisory_xact_lock(hashtext('heirloom migrate'))";
+    let mut transaction = pool.begin().await?;
+    sqlx::raw_sql(FORGET_NAMES).execute(&mut *transaction).await?;
+    if lock == MigrationLock::Take {
+        sqlx::raw_sql(LOCK).execute(&mut *transaction).await?;
+    }
+    migrator.set_locking(false);
+    migrator.run_direct(None, &mut *transaction, false).await.map_err(sqlx::Error::from)?;
+    Ok(transaction.commit().await?)
 }
 
 /// Compares the schemas, changing nothing.
@@ -119,18 +155,15 @@ pub async fn migrate(db: &Db, lock: MigrationLock) -> Result<(), StoreError> {
 /// # Errors
 /// [`StoreError`].
 pub async fn schema(db: &Db) -> Result<Schema, StoreError> {
+    const SQL: &str = "SELECT version, checksum, success FROM _sqlx_migrations ORDER BY version";
     let migrator = migrator(db);
     let wanted = migrator.iter().map(|step| step.version).max().unwrap_or(0);
     if !has_migrations_table(db).await? {
         return Ok(Schema::TooOld { version: 0, wanted });
     }
-    let (dirty, applied) = on!(db, pool => {
-        let mut connection = pool.acquire().await?;
-        let dirty = connection.dirty_version("_sqlx_migrations").await.map_err(sqlx::Error::from)?;
-        (dirty, connection.list_applied_migrations("_sqlx_migrations").await.map_err(sqlx::Error::from)?)
-    });
-    if let Some(version) = dirty {
-        return Ok(Schema::Damaged { version });
+    let applied: Vec<Applied> = on!(db, conn => sqlx::query_as(SQL).fetch_all(conn).await)?;
+    if let Some(Applied { version, .. }) = applied.iter().find(|step| !step.success) {
+        return Ok(Schema::Damaged { version: *version });
     }
     let version = applied.iter().map(|step| step.version).max().unwrap_or(0);
     if version > wanted {
@@ -139,7 +172,7 @@ pub async fn schema(db: &Db) -> Result<Schema, StoreError> {
     for step in migrator.iter() {
         match applied.iter().find(|applied| applied.version == step.version) {
             None => return Ok(Schema::TooOld { version, wanted }),
-            Some(applied) if applied.checksum != step.checksum => {
+            Some(applied) if applied.checksum != *step.checksum => {
                 return Ok(Schema::Damaged { version: step.version });
             }
             Some(_) => {}

@@ -5,7 +5,7 @@ use std::time::Duration;
 use sqlx::{Postgres, Sqlite, Transaction};
 
 use crate::crypto::random;
-use crate::store::{Db, StoreError};
+use crate::store::{Db, PostgresPool, Statements, StoreError};
 
 /// How often a transaction is tried before its conflict is told to the caller.
 const TRIES: u32 = 5;
@@ -14,7 +14,7 @@ const TRIES: u32 = 5;
 #[derive(Debug)]
 pub enum Tx {
     /// On PostgreSQL.
-    Postgres(Transaction<'static, Postgres>),
+    Postgres(Transaction<'static, Postgres>, Statements),
     /// On SQLite, with the write lock taken at its beginning.
     Sqlite(Transaction<'static, Sqlite>),
 }
@@ -27,7 +27,9 @@ impl Db {
     pub async fn begin(&self) -> Result<Tx, StoreError> {
         // The driver's futures have 14 KB: unboxed, every caller's is as large, and is copied as often as it is moved.
         Ok(match self {
-            Self::Postgres(pool) => Tx::Postgres(Box::pin(pool.begin()).await?),
+            Self::Postgres(PostgresPool { pool, statements }) => {
+                Tx::Postgres(Box::pin(pool.begin()).await?, *statements)
+            }
             // SQLite: a transaction that begins as a reader cannot always become a writer; one that takes the
             // write lock at once waits its turn instead.
             Self::Sqlite(pool) => Tx::Sqlite(Box::pin(pool.begin_with("BEGIN IMMEDIATE")).await?),
@@ -42,7 +44,7 @@ impl Tx {
     /// [`StoreError`]; whether it was committed is then unknown.
     pub async fn commit(self) -> Result<(), StoreError> {
         match self {
-            Self::Postgres(transaction) => transaction.commit().await?,
+            Self::Postgres(transaction, _) => transaction.commit().await?,
             Self::Sqlite(transaction) => transaction.commit().await?,
         }
         Ok(())

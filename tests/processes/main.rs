@@ -12,6 +12,7 @@ mod cli;
 mod cli_refused;
 mod crashes;
 mod limits;
+mod pooler;
 mod process;
 mod quiet;
 mod replicas;

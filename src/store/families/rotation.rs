@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use sqlx::{PgConnection, SqliteConnection};
+use sqlx::SqliteConnection;
 use tokio::time::timeout;
 use uuid::Uuid;
 
@@ -12,6 +12,7 @@ use crate::domain::ids::FamilyId;
 use crate::domain::refresh_token::Generation;
 use crate::domain::secrets::SecretHash;
 use crate::store::connect::{Connection, PATIENCE, silence};
+use crate::store::postgres::PostgresConnection;
 use crate::store::row::{from_json, row, to_json};
 use crate::store::{Db, StoreError, on};
 
@@ -130,11 +131,12 @@ pub async fn rotate_together(
 ) -> Result<Vec<(FamilyId, Result<Grant, StoreError>)>, StoreError> {
     let rows = match connection {
         Connection::Sqlite(connection) => rotate_by_json(connection, bets).await?,
-        Connection::Postgres(connection) => {
+        Connection::Postgres(connection, statements) => {
             let rotating = async {
+                let executor = statements.on(connection);
                 match bets {
-                    [bet] => rotating!(bet).fetch_all(&mut **connection).await,
-                    bets => rotate_by_arrays(connection, bets).await,
+                    [bet] => rotating!(bet).fetch_all(executor).await,
+                    bets => rotate_by_arrays(executor, bets).await,
                 }
             };
             timeout(PATIENCE, rotating).await.unwrap_or_else(|_| {
@@ -148,7 +150,7 @@ pub async fn rotate_together(
 
 /// The rows are locked in one order first, so that two batches never wait for each other in a circle.
 async fn rotate_by_arrays(
-    connection: &mut PgConnection,
+    executor: PostgresConnection<'_>,
     bets: &[&Bet],
 ) -> Result<Vec<GrantRow>, sqlx::Error> {
     const SQL: &str = concat!(
@@ -169,7 +171,7 @@ async fn rotate_by_arrays(
         .bind(bets.iter().map(|bet| bet.secret_hash.as_bytes()).collect::<Vec<_>>())
         .bind(times(|bet| bet.now))
         .bind(times(|bet| bet.idle_since))
-        .fetch_all(connection)
+        .fetch_all(executor)
         .await
 }
 
