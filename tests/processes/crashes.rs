@@ -120,7 +120,8 @@ fn answered_refreshes_survive_a_kill_of_the_database_and_the_same_tokens_work_wh
         assert_eq!(quiet.0, 401, "what is no token is refused without any database");
         let ready = server.http.get(format!("{}/readyz", server.url)).send().await.unwrap();
         assert_eq!(ready.status(), 503);
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        // Longer than anybody waits for a connection.
+        tokio::time::sleep(Duration::from_millis(1200)).await;
         tokio::task::block_in_place(|| postgres.restart());
         tokio::time::sleep(Duration::from_millis(1500)).await;
         stop.store(true, Ordering::Relaxed);
