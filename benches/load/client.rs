@@ -1,6 +1,7 @@
 //! A connection that refreshes tokens: as little between the server and the clock as can be.
 
 use anyhow::{Context as _, bail};
+use memchr::memmem;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -80,7 +81,7 @@ fn head(bytes: &[u8]) -> anyhow::Result<Option<(u16, std::ops::Range<usize>)>> {
 
 /// A JSON member that is a text without escapes, as tokens are.
 fn member<'a>(json: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
-    let begin = json.windows(name.len()).position(|window| window == name)? + name.len();
-    let length = json[begin..].iter().position(|byte| *byte == b'"')?;
+    let begin = memmem::find(json, name)? + name.len();
+    let length = memchr::memchr(b'"', &json[begin..])?;
     Some(&json[begin..begin + length])
 }

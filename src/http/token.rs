@@ -70,7 +70,7 @@ pub(crate) async fn token(
             return Err(Problem::UnsupportedGrantType.into());
         }
     };
-    let id_token = id_token::beside(&web.core, &tokens.access_token, &how, now)?;
+    let id_token = id_token::beside(&web.core, &tokens, &how, now)?;
     Ok(simple::tokens_beside(&tokens, id_token.as_deref()))
 }
 

@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 
 use crate::crypto::signing_key::SigningAlgorithm;
 use crate::domain::ids::FamilyId;
+use crate::service::grant::TokenSet;
 use crate::service::{Core, Failure, access_token, own_jwt};
 
 /// What only the sign-in itself can tell: a refresh leaves it out (OpenID Connect Core §12.2).
@@ -56,14 +57,14 @@ struct Claims<'a> {
 /// [`Failure::NoSigningKey`], [`Failure::Key`].
 pub fn beside(
     core: &Core,
-    access_token: &str,
+    tokens: &TokenSet,
     how: &SignedInHow,
     now: DateTime<Utc>,
 ) -> Result<Option<String>, Failure> {
-    let Some(access) = access_token::read_own(access_token) else { return Ok(None) };
-    if access.scope.split(' ').all(|scope| scope != "openid") {
+    if tokens.scope.iter().all(|scope| scope != "openid") {
         return Ok(None);
     }
+    let Some(access) = access_token::read_own(&tokens.access_token) else { return Ok(None) };
     let claims = |algorithm| {
         let claims = Claims {
             iss: core.issuer.as_str(),
@@ -73,7 +74,7 @@ pub fn beside(
             iat: access.iat,
             auth_time: access.auth_time,
             nonce: how.nonce.as_deref(),
-            at_hash: half_hash(algorithm, access_token),
+            at_hash: half_hash(algorithm, &tokens.access_token),
             sid: access.sid,
             amr: &how.amr,
             acr: how.acr.as_deref(),

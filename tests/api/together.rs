@@ -3,6 +3,7 @@
 use heirloom::domain::ids::FamilyId;
 use heirloom::domain::refresh_token::{Generation, RefreshToken};
 use heirloom::domain::secrets::{FamilySecret, SecretHash};
+use heirloom::store::Tx;
 use heirloom::store::families::{self, Bet};
 use heirloom::store::rotations::{Rotations, Travel};
 use proptest::prelude::*;
@@ -148,4 +149,49 @@ async fn present(way: &Rotations, bets: Vec<Bet>) -> Vec<usize> {
         }
     }
     groups.into_iter().map(|(_, won)| won).collect()
+}
+
+/// Holds families back with a change of something that no bet is about.
+async fn hold(app: &TestApp, tokens: &[Tokens]) -> Tx {
+    let mut holding = app.core.db.begin().await.unwrap();
+    let Tx::Postgres(transaction, _) = &mut holding else { panic!("not PostgreSQL") };
+    for tokens in tokens {
+        let id: Uuid = tokens.claims()["sid"].as_str().unwrap().parse().unwrap();
+        let change = sqlx::query("UPDATE families SET device_name = 'another' WHERE id = $1").bind(id);
+        assert_eq!(change.execute(&mut **transaction).await.unwrap().rows_affected(), 1);
+    }
+    holding
+}
+
+/// The first keeps the lane busy until the others have gathered; they go as one batch, and wait for their rows, which
+/// have changed when they get them.
+async fn waits_for_its_rows(app: TestApp) {
+    let moment = || tokio::time::sleep(std::time::Duration::from_millis(100));
+    app.add_user("ana").await;
+    let mut logins = Vec::new();
+    for _ in 0..4 {
+        logins.push(app.log_in("ana").await);
+    }
+    let (first, others) = logins.split_at(1);
+    let holding = [hold(&app, first).await, hold(&app, others).await];
+    let first = app.rotate(&first[0]);
+    let others = async {
+        moment().await;
+        futures_util::future::join_all(others.iter().map(|tokens| app.rotate(tokens))).await
+    };
+    let letting_go = async {
+        for held in holding {
+            moment().await;
+            moment().await;
+            held.commit().await.unwrap();
+        }
+    };
+    let (first, others, ()) = tokio::join!(first, others, letting_go);
+    assert!(others.iter().chain([&first]).all(|tokens| tokens.generation() == 2));
+    assert_eq!(app.number("SELECT COUNT(*) FROM families WHERE generation = 2 AND base = 1").await, 4);
+}
+
+#[test]
+fn a_batch_that_waits_for_its_rows_loses_nobody() {
+    run(Store::Postgres, |settings| settings.http.workers = Some(1), waits_for_its_rows);
 }
