@@ -1,15 +1,13 @@
 //! Opening the store: a connection, and a schema that fits.
 
-use std::time::Duration;
-
 use anyhow::Context as _;
 
 use crate::app::OldSchema;
 use crate::master_keys;
 use crate::settings::{DatabaseUrl, Settings};
+use crate::store::Db;
 use crate::store::connect::PoolBounds;
 use crate::store::migrate::{MigrationLock, Schema, migrate, schema};
-use crate::store::{Db, StoreError};
 
 /// Opens the store and sees to its schema.
 ///
@@ -20,11 +18,7 @@ pub async fn open_store(settings: &Settings, old_schema: OldSchema) -> anyhow::R
     let found = schema(&db).await.with_context(|| format!("cannot read {}", settings.database_url))?;
     match (found, &db, old_schema) {
         (Schema::Current, _, _) => Ok(db),
-        (Schema::TooOld { .. }, Db::Sqlite(_), _) => {
-            migrate_embedded(&db).await.context("cannot migrate the database")?;
-            Ok(db)
-        }
-        (Schema::TooOld { .. }, _, OldSchema::Migrate) => {
+        (Schema::TooOld { .. }, Db::Sqlite(_), _) | (Schema::TooOld { .. }, _, OldSchema::Migrate) => {
             migrate(&db, MigrationLock::Take).await.context("cannot migrate the database")?;
             Ok(db)
         }
@@ -44,20 +38,6 @@ pub async fn open_store(settings: &Settings, old_schema: OldSchema) -> anyhow::R
              a backup, then run `heirloom migrate`"
         ),
     }
-}
-
-/// SQLite has no lock that migrations could take: of several processes that open a new file one migrates it, and the
-/// others, whose own try fails, look whether it is done.
-async fn migrate_embedded(db: &Db) -> Result<(), StoreError> {
-    const LOOKS: u32 = 50;
-    for _ in 0..LOOKS {
-        let migrated = migrate(db, MigrationLock::Take).await.is_ok();
-        if migrated || schema(db).await.is_ok_and(|found| found == Schema::Current) {
-            return Ok(());
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    migrate(db, MigrationLock::Take).await
 }
 
 /// Opens the store whatever its schema.

@@ -1,10 +1,10 @@
 //! The schema: embedded in the binary, one folder an engine.
 
+use sqlx::SqlSafeStr as _;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
-use sqlx::{PgPool, SqlSafeStr as _};
 
 use crate::store::row::row;
-use crate::store::{Db, PostgresPool, Statements, StoreError, on};
+use crate::store::{Db, PostgresPool, Statements, StoreError, Tx, on};
 
 struct Step {
     version: i64,
@@ -118,36 +118,38 @@ fn migrator(db: &Db) -> Migrator {
 /// # Errors
 /// [`StoreError`].
 pub async fn migrate(db: &Db, lock: MigrationLock) -> Result<(), StoreError> {
-    let mut migrator = migrator(db);
-    migrator.set_locking(lock == MigrationLock::Take);
-    let migrated = match db {
-        Db::Postgres(PostgresPool { pool, statements: Statements::Named }) => migrator.run(pool).await,
-        Db::Postgres(PostgresPool { pool, statements: Statements::Unnamed }) => {
-            return migrate_in_one_transaction(pool, migrator, lock).await;
+    match db {
+        Db::Postgres(PostgresPool { pool, statements: Statements::Named }) => {
+            let mut migrator = migrator(db);
+            migrator.set_locking(lock == MigrationLock::Take);
+            Ok(migrator.run(pool).await.map_err(sqlx::Error::from)?)
         }
-        Db::Sqlite(pool) => migrator.run(pool).await,
-    };
-    migrated.map_err(|error| sqlx::Error::from(error).into())
+        Db::Postgres(_) | Db::Sqlite(_) => migrate_in_one_transaction(db, lock).await,
+    }
 }
 
-/// The driver's migrations know named statements only, and a lock that belongs to a connection: behind a pooler in
-/// transaction mode, both hold for a transaction.
-async fn migrate_in_one_transaction(
-    pool: &PgPool,
-    mut migrator: Migrator,
-    lock: MigrationLock,
-) -> Result<(), StoreError> {
+/// SQLite waits for its disk once instead of once a step, and the write lock, taken at the beginning, keeps others out.
+/// Behind a pooler in transaction mode, the names of statements, which the driver gives to all of a migration's, and a
+/// lock hold for a transaction at best.
+async fn migrate_in_one_transaction(db: &Db, lock: MigrationLock) -> Result<(), StoreError> {
     // Names that another migration gave on the same server connection.
     const FORGET_NAMES: &str = "DEALLOCATE ALL";
     const LOCK: &str = "SELECT pg_advisory_xact_lock(hashtext('heirloom migrate'))";
-    let mut transaction = pool.begin().await?;
-    sqlx::raw_sql(FORGET_NAMES).execute(&mut *transaction).await?;
-    if lock == MigrationLock::Take {
-        sqlx::raw_sql(LOCK).execute(&mut *transaction).await?;
-    }
+    let mut migrator = migrator(db);
     migrator.set_locking(false);
-    migrator.run_direct(None, &mut *transaction, false).await.map_err(sqlx::Error::from)?;
-    Ok(transaction.commit().await?)
+    let mut transaction = db.begin().await?;
+    let migrated = match &mut transaction {
+        Tx::Postgres(transaction, _) => {
+            sqlx::raw_sql(FORGET_NAMES).execute(&mut **transaction).await?;
+            if lock == MigrationLock::Take {
+                sqlx::raw_sql(LOCK).execute(&mut **transaction).await?;
+            }
+            migrator.run_direct(None, &mut **transaction, false).await
+        }
+        Tx::Sqlite(transaction) => migrator.run_direct(None, &mut **transaction, false).await,
+    };
+    migrated.map_err(sqlx::Error::from)?;
+    transaction.commit().await
 }
 
 /// Compares the schemas, changing nothing.
