@@ -34,14 +34,15 @@ pub(crate) async fn log_in(
     json["refresh_token"].as_str().map(ToOwned::to_owned).ok_or_else(|| anyhow::anyhow!("no token in {json}"))
 }
 
-/// As many logins as will go, from so many clients; gives logins a second, and how many got another answer.
-pub(crate) async fn storm(server: &Server, clients: usize, lasting: Duration) -> (f64, u64) {
+/// As many logins as will go, from so many clients, until it is over; gives logins a second, and how many got another
+/// answer.
+pub(crate) async fn storm(server: &Server, clients: usize, over: impl Fn() -> bool) -> (f64, u64) {
     let http = reqwest::Client::new();
     let (good, other) = (AtomicU64::new(0), AtomicU64::new(0));
     let began = now();
     let client = async |number| {
         let username = username(number);
-        while began.elapsed() < lasting {
+        while !over() {
             let counted = if log_in(&http, server, &username).await.is_ok() { &good } else { &other };
             counted.fetch_add(1, Ordering::Relaxed);
         }

@@ -75,7 +75,7 @@ impl Arguments {
     }
 
     fn rounds(&self) -> usize {
-        if self.quick { 2 } else { 5 }
+        if self.quick { 4 } else { 10 }
     }
 }
 

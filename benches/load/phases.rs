@@ -1,5 +1,6 @@
 //! The measurements, one after another, and the goals they are held against.
 
+use std::cell::Cell;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use crate::drive::{Pace, Reuse};
 use crate::processes::{Folder, POSTGRES_OPTIONS, Postgres, Server};
 use crate::report::{Report, median};
 use crate::world::{How, Measured, World, first_answer};
-use crate::{Arguments, Progress, chart, logins};
+use crate::{Arguments, Progress, chart, logins, now};
 
 /// Phases beside the rounds, for the progress bar.
 pub(crate) const COUNT: u64 = 10;
@@ -55,6 +56,7 @@ impl Bench<'_> {
             pace: Pace::Closed,
             among: None,
             lasting: self.arguments.lasting(),
+            counted: true,
         }
     }
 
@@ -75,15 +77,18 @@ impl Bench<'_> {
     async fn rounds(&mut self, world: &World) -> anyhow::Result<f64> {
         let (mut ratios, mut alone_ratios, mut rates, mut cpu) = (vec![], vec![], vec![], vec![]);
         let (mut batched, mut alone, mut yardstick) = (None, None, vec![]);
-        for _ in 0..self.arguments.rounds() {
+        let rounds = self.arguments.rounds();
+        for round in 1..=rounds {
+            let lasting = self.arguments.lasting() / 2;
+            let how = How { lasting, counted: round == rounds, ..self.closed() };
             self.progress.phase("pgbench, 32 clients");
-            let (pgbench, _) = self.postgres.pgbench(32, self.arguments.lasting())?;
+            let (pgbench, _) = self.postgres.pgbench(32, lasting)?;
             yardstick.push(pgbench);
             self.progress.phase("refresh, batched");
-            let together = self.measure(world, &world.place.serve()?, self.closed()).await?;
+            let together = self.measure(world, &world.place.serve()?, how).await?;
             self.progress.phase("refresh, unbatched");
             let place = world.place.clone().with("HEIRLOOM_DATABASE__BATCH_ROTATIONS", "false");
-            let single = self.measure(world, &place.serve()?, self.closed()).await?;
+            let single = self.measure(world, &place.serve()?, how).await?;
             rates.push(together.driven.per_second());
             ratios.push(together.driven.per_second() / pgbench);
             alone_ratios.push(single.driven.per_second() / pgbench);
@@ -160,7 +165,7 @@ impl Bench<'_> {
         for _ in 0..self.arguments.repeats() {
             let lasting = self.arguments.lasting() / 3;
             let (_, pgbench) = self.postgres.pgbench(1, lasting)?;
-            let how = How { connections: 1, lasting, ..self.closed() };
+            let how = How { connections: 1, lasting, counted: false, ..self.closed() };
             let mean = self.measure(world, &server, how).await?.driven.latency.mean() / 1e3;
             ratios.push(mean / pgbench);
             ours.push(mean);
@@ -176,7 +181,7 @@ impl Bench<'_> {
         let server = world.place.serve()?;
         let (mut ratios, few) = (vec![], 10_000.min(self.arguments.families));
         for _ in 0..self.arguments.repeats() {
-            let how = How { lasting: self.arguments.lasting() / 2, ..self.closed() };
+            let how = How { lasting: self.arguments.lasting() / 2, counted: false, ..self.closed() };
             let all = self.measure(world, &server, how).await?.driven.per_second();
             let among_few = self.measure(world, &server, How { among: Some(few), ..how }).await?;
             ratios.push((all / among_few.driven.per_second()).min(among_few.driven.per_second() / all));
@@ -203,7 +208,8 @@ impl Bench<'_> {
             self.progress.phase("logins against argon2 alone");
             let lasting = self.arguments.lasting() / 2;
             let alone = logins::argon2_alone(lasting)?;
-            let (rate, refused) = logins::storm(&server, 16, lasting).await;
+            let began = now();
+            let (rate, refused) = logins::storm(&server, 16, || began.elapsed() >= lasting).await;
             ratios.push(rate / alone);
             detail = format!("the last: {rate:.0} logins, {alone:.0} hashes a second; {refused} refused");
         }
@@ -211,10 +217,16 @@ impl Bench<'_> {
         let mut detail = String::new();
         for _ in 0..self.arguments.repeats() {
             self.progress.phase("refreshes during a login storm");
-            let how = How { lasting: self.arguments.lasting() / 2, ..self.open(0.4 * maximum) };
+            let lasting = self.arguments.lasting() / 2;
+            let how = How { lasting, counted: false, ..self.open(0.4 * maximum) };
             let quiet = self.measure(world, &server, how).await?.driven;
-            let (stormy, (logins, _)) =
-                tokio::join!(self.measure(world, &server, how), logins::storm(&server, 32, how.lasting));
+            let over = Cell::new(false);
+            let measuring = async {
+                let measured = self.measure(world, &server, how).await;
+                over.set(true);
+                measured
+            };
+            let (stormy, (logins, _)) = tokio::join!(measuring, logins::storm(&server, 32, || over.get()));
             let stormy = stormy?.driven;
             slowed.push(stormy.quantile(0.99) / quiet.quantile(0.99));
             detail = format!(
