@@ -128,17 +128,24 @@ impl Passwords {
     }
 }
 
-/// How far a password steps back when others want the processor too: it takes tens of milliseconds anyway, and a
-/// refresh takes one.
+/// Passwords take what the others leave of the processor: one needs tens of milliseconds anyway, and a refresh needs one.
+/// Measured: a nice thread still runs to the end of its slice when somebody wakes up, one of this class does not.
 #[cfg(target_os = "linux")]
-const NICENESS: i32 = 19;
+fn step_back() {
+    use thread_priority::unix::{
+        NormalThreadSchedulePolicy::Idle, ThreadSchedulePolicy, set_thread_priority_and_policy,
+        thread_native_id,
+    };
+    let idle = ThreadSchedulePolicy::Normal(Idle);
+    let least = thread_priority::ThreadPriority::Min;
+    if let Err(error) = set_thread_priority_and_policy(thread_native_id(), least, idle) {
+        tracing::debug!(?error, "the password threads keep their priority");
+    }
+}
 
 fn work(jobs: &Mutex<Receiver<Job>>, mut hasher: Hasher) {
-    // On Linux each thread has its own; elsewhere it would slow the whole server down.
     #[cfg(target_os = "linux")]
-    if let Err(error) = rustix::process::nice(NICENESS) {
-        tracing::debug!(%error, "the password threads keep their priority");
-    }
+    step_back();
     loop {
         let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
         match job {

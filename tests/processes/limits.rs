@@ -41,3 +41,15 @@ fn slow_and_oversized_requests_are_cut_off() {
         assert_eq!(healthy.status(), 200);
     });
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn passwords_take_what_others_leave_of_the_processor() {
+    const SCHED_IDLE: u32 = 5;
+    let server = Place::sqlite().serve();
+    let tasks = server.process().tasks().unwrap().map(|task| task.unwrap().stat().unwrap());
+    let policies: Vec<_> =
+        tasks.map(|stat| (stat.comm.starts_with("password-"), stat.policy.unwrap())).collect();
+    assert!(policies.iter().any(|(password, _)| *password));
+    assert!(policies.iter().all(|(password, policy)| *password == (*policy == SCHED_IDLE)), "{policies:?}");
+}

@@ -164,6 +164,11 @@ impl Server {
         }
     }
 
+    #[cfg(target_os = "linux")]
+    pub fn process(&self) -> procfs::process::Process {
+        procfs::process::Process::new(self.child.id().try_into().unwrap()).unwrap()
+    }
+
     pub fn address(&self) -> &str {
         self.url.strip_prefix("http://").unwrap()
     }
