@@ -128,7 +128,7 @@ impl Passwords {
     }
 }
 
-/// Passwords take what the others leave of the processor: one needs tens of milliseconds anyway, and a refresh needs one.
+/// Passwords take what others leave of the processor: one needs tens of milliseconds anyway, and a refresh needs one.
 /// Measured: a nice thread still runs to the end of its slice when somebody wakes up, one of this class does not.
 #[cfg(target_os = "linux")]
 fn step_back() {
