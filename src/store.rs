@@ -30,5 +30,5 @@ pub mod users;
 pub use db::Db;
 pub(crate) use db::{on, within};
 pub use error::StoreError;
-pub use postgres::{PostgresPool, Statements};
+pub use postgres::{PostgresExecutor, PostgresPool, Statements};
 pub use transaction::Tx;

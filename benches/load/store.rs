@@ -85,7 +85,7 @@ impl Store {
     async fn execute(&self, sql: String) -> anyhow::Result<()> {
         let sql = AssertSqlSafe(sql);
         match &self.0 {
-            Db::Postgres(pool) => sqlx::raw_sql(sql).execute(pool).await.map(|_| ())?,
+            Db::Postgres(pool) => sqlx::raw_sql(sql).execute(pool.executor()).await.map(|_| ())?,
             Db::Sqlite(pool) => sqlx::raw_sql(sql).execute(pool).await.map(|_| ())?,
         }
         Ok(())
@@ -94,7 +94,7 @@ impl Store {
     pub(crate) async fn number(&self, sql: String) -> anyhow::Result<i64> {
         let sql = AssertSqlSafe(sql);
         let (number,): (i64,) = match &self.0 {
-            Db::Postgres(pool) => sqlx::query_as(sql).fetch_one(pool).await?,
+            Db::Postgres(pool) => sqlx::query_as(sql).fetch_one(pool.executor()).await?,
             Db::Sqlite(pool) => sqlx::query_as(sql).fetch_one(pool).await?,
         };
         Ok(number)
@@ -104,8 +104,9 @@ impl Store {
     pub(crate) async fn counters(&self) -> anyhow::Result<Counters> {
         tokio::time::sleep(std::time::Duration::from_millis(1200)).await;
         let Db::Postgres(pool) = &self.0 else { return Ok(Counters::default()) };
-        let (version,): (i32,) =
-            sqlx::query_as("SELECT current_setting('server_version_num')::INT").fetch_one(pool).await?;
+        let (version,): (i32,) = sqlx::query_as("SELECT current_setting('server_version_num')::INT")
+            .fetch_one(pool.executor())
+            .await?;
         // PostgreSQL 18 counts flushes with all other I/O.
         let flushes = if version >= 180_000 {
             "SELECT SUM(fsyncs)::BIGINT FROM pg_stat_io WHERE object = 'wal'"

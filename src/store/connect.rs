@@ -221,7 +221,7 @@ impl Db {
     pub async fn time(&self) -> Result<Option<DateTime<Utc>>, StoreError> {
         match self {
             Self::Postgres(pool) => {
-                let (now,) = sqlx::query_as("SELECT clock_timestamp()").fetch_one(pool).await?;
+                let (now,) = sqlx::query_as("SELECT clock_timestamp()").fetch_one(pool.executor()).await?;
                 Ok(Some(now))
             }
             Self::Sqlite(pool) => {

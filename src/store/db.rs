@@ -17,7 +17,10 @@ pub enum Db {
 macro_rules! on {
     ($db:expr, $conn:ident => $body:expr) => {
         match $db {
-            $crate::store::Db::Postgres($conn) => $body,
+            $crate::store::Db::Postgres(pool) => {
+                let $conn = pool.executor();
+                $body
+            }
             $crate::store::Db::Sqlite($conn) => $body,
         }
     };

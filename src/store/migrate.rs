@@ -129,8 +129,8 @@ pub async fn migrate(db: &Db, lock: MigrationLock) -> Result<(), StoreError> {
 }
 
 /// SQLite waits for its disk once instead of once a step, and the write lock, taken at the beginning, keeps others out.
-/// Behind a pooler in transaction mode, the names of statements, which the driver gives to all of a migration's, and a
-/// lock hold for a transaction at best.
+/// A pooler in transaction mode keeps the same connection, and with it the lock and the names that the driver gives to
+/// its statements, for a transaction only.
 async fn migrate_in_one_transaction(db: &Db, lock: MigrationLock) -> Result<(), StoreError> {
     // Names that another migration gave on the same server connection.
     const FORGET_NAMES: &str = "DEALLOCATE ALL";
@@ -188,7 +188,7 @@ async fn has_migrations_table(db: &Db) -> Result<bool, StoreError> {
         Db::Postgres(pool) => {
             const SQL: &str = "SELECT COUNT(*) FROM pg_catalog.pg_class \
                  WHERE oid = to_regclass('_sqlx_migrations')";
-            sqlx::query_as(SQL).fetch_one(pool).await?
+            sqlx::query_as(SQL).fetch_one(pool.executor()).await?
         }
         Db::Sqlite(pool) => {
             const SQL: &str = "SELECT COUNT(*) FROM sqlite_master WHERE name = '_sqlx_migrations'";

@@ -19,94 +19,75 @@ pub enum Statements {
 }
 
 impl Statements {
-    /// This connection, running what it is given in this way.
-    pub(in crate::store) fn on(self, connection: &mut PgConnection) -> PostgresConnection<'_> {
-        PostgresConnection { connection, statements: self }
+    /// Runs what it is given on this connection.
+    pub(in crate::store) fn on(self, connection: &mut PgConnection) -> PostgresExecutor<'_> {
+        PostgresExecutor { way: Way::Connection(connection), statements: self }
     }
 }
 
-/// A pool whose connections run each statement in one way.
+/// A pool whose connections are all sent their statements in one way.
 #[derive(Debug, Clone)]
 pub struct PostgresPool {
     pub(in crate::store) pool: PgPool,
     pub(in crate::store) statements: Statements,
 }
 
-/// A connection, in a transaction or not.
+impl PostgresPool {
+    /// Runs what it is given on some connection.
+    #[must_use]
+    pub fn executor(&self) -> PostgresExecutor<'static> {
+        PostgresExecutor { way: Way::Pool(self.pool.clone()), statements: self.statements }
+    }
+}
+
+/// What runs a statement.
 #[derive(Debug)]
-pub(in crate::store) struct PostgresConnection<'c> {
-    connection: &'c mut PgConnection,
+pub struct PostgresExecutor<'c> {
+    way: Way<'c>,
     statements: Statements,
+}
+
+#[derive(Debug)]
+enum Way<'c> {
+    Pool(PgPool),
+    /// In a transaction or not.
+    Connection(&'c mut PgConnection),
 }
 
 /// What a statement gives: rows, and how many it changed.
 type Outcome = Either<PgQueryResult, PgRow>;
 
-impl<'p> Executor<'p> for &PostgresPool {
+impl<'c> Executor<'c> for PostgresExecutor<'c> {
     type Database = Postgres;
 
     fn fetch_many<'e, 'q: 'e, E>(self, query: E) -> BoxStream<'e, Result<Outcome, Error>>
     where
-        'p: 'e,
+        'c: 'e,
         E: 'q + Execute<'q, Postgres>,
     {
-        match self.statements {
-            Statements::Named => self.pool.fetch_many(query),
-            Statements::Unnamed => {
-                let pool = self.pool.clone();
-                streamed(async move { run_unnamed(&mut *pool.acquire().await?, query).await })
+        match (self.statements, self.way) {
+            (Statements::Named, Way::Pool(pool)) => pool.fetch_many(query),
+            (Statements::Named, Way::Connection(connection)) => connection.fetch_many(query),
+            (Statements::Unnamed, way) => streamed(run_unnamed(way, query)),
+        }
+    }
+
+    fn fetch_optional<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Result<Option<PgRow>, Error>>
+    where
+        'c: 'e,
+        E: 'q + Execute<'q, Postgres>,
+    {
+        match (self.statements, self.way) {
+            (Statements::Named, Way::Pool(pool)) => pool.fetch_optional(query),
+            (Statements::Named, Way::Connection(connection)) => connection.fetch_optional(query),
+            (Statements::Unnamed, way) => {
+                Box::pin(
+                    async move { Ok(run_unnamed(way, query).await?.into_iter().find_map(Either::right)) },
+                )
             }
         }
     }
 
-    fn fetch_optional<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Result<Option<PgRow>, Error>>
-    where
-        'p: 'e,
-        E: 'q + Execute<'q, Postgres>,
-    {
-        match self.statements {
-            Statements::Named => self.pool.fetch_optional(query),
-            Statements::Unnamed => first_row(self.fetch_many(query)),
-        }
-    }
-
-    fn prepare_with<'e>(
-        self,
-        sql: SqlStr,
-        parameters: &'e [PgTypeInfo],
-    ) -> BoxFuture<'e, Result<PgStatement, Error>>
-    where
-        'p: 'e,
-    {
-        self.pool.prepare_with(sql, parameters)
-    }
-}
-
-impl<'c> Executor<'c> for PostgresConnection<'c> {
-    type Database = Postgres;
-
-    fn fetch_many<'e, 'q: 'e, E>(self, query: E) -> BoxStream<'e, Result<Outcome, Error>>
-    where
-        'c: 'e,
-        E: 'q + Execute<'q, Postgres>,
-    {
-        match self.statements {
-            Statements::Named => self.connection.fetch_many(query),
-            Statements::Unnamed => streamed(run_unnamed(self.connection, query)),
-        }
-    }
-
-    fn fetch_optional<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Result<Option<PgRow>, Error>>
-    where
-        'c: 'e,
-        E: 'q + Execute<'q, Postgres>,
-    {
-        match self.statements {
-            Statements::Named => self.connection.fetch_optional(query),
-            Statements::Unnamed => first_row(self.fetch_many(query)),
-        }
-    }
-
     fn prepare_with<'e>(
         self,
         sql: SqlStr,
@@ -115,15 +96,26 @@ impl<'c> Executor<'c> for PostgresConnection<'c> {
     where
         'c: 'e,
     {
-        self.connection.prepare_with(sql, parameters)
+        match self.way {
+            Way::Pool(pool) => pool.prepare_with(sql, parameters),
+            Way::Connection(connection) => connection.prepare_with(sql, parameters),
+        }
     }
 }
 
 /// Runs a statement unnamed, in the transaction that is open or in one of its own.
-async fn run_unnamed<'q, E>(connection: &mut PgConnection, query: E) -> Result<Vec<Outcome>, Error>
+async fn run_unnamed<'q, E>(way: Way<'_>, query: E) -> Result<Vec<Outcome>, Error>
 where
     E: 'q + Execute<'q, Postgres>,
 {
+    let mut of_pool;
+    let connection = match way {
+        Way::Pool(pool) => {
+            of_pool = pool.acquire().await?;
+            &mut *of_pool
+        }
+        Way::Connection(connection) => connection,
+    };
     if connection.is_in_transaction() {
         return connection.fetch_many(Unnamed(query)).try_collect().await;
     }
@@ -137,19 +129,6 @@ fn streamed<'e>(
     outcome: impl Future<Output = Result<Vec<Outcome>, Error>> + Send + 'e,
 ) -> BoxStream<'e, Result<Outcome, Error>> {
     stream::once(outcome).map_ok(|all| stream::iter(all.into_iter().map(Ok))).try_flatten().boxed()
-}
-
-fn first_row(
-    mut outcome: BoxStream<'_, Result<Outcome, Error>>,
-) -> BoxFuture<'_, Result<Option<PgRow>, Error>> {
-    Box::pin(async move {
-        while let Some(part) = outcome.try_next().await? {
-            if let Either::Right(row) = part {
-                return Ok(Some(row));
-            }
-        }
-        Ok(None)
-    })
 }
 
 /// A statement that is not to be kept: the driver gives it no name.

@@ -255,7 +255,7 @@ impl TestApp {
     pub async fn sql(&self, sql: &str) {
         let sql = AssertSqlSafe(sql.to_owned());
         match &self.core.db {
-            Db::Postgres(pool) => drop(sqlx::raw_sql(sql).execute(pool).await.unwrap()),
+            Db::Postgres(pool) => drop(sqlx::raw_sql(sql).execute(pool.executor()).await.unwrap()),
             Db::Sqlite(pool) => drop(sqlx::raw_sql(sql).execute(pool).await.unwrap()),
         }
     }
@@ -275,7 +275,7 @@ impl TestApp {
     pub async fn number(&self, sql: &str) -> i64 {
         let sql = AssertSqlSafe(sql.to_owned());
         let row: (i64,) = match &self.core.db {
-            Db::Postgres(pool) => sqlx::query_as(sql).fetch_one(pool).await.unwrap(),
+            Db::Postgres(pool) => sqlx::query_as(sql).fetch_one(pool.executor()).await.unwrap(),
             Db::Sqlite(pool) => sqlx::query_as(sql).fetch_one(pool).await.unwrap(),
         };
         row.0

@@ -12,8 +12,12 @@ use crate::harness::*;
 async fn execute(url: &str, sql: &'static str) {
     let settings = Settings { database_url: url.parse().unwrap(), ..Settings::default() };
     match heirloom::app::connect(&settings).await.unwrap() {
-        heirloom::store::Db::Postgres(pool) => drop(sqlx::raw_sql(sql).execute(&pool).await.unwrap()),
-        heirloom::store::Db::Sqlite(pool) => drop(sqlx::raw_sql(sql).execute(&pool).await.unwrap()),
+        heirloom::store::Db::Postgres(pool) => {
+            sqlx::raw_sql(sql).execute(pool.executor()).await.unwrap();
+        }
+        heirloom::store::Db::Sqlite(pool) => {
+            sqlx::raw_sql(sql).execute(&pool).await.unwrap();
+        }
     }
 }
 

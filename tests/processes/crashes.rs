@@ -1,7 +1,6 @@
 //! Power cuts: whatever was acknowledged is still there.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -10,7 +9,7 @@ use serde_json::json;
 use tokio::io::AsyncWriteExt as _;
 
 use crate::folder::Folder;
-use crate::process::{MASTER_KEY, Place, Server, Tokens, block_on, eventually};
+use crate::process::{MASTER_KEY, Place, Server, Tokens, block_on, eventually, postgres_script};
 
 /// A PostgreSQL server of a test's own, as durable as in production.
 struct Postgres {
@@ -21,17 +20,17 @@ struct Postgres {
 impl Postgres {
     fn start() -> Self {
         let folder = Folder::new();
-        let url = script(&["start", data(&folder).to_str().unwrap()]);
+        let url = postgres_script(&["start", data(&folder).to_str().unwrap()]);
         Self { folder, url }
     }
 
     fn kill(&self) {
-        script(&["kill", data(&self.folder).to_str().unwrap()]);
+        postgres_script(&["kill", data(&self.folder).to_str().unwrap()]);
     }
 
     fn restart(&self) {
         let port = self.url.rsplit_once(':').unwrap().1.split_once('/').unwrap().0;
-        assert_eq!(script(&["start", data(&self.folder).to_str().unwrap(), port]), self.url);
+        assert_eq!(postgres_script(&["start", data(&self.folder).to_str().unwrap(), port]), self.url);
     }
 }
 
@@ -43,13 +42,6 @@ impl Drop for Postgres {
 
 fn data(folder: &Folder) -> PathBuf {
     folder.path().join("postgres")
-}
-
-fn script(arguments: &[&str]) -> String {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/postgres");
-    let output = Command::new(script).args(arguments).output().unwrap();
-    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
 /// Kills the server the moment it has answered, several times over.

@@ -1,52 +1,32 @@
 //! A real pooler in transaction mode before the database: each transaction may run on another connection.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::thread;
 
 use futures_util::future::join_all;
 
 use crate::folder::Folder;
-use crate::process::{Place, Server, Tokens, block_on, execute};
+use crate::process::{Place, Server, Tokens, block_on, execute, postgres_script};
 
-/// The pooler and the folder it runs in.
-struct Pooler {
-    folder: Folder,
-    authority: String,
-}
+/// The pooler, in a folder of its own.
+struct Pooler(Folder);
 
 impl Pooler {
-    /// Before a database, with so many connections to it.
-    fn before(url: &str, connections: u32) -> Self {
-        let folder = Folder::new();
-        let pooled = script(&["pool", home(&folder).to_str().unwrap(), url, &connections.to_string()]);
-        let authority = pooled.rsplit_once('/').unwrap().0.to_owned();
-        Self { folder, authority }
+    /// Stands before a place's database, with so many connections to it: gives the place that goes through it.
+    fn before(place: Place, connections: u32) -> (Self, Place) {
+        let pooler = Self(Folder::new());
+        let url = postgres_script(&["pool", &pooler.home(), place.url(), &connections.to_string()]);
+        (pooler, place.with("HEIRLOOM_DATABASE_URL", &url))
     }
 
-    /// A database on the shared server, reached through the pooler. The last of the settings wins.
-    fn place(place: Place, connections: u32) -> (Self, Place) {
-        let pooler = Self::before(place.url(), connections);
-        let url = format!("{}/{}", pooler.authority, place.url().rsplit_once('/').unwrap().1);
-        (pooler, place.with("HEIRLOOM_DATABASE_URL", &url))
+    fn home(&self) -> String {
+        self.0.path().join("pooler").to_str().unwrap().to_owned()
     }
 }
 
 impl Drop for Pooler {
     fn drop(&mut self) {
-        script(&["unpool", home(&self.folder).to_str().unwrap()]);
+        postgres_script(&["unpool", &self.home()]);
     }
-}
-
-fn home(folder: &Folder) -> PathBuf {
-    folder.path().join("pooler")
-}
-
-fn script(arguments: &[&str]) -> String {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/postgres");
-    let output = Command::new(script).args(arguments).output().unwrap();
-    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
 fn unnamed(place: Place) -> Place {
@@ -66,7 +46,7 @@ async fn keep_refreshing(servers: &[Server; 2], times: u32) -> Tokens {
 fn many_refresh_through_few_connections(batched: &str) {
     const CHAINS: usize = 24;
     const TIMES: u32 = 15;
-    let (_pooler, place) = Pooler::place(Place::empty_postgres(), 3);
+    let (_pooler, place) = Pooler::before(Place::empty_postgres(), 3);
     let place = unnamed(place)
         .with("HEIRLOOM_ISSUER", "https://login.example.com")
         .with("HEIRLOOM_DATABASE__BATCH_ROTATIONS", batched);
@@ -100,7 +80,7 @@ fn many_refresh_one_by_one_through_few_connections() {
 
 #[test]
 fn several_migrate_at_once_through_a_pooler() {
-    let (_pooler, place) = Pooler::place(Place::empty_postgres(), 3);
+    let (_pooler, place) = Pooler::before(Place::empty_postgres(), 3);
     let place = unnamed(place);
     let said: Vec<String> = thread::scope(|scope| {
         let all: Vec<_> = (0..4).map(|_| scope.spawn(|| place.ok(&["migrate"]))).collect();
@@ -114,7 +94,7 @@ fn several_migrate_at_once_through_a_pooler() {
 /// All of them are one transaction there, so the first two of the steps are gone with the third.
 #[test]
 fn a_migration_that_failed_through_a_pooler_can_be_run_again() {
-    let (_pooler, place) = Pooler::place(Place::empty_postgres(), 1);
+    let (_pooler, place) = Pooler::before(Place::empty_postgres(), 1);
     let place = unnamed(place);
     execute(place.url(), "CREATE TABLE pushed_requests (id INTEGER)");
     assert!(place.refused(&["migrate"]).contains("already exists"));
@@ -125,7 +105,7 @@ fn a_migration_that_failed_through_a_pooler_can_be_run_again() {
 #[test]
 fn who_did_not_say_that_there_is_a_pooler_is_told_what_to_say() {
     let place = Place::postgres();
-    let (_pooler, place) = Pooler::place(place, 1);
+    let (_pooler, place) = Pooler::before(place, 1);
     place.run_with(&["family", "list"], "");
     let said = place.refused(&["family", "list"]);
     assert!(said.contains("set database.statement_cache to 0"), "{said}");

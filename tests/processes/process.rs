@@ -1,6 +1,7 @@
 //! The real binary, in a folder of its own, with an environment of its own.
 
 use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -242,6 +243,14 @@ impl Drop for Database {
 
 fn server() -> String {
     std::env::var("TEST_POSTGRES_URL").expect("no TEST_POSTGRES_URL: run the tests by tests/run")
+}
+
+/// Runs `tests/postgres`; gives what it prints.
+pub fn postgres_script(arguments: &[&str]) -> String {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/postgres");
+    let output = Command::new(script).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
 /// Runs a statement on a PostgreSQL database, from outside any runtime.

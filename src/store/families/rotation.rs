@@ -12,9 +12,8 @@ use crate::domain::ids::FamilyId;
 use crate::domain::refresh_token::Generation;
 use crate::domain::secrets::SecretHash;
 use crate::store::connect::{Connection, PATIENCE, silence};
-use crate::store::postgres::PostgresConnection;
 use crate::store::row::{from_json, row, to_json};
-use crate::store::{Db, StoreError, on};
+use crate::store::{Db, PostgresExecutor, StoreError, on};
 
 /// The columns of a [`Grant`], for `RETURNING`.
 macro_rules! grant_columns {
@@ -152,7 +151,7 @@ pub async fn rotate_together(
 /// a locked row is, it need not be looked up again, which is a quarter of the statement. One that somebody else changed
 /// since the statement began is not seen at its new place: its bet counts as lost, and whoever made it reads the row.
 async fn rotate_by_arrays(
-    executor: PostgresConnection<'_>,
+    executor: PostgresExecutor<'_>,
     bets: &[&Bet],
 ) -> Result<Vec<GrantRow>, sqlx::Error> {
     const SQL: &str = concat!(
