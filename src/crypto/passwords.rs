@@ -2,10 +2,15 @@
 //!
 //! Each hash takes megabytes and milliseconds, so both are bounded: as many at once as there are threads, as many
 //! waiting as the queue holds, and past that [`Busy`]. Memory is kept by the threads and used again.
+//!
+//! Passwords make way for quicker work twice: their threads are of the class that takes what others leave of the
+//! processor, and the last of several threads rests while [`Passwords::make_way`] is being called.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use argon2::password_hash::phc::{PasswordHash as PhcHash, Salt};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
@@ -70,6 +75,8 @@ type Job = Box<dyn FnOnce(&mut Hasher) + Send>;
 #[derive(Debug)]
 pub struct Passwords {
     queue: SyncSender<Job>,
+    /// How often [`Passwords::make_way`] was called.
+    hurries: Arc<AtomicU64>,
     /// What an unknown user's password is checked against, so that it takes the same time.
     nobody: PasswordHash,
 }
@@ -82,13 +89,24 @@ impl Passwords {
     pub fn start(params: Params, size: PoolSize) -> std::io::Result<Self> {
         let (queue, jobs) = sync_channel::<Job>(size.queue);
         let jobs = Arc::new(Mutex::new(jobs));
+        let hurries = Arc::new(AtomicU64::new(0));
         for number in 0..size.threads.max(1) {
             let jobs = Arc::clone(&jobs);
             let hasher = Hasher::new(params.clone());
-            thread::Builder::new().name(format!("password-{number}")).spawn(move || work(&jobs, hasher))?;
+            let is_last_of_several = number > 0 && number + 1 == size.threads;
+            let yields_to = is_last_of_several.then(|| Arc::clone(&hurries));
+            thread::Builder::new()
+                .name(format!("password-{number}"))
+                .spawn(move || work(&jobs, hasher, yields_to.as_deref()))?;
         }
         let nobody = Hasher::new(params).hash_random();
-        Ok(Self { queue, nobody })
+        Ok(Self { queue, hurries, nobody })
+    }
+
+    /// Says that work is under way that is quicker than any password: for the next moments, and as long as it is said
+    /// again, the last thread takes no other password, if there are several.
+    pub fn make_way(&self) {
+        self.hurries.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Hashes a password with today's parameters.
@@ -143,10 +161,28 @@ fn step_back() {
     }
 }
 
-fn work(jobs: &Mutex<Receiver<Job>>, mut hasher: Hasher) {
+/// After so long without a hurry, the last thread works again.
+const LULL: Duration = Duration::from_millis(100);
+
+/// Returns when the count has stood still for a [`LULL`]; at once, if it has not moved since it was last `seen`.
+///
+/// The system's scheduler alone does not see to this. It divides a core first among groups (sessions, containers), and
+/// only within one of them by the threads' class, so that a database elsewhere waits for passwords in this process.
+fn wait_for_a_lull(hurries: &AtomicU64, seen: &mut u64) {
+    while *seen != hurries.load(Ordering::Relaxed) {
+        *seen = hurries.load(Ordering::Relaxed);
+        thread::sleep(LULL);
+    }
+}
+
+fn work(jobs: &Mutex<Receiver<Job>>, mut hasher: Hasher, yields_to: Option<&AtomicU64>) {
     #[cfg(target_os = "linux")]
     step_back();
+    let mut seen = 0;
     loop {
+        if let Some(hurries) = yields_to {
+            wait_for_a_lull(hurries, &mut seen);
+        }
         let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
         match job {
             Ok(job) => job(&mut hasher),
@@ -278,16 +314,63 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn a_full_queue_is_busy_at_once() {
-        let pool = Passwords::start(params(32), PoolSize { threads: 1, queue: 1 }).unwrap();
-        let (release, blocked) = std::sync::mpsc::channel::<()>();
-        let (started, running) = std::sync::mpsc::channel::<()>();
+    /// Hands the pool a job that says which thread runs it, and ends when it is told to.
+    fn hold_a_thread(pool: &Passwords) -> (Receiver<String>, std::sync::mpsc::Sender<()>) {
+        let (started, running) = std::sync::mpsc::channel();
+        let (release, blocked) = std::sync::mpsc::channel();
         let job: Job = Box::new(move |_| {
-            let _ = started.send(());
+            let _ = started.send(thread::current().name().unwrap_or_default().to_owned());
             let _ = blocked.recv();
         });
         assert!(pool.queue.try_send(job).is_ok());
+        (running, release)
+    }
+
+    #[test]
+    fn the_last_of_several_threads_rests_while_others_are_in_a_hurry() {
+        let pool = Passwords::start(params(32), PoolSize { threads: 2, queue: 10 }).unwrap();
+        let mut held = [hold_a_thread(&pool), hold_a_thread(&pool)].map(|(running, release)| {
+            let thread = running.recv().unwrap();
+            (thread, release)
+        });
+        held.sort_by_key(|(thread, _)| thread.clone());
+        let [_, (last, release_last)] = &held;
+        assert_eq!(last, "password-1");
+        let (waiting, _release) = hold_a_thread(&pool);
+        pool.make_way();
+        release_last.send(()).unwrap();
+        let (mut said, mut longest_silence) = (std::time::Instant::now(), Duration::ZERO);
+        let began = said;
+        while began.elapsed() < 5 * LULL {
+            let started = waiting.recv_timeout(LULL / 20);
+            pool.make_way();
+            longest_silence = longest_silence.max(said.elapsed());
+            said = std::time::Instant::now();
+            // Where this very thread was kept waiting for so long, there was a lull.
+            assert!(started.is_err() || longest_silence > LULL / 2, "it works beside the others");
+        }
+        assert_eq!(waiting.recv().unwrap(), "password-1", "it works again when they have gone");
+    }
+
+    #[test]
+    fn a_thread_on_its_own_never_rests() {
+        let pool = Passwords::start(params(32), PoolSize { threads: 1, queue: 10 }).unwrap();
+        let began = std::time::Instant::now();
+        let mut taken = 0;
+        while taken < 100 {
+            pool.make_way();
+            let (running, release) = hold_a_thread(&pool);
+            release.send(()).unwrap();
+            running.recv().unwrap();
+            taken += 1;
+        }
+        assert!(began.elapsed() < 50 * LULL, "{:?}", began.elapsed());
+    }
+
+    #[tokio::test]
+    async fn a_full_queue_is_busy_at_once() {
+        let pool = Passwords::start(params(32), PoolSize { threads: 1, queue: 1 }).unwrap();
+        let (running, release) = hold_a_thread(&pool);
         running.recv().unwrap();
         let waiting = pool.hash(password("waits in line"));
         let mut waiting = std::pin::pin!(waiting);

@@ -43,6 +43,7 @@ pub async fn refresh(core: &Core, request: Refresh<'_>, now: DateTime<Utc>) -> R
     }
     let known = request.presenter.authenticate(core, now).await?;
     let token = opened?;
+    core.passwords.make_way();
     known.may(GrantType::RefreshToken)?;
     // A client that names again what it named at the authorization endpoint is heard as it was there.
     let wanted = request.wanted.for_client(&known.client);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::process::{Place, block_on, eventually};
+use crate::process::{Place, Server, Tokens, block_on, eventually};
 
 /// Sends bytes, then reads until the server hangs up.
 async fn talk(address: &str, bytes: &[u8]) -> String {
@@ -55,4 +55,45 @@ fn passwords_take_what_others_leave_of_the_processor() {
         let stepped_back = |stat: &procfs::process::Stat| stat.policy == Some(SCHED_IDLE);
         !passwords.is_empty() && passwords.iter().all(stepped_back) && !others.iter().any(stepped_back)
     }));
+}
+
+/// The processor's ticks that each of the two password threads has had.
+#[cfg(target_os = "linux")]
+fn ticks(server: &Server) -> [u64; 2] {
+    let stats = || server.process().tasks().unwrap().flatten().filter_map(|task| task.stat().ok());
+    ["password-0", "password-1"].map(|name| stats().filter(|stat| stat.comm == name).map(|it| it.utime).sum())
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn one_password_thread_rests_while_refreshes_come() {
+    const MANY: u64 = 30;
+    let place = Place::sqlite()
+        .with("HEIRLOOM_PASSWORDS__MEMORY_KIB", "8192")
+        .with("HEIRLOOM_PASSWORDS__THREADS", "2");
+    place.add_user("ada");
+    let server = place.serve();
+    block_on(async {
+        let mut tokens = server.log_in("ada").await;
+        let log_in_for_ever = async || {
+            loop {
+                server.log_in("ada").await;
+            }
+        };
+        let storm = futures_util::future::join_all((0..4).map(|_| log_in_for_ever()));
+        let watching = async {
+            eventually("both work", async || ticks(&server).into_iter().all(|it| it > MANY)).await;
+            let before = ticks(&server);
+            loop {
+                tokens = Tokens::of(server.refresh(&tokens.refresh).await);
+                let after = ticks(&server);
+                let [first, last] = [after[0] - before[0], after[1] - before[1]];
+                if first > MANY {
+                    assert!(last < first / 2, "{last} ticks beside {first}");
+                    break;
+                }
+            }
+        };
+        tokio::select! { _ = storm => {}, () = watching => {} }
+    });
 }
