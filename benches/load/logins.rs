@@ -1,5 +1,6 @@
 //! Logins, and what argon2 alone does on the same cores.
 
+use std::cell::{Cell, OnceCell};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::available_parallelism;
 use std::time::Duration;
@@ -34,21 +35,32 @@ pub(crate) async fn log_in(
     json["refresh_token"].as_str().map(ToOwned::to_owned).ok_or_else(|| anyhow::anyhow!("no token in {json}"))
 }
 
-/// As many logins as will go, from so many clients, until it is over; gives logins a second, and how many got another
-/// answer.
+/// As many logins as will go, from so many clients, until it is over; gives logins a second from the first answer until
+/// then, and how many got another answer.
 pub(crate) async fn storm(server: &Server, clients: usize, over: impl Fn() -> bool) -> (f64, u64) {
     let http = reqwest::Client::new();
-    let (good, other) = (AtomicU64::new(0), AtomicU64::new(0));
-    let began = now();
+    let (good, other) = (Cell::new(0), Cell::new(0));
+    let (began, ended) = (OnceCell::new(), OnceCell::new());
     let client = async |number| {
         let username = username(number);
-        while !over() {
-            let counted = if log_in(&http, server, &username).await.is_ok() { &good } else { &other };
-            counted.fetch_add(1, Ordering::Relaxed);
+        loop {
+            let is_good = log_in(&http, server, &username).await.is_ok();
+            if over() {
+                // What was under way when it ended is let finish, and not counted.
+                ended.get_or_init(now);
+                return;
+            }
+            if began.set(now()).is_ok() {
+                continue;
+            }
+            let counted = if is_good { &good } else { &other };
+            counted.set(counted.get() + 1);
         }
     };
     futures_util::future::join_all((0..clients).map(client)).await;
-    (good.into_inner() as f64 / began.elapsed().as_secs_f64(), other.into_inner())
+    let lasted =
+        ended.into_inner().zip(began.into_inner()).map(|(ended, began)| ended - began).unwrap_or_default();
+    (good.get() as f64 / lasted.as_secs_f64(), other.get())
 }
 
 /// Hashes a second of argon2 with our default parameters, a thread a core.

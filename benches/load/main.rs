@@ -34,6 +34,7 @@ mod world;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use anyhow::bail;
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -109,7 +110,13 @@ fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let progress = Progress::new(phases::COUNT + 3 * arguments.rounds() as u64 + 2 * arguments.repeats());
-    let report = runtime.block_on(phases::run(&arguments, &progress))?;
+    let report = runtime.block_on(async {
+        tokio::select! {
+            report = phases::run(&arguments, &progress) => report,
+            // Its processes and folders go with it.
+            interrupted = tokio::signal::ctrl_c() => interrupted.map_err(Into::into).and_then(|()| bail!("interrupted")),
+        }
+    })?;
     progress.0.finish_and_clear();
     if arguments.json {
         println!("{}", serde_json::to_string_pretty(&report)?);

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use anyhow::ensure;
 
-use crate::drive::{Pace, Reuse};
-use crate::processes::{Folder, POSTGRES_OPTIONS, Postgres, Server};
+use crate::drive::{Driven, Pace, Reuse};
+use crate::processes::{BusyLoop, Folder, POSTGRES_OPTIONS, Postgres, Server};
 use crate::report::{Report, median};
 use crate::world::{How, Measured, World, first_answer};
 use crate::{Arguments, Progress, chart, logins, now};
@@ -18,8 +18,9 @@ pub(crate) const COUNT: u64 = 10;
 struct Bench<'a> {
     arguments: &'a Arguments,
     progress: &'a Progress,
-    folder: Folder,
+    // Stopped before its folder goes.
     postgres: Postgres,
+    folder: Folder,
     report: Report,
 }
 
@@ -229,13 +230,17 @@ impl Bench<'_> {
             let (stormy, (logins, _)) = tokio::join!(measuring, logins::storm(&server, 32, || over.get()));
             let stormy = stormy?.driven;
             slowed.push(stormy.quantile(0.99) / quiet.quantile(0.99));
+            let busy = BusyLoop::start()?;
+            let beside_a_loop = self.measure(world, &server, how).await?.driven;
+            drop(busy);
+            let shape =
+                |it: &Driven| format!("p50 {:.2} ms and p99 {:.2} ms", it.quantile(0.5), it.quantile(0.99));
             detail = format!(
-                "at 40 % of the maximum; the last: p50 {:.2} ms and p99 {:.2} ms, in the storm {:.2} and {:.2}, beside {logins:.0} \
-                 logins a second",
-                quiet.quantile(0.5),
-                quiet.quantile(0.99),
-                stormy.quantile(0.5),
-                stormy.quantile(0.99)
+                "at 40 % of the maximum; the last: {}; in the storm {}, beside {logins:.0} logins a second; without logins \
+                 beside one busy loop of the idle class {}",
+                shape(&quiet),
+                shape(&stormy),
+                shape(&beside_a_loop)
             );
         }
         self.report.at_most("refresh p99 in a login storm against quiet", median(slowed), "x", 2.0, detail);

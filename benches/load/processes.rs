@@ -241,6 +241,24 @@ impl Drop for Server {
     }
 }
 
+/// A busy loop of another program's, of the class that takes what others leave of the processor.
+pub(crate) struct BusyLoop(Child);
+
+impl BusyLoop {
+    pub(crate) fn start() -> anyhow::Result<Self> {
+        let mut command = Command::new("chrt");
+        command.args(["--idle", "0", "sh", "-c", "while :; do :; done"]);
+        Ok(Self(command.stdin(Stdio::null()).spawn().context("cannot start chrt")?))
+    }
+}
+
+impl Drop for BusyLoop {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 fn duration_of(ticks: u64) -> Duration {
     Duration::from_secs_f64(ticks as f64 / procfs::ticks_per_second() as f64)
 }

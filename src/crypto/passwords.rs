@@ -166,8 +166,8 @@ const LULL: Duration = Duration::from_millis(100);
 
 /// Returns when the count has stood still for a [`LULL`]; at once, if it has not moved since it was last `seen`.
 ///
-/// The system's scheduler alone does not see to this. It divides a core first among groups (sessions, containers), and
-/// only within one of them by the threads' class, so that a database elsewhere waits for passwords in this process.
+/// The system's scheduler alone does not see to this: however low a thread's class, who wakes up on its core may wait
+/// for the next tick, and for longer if it is in another group (a session, a container), as a database is.
 fn wait_for_a_lull(hurries: &AtomicU64, seen: &mut u64) {
     while *seen != hurries.load(Ordering::Relaxed) {
         *seen = hurries.load(Ordering::Relaxed);

@@ -101,7 +101,7 @@ pub struct Passwords {
     /// Lanes of one hash.
     #[serde(deserialize_with = "text::deserialize")]
     pub parallelism: u32,
-    /// Hashes computed at the same time; `None` is one for each core.
+    /// Hashes computed at the same time, one fewer while refreshes come; `None` is one for each core.
     #[serde(default, deserialize_with = "text::option::deserialize")]
     pub threads: Option<usize>,
     /// Requests that may wait for a thread; one more is turned away.
