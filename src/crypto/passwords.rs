@@ -164,14 +164,18 @@ fn step_back() {
 /// After so long without a hurry, the last thread works again.
 const LULL: Duration = Duration::from_millis(100);
 
-/// Returns when the count has stood still for a [`LULL`]; at once, if it has not moved since it was last `seen`.
+/// Pauses until the count stands still meanwhile; not at all, if it has not moved since it was last `seen`.
 ///
 /// The system's scheduler alone does not see to this: however low a thread's class, who wakes up on its core may wait
 /// for the next tick, and for longer if it is in another group (a session, a container), as a database is.
-fn wait_for_a_lull(hurries: &AtomicU64, seen: &mut u64) {
-    while *seen != hurries.load(Ordering::Relaxed) {
-        *seen = hurries.load(Ordering::Relaxed);
-        thread::sleep(LULL);
+fn wait_for_a_lull(hurries: &AtomicU64, seen: &mut u64, pause: impl Fn()) {
+    loop {
+        let count = hurries.load(Ordering::Relaxed);
+        if count == *seen {
+            return;
+        }
+        *seen = count;
+        pause();
     }
 }
 
@@ -181,7 +185,7 @@ fn work(jobs: &Mutex<Receiver<Job>>, mut hasher: Hasher, yields_to: Option<&Atom
     let mut seen = 0;
     loop {
         if let Some(hurries) = yields_to {
-            wait_for_a_lull(hurries, &mut seen);
+            wait_for_a_lull(hurries, &mut seen, || thread::sleep(LULL));
         }
         let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
         match job {
@@ -269,6 +273,8 @@ impl Hasher {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
 
     fn params(memory: u32) -> Params {
@@ -314,63 +320,35 @@ mod tests {
         }
     }
 
-    /// Hands the pool a job that says which thread runs it, and ends when it is told to.
-    fn hold_a_thread(pool: &Passwords) -> (Receiver<String>, std::sync::mpsc::Sender<()>) {
-        let (started, running) = std::sync::mpsc::channel();
-        let (release, blocked) = std::sync::mpsc::channel();
-        let job: Job = Box::new(move |_| {
-            let _ = started.send(thread::current().name().unwrap_or_default().to_owned());
-            let _ = blocked.recv();
-        });
-        assert!(pool.queue.try_send(job).is_ok());
-        (running, release)
-    }
-
     #[test]
-    fn the_last_of_several_threads_rests_while_others_are_in_a_hurry() {
-        let pool = Passwords::start(params(32), PoolSize { threads: 2, queue: 10 }).unwrap();
-        let mut held = [hold_a_thread(&pool), hold_a_thread(&pool)].map(|(running, release)| {
-            let thread = running.recv().unwrap();
-            (thread, release)
-        });
-        held.sort_by_key(|(thread, _)| thread.clone());
-        let [_, (last, release_last)] = &held;
-        assert_eq!(last, "password-1");
-        let (waiting, _release) = hold_a_thread(&pool);
-        pool.make_way();
-        release_last.send(()).unwrap();
-        let (mut said, mut longest_silence) = (std::time::Instant::now(), Duration::ZERO);
-        let began = said;
-        while began.elapsed() < 5 * LULL {
-            let started = waiting.recv_timeout(LULL / 20);
-            pool.make_way();
-            longest_silence = longest_silence.max(said.elapsed());
-            said = std::time::Instant::now();
-            // Where this very thread was kept waiting for so long, there was a lull.
-            assert!(started.is_err() || longest_silence > LULL / 2, "it works beside the others");
-        }
-        assert_eq!(waiting.recv().unwrap(), "password-1", "it works again when they have gone");
-    }
-
-    #[test]
-    fn a_thread_on_its_own_never_rests() {
-        let pool = Passwords::start(params(32), PoolSize { threads: 1, queue: 10 }).unwrap();
-        let began = std::time::Instant::now();
-        let mut taken = 0;
-        while taken < 100 {
-            pool.make_way();
-            let (running, release) = hold_a_thread(&pool);
-            release.send(()).unwrap();
-            running.recv().unwrap();
-            taken += 1;
-        }
-        assert!(began.elapsed() < 50 * LULL, "{:?}", began.elapsed());
+    fn a_lull_is_a_pause_in_which_nobody_hurries() {
+        let (hurries, mut seen, pauses) = (AtomicU64::new(7), 0, Cell::new(0));
+        let mut wait = || {
+            pauses.set(0);
+            wait_for_a_lull(&hurries, &mut seen, || {
+                pauses.set(pauses.get() + 1);
+                if pauses.get() < 3 {
+                    hurries.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+            pauses.get()
+        };
+        assert_eq!(wait(), 3, "two in which somebody did, one in which nobody did");
+        assert_eq!(wait(), 0, "nobody has since");
+        hurries.fetch_add(1, Ordering::Relaxed);
+        assert_eq!(wait(), 3, "somebody has since");
     }
 
     #[tokio::test]
     async fn a_full_queue_is_busy_at_once() {
         let pool = Passwords::start(params(32), PoolSize { threads: 1, queue: 1 }).unwrap();
-        let (running, release) = hold_a_thread(&pool);
+        let (release, blocked) = std::sync::mpsc::channel::<()>();
+        let (started, running) = std::sync::mpsc::channel::<()>();
+        let job: Job = Box::new(move |_| {
+            let _ = started.send(());
+            let _ = blocked.recv();
+        });
+        assert!(pool.queue.try_send(job).is_ok());
         running.recv().unwrap();
         let waiting = pool.hash(password("waits in line"));
         let mut waiting = std::pin::pin!(waiting);

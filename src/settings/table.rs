@@ -254,7 +254,7 @@ pub(super) static SETTINGS: &[Setting] = &[
         "passwords.threads",
         Unset("one for each core"),
         Number,
-        "Hashes computed at the same time.",
+        "Hashes computed at the same time; one fewer while refreshes come, if there are several.",
     ),
     Setting::new(
         "passwords.queue",

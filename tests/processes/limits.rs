@@ -97,3 +97,28 @@ fn one_password_thread_rests_while_refreshes_come() {
         tokio::select! { _ = storm => {}, () = watching => {} }
     });
 }
+
+#[test]
+fn a_password_thread_on_its_own_never_rests() {
+    let place = Place::sqlite().with("HEIRLOOM_PASSWORDS__THREADS", "1");
+    place.add_user("ada");
+    let server = place.serve();
+    block_on(async {
+        let mut tokens = server.log_in("ada").await;
+        let refresh_for_ever = async {
+            loop {
+                tokens = Tokens::of(server.refresh(&tokens.refresh).await);
+            }
+        };
+        let log_in = async {
+            for _ in 0..10 {
+                server.log_in("ada").await;
+            }
+        };
+        tokio::select! {
+            () = refresh_for_ever => {}
+            () = log_in => {}
+            () = tokio::time::sleep(Duration::from_secs(20)) => panic!("logins wait for the refreshes to end"),
+        }
+    });
+}
