@@ -76,8 +76,10 @@ impl World {
             among: how.among.unwrap_or(usize::MAX),
             lasting: how.lasting,
         };
-        // A database's new process has everything to map in first.
-        drive(&Load { lasting: Duration::from_secs(1), pace: Pace::Closed, ..load }).await;
+        if how.is_cold {
+            // A database's new process has everything to map in first.
+            drive(&Load { lasting: Duration::from_secs(1), pace: Pace::Closed, ..load }).await;
+        }
         let before = if how.counted { self.counters().await? } else { Counters::default() };
         let meters = || anyhow::Ok((server.cpu()?, postgres.cpu()?, crate::processes::own_cpu()?));
         let began = meters()?;
@@ -122,6 +124,8 @@ pub(crate) struct How {
     pub(crate) lasting: Duration,
     /// Whether the database's own counters are read, which it takes more than two seconds to bring up to date.
     pub(crate) counted: bool,
+    /// Whether the server's connections to its database are new.
+    pub(crate) is_cold: bool,
 }
 
 impl Measured {

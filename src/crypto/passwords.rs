@@ -162,7 +162,7 @@ fn step_back() {
 }
 
 /// After so long without a hurry, the last thread works again.
-const LULL: Duration = Duration::from_millis(100);
+const LULL: Duration = Duration::from_millis(500);
 
 /// Pauses until the count stands still meanwhile; not at all, if it has not moved since it was last `seen`.
 ///
