@@ -58,7 +58,7 @@ impl Bench<'_> {
             among: None,
             lasting: self.arguments.lasting(),
             counted: true,
-            is_cold: true,
+            warms_up: true,
         }
     }
 
@@ -143,8 +143,12 @@ impl Bench<'_> {
             // The maximum of this very moment: the machine may have been faster a minute ago.
             let how = How { lasting: self.arguments.lasting() / 2, counted: false, ..self.closed() };
             let maximum = self.measure(world, &server, how).await?.driven.per_second();
-            let how =
-                How { lasting: how.lasting, counted: round == 2, is_cold: false, ..self.open(0.7 * maximum) };
+            let how = How {
+                lasting: how.lasting,
+                counted: round == 2,
+                warms_up: false,
+                ..self.open(0.7 * maximum)
+            };
             let measured = self.measure(world, &server, how).await?;
             p99.push(measured.driven.quantile(0.99));
             p999.push(measured.driven.quantile(0.999));
@@ -191,7 +195,7 @@ impl Bench<'_> {
             let how = How { lasting: self.arguments.lasting() / 2, counted: false, ..self.closed() };
             let all = self.measure(world, &server, how).await?.driven.per_second();
             let among_few =
-                self.measure(world, &server, How { among: Some(few), is_cold: false, ..how }).await?;
+                self.measure(world, &server, How { among: Some(few), warms_up: false, ..how }).await?;
             ratios.push((all / among_few.driven.per_second()).min(among_few.driven.per_second() / all));
         }
         let detail =
@@ -315,7 +319,7 @@ impl Bench<'_> {
         let mut detail = String::new();
         // The log is taken back a few times a second, and a short phase may meet that more or less often.
         for round in 0..3 {
-            let how = How { lasting: self.arguments.lasting() / 2, is_cold: round == 0, ..self.closed() };
+            let how = How { lasting: self.arguments.lasting() / 2, warms_up: round == 0, ..self.closed() };
             let measured = self.measure(&world, &server, how).await?;
             rates.push(measured.driven.per_second() / postgres);
             answers += measured.driven.answers;

@@ -76,7 +76,7 @@ impl World {
             among: how.among.unwrap_or(usize::MAX),
             lasting: how.lasting,
         };
-        if how.is_cold {
+        if how.warms_up {
             // A database's new process has everything to map in first.
             drive(&Load { lasting: Duration::from_secs(1), pace: Pace::Closed, ..load }).await;
         }
@@ -124,8 +124,8 @@ pub(crate) struct How {
     pub(crate) lasting: Duration,
     /// Whether the database's own counters are read, which it takes more than two seconds to bring up to date.
     pub(crate) counted: bool,
-    /// Whether the server's connections to its database are new.
-    pub(crate) is_cold: bool,
+    /// Whether it goes on for a second before anything is measured.
+    pub(crate) warms_up: bool,
 }
 
 impl Measured {

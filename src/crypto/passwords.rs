@@ -147,7 +147,6 @@ impl Passwords {
 }
 
 /// Passwords take what others leave of the processor: one needs tens of milliseconds anyway, and a refresh needs one.
-/// Measured: a nice thread still runs to the end of its slice when somebody wakes up, one of this class does not.
 #[cfg(target_os = "linux")]
 fn step_back() {
     use thread_priority::unix::{
@@ -166,8 +165,8 @@ const LULL: Duration = Duration::from_millis(500);
 
 /// Pauses until the count stands still meanwhile; not at all, if it has not moved since it was last `seen`.
 ///
-/// The system's scheduler alone does not see to this: however low a thread's class, who wakes up on its core may wait
-/// for the next tick, and for longer if it is in another group (a session, a container), as a database is.
+/// The threads' class does not see to this: Linux weighs it only within a group (a session, a container; see `sched(7)`
+/// on autogroups), and the database is in another one.
 fn wait_for_a_lull(hurries: &AtomicU64, seen: &mut u64, pause: impl Fn()) {
     loop {
         let count = hurries.load(Ordering::Relaxed);

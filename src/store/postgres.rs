@@ -35,8 +35,8 @@ pub struct PostgresPool {
 impl PostgresPool {
     /// Runs what it is given on some connection.
     #[must_use]
-    pub fn executor(&self) -> PostgresExecutor<'static> {
-        PostgresExecutor { way: Way::Pool(self.pool.clone()), statements: self.statements }
+    pub fn executor(&self) -> PostgresExecutor<'_> {
+        PostgresExecutor { way: Way::Pool(&self.pool), statements: self.statements }
     }
 }
 
@@ -49,7 +49,7 @@ pub struct PostgresExecutor<'c> {
 
 #[derive(Debug)]
 enum Way<'c> {
-    Pool(PgPool),
+    Pool(&'c PgPool),
     /// In a transaction or not.
     Connection(&'c mut PgConnection),
 }
