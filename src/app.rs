@@ -5,9 +5,7 @@ mod parts;
 
 use std::future::Future;
 use std::net::{SocketAddr, TcpListener};
-use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::thread::available_parallelism;
 use std::time::Duration;
 
 use actix_web::middleware::from_fn;
@@ -20,18 +18,21 @@ use crate::domain::sign_in::SignInLifetimes;
 use crate::http::pages::Pages;
 use crate::http::{self, Web};
 use crate::master_keys;
-use crate::service::attempts::Attempts;
+use crate::service::users::attempts::Attempts;
 
-use crate::service::keys::Keys;
-use crate::service::registration::Registrar;
-use crate::service::{Core, back_channel, client_admin, janitor, subject_key};
+use crate::service::Core;
+use crate::service::admin::{self, janitor};
+use crate::service::clients::registrar::Registrar;
+use crate::service::keys::ring::Keys;
+use crate::service::keys::subject_key;
+use crate::service::logout::back_channel;
 use crate::settings::{self, DatabaseUrl, Settings};
 use crate::store::rotations::Rotations;
 use crate::tls::{Looked, Tls};
 
 pub use opening::{connect, open_store};
 use parts::{
-    attempt_limits, check_clients, clients_cache, look, outbound, registration_rules, tls, travel,
+    attempt_limits, check_clients, clients_cache, cores, look, outbound, registration_rules, tls, travel,
     waiting_limit,
 };
 pub use parts::{lifetimes, password_pool, succession};
@@ -66,7 +67,7 @@ impl App {
         let now = clock.now();
         let keys = Keys::new(master_keys::load(&settings)?);
         let db = open_store(&beside_the_workers(&settings), old_schema).await?;
-        client_admin::ensure_built_in(&db, now).await?;
+        admin::clients::ensure_built_in(&db, now).await?;
         keys.prepare(&db, succession(&settings), now).await?;
         let subjects = subject_key::load(&keys, &db).await?;
         let defaults = lifetimes(&settings)?;
@@ -283,8 +284,4 @@ fn worker_count(settings: &Settings) -> u32 {
 /// The issuer's path, below which everything is served.
 fn base_path(issuer: &str) -> String {
     url::Url::parse(issuer).map(|url| url.path().trim_end_matches('/').to_owned()).unwrap_or_default()
-}
-
-fn cores() -> usize {
-    available_parallelism().map_or(1, NonZeroUsize::get)
 }

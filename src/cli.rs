@@ -24,7 +24,7 @@ use serde_json::{Map, Value, json};
 
 use crate::app::{self, OldSchema};
 use crate::clock::Clock;
-use crate::service::client_admin;
+use crate::service::admin;
 use crate::settings::{DatabaseUrl, Settings};
 use crate::store::Db;
 use crate::telemetry;
@@ -129,7 +129,7 @@ impl Office {
         });
         let db = app::open_store(&settings, OldSchema::Refuse).await?;
         let clock = Clock::system();
-        client_admin::ensure_built_in(&db, clock.now()).await?;
+        admin::clients::ensure_built_in(&db, clock.now()).await?;
         Ok(Self { settings, db, clock })
     }
 }

@@ -6,9 +6,9 @@
 
 mod addresses;
 mod freshness;
+mod no_answer;
 mod remembered;
 
-use std::error::Error as _;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,7 +24,10 @@ use tokio::sync::Semaphore;
 use url::{Host, Url};
 
 use crate::outbound::addresses::{Reach, may_reach};
+use crate::outbound::no_answer::{Forbidden, chain};
 use crate::outbound::remembered::{Known, Remembered, Slot};
+
+pub use no_answer::NoAnswer;
 
 /// Fetches that may be under way: what one caller sets off must not take every socket.
 const AT_ONCE: usize = 64;
@@ -38,32 +41,6 @@ pub struct Limits {
     pub timeout: Duration,
     /// The longest answer that is read, in bytes.
     pub body_limit: usize,
-}
-
-/// Why there is no answer.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum NoAnswer {
-    /// The URL is neither `https` nor `http`, or names a user.
-    #[error("the URL is none that may be fetched")]
-    Url,
-    /// The address is not public, or `http` is not allowed there.
-    #[error("the address may not be reached")]
-    Address,
-    /// Nobody answered in time, or not in HTTP.
-    #[error("no answer: {0}")]
-    Unreachable(String),
-    /// The answer is no success, or a redirect.
-    #[error("the answer has status {0}")]
-    Status(u16),
-    /// The answer is longer than the limit.
-    #[error("the answer is too long")]
-    TooLong,
-    /// The answer is not the JSON that was expected.
-    #[error("the answer is not the JSON that was expected")]
-    Content,
-    /// Too many fetches are under way.
-    #[error("too many fetches are under way")]
-    Busy,
 }
 
 /// Why nothing can be fetched at all.
@@ -259,11 +236,6 @@ struct Checked {
     reach: Reach,
 }
 
-/// None of a name's addresses may be reached.
-#[derive(Debug, thiserror::Error)]
-#[error("none of the addresses may be reached")]
-struct Forbidden;
-
 impl Resolve for Checked {
     fn resolve(&self, name: Name) -> Resolving {
         let (limits, reach) = (Arc::clone(&self.limits), self.reach);
@@ -274,28 +246,4 @@ impl Resolve for Checked {
             if good.is_empty() { Err(Forbidden.into()) } else { Ok(Box::new(good.into_iter()) as Addrs) }
         })
     }
-}
-
-impl From<reqwest::Error> for NoAnswer {
-    fn from(error: reqwest::Error) -> Self {
-        let mut cause = error.source();
-        while let Some(error) = cause {
-            if error.is::<Forbidden>() {
-                return Self::Address;
-            }
-            cause = error.source();
-        }
-        Self::Unreachable(chain(&error.without_url()))
-    }
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

@@ -1,103 +1,17 @@
-//! Use cases, one a file. A service takes parsed values and the time, does its own writes, and gives a value.
+//! Use cases, one a file, in rooms by capability. A service takes parsed values and the time, does its own writes, and
+//! gives a value.
 
-pub mod access_token;
-pub mod account;
-pub mod attempts;
+pub mod admin;
 pub mod audit;
 pub mod authorize;
-pub mod back_channel;
-pub mod change_password;
-pub mod client_admin;
-pub mod client_assertion;
-pub mod client_credentials;
-mod client_jwt;
 pub mod clients;
-pub mod credentials;
-pub mod device;
-pub mod documents;
-pub(crate) mod ending;
-pub mod exchange_code;
+pub mod core;
 pub mod failure;
-pub mod front_channel;
-pub mod grant;
-pub mod id_token;
-pub mod introspect;
-pub mod janitor;
 pub mod keys;
 pub mod limit;
-pub mod login;
-pub(crate) mod new_family;
-mod own_jwt;
-pub(crate) mod presented;
-pub mod presenter;
-pub mod pushed_request;
-pub mod refresh;
-pub mod registration;
-pub mod revoke;
-pub(crate) mod sector;
-pub mod sessions;
-pub mod sign_in;
-pub mod subject_key;
-pub mod token_exchange;
-pub mod user_admin;
-mod user_claims;
-pub mod userinfo;
+pub mod logout;
+pub mod tokens;
+pub mod users;
 
-use std::sync::Arc;
-
-use tokio::sync::Notify;
-
-use crate::crypto::passwords::Passwords;
-use crate::domain::audience::Audience;
-use crate::domain::sign_in::SignInLifetimes;
-use crate::domain::subject::SubjectKey;
-use crate::outbound::Outbound;
-use crate::service::attempts::Attempts;
-use crate::service::clients::Clients;
-use crate::service::keys::Keys;
-use crate::service::limit::Limit;
-use crate::service::registration::Registrar;
-use crate::store::Db;
-use crate::store::rotations::Rotations;
-
+pub use core::Core;
 pub use failure::Failure;
-
-/// What the services work with; made by the composition root.
-#[derive(Debug, Clone)]
-pub struct Core {
-    /// The database.
-    pub db: Db,
-    /// The way of every fast-path rotation to it.
-    pub rotations: Arc<Rotations>,
-    /// The issuer: `iss` in tokens, and the default audience.
-    pub issuer: Audience,
-    /// How long a sign-in at the pages lasts.
-    pub sign_in: SignInLifetimes,
-    /// Master and signing keys.
-    pub keys: Arc<Keys>,
-    /// The password threads.
-    pub passwords: Arc<Passwords>,
-    /// What pairwise subjects are made with.
-    pub subjects: Arc<SubjectKey>,
-    /// How often passwords were wrong.
-    pub attempts: Arc<Attempts>,
-    /// How often requests came that wait for their users.
-    pub waiting: Arc<Limit>,
-    /// Woken when clients have to be told of a logout.
-    pub logouts: Arc<Notify>,
-    /// The clients, remembered for a few seconds.
-    pub clients: Arc<Clients>,
-    /// What clients may do that register themselves.
-    pub registrar: Arc<Registrar>,
-    /// The way to other servers.
-    pub outbound: Arc<Outbound>,
-}
-
-impl Core {
-    /// The same for one thread, with up to `connections` of its own: work that stays on its thread wakes no other.
-    #[must_use]
-    pub fn with_own_connections(&self, connections: u32) -> Self {
-        let db = self.db.with_own_connections(connections);
-        Self { rotations: Arc::new(self.rotations.to(db.clone())), db, ..self.clone() }
-    }
-}

@@ -10,6 +10,7 @@ mod colour;
 mod database_url;
 mod example;
 mod layers;
+mod origin;
 mod print;
 mod problem;
 mod rules;
@@ -21,7 +22,6 @@ mod text;
 
 use std::{
     env,
-    ffi::OsString,
     net::SocketAddr,
     path::{Path, PathBuf},
 };
@@ -34,7 +34,8 @@ pub use self::{
     colour::Colour,
     database_url::DatabaseUrl,
     example::env_example,
-    layers::{Origin, Origins},
+    layers::LoadFrom,
+    origin::{Origin, Origins},
     problem::SettingsError,
     secret::Secret,
     sections::{
@@ -95,18 +96,6 @@ pub struct Settings {
     /// Where each value came from.
     #[serde(skip)]
     pub origins: Origins,
-}
-
-/// What the settings are read from. [`Settings::load`] looks at nothing else, but for a `$NAME` within `.env`,
-/// which stands for a variable of the process.
-#[derive(Clone, Debug, Default)]
-pub struct LoadFrom {
-    /// The file named on the command line, which must exist; without it `heirloom.toml`, which may be missing.
-    pub config: Option<PathBuf>,
-    /// Where `heirloom.toml` and `.env` are looked for, and what a relative `config` is relative to.
-    pub working_dir: PathBuf,
-    /// The process's variables, ours and all others.
-    pub environment: Vec<(OsString, OsString)>,
 }
 
 impl Settings {

@@ -28,7 +28,8 @@ pub mod transaction;
 pub mod users;
 
 pub use db::Db;
-pub(crate) use db::{on, within};
+pub(crate) use db::on;
 pub use error::StoreError;
 pub use postgres::{PostgresExecutor, PostgresPool, Statements};
 pub use transaction::Tx;
+pub(crate) use transaction::within;

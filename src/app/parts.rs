@@ -2,8 +2,10 @@
 
 use std::ffi::OsStr;
 use std::fs;
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
+use std::thread::available_parallelism;
 
 use anyhow::Context as _;
 
@@ -11,12 +13,12 @@ use crate::crypto::passwords::{Passwords, PoolSize};
 use crate::domain::lifetimes::Lifetimes;
 use crate::http::pages::{Look, file_names};
 use crate::outbound::{Limits, Outbound};
-use crate::service::attempts::AttemptLimits;
-use crate::service::clients::Clients;
-use crate::service::documents::Documents;
-use crate::service::keys::Succession;
+use crate::service::clients::documents::Documents;
+use crate::service::clients::known_clients::Clients;
+use crate::service::clients::registrar::Rules;
+use crate::service::keys::ring::Succession;
 use crate::service::limit::Limit;
-use crate::service::registration::Rules;
+use crate::service::users::attempts::AttemptLimits;
 use crate::settings::{self, Settings};
 use crate::store::rotations::Travel;
 use crate::store::{Db, clients};
@@ -30,7 +32,7 @@ pub fn password_pool(settings: &Settings) -> anyhow::Result<Passwords> {
     let cost = &settings.passwords;
     let params = argon2::Params::new(cost.memory_kib, cost.iterations, cost.parallelism, None)
         .map_err(|error| anyhow::anyhow!("passwords: {error}"))?;
-    let size = PoolSize { threads: cost.threads.unwrap_or_else(super::cores), queue: cost.queue };
+    let size = PoolSize { threads: cost.threads.unwrap_or_else(cores), queue: cost.queue };
     Passwords::start(params, size).context("cannot start the password threads")
 }
 
@@ -170,4 +172,8 @@ pub(super) fn outbound(settings: &settings::Outbound) -> anyhow::Result<Outbound
 
 pub(super) fn travel(database: &settings::Database) -> Travel {
     if database.batch_rotations { Travel::Together } else { Travel::Alone }
+}
+
+pub(super) fn cores() -> usize {
+    available_parallelism().map_or(1, NonZeroUsize::get)
 }

@@ -14,8 +14,9 @@ use crate::domain::ids::ClientId;
 use crate::domain::scope::ScopeSet;
 use crate::domain::secrets::ClientSecret;
 use crate::domain::subject::check_sector;
-use crate::service::clients::Clients;
-use crate::service::{Failure, client_admin};
+use crate::service::Failure;
+use crate::service::admin;
+use crate::service::clients::known_clients::Clients;
 use crate::store::{StoreError, clients};
 
 #[derive(Debug, Subcommand)]
@@ -121,7 +122,7 @@ pub(super) async fn run(command: Command, office: &Office) -> anyhow::Result<()>
         Command::RotateSecret { id, overlap } => rotate_secret(office, &id, overlap).await,
         Command::Remove { id } => {
             let batch = i64::from(office.settings.janitor.batch);
-            match client_admin::remove(&office.db, &id, batch, office.clock.now()).await {
+            match admin::clients::remove(&office.db, &id, batch, office.clock.now()).await {
                 Err(Failure::NotFound) => anyhow::bail!("there is no client {id}"),
                 ended => println!("{id} is removed; {} logins ended", ended?),
             }
@@ -137,7 +138,7 @@ async fn register(add: Add, office: &Office) -> anyhow::Result<()> {
     let mut client = Client { grants, ..Client::new(add.id, kind, Origin::Operator, now) };
     add.registration.apply_to(&mut client)?;
     check(office, &client)?;
-    let secret = match client_admin::add(&office.db, &client, now).await {
+    let secret = match admin::clients::add(&office.db, &client, now).await {
         Err(Failure::Store(StoreError::Exists)) => {
             anyhow::bail!("there is or was a client {}; an id is never given out twice", client.id)
         }
@@ -171,13 +172,13 @@ async fn update(
     }
     change.apply_to(&mut client)?;
     check(office, &client)?;
-    client_admin::update(&office.db, &client).await?;
+    admin::clients::update(&office.db, &client).await?;
     output::json(&describe(&client, None));
     Ok(())
 }
 
 async fn rotate_secret(office: &Office, id: &ClientId, overlap: Duration) -> anyhow::Result<()> {
-    match client_admin::rotate_secret(&office.db, id, overlap, office.clock.now()).await {
+    match admin::clients::rotate_secret(&office.db, id, overlap, office.clock.now()).await {
         Err(Failure::NotFound) => anyhow::bail!("there is no client {id}"),
         Err(Failure::UnauthorizedClient) => anyhow::bail!("{id} does not authenticate with a secret"),
         secret => output::json(&json!({ "client_id": id, "client_secret": secret?.expose() })),

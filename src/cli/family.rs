@@ -11,8 +11,9 @@ use crate::domain::family::{Family as Row, State};
 use crate::domain::ids::FamilyId;
 use crate::domain::registration::document;
 use crate::domain::user::Username;
-use crate::service::clients::Clients;
-use crate::service::{Failure, client_admin, user_admin};
+use crate::service::Failure;
+use crate::service::admin;
+use crate::service::clients::known_clients::Clients;
 use crate::store::{Db, families};
 
 #[derive(Debug, Subcommand)]
@@ -45,13 +46,13 @@ pub(super) async fn run(command: Family, office: &Office) -> anyhow::Result<()> 
         Family::List { user, limit, json } => list(office, user.as_ref(), limit, json).await,
         Family::Revoke { user: Some(name), .. } => {
             let user = user::find(office, &name).await?;
-            let ended = user_admin::end_families(&office.db, user.id, office.clock.now()).await?;
+            let ended = admin::users::end_families(&office.db, user.id, office.clock.now()).await?;
             println!("{} logins of {name} ended", ended.len());
             Ok(())
         }
         Family::Revoke { id, user: None } => {
             let id = id.context("name a family or a user")?;
-            match client_admin::end_family(&office.db, id, office.clock.now()).await {
+            match admin::clients::end_family(&office.db, id, office.clock.now()).await {
                 Err(Failure::NotFound) => anyhow::bail!("there is no live family {id}"),
                 ended => ended?,
             }

@@ -9,8 +9,9 @@ use serde_json::{Value, json};
 use crate::cli::{Office, duration, output};
 use crate::crypto::master_key;
 use crate::crypto::signing_key::SigningAlgorithm;
-use crate::service::keys::{Keys as KeyService, Phase, ScheduledKey, Succession};
-use crate::service::subject_key;
+use crate::service::keys::key_set::{Phase, ScheduledKey};
+use crate::service::keys::ring::{Keys as KeyService, Succession};
+use crate::service::keys::subject_key;
 use crate::{app, master_keys};
 
 #[derive(Debug, Subcommand)]

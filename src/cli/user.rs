@@ -12,7 +12,8 @@ use crate::domain::secrets::Password;
 use crate::domain::standard_claims::StandardClaims;
 use crate::domain::user::Username;
 use crate::service::Failure;
-use crate::service::user_admin::{self, Change, Details, NewUser};
+use crate::service::admin;
+use crate::service::admin::users::{Change, Details, NewUser};
 use crate::store::{StoreError, users};
 
 #[derive(Debug, Subcommand)]
@@ -134,7 +135,7 @@ async fn add_user(add: Add, office: &Office) -> anyhow::Result<()> {
     let password = read_password(password_stdin)?;
     let new = NewUser { username: name.clone(), password, email, email_verified, claims, roles };
     let passwords = app::password_pool(&office.settings)?;
-    let user = match user_admin::add(&office.db, &passwords, new, office.clock.now()).await {
+    let user = match admin::users::add(&office.db, &passwords, new, office.clock.now()).await {
         Err(Failure::Store(StoreError::Exists)) => {
             anyhow::bail!("there is a user of the name {name} already")
         }
@@ -179,7 +180,7 @@ async fn update(office: &Office, name: &Username, details: DetailArgs) -> anyhow
 async fn change(office: &Office, name: &Username, change: Change, done: &str) -> anyhow::Result<()> {
     let user = find(office, name).await?;
     let passwords = app::password_pool(&office.settings)?;
-    let ended = user_admin::change(&office.db, &passwords, user.id, change, office.clock.now()).await?;
+    let ended = admin::users::change(&office.db, &passwords, user.id, change, office.clock.now()).await?;
     match ended.len() {
         0 => println!("{name} {done}"),
         1 => println!("{name} {done}; 1 login ended"),

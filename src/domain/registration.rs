@@ -2,6 +2,7 @@
 //! read, checked, and cut down to what this server honours.
 
 pub mod document;
+mod invalid;
 mod members;
 mod uris;
 
@@ -14,7 +15,9 @@ use serde_json::{Map, Value, json};
 use crate::domain::client::{AuthMethod, Client, ClientKind, ClientMetadata, Contradiction, GrantType};
 use crate::domain::registration::members::Members;
 use crate::domain::scope::ScopeSet;
-use crate::domain::subject::{NoSector, check_sector_of_stranger};
+use crate::domain::subject::check_sector_of_stranger;
+
+pub use invalid::InvalidRegistration;
 
 /// Who may register a client without an operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,28 +65,6 @@ impl fmt::Display for Mode {
 /// The grants that a client may give itself. To act for itself alone is an operator's to allow.
 pub const GRANTS: [GrantType; 3] =
     [GrantType::AuthorizationCode, GrantType::DeviceCode, GrantType::RefreshToken];
-
-/// Why a registration is refused (RFC 7591 §3.2.2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum InvalidRegistration {
-    /// A redirect URI that this client may not have.
-    #[error("redirect URI: {0}")]
-    RedirectUri(&'static str),
-    /// Something else in the metadata.
-    #[error("metadata: {0}")]
-    Metadata(&'static str),
-}
-
-impl From<NoSector> for InvalidRegistration {
-    fn from(no_sector: NoSector) -> Self {
-        Self::Metadata(match no_sector {
-            NoSector::SeveralHosts => {
-                "A pairwise client whose redirect_uris have several hosts needs a sector_identifier_uri."
-            }
-            NoSector::Device => "A pairwise client with the grant of device codes names no host.",
-        })
-    }
-}
 
 /// A registration that was read.
 #[derive(Debug, Clone)]

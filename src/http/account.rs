@@ -19,9 +19,9 @@ use crate::http::sign_in::OwnPlace;
 use crate::http::sign_out::signed_out;
 use crate::http::visit::Visit;
 use crate::http::wrong_password::Wrong;
-use crate::service::account::{self, Kept};
-use crate::service::change_password::{ChangePassword, Others, change_password};
-use crate::service::userinfo::SCOPES;
+use crate::service::tokens::userinfo::SCOPES;
+use crate::service::users::account::{self, Kept};
+use crate::service::users::change_password::{ChangePassword, Others, change_password};
 use crate::store::consents::Given;
 use crate::store::users;
 

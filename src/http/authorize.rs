@@ -15,7 +15,7 @@ use crate::domain::authorization::Need;
 use crate::http::body::Form;
 use crate::http::error::Unmet;
 use crate::http::visit::Visit;
-use crate::service::authorize;
+use crate::service::authorize::authorization;
 
 pub(crate) use back::{MODES, PageError, Stop};
 pub(crate) use request::{Asked, Met, check};
@@ -40,11 +40,12 @@ pub(crate) async fn take(visit: &Visit, _: &HttpRequest, form: Form) -> Result<H
 pub(crate) async fn go_on(visit: &Visit, asked: &Asked) -> Result<HttpResponse, Stop> {
     let session = visit.session().await?;
     let need =
-        authorize::need(visit.core(), &asked.known.client, &asked.request, session.as_ref(), visit.now).await;
+        authorization::need(visit.core(), &asked.known.client, &asked.request, session.as_ref(), visit.now)
+            .await;
     let need = need.map_err(|failure| asked.back.refuse(failure))?;
     match (need, session) {
         (Need::Nothing, Some(session)) => {
-            let code = authorize::issue_code(visit.core(), &asked.request, &session, visit.now).await;
+            let code = authorization::issue_code(visit.core(), &asked.request, &session, visit.now).await;
             match code.map_err(|failure| asked.back.refuse(failure))? {
                 Some(code) => Ok(asked.back.answer(visit, &[("code", code.expose())])),
                 // The session ended while we looked.

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use crate::domain::audience::Audience;
 use crate::http::error::Problem;
 use crate::service::Failure;
-use crate::service::grant::Wanted;
+use crate::service::tokens::grant::Wanted;
 
 /// A body, or why it could not be read.
 pub(crate) type Body = Result<Bytes, actix_web::Error>;

@@ -15,8 +15,8 @@ use crate::http::body::Form;
 use crate::http::error::Problem;
 use crate::http::{Web, cors};
 use crate::service::Failure;
-use crate::service::client_assertion::Presented;
-use crate::service::presenter::{Presenter, Proof};
+use crate::service::clients::client_assertion::Presented;
+use crate::service::clients::presenter::{Presenter, Proof};
 
 /// The authentication methods that are served.
 pub(crate) const METHODS: [&str; 4] = {

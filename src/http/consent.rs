@@ -16,15 +16,17 @@ use crate::http::body::Form;
 use crate::http::error::Unmet;
 use crate::http::pages::Page;
 use crate::http::visit::Visit;
-use crate::service::clients::KnownClient;
-use crate::service::{authorize as service, pushed_request};
+use crate::service::authorize::authorization;
+use crate::service::authorize::pushed_request;
+use crate::service::clients::known_clients::KnownClient;
 use crate::store::users;
 
 /// The session whose user has to be asked; everything else is for `/oauth/authorize` to decide.
 async fn to_be_asked(visit: &Visit, asked: &Asked) -> Result<Option<SignInSession>, Stop> {
     let session = visit.session().await?;
     let need =
-        service::need(visit.core(), &asked.known.client, &asked.request, session.as_ref(), visit.now).await?;
+        authorization::need(visit.core(), &asked.known.client, &asked.request, session.as_ref(), visit.now)
+            .await?;
     Ok(session.filter(|_| need == Need::Consent))
 }
 
@@ -89,8 +91,8 @@ pub(crate) async fn take(visit: &Visit, request: &HttpRequest, form: Form) -> Re
         }
         return Err(asked.back.refuse(Unmet::AccessDenied));
     }
-    service::agree(visit.core(), &asked.request, &session, visit.now).await?;
-    match service::issue_code(visit.core(), &asked.request, &session, visit.now).await? {
+    authorization::agree(visit.core(), &asked.request, &session, visit.now).await?;
+    match authorization::issue_code(visit.core(), &asked.request, &session, visit.now).await? {
         Some(code) => Ok(asked.back.answer(visit, &[("code", code.expose())])),
         None => Ok(see_other(&visit.at("/oauth/authorize", &asked.query))),
     }

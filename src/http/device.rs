@@ -12,8 +12,8 @@ use crate::http::consent;
 use crate::http::pages::Page;
 use crate::http::sign_in::OwnPlace;
 use crate::http::visit::Visit;
-use crate::service::clients::KnownClient;
-use crate::service::device::{self, Found};
+use crate::service::authorize::device::{self, Found};
+use crate::service::clients::known_clients::KnownClient;
 use crate::store::users;
 
 /// What the page asks for.

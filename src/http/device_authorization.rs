@@ -9,7 +9,7 @@ use crate::http::body::{Body, Form};
 use crate::http::edge::Arrival;
 use crate::http::error::Standard;
 use crate::http::{Web, address, client_auth, simple};
-use crate::service::device::{self, Asking};
+use crate::service::tokens::device::{self, Asking};
 
 pub(crate) async fn device_authorization(
     web: web::Data<Web>,

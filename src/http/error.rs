@@ -11,7 +11,7 @@ use crate::domain::device::Waiting;
 use crate::domain::refusal::{EndReason, Refusal};
 use crate::http::wrong_password::seconds;
 use crate::service::Failure;
-use crate::service::token_exchange::Unacceptable;
+use crate::service::failure::Unacceptable;
 use crate::store::StoreError;
 
 /// Everything that can be wrong with a request.

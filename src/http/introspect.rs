@@ -10,7 +10,7 @@ use crate::http::edge::Arrival;
 use crate::http::error::{Problem, Standard};
 use crate::http::{Web, client_auth};
 use crate::service::Failure;
-use crate::service::introspect::{Introspection, introspect as look};
+use crate::service::tokens::introspect::{Introspection, introspect as look};
 
 pub(crate) async fn introspect(
     web: web::Data<Web>,

@@ -9,8 +9,8 @@ use crate::http::body::{Body, Form};
 use crate::http::edge::Arrival;
 use crate::http::error::{Problem, Standard, Unmet};
 use crate::http::{Web, address, client_auth};
-use crate::service::limit;
-use crate::service::pushed_request::{self, TTL};
+use crate::service::authorize::pushed_request::{self, TTL};
+use crate::service::clients::presenter;
 
 /// Where requests are pushed.
 pub(crate) const PATH: &str = "/oauth/par";
@@ -41,7 +41,7 @@ pub(crate) async fn push(
     };
     authorize::check(&web.core, &known, &form)?;
     let address = address::of_client(&request, &web.trusted_proxies);
-    limit::count_waiting(&web.core, &presenter, &known, address, now)?;
+    presenter::count_waiting(&web.core, &presenter, &known, address, now)?;
     let uri = pushed_request::keep(&web.core, &known.client.id, &form.to_query(), now).await?;
     Ok(HttpResponse::Created()
         .insert_header((CACHE_CONTROL, "no-store"))

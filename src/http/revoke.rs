@@ -18,6 +18,6 @@ pub(crate) async fn revoke(
     let presenter = client_auth::presenter(&request, &form)?;
     // `token_type_hint` saves a search (RFC 7009 §2.1); a token's form tells us its kind.
     let token = form.get("token").ok_or(Problem::Malformed("The parameter token is missing."))?;
-    crate::service::revoke::revoke(&web.core, token, &presenter, now).await?;
+    crate::service::tokens::revoke::revoke(&web.core, token, &presenter, now).await?;
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).finish())
 }

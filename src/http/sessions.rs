@@ -9,7 +9,7 @@ use crate::http::Web;
 use crate::http::edge::Arrival;
 use crate::http::error::{Problem, Simple};
 use crate::service::Failure;
-use crate::service::sessions::{self, Caller, Session};
+use crate::service::users::sessions::{self, Caller, Session};
 
 /// `GET /sessions`
 pub(crate) async fn list(

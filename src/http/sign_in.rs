@@ -13,9 +13,9 @@ use crate::http::body::Form;
 use crate::http::pages::Page;
 use crate::http::visit::Visit;
 use crate::http::wrong_password::Wrong;
-use crate::service::attempts::Place;
-use crate::service::credentials::Credentials;
-use crate::service::sign_in::{SignIn, sign_in};
+use crate::service::users::attempts::Place;
+use crate::service::users::credentials::Credentials;
+use crate::service::users::sign_in::{SignIn, sign_in};
 use crate::store::users;
 
 pub(crate) use purpose::OwnPlace;

@@ -12,9 +12,9 @@ use crate::http::body::Form;
 use crate::http::pages::Page;
 use crate::http::visit::Visit;
 use crate::service::Failure;
-use crate::service::front_channel::FrontChannel;
-use crate::service::id_token::{self, Hint};
-use crate::service::sign_in::{end_named, sign_out};
+use crate::service::logout::front_channel::FrontChannel;
+use crate::service::logout::sign_out::{end_named, sign_out};
+use crate::service::tokens::id_token::{self, Hint};
 use crate::store::users;
 
 /// What a client asks for.

@@ -7,12 +7,12 @@ use crate::http::body::{Body, Form};
 use crate::http::edge::Arrival;
 use crate::http::error::{Problem, Standard};
 use crate::http::{Web, client_auth, simple};
-use crate::service::exchange_code::{Exchange, exchange_code};
-use crate::service::id_token::{self, SignedInHow};
-use crate::service::presenter::Presenter;
-use crate::service::refresh::{self, Refresh};
-use crate::service::token_exchange::{TokenExchange, token_exchange};
-use crate::service::{client_credentials, device};
+use crate::service::clients::presenter::Presenter;
+use crate::service::tokens::exchange_code::{Exchange, exchange_code};
+use crate::service::tokens::id_token::{self, SignedInHow};
+use crate::service::tokens::refresh::{self, Refresh};
+use crate::service::tokens::token_exchange::{TokenExchange, token_exchange};
+use crate::service::tokens::{client_credentials, device};
 
 /// RFC 8693 §3: the only kind of token that is exchanged, and given in exchange.
 const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";

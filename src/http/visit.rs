@@ -17,7 +17,8 @@ use crate::http::cookies::{self, Name};
 use crate::http::edge::Arrival;
 use crate::http::pages::Page;
 use crate::http::{Web, address, language, simple};
-use crate::service::{Core, Failure, sign_in};
+use crate::service::users::sign_in;
+use crate::service::{Core, Failure};
 
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 

@@ -17,8 +17,8 @@ use crate::domain::standard_claims::CLAIMS;
 use crate::domain::subject::SUBJECT_TYPES;
 use crate::http::edge::Arrival;
 use crate::http::{Web, authorize, client_auth, language, par, registration, token};
-use crate::service::keys::KeySet;
-use crate::service::userinfo as userinfo_service;
+use crate::service::keys::key_set::KeySet;
+use crate::service::tokens::userinfo as userinfo_service;
 
 /// RFC 8414 §3.
 pub(crate) const METADATA: &str = "/.well-known/oauth-authorization-server";

@@ -6,7 +6,6 @@ use crate::crypto::passwords::Busy;
 use crate::crypto::signing_key::KeyError;
 use crate::domain::device::Waiting;
 use crate::domain::refusal::Refusal;
-use crate::service::token_exchange::Unacceptable;
 use crate::store::StoreError;
 
 /// Everything that a service can answer instead of what was asked for. Whatever a refusal changes (an ended family)
@@ -76,6 +75,17 @@ pub enum Failure {
     /// There is no signing key.
     #[error("there is no signing key")]
     NoSigningKey,
+}
+
+/// The token that is no good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unacceptable {
+    /// `subject_token`
+    Subject,
+    /// `actor_token`
+    Actor,
+    /// The user's token says who may act, and it is somebody else; or too many act already.
+    Acting,
 }
 
 impl From<Refusal> for Failure {

@@ -7,11 +7,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::domain::client::Origin;
-use crate::service::attempts::network_of;
-use crate::service::clients::KnownClient;
-use crate::service::presenter::Presenter;
-use crate::service::{Core, Failure};
+use crate::service::Failure;
+use crate::service::users::attempts::network_of;
 
 /// Addresses that are remembered at once; more than that are together one.
 const CAPACITY: usize = 10_000;
@@ -58,25 +55,6 @@ impl Limit {
         *count += 1;
         Ok(())
     }
-}
-
-/// Counts a request that waits here for its user. An operator's client that proved who it is brings the requests of
-/// all its users from one address, so it is not counted.
-///
-/// # Errors
-/// [`Failure::TooMany`].
-pub(crate) fn count_waiting(
-    core: &Core,
-    presenter: &Presenter,
-    known: &KnownClient,
-    address: Option<IpAddr>,
-    now: DateTime<Utc>,
-) -> Result<(), Failure> {
-    let is_known = match known.client.origin {
-        Origin::Operator => presenter.has_proof(),
-        Origin::Registered | Origin::Document => false,
-    };
-    if is_known { Ok(()) } else { core.waiting.count(address, now) }
 }
 
 #[cfg(test)]

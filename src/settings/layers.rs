@@ -2,57 +2,32 @@
 
 use std::{
     collections::BTreeMap,
-    ffi::OsStr,
-    fmt, fs, io,
+    ffi::{OsStr, OsString},
+    fs, io,
     path::{Path, PathBuf},
 };
 
 use config::{ConfigError, File, FileFormat, Source, Value, ValueKind};
 
 use super::{
-    LoadFrom,
+    origin::{DOT_ENV, Origin, Origins, shown},
     problem::Problem,
     table::{COMPOSE_ONLY, DATABASE_FILE, PREFIX, Setting},
 };
 
-/// Where a value came from.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Origin {
-    /// Nothing was set.
-    Default,
-    /// This TOML file.
-    File(PathBuf),
-    /// This variable in `.env`.
-    DotEnv(String),
-    /// This variable of the process.
-    Variable(String),
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Default => to.write_str("the default"),
-            Self::File(path) => write!(to, "{}", path.display()),
-            Self::DotEnv(name) => write!(to, "{name} in {DOT_ENV}"),
-            Self::Variable(name) => write!(to, "the variable {name}"),
-        }
-    }
-}
-
-/// Where each value of a [`Settings`](super::Settings) came from.
-#[derive(Clone, Debug, Default)]
-pub struct Origins(BTreeMap<&'static str, Origin>);
-
-impl Origins {
-    /// The origin of the setting with this key, such as `tokens.access_ttl`.
-    #[must_use]
-    pub fn of(&self, key: &str) -> &Origin {
-        self.0.get(key).unwrap_or(&Origin::Default)
-    }
-}
-
 const DEFAULT_FILE: &str = "heirloom.toml";
-const DOT_ENV: &str = ".env";
+
+/// What the settings are read from. [`Settings::load`] looks at nothing else, but for a `$NAME` within `.env`,
+/// which stands for a variable of the process.
+#[derive(Clone, Debug, Default)]
+pub struct LoadFrom {
+    /// The file named on the command line, which must exist; without it `heirloom.toml`, which may be missing.
+    pub config: Option<PathBuf>,
+    /// Where `heirloom.toml` and `.env` are looked for, and what a relative `config` is relative to.
+    pub working_dir: PathBuf,
+    /// The process's variables, ours and all others.
+    pub environment: Vec<(OsString, OsString)>,
+}
 
 /// The values that were set, the strongest layer's for each key, and what could not be read.
 #[derive(Default)]
@@ -87,7 +62,7 @@ impl Layers {
     }
 
     pub(super) fn into_origins(self) -> Origins {
-        Origins(self.values.into_iter().map(|(key, (_, origin))| (key, origin)).collect())
+        Origins::new(self.values.into_iter().map(|(key, (_, origin))| (key, origin)).collect())
     }
 
     fn read_file(&mut self, from: &LoadFrom) {
@@ -166,14 +141,6 @@ impl Layers {
         let Ok(folder) = value.clone().into_string() else { return };
         let url = format!("sqlite:{}", Path::new(&folder).join(DATABASE_FILE).display());
         self.values.insert("database_url", (url.into(), Origin::Default));
-    }
-}
-
-/// A value as its text, a list in brackets.
-pub(super) fn shown(value: &Value) -> String {
-    match &value.kind {
-        ValueKind::Array(list) => format!("[{}]", list.iter().map(shown).collect::<Vec<_>>().join(", ")),
-        _ => value.to_string(),
     }
 }
 

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Settings,
-    layers::Origin,
+    origin::Origin,
     table::{Default, SETTINGS, Setting},
 };
 

@@ -9,7 +9,7 @@ use config::Value;
 use thiserror::Error;
 
 use super::{
-    layers::{Origin, shown},
+    origin::{Origin, shown},
     suggest,
     table::Setting,
 };

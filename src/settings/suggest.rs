@@ -1,7 +1,7 @@
 //! What somebody meant who wrote the name of a setting wrongly.
 
 use super::{
-    layers::Origin,
+    origin::Origin,
     table::{SETTINGS, Setting},
 };
 
@@ -19,7 +19,7 @@ pub(super) fn hint(key: &str, origin: &Origin) -> String {
 /// The setting whose key is a few letters away, or whose name stands there without its section.
 fn nearest(key: &str) -> Option<&'static Setting> {
     let near = |setting: &&'static Setting| {
-        let distance = distance(key, setting.key);
+        let distance = strsim::levenshtein(key, setting.key);
         (distance <= (key.len() / 4).clamp(1, 3)).then_some(distance)
     };
     let by_letters = SETTINGS.iter().filter(|setting| near(setting).is_some()).min_by_key(near);
@@ -46,33 +46,4 @@ fn neighbours(key: &str) -> Vec<String> {
         .collect();
     all.dedup();
     all
-}
-
-/// How many letters must be put in, left out or exchanged to make one text of the other (Levenshtein).
-fn distance(from: &str, to: &str) -> usize {
-    let mut row: Vec<usize> = (0..=to.chars().count()).collect();
-    for (above, letter) in from.chars().enumerate() {
-        let mut next = vec![above + 1];
-        for ((wanted, diagonal), up) in to.chars().zip(&row).zip(row.iter().skip(1)) {
-            let left = next.last().copied().unwrap_or_default();
-            next.push((diagonal + usize::from(letter != wanted)).min(up + 1).min(left + 1));
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::distance;
-
-    #[test]
-    fn a_distance_counts_letters() {
-        for (from, to, expected) in
-            [("", "", 0), ("", "ab", 2), ("kitten", "sitting", 3), ("leeway", "leway", 1)]
-        {
-            assert_eq!(distance(from, to), expected, "{from} to {to}");
-            assert_eq!(distance(to, from), expected, "{to} to {from}");
-        }
-    }
 }

@@ -26,20 +26,4 @@ macro_rules! on {
     };
 }
 
-/// The same inside a transaction.
-macro_rules! within {
-    ($tx:expr, $conn:ident => $body:expr) => {
-        match $tx {
-            $crate::store::Tx::Postgres(transaction, statements) => {
-                let $conn = statements.on(transaction);
-                $body
-            }
-            $crate::store::Tx::Sqlite(transaction) => {
-                let $conn = &mut **transaction;
-                $body
-            }
-        }
-    };
-}
-
-pub(crate) use {on, within};
+pub(crate) use on;

@@ -70,3 +70,21 @@ where
         }
     }
 }
+
+/// Runs one body on either engine inside a transaction: `within!(tx, conn => …)`.
+macro_rules! within {
+    ($tx:expr, $conn:ident => $body:expr) => {
+        match $tx {
+            $crate::store::Tx::Postgres(transaction, statements) => {
+                let $conn = statements.on(transaction);
+                $body
+            }
+            $crate::store::Tx::Sqlite(transaction) => {
+                let $conn = &mut **transaction;
+                $body
+            }
+        }
+    };
+}
+
+pub(crate) use within;

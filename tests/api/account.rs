@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use heirloom::domain::authorization::{AuthorizationRequest, Prompt};
 use heirloom::domain::claims_request::ClaimsRequest;
 use heirloom::domain::client::GrantType;
-use heirloom::service::authorize;
+use heirloom::service::authorize::authorization;
 
 use crate::browser::*;
 use crate::harness::*;
@@ -167,7 +167,7 @@ both_stores! {
         assert_eq!(app.exchange(&unused, &[]).await.code(), "400 invalid_grant");
         let lost = app.exchange(&phone.ana_signs_in(&[]).await, &[]).await.tokens();
         let id = family(&lost).parse().unwrap();
-        heirloom::service::client_admin::end_family(&app.core.db, id, app.clock.now()).await.unwrap();
+        heirloom::service::admin::clients::end_family(&app.core.db, id, app.clock.now()).await.unwrap();
         assert_eq!(phone.authorize(&[("prompt", "none")]).await.error(), "login_required");
         // Of all the others' sign-ins none is left but the caller's own.
         let laptop = Browser::new(&app);
@@ -374,13 +374,13 @@ both_stores! {
             claims: ClaimsRequest::default(),
             pushed: None,
         };
-        let issue = || authorize::issue_code(&app.core, &request, &session, app.clock.now());
+        let issue = || authorization::issue_code(&app.core, &request, &session, app.clock.now());
         assert!(issue().await.unwrap().is_some());
         // The consent was found a moment ago, and now it is withdrawn.
         browser.press(&browser.get("/account/apps").await, "withdraw", "other").await;
         assert!(issue().await.unwrap().is_none(), "no consent, no code");
         let ours = AuthorizationRequest { client_id: "app".parse().unwrap(), ..request.clone() };
-        let issue = || authorize::issue_code(&app.core, &ours, &session, app.clock.now());
+        let issue = || authorization::issue_code(&app.core, &ours, &session, app.clock.now());
         assert!(issue().await.unwrap().is_some());
         let page = browser.get("/oauth/logout").await;
         browser.post(&page.action(), &[("csrf", &page.hidden("csrf"))]).await;
@@ -407,11 +407,11 @@ both_stores! {
         let browser = Browser::new(&app);
         browser.ana_lets_in("other").await;
         let now = app.clock.now();
-        heirloom::service::client_admin::remove(&app.core.db, &"other".parse().unwrap(), 10, now).await.unwrap();
+        heirloom::service::admin::clients::remove(&app.core.db, &"other".parse().unwrap(), 10, now).await.unwrap();
         app.clock.advance(MINUTE);
         let page = browser.get("/account/apps").await;
         assert!(page.body.contains("You have not given access to any app"), "{page:?}");
-        heirloom::service::janitor::tidy(&app.core, 10, app.clock.now()).await.unwrap();
+        heirloom::service::admin::janitor::tidy(&app.core, 10, app.clock.now()).await.unwrap();
         assert_eq!(app.number("SELECT COUNT(*) FROM consents").await, 0);
     }
 

@@ -2,8 +2,8 @@
 
 use heirloom::domain::ids::{ClientId, FamilyId};
 use heirloom::domain::secrets::Password;
-use heirloom::service::user_admin::Change;
-use heirloom::service::{client_admin, janitor, user_admin};
+use heirloom::service::admin::users::Change;
+use heirloom::service::admin::{self, janitor};
 use heirloom::store::families;
 
 use crate::harness::*;
@@ -53,7 +53,7 @@ both_stores! {
         }
         let other = app.log_in("ana").await;
         let id: ClientId = "app".parse().unwrap();
-        let ended = client_admin::remove(&app.core.db, &id, 3, app.clock.now()).await.unwrap();
+        let ended = admin::clients::remove(&app.core.db, &id, 3, app.clock.now()).await.unwrap();
         assert_eq!(ended, 7, "in batches of three");
         // A server that still believes in the client lets somebody in: the janitor ends that too.
         let late = app.log_in_with("app", "ana").await;
@@ -62,9 +62,9 @@ both_stores! {
         assert_eq!(janitor::tidy(&app.core, 3, app.clock.now()).await.unwrap().ended, 1);
         assert_eq!(app.live_families().await, 1);
         app.rotate(&other).await;
-        let again = client_admin::built_in(app.clock.now());
+        let again = admin::clients::built_in(app.clock.now());
         let again = heirloom::domain::client::Client { id, ..again };
-        assert!(client_admin::add(&app.core.db, &again, app.clock.now()).await.is_err(), "an id is never given out twice");
+        assert!(admin::clients::add(&app.core.db, &again, app.clock.now()).await.is_err(), "an id is never given out twice");
     }
 
     async fn the_janitor_deletes_what_is_past_its_absolute_lifetime(app) {
@@ -86,10 +86,10 @@ both_stores! {
         let ana = app.add_user("ana").await;
         let (one, other) = (app.log_in("ana").await, app.log_in("ana").await);
         let id = one.claims()["sid"].as_str().unwrap().parse().unwrap();
-        client_admin::end_family(&app.core.db, id, app.clock.now()).await.unwrap();
-        assert!(client_admin::end_family(&app.core.db, id, app.clock.now()).await.is_err());
+        admin::clients::end_family(&app.core.db, id, app.clock.now()).await.unwrap();
+        assert!(admin::clients::end_family(&app.core.db, id, app.clock.now()).await.is_err());
         assert_eq!(app.refresh(&one.refresh).await.refusal(), ENDED);
-        let ended = user_admin::end_families(&app.core.db, ana, app.clock.now()).await.unwrap();
+        let ended = admin::users::end_families(&app.core.db, ana, app.clock.now()).await.unwrap();
         assert_eq!(ended.len(), 1);
         assert_eq!(app.refresh(&other.refresh).await.refusal(), ENDED);
     }
@@ -98,7 +98,7 @@ both_stores! {
         let nobody = app.add_user("ana").await;
         app.change_user(nobody, Change::Remove).await;
         let changed =
-            user_admin::change(&app.core.db, &app.core.passwords, nobody, Change::Disable, app.clock.now()).await;
+            admin::users::change(&app.core.db, &app.core.passwords, nobody, Change::Disable, app.clock.now()).await;
         assert!(matches!(changed, Err(heirloom::service::Failure::NotFound)));
     }
 

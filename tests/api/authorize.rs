@@ -2,7 +2,7 @@
 
 use heirloom::domain::client::Party;
 use heirloom::domain::secrets::Password;
-use heirloom::service::user_admin::Change;
+use heirloom::service::admin::users::Change;
 use serde_json::json;
 
 use crate::browser::*;

@@ -2,7 +2,7 @@
 
 use heirloom::domain::client::Party;
 use heirloom::domain::standard_claims::StandardClaims;
-use heirloom::service::user_admin::{Change, Details};
+use heirloom::service::admin::users::{Change, Details};
 use serde_json::{Value, json};
 
 use crate::browser::*;

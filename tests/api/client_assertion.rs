@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use heirloom::domain::client::{ClientKind, GrantType, Party};
-use heirloom::service::{client_admin, janitor};
+use heirloom::service::admin::{self, janitor};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
 
@@ -263,7 +263,7 @@ both_stores! {
         assert_eq!((header("basic", basic.expose()).await, posted("basic", basic.expose()).await), (200.try_into().unwrap(), 401.try_into().unwrap()));
         assert_eq!((header("post", post.expose()).await, posted("post", post.expose()).await), (401.try_into().unwrap(), 200.try_into().unwrap()));
         assert_eq!((header("secret", &secret).await, posted("secret", &secret).await), (200.try_into().unwrap(), 200.try_into().unwrap()));
-        let rotated = client_admin::rotate_secret(&app.core.db, &"key".parse().unwrap(), DAY, app.clock.now()).await;
+        let rotated = admin::clients::rotate_secret(&app.core.db, &"key".parse().unwrap(), DAY, app.clock.now()).await;
         assert!(rotated.is_err(), "there is no secret to rotate");
     }
 

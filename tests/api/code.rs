@@ -74,10 +74,10 @@ both_stores! {
         assert_eq!(app.exchange(&code, &[]).await.code(), "400 invalid_grant");
         assert_eq!(app.exchange(&late, &[]).await.status, 200);
         assert_eq!(app.number("SELECT COUNT(*) FROM authorization_codes").await, 2);
-        heirloom::service::janitor::tidy(&app.core, 1, app.clock.now()).await.unwrap();
+        heirloom::service::admin::janitor::tidy(&app.core, 1, app.clock.now()).await.unwrap();
         assert_eq!(app.number("SELECT COUNT(*) FROM authorization_codes").await, 2, "a second use must be seen");
         app.clock.advance(DAY * 15);
-        heirloom::service::janitor::tidy(&app.core, 1, app.clock.now()).await.unwrap();
+        heirloom::service::admin::janitor::tidy(&app.core, 1, app.clock.now()).await.unwrap();
         for table in ["authorization_codes", "sign_in_sessions"] {
             assert_eq!(app.number(&format!("SELECT COUNT(*) FROM {table}")).await, 0, "{table}");
         }
@@ -134,7 +134,7 @@ both_stores! {
         let next = app.form("/oauth/token", &again).await;
         assert_eq!((next.status.as_u16(), &first.json["scope"], &next.json["scope"]), (200, &"openid".into(), &"openid".into()));
         app.clock.advance(MINUTE * 15);
-        heirloom::service::janitor::tidy(&app.core, 10, app.clock.now()).await.unwrap();
+        heirloom::service::admin::janitor::tidy(&app.core, 10, app.clock.now()).await.unwrap();
         assert_eq!(app.live_families().await, 3, "what nobody can refresh lasts as long as its access token");
     }
 }

@@ -2,7 +2,7 @@
 
 use heirloom::domain::client::{GrantType, Party};
 use heirloom::domain::secrets::Password;
-use heirloom::service::user_admin::Change;
+use heirloom::service::admin::users::Change;
 use serde_json::json;
 
 use crate::browser::*;
@@ -184,10 +184,10 @@ both_stores! {
         app.clock.advance(MINUTE * 10);
         assert_eq!(app.poll(waits.text("device_code"), &[]).await.code(), "400 expired_token");
         assert_eq!(browser.answer_device(&consent, "allow").await.status, 404);
-        heirloom::service::janitor::tidy(&app.core, 10, app.clock.now()).await.unwrap();
+        heirloom::service::admin::janitor::tidy(&app.core, 10, app.clock.now()).await.unwrap();
         assert_eq!(app.poll(waits.text("device_code"), &[]).await.code(), "400 expired_token");
         app.clock.advance(MINUTE * 60);
-        heirloom::service::janitor::tidy(&app.core, 10, app.clock.now()).await.unwrap();
+        heirloom::service::admin::janitor::tidy(&app.core, 10, app.clock.now()).await.unwrap();
         assert_eq!(app.number("SELECT COUNT(*) FROM device_codes").await, 0);
         assert_eq!(app.number("SELECT COUNT(*) FROM wrong_user_codes").await, 0);
     }

@@ -2,8 +2,8 @@
 
 use heirloom::domain::client::{ClientKind, GrantType, Party};
 use heirloom::domain::device::UserCode;
-use heirloom::service::device::{self, Found};
-use heirloom::service::janitor;
+use heirloom::service::admin::janitor;
+use heirloom::service::authorize::device::{self, Found};
 use heirloom::settings::Settings;
 use serde_json::{Value, json};
 

@@ -179,7 +179,7 @@ both_stores! {
         let userinfo = app.get("/oauth/userinfo", token).await;
         assert_eq!(userinfo.json, json!({ "sub": scene.ana.claims()["sub"] }));
         let (wide, now) = ("wide".parse().unwrap(), app.clock.now());
-        heirloom::service::client_admin::remove(&app.core.db, &wide, 10, now).await.unwrap();
+        heirloom::service::admin::clients::remove(&app.core.db, &wide, 10, now).await.unwrap();
         app.clock.advance(SECOND * 5);
         assert_eq!(app.get("/oauth/userinfo", token).await.code(), "401 invalid_token", "its client is gone");
     }

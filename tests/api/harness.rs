@@ -15,8 +15,9 @@ use heirloom::domain::ids::UserId;
 use heirloom::domain::lifetimes::LifetimeOverrides;
 use heirloom::domain::secrets::{ClientSecret, FamilySecret, Password};
 use heirloom::domain::standard_claims::StandardClaims;
-use heirloom::service::user_admin::{Change, NewUser};
-use heirloom::service::{Core, client_admin, user_admin};
+use heirloom::service::Core;
+use heirloom::service::admin;
+use heirloom::service::admin::users::{Change, NewUser};
 use heirloom::settings::Settings;
 use heirloom::store::Db;
 use reqwest::{RequestBuilder, Response, StatusCode};
@@ -178,11 +179,11 @@ impl TestApp {
             claims: StandardClaims::default(),
             roles: vec!["editor".to_owned()],
         };
-        user_admin::add(&self.core.db, &self.core.passwords, new, self.clock.now()).await.unwrap().id
+        admin::users::add(&self.core.db, &self.core.passwords, new, self.clock.now()).await.unwrap().id
     }
 
     pub async fn change_user(&self, user: UserId, change: Change) {
-        user_admin::change(&self.core.db, &self.core.passwords, user, change, self.clock.now())
+        admin::users::change(&self.core.db, &self.core.passwords, user, change, self.clock.now())
             .await
             .unwrap();
     }
@@ -212,9 +213,9 @@ impl TestApp {
 
     /// A public first-party client with lifetimes of its own: access token, leeway.
     pub async fn add_client(&self, id: &str, change: impl FnOnce(&mut Client)) -> Option<ClientSecret> {
-        let mut client = Client { id: id.parse().unwrap(), ..client_admin::built_in(self.clock.now()) };
+        let mut client = Client { id: id.parse().unwrap(), ..admin::clients::built_in(self.clock.now()) };
         change(&mut client);
-        client_admin::add(&self.core.db, &client, self.clock.now()).await.unwrap()
+        admin::clients::add(&self.core.db, &client, self.clock.now()).await.unwrap()
     }
 
     pub async fn add_strict_client(&self) {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use heirloom::crypto::master_key::{self, MasterKeys};
 use heirloom::crypto::signing_key::SigningAlgorithm;
-use heirloom::service::keys::{Keys, KeysUnreadable, Succession};
+use heirloom::service::keys::ring::{Keys, KeysUnreadable, Succession};
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde_json::Value;

@@ -1,7 +1,7 @@
 //! Logging in with a password.
 
 use heirloom::domain::client::{ClientKind, GrantType, Party};
-use heirloom::service::user_admin::Change;
+use heirloom::service::admin::users::Change;
 use heirloom::settings::Settings;
 use serde_json::{Value, json};
 
@@ -37,7 +37,7 @@ both_stores! {
         for name in ["ana", "ANA", "aNa"] {
             assert_eq!(try_password(&app, name, PASSWORD).await.status, 200);
         }
-        let taken = heirloom::service::user_admin::NewUser {
+        let taken = heirloom::service::admin::users::NewUser {
             username: "aNA".parse().unwrap(),
             password: heirloom::domain::secrets::Password::new(PASSWORD.to_owned()).unwrap(),
             email: None,
@@ -45,7 +45,7 @@ both_stores! {
             claims: heirloom::domain::standard_claims::StandardClaims::default(),
             roles: Vec::new(),
         };
-        let added = heirloom::service::user_admin::add(&app.core.db, &app.core.passwords, taken, app.clock.now()).await;
+        let added = heirloom::service::admin::users::add(&app.core.db, &app.core.passwords, taken, app.clock.now()).await;
         assert!(added.is_err());
     }
 

@@ -6,9 +6,9 @@ use heirloom::app::succession;
 use heirloom::domain::client::{Client, ClientMetadata};
 use heirloom::domain::ids::UserId;
 use heirloom::domain::secrets::Password;
-use heirloom::service::back_channel::deliver_due;
-use heirloom::service::user_admin::Change;
-use heirloom::service::{client_admin, janitor, user_admin};
+use heirloom::service::admin::users::Change;
+use heirloom::service::admin::{self, janitor};
+use heirloom::service::logout::back_channel::deliver_due;
 use heirloom::store::logout_deliveries;
 use serde_json::{Value, json};
 
@@ -149,16 +149,16 @@ both_stores! {
             .as_str().unwrap().parse().unwrap();
         let (db, passwords, now) = (&app.core.db, &app.core.passwords, app.clock.now());
         let mut expected = 1;
-        user_admin::end_families(db, user, now).await.unwrap();
+        admin::users::end_families(db, user, now).await.unwrap();
         for change in [Change::Disable, Change::Password(Password::new(PASSWORD.to_owned()).unwrap())] {
             app.lets_in(&Browser::new(&app), "told", "openid").await.tokens();
-            user_admin::change(db, passwords, user, change, now).await.unwrap();
+            admin::users::change(db, passwords, user, change, now).await.unwrap();
             app.change_user(user, Change::Enable).await;
             expected += 1;
         }
         let sid = |answer: &Answer| answer.tokens().claims()["sid"].as_str().unwrap().to_owned();
         let one = sid(&app.lets_in(&Browser::new(&app), "told", "openid").await);
-        client_admin::end_family(db, one.parse().unwrap(), now).await.unwrap();
+        admin::clients::end_family(db, one.parse().unwrap(), now).await.unwrap();
         let first_party = app.log_in("ana").await;
         let two = sid(&app.lets_in(&Browser::new(&app), "told", "openid").await);
         app.delete(&format!("/sessions/{two}"), &first_party.access).await;
@@ -265,7 +265,7 @@ both_stores! {
         let answer = app.lets_in(&browser, "told", "openid").await;
         let family = claims(answer.text("id_token"))["sid"].as_str().unwrap().parse().unwrap();
         // Behind the server's back, so that it does not look at once; then everybody does.
-        client_admin::end_family(&app.core.db, family, app.clock.now()).await.unwrap();
+        admin::clients::end_family(&app.core.db, family, app.clock.now()).await.unwrap();
         let looks = (0..8).map(|_| deliver_due(&app.core, app.clock.now()));
         futures_util::future::join_all(looks).await;
         told(&remote, 1).await;
@@ -303,7 +303,7 @@ both_stores! {
         app.lets_in(&browser, "told", "openid").await.tokens();
         sign_out(&browser).await;
         told(&remote, 1).await;
-        client_admin::remove(&app.core.db, &"told".parse().unwrap(), 9, app.clock.now()).await.unwrap();
+        admin::clients::remove(&app.core.db, &"told".parse().unwrap(), 9, app.clock.now()).await.unwrap();
         app.clock.advance(MINUTE);
         app.deliver().await;
         told(&remote, 1).await;

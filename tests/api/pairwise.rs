@@ -3,8 +3,8 @@
 use heirloom::crypto::master_key::{self, MasterKeys};
 use heirloom::domain::client::{Client, Party};
 use heirloom::domain::subject::SubjectType;
-use heirloom::service::keys::{Keys, KeysUnreadable};
-use heirloom::service::subject_key;
+use heirloom::service::keys::ring::{Keys, KeysUnreadable};
+use heirloom::service::keys::subject_key;
 use serde_json::{Value, json};
 
 use crate::browser::*;

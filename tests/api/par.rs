@@ -1,7 +1,7 @@
 //! Pushed authorization requests (RFC 9126), from the client's push to the code, through the pages.
 
 use heirloom::domain::client::{Client, Party};
-use heirloom::service::janitor;
+use heirloom::service::admin::janitor;
 use jsonwebtoken::Algorithm;
 use serde_json::json;
 

@@ -7,7 +7,7 @@ use heirloom::domain::client::CodeProtection;
 use heirloom::domain::ids::uuid_v7;
 use heirloom::domain::opaque::OpaqueSecret;
 use heirloom::domain::registration::Mode;
-use heirloom::service::janitor;
+use heirloom::service::admin::janitor;
 use heirloom::settings::Settings;
 use heirloom::store::registration_tokens::{self, RegistrationToken};
 use serde_json::{Value, json};

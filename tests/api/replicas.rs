@@ -6,8 +6,8 @@ use heirloom::crypto::master_key;
 use heirloom::crypto::signing_key::SigningAlgorithm;
 use heirloom::domain::ids::ClientId;
 use heirloom::domain::lifetimes::LifetimeOverrides;
-use heirloom::service::client_admin;
-use heirloom::service::keys::Succession;
+use heirloom::service::admin;
+use heirloom::service::keys::ring::Succession;
 use heirloom::settings::Settings;
 use serde_json::json;
 
@@ -52,7 +52,7 @@ both_databases! {
         let ended = app.log_in("ana").await;
         app.post("/logout", &json!({ "refresh_token": ended.refresh })).await;
         app.add_client("app", |_| ()).await;
-        client_admin::remove(&app.core.db, &"app".parse().unwrap(), 10, clock.now()).await.unwrap();
+        admin::clients::remove(&app.core.db, &"app".parse().unwrap(), 10, clock.now()).await.unwrap();
         stop.end().await;
         let (app, stop) = start(store, &url, clock.clone(), same_issuer).await;
         let again = app.rotate(&first).await;
@@ -61,7 +61,7 @@ both_databases! {
         assert_eq!(app.refresh(&ended.refresh).await.refusal(), ENDED);
         assert_eq!(app.get("/sessions", &second.access).await.status, 200);
         assert_eq!(app.refresh_with("app", "x").await.refusal(), INVALID);
-        client_admin::remove(&app.core.db, &ClientId::built_in(), 10, clock.now()).await.unwrap();
+        admin::clients::remove(&app.core.db, &ClientId::built_in(), 10, clock.now()).await.unwrap();
         stop.end().await;
         let (app, stop) = start(store, &url, clock.clone(), same_issuer).await;
         assert_eq!(app.refresh(&second.refresh).await.code(), "401 invalid_client", "removed means removed");

@@ -18,8 +18,9 @@ use crate::domain::client::Client;
 use crate::domain::lifetimes::LifetimeOverrides;
 use crate::domain::secrets::Password;
 use crate::domain::standard_claims::StandardClaims;
-use crate::service::user_admin::NewUser;
-use crate::service::{Core, client_admin, user_admin};
+use crate::service::Core;
+use crate::service::admin;
+use crate::service::admin::users::NewUser;
 use crate::settings::{DatabaseUrl, Settings};
 
 pub(super) const USER: &str = "ana";
@@ -109,12 +110,12 @@ async fn people_it(core: &Core, clock: &Clock) -> anyhow::Result<()> {
         claims: StandardClaims::default(),
         roles: vec!["editor".to_owned()],
     };
-    user_admin::add(&core.db, &core.passwords, user, now).await?;
+    admin::users::add(&core.db, &core.passwords, user, now).await?;
     let app =
-        Client { id: APP.parse()?, scopes: "profile dashboard".parse()?, ..client_admin::built_in(now) };
+        Client { id: APP.parse()?, scopes: "profile dashboard".parse()?, ..admin::clients::built_in(now) };
     let hasty = LifetimeOverrides { access_ttl: Some(Duration::from_secs(HASTY_SECONDS)), ..app.lifetimes };
-    client_admin::add(&core.db, &app, now).await?;
-    client_admin::add(&core.db, &Client { id: HASTY.parse()?, lifetimes: hasty, ..app }, now).await?;
+    admin::clients::add(&core.db, &app, now).await?;
+    admin::clients::add(&core.db, &Client { id: HASTY.parse()?, lifetimes: hasty, ..app }, now).await?;
     Ok(())
 }
 

@@ -10,8 +10,8 @@ use crate::http::authorize::request::{self, Asked};
 use crate::http::body::Form;
 use crate::http::error::{Problem, Unmet};
 use crate::http::visit::Visit;
-use crate::service::clients::KnownClient;
-use crate::service::pushed_request;
+use crate::service::authorize::pushed_request;
+use crate::service::clients::known_clients::KnownClient;
 
 /// How a page carries a request that waits here.
 #[derive(Debug)]

@@ -16,8 +16,10 @@ use crate::http::authorize::carried::{self, Carried};
 use crate::http::body::Form;
 use crate::http::error::{Problem, Unmet};
 use crate::http::visit::Visit;
-use crate::service::clients::KnownClient;
-use crate::service::{Core, Failure, id_token, pushed_request};
+use crate::service::authorize::pushed_request;
+use crate::service::clients::known_clients::KnownClient;
+use crate::service::tokens::id_token;
+use crate::service::{Core, Failure};
 
 /// A `state` travels in addresses, there and back: some clients put a signed request of their own into it, and proxies
 /// pass 8 KiB to 16 KiB. No harm comes from longer ones but to their senders.

@@ -8,7 +8,8 @@ use crate::http::authorize::{self, Asked, Met, PageError, Stop};
 use crate::http::body::Form;
 use crate::http::error::Unmet;
 use crate::http::visit::Visit;
-use crate::service::{authorize as service, pushed_request};
+use crate::service::authorize::authorization;
+use crate::service::authorize::pushed_request;
 
 /// A page of ours that is for signed-in users.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,7 +96,7 @@ impl Purpose {
         match self {
             Self::App(asked) => {
                 let (client, request) = (&asked.known.client, &asked.request);
-                let need = service::need(visit.core(), client, request, session, visit.now).await?;
+                let need = authorization::need(visit.core(), client, request, session, visit.now).await?;
                 Ok(need == Need::SignIn)
             }
             Self::Own(page) => Ok(session.is_none() || page.anew),

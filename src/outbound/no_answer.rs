@@ -1,0 +1,58 @@
+//! Why there is no answer from somebody else's server.
+
+use std::error::Error as _;
+
+/// Why there is no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoAnswer {
+    /// The URL is neither `https` nor `http`, or names a user.
+    #[error("the URL is none that may be fetched")]
+    Url,
+    /// The address is not public, or `http` is not allowed there.
+    #[error("the address may not be reached")]
+    Address,
+    /// Nobody answered in time, or not in HTTP.
+    #[error("no answer: {0}")]
+    Unreachable(String),
+    /// The answer is no success, or a redirect.
+    #[error("the answer has status {0}")]
+    Status(u16),
+    /// The answer is longer than the limit.
+    #[error("the answer is too long")]
+    TooLong,
+    /// The answer is not the JSON that was expected.
+    #[error("the answer is not the JSON that was expected")]
+    Content,
+    /// Too many fetches are under way.
+    #[error("too many fetches are under way")]
+    Busy,
+}
+
+/// None of a name's addresses may be reached.
+#[derive(Debug, thiserror::Error)]
+#[error("none of the addresses may be reached")]
+pub(super) struct Forbidden;
+
+impl From<reqwest::Error> for NoAnswer {
+    fn from(error: reqwest::Error) -> Self {
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            if error.is::<Forbidden>() {
+                return Self::Address;
+            }
+            cause = error.source();
+        }
+        Self::Unreachable(chain(&error.without_url()))
+    }
+}
+
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

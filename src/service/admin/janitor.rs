@@ -1,0 +1,105 @@
+//! Tidying up in the background, in small batches: expired families, sign-ins and codes, removed clients' families,
+//! spent keys.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use uuid::Uuid;
+
+use crate::domain::ids::{ClientId, FamilyId};
+use crate::domain::refusal::EndReason;
+use crate::service::authorize::device::TRY_WINDOW;
+use crate::service::{Core, Failure, audit};
+use crate::store::{
+    Db, StoreError, authorization_codes, client_assertions, client_documents, clients, consents,
+    device_codes, families, logout_deliveries, pushed_requests, registration_tokens, registrations,
+    sign_in_sessions, transaction,
+};
+
+/// After this a removed client has no live family left: no cache believes in it, no batch is unfinished.
+const TOMBSTONE_WATCH: TimeDelta = TimeDelta::days(1);
+
+/// How long a code is remembered after its expiry: an authorization code's second use ends what it gave, a device is
+/// told that it came too late.
+const CODE_MEMORY: TimeDelta = TimeDelta::hours(1);
+
+/// How long a client's metadata document is kept that nobody asks for any more.
+const DOCUMENT_MEMORY: TimeDelta = TimeDelta::days(100);
+
+/// What one round did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tidied {
+    /// Families, sign-in sessions, codes, counts and unused registrations deleted, past their expiry, and consents to
+    /// removed clients.
+    pub deleted: u64,
+    /// Families ended, of removed clients.
+    pub ended: u64,
+}
+
+/// One round.
+///
+/// # Errors
+/// [`Failure::Store`]; what was done is done.
+pub async fn tidy(core: &Core, batch: i64, now: DateTime<Utc>) -> Result<Tidied, Failure> {
+    let mut tidied = Tidied::default();
+    for client in clients::removed_since(&core.db, now - TOMBSTONE_WATCH).await? {
+        tidied.ended += end_families_of_client(&core.db, &client, batch, now).await?;
+        tidied.deleted +=
+            until_less(batch, || consents::delete_some_of_client(&core.db, &client, batch)).await?;
+    }
+    let db = &core.db;
+    tidied.deleted += until_less(batch, || families::delete_some_expired(db, now, batch)).await?;
+    tidied.deleted += until_less(batch, || sign_in_sessions::delete_some_expired(db, now, batch)).await?;
+    tidied.deleted += until_less(batch, || client_assertions::delete_some_expired(db, now, batch)).await?;
+    tidied.deleted += until_less(batch, || pushed_requests::delete_some_expired(db, now, batch)).await?;
+    let forgotten = now - CODE_MEMORY;
+    tidied.deleted +=
+        until_less(batch, || authorization_codes::delete_some_expired(db, forgotten, batch)).await?;
+    tidied.deleted += until_less(batch, || logout_deliveries::delete_some_settled(db, now, batch)).await?;
+    tidied.deleted += until_less(batch, || device_codes::delete_some_expired(db, forgotten, batch)).await?;
+    let untried = now - TRY_WINDOW;
+    tidied.deleted += until_less(batch, || device_codes::delete_some_tries(db, untried, batch)).await?;
+    tidied.deleted += until_less(batch, || registrations::delete_some_unused(db, now, batch)).await?;
+    tidied.deleted += registration_tokens::delete_spent(db, now).await?;
+    let unused = now - DOCUMENT_MEMORY;
+    tidied.deleted += until_less(batch, || client_documents::delete_some_old(db, unused, batch)).await?;
+    core.keys.forget_retired(&core.db, now).await?;
+    Ok(tidied)
+}
+
+/// Deletes batch after batch until one is not full.
+async fn until_less<F>(batch: i64, delete: impl Fn() -> F) -> Result<u64, StoreError>
+where
+    F: Future<Output = Result<u64, StoreError>>,
+{
+    let mut total = 0;
+    loop {
+        let deleted = delete().await?;
+        total += deleted;
+        if deleted < u64::try_from(batch).unwrap_or(u64::MAX) {
+            return Ok(total);
+        }
+        // Refreshes come first.
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Ends a removed client's families, a batch at a time.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn end_families_of_client(
+    db: &Db,
+    client: &ClientId,
+    batch: i64,
+    now: DateTime<Utc>,
+) -> Result<u64, StoreError> {
+    let mut after = FamilyId(Uuid::nil());
+    let mut ended = 0;
+    loop {
+        let end = || families::end_some_of_client(db, client, after, batch, now);
+        let families = transaction::retrying(end).await?;
+        audit::families_ended(&families, EndReason::ClientRemoved);
+        let Some(last) = families.iter().max() else { return Ok(ended) };
+        after = *last;
+        ended += u64::try_from(families.len()).unwrap_or(u64::MAX);
+    }
+}

@@ -1,0 +1,135 @@
+//! Authorization: from a client's request and a browser's session to a code.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::crypto::random;
+use crate::domain::authorization::{Agreement, AuthorizationCode, AuthorizationRequest, Need};
+use crate::domain::client::{Client, ClientKind, Origin, Party};
+use crate::domain::opaque::OpaqueSecret;
+use crate::domain::redirect_uri;
+use crate::domain::sign_in::SignInSession;
+use crate::service::clients::known_clients;
+use crate::service::{Core, Failure, audit};
+use crate::store::{authorization_codes, consents, pushed_requests, sign_in_sessions, transaction};
+
+/// RFC 6749 §4.1.2 recommends ten minutes at most; an app that is there uses its code at once.
+const CODE_TTL: TimeDelta = TimeDelta::seconds(60);
+
+/// What a request needs next.
+///
+/// # Errors
+/// [`Failure::Store`].
+pub async fn need(
+    core: &Core,
+    client: &Client,
+    request: &AuthorizationRequest,
+    session: Option<&SignInSession>,
+    now: DateTime<Utc>,
+) -> Result<Need, Failure> {
+    let Some(session) = session else { return Ok(request.need(None, &Agreement::Missing, now)) };
+    let agreement = agreement(core, client, request, session).await?;
+    let subject = core.subjects.subject(client, session.user);
+    Ok(request.need(Some((session, &subject)), &agreement, now))
+}
+
+async fn agreement(
+    core: &Core,
+    client: &Client,
+    request: &AuthorizationRequest,
+    session: &SignInSession,
+) -> Result<Agreement, Failure> {
+    // What a document says may be another thing than when the user agreed.
+    if client.origin == Origin::Document || may_be_anybody(client, request) {
+        return Ok(Agreement::Missing);
+    }
+    match client.party {
+        Party::First => Ok(Agreement::Implied),
+        Party::Third => {
+            let before = consents::find(&core.db, session.user, &client.id).await?;
+            Ok(before.map_or(Agreement::Missing, Agreement::Remembered))
+        }
+    }
+}
+
+/// RFC 8252 §8.6: any program may pose as a public client whose redirect URI is a port or a scheme of the user's
+/// machine. Only the user can tell whether this is the program that was meant, so the user is asked each time.
+fn may_be_anybody(client: &Client, request: &AuthorizationRequest) -> bool {
+    matches!(client.kind, ClientKind::Public) && !redirect_uri::is_exclusive(&request.redirect_uri)
+}
+
+/// The user of `session` agrees; it is remembered beside what was agreed to before.
+///
+/// # Errors
+/// [`Failure::Store`].
+pub async fn agree(
+    core: &Core,
+    request: &AuthorizationRequest,
+    session: &SignInSession,
+    now: DateTime<Utc>,
+) -> Result<(), Failure> {
+    let wanted = request.wanted();
+    let before = consents::find(&core.db, session.user, &request.client_id).await?;
+    let consent = match before {
+        Some(before) => before.and(&wanted),
+        None => wanted,
+    };
+    consents::put(&core.db, session.user, &request.client_id, &consent, now).await?;
+    audit::consented(session.user, &request.client_id);
+    Ok(())
+}
+
+/// A code for the user of `session`: `None` when the session has ended meanwhile, the user's consent was withdrawn, or
+/// the pushed request had its code.
+///
+/// # Errors
+/// [`Failure::Store`].
+pub async fn issue_code(
+    core: &Core,
+    request: &AuthorizationRequest,
+    session: &SignInSession,
+    now: DateTime<Utc>,
+) -> Result<Option<OpaqueSecret>, Failure> {
+    let plain = OpaqueSecret::from_random(&random::bytes());
+    let stored = AuthorizationCode {
+        code_hash: plain.hash(),
+        client_id: request.client_id.clone(),
+        user: session.user,
+        sign_in_session: session.id,
+        redirect_uri: request.redirect_uri.clone(),
+        code_challenge: request.code_challenge.clone(),
+        nonce: request.nonce.clone(),
+        scope: request.scope.clone(),
+        audiences: request.audiences.clone(),
+        auth_time: session.auth_time,
+        amr: session.amr.clone(),
+        acr: session.acr.clone(),
+        device: session.device.clone(),
+        claims: request.claims.clone(),
+        expires_at: now + CODE_TTL,
+        family: None,
+    };
+    let known = core.clients.find(&core.db, &request.client_id, now).await?;
+    let was_asked = known.client.party == Party::Third || may_be_anybody(&known.client, request);
+    let issued = transaction::retrying(|| async {
+        let mut tx = core.db.begin().await?;
+        // Whatever ends the session takes this row's lock: no code slips through.
+        if !sign_in_sessions::touch(&mut tx, session.id, now).await? {
+            return Ok(false);
+        }
+        // Nor does one slip past whatever withdraws the consent.
+        if was_asked && !consents::touch(&mut tx, session.user, &request.client_id).await? {
+            return Ok(false);
+        }
+        if let Some(uri) = &request.pushed
+            && !pushed_requests::spend(&mut tx, uri).await?
+        {
+            return Ok(false);
+        }
+        authorization_codes::insert(&mut tx, &stored).await?;
+        known_clients::keep(&mut tx, &known, now).await?;
+        tx.commit().await?;
+        Ok(true)
+    })
+    .await?;
+    Ok(issued.then_some(plain))
+}

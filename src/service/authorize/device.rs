@@ -1,0 +1,105 @@
+//! A user decides about a device that waits (RFC 8628 §3.3): looks at what it asks for, lets it in or keeps it out.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::domain::device::{Approval, DeviceCode, UserCode};
+use crate::domain::sign_in::SignInSession;
+use crate::service::clients::known_clients::{self, KnownClient};
+use crate::service::{Core, Failure, audit};
+use crate::store::{device_codes, sign_in_sessions, transaction};
+
+/// RFC 8628 §5.1: so many wrong codes a user may type in one window.
+const WRONG_CODES: i64 = 10;
+/// The window in which they are counted.
+pub(crate) const TRY_WINDOW: TimeDelta = TimeDelta::minutes(10);
+
+/// What a user finds under a code.
+#[derive(Debug)]
+pub enum Found {
+    /// A device that waits, with its client.
+    Waiting(Box<DeviceCode>, Arc<KnownClient>),
+    /// Nothing.
+    Nothing,
+    /// The user typed too many wrong codes, and has to wait.
+    TooManyTries,
+}
+
+/// Looks for the device that shows `user_code`. Every code that is wrong is counted (RFC 8628 §5.1).
+///
+/// # Errors
+/// [`Failure::Store`].
+pub async fn look(
+    core: &Core,
+    user_code: &UserCode,
+    session: &SignInSession,
+    now: DateTime<Utc>,
+) -> Result<Found, Failure> {
+    // Counted before it is looked up: many tries at once are many tries.
+    if device_codes::count_try(&core.db, session.user, now - TRY_WINDOW, now).await? > WRONG_CODES {
+        return Ok(Found::TooManyTries);
+    }
+    let Some(found) = device_codes::find_open(&core.db, &user_code.hash(), now).await? else {
+        audit::user_code_refused(session.user);
+        return Ok(Found::Nothing);
+    };
+    device_codes::uncount_try(&core.db, session.user).await?;
+    match core.clients.find(&core.db, &found.client_id, now).await {
+        Ok(known) => Ok(Found::Waiting(Box::new(found), known)),
+        Err(Failure::InvalidClient) => Ok(Found::Nothing),
+        Err(failure) => Err(failure),
+    }
+}
+
+/// The user of `session` lets a device in: `false` when it waits no more, or the session has ended meanwhile.
+///
+/// # Errors
+/// [`Failure::Store`].
+pub async fn allow(
+    core: &Core,
+    (found, known): (&DeviceCode, &KnownClient),
+    session: &SignInSession,
+    now: DateTime<Utc>,
+) -> Result<bool, Failure> {
+    let approval = Approval {
+        user: session.user,
+        sign_in_session: session.id,
+        auth_time: session.auth_time,
+        amr: session.amr.clone(),
+        acr: session.acr.clone(),
+    };
+    let allowed = transaction::retrying(|| async {
+        let mut tx = core.db.begin().await?;
+        // Whatever ends the session takes this row's lock: no device slips through.
+        if !sign_in_sessions::touch(&mut tx, session.id, now).await? {
+            return Ok(false);
+        }
+        let allowed = device_codes::allow(&mut tx, &found.user_code_hash, &approval, now).await?;
+        known_clients::keep(&mut tx, known, now).await?;
+        tx.commit().await?;
+        Ok(allowed)
+    })
+    .await?;
+    if allowed {
+        audit::consented(session.user, &found.client_id);
+    }
+    Ok(allowed)
+}
+
+/// The user of `session` keeps a device out: `false` when it waits no more.
+///
+/// # Errors
+/// [`Failure::Store`].
+pub async fn deny(
+    core: &Core,
+    found: &DeviceCode,
+    session: &SignInSession,
+    now: DateTime<Utc>,
+) -> Result<bool, Failure> {
+    let denied = device_codes::deny(&core.db, &found.user_code_hash, session.user, now).await?;
+    if denied {
+        audit::device_denied(session.user, &found.client_id);
+    }
+    Ok(denied)
+}

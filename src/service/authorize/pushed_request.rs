@@ -1,0 +1,101 @@
+//! Authorization requests that wait for their browser: pushed (RFC 9126), or signed and read (RFC 9101).
+//!
+//! Such a request is good for a moment until a browser opens it. From then on it is that browser's, which has time to
+//! sign in, to reload a page and to think about consent; with the code it is gone.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::crypto::random;
+use crate::domain::client::Client;
+use crate::domain::ids::ClientId;
+use crate::domain::pushed_request::RequestUri;
+use crate::domain::request_object;
+use crate::domain::secrets::SecretHash;
+use crate::service::clients::client_jwt;
+use crate::service::{Core, Failure};
+use crate::store::pushed_requests::{self, Opening};
+use crate::store::transaction;
+
+/// How long a browser may take to come with a request's URI (RFC 9126 §2.2 has 5 to 600 seconds).
+pub const TTL: TimeDelta = TimeDelta::seconds(90);
+
+/// How long the browser that came has until it gets its code.
+const OPENED_TTL: TimeDelta = TimeDelta::minutes(30);
+
+/// What a request object may say it is (RFC 9101 §10.8, RFC 8725 §3.11).
+const TYPES: [&str; 2] = ["jwt", "oauth-authz-req+jwt"];
+
+/// Keeps a client's request that was checked.
+///
+/// # Errors
+/// [`Failure::Store`].
+pub async fn keep(
+    core: &Core,
+    client: &ClientId,
+    parameters: &str,
+    now: DateTime<Utc>,
+) -> Result<RequestUri, Failure> {
+    let uri = RequestUri::from_random(&random::bytes());
+    pushed_requests::insert(&core.db, &uri.hash(), client, parameters, now + TTL).await?;
+    Ok(uri)
+}
+
+/// The request at a URI, for a client's browser: `None` when there is none, or it is another browser's.
+///
+/// # Errors
+/// [`Failure::Store`].
+pub async fn open(
+    core: &Core,
+    client: &ClientId,
+    uri: &SecretHash,
+    browser: &SecretHash,
+    now: DateTime<Utc>,
+) -> Result<Option<String>, Failure> {
+    let opening = Opening { uri, client, browser, now, until: now + OPENED_TTL };
+    Ok(transaction::retrying(|| pushed_requests::open(&core.db, &opening)).await?)
+}
+
+/// Strikes out of a request what its user has done already.
+///
+/// # Errors
+/// [`Failure::Store`].
+pub async fn rewrite(core: &Core, uri: &SecretHash, parameters: &str) -> Result<(), Failure> {
+    Ok(transaction::retrying(|| pushed_requests::rewrite(&core.db, uri, parameters)).await?)
+}
+
+/// Forgets a request whose user said no.
+///
+/// # Errors
+/// [`Failure::Store`].
+pub async fn forget(core: &Core, uri: &SecretHash) -> Result<(), Failure> {
+    let spend = || async {
+        let mut tx = core.db.begin().await?;
+        pushed_requests::spend(&mut tx, uri).await?;
+        tx.commit().await
+    };
+    Ok(transaction::retrying(spend).await?)
+}
+
+/// The parameters of a client's request object; `None` when it is none, and the log says why.
+pub async fn read_object(
+    core: &Core,
+    client: &Client,
+    jwt: &str,
+    now: DateTime<Utc>,
+) -> Option<Vec<(String, String)>> {
+    let refused = |why: &str| {
+        tracing::info!(client = client.id.as_str(), why, "a request object was refused");
+        None
+    };
+    let registered = client.metadata.request_object_signing_alg;
+    let Some(signed) = client_jwt::read(core, client, jwt, registered, now).await else {
+        return refused("none of the client's keys signed it");
+    };
+    if signed.typ.is_some_and(|typ| !TYPES.contains(&typ.as_str())) {
+        return refused("it is a token of another type");
+    }
+    match request_object::parameters(&signed.claims, &client.id, core.issuer.as_str(), now) {
+        Ok(parameters) => Some(parameters),
+        Err(why) => refused(&why.to_string()),
+    }
+}

@@ -1,0 +1,68 @@
+//! A client proves with its private key who it is (RFC 7523 §2.2): once with each assertion.
+
+use chrono::{DateTime, Utc};
+
+use crate::domain::client::Client;
+use crate::domain::client_assertion::{Assertion, OnceOnly};
+use crate::service::clients::client_jwt;
+use crate::service::{Core, Failure};
+use crate::store::{client_assertions, transaction};
+
+/// What an assertion may say it is (RFC 7515 §4.1.9): anything else was signed for another purpose (RFC 8725 §3.11).
+const TYPES: [&str; 2] = ["jwt", "client-authentication+jwt"];
+
+/// An assertion as it was presented.
+#[derive(Debug)]
+pub struct Presented {
+    /// The JWT.
+    pub jwt: String,
+    /// The URL that it was sent to.
+    pub endpoint: String,
+}
+
+/// Verifies an assertion and uses it up.
+///
+/// # Errors
+/// [`Failure::InvalidClient`] whatever is wrong with it; the log says what. [`Failure::Store`].
+pub async fn verify(
+    core: &Core,
+    client: &Client,
+    presented: &Presented,
+    now: DateTime<Utc>,
+) -> Result<(), Failure> {
+    let once = match judge(core, client, presented, now).await {
+        Ok(once) => once,
+        Err(why) => {
+            tracing::info!(client = client.id.as_str(), why, "a client assertion was refused");
+            return Err(Failure::InvalidClient);
+        }
+    };
+    // RFC 7523 §3 (7): no server of ours takes it again.
+    if transaction::retrying(|| client_assertions::spend(&core.db, &once)).await? {
+        Ok(())
+    } else {
+        tracing::warn!(client = client.id.as_str(), "a client assertion was replayed");
+        Err(Failure::InvalidClient)
+    }
+}
+
+async fn judge(
+    core: &Core,
+    client: &Client,
+    presented: &Presented,
+    now: DateTime<Utc>,
+) -> Result<OnceOnly, String> {
+    let registered = client.metadata.token_endpoint_auth_signing_alg;
+    let signed = client_jwt::read::<Assertion>(core, client, &presented.jwt, registered, now).await;
+    let signed = signed.ok_or("none of the client's keys signed it, or a claim is missing")?;
+    if signed.typ.is_some_and(|typ| !TYPES.contains(&typ.as_str())) {
+        return Err("it is a token of another type".to_owned());
+    }
+    let issuer = core.issuer.as_str();
+    if client.metadata.require_issuer_audience && !signed.claims.is_plainly_for(issuer) {
+        return Err("aud is not the issuer alone, as the client's assertions have to have it".to_owned());
+    }
+    // RFC 7523 §3 (3) has the token endpoint's URL, RFC 9126 §2 the issuer, too; FAPI 2.0 has the issuer alone.
+    let ours = [issuer.to_owned(), format!("{issuer}/oauth/token"), presented.endpoint.clone()];
+    signed.claims.judge(&client.id, &ours, now).map_err(|why| why.to_string())
+}

@@ -1,0 +1,214 @@
+//! The clients, remembered for a moment: a refresh must not ask the database about its client each time.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::domain::audience::Audience;
+use crate::domain::client::{Client, GrantType, Origin};
+use crate::domain::ids::ClientId;
+use crate::domain::lifetimes::{InvalidLifetimes, Lifetimes};
+use crate::domain::redirect_uri;
+use crate::service::Failure;
+use crate::service::clients::documents::{Document, Documents};
+use crate::store::{Db, StoreError, Tx, client_documents, clients, registrations};
+
+/// How long a client's registration is believed: a removal is in force everywhere after this.
+pub const REMEMBERED: TimeDelta = TimeDelta::seconds(2);
+const CAPACITY: usize = 10_000;
+
+/// A registered client with the lifetimes that hold for it.
+#[derive(Debug)]
+pub struct KnownClient {
+    /// The registration.
+    pub client: Client,
+    /// The server's lifetimes with the client's own in their place.
+    pub lifetimes: Lifetimes,
+    /// Where the client's id is a URL: what it holds.
+    pub document: Option<Document>,
+}
+
+impl KnownClient {
+    /// # Errors
+    /// [`Failure::UnauthorizedClient`] unless the client may use this grant.
+    pub fn may(&self, grant: GrantType) -> Result<(), Failure> {
+        if self.client.grants.contains(&grant) { Ok(()) } else { Err(Failure::UnauthorizedClient) }
+    }
+}
+
+/// Somebody let a client in: what nobody would miss otherwise stays, in the transaction that lets it in.
+///
+/// # Errors
+/// [`StoreError`].
+pub(crate) async fn keep(tx: &mut Tx, known: &KnownClient, now: DateTime<Utc>) -> Result<(), StoreError> {
+    let id = &known.client.id;
+    if known.client.origin == Origin::Registered {
+        registrations::mark_used(tx, id).await?;
+    }
+    match &known.document {
+        Some(document) => client_documents::put(tx, id, &document.members, now).await,
+        None => Ok(()),
+    }
+}
+
+#[derive(Debug)]
+struct Remembered {
+    at: DateTime<Utc>,
+    known: Arc<KnownClient>,
+}
+
+#[derive(Debug, Clone)]
+struct Sites {
+    at: DateTime<Utc>,
+    origins: Arc<HashSet<String>>,
+}
+
+/// A cache in front of the clients' table.
+#[derive(Debug)]
+pub struct Clients {
+    defaults: Lifetimes,
+    /// What clients that registered themselves may choose with `resource`.
+    audiences: Vec<Audience>,
+    /// `None` where no client's id may be the URL of its metadata document.
+    documents: Option<Documents>,
+    remembered: RwLock<HashMap<ClientId, Remembered>>,
+    sites: RwLock<Option<Sites>>,
+}
+
+impl Clients {
+    /// A cache that knows nothing yet.
+    #[must_use]
+    pub fn new(defaults: Lifetimes) -> Self {
+        Self {
+            defaults,
+            audiences: Vec::new(),
+            documents: None,
+            remembered: RwLock::default(),
+            sites: RwLock::default(),
+        }
+    }
+
+    /// Lets clients' ids be URLs of metadata documents.
+    #[must_use]
+    pub fn with_documents(self, documents: Documents) -> Self {
+        Self { documents: Some(documents), ..self }
+    }
+
+    /// Whether a client's id may be the URL of its metadata document.
+    #[must_use]
+    pub fn take_documents(&self) -> bool {
+        self.documents.is_some()
+    }
+
+    /// Lets clients that no operator added choose these audiences.
+    #[must_use]
+    pub fn with_audiences(self, audiences: Vec<Audience>) -> Self {
+        Self { audiences, ..self }
+    }
+
+    /// The lifetimes of a client that sets none of its own.
+    #[must_use]
+    pub fn defaults(&self) -> &Lifetimes {
+        &self.defaults
+    }
+
+    /// The client of this id.
+    ///
+    /// # Errors
+    /// [`Failure::InvalidClient`] when there is none (any more); [`Failure::Store`].
+    pub async fn find(
+        &self,
+        db: &Db,
+        id: &ClientId,
+        now: DateTime<Utc>,
+    ) -> Result<Arc<KnownClient>, Failure> {
+        if let Some(known) = self.recall(id, now) {
+            return Ok(known);
+        }
+        let Some(known) = self.look(db, id, now).await? else {
+            self.remembered.write().unwrap_or_else(PoisonError::into_inner).remove(id);
+            return Err(Failure::InvalidClient);
+        };
+        let known = Arc::new(known);
+        let mut remembered = self.remembered.write().unwrap_or_else(PoisonError::into_inner);
+        if remembered.len() >= CAPACITY {
+            remembered.retain(|_, it| (now - it.at).abs() < REMEMBERED);
+        }
+        if remembered.len() < CAPACITY {
+            remembered.insert(id.clone(), Remembered { at: now, known: Arc::clone(&known) });
+        }
+        Ok(known)
+    }
+
+    /// An operator's word on a client counts more than what a document says.
+    async fn look(
+        &self,
+        db: &Db,
+        id: &ClientId,
+        now: DateTime<Utc>,
+    ) -> Result<Option<KnownClient>, StoreError> {
+        if let Some(client) = clients::find(db, id, now).await? {
+            return self.with_lifetimes(client, None).map(Some);
+        }
+        let Some(documents) = &self.documents else { return Ok(None) };
+        let found = documents.find(db, id, now).await?;
+        found.map(|(client, document)| self.with_lifetimes(client, Some(document))).transpose()
+    }
+
+    /// The origins of every client's redirect URIs: the sites whose scripts are a client's.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn sites(&self, db: &Db, now: DateTime<Utc>) -> Result<Arc<HashSet<String>>, StoreError> {
+        let remembered = self.sites.read().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(Sites { at, origins }) = remembered
+            && (now - at).abs() < REMEMBERED
+        {
+            return Ok(origins);
+        }
+        let clients = clients::list(db).await?;
+        let mut uris: Vec<String> = clients.into_iter().flat_map(|client| client.redirect_uris).collect();
+        if self.documents.is_some() {
+            let documents = client_documents::list(db).await?;
+            let lists = documents.into_iter().filter_map(|mut members| members.remove("redirect_uris"));
+            uris.extend(lists.filter_map(|list| serde_json::from_value::<Vec<String>>(list).ok()).flatten());
+        }
+        let origins = uris.iter().filter_map(|uri| redirect_uri::source_of(uri));
+        let origins = Arc::new(origins.collect::<HashSet<_>>());
+        *self.sites.write().unwrap_or_else(PoisonError::into_inner) =
+            Some(Sites { at: now, origins: Arc::clone(&origins) });
+        Ok(origins)
+    }
+
+    /// Checks a client's lifetimes against the settings.
+    ///
+    /// # Errors
+    /// [`InvalidLifetimes`].
+    pub fn lifetimes_of(&self, client: &Client) -> Result<Lifetimes, InvalidLifetimes> {
+        self.defaults.overridden(&client.lifetimes)
+    }
+
+    fn with_lifetimes(
+        &self,
+        mut client: Client,
+        document: Option<Document>,
+    ) -> Result<KnownClient, StoreError> {
+        match client.origin {
+            Origin::Operator => {}
+            Origin::Registered | Origin::Document => client.audiences.clone_from(&self.audiences),
+        }
+        let id = client.id.clone();
+        let lifetimes = self
+            .lifetimes_of(&client)
+            .map_err(|_| StoreError::corrupt("clients", &id, "contradictory lifetimes"))?;
+        Ok(KnownClient { client, lifetimes, document })
+    }
+
+    fn recall(&self, id: &ClientId, now: DateTime<Utc>) -> Option<Arc<KnownClient>> {
+        let remembered = self.remembered.read().unwrap_or_else(PoisonError::into_inner);
+        let it = remembered.get(id)?;
+        // A clock that was set back must not make a registration last.
+        ((now - it.at).abs() < REMEMBERED).then(|| Arc::clone(&it.known))
+    }
+}

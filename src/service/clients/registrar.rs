@@ -1,0 +1,44 @@
+//! What an operator lets clients do that register themselves.
+
+use std::time::Duration;
+
+use crate::domain::audience::Audience;
+use crate::domain::client::CodeProtection;
+use crate::domain::registration::Mode;
+use crate::domain::scope::ScopeSet;
+use crate::service::limit::Limit;
+
+const HOUR: Duration = Duration::from_hours(1);
+
+/// What an operator lets clients do that register themselves.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    /// Who may register.
+    pub mode: Mode,
+    /// How a confidential one protects its codes.
+    pub code_protection: CodeProtection,
+    /// The scopes that such a client may have.
+    pub scopes: ScopeSet,
+    /// The services that its tokens may be for, beside the issuer.
+    pub audiences: Vec<Audience>,
+    /// How many one address may register in an hour where registration is open.
+    pub per_hour: u32,
+    /// How long a client stays that nobody signs in with.
+    pub unused_ttl: Duration,
+}
+
+/// Registers clients.
+#[derive(Debug)]
+pub struct Registrar {
+    /// The operator's rules.
+    pub rules: Rules,
+    pub(crate) limit: Limit,
+}
+
+impl Registrar {
+    /// Nobody has registered yet.
+    #[must_use]
+    pub fn new(rules: Rules) -> Self {
+        Self { limit: Limit::new(rules.per_hour, HOUR), rules }
+    }
+}

@@ -1,0 +1,220 @@
+//! Clients that register themselves (RFC 7591) and look after their registration (RFC 7592).
+//!
+//! Such a client is a third party's: people are always asked before it is let in, and it never takes a password.
+
+use std::net::IpAddr;
+
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value};
+
+use crate::crypto::random;
+use crate::domain::client::{AuthMethod, Client, ClientKind, Origin};
+use crate::domain::ids::{ClientId, uuid_v7};
+use crate::domain::opaque::OpaqueSecret;
+use crate::domain::registration::{self, InvalidRegistration, Mode};
+use crate::domain::secrets::ClientSecret;
+use crate::service::admin::{self, janitor};
+use crate::service::clients::sector;
+use crate::service::{Core, Failure, audit};
+use crate::store::registrations::{self, Kept};
+use crate::store::{clients, registration_tokens, transaction};
+
+/// Ends the families of a client that removes itself.
+const BATCH: i64 = 1000;
+
+/// Who wants to register a client.
+#[derive(Debug, Clone, Copy)]
+pub struct Caller<'a> {
+    /// The initial access token that was presented.
+    pub token: Option<&'a str>,
+    /// From where.
+    pub address: Option<IpAddr>,
+}
+
+/// A registration, with the secrets that are told this once.
+#[derive(Debug)]
+pub struct Registered {
+    /// The client.
+    pub client: Client,
+    /// Its new secret, if it got one.
+    pub secret: Option<ClientSecret>,
+    /// The token that manages it.
+    pub token: OpaqueSecret,
+    /// What it is told that it registered.
+    pub told: Map<String, Value>,
+}
+
+/// Registers a client.
+///
+/// # Errors
+/// [`Failure::InvalidToken`] without a good initial access token where one is needed; [`Failure::TooMany`];
+/// [`Failure::InvalidRedirectUri`], [`Failure::InvalidClientMetadata`], [`Failure::Store`].
+pub async fn register(
+    core: &Core,
+    members: &Map<String, Value>,
+    caller: Caller<'_>,
+    now: DateTime<Utc>,
+) -> Result<Registered, Failure> {
+    let rules = &core.registrar.rules;
+    let initial = match rules.mode {
+        Mode::Off => return Err(Failure::NotFound),
+        Mode::InitialAccessToken => {
+            let token = caller.token.and_then(OpaqueSecret::presented).ok_or(Failure::InvalidToken)?;
+            let hash = token.hash();
+            if !registration_tokens::is_good(&core.db, &hash, now).await? {
+                return Err(Failure::InvalidToken);
+            }
+            Some(hash)
+        }
+        Mode::Open => None,
+    };
+    let read = registration::read(members, AuthMethod::ClientSecretBasic, &rules.scopes)?;
+    let told = read.told.clone();
+    let id = uuid_v7(now, random::bytes()).to_string().parse().unwrap_or_else(|_| ClientId::built_in());
+    let mut client = Client::new(id, ClientKind::Public, Origin::Registered, now);
+    client.code_protection = rules.code_protection;
+    read.apply(&mut client)?;
+    if rules.mode == Mode::Open {
+        core.registrar.limit.count(caller.address, now)?;
+    }
+    sector::check_anew(&core.outbound, &client, now).await?;
+    let token = OpaqueSecret::from_random(&random::bytes());
+    let kept = Kept { token_hash: token.hash(), told: told.clone() };
+    let added = transaction::retrying(|| async {
+        let mut tx = core.db.begin().await?;
+        // What can still refuse the request was checked: this is what it costs.
+        if let Some(hash) = &initial
+            && !registration_tokens::spend(&mut tx, hash, now).await?
+        {
+            return Ok(None);
+        }
+        clients::insert(&mut tx, &client).await?;
+        let secret = if client.has_secrets() {
+            Some(admin::clients::new_secret(&mut tx, &client.id, now).await?)
+        } else {
+            None
+        };
+        registrations::insert(&mut tx, &client.id, &kept, now + rules.unused_ttl).await?;
+        tx.commit().await?;
+        Ok(Some(secret))
+    });
+    let secret = added.await?.ok_or(Failure::InvalidToken)?;
+    audit::client_changed(&client.id, "registered itself");
+    Ok(Registered { client, secret, token, told })
+}
+
+/// What a client registered (RFC 7592 §2.1).
+///
+/// # Errors
+/// [`Failure::InvalidToken`], whether the client is unknown or the token is another's; [`Failure::Store`].
+pub async fn look(core: &Core, id: &str, token: &str, now: DateTime<Utc>) -> Result<Registered, Failure> {
+    let id: ClientId = id.parse().map_err(|_| Failure::InvalidToken)?;
+    let token = OpaqueSecret::presented(token).ok_or(Failure::InvalidToken)?;
+    let kept = registrations::find(&core.db, &id).await?.ok_or(Failure::InvalidToken)?;
+    if !kept.token_hash.matches(&token.hash()) {
+        return Err(Failure::InvalidToken);
+    }
+    let client = clients::find(&core.db, &id, now).await?.ok_or(Failure::InvalidToken)?;
+    Ok(Registered { client, secret: None, token, told: kept.told })
+}
+
+/// Puts `members` in the place of all that a client registered (RFC 7592 §2.2). A client that begins to need a secret
+/// gets one.
+///
+/// # Errors
+/// As [`look`] and [`register`].
+pub async fn replace(
+    core: &Core,
+    id: &str,
+    token: &str,
+    members: &Map<String, Value>,
+    now: DateTime<Utc>,
+) -> Result<Registered, Failure> {
+    let before = look(core, id, token, now).await?;
+    names_itself(members, &before.client)?;
+    let read = registration::read(members, AuthMethod::ClientSecretBasic, &core.registrar.rules.scopes)?;
+    let told = read.told.clone();
+    let mut client = before.client;
+    let (was_confidential, had_secrets) = (is_confidential(&client), client.has_secrets());
+    read.apply(&mut client)?;
+    sector::check_anew(&core.outbound, &client, now).await?;
+    let changed = transaction::retrying(|| async {
+        let mut tx = core.db.begin().await?;
+        let stays = registrations::update(&mut tx, &client.id, &told).await?;
+        if !stays || !clients::update(&mut tx, &client).await? {
+            return Ok(None);
+        }
+        if is_confidential(&client) != was_confidential {
+            clients::set_kind(&mut tx, &client).await?;
+        }
+        let secret = if client.has_secrets() && !had_secrets {
+            Some(admin::clients::new_secret(&mut tx, &client.id, now).await?)
+        } else {
+            None
+        };
+        tx.commit().await?;
+        Ok(Some(secret))
+    });
+    let secret = changed.await?.ok_or(Failure::InvalidToken)?;
+    audit::client_changed(&client.id, "changed its registration");
+    Ok(Registered { client, secret, token: before.token, told })
+}
+
+fn is_confidential(client: &Client) -> bool {
+    matches!(client.kind, ClientKind::Confidential(_))
+}
+
+/// RFC 7592 §2.2: the client names itself, may repeat its secret, and may choose none of what the server gave it.
+fn names_itself(members: &Map<String, Value>, client: &Client) -> Result<(), Failure> {
+    let text = |name: &str| members.get(name).and_then(Value::as_str);
+    if text("client_id") != Some(client.id.as_str()) {
+        return Err(Failure::InvalidClientMetadata("The client_id is missing, or another client's."));
+    }
+    let given = [
+        "registration_access_token",
+        "registration_client_uri",
+        "client_secret_expires_at",
+        "client_id_issued_at",
+    ];
+    if given.iter().any(|name| members.contains_key(*name)) {
+        return Err(Failure::InvalidClientMetadata(
+            "Leave out registration_access_token, registration_client_uri, client_secret_expires_at and \
+             client_id_issued_at.",
+        ));
+    }
+    let secret_fits = match members.get("client_secret") {
+        None => true,
+        Some(Value::String(secret)) => client.is_authenticated_by(&ClientSecret::presented(secret.clone())),
+        Some(_) => false,
+    };
+    if secret_fits {
+        Ok(())
+    } else {
+        Err(Failure::InvalidClientMetadata("The client_secret is not the client's."))
+    }
+}
+
+/// Removes a client at its own wish, and ends its families (RFC 7592 §2.3).
+///
+/// # Errors
+/// As [`look`].
+pub async fn remove(core: &Core, id: &str, token: &str, now: DateTime<Utc>) -> Result<(), Failure> {
+    let Registered { client, .. } = look(core, id, token, now).await?;
+    // The tombstone comes first: a crash in between leaves a token that opens nothing.
+    let removed = clients::remove(&core.db, &client.id, now).await?;
+    registrations::remove(&core.db, &client.id).await?;
+    if removed {
+        audit::client_changed(&client.id, "removed itself");
+        janitor::end_families_of_client(&core.db, &client.id, BATCH, now).await?;
+    }
+    Ok(())
+}
+
+impl From<InvalidRegistration> for Failure {
+    fn from(invalid: InvalidRegistration) -> Self {
+        match invalid {
+            InvalidRegistration::RedirectUri(why) => Self::InvalidRedirectUri(why),
+            InvalidRegistration::Metadata(why) => Self::InvalidClientMetadata(why),
+        }
+    }
+}

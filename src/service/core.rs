@@ -1,0 +1,58 @@
+//! What the services work with.
+
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+
+use crate::crypto::passwords::Passwords;
+use crate::domain::audience::Audience;
+use crate::domain::sign_in::SignInLifetimes;
+use crate::domain::subject::SubjectKey;
+use crate::outbound::Outbound;
+use crate::service::clients::known_clients::Clients;
+use crate::service::clients::registrar::Registrar;
+use crate::service::keys::ring::Keys;
+use crate::service::limit::Limit;
+use crate::service::users::attempts::Attempts;
+use crate::store::Db;
+use crate::store::rotations::Rotations;
+
+/// What the services work with; made by the composition root.
+#[derive(Debug, Clone)]
+pub struct Core {
+    /// The database.
+    pub db: Db,
+    /// The way of every fast-path rotation to it.
+    pub rotations: Arc<Rotations>,
+    /// The issuer: `iss` in tokens, and the default audience.
+    pub issuer: Audience,
+    /// How long a sign-in at the pages lasts.
+    pub sign_in: SignInLifetimes,
+    /// Master and signing keys.
+    pub keys: Arc<Keys>,
+    /// The password threads.
+    pub passwords: Arc<Passwords>,
+    /// What pairwise subjects are made with.
+    pub subjects: Arc<SubjectKey>,
+    /// How often passwords were wrong.
+    pub attempts: Arc<Attempts>,
+    /// How often requests came that wait for their users.
+    pub waiting: Arc<Limit>,
+    /// Woken when clients have to be told of a logout.
+    pub logouts: Arc<Notify>,
+    /// The clients, remembered for a few seconds.
+    pub clients: Arc<Clients>,
+    /// What clients may do that register themselves.
+    pub registrar: Arc<Registrar>,
+    /// The way to other servers.
+    pub outbound: Arc<Outbound>,
+}
+
+impl Core {
+    /// The same for one thread, with up to `connections` of its own: work that stays on its thread wakes no other.
+    #[must_use]
+    pub fn with_own_connections(&self, connections: u32) -> Self {
+        let db = self.db.with_own_connections(connections);
+        Self { rotations: Arc::new(self.rotations.to(db.clone())), db, ..self.clone() }
+    }
+}

@@ -1,0 +1,342 @@
+//! The keys in force: master keys from the operator, signing keys from the database, the same on every replica.
+
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::crypto::master_key::{CannotOpen, MasterKey, MasterKeys};
+use crate::crypto::signing_key::{self, KeyError, SigningAlgorithm, SigningKey};
+use crate::domain::refresh_token::MacKey;
+use crate::service::{Failure, audit};
+use crate::store::signing_keys::{self, StoredKey};
+use crate::store::{Db, StoreError};
+
+use crate::service::keys::key_set::{KeySet, Phase, ScheduledKey};
+
+/// Master and signing keys of this process.
+pub struct Keys {
+    master: MasterKeys,
+    current: RwLock<Arc<Current>>,
+}
+
+#[derive(Default)]
+struct Current {
+    signing: KeySet,
+    dropped: Vec<String>,
+}
+
+/// How the next signing key comes in.
+#[derive(Debug, Clone, Copy)]
+pub struct Succession {
+    /// What it signs with.
+    pub algorithm: SigningAlgorithm,
+    /// How long it is published before it signs.
+    pub publish_ahead: Duration,
+    /// The longest access-token lifetime of the settings.
+    pub default_ttl: Duration,
+}
+
+impl Keys {
+    /// Knows the master keys, and no signing key before [`Keys::reload`].
+    #[must_use]
+    pub fn new(master: MasterKeys) -> Self {
+        Self { master, current: RwLock::default() }
+    }
+
+    /// The MAC key for new refresh tokens.
+    #[must_use]
+    pub fn mac(&self) -> &MacKey {
+        self.master.active().mac()
+    }
+
+    /// The master keys, for what else is sealed under them.
+    pub(crate) fn master(&self) -> &MasterKeys {
+        &self.master
+    }
+
+    /// Gives every MAC key that still opens refresh tokens to `open`.
+    pub fn with_mac_keys<T>(&self, open: impl FnOnce(&mut dyn Iterator<Item = &MacKey>) -> T) -> T {
+        let current = self.current();
+        let kept = |key: &&MacKey| current.dropped.iter().all(|dropped| *dropped != key.id().to_string());
+        open(&mut self.master.iter().map(MasterKey::mac).filter(kept))
+    }
+
+    /// Uses the signing keys as they stand.
+    pub fn with_signing_keys<T>(&self, use_them: impl FnOnce(&KeySet) -> T) -> T {
+        use_them(&self.current().signing)
+    }
+
+    /// An access token of these claims.
+    ///
+    /// # Errors
+    /// [`Failure::NoSigningKey`], [`Failure::Key`].
+    pub fn sign(&self, claims: &str, now: DateTime<Utc>) -> Result<String, Failure> {
+        let current = self.current();
+        let signer = current.signing.signer(now).ok_or(Failure::NoSigningKey)?;
+        Ok(signer.sign(claims)?)
+    }
+
+    /// An ID token of the claims that `make` gives for the algorithm that signs.
+    ///
+    /// # Errors
+    /// [`Failure::NoSigningKey`], [`Failure::Key`].
+    pub fn sign_id_token(
+        &self,
+        make: impl FnOnce(SigningAlgorithm) -> String,
+        now: DateTime<Utc>,
+    ) -> Result<String, Failure> {
+        let current = self.current();
+        let signer = current.signing.signer(now).ok_or(Failure::NoSigningKey)?;
+        Ok(signer.sign_id_token(&make(signer.algorithm()))?)
+    }
+
+    /// A token of any other `typ` with these claims.
+    ///
+    /// # Errors
+    /// [`Failure::NoSigningKey`], [`Failure::Key`].
+    pub fn sign_as(&self, typ: &str, claims: &str, now: DateTime<Utc>) -> Result<String, Failure> {
+        let current = self.current();
+        let signer = current.signing.signer(now).ok_or(Failure::NoSigningKey)?;
+        Ok(signer.sign_as(typ, claims)?)
+    }
+
+    fn current(&self) -> Arc<Current> {
+        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Reads the keys again: how replicas agree without a restart. Keeps what it had when it fails.
+    ///
+    /// # Errors
+    /// [`KeysUnreadable`].
+    pub async fn reload(&self, db: &Db) -> Result<(), KeysUnreadable> {
+        let stored = signing_keys::list(db).await?;
+        let dropped = signing_keys::dropped_master_keys(db).await?;
+        let known = self.current();
+        let mut keys: Vec<Arc<ScheduledKey>> = Vec::with_capacity(stored.len());
+        for (index, row) in stored.iter().enumerate() {
+            let mut later = stored.iter().skip(index + 1).filter(|it| it.withdrawn_at.is_none());
+            let longest = TimeDelta::milliseconds(row.longest_ttl_ms);
+            let retired_at = later.next().map(|next| next.signs_from + longest);
+            let same =
+                known.signing.keys.iter().find(|it| it.key.kid() == row.kid && it.retired_at == retired_at);
+            keys.push(match same.filter(|it| it.stored.withdrawn_at == row.withdrawn_at) {
+                Some(same) => Arc::clone(same),
+                None => Arc::new(ScheduledKey { key: self.unseal(row)?, stored: row.clone(), retired_at }),
+            });
+        }
+        let current = Arc::new(Current { signing: KeySet { keys }, dropped });
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = current;
+        Ok(())
+    }
+
+    /// Makes the first signing key if there is none, notes how long tokens live, seals anew what an older master
+    /// key sealed, and reads the result: what a process does before it serves.
+    ///
+    /// # Errors
+    /// [`KeysUnreadable`].
+    pub async fn prepare(&self, db: &Db, how: Succession, now: DateTime<Utc>) -> Result<(), KeysUnreadable> {
+        let mut tx = db.begin().await?;
+        signing_keys::allow_ttl(&mut tx, millis(how.default_ttl)).await?;
+        tx.commit().await?;
+        if signing_keys::list(db).await?.is_empty() {
+            let first = Succession { publish_ahead: Duration::ZERO, ..how };
+            self.add_next(db, first, &[], now).await?;
+        }
+        self.reload(db).await?;
+        self.reseal(db).await
+    }
+
+    /// Publishes the next key; it signs once every verifier has had the time to learn of it. Gives its id and from
+    /// when on it signs.
+    ///
+    /// # Errors
+    /// [`KeysUnreadable`].
+    pub async fn rotate(
+        &self,
+        db: &Db,
+        how: Succession,
+        now: DateTime<Utc>,
+    ) -> Result<(String, DateTime<Utc>), KeysUnreadable> {
+        loop {
+            let stored = signing_keys::list(db).await?;
+            if let Some(key) = self.add_next(db, how, &stored, now).await? {
+                self.reload(db).await?;
+                audit::keys_changed(&key.kid, "rotated");
+                return Ok((key.kid, key.signs_from));
+            }
+        }
+    }
+
+    /// Replaces the signing keys at once and withdraws the old ones: for keys that leaked. Access tokens that they
+    /// signed are refused as soon as verifiers poll.
+    ///
+    /// # Errors
+    /// [`KeysUnreadable`].
+    pub async fn replace(
+        &self,
+        db: &Db,
+        how: Succession,
+        now: DateTime<Utc>,
+    ) -> Result<String, KeysUnreadable> {
+        let (kid, _) = self.rotate(db, Succession { publish_ahead: Duration::ZERO, ..how }, now).await?;
+        let stored = signing_keys::list(db).await?;
+        let position = stored.iter().find(|key| key.kid == kid).map_or(0, |key| key.position - 1);
+        let mut tx = db.begin().await?;
+        signing_keys::withdraw_up_to(&mut tx, position, now).await?;
+        tx.commit().await?;
+        self.reload(db).await?;
+        audit::keys_changed(&kid, "replaced all earlier signing keys");
+        Ok(kid)
+    }
+
+    /// Refuses refresh tokens under a master key that leaked, and replaces the signing keys that it may have
+    /// unsealed.
+    ///
+    /// # Errors
+    /// [`KeysUnreadable::StillActive`] while it is the active one; the others.
+    pub async fn drop_master(
+        &self,
+        db: &Db,
+        key_id: &str,
+        how: Succession,
+        now: DateTime<Utc>,
+    ) -> Result<String, KeysUnreadable> {
+        if self.master.active().id().to_string() == key_id {
+            return Err(KeysUnreadable::StillActive(key_id.to_owned()));
+        }
+        let mut tx = db.begin().await?;
+        signing_keys::drop_master_key(&mut tx, key_id, now).await?;
+        tx.commit().await?;
+        audit::keys_changed(key_id, "dropped master key");
+        self.replace(db, how, now).await
+    }
+
+    /// The master keys' ids, the active one first.
+    pub fn master_key_ids(&self) -> impl Iterator<Item = String> {
+        self.master.iter().map(|key| key.id().to_string())
+    }
+
+    /// Forgets the keys that nobody needs any more.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn forget_retired(&self, db: &Db, now: DateTime<Utc>) -> Result<(), StoreError> {
+        let current = self.current();
+        let long_ago = now - TimeDelta::days(1);
+        for (key, phase) in current.signing.phases(long_ago) {
+            let withdrawn = key.stored.withdrawn_at.is_some_and(|at| at <= long_ago);
+            if phase == Phase::Retired || withdrawn {
+                signing_keys::delete(db, key.key.kid()).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn add_next(
+        &self,
+        db: &Db,
+        how: Succession,
+        stored: &[StoredKey],
+        now: DateTime<Utc>,
+    ) -> Result<Option<StoredKey>, KeysUnreadable> {
+        let private = signing_key::generate(how.algorithm)?;
+        let kid = SigningKey::from_pkcs8(how.algorithm, &private)?.kid().to_owned();
+        let mut tx = db.begin().await?;
+        let longest_client = signing_keys::longest_client_ttl_ms(&mut tx).await?.unwrap_or(0);
+        let last = stored.last();
+        let due = now + how.publish_ahead;
+        let key = StoredKey {
+            position: last.map_or(1, |last| last.position + 1),
+            algorithm: how.algorithm.as_str().to_owned(),
+            private_sealed: self.master.seal(&context(&kid), &private),
+            created_at: now,
+            signs_from: last
+                .filter(|last| last.withdrawn_at.is_none())
+                .map_or(due, |last| last.signs_from.max(due)),
+            longest_ttl_ms: longest_client.max(millis(how.default_ttl)),
+            withdrawn_at: None,
+            kid,
+        };
+        let added = signing_keys::insert_if_next(&mut tx, &key).await?;
+        tx.commit().await?;
+        Ok(added.then_some(key))
+    }
+
+    async fn reseal(&self, db: &Db) -> Result<(), KeysUnreadable> {
+        for row in signing_keys::list(db).await? {
+            let active = self.master.active().id();
+            if row.private_sealed.get(1..5) != Some(&active.0) {
+                let private = self.open(&row)?;
+                signing_keys::reseal(db, &row, &self.master.seal(&context(&row.kid), &private)).await?;
+                audit::keys_changed(&row.kid, "sealed under the active master key");
+            }
+        }
+        Ok(())
+    }
+
+    fn unseal(&self, row: &StoredKey) -> Result<SigningKey, KeysUnreadable> {
+        let algorithm: SigningAlgorithm =
+            row.algorithm.parse().map_err(|_| StoreError::corrupt("signing_keys", &row.kid, "algorithm"))?;
+        let key = SigningKey::from_pkcs8(algorithm, &self.open(row)?)?;
+        if key.kid() == row.kid {
+            Ok(key)
+        } else {
+            Err(StoreError::corrupt("signing_keys", &row.kid, "kid").into())
+        }
+    }
+
+    fn open(&self, row: &StoredKey) -> Result<zeroize::Zeroizing<Vec<u8>>, KeysUnreadable> {
+        let opened = self.master.open(&context(&row.kid), &row.private_sealed);
+        opened.map_err(|cause| KeysUnreadable::Sealed { kid: row.kid.clone(), cause })
+    }
+}
+
+/// A sealed key opens only as itself.
+fn context(kid: &str) -> String {
+    format!("heirloom signing key {kid}")
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// The keys could not be read or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum KeysUnreadable {
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A private half does not open under the master keys given.
+    #[error("signing key {kid}: {cause}")]
+    Sealed {
+        /// The signing key's id.
+        kid: String,
+        /// Why.
+        cause: CannotOpen,
+    },
+    /// Another secret of the server's does not open under the master keys given.
+    #[error("{name}: {cause}")]
+    Secret {
+        /// Which.
+        name: &'static str,
+        /// Why.
+        cause: CannotOpen,
+    },
+    /// The bytes are no key.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The master key to be dropped still makes tokens.
+    #[error("master key {0} is the active one: put another in front of it first, on every replica")]
+    StillActive(String),
+}
+
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Keys")
+            .field("master", &self.master)
+            .field("signing", &self.current().signing)
+            .finish_non_exhaustive()
+    }
+}

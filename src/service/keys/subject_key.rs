@@ -1,0 +1,33 @@
+//! The key of pairwise subjects: made once, kept sealed, and sealed anew when the master key changes. It does not come
+//! out of a master key itself, because those are rotated and users' names are not.
+
+use crate::crypto::random;
+use crate::domain::subject::SubjectKey;
+use crate::service::audit;
+use crate::service::keys::ring::{Keys, KeysUnreadable};
+use crate::store::{Db, StoreError, server_secrets};
+
+const NAME: &str = "pairwise subjects";
+/// A sealed secret opens only as itself.
+const CONTEXT: &str = "heirloom pairwise subjects";
+
+/// Reads the key; makes it when there is none yet.
+///
+/// # Errors
+/// [`KeysUnreadable`].
+pub async fn load(keys: &Keys, db: &Db) -> Result<SubjectKey, KeysUnreadable> {
+    let master = keys.master();
+    let candidate = master.seal(CONTEXT, &random::bytes::<32>());
+    let sealed = server_secrets::get_or_put(db, NAME, &candidate).await?;
+    let opened = master.open(CONTEXT, &sealed);
+    let opened = opened.map_err(|cause| KeysUnreadable::Secret { name: NAME, cause })?;
+    let material: &[u8; 32] =
+        opened.as_slice().try_into().map_err(|_| StoreError::corrupt("server_secrets", NAME, "length"))?;
+    let active = master.active().id();
+    if sealed.get(1..5) != Some(&active.0)
+        && server_secrets::reseal(db, NAME, &sealed, &master.seal(CONTEXT, material)).await?
+    {
+        audit::keys_changed(NAME, "sealed under the active master key");
+    }
+    Ok(SubjectKey::new(material))
+}

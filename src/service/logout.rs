@@ -1,0 +1,6 @@
+//! The end of a login, and who is told of it.
+
+pub mod back_channel;
+pub mod ending;
+pub mod front_channel;
+pub mod sign_out;

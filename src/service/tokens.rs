@@ -1,0 +1,18 @@
+//! Tokens: what each grant gives, and what a token that comes back is worth.
+
+pub mod access_token;
+pub mod client_credentials;
+pub mod device;
+pub mod exchange_code;
+pub mod grant;
+pub mod id_token;
+pub mod introspect;
+pub mod login;
+pub mod new_family;
+pub mod own_jwt;
+pub mod presented;
+pub mod refresh;
+pub mod revoke;
+pub mod token_exchange;
+pub mod user_claims;
+pub mod userinfo;

@@ -1,0 +1,128 @@
+//! Our own access tokens, as they come back to us: at the session list, at introspection and revocation.
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+
+use crate::domain::audience::Audience;
+use crate::domain::claims::Actor;
+use crate::domain::client::Client;
+use crate::domain::family::Family;
+use crate::domain::ids::{ClientId, FamilyId};
+use crate::service::clients::known_clients::KnownClient;
+use crate::service::tokens::own_jwt;
+use crate::service::{Core, Failure};
+use crate::store::families;
+
+/// A genuine access token of ours that has not expired. Whether its family still lives is another question.
+#[derive(Debug, Clone, Deserialize)]
+pub struct AccessToken {
+    /// The user, or the client acting for itself.
+    pub sub: String,
+    /// For whom it is meant.
+    #[serde(deserialize_with = "one_or_many")]
+    pub aud: Vec<Audience>,
+    /// The client that it was issued to.
+    pub client_id: String,
+    /// Expiry, in seconds since 1970.
+    pub exp: i64,
+    /// Issue time, in seconds since 1970.
+    pub iat: i64,
+    /// Its id.
+    pub jti: String,
+    /// What was granted.
+    #[serde(default)]
+    pub scope: String,
+    /// Its family, unless a client acts for itself.
+    pub sid: Option<FamilyId>,
+    /// When the user signed in.
+    pub auth_time: Option<i64>,
+    /// The user's roles.
+    pub roles: Option<Vec<String>>,
+    /// Who acts for the user (RFC 8693 §4.1).
+    pub act: Option<Actor>,
+    /// Who alone may act for the user (RFC 8693 §4.4).
+    pub may_act: Option<Actor>,
+    iss: String,
+}
+
+/// What stands behind a genuine token now.
+#[derive(Debug)]
+pub enum Standing {
+    /// A family that lives.
+    Family(Box<Family>),
+    /// The client itself, which is still registered.
+    Client,
+    /// Nothing any more.
+    Nothing,
+}
+
+fn one_or_many<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<Audience>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum OneOrMany {
+        One(Audience),
+        Many(Vec<Audience>),
+    }
+    Ok(match OneOrMany::deserialize(deserializer)? {
+        OneOrMany::One(audience) => vec![audience],
+        OneOrMany::Many(audiences) => audiences,
+    })
+}
+
+/// Reads a token that this process has just made, and so need not verify.
+#[must_use]
+pub(crate) fn read_own(token: &str) -> Option<AccessToken> {
+    let payload = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
+    serde_json::from_slice(&payload).ok()
+}
+
+/// Reads an access token: `None` when it is not ours, not an access token, changed, or expired.
+#[must_use]
+pub fn verify(core: &Core, token: &str, now: DateTime<Utc>) -> Option<AccessToken> {
+    // RFC 9068 §4: an ID token or another JWT of ours must not pass for an access token.
+    let token: AccessToken = own_jwt::read(core, token, "at+jwt", now)?;
+    (token.iss == core.issuer.as_str() && now.timestamp() < token.exp).then_some(token)
+}
+
+/// What stands behind a token: it is worth nothing once its family, or a client that it names, is gone.
+///
+/// # Errors
+/// [`Failure::Store`].
+pub async fn standing(core: &Core, token: &AccessToken, now: DateTime<Utc>) -> Result<Standing, Failure> {
+    let Ok(client) = token.client_id.parse() else { return Ok(Standing::Nothing) };
+    if registered(core, &client, now).await?.is_none() {
+        return Ok(Standing::Nothing);
+    }
+    let Some(family) = token.sid else { return Ok(Standing::Client) };
+    let Some(family) = families::find(&core.db, family).await? else { return Ok(Standing::Nothing) };
+    let known = registered(core, &family.client_id, now).await?;
+    Ok(match known {
+        Some(known) if family.is_live(now, &known.lifetimes) => Standing::Family(Box::new(family)),
+        Some(_) | None => Standing::Nothing,
+    })
+}
+
+async fn registered(
+    core: &Core,
+    client: &ClientId,
+    now: DateTime<Utc>,
+) -> Result<Option<Arc<KnownClient>>, Failure> {
+    match core.clients.find(&core.db, client, now).await {
+        Ok(known) => Ok(Some(known)),
+        Err(Failure::InvalidClient) => Ok(None),
+        Err(failure) => Err(failure),
+    }
+}
+
+impl AccessToken {
+    /// Whether `client` got it, or is one of those that it is meant for.
+    #[must_use]
+    pub fn concerns(&self, client: &Client) -> bool {
+        let meant_for_it = self.aud.iter().any(|audience| client.audiences.contains(audience));
+        self.client_id == client.id.as_str() || meant_for_it
+    }
+}

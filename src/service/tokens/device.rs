@@ -1,0 +1,158 @@
+//! Signing in on a device without a browser (RFC 8628): the device asks, its user decides elsewhere, the device gets a
+//! family: once.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use crate::crypto::random;
+use crate::domain::claims_request::Wishes;
+use crate::domain::client::GrantType;
+use crate::domain::device::{Approval, Decision, DeviceCode, Poll, UserCode, Waiting};
+use crate::domain::family::Device;
+use crate::domain::opaque::OpaqueSecret;
+use crate::domain::refusal::Refusal;
+use crate::service::clients::known_clients::KnownClient;
+use crate::service::clients::presenter::{self, Presenter};
+use crate::service::tokens::grant::{TokenSet, Wanted};
+use crate::service::tokens::id_token::SignedInHow;
+use crate::service::tokens::new_family::{self, Beginning};
+use crate::service::{Core, Failure};
+use crate::store::{Tx, device_codes};
+
+/// Long enough to find another device and to sign in there, short enough that nobody guesses the code.
+const CODE_TTL: Duration = Duration::from_mins(10);
+/// RFC 8628 §3.2: what a device that is told nothing waits between two questions.
+const INTERVAL: Duration = Duration::from_secs(5);
+/// How often a user code that is taken already is made anew.
+const DRAWS: usize = 5;
+
+/// What a device that begins to wait is told (RFC 8628 §3.2).
+#[derive(Debug)]
+pub struct Begun {
+    /// What it asks with.
+    pub device_code: OpaqueSecret,
+    /// What it shows.
+    pub user_code: UserCode,
+    /// How long it may wait.
+    pub expires_in: Duration,
+    /// How long it waits between two questions.
+    pub interval: Duration,
+}
+
+/// A device that asks to wait.
+#[derive(Debug)]
+pub struct Asking<'a> {
+    /// Its client.
+    pub presenter: &'a Presenter,
+    /// What it wants.
+    pub wanted: Wanted,
+    /// What its owner will know it by.
+    pub device: Device,
+    /// From where it asks.
+    pub address: Option<IpAddr>,
+}
+
+/// A device begins to wait.
+///
+/// # Errors
+/// [`Failure::InvalidClient`], [`Failure::UnauthorizedClient`], [`Failure::NoDocument`], [`Failure::InvalidScope`],
+/// [`Failure::InvalidTarget`], [`Failure::TooMany`], [`Failure::Busy`], [`Failure::Store`].
+pub async fn begin(core: &Core, asking: Asking<'_>, now: DateTime<Utc>) -> Result<Begun, Failure> {
+    let Asking { presenter, wanted, device, address } = asking;
+    let known = presenter.authenticate(core, now).await?;
+    known.may(GrantType::DeviceCode)?;
+    let wanted = wanted.for_client(&known.client);
+    if let Some(document) = &known.document {
+        document.must_be_fetched()?;
+    }
+    let device_code = OpaqueSecret::from_random(&random::bytes());
+    let mut waiting = DeviceCode {
+        device_code_hash: device_code.hash(),
+        user_code_hash: device_code.hash(),
+        client_id: known.client.id.clone(),
+        scope: wanted.scope_within(&known.client.scopes)?,
+        audiences: wanted.audiences_to_ask(&known.client, &core.issuer)?,
+        device,
+        expires_at: now + CODE_TTL,
+        interval: INTERVAL,
+        polled_at: None,
+        decision: Decision::Open,
+        family: None,
+    };
+    presenter::count_waiting(core, presenter, &known, address, now)?;
+    for _ in 0..DRAWS {
+        let user_code = UserCode::from_random(random::bytes());
+        waiting.user_code_hash = user_code.hash();
+        if device_codes::insert(&core.db, &waiting).await? {
+            return Ok(Begun { device_code, user_code, expires_in: CODE_TTL, interval: INTERVAL });
+        }
+    }
+    Err(Failure::Busy)
+}
+
+/// A device asks whether its user has let it in.
+///
+/// # Errors
+/// [`Failure::Waiting`] as long as it was not; [`Refusal::BadDeviceCode`] when the code is none of the client's, or was
+/// used; [`Failure::InvalidScope`], [`Failure::InvalidTarget`], which leave it unused; [`Failure::InvalidClient`],
+/// [`Failure::UnauthorizedClient`], [`Failure::Store`].
+pub async fn poll(
+    core: &Core,
+    device_code: &str,
+    presenter: &Presenter,
+    wanted: &Wanted,
+    now: DateTime<Utc>,
+) -> Result<(TokenSet, SignedInHow), Failure> {
+    let known = presenter.authenticate(core, now).await?;
+    known.may(GrantType::DeviceCode)?;
+    let device_code = OpaqueSecret::presented(device_code).ok_or(Refusal::BadDeviceCode)?;
+    let found = device_codes::find(&core.db, &device_code.hash()).await?.ok_or(Refusal::BadDeviceCode)?;
+    if found.client_id != known.client.id {
+        return Err(Refusal::BadDeviceCode.into());
+    }
+    match found.poll(now) {
+        Poll::Used => Err(Refusal::BadDeviceCode.into()),
+        Poll::Over(waiting) => Err(Failure::Waiting(waiting)),
+        Poll::Wait(waiting, interval) => {
+            let alone = device_codes::note_poll(&core.db, &found, interval, now).await?;
+            // Two questions at once are one too many.
+            Err(Failure::Waiting(if alone { waiting } else { Waiting::SlowDown }))
+        }
+        Poll::Enter(approval) => {
+            wanted.scope_within(&found.scope)?;
+            wanted.audiences_within(&found.audiences, &known.client, &core.issuer)?;
+            let how = SignedInHow {
+                amr: approval.amr.clone(),
+                acr: approval.acr.clone(),
+                ..SignedInHow::default()
+            };
+            let tokens = enter(core, &found, approval, (&known, wanted), now).await?;
+            Ok((tokens.ok_or(Refusal::BadDeviceCode)?, how))
+        }
+    }
+}
+
+async fn enter(
+    core: &Core,
+    found: &DeviceCode,
+    approval: &Approval,
+    for_whom: (&KnownClient, &Wanted),
+    now: DateTime<Utc>,
+) -> Result<Option<TokenSet>, Failure> {
+    let beginning = Beginning {
+        user: approval.user,
+        scope: found.scope.clone(),
+        audiences: found.audiences.clone(),
+        auth_time: approval.auth_time,
+        amr: approval.amr.clone(),
+        acr: approval.acr.clone(),
+        claims: Wishes::default(),
+        // The browser that let it in is another device: this login goes on when that one signs out.
+        sign_in_session: None,
+        device: found.device.clone(),
+    };
+    let spend = async |tx: &mut Tx, family| device_codes::spend(tx, &found.device_code_hash, family).await;
+    new_family::open(core, beginning, for_whom, now, spend).await
+}

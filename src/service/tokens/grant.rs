@@ -1,0 +1,175 @@
+//! What a family hands out: computed from its row, so the same row gives the same grant however often it is asked.
+
+use chrono::{DateTime, Utc};
+
+use crate::domain::audience::Audience;
+use crate::domain::claims::AccessClaims;
+use crate::domain::client::{Client, Party};
+use crate::domain::family::Grant;
+use crate::domain::refresh_token::RefreshToken;
+use crate::domain::scope::ScopeSet;
+use crate::domain::secrets::FamilySecret;
+use crate::service::clients::known_clients::KnownClient;
+use crate::service::{Core, Failure};
+
+/// A successful answer (RFC 6749 §5.1).
+#[derive(Debug)]
+pub struct TokenSet {
+    /// The access token.
+    pub access_token: String,
+    /// Seconds that it lives from now on.
+    pub expires_in: i64,
+    /// The refresh token and the seconds that it lives from now on, unless the client acts for itself.
+    pub refresh: Option<(String, i64)>,
+    /// What was granted.
+    pub scope: ScopeSet,
+}
+
+/// What one request asks of a grant; nothing asked means all that was granted.
+#[derive(Debug, Default)]
+pub struct Wanted {
+    /// `scope` (RFC 6749 §3.3).
+    pub scope: Option<ScopeSet>,
+    /// `resource` (RFC 8707), as often as it was given.
+    pub resources: Vec<Audience>,
+}
+
+const OFFLINE: &str = "offline_access";
+
+impl Wanted {
+    /// Whether the request asks for anything in particular.
+    #[must_use]
+    pub fn is_everything(&self) -> bool {
+        self.scope.is_none() && self.resources.is_empty()
+    }
+
+    /// The same without `offline_access` for a client that is not registered for it (OpenID Connect Core §11: passed
+    /// over where it means nothing). Such a client has refresh tokens anyway, if it has the grant; and the metadata
+    /// tell every client of this scope.
+    #[must_use]
+    pub fn for_client(mut self, client: &Client) -> Self {
+        if client.scopes.iter().all(|scope| scope != OFFLINE) {
+            self.scope = self.scope.map(|scope| scope.without(OFFLINE));
+        }
+        self
+    }
+
+    /// The scope to grant, at most `allowed`.
+    ///
+    /// # Errors
+    /// [`Failure::InvalidScope`] when more is asked for.
+    pub fn scope_within(&self, allowed: &ScopeSet) -> Result<ScopeSet, Failure> {
+        match &self.scope {
+            None => Ok(allowed.clone()),
+            Some(scope) if scope.is_subset(allowed) => Ok(scope.clone()),
+            Some(_) => Err(Failure::InvalidScope),
+        }
+    }
+
+    /// The audiences to grant, none when none was asked for.
+    ///
+    /// # Errors
+    /// [`Failure::InvalidTarget`] when one is neither the issuer nor registered for the client.
+    pub fn audiences_of(&self, client: &Client, issuer: &Audience) -> Result<Vec<Audience>, Failure> {
+        let registered = |wanted: &Audience| wanted == issuer || client.audiences.contains(wanted);
+        within(&self.resources, registered)
+    }
+
+    /// The audiences that a user is asked about. A third party's tokens are for those services only that its user was
+    /// told of.
+    ///
+    /// # Errors
+    /// [`Failure::InvalidTarget`].
+    pub fn audiences_to_ask(&self, client: &Client, issuer: &Audience) -> Result<Vec<Audience>, Failure> {
+        let asked = self.audiences_of(client, issuer)?;
+        Ok(match client.party {
+            Party::Third if asked.is_empty() => vec![issuer.clone()],
+            Party::First | Party::Third => asked,
+        })
+    }
+
+    /// The audiences of one access token of a family: those asked for among those `granted`, or all granted, or, when
+    /// login chose none, whatever the client may choose.
+    ///
+    /// # Errors
+    /// [`Failure::InvalidTarget`].
+    pub fn audiences_within(
+        &self,
+        granted: &[Audience],
+        client: &Client,
+        issuer: &Audience,
+    ) -> Result<Vec<Audience>, Failure> {
+        if granted.is_empty() {
+            return self.audiences_of(client, issuer);
+        }
+        if self.resources.is_empty() {
+            return Ok(granted.to_vec());
+        }
+        within(&self.resources, |wanted| granted.contains(wanted))
+    }
+}
+
+/// The audiences without repetition, if each of them is allowed.
+///
+/// # Errors
+/// [`Failure::InvalidTarget`].
+pub(super) fn within(
+    resources: &[Audience],
+    allowed: impl Fn(&Audience) -> bool,
+) -> Result<Vec<Audience>, Failure> {
+    let mut audiences: Vec<Audience> = Vec::with_capacity(resources.len());
+    for resource in resources {
+        if !allowed(resource) {
+            return Err(Failure::InvalidTarget);
+        }
+        if !audiences.contains(resource) {
+            audiences.push(resource.clone());
+        }
+    }
+    Ok(audiences)
+}
+
+/// Hands out a family's current generation to `known`, its client.
+///
+/// # Errors
+/// [`Failure::InvalidScope`], [`Failure::InvalidTarget`] when the request asks for more than was granted;
+/// [`Failure::NoSigningKey`], [`Failure::Key`].
+pub(crate) fn issue(
+    core: &Core,
+    grant: &Grant,
+    secret: &FamilySecret,
+    known: &KnownClient,
+    wanted: &Wanted,
+    now: DateTime<Utc>,
+) -> Result<TokenSet, Failure> {
+    let scope = wanted.scope_within(&grant.scope)?;
+    let mut audiences = wanted.audiences_within(&grant.audiences, &known.client, &core.issuer)?;
+    if audiences.is_empty() {
+        audiences.push(core.issuer.clone());
+    }
+    let ends_at = known.lifetimes.end_of_family(grant.rotated_at, grant.expires_at);
+    // An access token never outlives its family.
+    let expires_at = (grant.rotated_at + known.lifetimes.access_ttl()).min(ends_at);
+    let claims = AccessClaims {
+        iss: core.issuer.as_str(),
+        sub: &grant.subject,
+        aud: &audiences,
+        client_id: known.client.id.as_str(),
+        exp: expires_at.timestamp(),
+        iat: grant.rotated_at.timestamp(),
+        scope: &scope.to_string(),
+        sid: Some(grant.family.to_string()),
+        auth_time: Some(grant.auth_time.timestamp()),
+        roles: Some(&grant.roles),
+        act: None,
+    };
+    let access_token = core.keys.sign(&claims.of_family(secret), now)?;
+    let refresh = RefreshToken { family: grant.family, generation: grant.generation, secret: secret.clone() };
+    let refresh_token = refresh.encode(&known.client.id, core.keys.mac());
+    Ok(TokenSet {
+        access_token,
+        expires_in: (expires_at.timestamp() - now.timestamp()).max(0),
+        refresh: Some((refresh_token, (ends_at.timestamp() - now.timestamp()).max(0))),
+        scope,
+    })
+}

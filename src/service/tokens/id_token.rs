@@ -1,0 +1,119 @@
+//! ID tokens (OpenID Connect Core §2): what a client may know of the sign-in, beside an access token.
+//!
+//! An ID token says of the user what the access token beside it says, so it is made of that one; the refresh path,
+//! which most requests take without wanting one, knows nothing of it.
+
+use aws_lc_rs::digest;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::crypto::signing_key::SigningAlgorithm;
+use crate::domain::ids::FamilyId;
+use crate::service::tokens::grant::TokenSet;
+use crate::service::tokens::{access_token, own_jwt};
+use crate::service::{Core, Failure};
+
+/// What only the sign-in itself can tell: a refresh leaves it out (OpenID Connect Core §12.2).
+#[derive(Debug, Default)]
+pub struct SignedInHow {
+    /// The authorization request's `nonce`.
+    pub nonce: Option<String>,
+    /// Authentication method references (RFC 8176).
+    pub amr: Vec<String>,
+    /// The authentication context class, if one was reached.
+    pub acr: Option<String>,
+    /// What the client asked to be told here of the user.
+    pub claims: Map<String, Value>,
+}
+
+#[derive(Serialize)]
+struct Claims<'a> {
+    iss: &'a str,
+    sub: &'a str,
+    aud: &'a str,
+    exp: i64,
+    iat: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    auth_time: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nonce: Option<&'a str>,
+    at_hash: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sid: Option<FamilyId>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    amr: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    acr: Option<&'a str>,
+    #[serde(flatten)]
+    user: &'a Map<String, Value>,
+}
+
+/// The ID token beside an access token that was just made; `None` when the client may not know the user, for want of
+/// the scope `openid`.
+///
+/// # Errors
+/// [`Failure::NoSigningKey`], [`Failure::Key`].
+pub fn beside(
+    core: &Core,
+    tokens: &TokenSet,
+    how: &SignedInHow,
+    now: DateTime<Utc>,
+) -> Result<Option<String>, Failure> {
+    if tokens.scope.iter().all(|scope| scope != "openid") {
+        return Ok(None);
+    }
+    let Some(access) = access_token::read_own(&tokens.access_token) else { return Ok(None) };
+    let claims = |algorithm| {
+        let claims = Claims {
+            iss: core.issuer.as_str(),
+            sub: &access.sub,
+            aud: &access.client_id,
+            exp: access.exp,
+            iat: access.iat,
+            auth_time: access.auth_time,
+            nonce: how.nonce.as_deref(),
+            at_hash: half_hash(algorithm, &tokens.access_token),
+            sid: access.sid,
+            amr: &how.amr,
+            acr: how.acr.as_deref(),
+            user: &how.claims,
+        };
+        serde_json::to_string(&claims).unwrap_or_else(|error| unreachable!("plain data is JSON: {error}"))
+    };
+    core.keys.sign_id_token(claims, now).map(Some)
+}
+
+/// OpenID Connect Core §3.1.3.6: the left half of the hash that goes with the signature's algorithm.
+fn half_hash(algorithm: SigningAlgorithm, text: &str) -> String {
+    let hash = match algorithm {
+        SigningAlgorithm::Es256 | SigningAlgorithm::Rs256 => &digest::SHA256,
+        // RFC 8032 §5.1: Ed25519 is made with SHA-512.
+        SigningAlgorithm::EdDsa => &digest::SHA512,
+    };
+    let hash = digest::digest(hash, text.as_bytes());
+    let (left, _) = hash.as_ref().split_at(hash.as_ref().len() / 2);
+    URL_SAFE_NO_PAD.encode(left)
+}
+
+/// What a client shows to say whom it believes to be there (`id_token_hint`).
+#[derive(Debug, Clone, Deserialize)]
+pub struct Hint {
+    /// The user.
+    pub sub: String,
+    /// The client.
+    pub aud: String,
+    /// The family.
+    pub sid: Option<FamilyId>,
+    iss: String,
+}
+
+/// Reads an ID token of ours. It may have expired, and its key too: it is a hint. It shows what its client was told
+/// once, and nothing about whoever sends it.
+#[must_use]
+pub fn read_hint(core: &Core, token: &str) -> Option<Hint> {
+    let hint: Hint = own_jwt::read_old(core, token, "JWT")?;
+    (hint.iss == core.issuer.as_str()).then_some(hint)
+}

@@ -1,0 +1,56 @@
+//! Introspection (RFC 7662): what a token is worth now. Looking changes nothing.
+
+use chrono::{DateTime, Utc};
+
+use crate::domain::client::Client;
+use crate::domain::family::Family;
+use crate::service::tokens::access_token::{self, AccessToken, Standing};
+use crate::service::tokens::presented::{self, Presented};
+use crate::service::{Core, Failure};
+
+/// What the caller may know of a token.
+#[derive(Debug)]
+pub enum Introspection {
+    /// Nothing: not genuine, expired, spent, ended, or none of the caller's business. Which one is not told.
+    Inactive,
+    /// A good access token.
+    Access(Box<AccessToken>),
+    /// A refresh token that would be honoured now.
+    Refresh {
+        /// Its family.
+        family: Box<Family>,
+        /// When it expires.
+        ends_at: DateTime<Utc>,
+    },
+}
+
+/// Looks at a token for an authenticated confidential client.
+///
+/// # Errors
+/// [`Failure::Store`].
+pub async fn introspect(
+    core: &Core,
+    token: &str,
+    caller: &Client,
+    now: DateTime<Utc>,
+) -> Result<Introspection, Failure> {
+    if let Some(access) = access_token::verify(core, token, now) {
+        if !access.concerns(caller) {
+            return Ok(Introspection::Inactive);
+        }
+        return Ok(match access_token::standing(core, &access, now).await? {
+            Standing::Family(_) | Standing::Client => Introspection::Access(Box::new(access)),
+            Standing::Nothing => Introspection::Inactive,
+        });
+    }
+    let Ok(token) = presented::open(core, token, &caller.id) else { return Ok(Introspection::Inactive) };
+    let Some(Presented::Genuine(family)) = presented::family_of(core, &token).await? else {
+        return Ok(Introspection::Inactive);
+    };
+    let known = core.clients.find(&core.db, &family.client_id, now).await?;
+    if family.generation != token.generation || !family.is_live(now, &known.lifetimes) {
+        return Ok(Introspection::Inactive);
+    }
+    let ends_at = family.ends_at(&known.lifetimes);
+    Ok(Introspection::Refresh { family, ends_at })
+}

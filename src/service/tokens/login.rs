@@ -1,0 +1,84 @@
+//! Login with a password: the beginning of a family.
+
+use chrono::{DateTime, Utc};
+
+use crate::domain::claims_request::Wishes;
+use crate::domain::family::{Device, Family};
+use crate::domain::secrets::FamilySecret;
+use crate::service::clients::known_clients::KnownClient;
+use crate::service::clients::presenter::Presenter;
+use crate::service::tokens::grant::{self, TokenSet, Wanted};
+use crate::service::tokens::new_family::{self, Beginning};
+use crate::service::users::credentials::{self, Credentials, Verified};
+use crate::service::{Core, Failure, audit};
+use crate::store::users;
+use crate::store::{families, transaction};
+
+/// A request to log in.
+#[derive(Debug)]
+pub struct Login {
+    /// Who.
+    pub credentials: Credentials,
+    /// With which client.
+    pub presenter: Presenter,
+    /// What shall be granted.
+    pub wanted: Wanted,
+    /// Where from.
+    pub device: Device,
+}
+
+/// Logs a user in.
+///
+/// # Errors
+/// [`crate::domain::refusal::Refusal::BadCredentials`], the same and after the same time whether the user exists or
+/// not; [`Failure::InvalidClient`], [`Failure::UnauthorizedClient`], [`Failure::InvalidScope`],
+/// [`Failure::InvalidTarget`]; [`Failure::TooManyAttempts`]; [`Failure::Busy`] when too many
+/// passwords are waiting; [`Failure::Store`].
+pub async fn login(core: &Core, request: Login, now: DateTime<Utc>) -> Result<TokenSet, Failure> {
+    let known = request.presenter.authenticate(core, now).await?;
+    request.wanted.scope_within(&known.client.scopes)?;
+    request.wanted.audiences_of(&known.client, &core.issuer)?;
+    let opening = async |verified: Verified| begin_family(core, &request, &known, &verified, now).await;
+    let begun = credentials::check(core, &request.credentials, now, opening).await;
+    let (family, secret) = begun.inspect_err(|failure| {
+        if matches!(failure, Failure::Refused(_)) {
+            audit::login_refused(request.presenter.client_id());
+        }
+    })?;
+    audit::login(family.id, family.user_id, request.presenter.client_id());
+    // What was asked for is what the family has by now.
+    grant::issue(core, &family.into(), &secret, &known, &Wanted::default(), now)
+}
+
+async fn begin_family(
+    core: &Core,
+    request: &Login,
+    known: &KnownClient,
+    verified: &Verified,
+    now: DateTime<Utc>,
+) -> Result<Option<(Family, FamilySecret)>, Failure> {
+    let beginning = Beginning {
+        user: verified.user.id,
+        scope: request.wanted.scope_within(&known.client.scopes)?,
+        audiences: request.wanted.audiences_of(&known.client, &core.issuer)?,
+        auth_time: now,
+        amr: vec!["pwd".to_owned()],
+        acr: None,
+        claims: Wishes::default(),
+        sign_in_session: None,
+        device: request.device.clone(),
+    };
+    let (mut family, secret) = new_family::begin(core, beginning, known, now);
+    let roles = transaction::retrying(|| async {
+        let mut tx = core.db.begin().await?;
+        let touched = users::touch_for_login(&mut tx, &verified.user, &verified.hash, now).await?;
+        let Some(roles) = touched else { return Ok(None) };
+        families::insert(&mut tx, &Family { roles: roles.clone(), ..family.clone() }).await?;
+        tx.commit().await?;
+        Ok(Some(roles))
+    })
+    .await?;
+    let Some(roles) = roles else { return Ok(None) };
+    family.roles = roles;
+    Ok(Some((family, secret)))
+}

@@ -1,0 +1,121 @@
+//! A new family: the same row whichever way its user came in, and the same transaction for all that came in by a code.
+
+use chrono::{DateTime, Utc};
+
+use crate::crypto::random;
+use crate::domain::audience::Audience;
+use crate::domain::claims_request::Wishes;
+use crate::domain::client::GrantType;
+use crate::domain::family::{Device, Family, State};
+use crate::domain::ids::{FamilyId, SignInSessionId, UserId};
+use crate::domain::refresh_token::Generation;
+use crate::domain::scope::ScopeSet;
+use crate::domain::secrets::FamilySecret;
+use crate::service::clients::known_clients::KnownClient;
+use crate::service::tokens::grant::{self, TokenSet, Wanted};
+use crate::service::{Core, Failure, audit};
+use crate::store::{StoreError, Tx, families, transaction, users};
+
+/// What a family is made of.
+#[derive(Debug)]
+pub(crate) struct Beginning {
+    /// Whose it is.
+    pub user: UserId,
+    /// What is granted.
+    pub scope: ScopeSet,
+    /// For which services.
+    pub audiences: Vec<Audience>,
+    /// When the user signed in.
+    pub auth_time: DateTime<Utc>,
+    /// How.
+    pub amr: Vec<String>,
+    /// The authentication context class, if one was reached.
+    pub acr: Option<String>,
+    /// What its client would like to know claim by claim, later.
+    pub claims: Wishes,
+    /// Where from, if it was at this server's pages.
+    pub sign_in_session: Option<SignInSessionId>,
+    /// What its owner will know it by.
+    pub device: Device,
+}
+
+/// Makes a family of a client, without roles: those come from the user's row when that is touched.
+pub(crate) fn begin(
+    core: &Core,
+    it: Beginning,
+    known: &KnownClient,
+    now: DateTime<Utc>,
+) -> (Family, FamilySecret) {
+    let secret = FamilySecret::new(random::bytes());
+    let family = Family {
+        id: FamilyId::new(now, random::bytes()),
+        user_id: it.user,
+        subject: core.subjects.subject(&known.client, it.user),
+        client_id: known.client.id.clone(),
+        scope: it.scope,
+        audiences: it.audiences,
+        roles: Vec::new(),
+        key_thumbprint: None,
+        secret_hash: secret.hash(),
+        generation: Generation::FIRST,
+        base: None,
+        rotated_at: now,
+        auth_time: it.auth_time,
+        amr: it.amr,
+        acr: it.acr,
+        claims: it.claims,
+        sign_in_session: it.sign_in_session.map(|session| session.0),
+        device: it.device,
+        created_at: now,
+        expires_at: now + known.lifetimes.absolute_ttl(),
+        state: State::Live,
+    };
+    (family, secret)
+}
+
+/// A client gets refresh tokens when it may use them. One that is registered for `offline_access` gets them only for
+/// logins in which it asked for that (OpenID Connect Core §11).
+fn is_refreshable(known: &KnownClient, granted: &ScopeSet) -> bool {
+    let has = |scope: &ScopeSet| scope.iter().any(|it| it == "offline_access");
+    known.may(GrantType::RefreshToken).is_ok() && (has(granted) || !has(&known.client.scopes))
+}
+
+/// Makes a family of a code that `spend` uses in the same transaction, and hands out its tokens. `None` when the user
+/// was disabled or removed meanwhile, or `spend` says that the code was used meanwhile.
+///
+/// # Errors
+/// [`Failure::InvalidScope`], [`Failure::InvalidTarget`] for what should have been checked before; [`Failure::Store`].
+pub(crate) async fn open(
+    core: &Core,
+    beginning: Beginning,
+    (known, wanted): (&KnownClient, &Wanted),
+    now: DateTime<Utc>,
+    spend: impl AsyncFn(&mut Tx, FamilyId) -> Result<bool, StoreError>,
+) -> Result<Option<TokenSet>, Failure> {
+    let refreshable = is_refreshable(known, &beginning.scope);
+    let (mut family, secret) = begin(core, beginning, known, now);
+    if !refreshable && !known.client.metadata.follows_logouts() {
+        // Nobody can make it last longer than its one access token, and nobody wants to know when it ends.
+        family.expires_at = family.expires_at.min(now + known.lifetimes.access_ttl());
+    }
+    let roles = transaction::retrying(|| async {
+        let mut tx = core.db.begin().await?;
+        let touched = users::touch_enabled(&mut tx, family.user_id, now).await?;
+        let Some(roles) = touched else { return Ok(None) };
+        if !spend(&mut tx, family.id).await? {
+            return Ok(None);
+        }
+        families::insert(&mut tx, &Family { roles: roles.clone(), ..family.clone() }).await?;
+        tx.commit().await?;
+        Ok(Some(roles))
+    })
+    .await?;
+    let Some(roles) = roles else { return Ok(None) };
+    family.roles = roles;
+    audit::login(family.id, family.user_id, &family.client_id);
+    let mut tokens = grant::issue(core, &family.into(), &secret, known, wanted, now)?;
+    if !refreshable {
+        tokens.refresh = None;
+    }
+    Ok(Some(tokens))
+}

@@ -1,0 +1,168 @@
+//! Refresh: one decision, one small write.
+
+use chrono::{DateTime, Utc};
+
+use crate::domain::client::GrantType;
+use crate::domain::family::{Family, Grant, Outcome, Policy, RecoveryWindow, decide};
+use crate::domain::ids::FamilyId;
+use crate::domain::refresh_token::RefreshToken;
+use crate::domain::refusal::{EndReason, Refusal};
+use crate::service::clients::known_clients::KnownClient;
+use crate::service::clients::presenter::Presenter;
+use crate::service::tokens::grant::{self, TokenSet, Wanted};
+use crate::service::tokens::presented::{self, Presented};
+use crate::service::{Core, Failure, audit};
+use crate::store::families::{self, Bet};
+use crate::store::{recovery, transaction};
+
+/// How often a compare-and-swap may lose to another request before the client is asked to come back.
+const TRIES: usize = 8;
+
+/// A request to refresh.
+#[derive(Debug)]
+pub struct Refresh<'a> {
+    /// The token as presented.
+    pub token: &'a str,
+    /// The client that presents it.
+    pub presenter: &'a Presenter,
+    /// What the new access token shall be good for.
+    pub wanted: Wanted,
+}
+
+/// Refreshes a family.
+///
+/// # Errors
+/// [`Failure::Refused`] with the reason; [`Failure::InvalidScope`] and [`Failure::InvalidTarget`], which consume
+/// nothing; [`Failure::Overtaken`] and [`Failure::Store`], after which the same token still works.
+pub async fn refresh(core: &Core, request: Refresh<'_>, now: DateTime<Utc>) -> Result<TokenSet, Failure> {
+    let opened = presented::open(core, request.token, request.presenter.client_id());
+    // Who proves nothing but the token itself is refused without asking any database. A client with a proof is told
+    // first whether that was right.
+    if !request.presenter.has_proof() {
+        opened.as_ref().map_err(|refusal| *refusal)?;
+    }
+    let known = request.presenter.authenticate(core, now).await?;
+    let token = opened?;
+    core.passwords.make_way();
+    known.may(GrantType::RefreshToken)?;
+    // A client that names again what it named at the authorization endpoint is heard as it was there.
+    let wanted = request.wanted.for_client(&known.client);
+    let grant = match bet(core, &token, &known, &wanted, now).await? {
+        Some(grant) => grant,
+        None => judge(core, &token, &known, &wanted, now).await?,
+    };
+    grant::issue(core, &grant, &token.secret, &known, &wanted, now)
+}
+
+/// The fast path: nearly always the current generation is presented, so one statement rotates it unseen. A request
+/// that names a scope or resource does not bet: its refusal must consume nothing.
+async fn bet(
+    core: &Core,
+    token: &RefreshToken,
+    known: &KnownClient,
+    wanted: &Wanted,
+    now: DateTime<Utc>,
+) -> Result<Option<Grant>, Failure> {
+    if !wanted.is_everything() {
+        return Ok(None);
+    }
+    let bet = Bet {
+        id: token.family,
+        presented: token.generation,
+        secret_hash: token.secret.hash(),
+        now,
+        idle_since: now - known.lifetimes.idle_ttl(),
+    };
+    Ok(core.rotations.rotate(bet).await?)
+}
+
+/// Reads the row, decides, applies the decision to what was read; from the start again when the row has moved.
+async fn judge(
+    core: &Core,
+    token: &RefreshToken,
+    known: &KnownClient,
+    wanted: &Wanted,
+    now: DateTime<Utc>,
+) -> Result<Grant, Failure> {
+    for _ in 0..TRIES {
+        let family = match presented::family_of(core, token).await? {
+            None => return Err(Refusal::Expired.into()),
+            Some(Presented::ForeignSecret) => return Err(Refusal::Unknown.into()),
+            Some(Presented::Genuine(family)) => *family,
+        };
+        check_binding(&family)?;
+        wanted.scope_within(&family.scope)?;
+        wanted.audiences_within(&family.audiences, &known.client, &core.issuer)?;
+        let policy = policy(core, token, &family, known, now).await?;
+        let outcome = decide(&family, token.generation, now, &policy);
+        let step = match outcome {
+            Outcome::Replay => return Ok(family.into()),
+            Outcome::Refuse(refusal) => return Err(refuse(family.id, refusal)),
+            Outcome::Overtaken => return Err(Failure::Overtaken),
+            Outcome::Reuse => return Err(end_reused(core, family.id, now).await),
+            Outcome::Rotate(step) | Outcome::Recover { step, .. } | Outcome::CatchUp(step) => step,
+        };
+        let advanced = transaction::retrying(|| families::advance(&core.db, &family, step, now)).await?;
+        if let Some(advanced) = advanced {
+            record(&advanced, outcome);
+            return Ok(advanced);
+        }
+    }
+    Err(Failure::Busy)
+}
+
+/// Sender-constrained families come later; until then nothing here can prove possession of a key, so a bound family
+/// is refused and not harmed.
+fn check_binding(family: &Family) -> Result<(), Failure> {
+    if family.key_thumbprint.is_some() { Err(Refusal::Unknown.into()) } else { Ok(()) }
+}
+
+/// The recovery window matters only to a token that is ahead of its row: nobody else pays for asking.
+async fn policy(
+    core: &Core,
+    token: &RefreshToken,
+    family: &Family,
+    known: &KnownClient,
+    now: DateTime<Utc>,
+) -> Result<Policy, Failure> {
+    let recovery_window = if token.generation > family.generation {
+        recovery::window(&core.db, now).await?
+    } else {
+        RecoveryWindow::Closed
+    };
+    Ok(Policy { lifetimes: known.lifetimes, recovery_window })
+}
+
+/// Ends the family whatever its row has become since, in a task of its own: a thief who hangs up changes nothing.
+async fn end_reused(core: &Core, family: FamilyId, now: DateTime<Utc>) -> Failure {
+    let db = core.db.clone();
+    match tokio::spawn(async move {
+        transaction::retrying(|| families::end(&db, family, EndReason::Reuse, now)).await
+    })
+    .await
+    {
+        Ok(Ok(ended)) => {
+            if ended {
+                audit::family_ended(family, EndReason::Reuse);
+            }
+            Refusal::Reused.into()
+        }
+        Ok(Err(error)) => error.into(),
+        Err(_) => Failure::Busy,
+    }
+}
+
+fn refuse(family: FamilyId, refusal: Refusal) -> Failure {
+    if refusal == Refusal::Ahead {
+        audit::alarm(family, "a genuine token is ahead of its row: was the database restored?");
+    }
+    refusal.into()
+}
+
+fn record(grant: &Grant, outcome: Outcome) {
+    match outcome {
+        Outcome::Recover { skipped, .. } => audit::recovered(grant.family, skipped),
+        Outcome::CatchUp(_) => audit::caught_up(grant.family, grant.generation.number()),
+        Outcome::Rotate(_) | Outcome::Replay | Outcome::Reuse | Outcome::Overtaken | Outcome::Refuse(_) => {}
+    }
+}

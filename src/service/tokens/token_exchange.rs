@@ -1,0 +1,137 @@
+//! Token exchange (RFC 8693): a service that was called with a user's token gets one to call the next service with.
+//!
+//! What comes out is never worth more than what went in: no wider scope, no longer life, no other user; only the
+//! services that the client's policy names may be added. It carries the same `sid`, so that ending the login ends it
+//! too, and everybody who acted stays in it.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, Utc};
+
+use crate::crypto::random;
+use crate::domain::claims::{AccessClaims, Actor};
+use crate::domain::client::{ClientKind, GrantType, TokenExchangePolicy};
+use crate::service::clients::known_clients::KnownClient;
+use crate::service::clients::presenter::Presenter;
+use crate::service::failure::Unacceptable;
+use crate::service::tokens::access_token::{self, AccessToken, Standing};
+use crate::service::tokens::grant::{TokenSet, Wanted, within};
+use crate::service::{Core, Failure, audit};
+
+/// So many may act one after another; a chain that goes on longer goes in circles.
+const LONGEST_CHAIN: usize = 8;
+
+/// A request to exchange a token.
+#[derive(Debug)]
+pub struct TokenExchange<'a> {
+    /// The user's token.
+    pub subject: &'a str,
+    /// The token of who shall act for the user, if that is to be told (RFC 8693 §1.1: delegation).
+    pub actor: Option<&'a str>,
+    /// The client that asks.
+    pub presenter: &'a Presenter,
+    /// What the new token shall be good for: `resource` and `audience` together.
+    pub wanted: Wanted,
+}
+
+/// Exchanges a token for another access token. There is never a refresh token.
+///
+/// # Errors
+/// [`Failure::UnauthorizedClient`] without a policy, and for what the policy does not allow; [`Failure::Unacceptable`]
+/// when a token is not genuine, expired, revoked, or none of the client's business (RFC 8693 §2.2.2);
+/// [`Failure::InvalidScope`], [`Failure::InvalidTarget`], [`Failure::InvalidClient`], [`Failure::Store`].
+pub async fn token_exchange(
+    core: &Core,
+    request: TokenExchange<'_>,
+    now: DateTime<Utc>,
+) -> Result<TokenSet, Failure> {
+    let known = request.presenter.authenticate(core, now).await?;
+    let policy = policy_of(&known)?;
+    let subject = accept(core, request.subject, &known, Unacceptable::Subject, now).await?;
+    let actor = match request.actor {
+        Some(actor) => Some(accept(core, actor, &known, Unacceptable::Actor, now).await?),
+        None if policy.impersonation => None,
+        None => return Err(Failure::UnauthorizedClient),
+    };
+    let acting = acting(&subject, actor.as_ref(), &known)?;
+    let allowed: &[_] = &policy.audiences;
+    let audiences = match request.wanted.resources.as_slice() {
+        [] => subject.aud.clone(),
+        named => within(named, |wanted| allowed.contains(wanted) || subject.aud.contains(wanted))?,
+    };
+    let had = subject.scope.parse().map_err(|_| Failure::InvalidScope)?;
+    let scope = request.wanted.scope_within(&known.client.scopes.intersection(&had))?;
+    let ends = [Some(subject.exp), actor.as_ref().map(|actor| actor.exp)].into_iter().flatten();
+    let expires_at = ends.fold((now + known.lifetimes.access_ttl()).timestamp(), i64::min);
+    let claims = AccessClaims {
+        iss: core.issuer.as_str(),
+        sub: &subject.sub,
+        aud: &audiences,
+        client_id: known.client.id.as_str(),
+        exp: expires_at,
+        iat: now.timestamp(),
+        scope: &scope.to_string(),
+        sid: subject.sid.map(|family| family.to_string()),
+        auth_time: subject.auth_time,
+        roles: subject.roles.as_deref(),
+        act: acting.as_ref(),
+    };
+    let jti = URL_SAFE_NO_PAD.encode(random::bytes::<16>());
+    let access_token = core.keys.sign(&claims.with_jti(&jti), now)?;
+    audit::token_exchanged(&known.client.id, subject.sid);
+    let expires_in = expires_at - now.timestamp();
+    Ok(TokenSet { access_token, expires_in, refresh: None, scope })
+}
+
+/// Off unless the client is registered for it, twice: by the grant and by a policy. A public client has no business
+/// with other people's tokens.
+fn policy_of(known: &KnownClient) -> Result<&TokenExchangePolicy, Failure> {
+    known.may(GrantType::TokenExchange)?;
+    match &known.client.kind {
+        ClientKind::Public => Err(Failure::UnauthorizedClient),
+        ClientKind::Confidential(_) => {
+            known.client.metadata.token_exchange.as_ref().ok_or(Failure::UnauthorizedClient)
+        }
+    }
+}
+
+/// A token that is genuine, alive, and the client's own or meant for it.
+async fn accept(
+    core: &Core,
+    token: &str,
+    known: &KnownClient,
+    role: Unacceptable,
+    now: DateTime<Utc>,
+) -> Result<AccessToken, Failure> {
+    let token = access_token::verify(core, token, now).ok_or(Failure::Unacceptable(role))?;
+    if !token.concerns(&known.client) {
+        return Err(Failure::Unacceptable(role));
+    }
+    match access_token::standing(core, &token, now).await? {
+        Standing::Family(_) | Standing::Client => Ok(token),
+        Standing::Nothing => Err(Failure::Unacceptable(role)),
+    }
+}
+
+/// Who acts from now on: the actor, with everybody who acted before; without one, those who acted before.
+fn acting(
+    subject: &AccessToken,
+    actor: Option<&AccessToken>,
+    known: &KnownClient,
+) -> Result<Option<Actor>, Failure> {
+    let who = actor.map_or(known.client.id.as_str(), |actor| &actor.sub);
+    // RFC 8693 §4.4: where the token says who may act, nobody else may.
+    if subject.may_act.as_ref().is_some_and(|allowed| allowed.sub != who) {
+        return Err(Failure::Unacceptable(Unacceptable::Acting));
+    }
+    let Some(actor) = actor else { return Ok(subject.act.clone()) };
+    if actor.act.is_some() {
+        // Two chains would have to become one, and nobody could tell any more who acted for whom.
+        return Err(Failure::Unacceptable(Unacceptable::Actor));
+    }
+    let acting = Actor { sub: actor.sub.clone(), act: subject.act.clone().map(Box::new) };
+    if acting.depth() > LONGEST_CHAIN {
+        return Err(Failure::Unacceptable(Unacceptable::Acting));
+    }
+    Ok(Some(acting))
+}

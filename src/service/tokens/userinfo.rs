@@ -1,0 +1,65 @@
+//! What an app may know of its user (OpenID Connect Core §5.3).
+
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value};
+
+use crate::domain::claims_request::Wishes;
+use crate::domain::ids::ClientId;
+use crate::service::tokens::access_token::{self, Standing};
+use crate::service::tokens::user_claims;
+use crate::service::{Core, Failure};
+use crate::store::users;
+
+/// The scopes that open claims here; a client gets only those that it is registered for.
+pub const SCOPES: [&str; 7] = ["openid", "profile", "email", "phone", "address", "roles", "offline_access"];
+
+/// A user, as far as a token goes.
+#[derive(Debug)]
+pub struct UserInfo {
+    /// `sub` as it was issued.
+    pub subject: String,
+    /// To whom.
+    pub client: ClientId,
+    /// What is told of the user.
+    pub claims: Map<String, Value>,
+    /// How.
+    pub form: Form,
+}
+
+/// The form that a client registered for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// One JSON object.
+    Json,
+    /// The same, signed.
+    Jwt,
+}
+
+/// Looks a token's user up.
+///
+/// # Errors
+/// [`Failure::InvalidToken`] when it is not good, is meant for another service than this one, or its family has ended;
+/// [`Failure::InsufficientScope`] when it lacks `openid`; [`Failure::Store`].
+pub async fn userinfo(core: &Core, token: &str, now: DateTime<Utc>) -> Result<UserInfo, Failure> {
+    let access = access_token::verify(core, token, now).ok_or(Failure::InvalidToken)?;
+    if !access.aud.contains(&core.issuer) {
+        return Err(Failure::InvalidToken);
+    }
+    let Standing::Family(family) = access_token::standing(core, &access, now).await? else {
+        return Err(Failure::InvalidToken);
+    };
+    let client = access.client_id.parse().map_err(|_| Failure::InvalidToken)?;
+    let user = users::find(&core.db, family.user_id).await?.ok_or(Failure::InvalidToken)?;
+    if access.scope.split(' ').all(|scope| scope != "openid") {
+        return Err(Failure::InsufficientScope);
+    }
+    let wishes =
+        if access.client_id == family.client_id.as_str() { family.claims } else { Wishes::default() };
+    let claims = user_claims::told(&user, &access.scope, &wishes);
+    let known = core.clients.find(&core.db, &client, now).await?;
+    let form = match known.client.metadata.userinfo_signed_response_alg {
+        None => Form::Json,
+        Some(_) => Form::Jwt,
+    };
+    Ok(UserInfo { subject: access.sub, client, claims, form })
+}

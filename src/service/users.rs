@@ -1,0 +1,8 @@
+//! Who signs in: passwords, browsers' sign-ins, a user's own view of the logins.
+
+pub mod account;
+pub mod attempts;
+pub mod change_password;
+pub mod credentials;
+pub mod sessions;
+pub mod sign_in;

@@ -1,0 +1,178 @@
+//! What a signed-in browser's user does with the own account: end logins, withdraw consents.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use crate::domain::family::Family;
+use crate::domain::ids::{ClientId, FamilyId};
+use crate::domain::refusal::EndReason;
+use crate::domain::sign_in::SignInSession;
+use crate::service::clients::known_clients::KnownClient;
+use crate::service::logout::ending;
+use crate::service::logout::front_channel::{self, FrontChannel};
+use crate::service::users::sessions;
+use crate::service::{Core, Failure, audit};
+use crate::store::consents::{self, Given};
+use crate::store::families::{self, Spared};
+use crate::store::{sign_in_sessions, transaction, users};
+
+/// A part of the list of a user's logins.
+#[derive(Debug)]
+pub struct Logins {
+    /// Live families: those of this browser first, then by last use.
+    pub families: Vec<Family>,
+    /// Whether others come after them.
+    pub more: bool,
+}
+
+/// The user's logins, as many as `limit`: those after another one, or the first.
+///
+/// # Errors
+/// [`Failure::Store`].
+pub async fn logins(
+    core: &Core,
+    session: &SignInSession,
+    after: Option<FamilyId>,
+    limit: usize,
+    now: DateTime<Utc>,
+) -> Result<Logins, Failure> {
+    // More than a page: of families that nobody ended, some are idle for too long.
+    const READ: u32 = 100;
+    let mut last = match after {
+        Some(id) => families::find(&core.db, id).await?.filter(|family| family.user_id == session.user),
+        None => None,
+    };
+    let mut listed = Vec::new();
+    loop {
+        let found = families::some_of_user(&core.db, session, last.as_ref(), READ, now).await?;
+        let Some(end) = found.last().cloned() else { return Ok(Logins { families: listed, more: false }) };
+        for family in found {
+            let Some((session, _)) = sessions::live(core, family, now).await? else { continue };
+            if listed.len() == limit {
+                return Ok(Logins { families: listed, more: true });
+            }
+            listed.push(session.family);
+        }
+        last = Some(end);
+    }
+}
+
+/// Ends one of the user's families. One that came from another browser's sign-in takes that along. What is not the
+/// user's, or has ended, stays as it is.
+///
+/// # Errors
+/// [`Failure::Store`].
+pub async fn end(
+    core: &Core,
+    session: &SignInSession,
+    id: FamilyId,
+    now: DateTime<Utc>,
+) -> Result<(), Failure> {
+    let family = families::find(&core.db, id).await?.filter(|family| family.user_id == session.user);
+    let Some(family) = family else { return Ok(()) };
+    let (ended, beside) = transaction::retrying(|| async {
+        let mut tx = core.db.begin().await?;
+        users::touch(&mut tx, session.user, now).await?;
+        let done =
+            ending::end_with_way_back(&mut tx, &family, Some(session.id), EndReason::Owner, now).await?;
+        tx.commit().await?;
+        Ok(done)
+    })
+    .await?;
+    core.logouts.notify_one();
+    audit::families_ended(&ended, EndReason::Owner);
+    audit::families_ended(&beside.ended, EndReason::Logout);
+    Ok(())
+}
+
+/// Which of a user's logins go on when the others end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// This browser's sign-in, and what came from it.
+    ThisBrowser,
+    /// None.
+    Nothing,
+}
+
+/// Ends the user's families and sign-ins, all but those that are kept. Gives what this browser has to tell apps of.
+///
+/// # Errors
+/// [`Failure::Store`].
+pub async fn end_all(
+    core: &Core,
+    session: &SignInSession,
+    kept: Kept,
+    now: DateTime<Utc>,
+) -> Result<Vec<FrontChannel>, Failure> {
+    let (kept, spared) = match kept {
+        Kept::ThisBrowser => (Some(session.id), Spared::SignIn(session.id)),
+        Kept::Nothing => (None, Spared::Nothing),
+    };
+    let ended = transaction::retrying(|| async {
+        let mut tx = core.db.begin().await?;
+        users::touch(&mut tx, session.user, now).await?;
+        sign_in_sessions::end_of_user(&mut tx, session.user, kept).await?;
+        let ended = families::end_of_user(&mut tx, session.user, spared, EndReason::Owner, now).await?;
+        ending::tell(&mut tx, &ended, now).await?;
+        tx.commit().await?;
+        Ok(ended)
+    })
+    .await?;
+    core.logouts.notify_one();
+    audit::account_changed(session.user, "logins ended");
+    let ids: Vec<FamilyId> = ended.iter().map(|family| family.id).collect();
+    audit::families_ended(&ids, EndReason::Owner);
+    let here = ended.into_iter().filter(|family| family.sign_in_session == Some(session.id));
+    front_channel::of(core, here.map(|family| (family.client, family.id)), now).await
+}
+
+/// What the user agreed to, with whom. Clients that are there no more have nothing any more.
+///
+/// # Errors
+/// [`Failure::Store`].
+pub async fn consents(
+    core: &Core,
+    session: &SignInSession,
+    now: DateTime<Utc>,
+) -> Result<Vec<(Arc<KnownClient>, Given)>, Failure> {
+    let mut all = Vec::new();
+    for given in consents::of_user(&core.db, session.user).await? {
+        match core.clients.find(&core.db, &given.client, now).await {
+            Ok(known) => all.push((known, given)),
+            Err(Failure::InvalidClient) => {}
+            Err(failure) => return Err(failure),
+        }
+    }
+    Ok(all)
+}
+
+/// Takes a consent back, and with it every family that the client has of the user.
+///
+/// # Errors
+/// [`Failure::Store`].
+pub async fn withdraw(
+    core: &Core,
+    session: &SignInSession,
+    client: &ClientId,
+    now: DateTime<Utc>,
+) -> Result<(), Failure> {
+    let ended = transaction::retrying(|| async {
+        let mut tx = core.db.begin().await?;
+        users::touch(&mut tx, session.user, now).await?;
+        if !consents::delete(&mut tx, session.user, client).await? {
+            return Ok(None);
+        }
+        let reason = EndReason::ConsentWithdrawn;
+        let ended = families::end_of_user_at(&mut tx, session.user, client, reason, now).await?;
+        let ended = ending::tell(&mut tx, &ended, now).await?;
+        tx.commit().await?;
+        Ok(Some(ended))
+    })
+    .await?;
+    let Some(ended) = ended else { return Ok(()) };
+    core.logouts.notify_one();
+    audit::consent_withdrawn(session.user, client);
+    audit::families_ended(&ended, EndReason::ConsentWithdrawn);
+    Ok(())
+}

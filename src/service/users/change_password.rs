@@ -1,0 +1,83 @@
+//! A user's own change of password, by whoever is signed in and knows the present one.
+
+use chrono::{DateTime, Utc};
+
+use crate::crypto::random;
+use crate::domain::opaque::OpaqueSecret;
+use crate::domain::refusal::{EndReason, Refusal};
+use crate::domain::secrets::Password;
+use crate::domain::sign_in::SignInSession;
+use crate::service::logout::ending;
+use crate::service::users::attempts::Owner;
+use crate::service::users::credentials;
+use crate::service::{Core, Failure, audit};
+use crate::store::families::{self, Spared};
+use crate::store::{sign_in_sessions, transaction, users};
+
+/// What is to be changed.
+#[derive(Debug)]
+pub struct ChangePassword {
+    /// The present password: `None` when what was typed can be nobody's.
+    pub current: Option<Password>,
+    /// The new one.
+    pub new: Password,
+    /// What becomes of the user's other logins.
+    pub others: Others,
+}
+
+/// What becomes of the logins that are not this browser's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Others {
+    /// They end: somebody else may know the old password.
+    End,
+    /// They go on.
+    Keep,
+}
+
+/// Changes the password of the session's user. The browser's session goes on under a new secret, which is given.
+///
+/// # Errors
+/// [`Refusal::BadCredentials`] when the present password is wrong; [`Failure::TooManyAttempts`], [`Failure::Busy`],
+/// [`Failure::Store`].
+pub async fn change_password(
+    core: &Core,
+    session: &SignInSession,
+    request: ChangePassword,
+    now: DateTime<Utc>,
+) -> Result<OpaqueSecret, Failure> {
+    let current = request.current.ok_or(Refusal::BadCredentials)?;
+    let user = users::find(&core.db, session.user).await?.ok_or(Refusal::BadCredentials)?;
+    let owner = Owner::SignedIn(session.id);
+    let verifying = credentials::verify(core, Some(user.clone()), &current);
+    credentials::limited(core, Some(&user.username), None, owner, now, verifying).await?;
+    let hash = core.passwords.hash(request.new).await?;
+    let secret = OpaqueSecret::from_random(&random::bytes());
+    let ended = transaction::retrying(|| async {
+        let mut tx = core.db.begin().await?;
+        if !users::replace_password(&mut tx, &user, &hash, now).await? {
+            return Ok(None);
+        }
+        if !sign_in_sessions::renew(&mut tx, session.id, &secret.hash(), now).await? {
+            return Ok(None);
+        }
+        let ended = match request.others {
+            Others::End => {
+                sign_in_sessions::end_of_user(&mut tx, user.id, Some(session.id)).await?;
+                let spared = Spared::SignIn(session.id);
+                let reason = EndReason::PasswordChanged;
+                let ended = families::end_of_user(&mut tx, user.id, spared, reason, now).await?;
+                ending::tell(&mut tx, &ended, now).await?
+            }
+            Others::Keep => Vec::new(),
+        };
+        tx.commit().await?;
+        Ok(Some(ended))
+    })
+    .await?;
+    // It was changed meanwhile, or the user was disabled, or this browser signed out.
+    let ended = ended.ok_or(Refusal::BadCredentials)?;
+    core.logouts.notify_one();
+    audit::account_changed(user.id, "password changed");
+    audit::families_ended(&ended, EndReason::PasswordChanged);
+    Ok(secret)
+}

@@ -1,0 +1,136 @@
+//! A user's own view of the families: list them, end one, end all others.
+
+use chrono::{DateTime, Utc};
+
+use crate::domain::client::Party;
+use crate::domain::family::Family;
+use crate::domain::ids::{FamilyId, SignInSessionId, UserId};
+use crate::domain::refusal::EndReason;
+use crate::service::logout::ending;
+use crate::service::tokens::access_token;
+use crate::service::{Core, Failure, audit};
+use crate::store::families::Spared;
+use crate::store::{families, sign_in_sessions, transaction, users};
+
+/// Who asks: the user, and the family of the access token that proves it.
+#[derive(Debug, Clone, Copy)]
+pub struct Caller {
+    /// The user.
+    pub user: UserId,
+    /// The family that the caller uses.
+    pub family: FamilyId,
+    /// The browser's sign-in that it came from.
+    pub sign_in: Option<SignInSessionId>,
+}
+
+/// A live family and when it ends if it is not refreshed.
+#[derive(Debug)]
+pub struct Session {
+    /// The family.
+    pub family: Family,
+    /// When it ends if it is not refreshed before.
+    pub ends_at: DateTime<Utc>,
+}
+
+/// Recognises a first-party access token for this server itself, whose family still lives.
+///
+/// # Errors
+/// [`Failure::InvalidToken`], whatever is wrong; [`Failure::Store`].
+pub async fn authenticate(core: &Core, token: &str, now: DateTime<Utc>) -> Result<Caller, Failure> {
+    let token = access_token::verify(core, token, now).ok_or(Failure::InvalidToken)?;
+    let family = token.sid.ok_or(Failure::InvalidToken)?;
+    // A token made for another service opens nothing here.
+    if !token.aud.contains(&core.issuer) {
+        return Err(Failure::InvalidToken);
+    }
+    let family = families::find(&core.db, family).await?.ok_or(Failure::InvalidToken)?;
+    // Nor does one that another client was given in exchange (RFC 8693).
+    if token.client_id != family.client_id.as_str() {
+        return Err(Failure::InvalidToken);
+    }
+    match live(core, family, now).await? {
+        Some((session, Party::First)) => {
+            let Family { user_id: user, id: family, sign_in_session, .. } = session.family;
+            Ok(Caller { user, family, sign_in: sign_in_session.map(SignInSessionId) })
+        }
+        Some((_, Party::Third)) | None => Err(Failure::InvalidToken),
+    }
+}
+
+/// A user's live families, newest first.
+///
+/// # Errors
+/// [`Failure::Store`].
+pub async fn list(core: &Core, user: UserId, now: DateTime<Utc>) -> Result<Vec<Session>, Failure> {
+    let mut sessions = Vec::new();
+    for family in families::live_of_user(&core.db, user, now).await? {
+        if let Some((session, _)) = live(core, family, now).await? {
+            sessions.push(session);
+        }
+    }
+    Ok(sessions)
+}
+
+/// Ends one of the caller's live families, with the sign-in that it came from if that is not the caller's own.
+///
+/// # Errors
+/// [`Failure::NotFound`] when it is not the caller's or not live; [`Failure::Store`].
+pub async fn end(core: &Core, caller: Caller, id: FamilyId, now: DateTime<Utc>) -> Result<(), Failure> {
+    let family = families::find(&core.db, id).await?.filter(|family| family.user_id == caller.user);
+    let live = live(core, family.ok_or(Failure::NotFound)?, now).await?;
+    let (Session { family, .. }, _) = live.ok_or(Failure::NotFound)?;
+    let (ended, beside) = transaction::retrying(|| async {
+        let mut tx = core.db.begin().await?;
+        users::touch(&mut tx, caller.user, now).await?;
+        let done = ending::end_with_way_back(&mut tx, &family, caller.sign_in, EndReason::Owner, now).await?;
+        tx.commit().await?;
+        Ok(done)
+    })
+    .await?;
+    core.logouts.notify_one();
+    audit::families_ended(&ended, EndReason::Owner);
+    audit::families_ended(&beside.ended, EndReason::Logout);
+    if ended.is_empty() { Err(Failure::NotFound) } else { Ok(()) }
+}
+
+/// Ends all of the caller's families but the one in use, and all sign-ins but the one that it came from.
+///
+/// # Errors
+/// [`Failure::Store`].
+pub async fn end_others(core: &Core, caller: Caller, now: DateTime<Utc>) -> Result<(), Failure> {
+    let ended = transaction::retrying(|| async {
+        let mut tx = core.db.begin().await?;
+        users::touch(&mut tx, caller.user, now).await?;
+        sign_in_sessions::end_of_user(&mut tx, caller.user, caller.sign_in).await?;
+        let spared = Spared::Family(caller.family);
+        let ended = families::end_of_user(&mut tx, caller.user, spared, EndReason::Owner, now).await?;
+        let ended = ending::tell(&mut tx, &ended, now).await?;
+        tx.commit().await?;
+        Ok(ended)
+    })
+    .await?;
+    core.logouts.notify_one();
+    audit::families_ended(&ended, EndReason::Owner);
+    Ok(())
+}
+
+/// A family with its client's party, if it is live.
+///
+/// # Errors
+/// [`Failure::Store`].
+pub(super) async fn live(
+    core: &Core,
+    family: Family,
+    now: DateTime<Utc>,
+) -> Result<Option<(Session, Party)>, Failure> {
+    let known = match core.clients.find(&core.db, &family.client_id, now).await {
+        Ok(known) => known,
+        Err(Failure::InvalidClient) => return Ok(None),
+        Err(failure) => return Err(failure),
+    };
+    if !family.is_live(now, &known.lifetimes) {
+        return Ok(None);
+    }
+    let ends_at = family.ends_at(&known.lifetimes);
+    Ok(Some((Session { family, ends_at }, known.client.party)))
+}

@@ -1,0 +1,99 @@
+//! Signing in and out at this server's pages: the single sign-on session of one browser.
+
+use chrono::{DateTime, Utc};
+
+use crate::crypto::random;
+use crate::domain::family::Device;
+use crate::domain::ids::SignInSessionId;
+use crate::domain::opaque::OpaqueSecret;
+use crate::domain::sign_in::{PASSWORD_ACR, SignInSession};
+use crate::service::logout::ending;
+use crate::service::users::credentials::{self, Credentials, Verified};
+use crate::service::{Core, Failure, audit};
+use crate::store::{sign_in_sessions, transaction, users};
+
+/// A request to sign in.
+#[derive(Debug)]
+pub struct SignIn {
+    /// Who.
+    pub credentials: Credentials,
+    /// Where.
+    pub device: Device,
+    /// The browser's session until now: it goes on under a new secret when it is the same user's, and ends otherwise.
+    pub before: Option<SignInSession>,
+}
+
+/// The session of a cookie's secret, if it still counts.
+///
+/// # Errors
+/// [`Failure::Store`].
+pub async fn current(
+    core: &Core,
+    secret: Option<&OpaqueSecret>,
+    now: DateTime<Utc>,
+) -> Result<Option<SignInSession>, Failure> {
+    let Some(secret) = secret else { return Ok(None) };
+    let session = sign_in_sessions::find(&core.db, &secret.hash()).await?;
+    Ok(session.filter(|session| session.is_live(now, &core.sign_in)))
+}
+
+/// Signs a user in. The secret is a new one each time, so that nobody can plant one in a browser beforehand.
+///
+/// # Errors
+/// [`crate::domain::refusal::Refusal::BadCredentials`], [`Failure::TooManyAttempts`], [`Failure::Busy`],
+/// [`Failure::Store`].
+pub async fn sign_in(
+    core: &Core,
+    request: SignIn,
+    now: DateTime<Utc>,
+) -> Result<(SignInSession, OpaqueSecret), Failure> {
+    let opening = async |verified: Verified| begin_session(core, &request, &verified, now).await;
+    let begun = credentials::check(core, &request.credentials, now, opening).await;
+    let (session, secret) = begun.inspect_err(|failure| {
+        if matches!(failure, Failure::Refused(_)) {
+            audit::sign_in_refused();
+        }
+    })?;
+    audit::signed_in(session.id, session.user);
+    Ok((session, secret))
+}
+
+async fn begin_session(
+    core: &Core,
+    request: &SignIn,
+    verified: &Verified,
+    now: DateTime<Utc>,
+) -> Result<Option<(SignInSession, OpaqueSecret)>, Failure> {
+    let secret = OpaqueSecret::from_random(&random::bytes());
+    let same_user = request.before.as_ref().filter(|before| before.user == verified.user.id);
+    let session = SignInSession {
+        id: same_user.map_or_else(|| SignInSessionId::new(now, random::bytes()), |before| before.id),
+        user: verified.user.id,
+        auth_time: now,
+        amr: vec!["pwd".to_owned()],
+        acr: Some(PASSWORD_ACR.to_owned()),
+        device: request.device.clone(),
+        created_at: same_user.map_or(now, |before| before.created_at),
+        last_used_at: now,
+        expires_at: now + core.sign_in.absolute,
+    };
+    let begun = transaction::retrying(|| async {
+        let mut tx = core.db.begin().await?;
+        let touched = users::touch_for_login(&mut tx, &verified.user, &verified.hash, now).await?;
+        if touched.is_none() {
+            return Ok(false);
+        }
+        if let Some(before) = &request.before {
+            if same_user.is_some() {
+                sign_in_sessions::delete(&mut tx, before.id).await?;
+            } else {
+                ending::end_sign_in(&mut tx, before.user, before.id, now).await?;
+            }
+        }
+        sign_in_sessions::insert(&mut tx, &session, &secret.hash()).await?;
+        tx.commit().await?;
+        Ok(true)
+    })
+    .await?;
+    Ok(begun.then_some((session, secret)))
+}
