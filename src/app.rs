@@ -11,6 +11,7 @@ use std::time::Duration;
 use actix_web::middleware::from_fn;
 use actix_web::{HttpServer, web};
 use anyhow::Context as _;
+use chrono::{DateTime, Utc};
 use tokio::task::JoinHandle;
 
 use crate::clock::Clock;
@@ -26,7 +27,8 @@ use crate::service::clients::registrar::Registrar;
 use crate::service::keys::ring::Keys;
 use crate::service::keys::subject_key;
 use crate::service::logout::back_channel;
-use crate::settings::{self, DatabaseUrl, Settings};
+use crate::service::writer::Writer;
+use crate::settings::{self, DatabaseUrl, Issuer, Settings};
 use crate::store::rotations::Rotations;
 use crate::tls::{Looked, Tls};
 
@@ -64,41 +66,19 @@ impl App {
     /// # Errors
     /// Whatever stands in the way, in words that an operator can act on.
     pub async fn build(settings: Settings, clock: Clock, old_schema: OldSchema) -> anyhow::Result<Self> {
-        let now = clock.now();
-        let keys = Keys::new(master_keys::load(&settings)?);
-        let db = open_store(&beside_the_workers(&settings), old_schema).await?;
-        admin::clients::ensure_built_in(&db, now).await?;
-        keys.prepare(&db, succession(&settings), now).await?;
-        let subjects = subject_key::load(&keys, &db).await?;
-        let defaults = lifetimes(&settings)?;
-        let outbound = Arc::new(outbound(&settings.outbound)?);
-        let registered = clients_cache(defaults, &settings.registration, &outbound);
-        check_clients(&db, &registered).await?;
         let tls = tls(&settings)?;
-        let host = settings.listen.host().trim_matches(['[', ']']);
-        let listener = TcpListener::bind((host, settings.listen.port()))
-            .with_context(|| format!("cannot listen on {}", settings.listen))?;
-        let address = listener.local_addr()?;
-        let issuer = settings.issuer_at(address);
-        let core = Core {
-            issuer: issuer.as_str().parse().context("the issuer")?,
-            keys: Arc::new(keys),
-            subjects: Arc::new(subjects),
-            sign_in: SignInLifetimes {
-                idle: settings.sign_in.idle_ttl,
-                absolute: settings.sign_in.absolute_ttl,
-            },
-            passwords: Arc::new(password_pool(&settings)?),
-            attempts: Arc::new(Attempts::new(attempt_limits(&settings))),
-            waiting: Arc::new(waiting_limit(&settings)),
-            logouts: Arc::default(),
-            clients: Arc::new(registered),
-            registrar: Arc::new(Registrar::new(registration_rules(&settings.registration))),
-            outbound,
-            rotations: Arc::new(Rotations::new(db.clone(), travel(&settings.database))),
-            db,
-        };
         let pages = Pages::new(look(&settings)?).context("pages")?;
+        let mut bound = None;
+        let issuer = || {
+            let host = settings.listen.host().trim_matches(['[', ']']);
+            let listener = TcpListener::bind((host, settings.listen.port()))
+                .with_context(|| format!("cannot listen on {}", settings.listen))?;
+            let address = listener.local_addr()?;
+            bound = Some((listener, address));
+            Ok(settings.issuer_at(address))
+        };
+        let core = open_core(&beside_the_workers(&settings), clock.now(), old_schema, issuer).await?;
+        let (listener, address) = bound.context("nothing is bound")?;
         Ok(Self { core: Arc::new(core), clock, settings, pages, listener, address, tls })
     }
 
@@ -197,7 +177,7 @@ impl App {
         tokio::spawn(async move {
             loop {
                 match back_channel::deliver_due(&core, clock.now()).await {
-                    Ok(0) => drop(tokio::time::timeout(EVERY, core.logouts.notified()).await),
+                    Ok(0) => drop(tokio::time::timeout(EVERY, core.writer.deliveries()).await),
                     Ok(_) => {}
                     Err(error) => {
                         tracing::error!(%error, "clients could not be told of logouts; trying again");
@@ -254,6 +234,43 @@ impl App {
             }
         })
     }
+}
+
+/// Opens the store, reads the keys and starts the password threads: all that the services work with. `issuer` is asked
+/// last, as a server knows its port only when it is bound.
+///
+/// # Errors
+/// Whatever stands in the way, in words that an operator can act on.
+pub async fn open_core(
+    settings: &Settings,
+    now: DateTime<Utc>,
+    old_schema: OldSchema,
+    issuer: impl FnOnce() -> anyhow::Result<Issuer>,
+) -> anyhow::Result<Core> {
+    let keys = Keys::new(master_keys::load(settings)?);
+    let writer = Writer::new(open_store(settings, old_schema).await?);
+    let db = writer.db().clone();
+    admin::clients::ensure_built_in(&writer, now).await?;
+    keys.prepare(&writer, succession(settings), now).await?;
+    let subjects = subject_key::load(&keys, &writer, now).await?;
+    let outbound = Arc::new(outbound(&settings.outbound)?);
+    let clients = clients_cache(lifetimes(settings)?, &settings.registration, &outbound);
+    check_clients(&db, &clients).await?;
+    Ok(Core {
+        passwords: Arc::new(password_pool(settings)?),
+        issuer: issuer()?.as_str().parse().context("the issuer")?,
+        keys: Arc::new(keys),
+        subjects: Arc::new(subjects),
+        sign_in: SignInLifetimes { idle: settings.sign_in.idle_ttl, absolute: settings.sign_in.absolute_ttl },
+        attempts: Arc::new(Attempts::new(attempt_limits(settings))),
+        waiting: Arc::new(waiting_limit(settings)),
+        clients: Arc::new(clients),
+        registrar: Arc::new(Registrar::new(registration_rules(&settings.registration))),
+        outbound,
+        rotations: Arc::new(Rotations::new(db.clone(), travel(&settings.database))),
+        writer,
+        db,
+    })
 }
 
 /// Measured: a worker serves some 20,000 refreshes a second, and a thread more than the cores can run only moves work

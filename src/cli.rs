@@ -14,6 +14,7 @@ mod resource_service;
 mod serve;
 mod user;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -24,9 +25,8 @@ use serde_json::{Map, Value, json};
 
 use crate::app::{self, OldSchema};
 use crate::clock::Clock;
-use crate::service::admin;
+use crate::service::Core;
 use crate::settings::{DatabaseUrl, Settings};
-use crate::store::Db;
 use crate::telemetry;
 
 /// An OAuth 2.1 / OpenID Connect authorization server built around refresh-token families.
@@ -112,7 +112,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
 /// Where an operator's commands work: beside a server that may be running, on the same database.
 struct Office {
     settings: Settings,
-    db: Db,
+    core: Core,
     clock: Clock,
 }
 
@@ -127,10 +127,11 @@ impl Office {
             filter: "warn,audit=info".to_owned(),
             ..settings.log.clone()
         });
-        let db = app::open_store(&settings, OldSchema::Refuse).await?;
         let clock = Clock::system();
-        admin::clients::ensure_built_in(&db, clock.now()).await?;
-        Ok(Self { settings, db, clock })
+        let unbound = SocketAddr::from(([127, 0, 0, 1], settings.listen.port()));
+        let issuer = || Ok(settings.issuer_at(unbound));
+        let core = app::open_core(&settings, clock.now(), OldSchema::Refuse, issuer).await?;
+        Ok(Self { settings, core, clock })
     }
 }
 

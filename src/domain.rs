@@ -9,6 +9,7 @@ pub mod claims_request;
 pub mod client;
 pub mod client_assertion;
 pub mod device;
+pub mod event;
 pub mod family;
 pub mod ids;
 pub mod lifetimes;

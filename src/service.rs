@@ -2,7 +2,6 @@
 //! gives a value.
 
 pub mod admin;
-pub mod audit;
 pub mod authorize;
 pub mod clients;
 pub mod core;
@@ -12,6 +11,7 @@ pub mod limit;
 pub mod logout;
 pub mod tokens;
 pub mod users;
+pub mod writer;
 
 pub use core::Core;
 pub use failure::Failure;

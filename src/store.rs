@@ -31,5 +31,5 @@ pub use db::Db;
 pub(crate) use db::on;
 pub use error::StoreError;
 pub use postgres::{PostgresExecutor, PostgresPool, Statements};
-pub use transaction::Tx;
 pub(crate) use transaction::within;
+pub use transaction::{Committed, Tx};

@@ -122,7 +122,7 @@ pub(super) async fn run(command: Command, office: &Office) -> anyhow::Result<()>
         Command::RotateSecret { id, overlap } => rotate_secret(office, &id, overlap).await,
         Command::Remove { id } => {
             let batch = i64::from(office.settings.janitor.batch);
-            match admin::clients::remove(&office.db, &id, batch, office.clock.now()).await {
+            match admin::clients::remove(&office.core, &id, batch, office.clock.now()).await {
                 Err(Failure::NotFound) => anyhow::bail!("there is no client {id}"),
                 ended => println!("{id} is removed; {} logins ended", ended?),
             }
@@ -138,7 +138,7 @@ async fn register(add: Add, office: &Office) -> anyhow::Result<()> {
     let mut client = Client { grants, ..Client::new(add.id, kind, Origin::Operator, now) };
     add.registration.apply_to(&mut client)?;
     check(office, &client)?;
-    let secret = match admin::clients::add(&office.db, &client, now).await {
+    let secret = match admin::clients::add(&office.core, &client, now).await {
         Err(Failure::Store(StoreError::Exists)) => {
             anyhow::bail!("there is or was a client {}; an id is never given out twice", client.id)
         }
@@ -165,20 +165,20 @@ async fn update(
     change: Registration,
     third_party: bool,
 ) -> anyhow::Result<()> {
-    let found = clients::find(&office.db, id, office.clock.now()).await?;
+    let found = clients::find(&office.core.db, id, office.clock.now()).await?;
     let mut client = found.with_context(|| format!("there is no client {id}"))?;
     if third_party {
         client.party = Party::Third;
     }
     change.apply_to(&mut client)?;
     check(office, &client)?;
-    admin::clients::update(&office.db, &client).await?;
+    admin::clients::update(&office.core, &client, office.clock.now()).await?;
     output::json(&describe(&client, None));
     Ok(())
 }
 
 async fn rotate_secret(office: &Office, id: &ClientId, overlap: Duration) -> anyhow::Result<()> {
-    match admin::clients::rotate_secret(&office.db, id, overlap, office.clock.now()).await {
+    match admin::clients::rotate_secret(&office.core, id, overlap, office.clock.now()).await {
         Err(Failure::NotFound) => anyhow::bail!("there is no client {id}"),
         Err(Failure::UnauthorizedClient) => anyhow::bail!("{id} does not authenticate with a secret"),
         secret => output::json(&json!({ "client_id": id, "client_secret": secret?.expose() })),
@@ -187,7 +187,7 @@ async fn rotate_secret(office: &Office, id: &ClientId, overlap: Duration) -> any
 }
 
 async fn list(office: &Office, json: bool) -> anyhow::Result<()> {
-    let clients = clients::list(&office.db).await?;
+    let clients = clients::list(&office.core.db).await?;
     if json {
         output::json(&clients.iter().map(|client| describe(client, None)).collect());
         return Ok(());

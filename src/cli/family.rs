@@ -46,13 +46,13 @@ pub(super) async fn run(command: Family, office: &Office) -> anyhow::Result<()> 
         Family::List { user, limit, json } => list(office, user.as_ref(), limit, json).await,
         Family::Revoke { user: Some(name), .. } => {
             let user = user::find(office, &name).await?;
-            let ended = admin::users::end_families(&office.db, user.id, office.clock.now()).await?;
+            let ended = admin::families::end_of_user(&office.core, user.id, office.clock.now()).await?;
             println!("{} logins of {name} ended", ended.len());
             Ok(())
         }
         Family::Revoke { id, user: None } => {
             let id = id.context("name a family or a user")?;
-            match admin::clients::end_family(&office.db, id, office.clock.now()).await {
+            match admin::families::end(&office.core, id, office.clock.now()).await {
                 Err(Failure::NotFound) => anyhow::bail!("there is no live family {id}"),
                 ended => ended?,
             }
@@ -64,14 +64,14 @@ pub(super) async fn run(command: Family, office: &Office) -> anyhow::Result<()> 
 
 async fn list(office: &Office, user: Option<&Username>, limit: i64, json: bool) -> anyhow::Result<()> {
     let families = match user {
-        Some(name) => families::of_user(&office.db, user::find(office, name).await?.id).await?,
-        None => families::newest(&office.db, limit).await?,
+        Some(name) => families::of_user(&office.core.db, user::find(office, name).await?.id).await?,
+        None => families::newest(&office.core.db, limit).await?,
     };
     let now = office.clock.now();
     let clients = Clients::new(app::lifetimes(&office.settings)?);
     let mut described = Vec::with_capacity(families.len());
     for family in &families {
-        described.push((family, state(&office.db, family, &clients, now).await?));
+        described.push((family, state(&office.core.db, family, &clients, now).await?));
     }
     if json {
         output::json(&described.into_iter().map(|(family, state)| describe(family, &state)).collect());
@@ -98,15 +98,14 @@ async fn state(db: &Db, family: &Row, clients: &Clients, now: DateTime<Utc>) -> 
     if let State::Ended { reason, .. } = family.state {
         return Ok(format!("ended: {}", reason.as_str()));
     }
-    Ok(match clients.find(db, &family.client_id, now).await {
-        Ok(known) if family.is_live(now, &known.lifetimes) => "live".to_owned(),
-        Ok(_) => "expired".to_owned(),
+    Ok(match clients.find(db, &family.client_id, now).await? {
+        Some(known) if family.is_live(now, &known.lifetimes) => "live".to_owned(),
+        Some(_) => "expired".to_owned(),
         // What its document says is the server's to fetch.
-        Err(Failure::InvalidClient) if document::url_of(&family.client_id).is_some() => {
+        None if document::url_of(&family.client_id).is_some() => {
             if family.is_live(now, clients.defaults()) { "live" } else { "expired" }.to_owned()
         }
-        Err(Failure::InvalidClient) => "ended: client_removed".to_owned(),
-        Err(failure) => return Err(failure.into()),
+        None => "ended: client_removed".to_owned(),
     })
 }
 

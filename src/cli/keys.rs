@@ -6,13 +6,12 @@ use anyhow::Context as _;
 use clap::{Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
+use crate::app;
 use crate::cli::{Office, duration, output};
 use crate::crypto::master_key;
 use crate::crypto::signing_key::SigningAlgorithm;
 use crate::service::keys::key_set::{Phase, ScheduledKey};
 use crate::service::keys::ring::{Keys as KeyService, Succession};
-use crate::service::keys::subject_key;
-use crate::{app, master_keys};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Keys {
@@ -56,13 +55,10 @@ pub(super) enum Format {
 }
 
 pub(super) async fn run(command: Keys, office: &Office) -> anyhow::Result<()> {
-    let keys = KeyService::new(master_keys::load(&office.settings)?);
+    let (keys, writer) = (&office.core.keys, &office.core.writer);
     let usual = app::succession(&office.settings);
-    keys.prepare(&office.db, usual, office.clock.now()).await?;
-    // Seals anew what a master key that is about to be dropped sealed.
-    subject_key::load(&keys, &office.db).await?;
     match command {
-        Keys::List { json } => list(office, &keys, json),
+        Keys::List { json } => list(office, keys, json),
         Keys::Rotate { after, algorithm, compromised } => {
             let how = Succession {
                 algorithm: algorithm.unwrap_or(usual.algorithm),
@@ -70,18 +66,18 @@ pub(super) async fn run(command: Keys, office: &Office) -> anyhow::Result<()> {
                 ..usual
             };
             if compromised {
-                let kid = keys.replace(&office.db, how, office.clock.now()).await?;
+                let kid = keys.replace(writer, how, office.clock.now()).await?;
                 println!(
                     "{kid} signs now; every other key is withdrawn, and so are the access tokens they signed"
                 );
             } else {
-                let (kid, signs_from) = keys.rotate(&office.db, how, office.clock.now()).await?;
+                let (kid, signs_from) = keys.rotate(writer, how, office.clock.now()).await?;
                 println!("{kid} is published and signs from {}", output::time(signs_from));
             }
         }
-        Keys::Export { format } => export(office, &keys, format)?,
+        Keys::Export { format } => export(office, keys, format)?,
         Keys::DropMaster { id } => {
-            let kid = keys.drop_master(&office.db, &id, usual, office.clock.now()).await?;
+            let kid = keys.drop_master(writer, &id, usual, office.clock.now()).await?;
             println!("refresh tokens under master key {id} are refused from now on; {kid} signs now");
             println!("take the key out of HEIRLOOM_MASTER_KEY when every replica has restarted");
         }

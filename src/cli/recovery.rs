@@ -5,9 +5,7 @@ use std::time::Duration;
 use clap::Subcommand;
 
 use crate::cli::{Office, duration, output};
-use crate::crypto::random;
-use crate::domain::ids::uuid_v7;
-use crate::store::recovery;
+use crate::service::admin::recovery;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Recovery {
@@ -27,26 +25,28 @@ pub(super) async fn run(command: Recovery, office: &Office) -> anyhow::Result<()
     let now = office.clock.now();
     match command {
         Recovery::Open { length } => {
-            recovery::open(&office.db, uuid_v7(now, random::bytes()), now, now + length).await?;
-            println!("the recovery window is open until {}", output::time(now + length));
+            let until = recovery::open(&office.core, length, now).await?;
+            println!("the recovery window is open until {}", output::time(until));
             println!();
             println!(
                 "What the restore undid is yours to do again. Look through the log for events of the target `audit`"
             );
             println!("since the backup was made, and apply them in order:");
-            println!("  family_ended              heirloom family revoke FAMILY");
-            println!("  user_changed (password)   heirloom user set-password NAME, to a new one");
-            println!("  user_changed (disabled)   heirloom user disable NAME");
-            println!("  user_changed (removed)    heirloom user remove NAME");
-            println!("  client_changed (removed)  heirloom client remove CLIENT");
-            println!("  client_changed (secret)   heirloom client rotate-secret CLIENT --overlap 0s");
-            println!("  keys_changed              heirloom keys rotate, with --compromised if it was that");
+            println!("  family.ended                    heirloom family revoke FAMILY");
+            println!("  user.changed (password)         heirloom user set-password NAME, to a new one");
+            println!("  user.changed (disabled)         heirloom user disable NAME");
+            println!("  user.changed (removed)          heirloom user remove NAME");
+            println!("  client.changed (removed)        heirloom client remove CLIENT");
+            println!("  client.changed (secret_rotated) heirloom client rotate-secret CLIENT --overlap 0s");
+            println!("  key.rotated                     heirloom keys rotate");
+            println!("  key.replaced                    heirloom keys rotate --compromised");
+            println!("  key.master_dropped              heirloom keys drop-master ID");
         }
         Recovery::Close => {
-            recovery::close(&office.db, now).await?;
+            recovery::close(&office.core, now).await?;
             println!("the recovery window is closed");
         }
-        Recovery::Status => match recovery::closes_at(&office.db, now).await? {
+        Recovery::Status => match recovery::closes_at(&office.core, now).await? {
             Some(closes_at) => println!("the recovery window is open until {}", output::time(closes_at)),
             None => println!("the recovery window is closed"),
         },

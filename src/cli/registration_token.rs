@@ -7,11 +7,9 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::cli::{Office, duration, output};
-use crate::crypto::random;
-use crate::domain::ids::uuid_v7;
-use crate::domain::opaque::OpaqueSecret;
 use crate::domain::registration::Mode;
-use crate::store::registration_tokens::{self, RegistrationToken};
+use crate::service::Failure;
+use crate::service::admin::registration_tokens::{self, RegistrationToken};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -41,10 +39,7 @@ pub(super) async fn run(command: Command, office: &Office) -> anyhow::Result<()>
     let now = office.clock.now();
     match command {
         Command::New { uses, expires } => {
-            let secret = OpaqueSecret::from_random(&random::bytes());
-            let id = uuid_v7(now, random::bytes());
-            let token = RegistrationToken { id, uses_left: uses, created_at: now, expires_at: now + expires };
-            registration_tokens::insert(&office.db, &token, &secret.hash()).await?;
+            let (token, secret) = registration_tokens::add(&office.core, uses, expires, now).await?;
             println!("{}", secret.expose());
             eprintln!(
                 "good for {uses} clients until {}; it is not shown again",
@@ -55,7 +50,7 @@ pub(super) async fn run(command: Command, office: &Office) -> anyhow::Result<()>
             }
         }
         Command::List { json } => {
-            let tokens = registration_tokens::list(&office.db, now).await?;
+            let tokens = registration_tokens::list(&office.core, now).await?;
             if json {
                 output::json(&tokens.iter().map(describe).collect());
                 return Ok(());
@@ -70,8 +65,9 @@ pub(super) async fn run(command: Command, office: &Office) -> anyhow::Result<()>
             output::table(["id", "uses left", "created", "expires"], &rows);
         }
         Command::Remove { id } => {
-            if !registration_tokens::remove(&office.db, id).await? {
-                anyhow::bail!("there is no registration token {id}");
+            match registration_tokens::remove(&office.core, id, now).await {
+                Err(Failure::NotFound) => anyhow::bail!("there is no registration token {id}"),
+                removed => removed?,
             }
             println!("{id} is removed");
         }

@@ -6,7 +6,6 @@ use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
-use crate::app;
 use crate::cli::{Office, json_object, merged, output};
 use crate::domain::secrets::Password;
 use crate::domain::standard_claims::StandardClaims;
@@ -134,8 +133,7 @@ async fn add_user(add: Add, office: &Office) -> anyhow::Result<()> {
     let Details { email, email_verified, claims } = details.applied_to(nothing)?;
     let password = read_password(password_stdin)?;
     let new = NewUser { username: name.clone(), password, email, email_verified, claims, roles };
-    let passwords = app::password_pool(&office.settings)?;
-    let user = match admin::users::add(&office.db, &passwords, new, office.clock.now()).await {
+    let user = match admin::users::add(&office.core, new, office.clock.now()).await {
         Err(Failure::Store(StoreError::Exists)) => {
             anyhow::bail!("there is a user of the name {name} already")
         }
@@ -150,7 +148,7 @@ async fn add_user(add: Add, office: &Office) -> anyhow::Result<()> {
 }
 
 async fn list(office: &Office, json: bool) -> anyhow::Result<()> {
-    let users = users::list(&office.db).await?;
+    let users = users::list(&office.core.db).await?;
     if json {
         output::json(&users.iter().map(describe).collect());
         return Ok(());
@@ -179,8 +177,7 @@ async fn update(office: &Office, name: &Username, details: DetailArgs) -> anyhow
 
 async fn change(office: &Office, name: &Username, change: Change, done: &str) -> anyhow::Result<()> {
     let user = find(office, name).await?;
-    let passwords = app::password_pool(&office.settings)?;
-    let ended = admin::users::change(&office.db, &passwords, user.id, change, office.clock.now()).await?;
+    let ended = admin::users::change(&office.core, user.id, change, office.clock.now()).await?;
     match ended.len() {
         0 => println!("{name} {done}"),
         1 => println!("{name} {done}; 1 login ended"),
@@ -190,7 +187,7 @@ async fn change(office: &Office, name: &Username, change: Change, done: &str) ->
 }
 
 pub(super) async fn find(office: &Office, name: &Username) -> anyhow::Result<users::User> {
-    users::find_by_name(&office.db, name)
+    users::find_by_name(&office.core.db, name)
         .await?
         .with_context(|| format!("there is no user of the name {name}"))
 }

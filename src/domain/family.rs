@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 use crate::domain::audience::Audience;
 use crate::domain::claims_request::Wishes;
-use crate::domain::ids::{ClientId, FamilyId, UserId};
+use crate::domain::ids::{ClientId, FamilyId, SignInSessionId, UserId};
 use crate::domain::lifetimes::Lifetimes;
 use crate::domain::refresh_token::Generation;
 use crate::domain::refusal::{EndReason, Refusal};
@@ -29,6 +29,21 @@ use crate::domain::secrets::SecretHash;
 /// How far ahead of its row a genuine token may be without a recovery window: what a failover to a replica that
 /// lagged by a moment loses.
 const CATCH_UP_LIMIT: i64 = 2;
+
+/// A family that was ended, and who knows it by which names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndedFamily {
+    /// The family.
+    pub id: FamilyId,
+    /// Whose login it was.
+    pub user: UserId,
+    /// Its client.
+    pub client: ClientId,
+    /// `sub`, as the client knows it.
+    pub subject: String,
+    /// The sign-in that it came from.
+    pub sign_in_session: Option<SignInSessionId>,
+}
 
 /// One login on one device with one client. A refresh needs nothing of the login beyond this row.
 #[derive(Debug, Clone)]

@@ -86,6 +86,23 @@ impl EndReason {
         }
     }
 
+    /// Whether a client that follows logouts is told. What its own act ends it knows of, what ends with a sign-in it is
+    /// told by that, and after a theft its user finds out at the next refresh.
+    #[must_use]
+    pub fn is_told_to_clients(self) -> bool {
+        match self {
+            Self::Owner
+            | Self::Operator
+            | Self::PasswordChanged
+            | Self::UserDisabled
+            | Self::UserRemoved
+            | Self::ConsentWithdrawn => true,
+            Self::Reuse | Self::CodeReused | Self::Logout | Self::ClientRevoked | Self::ClientRemoved => {
+                false
+            }
+        }
+    }
+
     /// Reads a stored word.
     #[must_use]
     pub fn from_stored(word: &str) -> Option<Self> {

@@ -19,6 +19,7 @@ use crate::http::sign_in::OwnPlace;
 use crate::http::sign_out::signed_out;
 use crate::http::visit::Visit;
 use crate::http::wrong_password::Wrong;
+use crate::service::Failure;
 use crate::service::tokens::userinfo::SCOPES;
 use crate::service::users::account::{self, Kept};
 use crate::service::users::change_password::{ChangePassword, Others, change_password};
@@ -210,7 +211,7 @@ async fn page(
 }
 
 async fn describe(visit: &Visit, family: &Family, here: bool) -> Result<Value, Stop> {
-    let known = visit.core().clients.find(&visit.core().db, &family.client_id, visit.now).await?;
+    let known = visit.core().client(&family.client_id, visit.now).await?.ok_or(Failure::InvalidClient)?;
     let device = user_agent::describe(family.device.user_agent.as_deref().unwrap_or_default());
     Ok(json!({
         "id": family.id,

@@ -87,7 +87,7 @@ pub(crate) async fn take(visit: &Visit, request: &HttpRequest, form: Form) -> Re
     }
     if form.get("decision") != Some("allow") {
         if let Some(uri) = &asked.request.pushed {
-            pushed_request::forget(visit.core(), uri).await?;
+            pushed_request::forget(visit.core(), uri, visit.now).await?;
         }
         return Err(asked.back.refuse(Unmet::AccessDenied));
     }

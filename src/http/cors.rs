@@ -58,7 +58,7 @@ pub(crate) async fn by_client(
     let mut response = next.call(request).await?;
     let speaker = response.request().extensions().get::<Speaker>().cloned();
     if let Some(Speaker(client)) = speaker
-        && let Ok(known) = web.core.clients.find(&web.core.db, &client, now).await
+        && let Ok(Some(known)) = web.core.client(&client, now).await
         && known.client.redirect_uris.iter().any(|uri| redirect_uri::source_of(uri).as_ref() == Some(&text))
     {
         allow(response.headers_mut(), origin);

@@ -39,7 +39,7 @@ impl<'a> RefreshCookie<'a> {
     /// # Errors
     /// [`Failure::InvalidClient`]; [`Failure::Store`].
     pub(super) async fn is_used(&self, now: DateTime<Utc>) -> Result<bool, Failure> {
-        let known = self.web.core.clients.find(&self.web.core.db, self.client, now).await?;
+        let known = self.web.core.client(self.client, now).await?.ok_or(Failure::InvalidClient)?;
         Ok(match known.client.metadata.refresh_token_delivery {
             RefreshTokenDelivery::Body => false,
             RefreshTokenDelivery::Cookie => true,

@@ -11,7 +11,6 @@ use crate::http::authorize::{PageError, Stop, see_other};
 use crate::http::body::Form;
 use crate::http::pages::Page;
 use crate::http::visit::Visit;
-use crate::service::Failure;
 use crate::service::logout::front_channel::FrontChannel;
 use crate::service::logout::sign_out::{end_named, sign_out};
 use crate::service::tokens::id_token::{self, Hint};
@@ -86,10 +85,7 @@ async fn trusted(
 ) -> Result<String, Stop> {
     let client: ClientId =
         client.and_then(|client| client.parse().ok()).ok_or(PageError::Malformed("No client is named."))?;
-    let known = match visit.core().clients.find(&visit.core().db, &client, visit.now).await {
-        Err(Failure::InvalidClient) => return Err(PageError::UnknownClient.into()),
-        known => known?,
-    };
+    let known = visit.core().client(&client, visit.now).await?.ok_or(PageError::UnknownClient)?;
     if !redirect_uri::is_registered(uri, &known.client.post_logout_redirect_uris) {
         return Err(PageError::RedirectUri.into());
     }
@@ -103,11 +99,8 @@ async fn trusted(
 /// Whether the hint's client means the user of `session`.
 async fn names(visit: &Visit, hint: &Hint, session: &SignInSession) -> Result<bool, Stop> {
     let Ok(client) = hint.aud.parse() else { return Ok(false) };
-    match visit.core().clients.find(&visit.core().db, &client, visit.now).await {
-        Ok(known) => Ok(hint.sub == visit.core().subjects.subject(&known.client, session.user)),
-        Err(Failure::InvalidClient) => Ok(false),
-        Err(failure) => Err(failure.into()),
-    }
+    let known = visit.core().client(&client, visit.now).await?;
+    Ok(known.is_some_and(|known| hint.sub == visit.core().subjects.subject(&known.client, session.user)))
 }
 
 async fn ask(visit: &Visit, asked: &Asked, session: &SignInSession) -> Result<HttpResponse, Stop> {

@@ -2,20 +2,23 @@
 
 use std::sync::Arc;
 
-use tokio::sync::Notify;
+use chrono::{DateTime, Utc};
 
 use crate::crypto::passwords::Passwords;
 use crate::domain::audience::Audience;
+use crate::domain::event::Event;
+use crate::domain::ids::ClientId;
 use crate::domain::sign_in::SignInLifetimes;
 use crate::domain::subject::SubjectKey;
 use crate::outbound::Outbound;
-use crate::service::clients::known_clients::Clients;
+use crate::service::clients::known_clients::{Clients, KnownClient};
 use crate::service::clients::registrar::Registrar;
 use crate::service::keys::ring::Keys;
 use crate::service::limit::Limit;
 use crate::service::users::attempts::Attempts;
-use crate::store::Db;
+use crate::service::writer::Writer;
 use crate::store::rotations::Rotations;
+use crate::store::{Db, StoreError, Tx};
 
 /// What the services work with; made by the composition root.
 #[derive(Debug, Clone)]
@@ -38,8 +41,8 @@ pub struct Core {
     pub attempts: Arc<Attempts>,
     /// How often requests came that wait for their users.
     pub waiting: Arc<Limit>,
-    /// Woken when clients have to be told of a logout.
-    pub logouts: Arc<Notify>,
+    /// Writes, and tells what happened.
+    pub writer: Writer,
     /// The clients, remembered for a few seconds.
     pub clients: Arc<Clients>,
     /// What clients may do that register themselves.
@@ -53,6 +56,36 @@ impl Core {
     #[must_use]
     pub fn with_own_connections(&self, connections: u32) -> Self {
         let db = self.db.with_own_connections(connections);
-        Self { rotations: Arc::new(self.rotations.to(db.clone())), db, ..self.clone() }
+        let rotations = Arc::new(self.rotations.to(db.clone()));
+        Self { rotations, writer: self.writer.on(db.clone()), db, ..self.clone() }
+    }
+
+    /// The client of this id: `None` when there is none (any more). What is known of it may be two seconds old.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn client(
+        &self,
+        id: &ClientId,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Arc<KnownClient>>, StoreError> {
+        self.clients.find(&self.db, id, now).await
+    }
+
+    /// [`Writer::write`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn write<T>(
+        &self,
+        now: DateTime<Utc>,
+        work: impl AsyncFn(&mut Tx) -> Result<Option<T>, StoreError>,
+    ) -> Result<Option<T>, StoreError> {
+        self.writer.write(now, work).await
+    }
+
+    /// [`Writer::tell`].
+    pub fn tell(&self, event: Event) {
+        self.writer.tell(event);
     }
 }

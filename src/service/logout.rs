@@ -3,4 +3,5 @@
 pub mod back_channel;
 pub mod ending;
 pub mod front_channel;
+pub(crate) mod notices;
 pub mod sign_out;

@@ -12,6 +12,7 @@ pub mod new_family;
 pub mod own_jwt;
 pub mod presented;
 pub mod refresh;
+mod reuse;
 pub mod revoke;
 pub mod token_exchange;
 pub mod user_claims;

@@ -224,9 +224,9 @@ pub async fn list(db: &Db) -> Result<Vec<Client>, StoreError> {
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn remove(db: &Db, id: &ClientId, now: DateTime<Utc>) -> Result<bool, StoreError> {
+pub async fn remove(tx: &mut Tx, id: &ClientId, now: DateTime<Utc>) -> Result<bool, StoreError> {
     const SQL: &str = "UPDATE clients SET removed_at = $2 WHERE id = $1 AND removed_at IS NULL";
-    let done = on!(db, conn => sqlx::query(SQL).bind(id.as_str()).bind(now).execute(conn).await
+    let done = within!(tx, conn => sqlx::query(SQL).bind(id.as_str()).bind(now).execute(conn).await
         .map(|done| done.rows_affected()))?;
     Ok(done > 0)
 }

@@ -121,7 +121,7 @@ pub async fn delete_some_of_client(db: &Db, client: &ClientId, limit: i64) -> Re
 /// # Errors
 /// [`StoreError`].
 pub async fn put(
-    db: &Db,
+    tx: &mut Tx,
     user: UserId,
     client: &ClientId,
     consent: &Consent,
@@ -130,7 +130,7 @@ pub async fn put(
     const SQL: &str = "INSERT INTO consents (user_id, client_id, scope, audiences, granted_at) \
          VALUES ($1, $2, $3, $4, $5) ON CONFLICT (user_id, client_id) DO UPDATE \
          SET scope = excluded.scope, audiences = excluded.audiences, granted_at = excluded.granted_at";
-    on!(db, conn => sqlx::query(SQL)
+    within!(tx, conn => sqlx::query(SQL)
         .bind(user.0)
         .bind(client.as_str())
         .bind(consent.scope.to_string())

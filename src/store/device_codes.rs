@@ -185,14 +185,14 @@ pub async fn allow(
 /// # Errors
 /// [`StoreError`].
 pub async fn deny(
-    db: &Db,
+    tx: &mut Tx,
     user_code: &SecretHash,
     by: UserId,
     now: DateTime<Utc>,
 ) -> Result<bool, StoreError> {
     const SQL: &str = "UPDATE device_codes SET decision = 'denied', user_id = $3 \
          WHERE user_code_hash = $1 AND decision IS NULL AND expires_at > $2";
-    let done = on!(db, conn => sqlx::query(SQL).bind(user_code.as_bytes()).bind(now).bind(by.0)
+    let done = within!(tx, conn => sqlx::query(SQL).bind(user_code.as_bytes()).bind(now).bind(by.0)
         .execute(conn).await.map(|done| done.rows_affected()))?;
     Ok(done > 0)
 }

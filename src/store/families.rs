@@ -15,8 +15,8 @@ use crate::domain::sign_in::SignInSession;
 use crate::store::row::{from_json, row, to_json};
 use crate::store::{Db, StoreError, Tx, on, within};
 
-pub use ending::{Ended, Spared, end, end_of_user, end_of_user_at, end_some_of_client, end_within};
-pub use rotation::{Bet, advance, rotate, rotate_together};
+pub use ending::{Spared, end, end_of_user, end_of_user_at, end_some_of_client};
+pub use rotation::{Bet, advance, rotate, rotate_together, step};
 
 /// Every column of a family, for `SELECT` and `RETURNING`.
 macro_rules! columns {

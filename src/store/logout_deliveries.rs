@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
+use crate::domain::event::Event;
 use crate::domain::ids::{ClientId, FamilyId};
 use crate::store::row::row;
 use crate::store::{Db, StoreError, Tx, on, within};
@@ -81,6 +82,7 @@ pub async fn insert(tx: &mut Tx, delivery: &Delivery, now: DateTime<Utc>) -> Res
         .bind(now)
         .bind(delivery.attempts)
         .execute(conn).await.map(|_| ()))?;
+    tx.wake_deliveries();
     Ok(())
 }
 
@@ -114,10 +116,21 @@ pub async fn claim(db: &Db, delivery: &Delivery, next_at: DateTime<Utc>) -> Resu
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn settle(db: &Db, id: Uuid, how: Settled, until: DateTime<Utc>) -> Result<(), StoreError> {
+pub async fn settle(
+    tx: &mut Tx,
+    delivery: &Delivery,
+    how: Settled,
+    until: DateTime<Utc>,
+) -> Result<(), StoreError> {
     const SQL: &str =
         "UPDATE logout_deliveries SET state = $2, due_at = $3 WHERE id = $1 AND state = 'pending'";
-    on!(db, conn => sqlx::query(SQL).bind(id).bind(how.as_str()).bind(until).execute(conn).await.map(|_| ()))?;
+    within!(tx, conn => sqlx::query(SQL).bind(delivery.id).bind(how.as_str()).bind(until)
+        .execute(conn).await.map(|_| ()))?;
+    let (family, client) = (delivery.family, delivery.client.clone());
+    tx.record(match how {
+        Settled::Delivered => Event::LogoutDelivered { family, client },
+        Settled::GivenUp => Event::LogoutUndeliverable { family, client },
+    });
     Ok(())
 }
 

@@ -4,7 +4,8 @@ use sqlx::SqlSafeStr as _;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 
 use crate::store::row::row;
-use crate::store::{Db, PostgresPool, Statements, StoreError, Tx, on};
+use crate::store::transaction::OpenTransaction;
+use crate::store::{Committed, Db, PostgresPool, Statements, StoreError, on};
 
 struct Step {
     version: i64,
@@ -138,18 +139,19 @@ async fn migrate_in_one_transaction(db: &Db, lock: MigrationLock) -> Result<(), 
     let mut migrator = migrator(db);
     migrator.set_locking(false);
     let mut transaction = db.begin().await?;
-    let migrated = match &mut transaction {
-        Tx::Postgres(transaction, _) => {
+    let migrated = match &mut transaction.open {
+        OpenTransaction::Postgres(transaction, _) => {
             sqlx::raw_sql(FORGET_NAMES).execute(&mut **transaction).await?;
             if lock == MigrationLock::Take {
                 sqlx::raw_sql(LOCK).execute(&mut **transaction).await?;
             }
             migrator.run_direct(None, &mut **transaction, false).await
         }
-        Tx::Sqlite(transaction) => migrator.run_direct(None, &mut **transaction, false).await,
+        OpenTransaction::Sqlite(transaction) => migrator.run_direct(None, &mut **transaction, false).await,
     };
     migrated.map_err(sqlx::Error::from)?;
-    transaction.commit().await
+    let Committed { .. } = transaction.commit(()).await?;
+    Ok(())
 }
 
 /// Compares the schemas, changing nothing.

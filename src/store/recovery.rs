@@ -4,15 +4,20 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::domain::family::RecoveryWindow;
-use crate::store::{Db, StoreError, on};
+use crate::store::{Db, StoreError, Tx, on, within};
 
 /// Opens a window.
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn open(db: &Db, id: Uuid, from: DateTime<Utc>, until: DateTime<Utc>) -> Result<(), StoreError> {
+pub async fn open(
+    tx: &mut Tx,
+    id: Uuid,
+    from: DateTime<Utc>,
+    until: DateTime<Utc>,
+) -> Result<(), StoreError> {
     const SQL: &str = "INSERT INTO recovery_windows (id, opened_at, closes_at) VALUES ($1, $2, $3)";
-    on!(db, conn => sqlx::query(SQL).bind(id).bind(from).bind(until).execute(conn).await.map(|_| ()))?;
+    within!(tx, conn => sqlx::query(SQL).bind(id).bind(from).bind(until).execute(conn).await.map(|_| ()))?;
     Ok(())
 }
 
@@ -20,9 +25,9 @@ pub async fn open(db: &Db, id: Uuid, from: DateTime<Utc>, until: DateTime<Utc>) 
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn close(db: &Db, now: DateTime<Utc>) -> Result<u64, StoreError> {
+pub async fn close(tx: &mut Tx, now: DateTime<Utc>) -> Result<u64, StoreError> {
     const SQL: &str = "UPDATE recovery_windows SET closes_at = $1 WHERE closes_at > $1";
-    Ok(on!(db, conn => sqlx::query(SQL).bind(now).execute(conn).await.map(|done| done.rows_affected()))?)
+    Ok(within!(tx, conn => sqlx::query(SQL).bind(now).execute(conn).await.map(|done| done.rows_affected()))?)
 }
 
 /// When the last open window closes; `None` when none is open.

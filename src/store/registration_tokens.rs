@@ -33,10 +33,10 @@ pub struct RegistrationToken {
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn insert(db: &Db, token: &RegistrationToken, hash: &SecretHash) -> Result<(), StoreError> {
+pub async fn insert(tx: &mut Tx, token: &RegistrationToken, hash: &SecretHash) -> Result<(), StoreError> {
     const SQL: &str = "INSERT INTO registration_tokens (id, token_hash, uses_left, created_at, expires_at) \
          VALUES ($1, $2, $3, $4, $5)";
-    on!(db, conn => sqlx::query(SQL)
+    within!(tx, conn => sqlx::query(SQL)
         .bind(token.id).bind(hash.as_bytes()).bind(token.uses_left).bind(token.created_at).bind(token.expires_at)
         .execute(conn).await.map(|_| ()))?;
     Ok(())
@@ -61,10 +61,10 @@ pub async fn list(db: &Db, now: DateTime<Utc>) -> Result<Vec<RegistrationToken>,
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn remove(db: &Db, id: Uuid) -> Result<bool, StoreError> {
+pub async fn remove(tx: &mut Tx, id: Uuid) -> Result<bool, StoreError> {
     const SQL: &str = "DELETE FROM registration_tokens WHERE id = $1";
     let done =
-        on!(db, conn => sqlx::query(SQL).bind(id).execute(conn).await.map(|done| done.rows_affected()))?;
+        within!(tx, conn => sqlx::query(SQL).bind(id).execute(conn).await.map(|done| done.rows_affected()))?;
     Ok(done > 0)
 }
 

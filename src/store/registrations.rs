@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use crate::domain::ids::ClientId;
 use crate::domain::secrets::SecretHash;
 use crate::store::row::{from_json, row, to_json};
-use crate::store::{Db, StoreError, Tx, on, transaction, within};
+use crate::store::{Db, StoreError, Tx, on, within};
 
 /// What is kept of a registration beside the client itself.
 #[derive(Debug)]
@@ -87,9 +87,9 @@ pub async fn mark_used(tx: &mut Tx, client: &ClientId) -> Result<(), StoreError>
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn remove(db: &Db, client: &ClientId) -> Result<bool, StoreError> {
+pub async fn remove(tx: &mut Tx, client: &ClientId) -> Result<bool, StoreError> {
     const SQL: &str = "DELETE FROM client_registrations WHERE client_id = $1";
-    let done = on!(db, conn => sqlx::query(SQL).bind(client.as_str()).execute(conn).await
+    let done = within!(tx, conn => sqlx::query(SQL).bind(client.as_str()).execute(conn).await
         .map(|done| done.rows_affected()))?;
     Ok(done > 0)
 }
@@ -98,24 +98,18 @@ pub async fn remove(db: &Db, client: &ClientId) -> Result<bool, StoreError> {
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn delete_some_unused(db: &Db, now: DateTime<Utc>, limit: i64) -> Result<u64, StoreError> {
+pub async fn delete_some_unused(tx: &mut Tx, now: DateTime<Utc>, limit: i64) -> Result<u64, StoreError> {
     const FORGET: &str = "DELETE FROM client_registrations WHERE unused_until <= $1 AND client_id IN \
          (SELECT client_id FROM client_registrations WHERE unused_until <= $1 ORDER BY unused_until LIMIT $2) \
          RETURNING client_id";
     const SECRETS: &str = "DELETE FROM client_secrets WHERE client_id = $1";
     const CLIENT: &str = "DELETE FROM clients WHERE id = $1 AND self_registered";
-    transaction::retrying(|| async {
-        let mut tx = db.begin().await?;
-        let tx_ref = &mut tx;
-        let gone: Vec<(String,)> = within!(tx_ref, conn => sqlx::query_as(FORGET)
+    let gone: Vec<(String,)> = within!(tx, conn => sqlx::query_as(FORGET)
             .bind(now).bind(limit).fetch_all(conn).await)?;
-        for (client,) in &gone {
-            for sql in [SECRETS, CLIENT] {
-                within!(tx_ref, conn => sqlx::query(sql).bind(client).execute(conn).await.map(|_| ()))?;
-            }
+    for (client,) in &gone {
+        for sql in [SECRETS, CLIENT] {
+            within!(tx, conn => sqlx::query(sql).bind(client).execute(conn).await.map(|_| ()))?;
         }
-        tx.commit().await?;
-        Ok(u64::try_from(gone.len()).unwrap_or(u64::MAX))
-    })
-    .await
+    }
+    Ok(u64::try_from(gone.len()).unwrap_or(u64::MAX))
 }

@@ -1,6 +1,6 @@
 //! Secrets of the server's own that outlive every key: sealed under a master key, made once.
 
-use crate::store::{Db, StoreError, on};
+use crate::store::{Db, StoreError, Tx, on, within};
 
 /// The sealed secret of a name; `candidate` becomes it when there is none yet.
 ///
@@ -25,9 +25,9 @@ pub async fn get_or_put(db: &Db, name: &str, candidate: &[u8]) -> Result<Vec<u8>
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn reseal(db: &Db, name: &str, read: &[u8], sealed: &[u8]) -> Result<bool, StoreError> {
+pub async fn reseal(tx: &mut Tx, name: &str, read: &[u8], sealed: &[u8]) -> Result<bool, StoreError> {
     const SQL: &str = "UPDATE server_secrets SET sealed = $3 WHERE name = $1 AND sealed = $2";
-    let done = on!(db, conn => sqlx::query(SQL).bind(name).bind(read).bind(sealed).execute(conn).await
+    let done = within!(tx, conn => sqlx::query(SQL).bind(name).bind(read).bind(sealed).execute(conn).await
         .map(|done| done.rows_affected()))?;
     Ok(done > 0)
 }

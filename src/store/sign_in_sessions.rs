@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
+use crate::domain::event::Event;
 use crate::domain::family::Device;
 use crate::domain::ids::{SignInSessionId, UserId};
 use crate::domain::secrets::SecretHash;
@@ -129,8 +130,15 @@ pub async fn end(tx: &mut Tx, user: UserId, id: SignInSessionId) -> Result<(), S
         "DELETE FROM authorization_codes WHERE user_id = $1 AND sign_in_session = $2 AND family_id IS NULL";
     const DEVICES: &str =
         "DELETE FROM device_codes WHERE user_id = $1 AND sign_in_session = $2 AND family_id IS NULL";
-    for sql in [SESSION, CODES, DEVICES] {
-        within!(tx, conn => sqlx::query(sql).bind(user.0).bind(id.0).execute(conn).await.map(|_| ()))?;
+    let run = async |tx: &mut Tx, sql: &'static str| {
+        within!(tx, conn => sqlx::query(sql).bind(user.0).bind(id.0).execute(conn).await
+            .map(|done| done.rows_affected()))
+    };
+    if run(tx, SESSION).await? > 0 {
+        tx.record(Event::SignInEnded { session: id, user });
+    }
+    for sql in [CODES, DEVICES] {
+        run(tx, sql).await?;
     }
     Ok(())
 }
@@ -145,13 +153,19 @@ pub async fn end_of_user(
     user: UserId,
     spared: Option<SignInSessionId>,
 ) -> Result<(), StoreError> {
-    const SESSIONS: &str = "DELETE FROM sign_in_sessions WHERE user_id = $1 AND ($2 IS NULL OR id <> $2)";
+    const SESSIONS: &str =
+        "DELETE FROM sign_in_sessions WHERE user_id = $1 AND ($2 IS NULL OR id <> $2) RETURNING id";
     const CODES: &str = "DELETE FROM authorization_codes \
          WHERE user_id = $1 AND family_id IS NULL AND ($2 IS NULL OR sign_in_session <> $2)";
     const DEVICES: &str = "DELETE FROM device_codes \
          WHERE user_id = $1 AND family_id IS NULL AND ($2 IS NULL OR sign_in_session <> $2)";
     let spared = spared.map(|session| session.0);
-    for sql in [SESSIONS, CODES, DEVICES] {
+    let ended: Vec<(Uuid,)> =
+        within!(tx, conn => sqlx::query_as(SESSIONS).bind(user.0).bind(spared).fetch_all(conn).await)?;
+    for (session,) in ended {
+        tx.record(Event::SignInEnded { session: SignInSessionId(session), user });
+    }
+    for sql in [CODES, DEVICES] {
         within!(tx, conn => sqlx::query(sql).bind(user.0).bind(spared).execute(conn).await.map(|_| ()))?;
     }
     Ok(())

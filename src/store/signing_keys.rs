@@ -109,9 +109,9 @@ pub async fn longest_client_ttl_ms(tx: &mut Tx) -> Result<Option<i64>, StoreErro
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn reseal(db: &Db, read: &StoredKey, private_sealed: &[u8]) -> Result<bool, StoreError> {
+pub async fn reseal(tx: &mut Tx, read: &StoredKey, private_sealed: &[u8]) -> Result<bool, StoreError> {
     const SQL: &str = "UPDATE signing_keys SET private_sealed = $3 WHERE kid = $1 AND private_sealed = $2";
-    let done = on!(db, conn => sqlx::query(SQL).bind(&read.kid).bind(&read.private_sealed).bind(private_sealed)
+    let done = within!(tx, conn => sqlx::query(SQL).bind(&read.kid).bind(&read.private_sealed).bind(private_sealed)
         .execute(conn).await.map(|done| done.rows_affected()))?;
     Ok(done > 0)
 }

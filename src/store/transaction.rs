@@ -5,18 +5,35 @@ use std::time::Duration;
 use sqlx::{Postgres, Sqlite, Transaction};
 
 use crate::crypto::random;
+use crate::domain::event::Event;
 use crate::store::{Db, PostgresPool, Statements, StoreError};
 
 /// How often a transaction is tried before its conflict is told to the caller.
 const TRIES: u32 = 5;
 
-/// An open transaction. Dropping it undoes it.
+/// An open transaction, with what it makes happen. Dropping it undoes it, and then nothing has happened.
 #[derive(Debug)]
-pub enum Tx {
-    /// On PostgreSQL.
+pub struct Tx {
+    pub(in crate::store) open: OpenTransaction,
+    events: Vec<Event>,
+    wakes_deliveries: bool,
+}
+
+#[derive(Debug)]
+pub(in crate::store) enum OpenTransaction {
     Postgres(Transaction<'static, Postgres>, Statements),
-    /// On SQLite, with the write lock taken at its beginning.
+    /// With the write lock taken at its beginning.
     Sqlite(Transaction<'static, Sqlite>),
+}
+
+/// What a transaction came to that is durable now.
+#[derive(Debug)]
+#[must_use]
+pub struct Committed<T> {
+    pub value: T,
+    pub events: Vec<Event>,
+    /// Whether there are deliveries that were not there before.
+    pub wakes_deliveries: bool,
 }
 
 impl Db {
@@ -24,34 +41,71 @@ impl Db {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
-    pub async fn begin(&self) -> Result<Tx, StoreError> {
+    pub(crate) async fn begin(&self) -> Result<Tx, StoreError> {
         // The driver's futures have 14 KB: unboxed, every caller's is as large, and is copied as often as it is moved.
-        Ok(match self {
+        let open = match self {
             Self::Postgres(PostgresPool { pool, statements }) => {
-                Tx::Postgres(Box::pin(pool.begin()).await?, *statements)
+                OpenTransaction::Postgres(Box::pin(pool.begin()).await?, *statements)
             }
             // SQLite: a transaction that begins as a reader cannot always become a writer; one that takes the
             // write lock at once waits its turn instead.
-            Self::Sqlite(pool) => Tx::Sqlite(Box::pin(pool.begin_with("BEGIN IMMEDIATE")).await?),
-        })
+            Self::Sqlite(pool) => {
+                OpenTransaction::Sqlite(Box::pin(pool.begin_with("BEGIN IMMEDIATE")).await?)
+            }
+        };
+        Ok(Tx { open, events: Vec::new(), wakes_deliveries: false })
     }
 }
 
 impl Tx {
+    /// Notes what the transaction makes happen.
+    pub fn record(&mut self, event: Event) {
+        self.events.push(event);
+    }
+
+    /// What the transaction makes happen, so far.
+    #[must_use]
+    pub fn events(&self) -> &[Event] {
+        &self.events
+    }
+
+    pub(in crate::store) fn wake_deliveries(&mut self) {
+        self.wakes_deliveries = true;
+    }
+
     /// Makes it durable.
     ///
     /// # Errors
     /// [`StoreError`]; whether it was committed is then unknown.
-    pub async fn commit(self) -> Result<(), StoreError> {
-        match self {
-            Self::Postgres(transaction, _) => transaction.commit().await?,
-            Self::Sqlite(transaction) => transaction.commit().await?,
+    pub(crate) async fn commit<T>(self, value: T) -> Result<Committed<T>, StoreError> {
+        match self.open {
+            OpenTransaction::Postgres(transaction, _) => transaction.commit().await?,
+            OpenTransaction::Sqlite(transaction) => transaction.commit().await?,
         }
+        Ok(Committed { value, events: self.events, wakes_deliveries: self.wakes_deliveries })
+    }
+}
+
+/// How often something was tried that lost to another transaction.
+#[derive(Debug, Default)]
+pub(crate) struct Tries(u32);
+
+impl Tries {
+    /// Waits for a random moment if it is worth another try.
+    ///
+    /// # Errors
+    /// `error` itself, if it is not, or was tried often enough.
+    pub(crate) async fn again_after(&mut self, error: StoreError) -> Result<(), StoreError> {
+        self.0 += 1;
+        if !error.is_conflict() || self.0 >= TRIES {
+            return Err(error);
+        }
+        tokio::time::sleep(Duration::from_millis(random::jitter(4 << self.0))).await;
         Ok(())
     }
 }
 
-/// Runs `work` again, a few times and after a random pause, while it loses to another transaction.
+/// Runs `work` again, a few times, while it loses to another transaction.
 ///
 /// # Errors
 /// What `work` gives at the last try.
@@ -59,14 +113,11 @@ pub async fn retrying<T, F>(work: impl Fn() -> F) -> Result<T, StoreError>
 where
     F: Future<Output = Result<T, StoreError>>,
 {
-    let mut tried = 1;
+    let mut tries = Tries::default();
     loop {
         match work().await {
-            Err(error) if error.is_conflict() && tried < TRIES => {
-                tokio::time::sleep(Duration::from_millis(random::jitter(4 << tried))).await;
-                tried += 1;
-            }
-            result => return result,
+            Err(error) => tries.again_after(error).await?,
+            done => return done,
         }
     }
 }
@@ -74,12 +125,12 @@ where
 /// Runs one body on either engine inside a transaction: `within!(tx, conn => …)`.
 macro_rules! within {
     ($tx:expr, $conn:ident => $body:expr) => {
-        match $tx {
-            $crate::store::Tx::Postgres(transaction, statements) => {
+        match &mut $tx.open {
+            $crate::store::transaction::OpenTransaction::Postgres(transaction, statements) => {
                 let $conn = statements.on(transaction);
                 $body
             }
-            $crate::store::Tx::Sqlite(transaction) => {
+            $crate::store::transaction::OpenTransaction::Sqlite(transaction) => {
                 let $conn = &mut **transaction;
                 $body
             }

@@ -81,11 +81,11 @@ impl TryFrom<UserRow> for User {
 ///
 /// # Errors
 /// [`StoreError::Exists`] when the name is taken, in whatever case.
-pub async fn insert(db: &Db, user: &User) -> Result<(), StoreError> {
+pub async fn insert(tx: &mut Tx, user: &User) -> Result<(), StoreError> {
     const SQL: &str = "INSERT INTO users \
          (id, username, username_key, email, email_verified, claims, password_hash, roles, created_at, changed_at) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)";
-    on!(db, conn => sqlx::query(SQL)
+    within!(tx, conn => sqlx::query(SQL)
         .bind(user.id.0)
         .bind(user.username.as_str())
         .bind(user.username.key())

@@ -167,7 +167,7 @@ both_stores! {
         assert_eq!(app.exchange(&unused, &[]).await.code(), "400 invalid_grant");
         let lost = app.exchange(&phone.ana_signs_in(&[]).await, &[]).await.tokens();
         let id = family(&lost).parse().unwrap();
-        heirloom::service::admin::clients::end_family(&app.core.db, id, app.clock.now()).await.unwrap();
+        heirloom::service::admin::families::end(&app.core, id, app.clock.now()).await.unwrap();
         assert_eq!(phone.authorize(&[("prompt", "none")]).await.error(), "login_required");
         // Of all the others' sign-ins none is left but the caller's own.
         let laptop = Browser::new(&app);
@@ -207,6 +207,7 @@ both_stores! {
         assert_eq!(app.refresh_with("app", &here.refresh).await.refusal(), ENDED);
         assert_eq!(laptop.authorize(&[("prompt", "none")]).await.error(), "login_required");
         assert_eq!(app.number("SELECT COUNT(*) FROM sign_in_sessions").await, 0);
+        assert_eq!((app.told("user.changed change=own_logins_ended"), app.told("sign_in.ended")), (2, 2));
     }
 
     async fn nobody_touches_what_is_anothers(app) {
@@ -316,6 +317,7 @@ both_stores! {
         app.log_in("ana").await;
         let done = browser.changes_password(&page, &[]).await;
         assert!(done.body.contains("Your password has been changed."), "{done:?}");
+        assert_eq!(app.told("user.changed change=own_password"), 1);
         assert_ne!(browser.cookie("heirloom-session"), before, "a session that leaked before is worth nothing");
         assert_eq!(app.refresh_with("app", &there.refresh).await.refusal(), ENDED);
         assert_eq!(other.authorize(&[("prompt", "none")]).await.error(), "login_required");
@@ -407,7 +409,7 @@ both_stores! {
         let browser = Browser::new(&app);
         browser.ana_lets_in("other").await;
         let now = app.clock.now();
-        heirloom::service::admin::clients::remove(&app.core.db, &"other".parse().unwrap(), 10, now).await.unwrap();
+        heirloom::service::admin::clients::remove(&app.core, &"other".parse().unwrap(), 10, now).await.unwrap();
         app.clock.advance(MINUTE);
         let page = browser.get("/account/apps").await;
         assert!(page.body.contains("You have not given access to any app"), "{page:?}");

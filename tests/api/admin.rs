@@ -53,7 +53,7 @@ both_stores! {
         }
         let other = app.log_in("ana").await;
         let id: ClientId = "app".parse().unwrap();
-        let ended = admin::clients::remove(&app.core.db, &id, 3, app.clock.now()).await.unwrap();
+        let ended = admin::clients::remove(&app.core, &id, 3, app.clock.now()).await.unwrap();
         assert_eq!(ended, 7, "in batches of three");
         // A server that still believes in the client lets somebody in: the janitor ends that too.
         let late = app.log_in_with("app", "ana").await;
@@ -64,7 +64,7 @@ both_stores! {
         app.rotate(&other).await;
         let again = admin::clients::built_in(app.clock.now());
         let again = heirloom::domain::client::Client { id, ..again };
-        assert!(admin::clients::add(&app.core.db, &again, app.clock.now()).await.is_err(), "an id is never given out twice");
+        assert!(admin::clients::add(&app.core, &again, app.clock.now()).await.is_err(), "an id is never given out twice");
     }
 
     async fn the_janitor_deletes_what_is_past_its_absolute_lifetime(app) {
@@ -86,10 +86,10 @@ both_stores! {
         let ana = app.add_user("ana").await;
         let (one, other) = (app.log_in("ana").await, app.log_in("ana").await);
         let id = one.claims()["sid"].as_str().unwrap().parse().unwrap();
-        admin::clients::end_family(&app.core.db, id, app.clock.now()).await.unwrap();
-        assert!(admin::clients::end_family(&app.core.db, id, app.clock.now()).await.is_err());
+        admin::families::end(&app.core, id, app.clock.now()).await.unwrap();
+        assert!(admin::families::end(&app.core, id, app.clock.now()).await.is_err());
         assert_eq!(app.refresh(&one.refresh).await.refusal(), ENDED);
-        let ended = admin::users::end_families(&app.core.db, ana, app.clock.now()).await.unwrap();
+        let ended = admin::families::end_of_user(&app.core, ana, app.clock.now()).await.unwrap();
         assert_eq!(ended.len(), 1);
         assert_eq!(app.refresh(&other.refresh).await.refusal(), ENDED);
     }
@@ -98,7 +98,7 @@ both_stores! {
         let nobody = app.add_user("ana").await;
         app.change_user(nobody, Change::Remove).await;
         let changed =
-            admin::users::change(&app.core.db, &app.core.passwords, nobody, Change::Disable, app.clock.now()).await;
+            admin::users::change(&app.core, nobody, Change::Disable, app.clock.now()).await;
         assert!(matches!(changed, Err(heirloom::service::Failure::NotFound)));
     }
 
@@ -109,8 +109,11 @@ both_stores! {
             app.log_in_with("app", "ana").await;
         }
         let (db, now) = (&app.core.db, app.clock.now());
-        let beginning = FamilyId(uuid::Uuid::nil());
-        let some = families::end_some_of_client(db, &"app".parse().unwrap(), beginning, 2, now).await.unwrap();
+        let (client, beginning) = ("app".parse().unwrap(), FamilyId(uuid::Uuid::nil()));
+        let some = app.core.write(now, async |tx| {
+            families::end_some_of_client(tx, &client, beginning, 2, now).await.map(Some)
+        });
+        let some = some.await.unwrap().unwrap();
         assert_eq!((some.len(), app.live_families().await), (2, 3));
         app.clock.advance(DAY * 90);
         let now = app.clock.now();

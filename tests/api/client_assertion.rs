@@ -263,7 +263,7 @@ both_stores! {
         assert_eq!((header("basic", basic.expose()).await, posted("basic", basic.expose()).await), (200.try_into().unwrap(), 401.try_into().unwrap()));
         assert_eq!((header("post", post.expose()).await, posted("post", post.expose()).await), (401.try_into().unwrap(), 200.try_into().unwrap()));
         assert_eq!((header("secret", &secret).await, posted("secret", &secret).await), (200.try_into().unwrap(), 200.try_into().unwrap()));
-        let rotated = admin::clients::rotate_secret(&app.core.db, &"key".parse().unwrap(), DAY, app.clock.now()).await;
+        let rotated = admin::clients::rotate_secret(&app.core, &"key".parse().unwrap(), DAY, app.clock.now()).await;
         assert!(rotated.is_err(), "there is no secret to rotate");
     }
 

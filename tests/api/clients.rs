@@ -26,7 +26,7 @@ fn refresh(token: &str) -> [(&str, &str); 2] {
 async fn update(app: &TestApp, change: impl FnOnce(&mut Client)) {
     let mut client = admin::clients::built_in(app.clock.now());
     change(&mut client);
-    admin::clients::update(&app.core.db, &client).await.unwrap();
+    admin::clients::update(&app.core, &client, app.clock.now()).await.unwrap();
     // Until the caches have turned over.
     app.clock.advance(SECOND * 2);
 }
@@ -75,7 +75,7 @@ both_stores! {
     async fn either_secret_refreshes_while_they_overlap(app) {
         let (old, token) = service_with_family(&app).await;
         let id: ClientId = "service".parse().unwrap();
-        let new = admin::clients::rotate_secret(&app.core.db, &id, MINUTE, app.clock.now()).await.unwrap();
+        let new = admin::clients::rotate_secret(&app.core, &id, MINUTE, app.clock.now()).await.unwrap();
         app.clock.advance(SECOND * 2);
         let second = app.form_as("/oauth/token", ("service", &old), &refresh(&token)).await.tokens();
         let third = app.form_as("/oauth/token", ("service", new.expose()), &refresh(&second.refresh)).await.tokens();
@@ -141,7 +141,7 @@ both_stores! {
         app.log_in_with("app", "ana").await;
         app.clock.turn_back(DAY);
         let id: ClientId = "app".parse().unwrap();
-        admin::clients::remove(&app.core.db, &id, 10, app.clock.now()).await.unwrap();
+        admin::clients::remove(&app.core, &id, 10, app.clock.now()).await.unwrap();
         app.clock.advance(SECOND * 2);
         let login = json!({ "username": "ana", "password": PASSWORD, "client_id": "app" });
         assert_eq!(app.post("/login", &login).await.code(), "401 invalid_client");

@@ -231,7 +231,7 @@ both_stores! {
         }).await;
         assert_eq!(Browser::new(&app).authorize(&asks(&id)).await.error(), "unauthorized_client");
         let id_of_client: ClientId = id.parse().unwrap();
-        admin::clients::remove(&app.core.db, &id_of_client, 10, app.clock.now()).await.unwrap();
+        admin::clients::remove(&app.core, &id_of_client, 10, app.clock.now()).await.unwrap();
         app.clock.advance(SECOND * 2);
         assert_eq!(Browser::new(&app).authorize(&asks(&id)).await.status, 400, "removed is removed");
         assert_eq!(remote.asked().len(), 0);

@@ -95,6 +95,7 @@ both_stores! {
         let answer = app.swap(client, &scene.ana.access, &delegation).await;
         assert_eq!(answer.status, 200, "{answer:?}");
         assert_eq!(answer.header("cache-control"), Some("no-store"));
+        assert_eq!(app.told("token.exchanged client=service family="), 1, "{:?}", app.events());
         assert_eq!(answer.json["issued_token_type"], ACCESS_TOKEN);
         assert_eq!(answer.json["token_type"], "Bearer");
         assert_eq!(answer.json["scope"], "read");
@@ -179,7 +180,7 @@ both_stores! {
         let userinfo = app.get("/oauth/userinfo", token).await;
         assert_eq!(userinfo.json, json!({ "sub": scene.ana.claims()["sub"] }));
         let (wide, now) = ("wide".parse().unwrap(), app.clock.now());
-        heirloom::service::admin::clients::remove(&app.core.db, &wide, 10, now).await.unwrap();
+        heirloom::service::admin::clients::remove(&app.core, &wide, 10, now).await.unwrap();
         app.clock.advance(SECOND * 5);
         assert_eq!(app.get("/oauth/userinfo", token).await.code(), "401 invalid_token", "its client is gone");
     }

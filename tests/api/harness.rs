@@ -1,8 +1,8 @@
 //! A server of one's own: the application in this process, on a store of its own, with a clock in the test's hand.
 
 use std::future::Future;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -11,6 +11,7 @@ use chrono::{DateTime, Utc};
 use heirloom::app::{App, OldSchema};
 use heirloom::clock::Clock;
 use heirloom::domain::client::{Client, ClientKind, GrantType, Party};
+use heirloom::domain::event::Event;
 use heirloom::domain::ids::UserId;
 use heirloom::domain::lifetimes::LifetimeOverrides;
 use heirloom::domain::secrets::{ClientSecret, FamilySecret, Password};
@@ -23,6 +24,7 @@ use heirloom::store::Db;
 use reqwest::{RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use sqlx::AssertSqlSafe;
+use tokio::sync::broadcast::Receiver;
 
 use crate::database::Database;
 
@@ -73,6 +75,13 @@ pub struct TestApp {
     pub store: Store,
     pub http: reqwest::Client,
     pub settings: Settings,
+    pub events: Events,
+}
+
+/// What a server told of so far.
+pub struct Events {
+    coming: Mutex<Receiver<Event>>,
+    told: Mutex<Vec<String>>,
 }
 
 /// An answer: its status, its headers in lower case, its JSON.
@@ -179,13 +188,11 @@ impl TestApp {
             claims: StandardClaims::default(),
             roles: vec!["editor".to_owned()],
         };
-        admin::users::add(&self.core.db, &self.core.passwords, new, self.clock.now()).await.unwrap().id
+        admin::users::add(&self.core, new, self.clock.now()).await.unwrap().id
     }
 
     pub async fn change_user(&self, user: UserId, change: Change) {
-        admin::users::change(&self.core.db, &self.core.passwords, user, change, self.clock.now())
-            .await
-            .unwrap();
+        admin::users::change(&self.core, user, change, self.clock.now()).await.unwrap();
     }
 
     pub async fn log_in(&self, name: &str) -> Tokens {
@@ -215,7 +222,7 @@ impl TestApp {
     pub async fn add_client(&self, id: &str, change: impl FnOnce(&mut Client)) -> Option<ClientSecret> {
         let mut client = Client { id: id.parse().unwrap(), ..admin::clients::built_in(self.clock.now()) };
         change(&mut client);
-        admin::clients::add(&self.core.db, &client, self.clock.now()).await.unwrap()
+        admin::clients::add(&self.core, &client, self.clock.now()).await.unwrap()
     }
 
     pub async fn add_strict_client(&self) {
@@ -250,6 +257,24 @@ impl TestApp {
 
     pub async fn delete(&self, path: &str, access_token: &str) -> Answer {
         self.send(self.http.delete(self.at(path)).bearer_auth(access_token)).await
+    }
+
+    /// Every event since the server started: its name, then what it says, `field=value` in alphabetical order.
+    pub fn events(&self) -> Vec<String> {
+        let (mut coming, mut told) = (self.events.coming.lock().unwrap(), self.events.told.lock().unwrap());
+        while let Ok(event) = coming.try_recv() {
+            let Value::Object(mut fields) = json!(event.record()) else { unreachable!() };
+            let name = fields.remove("event").unwrap();
+            let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
+            let fields = fields.iter().map(|(field, value)| format!(" {field}={}", text(value)));
+            told.push(text(&name) + &fields.collect::<String>());
+        }
+        told.clone()
+    }
+
+    /// How often an event was told whose name, and what it says, begins like this.
+    pub fn told(&self, beginning: &str) -> usize {
+        self.events().iter().filter(|event| event.starts_with(beginning)).count()
     }
 
     /// Runs a statement behind the server's back.
@@ -343,10 +368,11 @@ pub async fn start(
     let settings = settings(url, change);
     let app = App::build(settings.clone(), clock.clock(), OldSchema::Migrate).await.unwrap();
     let (core, url) = (Arc::clone(app.core()), app.url());
+    let events = Events { coming: Mutex::new(core.writer.listen()), told: Mutex::default() };
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let serving = tokio::spawn(app.serve(async { drop(stopped.await) }));
     let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-    (TestApp { core, url, clock, store, http, settings }, Stop { stop, serving })
+    (TestApp { core, url, clock, store, http, settings, events }, Stop { stop, serving })
 }
 
 /// Why a server does not start.

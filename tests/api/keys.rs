@@ -53,7 +53,7 @@ both_stores! {
         let old = kid(&tokens);
         assert_eq!(published(&app).await, [old.clone()]);
         let how = succession(SigningAlgorithm::EdDsa);
-        let (new, signs_from) = app.core.keys.rotate(&app.core.db, how, app.clock.now()).await.unwrap();
+        let (new, signs_from) = app.core.keys.rotate(&app.core.writer, how, app.clock.now()).await.unwrap();
         assert_eq!(signs_from, app.clock.now() + MINUTE * 10);
         assert_eq!(published(&app).await, [old.clone(), new.clone()]);
         app.clock.advance(MINUTE * 10 - SECOND);
@@ -74,7 +74,7 @@ both_stores! {
     async fn a_replay_may_be_signed_by_another_key_and_is_the_same_grant(app) {
         let first = app.ana_logged_in().await;
         let how = Succession { publish_ahead: SECOND * 10, ..succession(SigningAlgorithm::Rs256) };
-        app.core.keys.rotate(&app.core.db, how, app.clock.now()).await.unwrap();
+        app.core.keys.rotate(&app.core.writer, how, app.clock.now()).await.unwrap();
         let second = app.rotate(&first).await;
         app.clock.advance(SECOND * 20);
         let again = app.rotate(&first).await;
@@ -84,7 +84,7 @@ both_stores! {
 
     async fn a_client_with_long_tokens_keeps_old_keys_published_longer(app) {
         let how = succession(SigningAlgorithm::Es256);
-        app.core.keys.rotate(&app.core.db, how, app.clock.now()).await.unwrap();
+        app.core.keys.rotate(&app.core.writer, how, app.clock.now()).await.unwrap();
         app.add_client("long", |it| it.lifetimes.access_ttl = Some(MINUTE * 120)).await;
         app.core.keys.reload(&app.core.db).await.unwrap();
         app.clock.advance(MINUTE * 10 + MINUTE * 120);
@@ -96,7 +96,7 @@ both_stores! {
     async fn keys_made_after_a_client_with_long_tokens_stay_published_for_them_too(app) {
         app.add_client("long", |it| it.lifetimes.access_ttl = Some(MINUTE * 120)).await;
         for _ in 0..2 {
-            app.core.keys.rotate(&app.core.db, succession(SigningAlgorithm::Es256), app.clock.now()).await.unwrap();
+            app.core.keys.rotate(&app.core.writer, succession(SigningAlgorithm::Es256), app.clock.now()).await.unwrap();
             app.clock.advance(MINUTE * 10);
         }
         app.clock.advance(MINUTE * 115);
@@ -113,7 +113,7 @@ both_stores! {
             (SigningAlgorithm::Es256, Algorithm::ES256),
         ] {
             let how = Succession { publish_ahead: Duration::ZERO, ..succession(algorithm) };
-            app.core.keys.rotate(&app.core.db, how, app.clock.now()).await.unwrap();
+            app.core.keys.rotate(&app.core.writer, how, app.clock.now()).await.unwrap();
             let tokens = app.log_in("ana").await;
             assert_eq!(verified(&app, &tokens.access, name).await.unwrap(), tokens.claims());
             let (signed, _) = tokens.access.rsplit_once('.').unwrap();
@@ -145,7 +145,7 @@ both_stores! {
 
     async fn the_database_never_holds_a_private_key_in_the_open(app) {
         for algorithm in [SigningAlgorithm::Es256, SigningAlgorithm::EdDsa, SigningAlgorithm::Rs256] {
-            app.core.keys.rotate(&app.core.db, succession(algorithm), app.clock.now()).await.unwrap();
+            app.core.keys.rotate(&app.core.writer, succession(algorithm), app.clock.now()).await.unwrap();
         }
         for key in heirloom::store::signing_keys::list(&app.core.db).await.unwrap() {
             // PKCS #8 begins with its version, an integer of 0 or 1, and the algorithm, a sequence.
@@ -157,9 +157,11 @@ both_stores! {
     async fn a_leaked_key_that_was_to_sign_later_never_does(app) {
         let tokens = app.ana_logged_in().await;
         let how = succession(SigningAlgorithm::Es256);
-        let (pending, signs_from) = app.core.keys.rotate(&app.core.db, how, app.clock.now()).await.unwrap();
-        let new = app.core.keys.replace(&app.core.db, how, app.clock.now()).await.unwrap();
+        let (pending, signs_from) = app.core.keys.rotate(&app.core.writer, how, app.clock.now()).await.unwrap();
+        let new = app.core.keys.replace(&app.core.writer, how, app.clock.now()).await.unwrap();
         assert_eq!(published(&app).await, [new.clone()]);
+        assert_eq!(app.told(&format!("key.rotated key={pending}")), 1);
+        assert_eq!(app.told(&format!("key.replaced key={new}")), 1);
         assert_eq!(kid(&app.rotate(&tokens).await), new);
         app.clock.advance((signs_from - app.clock.now()).to_std().unwrap() + MINUTE);
         assert_ne!(kid(&app.log_in("ana").await), pending);
@@ -168,7 +170,7 @@ both_stores! {
 
     async fn leaked_signing_keys_are_withdrawn_at_once(app) {
         let tokens = app.ana_logged_in().await;
-        let new = app.core.keys.replace(&app.core.db, succession(SigningAlgorithm::Es256), app.clock.now()).await.unwrap();
+        let new = app.core.keys.replace(&app.core.writer, succession(SigningAlgorithm::Es256), app.clock.now()).await.unwrap();
         assert_eq!(published(&app).await, [new.clone()]);
         assert_eq!(app.get("/sessions", &tokens.access).await.code(), "401 invalid_token");
         let next = app.rotate(&tokens).await;
@@ -196,12 +198,13 @@ both_stores! {
         let new = master_key::generate();
         let keys = |text: &str| Keys::new(MasterKeys::parse(text).unwrap());
         let how = succession(SigningAlgorithm::Es256);
-        let stranger = keys(&new).prepare(&app.core.db, how, app.clock.now()).await;
+        let stranger = keys(&new).prepare(&app.core.writer, how, app.clock.now()).await;
         assert!(matches!(stranger, Err(KeysUnreadable::Sealed { .. })), "{stranger:?}");
         // First added as second, then made first: now what was sealed is sealed anew.
-        keys(&format!("{old},{}", *new)).prepare(&app.core.db, how, app.clock.now()).await.unwrap();
-        keys(&format!("{},{old}", *new)).prepare(&app.core.db, how, app.clock.now()).await.unwrap();
-        keys(&new).prepare(&app.core.db, how, app.clock.now()).await.unwrap();
+        keys(&format!("{old},{}", *new)).prepare(&app.core.writer, how, app.clock.now()).await.unwrap();
+        keys(&format!("{},{old}", *new)).prepare(&app.core.writer, how, app.clock.now()).await.unwrap();
+        keys(&new).prepare(&app.core.writer, how, app.clock.now()).await.unwrap();
+        assert_eq!(app.told("key.resealed key="), 1, "{:?}", app.events());
         // This server holds the old key only, and goes on with what it read.
         app.rotate(&tokens).await;
     }
@@ -213,11 +216,12 @@ both_stores! {
         let fresh = app.ana_logged_in().await;
         let ids: Vec<String> = app.core.keys.master_key_ids().collect();
         let how = succession(SigningAlgorithm::Es256);
-        let active = app.core.keys.drop_master(&app.core.db, &ids[0], how, app.clock.now()).await;
+        let active = app.core.keys.drop_master(&app.core.writer, &ids[0], how, app.clock.now()).await;
         assert!(matches!(active, Err(KeysUnreadable::StillActive(_))));
         let old = old_token(&app, &fresh);
         let moved_on = app.refresh(&old).await.tokens();
-        app.core.keys.drop_master(&app.core.db, &ids[1], how, app.clock.now()).await.unwrap();
+        app.core.keys.drop_master(&app.core.writer, &ids[1], how, app.clock.now()).await.unwrap();
+        assert_eq!(app.told(&format!("key.master_dropped key={}", ids[1])), 1);
         assert_eq!(app.refresh(&old).await.refusal(), INVALID);
         app.rotate(&moved_on).await;
     }

@@ -45,7 +45,7 @@ both_stores! {
             claims: heirloom::domain::standard_claims::StandardClaims::default(),
             roles: Vec::new(),
         };
-        let added = heirloom::service::admin::users::add(&app.core.db, &app.core.passwords, taken, app.clock.now()).await;
+        let added = heirloom::service::admin::users::add(&app.core, taken, app.clock.now()).await;
         assert!(added.is_err());
     }
 

@@ -116,6 +116,10 @@ both_stores! {
         assert_eq!(app.get("/oauth/userinfo", &logout_token).await.code(), "401 invalid_token");
         let as_hint = browser.authorize(&[("id_token_hint", &logout_token)]).await;
         assert_eq!(as_hint.error(), "invalid_request");
+        app.deliver().await;
+        while app.told("logout.delivered client=told") == 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 
     async fn logins_end_with_their_sign_in_where_the_client_asks_for_it(app) with here; {
@@ -147,18 +151,18 @@ both_stores! {
         let remote = app.with_told_app().await;
         let user: UserId = app.lets_in(&Browser::new(&app), "told", "openid").await.tokens().claims()["sub"]
             .as_str().unwrap().parse().unwrap();
-        let (db, passwords, now) = (&app.core.db, &app.core.passwords, app.clock.now());
+        let (core, now) = (&app.core, app.clock.now());
         let mut expected = 1;
-        admin::users::end_families(db, user, now).await.unwrap();
+        admin::families::end_of_user(core, user, now).await.unwrap();
         for change in [Change::Disable, Change::Password(Password::new(PASSWORD.to_owned()).unwrap())] {
             app.lets_in(&Browser::new(&app), "told", "openid").await.tokens();
-            admin::users::change(db, passwords, user, change, now).await.unwrap();
+            admin::users::change(core, user, change, now).await.unwrap();
             app.change_user(user, Change::Enable).await;
             expected += 1;
         }
         let sid = |answer: &Answer| answer.tokens().claims()["sid"].as_str().unwrap().to_owned();
         let one = sid(&app.lets_in(&Browser::new(&app), "told", "openid").await);
-        admin::clients::end_family(db, one.parse().unwrap(), now).await.unwrap();
+        admin::families::end(core, one.parse().unwrap(), now).await.unwrap();
         let first_party = app.log_in("ana").await;
         let two = sid(&app.lets_in(&Browser::new(&app), "told", "openid").await);
         app.delete(&format!("/sessions/{two}"), &first_party.access).await;
@@ -249,6 +253,7 @@ both_stores! {
             told(&remote, tries).await;
         }
         assert_eq!(app.number("SELECT COUNT(*) FROM logout_deliveries WHERE state = 'given_up'").await, 1);
+        assert_eq!((app.told("logout.undeliverable client=told"), app.told("logout.delivered")), (1, 0));
         app.clock.advance(6 * DAY);
         app.deliver().await;
         janitor::tidy(&app.core, 100, app.clock.now()).await.unwrap();
@@ -265,7 +270,7 @@ both_stores! {
         let answer = app.lets_in(&browser, "told", "openid").await;
         let family = claims(answer.text("id_token"))["sid"].as_str().unwrap().parse().unwrap();
         // Behind the server's back, so that it does not look at once; then everybody does.
-        admin::clients::end_family(&app.core.db, family, app.clock.now()).await.unwrap();
+        admin::families::end(&app.core, family, app.clock.now()).await.unwrap();
         let looks = (0..8).map(|_| deliver_due(&app.core, app.clock.now()));
         futures_util::future::join_all(looks).await;
         told(&remote, 1).await;
@@ -303,7 +308,7 @@ both_stores! {
         app.lets_in(&browser, "told", "openid").await.tokens();
         sign_out(&browser).await;
         told(&remote, 1).await;
-        admin::clients::remove(&app.core.db, &"told".parse().unwrap(), 9, app.clock.now()).await.unwrap();
+        admin::clients::remove(&app.core, &"told".parse().unwrap(), 9, app.clock.now()).await.unwrap();
         app.clock.advance(MINUTE);
         app.deliver().await;
         told(&remote, 1).await;
@@ -372,7 +377,7 @@ both_stores! {
             "/oauth/logout?id_token_hint={}&post_logout_redirect_uri=https://app.example/bye", old.text("id_token")
         );
         let how = succession(&app.settings);
-        app.core.keys.rotate(&app.core.db, how, app.clock.now()).await.unwrap();
+        app.core.keys.rotate(&app.core.writer, how, app.clock.now()).await.unwrap();
         app.clock.advance(DAY / 2);
         let jwks = app.send(app.http.get(app.at("/.well-known/jwks.json"))).await;
         assert_ne!(jwks.json["keys"][0]["kid"], jwt_header(old.text("id_token"))["kid"], "it is published no more");
@@ -390,7 +395,7 @@ both_stores! {
         // Of a key that was withdrawn, nothing is believed.
         let third = Browser::new(&app);
         let stolen = app.lets_in(&third, "app", "openid").await;
-        app.core.keys.replace(&app.core.db, how, app.clock.now()).await.unwrap();
+        app.core.keys.replace(&app.core.writer, how, app.clock.now()).await.unwrap();
         let page = third.get(&format!("/oauth/logout?id_token_hint={}", stolen.text("id_token"))).await;
         assert!(page.body.contains("Sign out?"), "{page:?}");
     }

@@ -29,6 +29,7 @@ mod device_clients;
 mod device_refused;
 mod documents;
 mod documents_trusted;
+mod events;
 mod exchange;
 mod folder;
 mod harness;

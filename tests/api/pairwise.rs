@@ -112,11 +112,11 @@ both_stores! {
         let old = app.settings.master_key.as_ref().unwrap().expose().to_owned();
         let new = master_key::generate();
         let keys = |text: &str| Keys::new(MasterKeys::parse(text).unwrap());
-        let known = app.core.clients.find(&app.core.db, &"shy".parse().unwrap(), app.clock.now()).await.unwrap();
-        let stranger = subject_key::load(&keys(&new), &app.core.db).await;
+        let known = app.core.client(&"shy".parse().unwrap(), app.clock.now()).await.unwrap().unwrap();
+        let stranger = subject_key::load(&keys(&new), &app.core.writer, app.clock.now()).await;
         assert!(matches!(stranger, Err(KeysUnreadable::Secret { .. })), "{stranger:?}");
         for text in [format!("{old},{}", *new), format!("{},{old}", *new), new.to_string()] {
-            let loaded = subject_key::load(&keys(&text), &app.core.db).await.unwrap();
+            let loaded = subject_key::load(&keys(&text), &app.core.writer, app.clock.now()).await.unwrap();
             assert_eq!(json!(loaded.subject(&known.client, user)), sub);
         }
         assert_eq!(app.number("SELECT COUNT(*) FROM server_secrets").await, 1);

@@ -108,7 +108,7 @@ both_stores_both_ways! {
             tokio::time::sleep(std::time::Duration::from_millis(round)).await;
             current = format!("{PASSWORD} {round}");
             let change = Change::Password(Password::new(current.clone()).unwrap());
-            admin::users::change(&app.core.db, &app.core.passwords, ana, change, app.clock.now()).await.unwrap();
+            admin::users::change(&app.core, ana, change, app.clock.now()).await.unwrap();
             for login in logins {
                 assert!(matches!(login.await.unwrap().status.as_u16(), 200 | 401));
             }

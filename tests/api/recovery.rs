@@ -1,8 +1,6 @@
 //! A database that lost rotations: a restore or a failover.
 
-use heirloom::crypto::random;
-use heirloom::domain::ids::uuid_v7;
-use heirloom::store::recovery;
+use heirloom::service::admin::recovery;
 
 use crate::harness::*;
 use crate::rotation::token_of;
@@ -31,19 +29,23 @@ both_stores_both_ways! {
 
     async fn a_client_two_generations_ahead_goes_on(app) {
         let tokens = lose(&app, 2).await;
-        assert_eq!(app.rotate(&tokens).await.generation(), tokens.generation() + 1);
+        let next = app.rotate(&tokens).await.generation();
+        assert_eq!(next, tokens.generation() + 1);
+        assert!(app.events().last().unwrap().ends_with(&format!("generation={next}")));
+        assert_eq!(app.told("family.caught_up"), 1);
     }
 
     async fn a_client_three_ahead_is_refused_and_loses_nothing(app) {
         let tokens = lose(&app, 3).await;
         assert_eq!(app.refresh(&tokens.refresh).await.refusal(), INVALID);
         assert_eq!(app.live_families().await, 1);
+        assert_eq!(app.told("alarm.raised"), 1);
     }
 
     async fn within_a_recovery_window_any_lead_is_caught_up(app) {
         let tokens = lose(&app, 9).await;
         let now = app.clock.now();
-        recovery::open(&app.core.db, uuid_v7(now, random::bytes()), now, now + DAY).await.unwrap();
+        recovery::open(&app.core, DAY, now).await.unwrap();
         app.clock.advance(DAY - SECOND);
         let next = app.rotate(&tokens).await;
         assert_eq!(next.generation(), tokens.generation() + 1);
@@ -53,7 +55,7 @@ both_stores_both_ways! {
     async fn the_recovery_window_ends_by_itself(app) {
         let tokens = lose(&app, 3).await;
         let now = app.clock.now();
-        recovery::open(&app.core.db, uuid_v7(now, random::bytes()), now, now + DAY).await.unwrap();
+        recovery::open(&app.core, DAY, now).await.unwrap();
         app.clock.advance(DAY);
         assert_eq!(app.refresh(&tokens.refresh).await.refusal(), INVALID);
     }
@@ -61,10 +63,11 @@ both_stores_both_ways! {
     async fn a_recovery_window_can_be_closed(app) {
         let tokens = lose(&app, 3).await;
         let now = app.clock.now();
-        recovery::open(&app.core.db, uuid_v7(now, random::bytes()), now, now + DAY).await.unwrap();
-        assert_eq!(recovery::close(&app.core.db, now).await.unwrap(), 1);
+        recovery::open(&app.core, DAY, now).await.unwrap();
+        assert!(recovery::close(&app.core, now).await.unwrap() && !recovery::close(&app.core, now).await.unwrap());
         assert_eq!(app.refresh(&tokens.refresh).await.refusal(), INVALID);
-        assert_eq!(recovery::closes_at(&app.core.db, now).await.unwrap(), None);
+        assert_eq!(recovery::closes_at(&app.core, now).await.unwrap(), None);
+        assert_eq!((app.told("recovery.opened until="), app.told("recovery.closed")), (1, 1));
     }
 
     async fn what_the_row_knew_before_it_was_caught_up_is_spent(app) {
@@ -81,7 +84,7 @@ both_stores_both_ways! {
         let first = app.ana_logged_in().await;
         app.rotate(&app.rotate(&first).await).await;
         let now = app.clock.now();
-        recovery::open(&app.core.db, uuid_v7(now, random::bytes()), now, now + DAY).await.unwrap();
+        recovery::open(&app.core, DAY, now).await.unwrap();
         assert_eq!(app.refresh(&first.refresh).await.refusal(), REUSED);
     }
 }

@@ -2,14 +2,11 @@
 
 use std::time::Duration;
 
-use heirloom::crypto::random;
 use heirloom::domain::client::CodeProtection;
-use heirloom::domain::ids::uuid_v7;
 use heirloom::domain::opaque::OpaqueSecret;
 use heirloom::domain::registration::Mode;
-use heirloom::service::admin::janitor;
+use heirloom::service::admin::{janitor, registration_tokens};
 use heirloom::settings::Settings;
-use heirloom::store::registration_tokens::{self, RegistrationToken};
 use serde_json::{Value, json};
 
 use crate::browser::*;
@@ -55,11 +52,8 @@ impl TestApp {
     }
 
     async fn initial_access_token(&self, uses_left: i64, lasts: Duration) -> String {
-        let (now, secret) = (self.clock.now(), OpaqueSecret::from_random(&random::bytes()));
-        let id = uuid_v7(now, random::bytes());
-        let token = RegistrationToken { id, uses_left, created_at: now, expires_at: now + lasts };
-        registration_tokens::insert(&self.core.db, &token, &secret.hash()).await.unwrap();
-        secret.expose().to_owned()
+        let made = registration_tokens::add(&self.core, uses_left, lasts, self.clock.now()).await;
+        made.unwrap().1.expose().to_owned()
     }
 
     /// Reads, changes or removes a registration, as its own answer says where and with what.
@@ -274,6 +268,16 @@ both_stores! {
         assert_eq!(app.number("SELECT COUNT(*) FROM clients").await, 3);
         janitor::tidy(&app.core, 10, app.clock.now()).await.unwrap();
         assert_eq!(app.number("SELECT COUNT(*) FROM registration_tokens").await, 0, "good for nothing");
+        assert_eq!((app.told("registration_token.added"), app.told("client.changed change=registered_itself")), (2, 2));
+    }
+
+    async fn an_initial_access_token_can_be_taken_back(app) with by_token; {
+        let (token, secret) = registration_tokens::add(&app.core, 1, DAY, app.clock.now()).await.unwrap();
+        assert_eq!(registration_tokens::list(&app.core, app.clock.now()).await.unwrap().len(), 1);
+        registration_tokens::remove(&app.core, token.id, app.clock.now()).await.unwrap();
+        assert!(registration_tokens::remove(&app.core, token.id, app.clock.now()).await.is_err());
+        assert_eq!(app.register_with(secret.expose(), &tool()).await.code(), "401 invalid_token");
+        assert_eq!(app.told(&format!("registration_token.removed token={}", token.id)), 1);
     }
 
     async fn open_registration_has_an_hourly_bound_for_each_address(app) with |settings| {
@@ -344,6 +348,7 @@ both_stores! {
         let again = to_be_changed(&public, &json!({ "token_endpoint_auth_method": "client_secret_post" }));
         let again = app.manage("PUT", &registered, Some(&again)).await;
         assert!(again.text("client_secret") != secret);
+        assert_eq!(app.told("client.changed change=updated_itself"), 4);
     }
 
     async fn a_client_that_removes_itself_takes_its_logins_along(app) with open; {
@@ -364,6 +369,8 @@ both_stores! {
         assert_eq!(app.form("/oauth/token", &refresh).await.code(), "401 invalid_client");
         assert_eq!(app.manage("GET", &registered, None).await.code(), "401 invalid_token", "RFC 7592 §2.1: unknown");
         assert_eq!(app.manage("DELETE", &registered, None).await.code(), "401 invalid_token");
+        assert_eq!(app.told(&format!("client.changed change=removed_itself client={id}")), 1);
+        assert_eq!(app.told(&format!("family.ended client={id}")), 1);
     }
 
     async fn what_rfc_7592_refuses(app) with open; {

@@ -52,7 +52,7 @@ both_databases! {
         let ended = app.log_in("ana").await;
         app.post("/logout", &json!({ "refresh_token": ended.refresh })).await;
         app.add_client("app", |_| ()).await;
-        admin::clients::remove(&app.core.db, &"app".parse().unwrap(), 10, clock.now()).await.unwrap();
+        admin::clients::remove(&app.core, &"app".parse().unwrap(), 10, clock.now()).await.unwrap();
         stop.end().await;
         let (app, stop) = start(store, &url, clock.clone(), same_issuer).await;
         let again = app.rotate(&first).await;
@@ -61,7 +61,7 @@ both_databases! {
         assert_eq!(app.refresh(&ended.refresh).await.refusal(), ENDED);
         assert_eq!(app.get("/sessions", &second.access).await.status, 200);
         assert_eq!(app.refresh_with("app", "x").await.refusal(), INVALID);
-        admin::clients::remove(&app.core.db, &ClientId::built_in(), 10, clock.now()).await.unwrap();
+        admin::clients::remove(&app.core, &ClientId::built_in(), 10, clock.now()).await.unwrap();
         stop.end().await;
         let (app, stop) = start(store, &url, clock.clone(), same_issuer).await;
         assert_eq!(app.refresh(&second.refresh).await.code(), "401 invalid_client", "removed means removed");
@@ -71,16 +71,8 @@ both_databases! {
     async fn servers_that_start_together_make_one_signing_key(store, url) {
         migrate(&url).await;
         let clock = TestClock::new();
-        let starting: Vec<_> = (0..4)
-            .map(|_| {
-                let (url, clock) = (url.clone(), clock.clone());
-                tokio::spawn(async move { start(store, &url, clock, same_issuer).await })
-            })
-            .collect();
-        let mut running = Vec::new();
-        for started in starting {
-            running.push(started.await.unwrap());
-        }
+        let starting = (0..4).map(|_| start(store, &url, clock.clone(), same_issuer));
+        let running = futures_util::future::join_all(starting).await;
         let keys = published(&running[0].0).await;
         assert_eq!(keys.len(), 1);
         let tokens = running[0].0.ana_logged_in().await;
@@ -99,14 +91,14 @@ both_databases! {
         let (one, stop_one) = start(store, &url, clock.clone(), same_issuer).await;
         let (other, stop_other) = start(store, &url, clock.clone(), same_issuer).await;
         one.add_user("ana").await;
-        let (new, _) = one.core.keys.rotate(&one.core.db, HOW, clock.now()).await.unwrap();
+        let (new, _) = one.core.keys.rotate(&one.core.writer, HOW, clock.now()).await.unwrap();
         other.core.keys.reload(&other.core.db).await.unwrap();
         assert_eq!(published(&other).await, published(&one).await);
         clock.advance(MINUTE);
         let tokens = other.log_in("ana").await;
         assert_eq!(kid(&tokens), new);
         assert_eq!(one.get("/sessions", &tokens.access).await.status, 200);
-        let newest = one.core.keys.replace(&one.core.db, HOW, clock.now()).await.unwrap();
+        let newest = one.core.keys.replace(&one.core.writer, HOW, clock.now()).await.unwrap();
         other.core.keys.reload(&other.core.db).await.unwrap();
         assert_eq!(published(&other).await, [newest]);
         assert_eq!(other.get("/sessions", &tokens.access).await.code(), "401 invalid_token");
@@ -119,8 +111,8 @@ both_databases! {
         let (one, stop_one) = start(store, &url, clock.clone(), same_issuer).await;
         let (other, stop_other) = start(store, &url, clock.clone(), same_issuer).await;
         let (first, second) = tokio::join!(
-            one.core.keys.rotate(&one.core.db, HOW, clock.now()),
-            other.core.keys.rotate(&other.core.db, HOW, clock.now()),
+            one.core.keys.rotate(&one.core.writer, HOW, clock.now()),
+            other.core.keys.rotate(&other.core.writer, HOW, clock.now()),
         );
         assert_ne!(first.unwrap().0, second.unwrap().0);
         one.core.keys.reload(&one.core.db).await.unwrap();
@@ -143,7 +135,7 @@ both_databases! {
         let (other, stop_other) = start(store, &url, clock.clone(), both).await;
         let moved = other.rotate(&moved).await;
         let leaked = one.core.keys.master_key_ids().nth(1).unwrap();
-        one.core.keys.drop_master(&one.core.db, &leaked, HOW, clock.now()).await.unwrap();
+        one.core.keys.drop_master(&one.core.writer, &leaked, HOW, clock.now()).await.unwrap();
         other.core.keys.reload(&other.core.db).await.unwrap();
         for app in [&one, &other] {
             assert_eq!(app.refresh(&kept.refresh).await.refusal(), INVALID);

@@ -65,6 +65,7 @@ both_stores_both_ways! {
         assert_eq!(one.generation(), 3);
         assert_eq!(one.refresh, other.refresh);
         assert_eq!(app.rotate(&one).await.generation(), 4);
+        assert_eq!(app.told("family.recovered"), 1, "{:?}", app.events());
     }
 
     async fn a_spent_token_ends_its_family(app) {
@@ -77,6 +78,8 @@ both_stores_both_ways! {
             assert_eq!(app.refresh(&token.refresh).await.refusal(), REUSED);
         }
         assert_eq!(app.number("SELECT COUNT(*) FROM families WHERE end_reason = 'reuse'").await, 1);
+        assert_eq!((app.told("family.reused"), app.told("family.ended")), (1, 1), "{:?}", app.events());
+        assert!(app.events().iter().any(|event| event.contains("reason=reuse")));
         app.log_in("ana").await;
     }
 
@@ -173,6 +176,7 @@ both_stores_both_ways! {
         assert_eq!(app.refresh(&tokens.refresh).await.refusal(), INVALID);
         assert_eq!(app.post("/logout", &json!({ "refresh_token": tokens.refresh })).await.status, 204);
         assert_eq!(app.live_families().await, 2);
+        assert_eq!(app.told("alarm.raised"), 2);
         app.rotate(&other).await;
     }
 

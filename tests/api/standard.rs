@@ -60,7 +60,7 @@ both_stores! {
     async fn secrets_change_without_a_gap(app) {
         let old = app.add_service("service", &[]).await;
         let id: ClientId = "service".parse().unwrap();
-        let new = admin::clients::rotate_secret(&app.core.db, &id, DAY, app.clock.now()).await.unwrap();
+        let new = admin::clients::rotate_secret(&app.core, &id, DAY, app.clock.now()).await.unwrap();
         let works = async |secret: &str| {
             let grant = [("grant_type", "client_credentials")];
             app.form_as("/oauth/token", ("service", secret), &grant).await.status == 200
@@ -69,7 +69,7 @@ both_stores! {
         assert!(works(&old).await && works(new.expose()).await);
         app.clock.advance(DAY);
         assert!(!works(&old).await && works(new.expose()).await);
-        let newest = admin::clients::rotate_secret(&app.core.db, &id, SECOND, app.clock.now()).await.unwrap();
+        let newest = admin::clients::rotate_secret(&app.core, &id, SECOND, app.clock.now()).await.unwrap();
         app.clock.advance(SECOND * 2);
         assert!(!works(new.expose()).await && works(newest.expose()).await);
         assert_eq!(app.number("SELECT COUNT(*) FROM client_secrets").await, 2, "what ended is forgotten");

@@ -3,12 +3,13 @@
 use heirloom::domain::ids::FamilyId;
 use heirloom::domain::refresh_token::{Generation, RefreshToken};
 use heirloom::domain::secrets::{FamilySecret, SecretHash};
-use heirloom::store::Tx;
+use heirloom::settings::DatabaseUrl;
 use heirloom::store::families::{self, Bet};
 use heirloom::store::rotations::{Rotations, Travel};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
+use sqlx::{PgPool, Postgres, Transaction};
 use uuid::Uuid;
 
 use crate::harness::*;
@@ -152,13 +153,13 @@ async fn present(way: &Rotations, bets: Vec<Bet>) -> Vec<usize> {
 }
 
 /// Holds families back with a change of something that no bet is about.
-async fn hold(app: &TestApp, tokens: &[Tokens]) -> Tx {
-    let mut holding = app.core.db.begin().await.unwrap();
-    let Tx::Postgres(transaction, _) = &mut holding else { panic!("not PostgreSQL") };
+async fn hold(app: &TestApp, tokens: &[Tokens]) -> Transaction<'static, Postgres> {
+    let DatabaseUrl::Postgres(url) = &app.settings.database_url else { panic!("not PostgreSQL") };
+    let mut holding = PgPool::connect(url.expose()).await.unwrap().begin().await.unwrap();
     for tokens in tokens {
         let id: Uuid = tokens.claims()["sid"].as_str().unwrap().parse().unwrap();
         let change = sqlx::query("UPDATE families SET device_name = 'another' WHERE id = $1").bind(id);
-        assert_eq!(change.execute(&mut **transaction).await.unwrap().rows_affected(), 1);
+        assert_eq!(change.execute(&mut *holding).await.unwrap().rows_affected(), 1);
     }
     holding
 }

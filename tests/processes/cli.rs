@@ -297,7 +297,7 @@ fn a_recovery_window_is_opened_shown_and_closed() {
     let place = Place::sqlite();
     assert_eq!(place.ok(&["recovery", "status"]), "the recovery window is closed\n");
     let said = place.ok(&["recovery", "open", "--for", "2d"]);
-    assert!(said.contains("open until") && said.contains("family_ended"));
+    assert!(said.contains("open until") && said.contains("family.ended"));
     assert!(place.ok(&["recovery", "status"]).contains("open until"));
     place.ok(&["recovery", "close"]);
     assert_eq!(place.ok(&["recovery", "status"]), "the recovery window is closed\n");

@@ -94,7 +94,7 @@ fn the_log_holds_no_secret() {
         tokio::time::sleep(std::time::Duration::from_millis(200)).await;
     });
     let log = server.log.lock().unwrap().clone();
-    assert!(log.contains("family_ended") && log.len() > 1000, "the log was read");
+    assert!(log.contains("family.ended") && log.len() > 1000, "the log was read");
     for secret in secrets {
         let found = log.lines().find(|line| line.contains(&secret));
         assert_eq!(found, None);

@@ -35,6 +35,8 @@
 //! is checked each time, and the issuer must still publish the key that signed it: a cached token expires, and falls
 //! with a withdrawn key, like any other. `cargo bench -p heirloom-verifier --bench verify` measures both.
 
+#![warn(missing_docs, clippy::missing_errors_doc)]
+
 mod access_token;
 #[cfg(feature = "actix")]
 pub mod actix;

@@ -110,12 +110,12 @@ async fn people_it(core: &Core, clock: &Clock) -> anyhow::Result<()> {
         claims: StandardClaims::default(),
         roles: vec!["editor".to_owned()],
     };
-    admin::users::add(&core.db, &core.passwords, user, now).await?;
+    admin::users::add(core, user, now).await?;
     let app =
         Client { id: APP.parse()?, scopes: "profile dashboard".parse()?, ..admin::clients::built_in(now) };
     let hasty = LifetimeOverrides { access_ttl: Some(Duration::from_secs(HASTY_SECONDS)), ..app.lifetimes };
-    admin::clients::add(&core.db, &app, now).await?;
-    admin::clients::add(&core.db, &Client { id: HASTY.parse()?, lifetimes: hasty, ..app }, now).await?;
+    admin::clients::add(core, &app, now).await?;
+    admin::clients::add(core, &Client { id: HASTY.parse()?, lifetimes: hasty, ..app }, now).await?;
     Ok(())
 }
 

@@ -98,10 +98,7 @@ pub(crate) fn check(core: &Core, known: &KnownClient, form: &Form) -> Result<(),
 async fn client(visit: &Visit, form: &Form) -> Result<Arc<KnownClient>, Stop> {
     let id = form.get("client_id").ok_or(PageError::Malformed("The parameter client_id is missing."))?;
     let id: ClientId = id.parse().map_err(|_| PageError::UnknownClient)?;
-    let known = match visit.core().clients.find(&visit.core().db, &id, visit.now).await {
-        Err(Failure::InvalidClient) => return Err(PageError::UnknownClient.into()),
-        known => known?,
-    };
+    let known = visit.core().client(&id, visit.now).await?.ok_or(PageError::UnknownClient)?;
     if let Some(document) = &known.document {
         document.must_be_fetched()?;
     }

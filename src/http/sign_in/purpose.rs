@@ -167,7 +167,7 @@ impl Purpose {
             return Ok(None);
         }
         if let Some(uri) = &asked.request.pushed {
-            pushed_request::forget(visit.core(), uri).await?;
+            pushed_request::forget(visit.core(), uri, visit.now).await?;
         }
         Ok(Some(asked.back.refuse(Unmet::LoginRequired)))
     }

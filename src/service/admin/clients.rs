@@ -6,13 +6,13 @@ use chrono::{DateTime, Utc};
 
 use crate::crypto::random;
 use crate::domain::client::{Client, ClientKind, GrantType, Origin, Party};
-use crate::domain::ids::{ClientId, FamilyId, uuid_v7};
-use crate::domain::refusal::EndReason;
+use crate::domain::event::{ClientChange, Event};
+use crate::domain::ids::{ClientId, uuid_v7};
 use crate::domain::secrets::ClientSecret;
 use crate::service::admin::janitor;
-use crate::service::logout::ending;
-use crate::service::{Failure, audit};
-use crate::store::{Db, StoreError, Tx, clients, families, signing_keys, transaction, users};
+use crate::service::writer::Writer;
+use crate::service::{Core, Failure};
+use crate::store::{StoreError, Tx, clients, signing_keys};
 
 /// The client that is always there: public, first-party, for whoever names none.
 #[must_use]
@@ -29,39 +29,40 @@ pub fn built_in(now: DateTime<Utc>) -> Client {
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn ensure_built_in(db: &Db, now: DateTime<Utc>) -> Result<(), StoreError> {
-    let mut tx = db.begin().await?;
-    clients::insert_if_new(&mut tx, &built_in(now)).await?;
-    tx.commit().await
+pub async fn ensure_built_in(writer: &Writer, now: DateTime<Utc>) -> Result<(), StoreError> {
+    writer.write(now, async |tx| clients::insert_if_new(tx, &built_in(now)).await.map(Some)).await?;
+    Ok(())
 }
 
 /// Adds a client; one that authenticates with a secret gets its first, which is given here and never again.
 ///
 /// # Errors
 /// [`StoreError::Exists`] when the id is or was taken.
-pub async fn add(db: &Db, client: &Client, now: DateTime<Utc>) -> Result<Option<ClientSecret>, Failure> {
-    let mut tx = db.begin().await?;
-    clients::insert(&mut tx, client).await?;
-    allow_ttl(&mut tx, client).await?;
-    let secret = if client.has_secrets() { Some(new_secret(&mut tx, &client.id, now).await?) } else { None };
-    tx.commit().await?;
-    audit::client_changed(&client.id, "added");
-    Ok(secret)
+pub async fn add(core: &Core, client: &Client, now: DateTime<Utc>) -> Result<Option<ClientSecret>, Failure> {
+    let added = core.write(now, async |tx| {
+        clients::insert(tx, client).await?;
+        allow_ttl(tx, client).await?;
+        changed(tx, &client.id, ClientChange::Added);
+        let needs_secret = client.has_secrets();
+        Ok(Some(if needs_secret { Some(new_secret(tx, &client.id, now).await?) } else { None }))
+    });
+    Ok(added.await?.flatten())
 }
 
 /// Stores a changed client.
 ///
 /// # Errors
 /// [`Failure::NotFound`], [`Failure::Store`].
-pub async fn update(db: &Db, client: &Client) -> Result<(), Failure> {
-    let mut tx = db.begin().await?;
-    if !clients::update(&mut tx, client).await? {
-        return Err(Failure::NotFound);
-    }
-    allow_ttl(&mut tx, client).await?;
-    tx.commit().await?;
-    audit::client_changed(&client.id, "updated");
-    Ok(())
+pub async fn update(core: &Core, client: &Client, now: DateTime<Utc>) -> Result<(), Failure> {
+    let updated = core.write(now, async |tx| {
+        if !clients::update(tx, client).await? {
+            return Ok(None);
+        }
+        allow_ttl(tx, client).await?;
+        changed(tx, &client.id, ClientChange::Updated);
+        Ok(Some(()))
+    });
+    updated.await?.ok_or(Failure::NotFound)
 }
 
 /// Gives a client another secret; the present ones go on for `overlap`.
@@ -69,21 +70,21 @@ pub async fn update(db: &Db, client: &Client) -> Result<(), Failure> {
 /// # Errors
 /// [`Failure::NotFound`] when there is no such client, [`Failure::UnauthorizedClient`] when it has no secrets.
 pub async fn rotate_secret(
-    db: &Db,
+    core: &Core,
     id: &ClientId,
     overlap: Duration,
     now: DateTime<Utc>,
 ) -> Result<ClientSecret, Failure> {
-    let client = clients::find(db, id, now).await?.ok_or(Failure::NotFound)?;
+    let client = clients::find(&core.db, id, now).await?.ok_or(Failure::NotFound)?;
     if !client.has_secrets() {
         return Err(Failure::UnauthorizedClient);
     }
-    let mut tx = db.begin().await?;
-    clients::expire_secrets(&mut tx, id, now + overlap, now).await?;
-    let secret = new_secret(&mut tx, id, now).await?;
-    tx.commit().await?;
-    audit::client_changed(id, "secret rotated");
-    Ok(secret)
+    let rotated = core.write(now, async |tx| {
+        clients::expire_secrets(tx, id, now + overlap, now).await?;
+        changed(tx, id, ClientChange::SecretRotated);
+        new_secret(tx, id, now).await.map(Some)
+    });
+    rotated.await?.ok_or(Failure::NotFound)
 }
 
 /// Removes a client. It is refused once the caches have turned over; its families, perhaps a million, are ended in
@@ -91,31 +92,20 @@ pub async fn rotate_secret(
 ///
 /// # Errors
 /// [`Failure::NotFound`], [`Failure::Store`].
-pub async fn remove(db: &Db, id: &ClientId, batch: i64, now: DateTime<Utc>) -> Result<u64, Failure> {
-    if !clients::remove(db, id, now).await? {
-        return Err(Failure::NotFound);
-    }
-    audit::client_changed(id, "removed");
-    Ok(janitor::end_families_of_client(db, id, batch, now).await?)
+pub async fn remove(core: &Core, id: &ClientId, batch: i64, now: DateTime<Utc>) -> Result<u64, Failure> {
+    let removed = core.write(now, async |tx| {
+        if !clients::remove(tx, id, now).await? {
+            return Ok(None);
+        }
+        changed(tx, id, ClientChange::Removed);
+        Ok(Some(()))
+    });
+    removed.await?.ok_or(Failure::NotFound)?;
+    Ok(janitor::end_families_of_client(core, id, batch, now).await?)
 }
 
-/// Ends one family, with the sign-in that it came from.
-///
-/// # Errors
-/// [`Failure::NotFound`] when it is gone or ended already.
-pub async fn end_family(db: &Db, id: FamilyId, now: DateTime<Utc>) -> Result<(), Failure> {
-    let family = families::find(db, id).await?.ok_or(Failure::NotFound)?;
-    let (ended, beside) = transaction::retrying(|| async {
-        let mut tx = db.begin().await?;
-        users::touch(&mut tx, family.user_id, now).await?;
-        let done = ending::end_with_way_back(&mut tx, &family, None, EndReason::Operator, now).await?;
-        tx.commit().await?;
-        Ok(done)
-    })
-    .await?;
-    audit::families_ended(&ended, EndReason::Operator);
-    audit::families_ended(&beside.ended, EndReason::Logout);
-    if ended.is_empty() { Err(Failure::NotFound) } else { Ok(()) }
+fn changed(tx: &mut Tx, client: &ClientId, change: ClientChange) {
+    tx.record(Event::ClientChanged { client: client.clone(), change });
 }
 
 /// Gives a client another secret.

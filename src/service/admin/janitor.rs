@@ -5,13 +5,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
 use crate::domain::ids::{ClientId, FamilyId};
-use crate::domain::refusal::EndReason;
 use crate::service::authorize::device::TRY_WINDOW;
-use crate::service::{Core, Failure, audit};
+use crate::service::{Core, Failure};
 use crate::store::{
-    Db, StoreError, authorization_codes, client_assertions, client_documents, clients, consents,
-    device_codes, families, logout_deliveries, pushed_requests, registration_tokens, registrations,
-    sign_in_sessions, transaction,
+    StoreError, authorization_codes, client_assertions, client_documents, clients, consents, device_codes,
+    families, logout_deliveries, pushed_requests, registration_tokens, registrations, sign_in_sessions,
 };
 
 /// After this a removed client has no live family left: no cache believes in it, no batch is unfinished.
@@ -41,7 +39,7 @@ pub struct Tidied {
 pub async fn tidy(core: &Core, batch: i64, now: DateTime<Utc>) -> Result<Tidied, Failure> {
     let mut tidied = Tidied::default();
     for client in clients::removed_since(&core.db, now - TOMBSTONE_WATCH).await? {
-        tidied.ended += end_families_of_client(&core.db, &client, batch, now).await?;
+        tidied.ended += end_families_of_client(core, &client, batch, now).await?;
         tidied.deleted +=
             until_less(batch, || consents::delete_some_of_client(&core.db, &client, batch)).await?;
     }
@@ -57,12 +55,19 @@ pub async fn tidy(core: &Core, batch: i64, now: DateTime<Utc>) -> Result<Tidied,
     tidied.deleted += until_less(batch, || device_codes::delete_some_expired(db, forgotten, batch)).await?;
     let untried = now - TRY_WINDOW;
     tidied.deleted += until_less(batch, || device_codes::delete_some_tries(db, untried, batch)).await?;
-    tidied.deleted += until_less(batch, || registrations::delete_some_unused(db, now, batch)).await?;
+    tidied.deleted += until_less(batch, || delete_some_unused(core, now, batch)).await?;
     tidied.deleted += registration_tokens::delete_spent(db, now).await?;
     let unused = now - DOCUMENT_MEMORY;
     tidied.deleted += until_less(batch, || client_documents::delete_some_old(db, unused, batch)).await?;
     core.keys.forget_retired(&core.db, now).await?;
     Ok(tidied)
+}
+
+async fn delete_some_unused(core: &Core, now: DateTime<Utc>, batch: i64) -> Result<u64, StoreError> {
+    let deleted = core.writer.write_sending(now, move |tx| {
+        Box::pin(async move { registrations::delete_some_unused(tx, now, batch).await.map(Some) })
+    });
+    Ok(deleted.await?.unwrap_or(0))
 }
 
 /// Deletes batch after batch until one is not full.
@@ -87,7 +92,7 @@ where
 /// # Errors
 /// [`StoreError`].
 pub async fn end_families_of_client(
-    db: &Db,
+    core: &Core,
     client: &ClientId,
     batch: i64,
     now: DateTime<Utc>,
@@ -95,11 +100,14 @@ pub async fn end_families_of_client(
     let mut after = FamilyId(Uuid::nil());
     let mut ended = 0;
     loop {
-        let end = || families::end_some_of_client(db, client, after, batch, now);
-        let families = transaction::retrying(end).await?;
-        audit::families_ended(&families, EndReason::ClientRemoved);
-        let Some(last) = families.iter().max() else { return Ok(ended) };
-        after = *last;
+        let id = client.clone();
+        let families = core.writer.write_sending(now, move |tx| {
+            let id = id.clone();
+            Box::pin(async move { families::end_some_of_client(tx, &id, after, batch, now).await.map(Some) })
+        });
+        let families = families.await?.unwrap_or_default();
+        let Some(last) = families.iter().map(|family| family.id).max() else { return Ok(ended) };
+        after = last;
         ended += u64::try_from(families.len()).unwrap_or(u64::MAX);
     }
 }

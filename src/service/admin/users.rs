@@ -2,18 +2,18 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::crypto::passwords::Passwords;
 use crate::crypto::random;
-use crate::domain::ids::{FamilyId, UserId};
+use crate::domain::event::{Event, UserChange};
+use crate::domain::family::EndedFamily;
+use crate::domain::ids::UserId;
 use crate::domain::refusal::EndReason;
 use crate::domain::secrets::Password;
 use crate::domain::standard_claims::StandardClaims;
 use crate::domain::user::Username;
-use crate::service::logout::ending;
-use crate::service::{Failure, audit};
+use crate::service::{Core, Failure};
 use crate::store::families::Spared;
 use crate::store::users::{self, User};
-use crate::store::{Db, families, sign_in_sessions, transaction};
+use crate::store::{families, sign_in_sessions};
 
 /// A user to be added.
 #[derive(Debug)]
@@ -64,21 +64,25 @@ pub enum Change {
 ///
 /// # Errors
 /// [`crate::store::StoreError::Exists`] when the name is taken; [`Failure::Busy`].
-pub async fn add(db: &Db, passwords: &Passwords, new: NewUser, now: DateTime<Utc>) -> Result<User, Failure> {
+pub async fn add(core: &Core, new: NewUser, now: DateTime<Utc>) -> Result<User, Failure> {
     let user = User {
         id: UserId::new(now, random::bytes()),
         username: new.username,
         email: new.email,
         email_verified: new.email_verified,
         claims: new.claims,
-        password_hash: passwords.hash(new.password).await?,
+        password_hash: core.passwords.hash(new.password).await?,
         roles: new.roles,
         created_at: now,
         last_login_at: None,
         disabled_at: None,
     };
-    users::insert(db, &user).await?;
-    audit::user_changed(user.id, "added");
+    core.write(now, async |tx| {
+        users::insert(tx, &user).await?;
+        tx.record(Event::UserChanged { user: user.id, change: UserChange::Added });
+        Ok(Some(()))
+    })
+    .await?;
     Ok(user)
 }
 
@@ -87,78 +91,45 @@ pub async fn add(db: &Db, passwords: &Passwords, new: NewUser, now: DateTime<Utc
 /// # Errors
 /// [`Failure::NotFound`], [`Failure::Busy`], [`Failure::Store`].
 pub async fn change(
-    db: &Db,
-    passwords: &Passwords,
+    core: &Core,
     user: UserId,
     change: Change,
     now: DateTime<Utc>,
-) -> Result<Vec<FamilyId>, Failure> {
+) -> Result<Vec<EndedFamily>, Failure> {
     // Hashing takes long: it must not happen while the row is locked.
     let hash = match &change {
-        Change::Password(password) => Some(passwords.hash(password.clone()).await?),
+        Change::Password(password) => Some(core.passwords.hash(password.clone()).await?),
         Change::Roles(_) | Change::Details(_) | Change::Disable | Change::Enable | Change::Remove => None,
     };
-    let ended = transaction::retrying(|| async {
-        let mut tx = db.begin().await?;
-        if !users::touch(&mut tx, user, now).await? {
+    let ended = core.write(now, async |tx| {
+        if !users::touch(tx, user, now).await? {
             return Ok(None);
         }
         match &change {
             Change::Password(_) => {
                 if let Some(hash) = &hash {
-                    users::set_password(&mut tx, user, hash).await?;
+                    users::set_password(tx, user, hash).await?;
                 }
             }
             Change::Roles(roles) => {
-                users::set_roles(&mut tx, user, roles).await?;
-                families::set_roles_of_user(&mut tx, user, roles).await?;
+                users::set_roles(tx, user, roles).await?;
+                families::set_roles_of_user(tx, user, roles).await?;
             }
             Change::Details(details) => {
                 let claims = StandardClaims { updated_at: Some(now.timestamp()), ..details.claims.clone() };
                 let email = (details.email.as_deref(), details.email_verified);
-                users::set_details(&mut tx, user, email, &claims).await?;
+                users::set_details(tx, user, email, &claims).await?;
             }
-            Change::Disable => users::set_disabled(&mut tx, user, Some(now)).await?,
-            Change::Enable => users::set_disabled(&mut tx, user, None).await?,
-            Change::Remove => users::delete(&mut tx, user).await?,
+            Change::Disable => users::set_disabled(tx, user, Some(now)).await?,
+            Change::Enable => users::set_disabled(tx, user, None).await?,
+            Change::Remove => users::delete(tx, user).await?,
         }
-        let ended = match change.ends_families() {
-            Some(reason) => {
-                sign_in_sessions::end_of_user(&mut tx, user, None).await?;
-                let ended = families::end_of_user(&mut tx, user, Spared::Nothing, reason, now).await?;
-                ending::tell(&mut tx, &ended, now).await?
-            }
-            None => Vec::new(),
-        };
-        tx.commit().await?;
-        Ok(Some(ended))
-    })
-    .await?
-    .ok_or(Failure::NotFound)?;
-    audit::user_changed(user, change.as_str());
-    if let Some(reason) = change.ends_families() {
-        audit::families_ended(&ended, reason);
-    }
-    Ok(ended)
-}
-
-/// Ends every live family and every sign-in session of a user.
-///
-/// # Errors
-/// [`Failure::Store`].
-pub async fn end_families(db: &Db, user: UserId, now: DateTime<Utc>) -> Result<Vec<FamilyId>, Failure> {
-    let ended = transaction::retrying(|| async {
-        let mut tx = db.begin().await?;
-        users::touch(&mut tx, user, now).await?;
-        sign_in_sessions::end_of_user(&mut tx, user, None).await?;
-        let ended = families::end_of_user(&mut tx, user, Spared::Nothing, EndReason::Operator, now).await?;
-        let ended = ending::tell(&mut tx, &ended, now).await?;
-        tx.commit().await?;
-        Ok(ended)
-    })
-    .await?;
-    audit::families_ended(&ended, EndReason::Operator);
-    Ok(ended)
+        tx.record(Event::UserChanged { user, change: change.as_event() });
+        let Some(reason) = change.ends_families() else { return Ok(Some(Vec::new())) };
+        sign_in_sessions::end_of_user(tx, user, None).await?;
+        families::end_of_user(tx, user, Spared::Nothing, reason, now).await.map(Some)
+    });
+    ended.await?.ok_or(Failure::NotFound)
 }
 
 impl Change {
@@ -171,14 +142,14 @@ impl Change {
         }
     }
 
-    fn as_str(&self) -> &'static str {
+    fn as_event(&self) -> UserChange {
         match self {
-            Self::Password(_) => "password changed",
-            Self::Roles(_) => "roles changed",
-            Self::Details(_) => "details changed",
-            Self::Disable => "disabled",
-            Self::Enable => "enabled",
-            Self::Remove => "removed",
+            Self::Password(_) => UserChange::Password,
+            Self::Roles(_) => UserChange::Roles,
+            Self::Details(_) => UserChange::Details,
+            Self::Disable => UserChange::Disabled,
+            Self::Enable => UserChange::Enabled,
+            Self::Remove => UserChange::Removed,
         }
     }
 }

@@ -5,12 +5,13 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::crypto::random;
 use crate::domain::authorization::{Agreement, AuthorizationCode, AuthorizationRequest, Need};
 use crate::domain::client::{Client, ClientKind, Origin, Party};
+use crate::domain::event::Event;
 use crate::domain::opaque::OpaqueSecret;
 use crate::domain::redirect_uri;
 use crate::domain::sign_in::SignInSession;
 use crate::service::clients::known_clients;
-use crate::service::{Core, Failure, audit};
-use crate::store::{authorization_codes, consents, pushed_requests, sign_in_sessions, transaction};
+use crate::service::{Core, Failure};
+use crate::store::{authorization_codes, consents, pushed_requests, sign_in_sessions};
 
 /// RFC 6749 §4.1.2 recommends ten minutes at most; an app that is there uses its code at once.
 const CODE_TTL: TimeDelta = TimeDelta::seconds(60);
@@ -73,8 +74,12 @@ pub async fn agree(
         Some(before) => before.and(&wanted),
         None => wanted,
     };
-    consents::put(&core.db, session.user, &request.client_id, &consent, now).await?;
-    audit::consented(session.user, &request.client_id);
+    core.write(now, async |tx| {
+        consents::put(tx, session.user, &request.client_id, &consent, now).await?;
+        tx.record(Event::ConsentGiven { user: session.user, client: request.client_id.clone() });
+        Ok(Some(()))
+    })
+    .await?;
     Ok(())
 }
 
@@ -108,28 +113,24 @@ pub async fn issue_code(
         expires_at: now + CODE_TTL,
         family: None,
     };
-    let known = core.clients.find(&core.db, &request.client_id, now).await?;
+    let known = core.client(&request.client_id, now).await?.ok_or(Failure::InvalidClient)?;
     let was_asked = known.client.party == Party::Third || may_be_anybody(&known.client, request);
-    let issued = transaction::retrying(|| async {
-        let mut tx = core.db.begin().await?;
+    let issued = core.write(now, async |tx| {
         // Whatever ends the session takes this row's lock: no code slips through.
-        if !sign_in_sessions::touch(&mut tx, session.id, now).await? {
-            return Ok(false);
+        if !sign_in_sessions::touch(tx, session.id, now).await? {
+            return Ok(None);
         }
         // Nor does one slip past whatever withdraws the consent.
-        if was_asked && !consents::touch(&mut tx, session.user, &request.client_id).await? {
-            return Ok(false);
+        if was_asked && !consents::touch(tx, session.user, &request.client_id).await? {
+            return Ok(None);
         }
         if let Some(uri) = &request.pushed
-            && !pushed_requests::spend(&mut tx, uri).await?
+            && !pushed_requests::spend(tx, uri).await?
         {
-            return Ok(false);
+            return Ok(None);
         }
-        authorization_codes::insert(&mut tx, &stored).await?;
-        known_clients::keep(&mut tx, &known, now).await?;
-        tx.commit().await?;
-        Ok(true)
-    })
-    .await?;
-    Ok(issued.then_some(plain))
+        authorization_codes::insert(tx, &stored).await?;
+        known_clients::keep(tx, &known, now).await.map(Some)
+    });
+    Ok(issued.await?.map(|()| plain))
 }

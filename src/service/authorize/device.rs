@@ -5,10 +5,11 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::domain::device::{Approval, DeviceCode, UserCode};
+use crate::domain::event::Event;
 use crate::domain::sign_in::SignInSession;
 use crate::service::clients::known_clients::{self, KnownClient};
-use crate::service::{Core, Failure, audit};
-use crate::store::{device_codes, sign_in_sessions, transaction};
+use crate::service::{Core, Failure};
+use crate::store::{device_codes, sign_in_sessions};
 
 /// RFC 8628 §5.1: so many wrong codes a user may type in one window.
 const WRONG_CODES: i64 = 10;
@@ -41,15 +42,12 @@ pub async fn look(
         return Ok(Found::TooManyTries);
     }
     let Some(found) = device_codes::find_open(&core.db, &user_code.hash(), now).await? else {
-        audit::user_code_refused(session.user);
+        core.tell(Event::UserCodeRefused { user: session.user });
         return Ok(Found::Nothing);
     };
     device_codes::uncount_try(&core.db, session.user).await?;
-    match core.clients.find(&core.db, &found.client_id, now).await {
-        Ok(known) => Ok(Found::Waiting(Box::new(found), known)),
-        Err(Failure::InvalidClient) => Ok(Found::Nothing),
-        Err(failure) => Err(failure),
-    }
+    let known = core.client(&found.client_id, now).await?;
+    Ok(known.map_or(Found::Nothing, |known| Found::Waiting(Box::new(found), known)))
 }
 
 /// The user of `session` lets a device in: `false` when it waits no more, or the session has ended meanwhile.
@@ -69,22 +67,17 @@ pub async fn allow(
         amr: session.amr.clone(),
         acr: session.acr.clone(),
     };
-    let allowed = transaction::retrying(|| async {
-        let mut tx = core.db.begin().await?;
+    let allowed = core.write(now, async |tx| {
         // Whatever ends the session takes this row's lock: no device slips through.
-        if !sign_in_sessions::touch(&mut tx, session.id, now).await? {
-            return Ok(false);
+        if !sign_in_sessions::touch(tx, session.id, now).await?
+            || !device_codes::allow(tx, &found.user_code_hash, &approval, now).await?
+        {
+            return Ok(None);
         }
-        let allowed = device_codes::allow(&mut tx, &found.user_code_hash, &approval, now).await?;
-        known_clients::keep(&mut tx, known, now).await?;
-        tx.commit().await?;
-        Ok(allowed)
-    })
-    .await?;
-    if allowed {
-        audit::consented(session.user, &found.client_id);
-    }
-    Ok(allowed)
+        tx.record(Event::ConsentGiven { user: session.user, client: found.client_id.clone() });
+        known_clients::keep(tx, known, now).await.map(Some)
+    });
+    Ok(allowed.await?.is_some())
 }
 
 /// The user of `session` keeps a device out: `false` when it waits no more.
@@ -97,9 +90,12 @@ pub async fn deny(
     session: &SignInSession,
     now: DateTime<Utc>,
 ) -> Result<bool, Failure> {
-    let denied = device_codes::deny(&core.db, &found.user_code_hash, session.user, now).await?;
-    if denied {
-        audit::device_denied(session.user, &found.client_id);
-    }
-    Ok(denied)
+    let denied = core.write(now, async |tx| {
+        if !device_codes::deny(tx, &found.user_code_hash, session.user, now).await? {
+            return Ok(None);
+        }
+        tx.record(Event::DeviceDenied { user: session.user, client: found.client_id.clone() });
+        Ok(Some(()))
+    });
+    Ok(denied.await?.is_some())
 }

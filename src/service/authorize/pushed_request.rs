@@ -67,13 +67,9 @@ pub async fn rewrite(core: &Core, uri: &SecretHash, parameters: &str) -> Result<
 ///
 /// # Errors
 /// [`Failure::Store`].
-pub async fn forget(core: &Core, uri: &SecretHash) -> Result<(), Failure> {
-    let spend = || async {
-        let mut tx = core.db.begin().await?;
-        pushed_requests::spend(&mut tx, uri).await?;
-        tx.commit().await
-    };
-    Ok(transaction::retrying(spend).await?)
+pub async fn forget(core: &Core, uri: &SecretHash, now: DateTime<Utc>) -> Result<(), Failure> {
+    core.write(now, async |tx| pushed_requests::spend(tx, uri).await.map(Some)).await?;
+    Ok(())
 }
 
 /// The parameters of a client's request object; `None` when it is none, and the log says why.

@@ -113,22 +113,22 @@ impl Clients {
         &self.defaults
     }
 
-    /// The client of this id.
+    /// The client of this id: `None` when there is none (any more).
     ///
     /// # Errors
-    /// [`Failure::InvalidClient`] when there is none (any more); [`Failure::Store`].
+    /// [`StoreError`].
     pub async fn find(
         &self,
         db: &Db,
         id: &ClientId,
         now: DateTime<Utc>,
-    ) -> Result<Arc<KnownClient>, Failure> {
+    ) -> Result<Option<Arc<KnownClient>>, StoreError> {
         if let Some(known) = self.recall(id, now) {
-            return Ok(known);
+            return Ok(Some(known));
         }
         let Some(known) = self.look(db, id, now).await? else {
             self.remembered.write().unwrap_or_else(PoisonError::into_inner).remove(id);
-            return Err(Failure::InvalidClient);
+            return Ok(None);
         };
         let known = Arc::new(known);
         let mut remembered = self.remembered.write().unwrap_or_else(PoisonError::into_inner);
@@ -138,7 +138,7 @@ impl Clients {
         if remembered.len() < CAPACITY {
             remembered.insert(id.clone(), Remembered { at: now, known: Arc::clone(&known) });
         }
-        Ok(known)
+        Ok(Some(known))
     }
 
     /// An operator's word on a client counts more than what a document says.

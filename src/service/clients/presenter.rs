@@ -66,7 +66,7 @@ impl Presenter {
     /// [`Failure::InvalidClient`] when it is unknown, its proof is wrong, missing or not of the kind that it
     /// registered; [`Failure::UnauthorizedClient`] when it may not use the simple face; [`Failure::Store`].
     pub async fn authenticate(&self, core: &Core, now: DateTime<Utc>) -> Result<Arc<KnownClient>, Failure> {
-        let known = core.clients.find(&core.db, self.client_id(), now).await?;
+        let known = core.client(self.client_id(), now).await?.ok_or(Failure::InvalidClient)?;
         let client = &known.client;
         let is_proven = match self {
             Self::FirstParty(_) if client.may_use_simple_face() => true,

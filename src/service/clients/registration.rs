@@ -9,15 +9,16 @@ use serde_json::{Map, Value};
 
 use crate::crypto::random;
 use crate::domain::client::{AuthMethod, Client, ClientKind, Origin};
+use crate::domain::event::{ClientChange, Event};
 use crate::domain::ids::{ClientId, uuid_v7};
 use crate::domain::opaque::OpaqueSecret;
 use crate::domain::registration::{self, InvalidRegistration, Mode};
 use crate::domain::secrets::ClientSecret;
 use crate::service::admin::{self, janitor};
 use crate::service::clients::sector;
-use crate::service::{Core, Failure, audit};
+use crate::service::{Core, Failure};
 use crate::store::registrations::{self, Kept};
-use crate::store::{clients, registration_tokens, transaction};
+use crate::store::{clients, registration_tokens};
 
 /// Ends the families of a client that removes itself.
 const BATCH: i64 = 1000;
@@ -80,26 +81,24 @@ pub async fn register(
     sector::check_anew(&core.outbound, &client, now).await?;
     let token = OpaqueSecret::from_random(&random::bytes());
     let kept = Kept { token_hash: token.hash(), told: told.clone() };
-    let added = transaction::retrying(|| async {
-        let mut tx = core.db.begin().await?;
+    let added = core.write(now, async |tx| {
         // What can still refuse the request was checked: this is what it costs.
         if let Some(hash) = &initial
-            && !registration_tokens::spend(&mut tx, hash, now).await?
+            && !registration_tokens::spend(tx, hash, now).await?
         {
             return Ok(None);
         }
-        clients::insert(&mut tx, &client).await?;
+        clients::insert(tx, &client).await?;
         let secret = if client.has_secrets() {
-            Some(admin::clients::new_secret(&mut tx, &client.id, now).await?)
+            Some(admin::clients::new_secret(tx, &client.id, now).await?)
         } else {
             None
         };
-        registrations::insert(&mut tx, &client.id, &kept, now + rules.unused_ttl).await?;
-        tx.commit().await?;
+        registrations::insert(tx, &client.id, &kept, now + rules.unused_ttl).await?;
+        tx.record(Event::ClientChanged { client: client.id.clone(), change: ClientChange::RegisteredItself });
         Ok(Some(secret))
     });
     let secret = added.await?.ok_or(Failure::InvalidToken)?;
-    audit::client_changed(&client.id, "registered itself");
     Ok(Registered { client, secret, token, told })
 }
 
@@ -138,25 +137,23 @@ pub async fn replace(
     let (was_confidential, had_secrets) = (is_confidential(&client), client.has_secrets());
     read.apply(&mut client)?;
     sector::check_anew(&core.outbound, &client, now).await?;
-    let changed = transaction::retrying(|| async {
-        let mut tx = core.db.begin().await?;
-        let stays = registrations::update(&mut tx, &client.id, &told).await?;
-        if !stays || !clients::update(&mut tx, &client).await? {
+    let changed = core.write(now, async |tx| {
+        let stays = registrations::update(tx, &client.id, &told).await?;
+        if !stays || !clients::update(tx, &client).await? {
             return Ok(None);
         }
         if is_confidential(&client) != was_confidential {
-            clients::set_kind(&mut tx, &client).await?;
+            clients::set_kind(tx, &client).await?;
         }
         let secret = if client.has_secrets() && !had_secrets {
-            Some(admin::clients::new_secret(&mut tx, &client.id, now).await?)
+            Some(admin::clients::new_secret(tx, &client.id, now).await?)
         } else {
             None
         };
-        tx.commit().await?;
+        tx.record(Event::ClientChanged { client: client.id.clone(), change: ClientChange::UpdatedItself });
         Ok(Some(secret))
     });
     let secret = changed.await?.ok_or(Failure::InvalidToken)?;
-    audit::client_changed(&client.id, "changed its registration");
     Ok(Registered { client, secret, token: before.token, told })
 }
 
@@ -200,12 +197,16 @@ fn names_itself(members: &Map<String, Value>, client: &Client) -> Result<(), Fai
 /// As [`look`].
 pub async fn remove(core: &Core, id: &str, token: &str, now: DateTime<Utc>) -> Result<(), Failure> {
     let Registered { client, .. } = look(core, id, token, now).await?;
-    // The tombstone comes first: a crash in between leaves a token that opens nothing.
-    let removed = clients::remove(&core.db, &client.id, now).await?;
-    registrations::remove(&core.db, &client.id).await?;
-    if removed {
-        audit::client_changed(&client.id, "removed itself");
-        janitor::end_families_of_client(&core.db, &client.id, BATCH, now).await?;
+    let removed = core.write(now, async |tx| {
+        registrations::remove(tx, &client.id).await?;
+        if !clients::remove(tx, &client.id, now).await? {
+            return Ok(None);
+        }
+        tx.record(Event::ClientChanged { client: client.id.clone(), change: ClientChange::RemovedItself });
+        Ok(Some(()))
+    });
+    if removed.await?.is_some() {
+        janitor::end_families_of_client(core, &client.id, BATCH, now).await?;
     }
     Ok(())
 }

@@ -8,8 +8,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::crypto::master_key::{CannotOpen, MasterKey, MasterKeys};
 use crate::crypto::signing_key::{self, KeyError, SigningAlgorithm, SigningKey};
+use crate::domain::event::Event;
 use crate::domain::refresh_token::MacKey;
-use crate::service::{Failure, audit};
+use crate::service::Failure;
+use crate::service::writer::Writer;
 use crate::store::signing_keys::{self, StoredKey};
 use crate::store::{Db, StoreError};
 
@@ -136,16 +138,21 @@ impl Keys {
     ///
     /// # Errors
     /// [`KeysUnreadable`].
-    pub async fn prepare(&self, db: &Db, how: Succession, now: DateTime<Utc>) -> Result<(), KeysUnreadable> {
-        let mut tx = db.begin().await?;
-        signing_keys::allow_ttl(&mut tx, millis(how.default_ttl)).await?;
-        tx.commit().await?;
+    pub async fn prepare(
+        &self,
+        writer: &Writer,
+        how: Succession,
+        now: DateTime<Utc>,
+    ) -> Result<(), KeysUnreadable> {
+        let db = writer.db();
+        let ttl = millis(how.default_ttl);
+        writer.write(now, async |tx| signing_keys::allow_ttl(tx, ttl).await.map(Some)).await?;
         if signing_keys::list(db).await?.is_empty() {
             let first = Succession { publish_ahead: Duration::ZERO, ..how };
-            self.add_next(db, first, &[], now).await?;
+            self.add_next(writer, first, &[], now).await?;
         }
         self.reload(db).await?;
-        self.reseal(db).await
+        self.reseal(writer, now).await
     }
 
     /// Publishes the next key; it signs once every verifier has had the time to learn of it. Gives its id and from
@@ -155,15 +162,14 @@ impl Keys {
     /// [`KeysUnreadable`].
     pub async fn rotate(
         &self,
-        db: &Db,
+        writer: &Writer,
         how: Succession,
         now: DateTime<Utc>,
     ) -> Result<(String, DateTime<Utc>), KeysUnreadable> {
         loop {
-            let stored = signing_keys::list(db).await?;
-            if let Some(key) = self.add_next(db, how, &stored, now).await? {
-                self.reload(db).await?;
-                audit::keys_changed(&key.kid, "rotated");
+            let stored = signing_keys::list(writer.db()).await?;
+            if let Some(key) = self.add_next(writer, how, &stored, now).await? {
+                self.reload(writer.db()).await?;
                 return Ok((key.kid, key.signs_from));
             }
         }
@@ -176,18 +182,19 @@ impl Keys {
     /// [`KeysUnreadable`].
     pub async fn replace(
         &self,
-        db: &Db,
+        writer: &Writer,
         how: Succession,
         now: DateTime<Utc>,
     ) -> Result<String, KeysUnreadable> {
-        let (kid, _) = self.rotate(db, Succession { publish_ahead: Duration::ZERO, ..how }, now).await?;
-        let stored = signing_keys::list(db).await?;
+        let (kid, _) = self.rotate(writer, Succession { publish_ahead: Duration::ZERO, ..how }, now).await?;
+        let stored = signing_keys::list(writer.db()).await?;
         let position = stored.iter().find(|key| key.kid == kid).map_or(0, |key| key.position - 1);
-        let mut tx = db.begin().await?;
-        signing_keys::withdraw_up_to(&mut tx, position, now).await?;
-        tx.commit().await?;
-        self.reload(db).await?;
-        audit::keys_changed(&kid, "replaced all earlier signing keys");
+        let withdrawn = writer.write(now, async |tx| {
+            tx.record(Event::KeysReplaced { key: kid.clone() });
+            signing_keys::withdraw_up_to(tx, position, now).await.map(Some)
+        });
+        withdrawn.await?;
+        self.reload(writer.db()).await?;
         Ok(kid)
     }
 
@@ -198,7 +205,7 @@ impl Keys {
     /// [`KeysUnreadable::StillActive`] while it is the active one; the others.
     pub async fn drop_master(
         &self,
-        db: &Db,
+        writer: &Writer,
         key_id: &str,
         how: Succession,
         now: DateTime<Utc>,
@@ -206,11 +213,12 @@ impl Keys {
         if self.master.active().id().to_string() == key_id {
             return Err(KeysUnreadable::StillActive(key_id.to_owned()));
         }
-        let mut tx = db.begin().await?;
-        signing_keys::drop_master_key(&mut tx, key_id, now).await?;
-        tx.commit().await?;
-        audit::keys_changed(key_id, "dropped master key");
-        self.replace(db, how, now).await
+        let dropped = writer.write(now, async |tx| {
+            tx.record(Event::MasterKeyDropped { key: key_id.to_owned() });
+            signing_keys::drop_master_key(tx, key_id, now).await.map(Some)
+        });
+        dropped.await?;
+        self.replace(writer, how, now).await
     }
 
     /// The master keys' ids, the active one first.
@@ -236,18 +244,16 @@ impl Keys {
 
     async fn add_next(
         &self,
-        db: &Db,
+        writer: &Writer,
         how: Succession,
         stored: &[StoredKey],
         now: DateTime<Utc>,
     ) -> Result<Option<StoredKey>, KeysUnreadable> {
         let private = signing_key::generate(how.algorithm)?;
         let kid = SigningKey::from_pkcs8(how.algorithm, &private)?.kid().to_owned();
-        let mut tx = db.begin().await?;
-        let longest_client = signing_keys::longest_client_ttl_ms(&mut tx).await?.unwrap_or(0);
         let last = stored.last();
         let due = now + how.publish_ahead;
-        let key = StoredKey {
+        let mut key = StoredKey {
             position: last.map_or(1, |last| last.position + 1),
             algorithm: how.algorithm.as_str().to_owned(),
             private_sealed: self.master.seal(&context(&kid), &private),
@@ -255,22 +261,35 @@ impl Keys {
             signs_from: last
                 .filter(|last| last.withdrawn_at.is_none())
                 .map_or(due, |last| last.signs_from.max(due)),
-            longest_ttl_ms: longest_client.max(millis(how.default_ttl)),
+            longest_ttl_ms: millis(how.default_ttl),
             withdrawn_at: None,
             kid,
         };
-        let added = signing_keys::insert_if_next(&mut tx, &key).await?;
-        tx.commit().await?;
-        Ok(added.then_some(key))
+        let added = writer.write(now, async |tx| {
+            let longest_client = signing_keys::longest_client_ttl_ms(tx).await?.unwrap_or(0);
+            let longest_ttl_ms = longest_client.max(key.longest_ttl_ms);
+            if !signing_keys::insert_if_next(tx, &StoredKey { longest_ttl_ms, ..key.clone() }).await? {
+                return Ok(None);
+            }
+            tx.record(Event::KeyRotated { key: key.kid.clone() });
+            Ok(Some(longest_ttl_ms))
+        });
+        let Some(longest_ttl_ms) = added.await? else { return Ok(None) };
+        key.longest_ttl_ms = longest_ttl_ms;
+        Ok(Some(key))
     }
 
-    async fn reseal(&self, db: &Db) -> Result<(), KeysUnreadable> {
-        for row in signing_keys::list(db).await? {
+    async fn reseal(&self, writer: &Writer, now: DateTime<Utc>) -> Result<(), KeysUnreadable> {
+        for row in signing_keys::list(writer.db()).await? {
             let active = self.master.active().id();
             if row.private_sealed.get(1..5) != Some(&active.0) {
                 let private = self.open(&row)?;
-                signing_keys::reseal(db, &row, &self.master.seal(&context(&row.kid), &private)).await?;
-                audit::keys_changed(&row.kid, "sealed under the active master key");
+                let sealed = self.master.seal(&context(&row.kid), &private);
+                let resealed = writer.write(now, async |tx| {
+                    tx.record(Event::KeyResealed { key: row.kid.clone() });
+                    signing_keys::reseal(tx, &row, &sealed).await.map(Some)
+                });
+                resealed.await?;
             }
         }
         Ok(())

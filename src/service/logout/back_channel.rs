@@ -9,7 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 use tokio::task::JoinSet;
 
-use crate::service::{Core, Failure, audit};
+use crate::service::{Core, Failure};
 use crate::store::logout_deliveries::{self, Delivery, Settled};
 
 /// `typ` of a logout token (Back-Channel Logout §2.4).
@@ -62,8 +62,12 @@ async fn attempt(core: &Core, delivery: &Delivery, now: DateTime<Utc>) -> Result
         Told::Failed if pause.is_some() => return Ok(()),
         Told::Failed | Told::Unwanted => Settled::GivenUp,
     };
-    audit::logout_told(delivery.family, &delivery.client, settled);
-    logout_deliveries::settle(&core.db, delivery.id, settled, now + MEMORY).await?;
+    let (delivery, until) = (delivery.clone(), now + MEMORY);
+    let settling = core.writer.write_sending(now, move |tx| {
+        let delivery = delivery.clone();
+        Box::pin(async move { logout_deliveries::settle(tx, &delivery, settled, until).await.map(Some) })
+    });
+    settling.await?;
     Ok(())
 }
 
@@ -75,10 +79,7 @@ enum Told {
 }
 
 async fn tell(core: &Core, delivery: &Delivery, now: DateTime<Utc>) -> Result<Told, Failure> {
-    let known = match core.clients.find(&core.db, &delivery.client, now).await {
-        Err(Failure::InvalidClient) => return Ok(Told::Unwanted),
-        known => known?,
-    };
+    let Some(known) = core.client(&delivery.client, now).await? else { return Ok(Told::Unwanted) };
     let Some(uri) = &known.client.metadata.backchannel_logout_uri else { return Ok(Told::Unwanted) };
     let token = logout_token(core, delivery, now)?;
     // §2.8: success is 200, and some frameworks say 204.

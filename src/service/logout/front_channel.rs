@@ -28,14 +28,9 @@ pub(crate) async fn of(
 ) -> Result<Vec<FrontChannel>, Failure> {
     let mut all = Vec::new();
     for (client, family) in families {
-        match core.clients.find(&core.db, &client, now).await {
-            Ok(known) => all.extend(
-                uri_of(core, &known, family)
-                    .map(|uri| FrontChannel { app: known.client.display_name().to_owned(), uri }),
-            ),
-            Err(Failure::InvalidClient) => {}
-            Err(failure) => return Err(failure),
-        }
+        let Some(known) = core.client(&client, now).await? else { continue };
+        let uri = uri_of(core, &known, family);
+        all.extend(uri.map(|uri| FrontChannel { app: known.client.display_name().to_owned(), uri }));
     }
     Ok(all)
 }

@@ -1,7 +1,5 @@
 //! Our own access tokens, as they come back to us: at the session list, at introspection and revocation.
 
-use std::sync::Arc;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
@@ -11,8 +9,7 @@ use crate::domain::audience::Audience;
 use crate::domain::claims::Actor;
 use crate::domain::client::Client;
 use crate::domain::family::Family;
-use crate::domain::ids::{ClientId, FamilyId};
-use crate::service::clients::known_clients::KnownClient;
+use crate::domain::ids::FamilyId;
 use crate::service::tokens::own_jwt;
 use crate::service::{Core, Failure};
 use crate::store::families;
@@ -94,28 +91,16 @@ pub fn verify(core: &Core, token: &str, now: DateTime<Utc>) -> Option<AccessToke
 /// [`Failure::Store`].
 pub async fn standing(core: &Core, token: &AccessToken, now: DateTime<Utc>) -> Result<Standing, Failure> {
     let Ok(client) = token.client_id.parse() else { return Ok(Standing::Nothing) };
-    if registered(core, &client, now).await?.is_none() {
+    if core.client(&client, now).await?.is_none() {
         return Ok(Standing::Nothing);
     }
     let Some(family) = token.sid else { return Ok(Standing::Client) };
     let Some(family) = families::find(&core.db, family).await? else { return Ok(Standing::Nothing) };
-    let known = registered(core, &family.client_id, now).await?;
+    let known = core.client(&family.client_id, now).await?;
     Ok(match known {
         Some(known) if family.is_live(now, &known.lifetimes) => Standing::Family(Box::new(family)),
         Some(_) | None => Standing::Nothing,
     })
-}
-
-async fn registered(
-    core: &Core,
-    client: &ClientId,
-    now: DateTime<Utc>,
-) -> Result<Option<Arc<KnownClient>>, Failure> {
-    match core.clients.find(&core.db, client, now).await {
-        Ok(known) => Ok(Some(known)),
-        Err(Failure::InvalidClient) => Ok(None),
-        Err(failure) => Err(failure),
-    }
 }
 
 impl AccessToken {

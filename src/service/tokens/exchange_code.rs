@@ -13,9 +13,10 @@ use crate::service::clients::presenter::Presenter;
 use crate::service::tokens::grant::{TokenSet, Wanted};
 use crate::service::tokens::id_token::SignedInHow;
 use crate::service::tokens::new_family::{self, Beginning};
+use crate::service::tokens::reuse;
 use crate::service::tokens::user_claims;
-use crate::service::{Core, Failure, audit};
-use crate::store::{Tx, authorization_codes, families, transaction, users};
+use crate::service::{Core, Failure};
+use crate::store::{Tx, authorization_codes, users};
 
 /// A request to exchange a code.
 #[derive(Debug)]
@@ -123,19 +124,8 @@ async fn spend(
     })
 }
 
-/// RFC 6749 §4.1.2: in a task of its own, as a thief who hangs up changes nothing.
+/// RFC 6749 §4.1.2.
 async fn end_reused(core: &Core, family: FamilyId, now: DateTime<Utc>) -> Failure {
-    let db = core.db.clone();
-    let end =
-        async move { transaction::retrying(|| families::end(&db, family, EndReason::CodeReused, now)).await };
-    match tokio::spawn(end).await {
-        Ok(Ok(ended)) => {
-            if ended {
-                audit::family_ended(family, EndReason::CodeReused);
-            }
-            Refusal::BadCode.into()
-        }
-        Ok(Err(error)) => error.into(),
-        Err(_) => Failure::Busy,
-    }
+    let ended = reuse::end(core, family, EndReason::CodeReused, now).await;
+    ended.err().unwrap_or(Refusal::BadCode.into())
 }

@@ -47,7 +47,7 @@ pub async fn introspect(
     let Some(Presented::Genuine(family)) = presented::family_of(core, &token).await? else {
         return Ok(Introspection::Inactive);
     };
-    let known = core.clients.find(&core.db, &family.client_id, now).await?;
+    let Some(known) = core.client(&family.client_id, now).await? else { return Ok(Introspection::Inactive) };
     if family.generation != token.generation || !family.is_live(now, &known.lifetimes) {
         return Ok(Introspection::Inactive);
     }

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use crate::domain::claims_request::Wishes;
+use crate::domain::event::Event;
 use crate::domain::family::{Device, Family};
 use crate::domain::secrets::FamilySecret;
 use crate::service::clients::known_clients::KnownClient;
@@ -10,9 +11,8 @@ use crate::service::clients::presenter::Presenter;
 use crate::service::tokens::grant::{self, TokenSet, Wanted};
 use crate::service::tokens::new_family::{self, Beginning};
 use crate::service::users::credentials::{self, Credentials, Verified};
-use crate::service::{Core, Failure, audit};
+use crate::service::{Core, Failure};
 use crate::store::users;
-use crate::store::{families, transaction};
 
 /// A request to log in.
 #[derive(Debug)]
@@ -42,10 +42,9 @@ pub async fn login(core: &Core, request: Login, now: DateTime<Utc>) -> Result<To
     let begun = credentials::check(core, &request.credentials, now, opening).await;
     let (family, secret) = begun.inspect_err(|failure| {
         if matches!(failure, Failure::Refused(_)) {
-            audit::login_refused(request.presenter.client_id());
+            core.tell(Event::LoginRefused { client: request.presenter.client_id().clone() });
         }
     })?;
-    audit::login(family.id, family.user_id, request.presenter.client_id());
     // What was asked for is what the family has by now.
     grant::issue(core, &family.into(), &secret, &known, &Wanted::default(), now)
 }
@@ -69,16 +68,13 @@ async fn begin_family(
         device: request.device.clone(),
     };
     let (mut family, secret) = new_family::begin(core, beginning, known, now);
-    let roles = transaction::retrying(|| async {
-        let mut tx = core.db.begin().await?;
-        let touched = users::touch_for_login(&mut tx, &verified.user, &verified.hash, now).await?;
+    let roles = core.write(now, async |tx| {
+        let touched = users::touch_for_login(tx, &verified.user, &verified.hash, now).await?;
         let Some(roles) = touched else { return Ok(None) };
-        families::insert(&mut tx, &Family { roles: roles.clone(), ..family.clone() }).await?;
-        tx.commit().await?;
+        new_family::insert(tx, Family { roles: roles.clone(), ..family.clone() }).await?;
         Ok(Some(roles))
-    })
-    .await?;
-    let Some(roles) = roles else { return Ok(None) };
+    });
+    let Some(roles) = roles.await? else { return Ok(None) };
     family.roles = roles;
     Ok(Some((family, secret)))
 }

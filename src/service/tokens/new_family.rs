@@ -6,6 +6,7 @@ use crate::crypto::random;
 use crate::domain::audience::Audience;
 use crate::domain::claims_request::Wishes;
 use crate::domain::client::GrantType;
+use crate::domain::event::Event;
 use crate::domain::family::{Device, Family, State};
 use crate::domain::ids::{FamilyId, SignInSessionId, UserId};
 use crate::domain::refresh_token::Generation;
@@ -13,8 +14,8 @@ use crate::domain::scope::ScopeSet;
 use crate::domain::secrets::FamilySecret;
 use crate::service::clients::known_clients::KnownClient;
 use crate::service::tokens::grant::{self, TokenSet, Wanted};
-use crate::service::{Core, Failure, audit};
-use crate::store::{StoreError, Tx, families, transaction, users};
+use crate::service::{Core, Failure};
+use crate::store::{StoreError, Tx, families, users};
 
 /// What a family is made of.
 #[derive(Debug)]
@@ -73,6 +74,16 @@ pub(crate) fn begin(
     (family, secret)
 }
 
+/// Adds a family, in the transaction that touched its user's row: somebody logged in.
+///
+/// # Errors
+/// [`StoreError`].
+pub(crate) async fn insert(tx: &mut Tx, family: Family) -> Result<(), StoreError> {
+    families::insert(tx, &family).await?;
+    tx.record(Event::LoginSucceeded { family: family.id, user: family.user_id, client: family.client_id });
+    Ok(())
+}
+
 /// A client gets refresh tokens when it may use them. One that is registered for `offline_access` gets them only for
 /// logins in which it asked for that (OpenID Connect Core §11).
 fn is_refreshable(known: &KnownClient, granted: &ScopeSet) -> bool {
@@ -98,21 +109,17 @@ pub(crate) async fn open(
         // Nobody can make it last longer than its one access token, and nobody wants to know when it ends.
         family.expires_at = family.expires_at.min(now + known.lifetimes.access_ttl());
     }
-    let roles = transaction::retrying(|| async {
-        let mut tx = core.db.begin().await?;
-        let touched = users::touch_enabled(&mut tx, family.user_id, now).await?;
+    let roles = core.write(now, async |tx| {
+        let touched = users::touch_enabled(tx, family.user_id, now).await?;
         let Some(roles) = touched else { return Ok(None) };
-        if !spend(&mut tx, family.id).await? {
+        if !spend(tx, family.id).await? {
             return Ok(None);
         }
-        families::insert(&mut tx, &Family { roles: roles.clone(), ..family.clone() }).await?;
-        tx.commit().await?;
+        insert(tx, Family { roles: roles.clone(), ..family.clone() }).await?;
         Ok(Some(roles))
-    })
-    .await?;
-    let Some(roles) = roles else { return Ok(None) };
+    });
+    let Some(roles) = roles.await? else { return Ok(None) };
     family.roles = roles;
-    audit::login(family.id, family.user_id, &family.client_id);
     let mut tokens = grant::issue(core, &family.into(), &secret, known, wanted, now)?;
     if !refreshable {
         tokens.refresh = None;

@@ -1,10 +1,11 @@
 //! A refresh token that somebody presents: the checks that every path makes before it judges the generation.
 
+use crate::domain::event::{Alarm, Event};
 use crate::domain::family::Family;
 use crate::domain::ids::ClientId;
 use crate::domain::refresh_token::RefreshToken;
 use crate::domain::refusal::Refusal;
-use crate::service::{Core, audit};
+use crate::service::Core;
 use crate::store::{StoreError, families};
 
 /// Checks form and MAC: no database is asked about what is not genuine.
@@ -26,7 +27,7 @@ pub(crate) async fn family_of(core: &Core, token: &RefreshToken) -> Result<Optio
     if token.secret.hash().matches(&family.secret_hash) {
         return Ok(Some(Presented::Genuine(Box::new(family))));
     }
-    audit::alarm(token.family, "a token with a genuine MAC and a foreign secret");
+    core.tell(Event::AlarmRaised { family: token.family, alarm: Alarm::ForeignSecret });
     Ok(Some(Presented::ForeignSecret))
 }
 

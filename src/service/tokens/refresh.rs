@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use crate::domain::client::GrantType;
+use crate::domain::event::{Alarm, Event};
 use crate::domain::family::{Family, Grant, Outcome, Policy, RecoveryWindow, decide};
 use crate::domain::ids::FamilyId;
 use crate::domain::refresh_token::RefreshToken;
@@ -11,7 +12,8 @@ use crate::service::clients::known_clients::KnownClient;
 use crate::service::clients::presenter::Presenter;
 use crate::service::tokens::grant::{self, TokenSet, Wanted};
 use crate::service::tokens::presented::{self, Presented};
-use crate::service::{Core, Failure, audit};
+use crate::service::tokens::reuse;
+use crate::service::{Core, Failure};
 use crate::store::families::{self, Bet};
 use crate::store::{recovery, transaction};
 
@@ -97,14 +99,26 @@ async fn judge(
         let outcome = decide(&family, token.generation, now, &policy);
         let step = match outcome {
             Outcome::Replay => return Ok(family.into()),
-            Outcome::Refuse(refusal) => return Err(refuse(family.id, refusal)),
+            Outcome::Refuse(refusal) => return Err(refuse(core, family.id, refusal)),
             Outcome::Overtaken => return Err(Failure::Overtaken),
-            Outcome::Reuse => return Err(end_reused(core, family.id, now).await),
+            Outcome::Reuse => {
+                reuse::end(core, family.id, EndReason::Reuse, now).await?;
+                return Err(Refusal::Reused.into());
+            }
             Outcome::Rotate(step) | Outcome::Recover { step, .. } | Outcome::CatchUp(step) => step,
         };
-        let advanced = transaction::retrying(|| families::advance(&core.db, &family, step, now)).await?;
+        let event = event(family.id, outcome);
+        let advanced = match &event {
+            None => transaction::retrying(|| families::advance(&core.db, &family, step, now)).await?,
+            Some(event) => {
+                core.write(now, async |tx| {
+                    tx.record(event.clone());
+                    families::step(tx, &family, step, now).await
+                })
+                .await?
+            }
+        };
         if let Some(advanced) = advanced {
-            record(&advanced, outcome);
             return Ok(advanced);
         }
     }
@@ -133,36 +147,22 @@ async fn policy(
     Ok(Policy { lifetimes: known.lifetimes, recovery_window })
 }
 
-/// Ends the family whatever its row has become since, in a task of its own: a thief who hangs up changes nothing.
-async fn end_reused(core: &Core, family: FamilyId, now: DateTime<Utc>) -> Failure {
-    let db = core.db.clone();
-    match tokio::spawn(async move {
-        transaction::retrying(|| families::end(&db, family, EndReason::Reuse, now)).await
-    })
-    .await
-    {
-        Ok(Ok(ended)) => {
-            if ended {
-                audit::family_ended(family, EndReason::Reuse);
-            }
-            Refusal::Reused.into()
-        }
-        Ok(Err(error)) => error.into(),
-        Err(_) => Failure::Busy,
-    }
-}
-
-fn refuse(family: FamilyId, refusal: Refusal) -> Failure {
+fn refuse(core: &Core, family: FamilyId, refusal: Refusal) -> Failure {
     if refusal == Refusal::Ahead {
-        audit::alarm(family, "a genuine token is ahead of its row: was the database restored?");
+        core.tell(Event::AlarmRaised { family, alarm: Alarm::AheadOfRow });
     }
     refusal.into()
 }
 
-fn record(grant: &Grant, outcome: Outcome) {
+/// A plain rotation is no event.
+fn event(family: FamilyId, outcome: Outcome) -> Option<Event> {
     match outcome {
-        Outcome::Recover { skipped, .. } => audit::recovered(grant.family, skipped),
-        Outcome::CatchUp(_) => audit::caught_up(grant.family, grant.generation.number()),
-        Outcome::Rotate(_) | Outcome::Replay | Outcome::Reuse | Outcome::Overtaken | Outcome::Refuse(_) => {}
+        Outcome::Recover { skipped, .. } => Some(Event::FamilyRecovered { family, skipped }),
+        Outcome::CatchUp(step) => {
+            Some(Event::FamilyCaughtUp { family, generation: step.generation.number() })
+        }
+        Outcome::Rotate(_) | Outcome::Replay | Outcome::Reuse | Outcome::Overtaken | Outcome::Refuse(_) => {
+            None
+        }
     }
 }

@@ -8,8 +8,8 @@ use crate::domain::refusal::EndReason;
 use crate::service::clients::presenter::Presenter;
 use crate::service::tokens::access_token;
 use crate::service::tokens::presented::{self, Presented};
-use crate::service::{Core, Failure, audit};
-use crate::store::{families, transaction};
+use crate::service::{Core, Failure};
+use crate::store::families;
 
 /// Ends the family of a refresh token, whichever of its generations it is. What is not genuine, or has no family any
 /// more, ends nothing and is no error: the caller's wish is fulfilled already.
@@ -72,8 +72,6 @@ async fn end_family_of(
 }
 
 async fn end(core: &Core, family: FamilyId, reason: EndReason, now: DateTime<Utc>) -> Result<(), Failure> {
-    if transaction::retrying(|| families::end(&core.db, family, reason, now)).await? {
-        audit::family_ended(family, reason);
-    }
+    core.write(now, async |tx| families::end(tx, family, reason, now).await).await?;
     Ok(())
 }

@@ -11,12 +11,13 @@ use chrono::{DateTime, Utc};
 use crate::crypto::random;
 use crate::domain::claims::{AccessClaims, Actor};
 use crate::domain::client::{ClientKind, GrantType, TokenExchangePolicy};
+use crate::domain::event::Event;
 use crate::service::clients::known_clients::KnownClient;
 use crate::service::clients::presenter::Presenter;
 use crate::service::failure::Unacceptable;
 use crate::service::tokens::access_token::{self, AccessToken, Standing};
 use crate::service::tokens::grant::{TokenSet, Wanted, within};
-use crate::service::{Core, Failure, audit};
+use crate::service::{Core, Failure};
 
 /// So many may act one after another; a chain that goes on longer goes in circles.
 const LONGEST_CHAIN: usize = 8;
@@ -78,7 +79,7 @@ pub async fn token_exchange(
     };
     let jti = URL_SAFE_NO_PAD.encode(random::bytes::<16>());
     let access_token = core.keys.sign(&claims.with_jti(&jti), now)?;
-    audit::token_exchanged(&known.client.id, subject.sid);
+    core.tell(Event::TokenExchanged { client: known.client.id.clone(), family: subject.sid });
     let expires_in = expires_at - now.timestamp();
     Ok(TokenSet { access_token, expires_in, refresh: None, scope })
 }

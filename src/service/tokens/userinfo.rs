@@ -56,7 +56,7 @@ pub async fn userinfo(core: &Core, token: &str, now: DateTime<Utc>) -> Result<Us
     let wishes =
         if access.client_id == family.client_id.as_str() { family.claims } else { Wishes::default() };
     let claims = user_claims::told(&user, &access.scope, &wishes);
-    let known = core.clients.find(&core.db, &client, now).await?;
+    let known = core.client(&client, now).await?.ok_or(Failure::InvalidToken)?;
     let form = match known.client.metadata.userinfo_signed_response_alg {
         None => Form::Json,
         Some(_) => Form::Jwt,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
+use crate::domain::event::{Event, UserChange};
 use crate::domain::family::Family;
 use crate::domain::ids::{ClientId, FamilyId};
 use crate::domain::refusal::EndReason;
@@ -12,10 +13,10 @@ use crate::service::clients::known_clients::KnownClient;
 use crate::service::logout::ending;
 use crate::service::logout::front_channel::{self, FrontChannel};
 use crate::service::users::sessions;
-use crate::service::{Core, Failure, audit};
+use crate::service::{Core, Failure};
 use crate::store::consents::{self, Given};
 use crate::store::families::{self, Spared};
-use crate::store::{sign_in_sessions, transaction, users};
+use crate::store::{sign_in_sessions, users};
 
 /// A part of the list of a user's logins.
 #[derive(Debug)]
@@ -71,18 +72,11 @@ pub async fn end(
 ) -> Result<(), Failure> {
     let family = families::find(&core.db, id).await?.filter(|family| family.user_id == session.user);
     let Some(family) = family else { return Ok(()) };
-    let (ended, beside) = transaction::retrying(|| async {
-        let mut tx = core.db.begin().await?;
-        users::touch(&mut tx, session.user, now).await?;
-        let done =
-            ending::end_with_way_back(&mut tx, &family, Some(session.id), EndReason::Owner, now).await?;
-        tx.commit().await?;
-        Ok(done)
+    core.write(now, async |tx| {
+        users::touch(tx, session.user, now).await?;
+        ending::end_with_way_back(tx, &family, Some(session.id), EndReason::Owner, now).await.map(Some)
     })
     .await?;
-    core.logouts.notify_one();
-    audit::families_ended(&ended, EndReason::Owner);
-    audit::families_ended(&beside.ended, EndReason::Logout);
     Ok(())
 }
 
@@ -109,21 +103,17 @@ pub async fn end_all(
         Kept::ThisBrowser => (Some(session.id), Spared::SignIn(session.id)),
         Kept::Nothing => (None, Spared::Nothing),
     };
-    let ended = transaction::retrying(|| async {
-        let mut tx = core.db.begin().await?;
-        users::touch(&mut tx, session.user, now).await?;
-        sign_in_sessions::end_of_user(&mut tx, session.user, kept).await?;
-        let ended = families::end_of_user(&mut tx, session.user, spared, EndReason::Owner, now).await?;
-        ending::tell(&mut tx, &ended, now).await?;
-        tx.commit().await?;
-        Ok(ended)
-    })
-    .await?;
-    core.logouts.notify_one();
-    audit::account_changed(session.user, "logins ended");
-    let ids: Vec<FamilyId> = ended.iter().map(|family| family.id).collect();
-    audit::families_ended(&ids, EndReason::Owner);
-    let here = ended.into_iter().filter(|family| family.sign_in_session == Some(session.id));
+    let ended = core.write(now, async |tx| {
+        users::touch(tx, session.user, now).await?;
+        sign_in_sessions::end_of_user(tx, session.user, kept).await?;
+        tx.record(Event::UserChanged { user: session.user, change: UserChange::OwnLoginsEnded });
+        families::end_of_user(tx, session.user, spared, EndReason::Owner, now).await.map(Some)
+    });
+    let here = ended
+        .await?
+        .unwrap_or_default()
+        .into_iter()
+        .filter(|family| family.sign_in_session == Some(session.id));
     front_channel::of(core, here.map(|family| (family.client, family.id)), now).await
 }
 
@@ -138,10 +128,8 @@ pub async fn consents(
 ) -> Result<Vec<(Arc<KnownClient>, Given)>, Failure> {
     let mut all = Vec::new();
     for given in consents::of_user(&core.db, session.user).await? {
-        match core.clients.find(&core.db, &given.client, now).await {
-            Ok(known) => all.push((known, given)),
-            Err(Failure::InvalidClient) => {}
-            Err(failure) => return Err(failure),
+        if let Some(known) = core.client(&given.client, now).await? {
+            all.push((known, given));
         }
     }
     Ok(all)
@@ -157,22 +145,15 @@ pub async fn withdraw(
     client: &ClientId,
     now: DateTime<Utc>,
 ) -> Result<(), Failure> {
-    let ended = transaction::retrying(|| async {
-        let mut tx = core.db.begin().await?;
-        users::touch(&mut tx, session.user, now).await?;
-        if !consents::delete(&mut tx, session.user, client).await? {
+    core.write(now, async |tx| {
+        users::touch(tx, session.user, now).await?;
+        if !consents::delete(tx, session.user, client).await? {
             return Ok(None);
         }
+        tx.record(Event::ConsentWithdrawn { user: session.user, client: client.clone() });
         let reason = EndReason::ConsentWithdrawn;
-        let ended = families::end_of_user_at(&mut tx, session.user, client, reason, now).await?;
-        let ended = ending::tell(&mut tx, &ended, now).await?;
-        tx.commit().await?;
-        Ok(Some(ended))
+        families::end_of_user_at(tx, session.user, client, reason, now).await.map(Some)
     })
     .await?;
-    let Some(ended) = ended else { return Ok(()) };
-    core.logouts.notify_one();
-    audit::consent_withdrawn(session.user, client);
-    audit::families_ended(&ended, EndReason::ConsentWithdrawn);
     Ok(())
 }

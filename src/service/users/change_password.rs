@@ -3,16 +3,16 @@
 use chrono::{DateTime, Utc};
 
 use crate::crypto::random;
+use crate::domain::event::{Event, UserChange};
 use crate::domain::opaque::OpaqueSecret;
 use crate::domain::refusal::{EndReason, Refusal};
 use crate::domain::secrets::Password;
 use crate::domain::sign_in::SignInSession;
-use crate::service::logout::ending;
 use crate::service::users::attempts::Owner;
 use crate::service::users::credentials;
-use crate::service::{Core, Failure, audit};
+use crate::service::{Core, Failure};
 use crate::store::families::{self, Spared};
-use crate::store::{sign_in_sessions, transaction, users};
+use crate::store::{sign_in_sessions, users};
 
 /// What is to be changed.
 #[derive(Debug)]
@@ -52,32 +52,24 @@ pub async fn change_password(
     credentials::limited(core, Some(&user.username), None, owner, now, verifying).await?;
     let hash = core.passwords.hash(request.new).await?;
     let secret = OpaqueSecret::from_random(&random::bytes());
-    let ended = transaction::retrying(|| async {
-        let mut tx = core.db.begin().await?;
-        if !users::replace_password(&mut tx, &user, &hash, now).await? {
+    let changed = core.write(now, async |tx| {
+        if !users::replace_password(tx, &user, &hash, now).await?
+            || !sign_in_sessions::renew(tx, session.id, &secret.hash(), now).await?
+        {
             return Ok(None);
         }
-        if !sign_in_sessions::renew(&mut tx, session.id, &secret.hash(), now).await? {
-            return Ok(None);
-        }
-        let ended = match request.others {
+        tx.record(Event::UserChanged { user: user.id, change: UserChange::OwnPassword });
+        match request.others {
             Others::End => {
-                sign_in_sessions::end_of_user(&mut tx, user.id, Some(session.id)).await?;
+                sign_in_sessions::end_of_user(tx, user.id, Some(session.id)).await?;
                 let spared = Spared::SignIn(session.id);
-                let reason = EndReason::PasswordChanged;
-                let ended = families::end_of_user(&mut tx, user.id, spared, reason, now).await?;
-                ending::tell(&mut tx, &ended, now).await?
+                families::end_of_user(tx, user.id, spared, EndReason::PasswordChanged, now).await?;
             }
-            Others::Keep => Vec::new(),
-        };
-        tx.commit().await?;
-        Ok(Some(ended))
-    })
-    .await?;
-    // It was changed meanwhile, or the user was disabled, or this browser signed out.
-    let ended = ended.ok_or(Refusal::BadCredentials)?;
-    core.logouts.notify_one();
-    audit::account_changed(user.id, "password changed");
-    audit::families_ended(&ended, EndReason::PasswordChanged);
+            Others::Keep => {}
+        }
+        Ok(Some(()))
+    });
+    // Otherwise it was changed meanwhile, or the user was disabled, or this browser signed out.
+    changed.await?.ok_or(Refusal::BadCredentials)?;
     Ok(secret)
 }

@@ -5,11 +5,12 @@ use std::net::IpAddr;
 use chrono::{DateTime, Utc};
 
 use crate::crypto::passwords::{PasswordHash, Verdict};
+use crate::domain::event::Event;
 use crate::domain::refusal::Refusal;
 use crate::domain::secrets::Password;
 use crate::domain::user::Username;
 use crate::service::users::attempts::{Owner, Place, network_of};
-use crate::service::{Core, Failure, audit};
+use crate::service::{Core, Failure};
 use crate::store::families;
 use crate::store::users::{self, User};
 
@@ -95,7 +96,7 @@ pub(crate) async fn limited<T>(
         begun => begun,
     };
     let begun = begun.map_err(|too_many| {
-        audit::attempts_limited();
+        core.tell(Event::AttemptsLimited);
         Failure::TooManyAttempts(too_many.retry_after)
     })?;
     let attempted = attempt.await;

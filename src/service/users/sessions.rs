@@ -8,9 +8,9 @@ use crate::domain::ids::{FamilyId, SignInSessionId, UserId};
 use crate::domain::refusal::EndReason;
 use crate::service::logout::ending;
 use crate::service::tokens::access_token;
-use crate::service::{Core, Failure, audit};
+use crate::service::{Core, Failure};
 use crate::store::families::Spared;
-use crate::store::{families, sign_in_sessions, transaction, users};
+use crate::store::{families, sign_in_sessions, users};
 
 /// Who asks: the user, and the family of the access token that proves it.
 #[derive(Debug, Clone, Copy)]
@@ -79,18 +79,11 @@ pub async fn end(core: &Core, caller: Caller, id: FamilyId, now: DateTime<Utc>) 
     let family = families::find(&core.db, id).await?.filter(|family| family.user_id == caller.user);
     let live = live(core, family.ok_or(Failure::NotFound)?, now).await?;
     let (Session { family, .. }, _) = live.ok_or(Failure::NotFound)?;
-    let (ended, beside) = transaction::retrying(|| async {
-        let mut tx = core.db.begin().await?;
-        users::touch(&mut tx, caller.user, now).await?;
-        let done = ending::end_with_way_back(&mut tx, &family, caller.sign_in, EndReason::Owner, now).await?;
-        tx.commit().await?;
-        Ok(done)
-    })
-    .await?;
-    core.logouts.notify_one();
-    audit::families_ended(&ended, EndReason::Owner);
-    audit::families_ended(&beside.ended, EndReason::Logout);
-    if ended.is_empty() { Err(Failure::NotFound) } else { Ok(()) }
+    let ended = core.write(now, async |tx| {
+        users::touch(tx, caller.user, now).await?;
+        ending::end_with_way_back(tx, &family, caller.sign_in, EndReason::Owner, now).await.map(Some)
+    });
+    if ended.await? == Some(true) { Ok(()) } else { Err(Failure::NotFound) }
 }
 
 /// Ends all of the caller's families but the one in use, and all sign-ins but the one that it came from.
@@ -98,19 +91,13 @@ pub async fn end(core: &Core, caller: Caller, id: FamilyId, now: DateTime<Utc>) 
 /// # Errors
 /// [`Failure::Store`].
 pub async fn end_others(core: &Core, caller: Caller, now: DateTime<Utc>) -> Result<(), Failure> {
-    let ended = transaction::retrying(|| async {
-        let mut tx = core.db.begin().await?;
-        users::touch(&mut tx, caller.user, now).await?;
-        sign_in_sessions::end_of_user(&mut tx, caller.user, caller.sign_in).await?;
+    core.write(now, async |tx| {
+        users::touch(tx, caller.user, now).await?;
+        sign_in_sessions::end_of_user(tx, caller.user, caller.sign_in).await?;
         let spared = Spared::Family(caller.family);
-        let ended = families::end_of_user(&mut tx, caller.user, spared, EndReason::Owner, now).await?;
-        let ended = ending::tell(&mut tx, &ended, now).await?;
-        tx.commit().await?;
-        Ok(ended)
+        families::end_of_user(tx, caller.user, spared, EndReason::Owner, now).await.map(Some)
     })
     .await?;
-    core.logouts.notify_one();
-    audit::families_ended(&ended, EndReason::Owner);
     Ok(())
 }
 
@@ -123,11 +110,7 @@ pub(super) async fn live(
     family: Family,
     now: DateTime<Utc>,
 ) -> Result<Option<(Session, Party)>, Failure> {
-    let known = match core.clients.find(&core.db, &family.client_id, now).await {
-        Ok(known) => known,
-        Err(Failure::InvalidClient) => return Ok(None),
-        Err(failure) => return Err(failure),
-    };
+    let Some(known) = core.client(&family.client_id, now).await? else { return Ok(None) };
     if !family.is_live(now, &known.lifetimes) {
         return Ok(None);
     }

@@ -3,14 +3,15 @@
 use chrono::{DateTime, Utc};
 
 use crate::crypto::random;
+use crate::domain::event::Event;
 use crate::domain::family::Device;
 use crate::domain::ids::SignInSessionId;
 use crate::domain::opaque::OpaqueSecret;
 use crate::domain::sign_in::{PASSWORD_ACR, SignInSession};
 use crate::service::logout::ending;
 use crate::service::users::credentials::{self, Credentials, Verified};
-use crate::service::{Core, Failure, audit};
-use crate::store::{sign_in_sessions, transaction, users};
+use crate::service::{Core, Failure};
+use crate::store::{sign_in_sessions, users};
 
 /// A request to sign in.
 #[derive(Debug)]
@@ -49,13 +50,11 @@ pub async fn sign_in(
 ) -> Result<(SignInSession, OpaqueSecret), Failure> {
     let opening = async |verified: Verified| begin_session(core, &request, &verified, now).await;
     let begun = credentials::check(core, &request.credentials, now, opening).await;
-    let (session, secret) = begun.inspect_err(|failure| {
+    begun.inspect_err(|failure| {
         if matches!(failure, Failure::Refused(_)) {
-            audit::sign_in_refused();
+            core.tell(Event::SignInRefused);
         }
-    })?;
-    audit::signed_in(session.id, session.user);
-    Ok((session, secret))
+    })
 }
 
 async fn begin_session(
@@ -77,23 +76,21 @@ async fn begin_session(
         last_used_at: now,
         expires_at: now + core.sign_in.absolute,
     };
-    let begun = transaction::retrying(|| async {
-        let mut tx = core.db.begin().await?;
-        let touched = users::touch_for_login(&mut tx, &verified.user, &verified.hash, now).await?;
+    let begun = core.write(now, async |tx| {
+        let touched = users::touch_for_login(tx, &verified.user, &verified.hash, now).await?;
         if touched.is_none() {
-            return Ok(false);
+            return Ok(None);
         }
         if let Some(before) = &request.before {
             if same_user.is_some() {
-                sign_in_sessions::delete(&mut tx, before.id).await?;
+                sign_in_sessions::delete(tx, before.id).await?;
             } else {
-                ending::end_sign_in(&mut tx, before.user, before.id, now).await?;
+                ending::end_sign_in(tx, before.user, before.id, now).await?;
             }
         }
-        sign_in_sessions::insert(&mut tx, &session, &secret.hash()).await?;
-        tx.commit().await?;
-        Ok(true)
-    })
-    .await?;
-    Ok(begun.then_some((session, secret)))
+        sign_in_sessions::insert(tx, &session, &secret.hash()).await?;
+        tx.record(Event::SignInSucceeded { session: session.id, user: session.user });
+        Ok(Some(()))
+    });
+    Ok(begun.await?.map(|()| (session, secret)))
 }

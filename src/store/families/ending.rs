@@ -3,52 +3,31 @@
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
+use crate::domain::event::Event;
+use crate::domain::family::EndedFamily;
 use crate::domain::ids::{ClientId, FamilyId, SignInSessionId, UserId};
 use crate::domain::refusal::EndReason;
 use crate::store::row::row;
-use crate::store::{Db, StoreError, Tx, on, within};
-
-/// Ends one family, whatever generation it has reached. `false` when it was ended or gone before.
-///
-/// # Errors
-/// [`StoreError`].
-pub async fn end(db: &Db, id: FamilyId, reason: EndReason, now: DateTime<Utc>) -> Result<bool, StoreError> {
-    const SQL: &str = "UPDATE families SET ended_at = $2, end_reason = $3 WHERE id = $1 AND ended_at IS NULL";
-    let ended = on!(db, conn => sqlx::query(SQL)
-        .bind(id.0).bind(now).bind(reason.as_str())
-        .execute(conn).await.map(|done| done.rows_affected()))?;
-    Ok(ended > 0)
-}
-
-/// A family that was ended, and who knows it by which names.
-#[derive(Debug, Clone)]
-pub struct Ended {
-    /// The family.
-    pub id: FamilyId,
-    /// Its client.
-    pub client: ClientId,
-    /// `sub`, as the client knows it.
-    pub subject: String,
-    /// The sign-in that it came from.
-    pub sign_in_session: Option<SignInSessionId>,
-}
+use crate::store::{StoreError, Tx, within};
 
 row! {
     struct EndedRow {
         id: Uuid,
+        user_id: Uuid,
         client_id: String,
         subject: String,
         sign_in_session: Option<Uuid>,
     }
 }
 
-impl TryFrom<EndedRow> for Ended {
+impl TryFrom<EndedRow> for EndedFamily {
     type Error = StoreError;
 
     fn try_from(row: EndedRow) -> Result<Self, StoreError> {
         let corrupt = |_| StoreError::corrupt("families", row.id, "client_id");
         Ok(Self {
             id: FamilyId(row.id),
+            user: UserId(row.user_id),
             client: row.client_id.parse().map_err(corrupt)?,
             subject: row.subject,
             sign_in_session: row.sign_in_session.map(SignInSessionId),
@@ -56,33 +35,38 @@ impl TryFrom<EndedRow> for Ended {
     }
 }
 
-/// What [`Ended`] is read from.
+/// What [`EndedFamily`] is read from.
 macro_rules! returning {
     ($update:literal) => {
-        concat!($update, " RETURNING id, client_id, subject, sign_in_session")
+        concat!($update, " RETURNING id, user_id, client_id, subject, sign_in_session")
     };
 }
 
-fn all_ended(rows: Vec<EndedRow>) -> Result<Vec<Ended>, StoreError> {
-    rows.into_iter().map(Ended::try_from).collect()
+/// Whoever ends families says so in the same breath.
+fn record(tx: &mut Tx, rows: Vec<EndedRow>, reason: EndReason) -> Result<Vec<EndedFamily>, StoreError> {
+    let ended: Vec<EndedFamily> = rows.into_iter().map(EndedFamily::try_from).collect::<Result<_, _>>()?;
+    for family in &ended {
+        tx.record(Event::FamilyEnded { family: family.clone(), reason });
+    }
+    Ok(ended)
 }
 
-/// Ends one family within a transaction: `None` when it was ended or gone before.
+/// Ends one family, whatever generation it has reached: `None` when it was ended or gone before.
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn end_within(
+pub async fn end(
     tx: &mut Tx,
     id: FamilyId,
     reason: EndReason,
     now: DateTime<Utc>,
-) -> Result<Option<Ended>, StoreError> {
+) -> Result<Option<EndedFamily>, StoreError> {
     const SQL: &str =
         returning!("UPDATE families SET ended_at = $2, end_reason = $3 WHERE id = $1 AND ended_at IS NULL");
     let row: Option<EndedRow> = within!(tx, conn => sqlx::query_as(SQL)
         .bind(id.0).bind(now).bind(reason.as_str())
         .fetch_optional(conn).await)?;
-    row.map(Ended::try_from).transpose()
+    Ok(record(tx, row.into_iter().collect(), reason)?.pop())
 }
 
 /// Which of a user's families go on when the others end.
@@ -106,7 +90,7 @@ pub async fn end_of_user(
     spared: Spared,
     reason: EndReason,
     now: DateTime<Utc>,
-) -> Result<Vec<Ended>, StoreError> {
+) -> Result<Vec<EndedFamily>, StoreError> {
     const SQL: &str = returning!(
         "UPDATE families SET ended_at = $2, end_reason = $3 \
          WHERE user_id = $1 AND ended_at IS NULL AND expires_at > $2 AND ($4 IS NULL OR id <> $4) \
@@ -120,7 +104,7 @@ pub async fn end_of_user(
     let rows: Vec<EndedRow> = within!(tx, conn => sqlx::query_as(SQL)
         .bind(user.0).bind(now).bind(reason.as_str()).bind(family).bind(session)
         .fetch_all(conn).await)?;
-    all_ended(rows)
+    record(tx, rows, reason)
 }
 
 /// Ends a user's families of one client, in the transaction that touched the user's row.
@@ -133,7 +117,7 @@ pub async fn end_of_user_at(
     client: &ClientId,
     reason: EndReason,
     now: DateTime<Utc>,
-) -> Result<Vec<Ended>, StoreError> {
+) -> Result<Vec<EndedFamily>, StoreError> {
     const SQL: &str = returning!(
         "UPDATE families SET ended_at = $2, end_reason = $3 \
          WHERE user_id = $1 AND client_id = $4 AND ended_at IS NULL AND expires_at > $2"
@@ -141,26 +125,28 @@ pub async fn end_of_user_at(
     let rows: Vec<EndedRow> = within!(tx, conn => sqlx::query_as(SQL)
         .bind(user.0).bind(now).bind(reason.as_str()).bind(client.as_str())
         .fetch_all(conn).await)?;
-    all_ended(rows)
+    record(tx, rows, reason)
 }
 
-/// Ends up to `limit` live families of a client, those with ids above `after`; gives the last id that it ended, from
-/// where to go on.
+/// Ends up to `limit` live families of a removed client, those with ids above `after`; gives the last id that it ended,
+/// from where to go on.
 ///
 /// # Errors
 /// [`StoreError`].
 pub async fn end_some_of_client(
-    db: &Db,
+    tx: &mut Tx,
     client: &ClientId,
     after: FamilyId,
     limit: i64,
     now: DateTime<Utc>,
-) -> Result<Vec<FamilyId>, StoreError> {
-    const SQL: &str = "UPDATE families SET ended_at = $3, end_reason = 'client_removed' WHERE id IN \
+) -> Result<Vec<EndedFamily>, StoreError> {
+    const SQL: &str = returning!(
+        "UPDATE families SET ended_at = $3, end_reason = 'client_removed' WHERE id IN \
          (SELECT id FROM families WHERE client_id = $1 AND id > $2 AND ended_at IS NULL ORDER BY id LIMIT $4) \
-         AND ended_at IS NULL RETURNING id";
-    let ids: Vec<(Uuid,)> = on!(db, conn => sqlx::query_as(SQL)
+         AND ended_at IS NULL"
+    );
+    let rows: Vec<EndedRow> = within!(tx, conn => sqlx::query_as(SQL)
         .bind(client.as_str()).bind(after.0).bind(now).bind(limit)
         .fetch_all(conn).await)?;
-    Ok(ids.into_iter().map(|(id,)| FamilyId(id)).collect())
+    record(tx, rows, EndReason::ClientRemoved)
 }

@@ -13,7 +13,7 @@ use crate::domain::refresh_token::Generation;
 use crate::domain::secrets::SecretHash;
 use crate::store::connect::{Connection, PATIENCE, silence};
 use crate::store::row::{from_json, row, to_json};
-use crate::store::{Db, PostgresExecutor, StoreError, on};
+use crate::store::{Db, PostgresExecutor, StoreError, Tx, on, within};
 
 /// The columns of a [`Grant`], for `RETURNING`.
 macro_rules! grant_columns {
@@ -208,6 +208,23 @@ fn as_stored(time: DateTime<Utc>) -> String {
     time.to_rfc3339_opts(SecondsFormat::AutoSi, false)
 }
 
+/// The statement of a step, ready to be run on either engine.
+macro_rules! stepping {
+    ($read:expr, $step:expr, $now:expr) => {
+        sqlx::query_as::<_, GrantRow>(concat!(
+            "UPDATE families SET generation = $2, base = $3, rotated_at = $4 \
+             WHERE id = $1 AND generation = $5 AND rotated_at = $6 AND ended_at IS NULL RETURNING ",
+            grant_columns!("")
+        ))
+        .bind($read.id.0)
+        .bind($step.generation.number())
+        .bind($step.base.map(Generation::number))
+        .bind($now)
+        .bind($read.generation.number())
+        .bind($read.rotated_at)
+    };
+}
+
 /// Applies a decision by compare-and-swap: `None` when the row is no longer what was `read`.
 ///
 /// # Errors
@@ -218,18 +235,20 @@ pub async fn advance(
     step: Step,
     now: DateTime<Utc>,
 ) -> Result<Option<Grant>, StoreError> {
-    const SQL: &str = concat!(
-        "UPDATE families SET generation = $2, base = $3, rotated_at = $4 \
-         WHERE id = $1 AND generation = $5 AND rotated_at = $6 AND ended_at IS NULL RETURNING ",
-        grant_columns!("")
-    );
-    let row: Option<GrantRow> = on!(db, conn => sqlx::query_as(SQL)
-        .bind(read.id.0)
-        .bind(step.generation.number())
-        .bind(step.base.map(Generation::number))
-        .bind(now)
-        .bind(read.generation.number())
-        .bind(read.rotated_at)
-        .fetch_optional(conn).await)?;
+    let row = on!(db, conn => stepping!(read, step, now).fetch_optional(conn).await)?;
+    row.map(Grant::try_from).transpose()
+}
+
+/// The same within a transaction: for a step that is an event.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn step(
+    tx: &mut Tx,
+    read: &Family,
+    step: Step,
+    now: DateTime<Utc>,
+) -> Result<Option<Grant>, StoreError> {
+    let row = within!(tx, conn => stepping!(read, step, now).fetch_optional(conn).await)?;
     row.map(Grant::try_from).transpose()
 }

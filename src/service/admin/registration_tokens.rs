@@ -1,0 +1,52 @@
+//! Initial access tokens (RFC 7591 §1.2): who may register clients.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use crate::crypto::random;
+use crate::domain::event::Event;
+use crate::domain::ids::uuid_v7;
+use crate::domain::opaque::OpaqueSecret;
+use crate::service::{Core, Failure};
+use crate::store::registration_tokens;
+
+pub use registration_tokens::RegistrationToken;
+
+/// Makes a token that registers `uses` clients; its secret is given here and never again.
+pub async fn add(
+    core: &Core,
+    uses: i64,
+    lifetime: Duration,
+    now: DateTime<Utc>,
+) -> Result<(RegistrationToken, OpaqueSecret), Failure> {
+    let secret = OpaqueSecret::from_random(&random::bytes());
+    let id = uuid_v7(now, random::bytes());
+    let token = RegistrationToken { id, uses_left: uses, created_at: now, expires_at: now + lifetime };
+    core.write(now, async |tx| {
+        registration_tokens::insert(tx, &token, &secret.hash()).await?;
+        tx.record(Event::RegistrationTokenAdded { token: id });
+        Ok(Some(()))
+    })
+    .await?;
+    Ok((token, secret))
+}
+
+/// Every token that is still good for something, oldest first.
+pub async fn list(core: &Core, now: DateTime<Utc>) -> Result<Vec<RegistrationToken>, Failure> {
+    Ok(registration_tokens::list(&core.db, now).await?)
+}
+
+/// # Errors
+/// [`Failure::NotFound`], [`Failure::Store`].
+pub async fn remove(core: &Core, id: Uuid, now: DateTime<Utc>) -> Result<(), Failure> {
+    let removed = core.write(now, async |tx| {
+        if !registration_tokens::remove(tx, id).await? {
+            return Ok(None);
+        }
+        tx.record(Event::RegistrationTokenRemoved { token: id });
+        Ok(Some(()))
+    });
+    removed.await?.ok_or(Failure::NotFound)
+}

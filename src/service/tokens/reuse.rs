@@ -1,0 +1,34 @@
+//! What was used already comes back: somebody else has it too.
+
+use chrono::{DateTime, Utc};
+
+use crate::domain::event::Event;
+use crate::domain::ids::FamilyId;
+use crate::domain::refusal::EndReason;
+use crate::service::{Core, Failure};
+use crate::store::families;
+
+/// Ends the family whatever its row has become since, in a task of its own: a thief who hangs up changes nothing.
+///
+/// # Errors
+/// [`Failure::Store`]; [`Failure::Busy`] when the task could not end.
+pub(super) async fn end(
+    core: &Core,
+    family: FamilyId,
+    reason: EndReason,
+    now: DateTime<Utc>,
+) -> Result<(), Failure> {
+    let writer = core.writer.clone();
+    let ending = async move {
+        let end = writer.write_sending(now, move |tx| {
+            Box::pin(async move {
+                let Some(ended) = families::end(tx, family, reason, now).await? else { return Ok(None) };
+                tx.record(Event::FamilyReused { family, client: ended.client });
+                Ok(Some(()))
+            })
+        });
+        end.await
+    };
+    tokio::spawn(ending).await.map_err(|_| Failure::Busy)??;
+    Ok(())
+}

@@ -1,0 +1,151 @@
+//! The one way to write: a transaction, and what it makes happen told once it is durable.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use futures_util::future::BoxFuture;
+use tokio::sync::{Notify, broadcast};
+
+use crate::domain::event::{Event, Severity};
+use crate::service::logout::notices;
+use crate::store::transaction::Tries;
+use crate::store::{Committed, Db, StoreError, Tx};
+
+/// Events that a slow listener may be behind.
+const BACKLOG: usize = 1024;
+
+/// Writes, and tells what happened.
+#[derive(Debug, Clone)]
+pub struct Writer {
+    db: Db,
+    deliveries: Arc<Notify>,
+    listeners: broadcast::Sender<Event>,
+}
+
+impl Writer {
+    /// Writes to this database.
+    #[must_use]
+    pub fn new(db: Db) -> Self {
+        Self { db, deliveries: Arc::default(), listeners: broadcast::Sender::new(BACKLOG) }
+    }
+
+    /// The same on other connections.
+    #[must_use]
+    pub fn on(&self, db: Db) -> Self {
+        Self { db, ..self.clone() }
+    }
+
+    /// Where it writes.
+    #[must_use]
+    pub fn db(&self) -> &Db {
+        &self.db
+    }
+
+    /// Does `work` in a transaction, again while it loses to another one, with the rows that those want who have
+    /// subscribed to its events. Once all that is durable, its events are told. `None` from `work` undoes what it did,
+    /// and nothing has happened.
+    ///
+    /// # Errors
+    /// What `work` gives at the last try; [`StoreError::Unavailable`] from the commit, after which nobody knows whether it
+    /// was done.
+    pub async fn write<T>(
+        &self,
+        now: DateTime<Utc>,
+        work: impl AsyncFn(&mut Tx) -> Result<Option<T>, StoreError>,
+    ) -> Result<Option<T>, StoreError> {
+        let mut tries = Tries::default();
+        loop {
+            let mut tx = self.db.begin().await?;
+            let worked = work(&mut tx).await;
+            match self.finish(tx, worked, now).await {
+                Err(error) => tries.again_after(error).await?,
+                done => return done,
+            }
+        }
+    }
+
+    /// The same for what goes from thread to thread, whose futures have to be boxed: of an async closure nobody can say yet
+    /// that its future is `Send`.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn write_sending<T>(
+        &self,
+        now: DateTime<Utc>,
+        work: impl Fn(&mut Tx) -> BoxFuture<'_, Result<Option<T>, StoreError>>,
+    ) -> Result<Option<T>, StoreError> {
+        let mut tries = Tries::default();
+        loop {
+            let mut tx = self.db.begin().await?;
+            let worked = work(&mut tx).await;
+            match self.finish(tx, worked, now).await {
+                Err(error) => tries.again_after(error).await?,
+                done => return done,
+            }
+        }
+    }
+
+    async fn finish<T>(
+        &self,
+        mut tx: Tx,
+        worked: Result<Option<T>, StoreError>,
+        now: DateTime<Utc>,
+    ) -> Result<Option<T>, StoreError> {
+        let Some(value) = worked? else { return Ok(None) };
+        notices::note(&mut tx, now).await?;
+        let Committed { value, events, wakes_deliveries } = tx.commit(value).await?;
+        events.into_iter().for_each(|event| self.tell(event));
+        if wakes_deliveries {
+            self.deliveries.notify_one();
+        }
+        Ok(Some(value))
+    }
+
+    /// Tells of what no transaction made happen, such as a refusal.
+    pub fn tell(&self, event: Event) {
+        log(&event);
+        // Nobody listens: that is no fault.
+        let _ = self.listeners.send(event);
+    }
+
+    /// Every event from now on.
+    #[must_use]
+    pub fn listen(&self) -> broadcast::Receiver<Event> {
+        self.listeners.subscribe()
+    }
+
+    /// Waits until there are deliveries that were not there before.
+    pub async fn deliveries(&self) {
+        self.deliveries.notified().await;
+    }
+}
+
+/// One line, target `audit`. They are what an operator applies again after a restore: the database may have forgotten an
+/// ended family or a changed password, the log has not.
+fn log(event: &Event) {
+    let it = event.record();
+    macro_rules! line {
+        ($level:ident) => {
+            tracing::$level!(
+                target: "audit",
+                event = it.event,
+                family = it.family.map(tracing::field::display),
+                user = it.user.map(tracing::field::display),
+                client = it.client,
+                session = it.session.map(tracing::field::display),
+                key = it.key,
+                token = it.token.map(tracing::field::display),
+                reason = it.reason,
+                change = it.change,
+                generation = it.generation,
+                skipped = it.skipped,
+                until = it.until,
+            )
+        };
+    }
+    match it.severity {
+        Severity::Info => line!(info),
+        Severity::Warning => line!(warn),
+        Severity::Alarm => line!(error),
+    }
+}

@@ -1,0 +1,174 @@
+//! What happened is told: once it is durable, once, by the names that `docs/events.md` lists.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use heirloom::domain::client::ClientKind;
+use heirloom::domain::event::Event;
+use heirloom::domain::secrets::Password;
+use heirloom::domain::standard_claims::StandardClaims;
+use heirloom::service::admin;
+use heirloom::service::admin::users::{Change, Details};
+use heirloom::store::{Db, StoreError};
+use serde_json::json;
+
+use crate::browser::*;
+use crate::harness::*;
+
+async fn wrong_password(app: &TestApp) -> Answer {
+    app.post("/login", &json!({ "username": "ana", "password": "wrong" })).await
+}
+
+both_stores! {
+    async fn a_login_and_its_end_are_told(app) with |settings| {
+        settings.limits.account_attempts = 1;
+    }; {
+        let ana = app.add_user("ana").await;
+        let tokens = app.log_in("ana").await;
+        let family = tokens.claims()["sid"].as_str().unwrap().to_owned();
+        app.post("/logout", &json!({ "refresh_token": tokens.refresh })).await;
+        app.post("/logout", &json!({ "refresh_token": tokens.refresh })).await;
+        wrong_password(&app).await;
+        assert_eq!(wrong_password(&app).await.status, 429);
+        assert_eq!(app.events(), [
+            format!("user.changed change=added user={ana}"),
+            format!("login.succeeded client=heirloom family={family} user={ana}"),
+            format!("family.ended client=heirloom family={family} reason=logout user={ana}"),
+            "login.refused client=heirloom".to_owned(),
+            "attempts.limited".to_owned(),
+        ]);
+    }
+
+    async fn a_plain_rotation_is_no_event(app) {
+        let tokens = app.ana_logged_in().await;
+        let before = app.events();
+        app.rotate(&app.rotate(&tokens).await).await;
+        assert_eq!(app.events(), before);
+    }
+
+    async fn a_sign_in_over_somebody_elses_ends_that_one_and_says_so(app) {
+        app.with_apps().await;
+        let ben = app.add_user("ben").await;
+        app.add_app("follows", |it| it.metadata = serde_json::from_value(json!({ "frontchannel_logout_uri": "https://app.example/bye" })).unwrap()).await;
+        let browser = Browser::new(&app);
+        let page = browser.authorize(&[("client_id", "follows")]).await;
+        let code = browser.sign_in(&page, "ana").await.code();
+        let anas = app.exchange(&code, &[("client_id", "follows")]).await.tokens();
+        let family = anas.claims()["sid"].as_str().unwrap().to_owned();
+        let page = browser.authorize(&[("prompt", "login")]).await;
+        let before = app.events().len();
+        browser.sign_in(&page, "ben").await.code();
+        let told = app.events();
+        assert!(told[before].starts_with("sign_in.ended"), "{told:?}");
+        assert!(told[before + 1].starts_with(&format!("family.ended client=follows family={family} reason=logout")), "{told:?}");
+        assert!(told[before + 2].starts_with("sign_in.succeeded") && told[before + 2].ends_with(&ben.to_string()), "{told:?}");
+        assert_eq!(told.len(), before + 3, "{told:?}");
+        let page = browser.authorize(&[("prompt", "login")]).await;
+        let csrf = page.hidden("csrf");
+        browser.post(&page.action(), &[("csrf", &csrf), ("username", "ben"), ("password", "wrong")]).await;
+        assert_eq!(app.told("sign_in.refused"), 1);
+    }
+
+    async fn what_a_user_agrees_to_and_takes_back_is_told(app) {
+        app.with_apps().await;
+        app.add_app("other", |it| it.party = heirloom::domain::client::Party::Third).await;
+        let browser = Browser::new(&app);
+        let page = browser.authorize(&[("client_id", "other")]).await;
+        let page = browser.sign_in(&page, "ana").await;
+        browser.decide(&page, "allow").await.code();
+        assert_eq!(app.told("consent.given client=other"), 1, "{:?}", app.events());
+        let page = browser.get("/account/apps").await;
+        browser.post("/account/apps", &[("csrf", &page.hidden("csrf")), ("withdraw", "other")]).await;
+        assert_eq!(app.told("consent.withdrawn client=other"), 1, "{:?}", app.events());
+    }
+
+    async fn every_act_of_an_operator_is_told(app) {
+        let ana = app.add_user("ana").await;
+        app.log_in("ana").await;
+        let nothing = Details { email: None, email_verified: false, claims: StandardClaims::default() };
+        for change in [
+            Change::Roles(vec!["editor".to_owned()]),
+            Change::Details(Box::new(nothing)),
+            Change::Disable,
+            Change::Enable,
+            Change::Password(Password::new(PASSWORD.to_owned()).unwrap()),
+            Change::Remove,
+        ] {
+            app.change_user(ana, change).await;
+        }
+        for change in ["roles", "details", "disabled", "enabled", "password", "removed"] {
+            assert_eq!(app.told(&format!("user.changed change={change} user={ana}")), 1, "{change}");
+        }
+        admin::families::end_of_user(&app.core, app.add_user("ben").await, app.clock.now()).await.unwrap();
+        assert_eq!(app.told("user.changed change=logins_ended"), 1);
+        let id = "service".parse().unwrap();
+        app.add_client("service", |it| it.kind = ClientKind::Confidential(Vec::new())).await;
+        let client = heirloom::store::clients::find(&app.core.db, &id, app.clock.now()).await.unwrap().unwrap();
+        admin::clients::update(&app.core, &client, app.clock.now()).await.unwrap();
+        admin::clients::rotate_secret(&app.core, &id, DAY, app.clock.now()).await.unwrap();
+        admin::clients::remove(&app.core, &id, 10, app.clock.now()).await.unwrap();
+        for change in ["added", "updated", "secret_rotated", "removed"] {
+            assert_eq!(app.told(&format!("client.changed change={change} client=service")), 1, "{change}");
+        }
+    }
+
+    async fn what_was_undone_has_not_happened(app) {
+        let now = app.clock.now();
+        let undone = app.core.write(now, async |tx| {
+            tx.record(Event::RecoveryClosed);
+            Ok(None::<()>)
+        });
+        assert_eq!(undone.await.unwrap(), None);
+        let failed = app.core.write(now, async |tx| {
+            tx.record(Event::RecoveryClosed);
+            Err::<Option<()>, _>(StoreError::Exists)
+        });
+        assert!(matches!(failed.await, Err(StoreError::Exists)));
+        assert_eq!(app.events(), [""; 0]);
+    }
+}
+
+/// The first try loses to another transaction; only what the second one did has happened.
+async fn a_failed_try_drops_its_events(app: TestApp) {
+    const CONFLICT: &str = "DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '40001'; END $$";
+    let Db::Postgres(pool) = &app.core.db else { panic!("not PostgreSQL") };
+    let (tried, ana) = (AtomicUsize::new(0), app.add_user("ana").await);
+    let done = app.core.write(app.clock.now(), async |tx| {
+        let nth = tried.fetch_add(1, Ordering::SeqCst);
+        tx.record(Event::UserCodeRefused { user: ana });
+        if nth == 0 {
+            sqlx::raw_sql(CONFLICT).execute(pool.executor()).await?;
+        }
+        Ok(Some(nth))
+    });
+    assert_eq!(done.await.unwrap(), Some(1));
+    assert_eq!(app.told("user_code.refused"), 1, "{:?}", app.events());
+}
+
+#[test]
+fn a_try_that_lost_to_another_transaction_is_not_told() {
+    run(Store::Postgres, |_| (), a_failed_try_drops_its_events);
+}
+
+/// The names in a text, each between two of these marks.
+fn names(text: &str, before: &str, after: &str) -> BTreeSet<String> {
+    let found = text.split(before).skip(1).filter_map(|rest| rest.split_once(after).map(|(name, _)| name));
+    found.map(ToOwned::to_owned).collect()
+}
+
+#[test]
+fn every_event_is_listed_and_asserted() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |path: &str| std::fs::read_to_string(root.join(path)).unwrap();
+    let told = names(&read("src/domain/event.rs"), "new(\"", "\"");
+    assert!(told.len() > 20, "{told:?}");
+    let listed = names(&read("docs/events.md"), "\n| `", "`");
+    assert_eq!(listed, told, "docs/events.md lists what src/domain/event.rs names");
+    let tests = std::fs::read_dir(root.join("tests/api")).unwrap();
+    let asserted: String =
+        tests.map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap()).collect();
+    for name in told {
+        let found = [format!("(\"{name}\""), format!("(\"{name} "), format!("\"{name}\".to_owned()")];
+        assert!(found.iter().any(|found| asserted.contains(found)), "no test asserts {name}");
+    }
+}
