@@ -5,13 +5,13 @@ use std::str::FromStr;
 
 use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
 use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::rsa::{KeySize, PublicKeyComponents};
+use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use jsonwebtoken::jwk::{Jwk, ThumbprintHash};
+use jsonwebtoken::jwk::{Jwk, PublicKeyUse, ThumbprintHash};
 use jsonwebtoken::{Algorithm, DecodingKey};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -136,10 +136,11 @@ impl SigningKey {
             SigningAlgorithm::EdDsa => Pair::EdDsa(Ed25519KeyPair::from_pkcs8(pkcs8).map_err(KeyError::new)?),
             SigningAlgorithm::Rs256 => Pair::Rs256(RsaKeyPair::from_pkcs8(pkcs8).map_err(KeyError::new)?),
         };
-        let mut public = pair.public_jwk()?;
+        let verifying = pair.verifying();
+        let mut public = Jwk::from_decoding_key(&verifying, Some(algorithm.jwt())).map_err(KeyError::new)?;
         let kid = public.thumbprint(ThumbprintHash::SHA256).map_err(KeyError::new)?;
+        public.common.public_key_use = Some(PublicKeyUse::Signature);
         public.common.key_id = Some(kid.clone());
-        let verifying = DecodingKey::from_jwk(&public).map_err(KeyError::new)?;
         let header = |typ| json!({ "typ": typ, "alg": algorithm.as_str(), "kid": kid }).to_string();
         let id_token_header = URL_SAFE_NO_PAD.encode(header("JWT"));
         let header = URL_SAFE_NO_PAD.encode(header("at+jwt"));
@@ -240,26 +241,12 @@ impl SigningKey {
 }
 
 impl Pair {
-    fn public_jwk(&self) -> Result<Jwk, KeyError> {
-        let base64 = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
-        let jwk = match self {
-            Self::Es256(pair) => {
-                // An uncompressed point (SEC 1 §2.3.3): 0x04 ‖ x ‖ y.
-                let point = pair.public_key().as_ref();
-                let (x, y) = point.get(1..).map(|both| both.split_at(both.len() / 2)).unwrap_or_default();
-                json!({ "kty": "EC", "crv": "P-256", "x": base64(x), "y": base64(y), "alg": "ES256", "use": "sig" })
-            }
-            Self::EdDsa(pair) => {
-                let x = base64(pair.public_key().as_ref());
-                json!({ "kty": "OKP", "crv": "Ed25519", "x": x, "alg": "EdDSA", "use": "sig" })
-            }
-            Self::Rs256(pair) => {
-                let public: PublicKeyComponents<Vec<u8>> = pair.public_key().into();
-                let (n, e) = (base64(&public.n), base64(&public.e));
-                json!({ "kty": "RSA", "n": n, "e": e, "alg": "RS256", "use": "sig" })
-            }
-        };
-        serde_json::from_value(jwk).map_err(KeyError::new)
+    fn verifying(&self) -> DecodingKey {
+        match self {
+            Self::Es256(pair) => DecodingKey::from_ec_der(pair.public_key().as_ref()),
+            Self::EdDsa(pair) => DecodingKey::from_ed_der(pair.public_key().as_ref()),
+            Self::Rs256(pair) => DecodingKey::from_rsa_der(pair.public_key().as_ref()),
+        }
     }
 }
 

@@ -136,7 +136,7 @@ both_stores! {
         };
         let encoded = |json: &Value| URL_SAFE_NO_PAD.encode(json.to_string());
         let unsigned = format!("{}.{}.", encoded(&json!({ "alg": "none" })), encoded(&good));
-        let secret = EncodingKey::from_secret(&serde_json::to_vec(&signer.public()).unwrap());
+        let secret = EncodingKey::from_secret(&serde_json::to_vec(&signer.public()).unwrap()).unwrap();
         let confused = encode(&Header::new(Algorithm::HS256), &good, &secret).unwrap();
         let rows: &[(&str, &str, String)] = &[
             ("RFC 9101 §4: client_id", "signs", of(json!({ "client_id": null }))),

@@ -151,7 +151,7 @@ pub async fn eventually(mut holds: impl FnMut() -> bool) {
 /// The classic confusion: an HMAC whose secret is the public key.
 pub fn hs256_with_public_key(key: &Key) -> String {
     let message = message(&json!({ "typ": "at+jwt", "alg": "HS256", "kid": key.kid }), &claims());
-    let secret = EncodingKey::from_secret(key.pem().as_bytes());
+    let secret = EncodingKey::from_secret(key.pem().as_bytes()).unwrap();
     let signature = crypto::sign(message.as_bytes(), &secret, Algorithm::HS256).unwrap();
     format!("{message}.{signature}")
 }
