@@ -3,7 +3,9 @@
     heirloom client add example --confidential --name "The example" --scope "openid profile" \\
       --redirect-uri http://127.0.0.1:5000/callback --post-logout-redirect-uri http://127.0.0.1:5000/
     pip install authlib flask requests
-    CLIENT_SECRET=… python deploy/example-client/app.py        # http://127.0.0.1:5000
+    CLIENT_SECRET=… python deploy/example-client/app.py
+
+Then it is at http://127.0.0.1:5000.
 """
 
 import os
