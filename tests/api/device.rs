@@ -151,7 +151,7 @@ both_stores! {
         assert_eq!(late.status, 404, "decided once");
         assert_eq!(app.poll(waits.text("device_code"), &[]).await.code(), "400 access_denied");
         assert_eq!(app.live_families().await, 0);
-        assert_eq!(app.told("device.denied client=television"), 1, "{:?}", app.events());
+        assert_eq!(app.told("device.denied client=tv"), 1, "{:?}", app.events());
     }
 
     async fn who_asks_too_often_has_to_wait_longer(app) {
