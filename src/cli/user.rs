@@ -7,6 +7,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
 use crate::cli::{Office, json_object, merged, output};
+use crate::domain;
 use crate::domain::secrets::Password;
 use crate::domain::standard_claims::StandardClaims;
 use crate::domain::user::Username;
@@ -186,13 +187,13 @@ async fn change(office: &Office, name: &Username, change: Change, done: &str) ->
     Ok(())
 }
 
-pub(super) async fn find(office: &Office, name: &Username) -> anyhow::Result<users::User> {
+pub(super) async fn find(office: &Office, name: &Username) -> anyhow::Result<domain::user::User> {
     users::find_by_name(&office.core.db, name)
         .await?
         .with_context(|| format!("there is no user of the name {name}"))
 }
 
-fn describe(user: &users::User) -> Value {
+fn describe(user: &domain::user::User) -> Value {
     json!({
         "id": user.id,
         "username": user.username.as_str(),

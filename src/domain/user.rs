@@ -1,9 +1,36 @@
-//! Users' names.
+//! Users and their names.
 
 use std::fmt;
 use std::str::FromStr;
 
+use chrono::{DateTime, Utc};
 use unicode_normalization::UnicodeNormalization as _;
+
+use crate::domain::ids::UserId;
+use crate::domain::standard_claims::StandardClaims;
+
+/// A user's account. What its user signs in with stands apart from it.
+#[derive(Debug, Clone)]
+pub struct User {
+    /// Its id: `sub` in tokens.
+    pub id: UserId,
+    /// The name as its owner writes it.
+    pub username: Username,
+    /// Where to reach the user.
+    pub email: Option<String>,
+    /// Whether somebody made sure that this address is the user's.
+    pub email_verified: bool,
+    /// What else apps may be told of the user.
+    pub claims: StandardClaims,
+    /// What the user may do, as resource services understand it.
+    pub roles: Vec<String>,
+    /// When the account was made.
+    pub created_at: DateTime<Utc>,
+    /// When its owner last signed in.
+    pub last_login_at: Option<DateTime<Utc>>,
+    /// Since when it is disabled, if it is.
+    pub disabled_at: Option<DateTime<Utc>>,
+}
 
 /// A username as its owner writes it: 1 to 255 bytes without control characters.
 #[derive(Clone, Debug, PartialEq, Eq)]

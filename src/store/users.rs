@@ -7,33 +7,17 @@ use uuid::Uuid;
 use crate::crypto::passwords::PasswordHash;
 use crate::domain::ids::UserId;
 use crate::domain::standard_claims::StandardClaims;
-use crate::domain::user::Username;
+use crate::domain::user::{User, Username};
 use crate::store::row::{from_json, row, to_json};
 use crate::store::{Db, StoreError, Tx, on, within};
 
-/// A user's account.
+/// A user with what the password is checked against.
 #[derive(Debug, Clone)]
-pub struct User {
-    /// Its id: `sub` in tokens.
-    pub id: UserId,
-    /// The name as its owner writes it.
-    pub username: Username,
-    /// Where to reach the user.
-    pub email: Option<String>,
-    /// Whether somebody made sure that this address is the user's.
-    pub email_verified: bool,
-    /// What else apps may be told of the user.
-    pub claims: StandardClaims,
+pub struct StoredUser {
+    /// The user.
+    pub user: User,
     /// The password's hash.
     pub password_hash: PasswordHash,
-    /// What the user may do, as resource services understand it.
-    pub roles: Vec<String>,
-    /// When the account was made.
-    pub created_at: DateTime<Utc>,
-    /// When its owner last signed in.
-    pub last_login_at: Option<DateTime<Utc>>,
-    /// Since when it is disabled, if it is.
-    pub disabled_at: Option<DateTime<Utc>>,
 }
 
 macro_rules! columns {
@@ -57,23 +41,23 @@ row! {
     }
 }
 
-impl TryFrom<UserRow> for User {
+impl TryFrom<UserRow> for StoredUser {
     type Error = StoreError;
 
     fn try_from(row: UserRow) -> Result<Self, StoreError> {
         let corrupt = |what| move || StoreError::corrupt("users", row.id, what);
-        Ok(Self {
+        let user = User {
             id: UserId(row.id),
             username: row.username.parse().map_err(|_| corrupt("username")())?,
             email: row.email,
             email_verified: row.email_verified,
             claims: from_json(&row.claims).ok_or_else(corrupt("claims"))?,
-            password_hash: PasswordHash::from_stored(row.password_hash),
             roles: from_json(&row.roles).ok_or_else(corrupt("roles"))?,
             created_at: row.created_at,
             last_login_at: row.last_login_at,
             disabled_at: row.disabled_at,
-        })
+        };
+        Ok(Self { user, password_hash: PasswordHash::from_stored(row.password_hash) })
     }
 }
 
@@ -81,7 +65,7 @@ impl TryFrom<UserRow> for User {
 ///
 /// # Errors
 /// [`StoreError::Exists`] when the name is taken, in whatever case.
-pub async fn insert(tx: &mut Tx, user: &User) -> Result<(), StoreError> {
+pub async fn insert(tx: &mut Tx, user: &User, password_hash: &PasswordHash) -> Result<(), StoreError> {
     const SQL: &str = "INSERT INTO users \
          (id, username, username_key, email, email_verified, claims, password_hash, roles, created_at, changed_at) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)";
@@ -92,7 +76,7 @@ pub async fn insert(tx: &mut Tx, user: &User) -> Result<(), StoreError> {
         .bind(&user.email)
         .bind(user.email_verified)
         .bind(to_json(&user.claims))
-        .bind(user.password_hash.as_str())
+        .bind(password_hash.as_str())
         .bind(to_json(&user.roles))
         .bind(user.created_at)
         .execute(conn).await.map(|_| ()))?;
@@ -104,10 +88,18 @@ pub async fn insert(tx: &mut Tx, user: &User) -> Result<(), StoreError> {
 /// # Errors
 /// [`StoreError`].
 pub async fn find_by_name(db: &Db, name: &Username) -> Result<Option<User>, StoreError> {
+    Ok(find_stored_by_name(db, name).await?.map(|stored| stored.user))
+}
+
+/// Finds a user by name, whatever its case, with the password's hash.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn find_stored_by_name(db: &Db, name: &Username) -> Result<Option<StoredUser>, StoreError> {
     const SQL: &str = concat!("SELECT ", columns!(), " FROM users WHERE username_key = $1");
     let row: Option<UserRow> =
         on!(db, conn => sqlx::query_as(SQL).bind(name.key()).fetch_optional(conn).await)?;
-    row.map(User::try_from).transpose()
+    row.map(StoredUser::try_from).transpose()
 }
 
 /// Finds a user by id.
@@ -115,9 +107,17 @@ pub async fn find_by_name(db: &Db, name: &Username) -> Result<Option<User>, Stor
 /// # Errors
 /// [`StoreError`].
 pub async fn find(db: &Db, id: UserId) -> Result<Option<User>, StoreError> {
+    Ok(find_stored(db, id).await?.map(|stored| stored.user))
+}
+
+/// Finds a user by id, with the password's hash.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn find_stored(db: &Db, id: UserId) -> Result<Option<StoredUser>, StoreError> {
     const SQL: &str = concat!("SELECT ", columns!(), " FROM users WHERE id = $1");
     let row: Option<UserRow> = on!(db, conn => sqlx::query_as(SQL).bind(id.0).fetch_optional(conn).await)?;
-    row.map(User::try_from).transpose()
+    row.map(StoredUser::try_from).transpose()
 }
 
 /// Every user, by name.
@@ -127,7 +127,7 @@ pub async fn find(db: &Db, id: UserId) -> Result<Option<User>, StoreError> {
 pub async fn list(db: &Db) -> Result<Vec<User>, StoreError> {
     const SQL: &str = concat!("SELECT ", columns!(), " FROM users ORDER BY username_key");
     let rows: Vec<UserRow> = on!(db, conn => sqlx::query_as(SQL).fetch_all(conn).await)?;
-    rows.into_iter().map(User::try_from).collect()
+    rows.into_iter().map(|row| Ok(StoredUser::try_from(row)?.user)).collect()
 }
 
 /// A login touches the row it was verified against: `None` when the user was disabled or removed, or the password
@@ -137,17 +137,17 @@ pub async fn list(db: &Db) -> Result<Vec<User>, StoreError> {
 /// [`StoreError`].
 pub async fn touch_for_login(
     tx: &mut Tx,
-    verified: &User,
+    verified: &StoredUser,
     rehashed: &PasswordHash,
     now: DateTime<Utc>,
 ) -> Result<Option<Vec<String>>, StoreError> {
     const SQL: &str = "UPDATE users SET last_login_at = $2, password_hash = $4 \
          WHERE id = $1 AND password_hash = $3 AND disabled_at IS NULL RETURNING roles";
     let row: Option<(String,)> = within!(tx, conn => sqlx::query_as(SQL)
-        .bind(verified.id.0).bind(now).bind(verified.password_hash.as_str()).bind(rehashed.as_str())
+        .bind(verified.user.id.0).bind(now).bind(verified.password_hash.as_str()).bind(rehashed.as_str())
         .fetch_optional(conn).await)?;
     let Some((roles,)) = row else { return Ok(None) };
-    from_json(&roles).map(Some).ok_or_else(|| StoreError::corrupt("users", verified.id, "roles"))
+    from_json(&roles).map(Some).ok_or_else(|| StoreError::corrupt("users", verified.user.id, "roles"))
 }
 
 /// The beginning of a family from a sign-in session takes the row's lock too: `None` when the user was disabled or
@@ -196,14 +196,14 @@ pub async fn set_password(tx: &mut Tx, id: UserId, hash: &PasswordHash) -> Resul
 /// [`StoreError`].
 pub async fn replace_password(
     tx: &mut Tx,
-    verified: &User,
+    verified: &StoredUser,
     hash: &PasswordHash,
     now: DateTime<Utc>,
 ) -> Result<bool, StoreError> {
     const SQL: &str = "UPDATE users SET password_hash = $3, changed_at = $4 \
          WHERE id = $1 AND password_hash = $2 AND disabled_at IS NULL";
     let done = within!(tx, conn => sqlx::query(SQL)
-        .bind(verified.id.0).bind(verified.password_hash.as_str()).bind(hash.as_str()).bind(now)
+        .bind(verified.user.id.0).bind(verified.password_hash.as_str()).bind(hash.as_str()).bind(now)
         .execute(conn).await.map(|done| done.rows_affected()))?;
     Ok(done > 0)
 }

@@ -9,11 +9,10 @@ use crate::domain::ids::UserId;
 use crate::domain::refusal::EndReason;
 use crate::domain::secrets::Password;
 use crate::domain::standard_claims::StandardClaims;
-use crate::domain::user::Username;
+use crate::domain::user::{User, Username};
 use crate::service::{Core, Failure};
 use crate::store::families::Spared;
-use crate::store::users::{self, User};
-use crate::store::{families, sign_in_sessions};
+use crate::store::{families, sign_in_sessions, users};
 
 /// A user to be added.
 #[derive(Debug)]
@@ -71,14 +70,14 @@ pub async fn add(core: &Core, new: NewUser, now: DateTime<Utc>) -> Result<User, 
         email: new.email,
         email_verified: new.email_verified,
         claims: new.claims,
-        password_hash: core.passwords.hash(new.password).await?,
         roles: new.roles,
         created_at: now,
         last_login_at: None,
         disabled_at: None,
     };
+    let hash = core.passwords.hash(new.password).await?;
     core.write(now, async |tx| {
-        users::insert(tx, &user).await?;
+        users::insert(tx, &user, &hash).await?;
         tx.record(Event::UserChanged { user: user.id, change: UserChange::Added });
         Ok(Some(()))
     })

@@ -57,7 +57,7 @@ async fn begin_family(
     now: DateTime<Utc>,
 ) -> Result<Option<(Family, FamilySecret)>, Failure> {
     let beginning = Beginning {
-        user: verified.user.id,
+        user: verified.stored.user.id,
         scope: request.wanted.scope_within(&known.client.scopes)?,
         audiences: request.wanted.audiences_of(&known.client, &core.issuer)?,
         auth_time: now,
@@ -69,7 +69,7 @@ async fn begin_family(
     };
     let (mut family, secret) = new_family::begin(core, beginning, known, now);
     let roles = core.write(now, async |tx| {
-        let touched = users::touch_for_login(tx, &verified.user, &verified.hash, now).await?;
+        let touched = users::touch_for_login(tx, &verified.stored, &verified.hash, now).await?;
         let Some(roles) = touched else { return Ok(None) };
         new_family::insert(tx, Family { roles: roles.clone(), ..family.clone() }).await?;
         Ok(Some(roles))

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use crate::domain::claims_request::Wishes;
 use crate::domain::standard_claims::CLAIMS;
-use crate::store::users::User;
+use crate::domain::user::User;
 
 /// The claims that `scope` opens, and those that are wished for by name and have a value that is wished for. What a
 /// user does not have is left out.

@@ -12,7 +12,7 @@ use crate::domain::user::Username;
 use crate::service::users::attempts::{Owner, Place, network_of};
 use crate::service::{Core, Failure};
 use crate::store::families;
-use crate::store::users::{self, User};
+use crate::store::users::{self, StoredUser};
 
 /// How often a user may change under a login before it is asked to come back.
 const TRIES: usize = 3;
@@ -31,8 +31,8 @@ pub struct Credentials {
 /// A user whose password was right a moment ago.
 #[derive(Debug)]
 pub(crate) struct Verified {
-    /// The user, as of then.
-    pub user: User,
+    /// The user, with the hash that was compared.
+    pub stored: StoredUser,
     /// The hash to store from now on.
     pub hash: PasswordHash,
 }
@@ -54,7 +54,7 @@ pub(crate) async fn check<T>(
     let tried = async {
         for _ in 0..TRIES {
             let user = match &credentials.username {
-                Some(username) => users::find_by_name(&core.db, username).await?,
+                Some(username) => users::find_stored_by_name(&core.db, username).await?,
                 None => None,
             };
             if let Some(begun) = begin(verify(core, user, password).await?).await? {
@@ -124,16 +124,16 @@ async fn is_known(
 /// [`Refusal::BadCredentials`], the same and after the same time whether there is a user or not; [`Failure::Busy`].
 pub(crate) async fn verify(
     core: &Core,
-    user: Option<User>,
+    stored: Option<StoredUser>,
     password: &Password,
 ) -> Result<Verified, Failure> {
-    let hash = user.as_ref().map(|user| user.password_hash.clone());
+    let hash = stored.as_ref().map(|stored| stored.password_hash.clone());
     let verdict = core.passwords.verify(password.clone(), hash).await?;
-    let user = user.filter(|user| user.disabled_at.is_none());
-    let (user, hash) = match (user, verdict) {
-        (Some(user), Verdict::Right) => (user.clone(), user.password_hash),
-        (Some(user), Verdict::RightOutdated(new)) => (user, new),
+    let stored = stored.filter(|stored| stored.user.disabled_at.is_none());
+    let (stored, hash) = match (stored, verdict) {
+        (Some(stored), Verdict::Right) => (stored.clone(), stored.password_hash),
+        (Some(stored), Verdict::RightOutdated(new)) => (stored, new),
         (None, _) | (_, Verdict::Wrong) => return Err(Refusal::BadCredentials.into()),
     };
-    Ok(Verified { user, hash })
+    Ok(Verified { stored, hash })
 }

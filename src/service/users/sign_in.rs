@@ -64,10 +64,10 @@ async fn begin_session(
     now: DateTime<Utc>,
 ) -> Result<Option<(SignInSession, OpaqueSecret)>, Failure> {
     let secret = OpaqueSecret::from_random(&random::bytes());
-    let same_user = request.before.as_ref().filter(|before| before.user == verified.user.id);
+    let same_user = request.before.as_ref().filter(|before| before.user == verified.stored.user.id);
     let session = SignInSession {
         id: same_user.map_or_else(|| SignInSessionId::new(now, random::bytes()), |before| before.id),
-        user: verified.user.id,
+        user: verified.stored.user.id,
         auth_time: now,
         amr: vec!["pwd".to_owned()],
         acr: Some(PASSWORD_ACR.to_owned()),
@@ -77,7 +77,7 @@ async fn begin_session(
         expires_at: now + core.sign_in.absolute,
     };
     let begun = core.write(now, async |tx| {
-        let touched = users::touch_for_login(tx, &verified.user, &verified.hash, now).await?;
+        let touched = users::touch_for_login(tx, &verified.stored, &verified.hash, now).await?;
         if touched.is_none() {
             return Ok(None);
         }
