@@ -9,6 +9,7 @@ pub mod failure;
 pub mod keys;
 pub mod limit;
 pub mod logout;
+pub mod readiness;
 pub mod tokens;
 pub mod users;
 pub mod writer;

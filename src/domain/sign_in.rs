@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use crate::domain::audience::Audience;
 use crate::domain::family::Device;
-use crate::domain::ids::{SignInSessionId, UserId};
+use crate::domain::ids::{ClientId, SignInSessionId, UserId};
 use crate::domain::scope::ScopeSet;
 
 /// The authentication context class of a sign-in with a password alone (OpenID Connect Core §2): a name of our own, as
@@ -81,4 +81,15 @@ impl Consent {
         self.audiences.extend(new);
         self
     }
+}
+
+/// A consent as its user sees it.
+#[derive(Debug)]
+pub struct GivenConsent {
+    /// To whom.
+    pub client: ClientId,
+    /// To what.
+    pub consent: Consent,
+    /// When it was last given.
+    pub at: DateTime<Utc>,
 }

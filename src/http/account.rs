@@ -9,7 +9,7 @@ use crate::domain::audience::Audience;
 use crate::domain::family::Family;
 use crate::domain::ids::FamilyId;
 use crate::domain::secrets::Password;
-use crate::domain::sign_in::SignInSession;
+use crate::domain::sign_in::{GivenConsent, SignInSession};
 use crate::domain::user_agent;
 use crate::http::Web;
 use crate::http::authorize::{PageError, Stop, see_other};
@@ -23,8 +23,6 @@ use crate::service::Failure;
 use crate::service::tokens::userinfo::SCOPES;
 use crate::service::users::account::{self, Kept};
 use crate::service::users::change_password::{ChangePassword, Others, change_password};
-use crate::store::consents::Given;
-use crate::store::users;
 
 /// How many logins a page lists: it stays small.
 const LISTED: usize = 20;
@@ -108,7 +106,7 @@ pub(crate) async fn show_apps(visit: &Visit, request: &HttpRequest) -> Result<Ht
     let given = account::consents(visit.core(), &session, visit.now).await?;
     let given: Vec<Value> = given
         .iter()
-        .map(|(known, Given { client, consent, at })| {
+        .map(|(known, GivenConsent { client, consent, at })| {
             let elsewhere = consent.audiences.iter().filter(|it| *it != issuer);
             json!({
                 "id": client,
@@ -200,7 +198,7 @@ async fn page(
     status: StatusCode,
 ) -> Result<HttpResponse, Stop> {
     let done = what_was_done(request)?;
-    let user = users::find(&visit.core().db, session.user).await?;
+    let user = account::user(visit.core(), session).await?;
     if let Some(content) = content.as_object_mut() {
         content.insert("account".to_owned(), json!(user.map(|user| user.username.to_string())));
         content.insert("csrf".to_owned(), json!(visit.csrf(Some(session)).expose()));

@@ -19,7 +19,7 @@ use crate::http::visit::Visit;
 use crate::service::authorize::authorization;
 use crate::service::authorize::pushed_request;
 use crate::service::clients::known_clients::KnownClient;
-use crate::store::users;
+use crate::service::users::account;
 
 /// The session whose user has to be asked; everything else is for `/oauth/authorize` to decide.
 async fn to_be_asked(visit: &Visit, asked: &Asked) -> Result<Option<SignInSession>, Stop> {
@@ -36,7 +36,7 @@ pub(crate) async fn show(visit: &Visit, request: &HttpRequest) -> Result<HttpRes
     let Some(session) = to_be_asked(visit, &asked).await? else {
         return Ok(see_other(&visit.at("/oauth/authorize", &asked.query)));
     };
-    let Some(user) = users::find(&visit.core().db, session.user).await? else {
+    let Some(user) = account::user(visit.core(), &session).await? else {
         return Ok(see_other(&visit.at("/oauth/authorize", &asked.query)));
     };
     let page = json!({

@@ -14,7 +14,7 @@ use crate::http::sign_in::OwnPlace;
 use crate::http::visit::Visit;
 use crate::service::authorize::device::{self, Found};
 use crate::service::clients::known_clients::KnownClient;
-use crate::store::users;
+use crate::service::users::account;
 
 /// What the page asks for.
 enum Entry<'a> {
@@ -80,7 +80,7 @@ async fn ask(
     known: &KnownClient,
     (device, code): (&DeviceCode, &UserCode),
 ) -> Result<HttpResponse, Stop> {
-    let Some(user) = users::find(&visit.core().db, session.user).await? else {
+    let Some(user) = account::user(visit.core(), session).await? else {
         return Ok(see_other(&visit.own("/device", "")));
     };
     let wanted = Consent { scope: device.scope.clone(), audiences: device.audiences.clone() };

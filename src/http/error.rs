@@ -12,7 +12,6 @@ use crate::domain::refusal::{EndReason, Refusal};
 use crate::http::wrong_password::seconds;
 use crate::service::Failure;
 use crate::service::failure::Unacceptable;
-use crate::store::StoreError;
 
 /// Everything that can be wrong with a request.
 #[derive(Debug, thiserror::Error)]
@@ -44,12 +43,6 @@ pub(crate) enum Problem {
     /// The request took longer than we allow ourselves.
     #[error("the request took too long")]
     Deadline,
-}
-
-impl From<StoreError> for Problem {
-    fn from(error: StoreError) -> Self {
-        Self::Service(error.into())
-    }
 }
 
 /// Why an authorization request gets no code (RFC 6749 §4.1.2.1, OpenID Connect Core §3.1.2.6).
@@ -246,12 +239,9 @@ fn answer_failure(failure: &Failure, face: Face) -> Answer {
             "Too many wrong passwords. Please wait, then try again.",
         )
         .with_retry_after(seconds(*retry_after)),
-        Failure::Busy
-        | Failure::Overtaken
-        | Failure::Store(StoreError::Unavailable(_) | StoreError::Pooled(_))
-        | Failure::NoDocument
-        | Failure::NoSigningKey => unavailable(TRY_AGAIN),
-        Failure::Store(StoreError::Exists | StoreError::Corrupt { .. } | StoreError::Refused(_)) | Failure::Key(_) => {
+        Failure::Store(error) if error.passes() => unavailable(TRY_AGAIN),
+        Failure::Busy | Failure::Overtaken | Failure::NoDocument | Failure::NoSigningKey => unavailable(TRY_AGAIN),
+        Failure::Store(_) | Failure::Key(_) => {
             Answer::new(StatusCode::INTERNAL_SERVER_ERROR, "server_error", "Something went wrong on our side.")
         }
     }

@@ -13,10 +13,10 @@ use crate::http::body::Form;
 use crate::http::pages::Page;
 use crate::http::visit::Visit;
 use crate::http::wrong_password::Wrong;
+use crate::service::users::account;
 use crate::service::users::attempts::Place;
 use crate::service::users::credentials::Credentials;
 use crate::service::users::sign_in::{SignIn, sign_in};
-use crate::store::users;
 
 pub(crate) use purpose::OwnPlace;
 use purpose::Purpose;
@@ -82,7 +82,7 @@ async fn page(
     tried: Option<(&str, &Wrong)>,
 ) -> Result<HttpResponse, Stop> {
     let user = match session.filter(|_| purpose.lets_choose()) {
-        Some(session) => users::find(&visit.core().db, session.user).await?,
+        Some(session) => account::user(visit.core(), session).await?,
         None => None,
     };
     Ok(visit.page(&Page {

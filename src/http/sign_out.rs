@@ -14,7 +14,7 @@ use crate::http::visit::Visit;
 use crate::service::logout::front_channel::FrontChannel;
 use crate::service::logout::sign_out::{end_named, sign_out};
 use crate::service::tokens::id_token::{self, Hint};
-use crate::store::users;
+use crate::service::users::account;
 
 /// What a client asks for.
 struct Asked {
@@ -104,7 +104,7 @@ async fn names(visit: &Visit, hint: &Hint, session: &SignInSession) -> Result<bo
 }
 
 async fn ask(visit: &Visit, asked: &Asked, session: &SignInSession) -> Result<HttpResponse, Stop> {
-    let user = users::find(&visit.core().db, session.user).await?;
+    let user = account::user(visit.core(), session).await?;
     Ok(visit.page(&Page {
         template: "sign_out.html",
         content: json!({

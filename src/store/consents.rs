@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use crate::domain::ids::{ClientId, UserId};
-use crate::domain::sign_in::Consent;
+use crate::domain::sign_in::{Consent, GivenConsent};
 use crate::store::row::{from_json, row, to_json};
 use crate::store::{Db, StoreError, Tx, on, within};
 
@@ -33,17 +33,6 @@ fn consent(user: UserId, scope: &str, audiences: &str) -> Result<Consent, StoreE
     })
 }
 
-/// A consent as its user sees it.
-#[derive(Debug)]
-pub struct Given {
-    /// To whom.
-    pub client: ClientId,
-    /// To what.
-    pub consent: Consent,
-    /// When it was last given.
-    pub at: DateTime<Utc>,
-}
-
 row! {
     struct GivenRow {
         client_id: String,
@@ -57,13 +46,13 @@ row! {
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn of_user(db: &Db, user: UserId) -> Result<Vec<Given>, StoreError> {
+pub async fn of_user(db: &Db, user: UserId) -> Result<Vec<GivenConsent>, StoreError> {
     const SQL: &str =
         "SELECT client_id, scope, audiences, granted_at FROM consents WHERE user_id = $1 ORDER BY client_id";
     let rows: Vec<GivenRow> = on!(db, conn => sqlx::query_as(SQL).bind(user.0).fetch_all(conn).await)?;
     let given = |row: GivenRow| {
         let corrupt = |_| StoreError::corrupt("consents", user, "client_id");
-        Ok(Given {
+        Ok(GivenConsent {
             client: row.client_id.parse().map_err(corrupt)?,
             consent: consent(user, &row.scope, &row.audiences)?,
             at: row.granted_at,

@@ -35,6 +35,14 @@ impl StoreError {
         Self::Corrupt { table, id: id.to_string(), what }
     }
 
+    /// Whether another try, later, may find the database well.
+    pub(crate) fn passes(&self) -> bool {
+        match self {
+            Self::Unavailable(_) | Self::Pooled(_) => true,
+            Self::Exists | Self::Corrupt { .. } | Self::Refused(_) => false,
+        }
+    }
+
     /// Whether running the same transaction again may succeed: it surely did nothing, because another one stood in
     /// its way (serialization failure or deadlock in PostgreSQL and those that speak its protocol).
     pub(super) fn is_conflict(&self) -> bool {

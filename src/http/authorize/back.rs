@@ -9,7 +9,6 @@ use crate::http::error::{self, Problem};
 use crate::http::pages::Page;
 use crate::http::visit::Visit;
 use crate::service::Failure;
-use crate::store::StoreError;
 
 /// Where a client gets its answer (OAuth 2.0 Multiple Response Types §2.1, Form Post Response Mode).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -173,14 +172,8 @@ impl From<Problem> for Stop {
     }
 }
 
-impl From<Failure> for Stop {
-    fn from(failure: Failure) -> Self {
-        Self::Page(PageError::Unavailable(failure))
-    }
-}
-
-impl From<StoreError> for Stop {
-    fn from(error: StoreError) -> Self {
-        Failure::from(error).into()
+impl<F: Into<Failure>> From<F> for Stop {
+    fn from(failure: F) -> Self {
+        Self::Page(PageError::Unavailable(failure.into()))
     }
 }

@@ -8,15 +8,23 @@ use crate::domain::event::{Event, UserChange};
 use crate::domain::family::Family;
 use crate::domain::ids::{ClientId, FamilyId};
 use crate::domain::refusal::EndReason;
-use crate::domain::sign_in::SignInSession;
+use crate::domain::sign_in::{GivenConsent, SignInSession};
+use crate::domain::user::User;
 use crate::service::clients::known_clients::KnownClient;
 use crate::service::logout::ending;
 use crate::service::logout::front_channel::{self, FrontChannel};
 use crate::service::users::sessions;
 use crate::service::{Core, Failure};
-use crate::store::consents::{self, Given};
 use crate::store::families::{self, Spared};
-use crate::store::{sign_in_sessions, users};
+use crate::store::{consents, sign_in_sessions, users};
+
+/// Who is signed in: `None` when the user was removed since.
+///
+/// # Errors
+/// [`Failure::Store`].
+pub async fn user(core: &Core, session: &SignInSession) -> Result<Option<User>, Failure> {
+    Ok(users::find(&core.db, session.user).await?)
+}
 
 /// A part of the list of a user's logins.
 #[derive(Debug)]
@@ -125,7 +133,7 @@ pub async fn consents(
     core: &Core,
     session: &SignInSession,
     now: DateTime<Utc>,
-) -> Result<Vec<(Arc<KnownClient>, Given)>, Failure> {
+) -> Result<Vec<(Arc<KnownClient>, GivenConsent)>, Failure> {
     let mut all = Vec::new();
     for given in consents::of_user(&core.db, session.user).await? {
         if let Some(known) = core.client(&given.client, now).await? {
