@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 
 use crate::clock::Clock;
 use crate::domain::sign_in::SignInLifetimes;
-use crate::http::pages::Pages;
+use crate::http::pages::renderer::Pages;
 use crate::http::{self, Web};
 use crate::master_keys;
 use crate::service::users::attempts::Attempts;
@@ -125,8 +125,8 @@ impl App {
             let core = own.unwrap_or_else(|| Arc::clone(&shared.core));
             let web = web::Data::new(Web { core, ..shared.clone() });
             actix_web::App::new()
-                .wrap(from_fn(http::edge))
-                .configure(move |config| http::configure(config, &web))
+                .wrap(from_fn(http::edge::edge))
+                .configure(move |config| http::routes::configure(config, &web))
         })
         .workers(workers)
         .max_connections(limits.max_connections)

@@ -11,7 +11,7 @@ use anyhow::Context as _;
 
 use crate::crypto::passwords::{Passwords, PoolSize};
 use crate::domain::lifetimes::Lifetimes;
-use crate::http::pages::{Look, file_names};
+use crate::http::pages::renderer::{Look, file_names};
 use crate::outbound::{Limits, Outbound};
 use crate::service::clients::documents::Documents;
 use crate::service::clients::known_clients::Clients;

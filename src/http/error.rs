@@ -1,6 +1,7 @@
 //! The one place where an error becomes a status, an OAuth code and headers.
 
 use std::fmt;
+use std::time::Duration;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, CACHE_CONTROL, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -9,7 +10,6 @@ use serde_json::json;
 
 use crate::domain::device::Waiting;
 use crate::domain::refusal::{EndReason, Refusal};
-use crate::http::wrong_password::seconds;
 use crate::service::Failure;
 use crate::service::failure::Unacceptable;
 
@@ -245,6 +245,11 @@ fn answer_failure(failure: &Failure, face: Face) -> Answer {
             Answer::new(StatusCode::INTERNAL_SERVER_ERROR, "server_error", "Something went wrong on our side.")
         }
     }
+}
+
+/// Whole seconds, so that it is not too early then.
+pub(crate) fn seconds(duration: Duration) -> u64 {
+    duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
 }
 
 const fn unavailable(description: &'static str) -> Answer {

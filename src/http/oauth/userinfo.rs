@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::http::body::{Body, Form};
 use crate::http::edge::Arrival;
 use crate::http::error::{Problem, Standard};
-use crate::http::{Web, cors, sessions};
+use crate::http::{Web, cors, headers};
 use crate::service::tokens::userinfo::{Form as Answer, userinfo as look};
 
 /// `GET`, `POST /oauth/userinfo`: the token in the header, or in a form's body (RFC 6750 §2.2), never in the query.
@@ -30,7 +30,7 @@ pub(crate) async fn userinfo(
             return Err(Problem::TokenTwice.into());
         }
         Some(token) => token,
-        None => sessions::bearer(&request)?.to_owned(),
+        None => headers::bearer(&request)?.to_owned(),
     };
     let mut info = look(&web.core, &token, now).await?;
     cors::speaks_for(&request, &info.client);

@@ -4,11 +4,11 @@ use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::json;
 
-use crate::domain::family::Device;
 use crate::http::body::{Body, Form};
 use crate::http::edge::Arrival;
 use crate::http::error::Standard;
-use crate::http::{Web, address, client_auth, simple};
+use crate::http::oauth::client_auth;
+use crate::http::{Web, address, headers};
 use crate::service::tokens::device::{self, Asking};
 
 pub(crate) async fn device_authorization(
@@ -20,11 +20,7 @@ pub(crate) async fn device_authorization(
     let form = Form::read(&request, body)?;
     let presenter = client_auth::presenter(&request, &form)?;
     let address = address::of_client(&request, &web.trusted_proxies);
-    let device = Device {
-        name: None,
-        user_agent: simple::user_agent(&request),
-        address: address.map(|address| address.to_string()),
-    };
+    let device = headers::device(&request, None, address);
     let asking = Asking { presenter: &presenter, wanted: form.wanted()?, device, address };
     let begun = device::begin(&web.core, asking, now).await?;
     let issuer = web.core.issuer.as_str();

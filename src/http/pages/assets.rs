@@ -2,7 +2,7 @@
 
 use actix_web::{HttpResponse, web};
 
-use crate::http::pages::File;
+use crate::http::pages::renderer::File;
 use crate::http::{Web, error};
 
 /// `GET /assets/style.css`

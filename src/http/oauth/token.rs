@@ -6,7 +6,8 @@ use crate::domain::client::GrantType;
 use crate::http::body::{Body, Form};
 use crate::http::edge::Arrival;
 use crate::http::error::{Problem, Standard};
-use crate::http::{Web, client_auth, simple};
+use crate::http::oauth::client_auth;
+use crate::http::{Web, token_answer};
 use crate::service::clients::presenter::Presenter;
 use crate::service::tokens::exchange_code::{Exchange, exchange_code};
 use crate::service::tokens::id_token::{self, SignedInHow};
@@ -53,7 +54,7 @@ pub(crate) async fn token(
         Ok(GrantType::ClientCredentials) => {
             let known = presenter.authenticate(&web.core, now).await?;
             let tokens = client_credentials::client_credentials(&web.core, &known, &wanted, now)?;
-            return Ok(simple::tokens_beside(&tokens, None));
+            return Ok(token_answer::tokens_beside(&tokens, None));
         }
         Ok(GrantType::DeviceCode) => {
             let code =
@@ -63,7 +64,7 @@ pub(crate) async fn token(
         Ok(GrantType::TokenExchange) => {
             let exchange = read_exchange(&form, &presenter)?;
             let tokens = token_exchange(&web.core, exchange, now).await?;
-            return Ok(simple::exchanged_token(&tokens, ACCESS_TOKEN));
+            return Ok(token_answer::exchanged_token(&tokens, ACCESS_TOKEN));
         }
         Err(_) => {
             presenter.authenticate(&web.core, now).await?;
@@ -71,7 +72,7 @@ pub(crate) async fn token(
         }
     };
     let id_token = id_token::beside(&web.core, &tokens, &how, now)?;
-    Ok(simple::tokens_beside(&tokens, id_token.as_deref()))
+    Ok(token_answer::tokens_beside(&tokens, id_token.as_deref()))
 }
 
 /// RFC 8693 §2.1.

@@ -5,10 +5,11 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Value, json};
 
 use crate::domain::client::ClientKind;
+use crate::http::Web;
 use crate::http::body::{Body, Form};
 use crate::http::edge::Arrival;
 use crate::http::error::{Problem, Standard};
-use crate::http::{Web, client_auth};
+use crate::http::oauth::client_auth;
 use crate::service::Failure;
 use crate::service::tokens::introspect::{Introspection, introspect as look};
 

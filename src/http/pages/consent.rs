@@ -10,12 +10,15 @@ use crate::domain::client::ClientKind;
 use crate::domain::redirect_uri;
 use crate::domain::registration::document;
 use crate::domain::sign_in::{Consent, SignInSession};
-use crate::http::account::known_first;
-use crate::http::authorize::{self, Asked, PageError, Stop, see_other};
 use crate::http::body::Form;
 use crate::http::error::Unmet;
-use crate::http::pages::Page;
-use crate::http::visit::Visit;
+use crate::http::oauth::authorize::Asked;
+use crate::http::pages::account::known_first;
+use crate::http::pages::authorize;
+use crate::http::pages::back::{self, see_other};
+use crate::http::pages::renderer::Page;
+use crate::http::pages::visit::Visit;
+use crate::http::stop::{PageError, Stop};
 use crate::service::authorize::authorization;
 use crate::service::authorize::pushed_request;
 use crate::service::clients::known_clients::KnownClient;
@@ -53,7 +56,7 @@ pub(crate) async fn show(visit: &Visit, request: &HttpRequest) -> Result<HttpRes
         template: "consent.html",
         content: with_app(page, &asked.known, &asked.request.wanted(), &visit.core().issuer),
         status: StatusCode::OK,
-        language: asked.language(),
+        language: visit.language(asked.back.ui_locales.as_deref()),
         leads_away: true,
     }))
 }
@@ -93,7 +96,7 @@ pub(crate) async fn take(visit: &Visit, request: &HttpRequest, form: Form) -> Re
     }
     authorization::agree(visit.core(), &asked.request, &session, visit.now).await?;
     match authorization::issue_code(visit.core(), &asked.request, &session, visit.now).await? {
-        Some(code) => Ok(asked.back.answer(visit, &[("code", code.expose())])),
+        Some(code) => Ok(back::answer(visit, &asked.back, &[("code", code.expose())])),
         None => Ok(see_other(&visit.at("/oauth/authorize", &asked.query))),
     }
 }

@@ -8,11 +8,13 @@ use serde_json::json;
 
 use crate::domain::secrets::Password;
 use crate::domain::sign_in::SignInSession;
-use crate::http::authorize::{Met, PageError, Stop, see_other};
 use crate::http::body::Form;
-use crate::http::pages::Page;
-use crate::http::visit::Visit;
-use crate::http::wrong_password::Wrong;
+use crate::http::oauth::authorize::Met;
+use crate::http::pages::back::{answer_stop, see_other};
+use crate::http::pages::renderer::Page;
+use crate::http::pages::visit::Visit;
+use crate::http::pages::wrong_password::Wrong;
+use crate::http::stop::{PageError, Stop};
 use crate::service::users::account;
 use crate::service::users::attempts::Place;
 use crate::service::users::credentials::Credentials;
@@ -59,7 +61,7 @@ pub(crate) async fn take(visit: &Visit, request: &HttpRequest, form: Form) -> Re
     match sign_in(visit.core(), sign_in_request, visit.now).await {
         Ok((session, secret)) => {
             let mut response = match purpose.refuse(visit, &session).await? {
-                Some(stop) => stop.answer(visit),
+                Some(stop) => answer_stop(visit, &stop),
                 None => see_other(&purpose.place_after(visit, Met::SignedIn).await?),
             };
             visit.remember(&mut response, &secret);
@@ -98,7 +100,7 @@ async fn page(
             "minutes": tried.map(|(_, problem)| problem.minutes()),
         }),
         status: tried.map_or(StatusCode::OK, |(_, problem)| problem.status()),
-        language: purpose.language(),
+        language: purpose.language(visit),
         leads_away: purpose.is_app(),
     }))
 }

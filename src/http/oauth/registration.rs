@@ -2,9 +2,7 @@
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::CACHE_CONTROL;
-use actix_web::middleware::from_fn;
-use actix_web::web::{self, ServiceConfig};
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
@@ -14,33 +12,20 @@ use crate::domain::secrets::ClientSecret;
 use crate::http::body::{self, Body};
 use crate::http::edge::Arrival;
 use crate::http::error::Standard;
-use crate::http::{Web, address, cors, only, sessions};
+use crate::http::{Web, address, headers};
 use crate::service::clients::registration::{self as service, Caller, Registered};
 
 /// Where clients register.
 pub(crate) const PATH: &str = "/oauth/register";
 
-/// Adds the routes, if anybody may register.
-pub(crate) fn configure(config: &mut ServiceConfig, mode: Mode) {
-    let register = || only(PATH, "POST", [web::post().to(register)]);
-    match mode {
-        Mode::Off => return,
-        Mode::InitialAccessToken => config.service(register()),
-        // Whoever may come from anywhere may come with a browser's script, too.
-        Mode::Open => config.service(register().wrap(from_fn(cors::by_anybody))),
-    };
-    let manage = [web::get().to(look), web::put().to(replace), web::delete().to(remove)];
-    config.service(only("/oauth/register/{id}", "GET, PUT, DELETE", manage));
-}
-
-async fn register(
+pub(crate) async fn register(
     web: web::Data<Web>,
     request: HttpRequest,
     Arrival(now): Arrival,
     body: Body,
 ) -> Result<HttpResponse, Standard> {
     let token = match web.core.registrar.rules.mode {
-        Mode::InitialAccessToken => Some(sessions::bearer(&request)?),
+        Mode::InitialAccessToken => Some(headers::bearer(&request)?),
         Mode::Open | Mode::Off => None,
     };
     let caller = Caller { token, address: address::of_client(&request, &web.trusted_proxies) };
@@ -48,35 +33,35 @@ async fn register(
     Ok(answer(&web, StatusCode::CREATED, &registered, now))
 }
 
-async fn look(
+pub(crate) async fn look(
     web: web::Data<Web>,
     request: HttpRequest,
     Arrival(now): Arrival,
     id: web::Path<String>,
 ) -> Result<HttpResponse, Standard> {
-    let registered = service::look(&web.core, &id, sessions::bearer(&request)?, now).await?;
+    let registered = service::look(&web.core, &id, headers::bearer(&request)?, now).await?;
     Ok(answer(&web, StatusCode::OK, &registered, now))
 }
 
-async fn replace(
+pub(crate) async fn replace(
     web: web::Data<Web>,
     request: HttpRequest,
     Arrival(now): Arrival,
     id: web::Path<String>,
     body: Body,
 ) -> Result<HttpResponse, Standard> {
-    let token = sessions::bearer(&request)?;
+    let token = headers::bearer(&request)?;
     let registered = service::replace(&web.core, &id, token, &members(&request, body)?, now).await?;
     Ok(answer(&web, StatusCode::OK, &registered, now))
 }
 
-async fn remove(
+pub(crate) async fn remove(
     web: web::Data<Web>,
     request: HttpRequest,
     Arrival(now): Arrival,
     id: web::Path<String>,
 ) -> Result<HttpResponse, Standard> {
-    service::remove(&web.core, &id, sessions::bearer(&request)?, now).await?;
+    service::remove(&web.core, &id, headers::bearer(&request)?, now).await?;
     Ok(HttpResponse::NoContent().insert_header((CACHE_CONTROL, "no-store")).finish())
 }
 

@@ -3,10 +3,11 @@
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpRequest, HttpResponse, web};
 
+use crate::http::Web;
 use crate::http::body::{Body, Form};
 use crate::http::edge::Arrival;
 use crate::http::error::{Problem, Standard};
-use crate::http::{Web, client_auth};
+use crate::http::oauth::client_auth;
 
 pub(crate) async fn revoke(
     web: web::Data<Web>,

@@ -4,10 +4,12 @@ use actix_web::HttpRequest;
 
 use crate::domain::authorization::Need;
 use crate::domain::sign_in::SignInSession;
-use crate::http::authorize::{self, Asked, Met, PageError, Stop};
 use crate::http::body::Form;
 use crate::http::error::Unmet;
-use crate::http::visit::Visit;
+use crate::http::oauth::authorize::{Asked, Met};
+use crate::http::pages::authorize;
+use crate::http::pages::visit::Visit;
+use crate::http::stop::{PageError, Stop};
 use crate::service::authorize::authorization;
 use crate::service::authorize::pushed_request;
 
@@ -115,7 +117,9 @@ impl Purpose {
     /// Where it goes on once the user has signed in or chosen.
     pub(super) async fn place_after(&self, visit: &Visit, met: Met) -> Result<String, Stop> {
         match self {
-            Self::App(asked) => Ok(visit.at("/oauth/authorize", &asked.query_after(visit, met).await?)),
+            Self::App(asked) => {
+                Ok(visit.at("/oauth/authorize", &asked.query_after(visit.core(), met).await?))
+            }
             Self::Own(_) => Ok(self.place(visit)),
         }
     }
@@ -180,9 +184,9 @@ impl Purpose {
         }
     }
 
-    pub(super) fn language(&self) -> &'static str {
+    pub(super) fn language(&self, visit: &Visit) -> &'static str {
         match self {
-            Self::App(asked) => asked.language(),
+            Self::App(asked) => visit.language(asked.back.ui_locales.as_deref()),
             Self::Own(page) => page.language,
         }
     }

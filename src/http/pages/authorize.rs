@@ -4,21 +4,16 @@
 //! again, so that a browser's back button, a second tab and a restarted server change nothing. One that was pushed or
 //! signed waits in the database, and the address has the way to it.
 
-mod back;
-mod carried;
-mod request;
-
-use actix_web::http::header::LOCATION;
 use actix_web::{HttpRequest, HttpResponse};
 
 use crate::domain::authorization::Need;
 use crate::http::body::Form;
 use crate::http::error::Unmet;
-use crate::http::visit::Visit;
+use crate::http::oauth::authorize::{self, Asked};
+use crate::http::pages::back::{self, see_other};
+use crate::http::pages::visit::Visit;
+use crate::http::stop::Stop;
 use crate::service::authorize::authorization;
-
-pub(crate) use back::{MODES, PageError, Stop};
-pub(crate) use request::{Asked, Met, check};
 
 /// `GET /oauth/authorize`
 pub(crate) async fn show(visit: &Visit, request: &HttpRequest) -> Result<HttpResponse, Stop> {
@@ -47,7 +42,7 @@ pub(crate) async fn go_on(visit: &Visit, asked: &Asked) -> Result<HttpResponse, 
         (Need::Nothing, Some(session)) => {
             let code = authorization::issue_code(visit.core(), &asked.request, &session, visit.now).await;
             match code.map_err(|failure| asked.back.refuse(failure))? {
-                Some(code) => Ok(asked.back.answer(visit, &[("code", code.expose())])),
+                Some(code) => Ok(back::answer(visit, &asked.back, &[("code", code.expose())])),
                 // The session ended while we looked.
                 None => Ok(see_other(&visit.at("/oauth/authorize", &asked.query))),
             }
@@ -63,15 +58,7 @@ pub(crate) async fn go_on(visit: &Visit, asked: &Asked) -> Result<HttpResponse, 
     }
 }
 
-/// RFC 9700 §4.12: after a form with a password, 303 and nothing else, or the browser would post it on.
-pub(crate) fn see_other(place: &str) -> HttpResponse {
-    HttpResponse::SeeOther()
-        .insert_header((LOCATION, place))
-        .insert_header(("Cache-Control", "no-store"))
-        .finish()
-}
-
 /// Reads the client's request that a page carries in its address.
 pub(crate) async fn read(visit: &Visit, request: &HttpRequest) -> Result<Asked, Stop> {
-    request::read(visit, Form::of_query(request.query_string())?).await
+    authorize::read(&visit.as_browser(), Form::of_query(request.query_string())?).await
 }

@@ -6,6 +6,7 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderValue, RETRY_AFTER};
 
+use crate::http::error::seconds;
 use crate::service::Failure;
 
 /// Why a password opened nothing.
@@ -58,9 +59,4 @@ impl Wrong {
         }
         page
     }
-}
-
-/// Whole seconds, so that it is not too early then.
-pub(crate) fn seconds(duration: Duration) -> u64 {
-    duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
 }

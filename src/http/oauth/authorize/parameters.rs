@@ -1,25 +1,19 @@
-//! Reading an authorization request: first whom it comes from and where the answer goes, then everything else.
+//! What an authorization request says.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::domain::authorization::{AuthorizationRequest, Prompt};
 use crate::domain::claims_request::ClaimsRequest;
 use crate::domain::client::{Client, CodeProtection, GrantType};
-use crate::domain::ids::ClientId;
 use crate::domain::pkce::{self, CodeChallenge};
-use crate::domain::pushed_request::RequestUri;
 use crate::domain::redirect_uri;
 use crate::domain::sign_in::ACRS;
-use crate::http::authorize::back::{Back, PageError, ResponseMode, Stop};
-use crate::http::authorize::carried::{self, Carried};
 use crate::http::body::Form;
 use crate::http::error::{Problem, Unmet};
-use crate::http::visit::Visit;
-use crate::service::authorize::pushed_request;
+use crate::http::stop::{Back, PageError, ResponseMode};
+use crate::service::Core;
 use crate::service::clients::known_clients::KnownClient;
 use crate::service::tokens::id_token;
-use crate::service::{Core, Failure};
 
 /// A `state` travels in addresses, there and back: some clients put a signed request of their own into it, and proxies
 /// pass 8 KiB to 16 KiB. No harm comes from longer ones but to their senders.
@@ -27,62 +21,6 @@ const LONGEST_STATE: usize = 8192;
 
 /// A `nonce` is kept with its code, and nobody needs longer ones.
 const LONGEST_NONCE: usize = 2048;
-
-/// A request that was read.
-#[derive(Debug)]
-pub(crate) struct Asked {
-    /// Its client.
-    pub(crate) known: Arc<KnownClient>,
-    /// What it asks for.
-    pub(crate) request: AuthorizationRequest,
-    /// Where the answer goes.
-    pub(crate) back: Back,
-    /// The request as the next page's address carries it.
-    pub(crate) query: String,
-    /// How it is carried, if not in the address itself.
-    pub(super) carried: Option<Carried>,
-    /// All of its parameters.
-    form: Form,
-}
-
-/// Reads a request.
-///
-/// # Errors
-/// [`Stop::Page`] until client and redirect URI are trusted, [`Stop::Redirect`] afterwards.
-pub(crate) async fn read(visit: &Visit, form: Form) -> Result<Asked, Stop> {
-    let known = client(visit, &form).await?;
-    let uri = form.get("request_uri");
-    match (uri.and_then(RequestUri::presented), form.get("request")) {
-        // RFC 9101 §5.
-        (_, Some(_)) if uri.is_some() => {
-            Err(PageError::Malformed("Send request or request_uri, not both.").into())
-        }
-        (Some(uri), _) => carried::pushed(visit, known, &uri, &form).await,
-        (None, Some(jwt)) => carried::signed(visit, known, jwt, &form).await,
-        (None, None) => {
-            let back = back(visit, &known, &form)?;
-            let metadata = &known.client.metadata;
-            if metadata.require_pushed_authorization_requests {
-                return Err(back.refuse(carried::NOT_PUSHED));
-            }
-            if metadata.require_signed_request_object {
-                return Err(
-                    back.refuse(Problem::Malformed("This client has to send a signed request object."))
-                );
-            }
-            of_form(visit, known, form)
-        }
-    }
-}
-
-/// Reads a request that stands here whole.
-pub(super) fn of_form(visit: &Visit, known: Arc<KnownClient>, form: Form) -> Result<Asked, Stop> {
-    let back = back(visit, &known, &form)?;
-    match content(visit.core(), &known, &form) {
-        Ok(request) => Ok(Asked { known, request, back, query: form.to_query(), carried: None, form }),
-        Err(problem) => Err(back.refuse(problem)),
-    }
-}
 
 /// Checks a request before its browser comes with it.
 ///
@@ -95,24 +33,14 @@ pub(crate) fn check(core: &Core, known: &KnownClient, form: &Form) -> Result<(),
     content(core, known, form).map(|_| ())
 }
 
-async fn client(visit: &Visit, form: &Form) -> Result<Arc<KnownClient>, Stop> {
-    let id = form.get("client_id").ok_or(PageError::Malformed("The parameter client_id is missing."))?;
-    let id: ClientId = id.parse().map_err(|_| PageError::UnknownClient)?;
-    let known = visit.core().client(&id, visit.now).await?.ok_or(PageError::UnknownClient)?;
-    if let Some(document) = &known.document {
-        document.must_be_fetched()?;
-    }
-    Ok(known)
-}
-
 /// RFC 6749 §3.1.2.4: the browser is sent nowhere before the client is known and the redirect URI is one of its own.
-pub(super) fn back(visit: &Visit, known: &KnownClient, form: &Form) -> Result<Back, PageError> {
+pub(super) fn back(known: &KnownClient, form: &Form) -> Result<Back, PageError> {
     Ok(Back {
         redirect_uri: redirect_uri(known, form)?.to_owned(),
         // A response mode that is none of ours is refused below: in the default one.
         mode: ResponseMode::of(form.get("response_mode")).unwrap_or(ResponseMode::Query),
         state: form.get("state").filter(|state| state.len() <= LONGEST_STATE).map(ToOwned::to_owned),
-        language: visit.language(form.get("ui_locales")),
+        ui_locales: form.get("ui_locales").map(ToOwned::to_owned),
     })
 }
 
@@ -126,7 +54,11 @@ fn redirect_uri<'a>(known: &KnownClient, form: &'a Form) -> Result<&'a str, Page
     }
 }
 
-fn content(core: &Core, known: &KnownClient, form: &Form) -> Result<AuthorizationRequest, Problem> {
+pub(super) fn content(
+    core: &Core,
+    known: &KnownClient,
+    form: &Form,
+) -> Result<AuthorizationRequest, Problem> {
     let client = &known.client;
     known.may(GrantType::AuthorizationCode)?;
     // What stands elsewhere (RFC 9101 §5.2) and dynamic registration by the request itself are not served.
@@ -236,72 +168,4 @@ fn expected_subject(
         return Err(Problem::Malformed("The id_token_hint and the claims name different users."));
     }
     Ok(Some(hint.sub))
-}
-
-/// What a sign-in has met of a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Met {
-    /// The user signed in just now.
-    SignedIn,
-    /// The user said who to go on as.
-    Chosen,
-}
-
-impl Asked {
-    /// The request as it is once the user has signed in or chosen: without what that has met, or it would be asked
-    /// for again for ever.
-    ///
-    /// # Errors
-    /// [`Failure::Store`].
-    pub(crate) async fn query_after(&self, visit: &Visit, met: Met) -> Result<String, Failure> {
-        let left = self.left_after(met);
-        let Some(Carried { uri, query }) = &self.carried else { return Ok(left) };
-        pushed_request::rewrite(visit.core(), uri, &left).await?;
-        Ok(query.clone())
-    }
-
-    fn left_after(&self, met: Met) -> String {
-        let is_met = |word: &str| match met {
-            Met::SignedIn => word == "login" || word == "select_account",
-            Met::Chosen => word == "select_account",
-        };
-        self.form.rewritten(|name, value| match name {
-            "prompt" => {
-                let left = value.split(' ').filter(|word| !is_met(word)).collect::<Vec<_>>();
-                Some(left.join(" "))
-            }
-            "max_age" if met == Met::SignedIn => None,
-            _ => Some(value.to_owned()),
-        })
-    }
-
-    /// The request with a new sign-in asked for.
-    pub(crate) fn query_for_another_account(&self) -> String {
-        if let Some(Carried { query, .. }) = &self.carried {
-            return format!("{query}&prompt=login");
-        }
-        let query = self.form.rewritten(|name, value| (name != "prompt").then(|| value.to_owned()));
-        let consent = if self.request.prompt.consent { "+consent" } else { "" };
-        format!("{query}&prompt=login{consent}")
-    }
-
-    /// What a page shows of a parameter.
-    pub(crate) fn shown<'a>(&'a self, name: &'a str) -> Option<&'a str> {
-        self.form.get(name).filter(|text| text.len() <= 255)
-    }
-
-    /// The language to ask in.
-    pub(crate) fn language(&self) -> &'static str {
-        self.back.language
-    }
-
-    /// Whether only this browser can go on with it.
-    pub(crate) fn is_of_this_browser(&self) -> bool {
-        self.carried.is_some()
-    }
-
-    /// Where the answer goes.
-    pub(crate) fn redirect_uri(&self) -> &str {
-        &self.back.redirect_uri
-    }
 }

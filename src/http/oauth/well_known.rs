@@ -15,8 +15,11 @@ use crate::domain::registration::Mode;
 use crate::domain::sign_in::ACRS;
 use crate::domain::standard_claims::CLAIMS;
 use crate::domain::subject::SUBJECT_TYPES;
+use crate::http::Web;
 use crate::http::edge::Arrival;
-use crate::http::{Web, authorize, client_auth, language, par, registration, token};
+use crate::http::oauth::{client_auth, par, registration, token};
+use crate::http::pages::language;
+use crate::http::stop::MODES;
 use crate::service::keys::key_set::KeySet;
 use crate::service::tokens::userinfo as userinfo_service;
 
@@ -47,7 +50,7 @@ pub(crate) async fn metadata(web: web::Data<Web>, Arrival(now): Arrival) -> Http
         "userinfo_endpoint": format!("{issuer}/oauth/userinfo"),
         "end_session_endpoint": format!("{issuer}/oauth/logout"),
         "response_types_supported": ["code"],
-        "response_modes_supported": authorize::MODES,
+        "response_modes_supported": MODES,
         "code_challenge_methods_supported": pkce::METHODS,
         "authorization_response_iss_parameter_supported": true,
         "prompt_values_supported": Prompt::VALUES,

@@ -3,69 +3,23 @@
 use std::net::IpAddr;
 
 use actix_web::http::header::{ACCEPT_LANGUAGE, HeaderName, HeaderValue};
-use actix_web::{Handler, HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::{DateTime, Utc};
 
 use crate::crypto::random;
 use crate::domain::family::Device;
 use crate::domain::opaque::OpaqueSecret;
-use crate::domain::secrets::SecretHash;
 use crate::domain::sign_in::SignInSession;
-use crate::http::authorize::Stop;
-use crate::http::body::{Body, Form};
+use crate::http::body::Form;
 use crate::http::cookies::{self, Name};
-use crate::http::edge::Arrival;
-use crate::http::pages::Page;
-use crate::http::{Web, address, language, simple};
+use crate::http::oauth::authorize::Browser;
+use crate::http::pages::language;
+use crate::http::pages::renderer::Page;
+use crate::http::{Web, address, headers};
 use crate::service::users::sign_in;
 use crate::service::{Core, Failure};
 
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
-
-/// What a page answers to a browser that looks at it.
-pub(crate) trait Show:
-    AsyncFn(&Visit, &HttpRequest) -> Result<HttpResponse, Stop> + Clone + 'static
-{
-}
-impl<F> Show for F where F: AsyncFn(&Visit, &HttpRequest) -> Result<HttpResponse, Stop> + Clone + 'static {}
-
-/// What a page answers to a browser that sends it a form.
-pub(crate) trait Take:
-    AsyncFn(&Visit, &HttpRequest, Form) -> Result<HttpResponse, Stop> + Clone + 'static
-{
-}
-impl<F> Take for F where F: AsyncFn(&Visit, &HttpRequest, Form) -> Result<HttpResponse, Stop> + Clone + 'static
-{}
-
-/// The handler of a page that is looked at.
-pub(crate) fn showing(
-    show: impl Show,
-) -> impl Handler<(web::Data<Web>, HttpRequest, Arrival), Output = HttpResponse> {
-    move |web: web::Data<Web>, request: HttpRequest, Arrival(now): Arrival| {
-        let show = show.clone();
-        async move {
-            let visit = Visit::new(web, &request, now);
-            show(&visit, &request).await.unwrap_or_else(|stop| stop.answer(&visit))
-        }
-    }
-}
-
-/// The handler of a page that is sent a form.
-pub(crate) fn taking(
-    take: impl Take,
-) -> impl Handler<(web::Data<Web>, HttpRequest, Arrival, Body), Output = HttpResponse> {
-    move |web: web::Data<Web>, request: HttpRequest, Arrival(now): Arrival, body: Body| {
-        let take = take.clone();
-        async move {
-            let visit = Visit::new(web, &request, now);
-            let answer = match Form::read(&request, body) {
-                Ok(form) => take(&visit, &request, form).await,
-                Err(problem) => Err(problem.into()),
-            };
-            answer.unwrap_or_else(|stop| stop.answer(&visit))
-        }
-    }
-}
 
 /// One request of a browser.
 pub(crate) struct Visit {
@@ -92,11 +46,7 @@ impl Visit {
         let address = address::of_client(request, &web.trusted_proxies);
         Self {
             now,
-            device: Device {
-                name: None,
-                user_agent: simple::user_agent(request),
-                address: address.map(|address| address.to_string()),
-            },
+            device: headers::device(request, None, address),
             address,
             secret: cookies::read(&web, request, Name::Session),
             is_new: known.is_none(),
@@ -164,9 +114,10 @@ impl Visit {
         carried && !self.is_new && !self.from_elsewhere
     }
 
-    /// What the database knows this browser by.
-    pub(crate) fn browser_hash(&self) -> SecretHash {
-        self.browser.derived("pushed request").hash()
+    /// Whom an authorization request is read for.
+    pub(crate) fn as_browser(&self) -> Browser<'_> {
+        let hash = self.browser.derived("pushed request").hash();
+        Browser { core: self.core(), hash, address: self.address, now: self.now }
     }
 
     /// Lets a browser that was never here be known again.

@@ -6,12 +6,13 @@ use serde_json::json;
 
 use crate::domain::device::{DeviceCode, UserCode};
 use crate::domain::sign_in::{Consent, SignInSession};
-use crate::http::authorize::{PageError, Stop, see_other};
 use crate::http::body::Form;
-use crate::http::consent;
-use crate::http::pages::Page;
-use crate::http::sign_in::OwnPlace;
-use crate::http::visit::Visit;
+use crate::http::pages::back::see_other;
+use crate::http::pages::consent;
+use crate::http::pages::renderer::Page;
+use crate::http::pages::sign_in::OwnPlace;
+use crate::http::pages::visit::Visit;
+use crate::http::stop::{PageError, Stop};
 use crate::service::authorize::device::{self, Found};
 use crate::service::clients::known_clients::KnownClient;
 use crate::service::users::account;

@@ -40,7 +40,7 @@ impl Catalogue {
 }
 
 const SOURCES: [(&str, &str); 2] =
-    [("en", include_str!("pages/texts/en.json")), ("de", include_str!("pages/texts/de.json"))];
+    [("en", include_str!("texts/en.json")), ("de", include_str!("texts/de.json"))];
 
 /// The languages that there is a catalogue for, the one for everybody else first.
 pub(crate) const LANGUAGES: [&str; 2] = ["en", "de"];

@@ -1,13 +1,13 @@
 //! `/sessions`: a user's own live families, for the user's own eyes.
 
-use actix_web::http::header::{AUTHORIZATION, CACHE_CONTROL};
+use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::SecondsFormat;
 use serde_json::{Value, json};
 
-use crate::http::Web;
 use crate::http::edge::Arrival;
-use crate::http::error::{Problem, Simple};
+use crate::http::error::Simple;
+use crate::http::{Web, headers};
 use crate::service::Failure;
 use crate::service::users::sessions::{self, Caller, Session};
 
@@ -17,7 +17,7 @@ pub(crate) async fn list(
     request: HttpRequest,
     Arrival(now): Arrival,
 ) -> Result<HttpResponse, Simple> {
-    let caller = sessions::authenticate(&web.core, bearer(&request)?, now).await?;
+    let caller = sessions::authenticate(&web.core, headers::bearer(&request)?, now).await?;
     let sessions = sessions::list(&web.core, caller.user, now).await?;
     let sessions: Vec<Value> = sessions.iter().map(|session| describe(session, caller)).collect();
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(json!({ "sessions": sessions })))
@@ -30,7 +30,7 @@ pub(crate) async fn end(
     id: web::Path<String>,
     Arrival(now): Arrival,
 ) -> Result<HttpResponse, Simple> {
-    let caller = sessions::authenticate(&web.core, bearer(&request)?, now).await?;
+    let caller = sessions::authenticate(&web.core, headers::bearer(&request)?, now).await?;
     let id = id.parse().map_err(|_| Failure::NotFound)?;
     sessions::end(&web.core, caller, id, now).await?;
     Ok(HttpResponse::NoContent().finish())
@@ -42,17 +42,9 @@ pub(crate) async fn end_others(
     request: HttpRequest,
     Arrival(now): Arrival,
 ) -> Result<HttpResponse, Simple> {
-    let caller = sessions::authenticate(&web.core, bearer(&request)?, now).await?;
+    let caller = sessions::authenticate(&web.core, headers::bearer(&request)?, now).await?;
     sessions::end_others(&web.core, caller, now).await?;
     Ok(HttpResponse::NoContent().finish())
-}
-
-/// RFC 6750 §2.1.
-pub(super) fn bearer(request: &HttpRequest) -> Result<&str, Problem> {
-    let header = request.headers().get(AUTHORIZATION).ok_or(Problem::NoToken)?;
-    let (scheme, token) =
-        header.to_str().ok().and_then(|value| value.split_once(' ')).ok_or(Problem::NoToken)?;
-    if scheme.eq_ignore_ascii_case("bearer") { Ok(token.trim()) } else { Err(Problem::NoToken) }
 }
 
 fn describe(session: &Session, caller: Caller) -> Value {

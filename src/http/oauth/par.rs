@@ -4,11 +4,12 @@ use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::json;
 
-use crate::http::authorize;
 use crate::http::body::{Body, Form};
 use crate::http::edge::Arrival;
 use crate::http::error::{Problem, Standard, Unmet};
-use crate::http::{Web, address, client_auth};
+use crate::http::oauth::authorize;
+use crate::http::oauth::client_auth;
+use crate::http::{Web, address};
 use crate::service::authorize::pushed_request::{self, TTL};
 use crate::service::clients::presenter;
 

@@ -1,0 +1,9 @@
+//! Authorization requests, whichever way they come (RFC 6749 §4.1.1, RFC 9101, RFC 9126).
+
+mod asked;
+mod parameters;
+mod reading;
+
+pub(crate) use asked::{Asked, Met};
+pub(crate) use parameters::check;
+pub(crate) use reading::{Browser, read};

@@ -1,0 +1,228 @@
+//! The pages that people see: rendered here, readable without a script, in their own language.
+//!
+//! A page is a template and a catalogue of texts. Both are built in; the files in an operator's folder stand in for
+//! templates and are laid over catalogues. They are read when the server starts, so that a mistake in them is told
+//! then.
+
+use std::fmt::Write as _;
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use aws_lc_rs::digest;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::DateTime;
+use minijinja::value::Serde;
+use minijinja::{AutoEscape, Environment, UndefinedBehavior};
+use serde_json::{Value, json};
+
+use crate::http::pages::language::{self, Catalogue, LANGUAGES, UnfitTexts};
+
+const TEMPLATES: [(&str, &str); 16] = [
+    ("layout.html", include_str!("templates/layout.html")),
+    ("sign_in.html", include_str!("templates/sign_in.html")),
+    ("consent.html", include_str!("templates/consent.html")),
+    ("grants.html", include_str!("templates/grants.html")),
+    ("client_links.html", include_str!("templates/client_links.html")),
+    ("device.html", include_str!("templates/device.html")),
+    ("device_consent.html", include_str!("templates/device_consent.html")),
+    ("device_done.html", include_str!("templates/device_done.html")),
+    ("sign_out.html", include_str!("templates/sign_out.html")),
+    ("signed_out.html", include_str!("templates/signed_out.html")),
+    ("form_post.html", include_str!("templates/form_post.html")),
+    ("account_layout.html", include_str!("templates/account_layout.html")),
+    ("account.html", include_str!("templates/account.html")),
+    ("account_apps.html", include_str!("templates/account_apps.html")),
+    ("account_password.html", include_str!("templates/account_password.html")),
+    ("error.html", include_str!("templates/error.html")),
+];
+const STYLE: &str = include_str!("style.css");
+
+/// The names of the files that an operator's folder may have: templates, and catalogues such as `en.json`.
+pub(crate) fn file_names() -> impl Iterator<Item = String> {
+    let templates = TEMPLATES.iter().map(|(name, _)| (*name).to_owned());
+    templates.chain(LANGUAGES.iter().map(|language| format!("{language}.json")))
+}
+
+/// What an operator chooses of the pages' look.
+#[derive(Debug, Default)]
+pub(crate) struct Look {
+    /// What people know this server's owner by.
+    pub(crate) name: String,
+    /// A picture, with its media type.
+    pub(crate) logo: Option<(Vec<u8>, &'static str)>,
+    /// `#rrggbb`, and the colour that can be read on it.
+    pub(crate) accent: (String, &'static str),
+    /// Files beside the built-in ones, by [`file_names`]: name and source.
+    pub(crate) files: Vec<(String, String)>,
+}
+
+/// Everything that a page is made of.
+#[derive(Debug)]
+pub(crate) struct Pages {
+    environment: Environment<'static>,
+    catalogues: Vec<Catalogue>,
+    name: String,
+    /// The one style sheet.
+    pub(crate) style: File,
+    /// The picture.
+    pub(crate) logo: Option<File>,
+    /// The one script: it presses a button that is there for everybody.
+    pub(crate) script: File,
+    /// The script that goes on by itself from where there is a link.
+    pub(crate) onward: File,
+}
+
+/// What a page links to. Its address changes with its content, so that browsers may keep it for good.
+#[derive(Debug)]
+pub(crate) struct File {
+    content: Vec<u8>,
+    media_type: &'static str,
+    version: String,
+}
+
+/// The pages cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CannotRender {
+    /// A template that is none.
+    #[error(transparent)]
+    Template(#[from] minijinja::Error),
+    /// A catalogue that is none.
+    #[error(transparent)]
+    Catalogue(#[from] serde_json::Error),
+    /// An operator's catalogue that does not fit.
+    #[error("{0}: {1}")]
+    Texts(String, UnfitTexts),
+    /// How a language writes times is no form of a time.
+    #[error("{0}.json: `moment` is no form of a time such as %d.%m.%Y")]
+    Moment(&'static str),
+}
+
+/// One page to be shown.
+#[derive(Debug)]
+pub(crate) struct Page {
+    /// The template's name.
+    pub(crate) template: &'static str,
+    /// What it shows.
+    pub(crate) content: Value,
+    /// The answer's status.
+    pub(crate) status: StatusCode,
+    /// The language.
+    pub(crate) language: &'static str,
+    /// Whether its forms lead to an app in the end.
+    pub(crate) leads_away: bool,
+}
+
+impl Pages {
+    /// Reads templates and catalogues.
+    ///
+    /// # Errors
+    /// [`CannotRender`], with the template's name and line.
+    pub(crate) fn new(look: Look) -> Result<Self, CannotRender> {
+        let mut environment = Environment::new();
+        environment.set_auto_escape_callback(|_| AutoEscape::Html);
+        environment.add_filter("moment", moment);
+        environment.set_undefined_behavior(UndefinedBehavior::Chainable);
+        for (name, source) in TEMPLATES {
+            environment.add_template(name, source)?;
+        }
+        let mut catalogues = language::catalogues()?;
+        for (name, source) in look.files {
+            match catalogues.iter_mut().find(|it| name.strip_suffix(".json") == Some(it.language)) {
+                Some(catalogue) => {
+                    catalogue.lay_over(&source).map_err(|unfit| CannotRender::Texts(name, unfit))?;
+                }
+                None => environment.add_template_owned(name, source)?,
+            }
+        }
+        for Catalogue { language, texts } in &catalogues {
+            let form = texts.get("moment").map(String::as_str).unwrap_or_default();
+            moment("2000-01-01T00:00:00Z", form).map_err(|_| CannotRender::Moment(language))?;
+        }
+        let (accent, on_accent) = look.accent;
+        let style = format!(":root{{--accent:{accent};--on-accent:{on_accent}}}\n{STYLE}");
+        let file = |(content, media_type)| File::new(content, media_type);
+        Ok(Self {
+            environment,
+            catalogues,
+            name: look.name,
+            style: File::new(style.into_bytes(), "text/css; charset=utf-8"),
+            logo: look.logo.map(file),
+            onward: File::new(include_bytes!("onward.js").to_vec(), "text/javascript; charset=utf-8"),
+            script: File::new(include_bytes!("submit.js").to_vec(), "text/javascript; charset=utf-8"),
+        })
+    }
+
+    /// Renders a page below `base`, the issuer's path, with what links to other pages of ours keep of the address
+    /// (`kept`); it may hold pages of the places in `frames`.
+    pub(crate) fn render(&self, page: &Page, frames: &[String], base: &str, kept: &str) -> HttpResponse {
+        let catalogue = self.catalogues.iter().find(|it| it.language == page.language);
+        let mut context = page.content.clone();
+        if let Some(context) = context.as_object_mut() {
+            context.insert("base".to_owned(), json!(base));
+            context.insert("kept".to_owned(), json!(kept));
+            context.insert("brand".to_owned(), json!(self.name));
+            context.insert("language".to_owned(), json!(page.language));
+            context.insert("t".to_owned(), json!(catalogue.map(|it| &it.texts)));
+            context.insert("style_version".to_owned(), json!(self.style.version));
+            context.insert("script_version".to_owned(), json!(self.script.version));
+            context.insert("onward_version".to_owned(), json!(self.onward.version));
+            context.insert("logo_version".to_owned(), json!(self.logo.as_ref().map(|logo| &logo.version)));
+        }
+        let template = self.environment.get_template(page.template);
+        match template.and_then(|template| template.render(Serde(&context))) {
+            Ok(html) => document(page, frames, html),
+            Err(error) => {
+                tracing::error!(%error, template = page.template, "a page cannot be rendered");
+                HttpResponse::InternalServerError().insert_header((CACHE_CONTROL, "no-store")).finish()
+            }
+        }
+    }
+}
+
+/// A time (RFC 3339) in a language's own form.
+fn moment(time: &str, form: &str) -> Result<String, minijinja::Error> {
+    let wrong = |what: &'static str| minijinja::Error::new(minijinja::ErrorKind::InvalidOperation, what);
+    let time = DateTime::parse_from_rfc3339(time).map_err(|_| wrong("no time"))?;
+    let mut text = String::new();
+    write!(text, "{}", time.format(form)).map_err(|_| wrong("no form of a time"))?;
+    Ok(text)
+}
+
+fn document(page: &Page, frames: &[String], html: String) -> HttpResponse {
+    let frames = if frames.is_empty() { String::new() } else { format!("frame-src {}; ", frames.join(" ")) };
+    // Chromium holds every redirect after a form to `form-action`: those by which the app sends its user on to another
+    // of its places, which nobody here knows, would end at our button without a word.
+    let forms = if page.leads_away { "" } else { "; form-action 'self'" };
+    let policy = format!(
+        "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; {frames}base-uri 'none'; \
+         frame-ancestors 'none'{forms}"
+    );
+    HttpResponse::build(page.status)
+        .insert_header((CONTENT_TYPE, "text/html; charset=utf-8"))
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .insert_header((CONTENT_SECURITY_POLICY, policy))
+        // For what does not know `frame-ancestors`.
+        .insert_header(("X-Frame-Options", "DENY"))
+        .insert_header(("Referrer-Policy", "no-referrer"))
+        .body(html)
+}
+
+impl File {
+    fn new(content: Vec<u8>, media_type: &'static str) -> Self {
+        let hash = digest::digest(&digest::SHA256, &content);
+        let (start, _) = hash.as_ref().split_at(9);
+        Self { version: URL_SAFE_NO_PAD.encode(start), content, media_type }
+    }
+
+    /// The file itself.
+    pub(crate) fn answer(&self) -> HttpResponse {
+        HttpResponse::Ok()
+            .insert_header((CACHE_CONTROL, "public, max-age=31536000, immutable"))
+            // A picture in SVG may carry a script.
+            .insert_header((CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox"))
+            .insert_header((CONTENT_TYPE, self.media_type))
+            .body(self.content.clone())
+    }
+}

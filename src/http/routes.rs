@@ -1,0 +1,145 @@
+//! Which place is answered by whom, and to whose scripts.
+
+use std::future::ready;
+
+use actix_web::dev::HttpServiceFactory;
+use actix_web::middleware::from_fn;
+use actix_web::web::{self, ServiceConfig};
+use actix_web::{FromRequest, Handler, HttpResponse, Resource, Responder, Route, middleware};
+
+use crate::domain::registration::Mode;
+use crate::http::oauth::{
+    device_authorization, introspect, par, registration, revoke, token, userinfo, well_known,
+};
+use crate::http::pages::handlers::{self, Show, Take};
+use crate::http::pages::{account, assets, authorize, consent, device, sign_in, sign_out};
+use crate::http::simple::{login, sessions};
+use crate::http::{Web, cors, error, health};
+
+/// Adds every route, all but the health checks below the issuer's path.
+pub(crate) fn configure(config: &mut ServiceConfig, web: &web::Data<Web>) {
+    let base = web.base.as_str();
+    config
+        .app_data(web.clone())
+        .app_data(web::PayloadConfig::new(web.body_limit))
+        .service(looked_at("/healthz", health::healthz))
+        .service(looked_at("/readyz", health::readyz));
+    if !base.is_empty() {
+        // RFC 8414 §3.1: the well-known part stands before the issuer's path.
+        for place in [well_known::METADATA, well_known::OPENID] {
+            config.service(told_to_all(&format!("{place}{base}"), well_known::metadata));
+        }
+    }
+    let mode = web.core.registrar.rules.mode;
+    config.service(routes(base, mode)).default_service(web::to(not_found));
+}
+
+fn routes(base: &str, registration: Mode) -> impl HttpServiceFactory + use<> {
+    web::scope(base)
+        .wrap(middleware::DefaultHeaders::new().add(("X-Content-Type-Options", "nosniff")))
+        .service(only("/login", "POST", [web::post().to(login::login)]))
+        .service(only("/refresh", "POST", [web::post().to(login::refresh)]))
+        .service(only("/logout", "POST", [web::post().to(login::logout)]))
+        .service(only(
+            "/sessions",
+            "GET, DELETE",
+            [web::get().to(sessions::list), web::delete().to(sessions::end_others)],
+        ))
+        .service(only("/sessions/{id}", "DELETE", [web::delete().to(sessions::end)]))
+        .configure(pages_routes)
+        .service(only("/oauth/token", "POST", [web::post().to(token::token)]).wrap(from_fn(cors::by_client)))
+        .service(
+            only("/oauth/revoke", "POST", [web::post().to(revoke::revoke)]).wrap(from_fn(cors::by_client)),
+        )
+        .service(
+            only(
+                "/oauth/userinfo",
+                "GET, HEAD, POST",
+                [web::get(), web::head(), web::post()].map(|route| route.to(userinfo::userinfo)),
+            )
+            .wrap(from_fn(cors::by_client)),
+        )
+        .service(only(
+            "/oauth/device_authorization",
+            "POST",
+            [web::post().to(device_authorization::device_authorization)],
+        ))
+        .service(only(par::PATH, "POST", [web::post().to(par::push)]).wrap(from_fn(cors::by_client)))
+        .service(only("/oauth/introspect", "POST", [web::post().to(introspect::introspect)]))
+        .configure(move |config| registration_routes(config, registration))
+        .service(told_to_all(well_known::METADATA, well_known::metadata))
+        .service(told_to_all(well_known::OPENID, well_known::metadata))
+        .service(told_to_all(well_known::JWKS, well_known::jwks))
+}
+
+/// Where browsers go.
+fn pages_routes(config: &mut ServiceConfig) {
+    config
+        .service(looked_at("", account::home))
+        .service(looked_at("/", account::home))
+        .service(page("/oauth/authorize", authorize::show, authorize::take))
+        .service(page("/sign-in", sign_in::show, sign_in::take))
+        .service(page("/consent", consent::show, consent::take))
+        .service(page("/device", device::show, device::take))
+        .service(page("/oauth/logout", sign_out::show, sign_out::take))
+        .service(only("/sign-out", "POST", [web::post().to(handlers::taking(sign_out::confirm))]))
+        .service(page("/account", account::show, account::take))
+        .service(page("/account/apps", account::show_apps, account::take_apps))
+        .service(page("/account/password", account::show_password, account::take_password))
+        .service(looked_at("/assets/style.css", assets::style))
+        .service(looked_at("/assets/submit.js", assets::script))
+        .service(looked_at("/assets/onward.js", assets::onward))
+        .service(looked_at("/assets/logo", assets::logo));
+}
+
+/// Adds the routes, if anybody may register.
+fn registration_routes(config: &mut ServiceConfig, mode: Mode) {
+    let register = || only(registration::PATH, "POST", [web::post().to(registration::register)]);
+    match mode {
+        Mode::Off => return,
+        Mode::InitialAccessToken => config.service(register()),
+        // Whoever may come from anywhere may come with a browser's script, too.
+        Mode::Open => config.service(register().wrap(from_fn(cors::by_anybody))),
+    };
+    let manage = [
+        web::get().to(registration::look),
+        web::put().to(registration::replace),
+        web::delete().to(registration::remove),
+    ];
+    config.service(only(&format!("{}/{{id}}", registration::PATH), "GET, PUT, DELETE", manage));
+}
+
+/// A place that a browser looks at and sends forms to.
+fn page(path: &str, show: impl Show, take: impl Take) -> Resource {
+    let show = handlers::showing(show);
+    let routes = [web::get().to(show.clone()), web::head().to(show), web::post().to(handlers::taking(take))];
+    only(path, "GET, HEAD, POST", routes)
+}
+
+/// A place that is only looked at (RFC 9110 §9.3.2: HEAD is GET without the content).
+fn looked_at<F, Args>(path: &str, handler: F) -> Resource
+where
+    F: Handler<Args, Output: Responder + 'static>,
+    Args: FromRequest + 'static,
+{
+    only(path, "GET, HEAD", [web::get().to(handler.clone()), web::head().to(handler)])
+}
+
+/// A place that is only looked at, by every site's scripts too.
+fn told_to_all<F, Args>(path: &str, handler: F) -> impl HttpServiceFactory + use<F, Args>
+where
+    F: Handler<Args, Output: Responder + 'static>,
+    Args: FromRequest + 'static,
+{
+    looked_at(path, handler).wrap(from_fn(cors::by_anybody))
+}
+
+/// A place that answers other methods with 405.
+fn only<const N: usize>(path: &str, allowed: &'static str, routes: [Route; N]) -> Resource {
+    let other = web::to(move || ready(error::method_not_allowed(allowed)));
+    routes.into_iter().fold(web::resource(path), Resource::route).default_service(other)
+}
+
+async fn not_found() -> HttpResponse {
+    error::not_found()
+}

@@ -1,0 +1,173 @@
+//! `/login`, `/refresh`, `/logout`.
+
+use actix_web::http::header::CACHE_CONTROL;
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::Deserialize;
+
+use crate::domain::ids::ClientId;
+use crate::domain::refusal::Refusal;
+use crate::domain::secrets::Password;
+use crate::http::body::{self, Body, OneOrMany};
+use crate::http::edge::Arrival;
+use crate::http::error::{Problem, Simple};
+use crate::http::simple::refresh_cookie::RefreshCookie;
+use crate::http::{Web, address, headers, token_answer};
+use crate::service::Failure;
+use crate::service::clients::presenter::Presenter;
+use crate::service::tokens::grant::{TokenSet, Wanted};
+use crate::service::tokens::login::Login;
+use crate::service::tokens::refresh::Refresh;
+use crate::service::tokens::revoke;
+use crate::service::tokens::{login as service_login, refresh as service_refresh};
+use crate::service::users::attempts::Place;
+use crate::service::users::credentials::Credentials;
+
+const LONGEST_DEVICE: usize = 255;
+
+#[derive(Deserialize)]
+struct LoginBody {
+    username: String,
+    password: String,
+    client_id: Option<String>,
+    scope: Option<String>,
+    #[serde(default)]
+    resource: OneOrMany,
+    device: Option<String>,
+}
+
+/// `POST /login`
+pub(crate) async fn login(
+    web: web::Data<Web>,
+    request: HttpRequest,
+    Arrival(now): Arrival,
+    body: Body,
+) -> Result<HttpResponse, Simple> {
+    const SHAPE: &str =
+        "Send {\"username\": …, \"password\": …}, and if you like client_id, scope, resource, device.";
+    let body: LoginBody = body::json(&request, body, SHAPE)?;
+    let presenter = first_party(body.client_id.as_deref())?;
+    let client = presenter.client_id().clone();
+    let cookie = RefreshCookie::of(&web, &client);
+    let in_cookie = cookie.is_used(now).await?;
+    if in_cookie {
+        cookie.must_be_own(&request)?;
+    }
+    let address = address::of_client(&request, &web.trusted_proxies);
+    let login = Login {
+        credentials: Credentials {
+            username: body.username.parse().ok(),
+            password: Password::new(body.password).ok(),
+            place: Place { address, session: None },
+        },
+        presenter,
+        wanted: body::wanted(body.scope.as_deref(), body.resource.iter())?,
+        device: headers::device(&request, body.device.map(device_name).transpose()?, address),
+    };
+    Ok(tokens(&service_login::login(&web.core, login, now).await?, in_cookie.then_some(&cookie)))
+}
+
+#[derive(Deserialize)]
+struct TokenBody {
+    refresh_token: Option<String>,
+    client_id: Option<String>,
+}
+
+impl TokenBody {
+    /// The token in the body, or else in the client's cookie.
+    fn token<'a>(
+        &'a self,
+        request: &'a HttpRequest,
+        cookie: &RefreshCookie<'_>,
+    ) -> Result<Option<&'a str>, Problem> {
+        match &self.refresh_token {
+            Some(token) => Ok(Some(token)),
+            None => cookie.read(request),
+        }
+    }
+}
+
+const TOKEN_SHAPE: &str =
+    "Send {\"refresh_token\": …}, and client_id if it is another's than the built-in client's.";
+
+/// `POST /refresh`
+pub(crate) async fn refresh(
+    web: web::Data<Web>,
+    request: HttpRequest,
+    Arrival(now): Arrival,
+    body: Body,
+) -> Result<HttpResponse, Simple> {
+    let body: TokenBody = body::json(&request, body, TOKEN_SHAPE)?;
+    let presenter = first_party(body.client_id.as_deref())?;
+    let cookie = RefreshCookie::of(&web, presenter.client_id());
+    let Some(token) = body.token(&request, &cookie)? else {
+        // A browser without the cookie is one that is not logged in.
+        let problem = if cookie.is_used(now).await? {
+            Failure::from(Refusal::Unknown).into()
+        } else {
+            Problem::Malformed(TOKEN_SHAPE)
+        };
+        return Err(problem.into());
+    };
+    let refresh = Refresh { token, presenter: &presenter, wanted: Wanted::default() };
+    let refreshed = match service_refresh::refresh(&web.core, refresh, now).await {
+        Err(Failure::Refused(refusal)) if refusal.is_final() && body.refresh_token.is_none() => {
+            // With the error in it, for the log.
+            let mut response = HttpResponse::from_error(Simple::from(Failure::from(refusal)));
+            cookie.clear(&mut response);
+            return Ok(response);
+        }
+        refreshed => refreshed?,
+    };
+    let in_cookie = cookie.is_used(now).await?;
+    Ok(tokens(&refreshed, in_cookie.then_some(&cookie)))
+}
+
+/// `POST /logout`
+pub(crate) async fn logout(
+    web: web::Data<Web>,
+    request: HttpRequest,
+    Arrival(now): Arrival,
+    body: Body,
+) -> Result<HttpResponse, Simple> {
+    let body: TokenBody = body::json(&request, body, TOKEN_SHAPE)?;
+    let presenter = first_party(body.client_id.as_deref())?;
+    let cookie = RefreshCookie::of(&web, presenter.client_id());
+    let token = body.token(&request, &cookie)?;
+    match token {
+        Some(token) => revoke::logout(&web.core, token, &presenter, now).await?,
+        // A browser without the cookie is logged out already.
+        None if cookie.is_used(now).await? => {}
+        None => return Err(Problem::Malformed(TOKEN_SHAPE).into()),
+    }
+    let mut response = HttpResponse::NoContent().insert_header((CACHE_CONTROL, "no-store")).finish();
+    if body.refresh_token.is_none() {
+        cookie.clear(&mut response);
+    }
+    Ok(response)
+}
+
+fn first_party(client_id: Option<&str>) -> Result<Presenter, Problem> {
+    let id = match client_id {
+        None => ClientId::built_in(),
+        Some(id) => id.parse().map_err(|_| Failure::InvalidClient)?,
+    };
+    Ok(Presenter::FirstParty(id))
+}
+
+/// The answer, with the refresh token in the cookie if there is one.
+fn tokens(tokens: &TokenSet, cookie: Option<&RefreshCookie<'_>>) -> HttpResponse {
+    let Some(cookie) = cookie else { return token_answer::tokens_beside(tokens, None) };
+    let mut response = token_answer::without_refresh_token(tokens);
+    if let Some((token, expires_in)) = &tokens.refresh {
+        cookie.set(&mut response, token, *expires_in);
+    }
+    response
+}
+
+fn device_name(name: String) -> Result<String, Problem> {
+    if name.len() <= LONGEST_DEVICE && !name.chars().any(char::is_control) {
+        Ok(name)
+    } else {
+        Err(Problem::Malformed("A device name has at most 255 bytes and no control characters."))
+    }
+}

@@ -1,0 +1,38 @@
+//! What every request handler can ask for.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use crate::clock::Clock;
+use crate::http::pages::renderer::Pages;
+use crate::service::Core;
+
+/// What every request handler can ask for.
+#[derive(Debug, Clone)]
+pub(crate) struct Web {
+    /// The pages that people see.
+    pub(crate) pages: Arc<Pages>,
+    /// The issuer's path, below which everything is served; empty for most.
+    pub(crate) base: String,
+    /// The services' world.
+    pub(crate) core: Arc<Core>,
+    /// The time of a request's arrival comes from here.
+    pub(crate) clock: Clock,
+    /// The longest body that is read, in bytes.
+    pub(crate) body_limit: usize,
+    /// How long a request may take: shorter than clients wait.
+    pub(crate) deadline: Duration,
+    /// How long a JWKS may be kept by whoever fetched it.
+    pub(crate) jwks_max_age: Duration,
+    /// The proxies whose `X-Forwarded-For` is believed.
+    pub(crate) trusted_proxies: Vec<IpNet>,
+}
+
+impl Web {
+    /// Whether browsers reach this server by https: cookies are for that alone then.
+    pub(crate) fn is_https(&self) -> bool {
+        self.core.issuer.as_str().starts_with("https://")
+    }
+}
