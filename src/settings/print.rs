@@ -3,9 +3,9 @@
 use serde_json::{Map, Value, json};
 
 use super::{
-    Settings,
     origin::Origin,
     table::{Default, SETTINGS, Setting},
+    values::Settings,
 };
 
 impl Settings {

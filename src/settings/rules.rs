@@ -3,11 +3,11 @@
 use std::{ops::RangeInclusive, time::Duration};
 
 use super::{
-    Settings,
     layers::Layers,
     problem::{Given, Problem},
     table::Setting,
     text::duration::text,
+    values::Settings,
 };
 
 /// A rule that does not hold.

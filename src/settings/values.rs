@@ -1,0 +1,103 @@
+//! All settings together, and their defaults.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use config::Config;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    addresses::{Issuer, Listen},
+    database_url::DatabaseUrl,
+    origin::Origins,
+    secret::{self, Secret},
+    sections::{
+        Database, Http, Janitor, Keys, Limits, Log, Outbound, Pages, Passwords, Registration, SignIn, Tls,
+        Tokens,
+    },
+    table::SETTINGS,
+    text,
+};
+
+/// Everything an operator may choose. [`Settings::default`] holds what applies when nothing is set.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// Where the server listens; port 0 lets the system choose one.
+    #[serde(with = "text")]
+    pub listen: Listen,
+    /// The issuer as configured; [`Settings::issuer_at`] gives the one in force.
+    #[serde(default, with = "text::option")]
+    pub issuer: Option<Issuer>,
+    /// The store.
+    #[serde(with = "text")]
+    pub database_url: DatabaseUrl,
+    /// The folder for what the server itself keeps: the embedded store and a master key it made.
+    pub data_dir: PathBuf,
+    /// The master keys' text: base64 of 32 bytes each, several with commas, not yet parsed.
+    #[serde(default, serialize_with = "secret::masked")]
+    pub master_key: Option<Secret>,
+    /// A file with the master keys' text; never set together with `master_key`.
+    #[serde(default)]
+    pub master_key_file: Option<PathBuf>,
+    /// Lifetimes of tokens and families, where a client has none of its own.
+    pub tokens: Tokens,
+    /// How long a sign-in at the pages lasts.
+    pub sign_in: SignIn,
+    /// What the pages look like.
+    pub pages: Pages,
+    /// Clients that no operator added.
+    pub registration: Registration,
+    /// The cost of argon2id and the bounds of its pool.
+    pub passwords: Passwords,
+    /// How many wrong passwords are forgiven.
+    pub limits: Limits,
+    /// Signing keys.
+    pub keys: Keys,
+    /// The HTTP server's limits.
+    pub http: Http,
+    /// What the server itself fetches and calls.
+    pub outbound: Outbound,
+    /// TLS served directly.
+    pub tls: Tls,
+
+    /// The pool of database connections.
+    pub database: Database,
+    /// The deletion of expired families.
+    pub janitor: Janitor,
+    /// The log.
+    pub log: Log,
+    /// Where each value came from.
+    #[serde(skip)]
+    pub origins: Origins,
+}
+
+impl Settings {
+    /// What the server speaks: `https` when it has a certificate.
+    #[must_use]
+    pub fn scheme(&self) -> &'static str {
+        if self.tls.certificate.is_some() { "https" } else { "http" }
+    }
+
+    /// The issuer in force once the server is bound: the configured one, or `http://` (`https://` with a certificate)
+    /// and the listen address with the port that was bound. A wildcard address stands for this machine itself.
+    #[must_use]
+    pub fn issuer_at(&self, bound: SocketAddr) -> Issuer {
+        self.issuer.clone().unwrap_or_else(|| self.listen.as_issuer(self.scheme(), bound.port()))
+    }
+}
+
+impl Default for Settings {
+    #[expect(clippy::expect_used, reason = "the defaults are constants, and tests read them")]
+    fn default() -> Self {
+        defaults().try_deserialize().expect("the table's defaults fit the settings")
+    }
+}
+
+#[expect(clippy::expect_used, reason = "the defaults are constants, and tests read them")]
+pub(super) fn defaults() -> Config {
+    let set = SETTINGS.iter().filter_map(|setting| Some((setting.key, setting.default.text()?)));
+    let builder = set.fold(Config::builder(), |builder, (key, value)| {
+        builder.set_default(key, value).expect("the table's keys are paths")
+    });
+    builder.build().expect("the table's defaults are values")
+}
