@@ -14,10 +14,12 @@ use crate::domain::audience::Audience;
 use crate::domain::ids::ClientId;
 use crate::domain::lifetimes::LifetimeOverrides;
 use crate::domain::scope::ScopeSet;
-use crate::domain::secrets::{ClientSecret, SecretHash};
+use crate::domain::secrets::ClientSecret;
 
-pub use authentication::{AuthMethod, InvalidJwks, JwtAlgorithm, PublicJwks};
-pub use metadata::{ClientMetadata, Contradiction, RefreshTokenDelivery, TokenExchangePolicy, WebUri};
+pub use authentication::{AuthMethod, ClientKind, InvalidJwks, JwtAlgorithm, PublicJwks};
+pub use metadata::{
+    ClientMetadata, Contradiction, RefreshTokenDelivery, SubjectType, TokenExchangePolicy, WebUri,
+};
 
 /// A registered client.
 #[derive(Debug, Clone)]
@@ -50,15 +52,6 @@ pub struct Client {
     pub origin: Origin,
     /// When it was registered.
     pub created_at: DateTime<Utc>,
-}
-
-/// What a confidential client has beside the public kind: its secrets' hashes.
-#[derive(Debug, Clone)]
-pub enum ClientKind {
-    /// Cannot keep a secret: a browser or mobile app.
-    Public,
-    /// Authenticates with a secret; several may be valid at once, so that they can be changed without a gap.
-    Confidential(Vec<SecretHash>),
 }
 
 /// Who runs a client.

@@ -5,22 +5,10 @@ use std::fmt;
 use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::{Deserialize, Serialize};
 use url::{Host, Url};
 
-use crate::domain::client::{Client, GrantType};
+use crate::domain::client::{Client, GrantType, SubjectType};
 use crate::domain::ids::UserId;
-
-/// Whether a client knows its users by names that other clients know them by, too.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SubjectType {
-    /// The user's id: the same for all.
-    #[default]
-    Public,
-    /// Another name in each sector, so that clients cannot put together what each knows.
-    Pairwise,
-}
 
 /// The subject types that are served.
 pub const SUBJECT_TYPES: [&str; 2] = ["public", "pairwise"];

@@ -1,8 +1,8 @@
 //! Pairwise subjects (OpenID Connect Core §8): each sector knows a user by another name, and always by the same.
 
 use heirloom::crypto::master_key::{self, MasterKeys};
+use heirloom::domain::client::SubjectType;
 use heirloom::domain::client::{Client, Party};
-use heirloom::domain::subject::SubjectType;
 use heirloom::service::keys::ring::{Keys, KeysUnreadable};
 use heirloom::service::keys::subject_key;
 use serde_json::{Value, json};

@@ -3,6 +3,17 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::domain::secrets::SecretHash;
+
+/// What a confidential client has beside the public kind: its secrets' hashes.
+#[derive(Debug, Clone)]
+pub enum ClientKind {
+    /// Cannot keep a secret: a browser or mobile app.
+    Public,
+    /// Authenticates with a secret; several may be valid at once, so that they can be changed without a gap.
+    Confidential(Vec<SecretHash>),
+}
+
 /// `token_endpoint_auth_method` (RFC 7591 §2, OpenID Connect Core §9).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

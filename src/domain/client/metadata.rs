@@ -4,8 +4,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::domain::audience::Audience;
-use crate::domain::client::{AuthMethod, ClientKind, JwtAlgorithm, PublicJwks};
-use crate::domain::subject::SubjectType;
+use crate::domain::client::authentication::{AuthMethod, ClientKind, JwtAlgorithm, PublicJwks};
 
 /// The optional part of a client's registration, with the names of RFC 7591 §2 and `OpenID` Connect Dynamic Client
 /// Registration §2; only what the server honours is here. Stored as one JSON object without the absent members.
@@ -220,4 +219,15 @@ impl TryFrom<String> for WebUri {
             Ok(_) | Err(_) => Err(InvalidWebUri),
         }
     }
+}
+
+/// Whether a client knows its users by names that other clients know them by, too.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SubjectType {
+    /// The user's id: the same for all.
+    #[default]
+    Public,
+    /// Another name in each sector, so that clients cannot put together what each knows.
+    Pairwise,
 }
