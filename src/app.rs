@@ -32,7 +32,7 @@ use crate::settings::{self, DatabaseUrl, Issuer, Settings};
 use crate::store::rotations::Rotations;
 use crate::tls::{Looked, Tls};
 
-pub use opening::{connect, open_store};
+pub use opening::{OldSchema, connect, open_store};
 use parts::{
     attempt_limits, check_clients, clients_cache, cores, look, outbound, registration_rules, tls, travel,
     waiting_limit,
@@ -49,15 +49,6 @@ pub struct App {
     listener: TcpListener,
     address: SocketAddr,
     tls: Option<Arc<Tls>>,
-}
-
-/// What to do about a schema that is older than this binary.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OldSchema {
-    /// Migrate. The embedded store always does.
-    Migrate,
-    /// Refuse, saying which command helps.
-    Refuse,
 }
 
 impl App {

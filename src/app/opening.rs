@@ -2,12 +2,20 @@
 
 use anyhow::Context as _;
 
-use crate::app::OldSchema;
 use crate::master_keys;
 use crate::settings::{DatabaseUrl, Settings};
 use crate::store::Db;
 use crate::store::connect::PoolBounds;
 use crate::store::migrate::{MigrationLock, Schema, migrate, schema};
+
+/// What to do about a schema that is older than this binary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OldSchema {
+    /// Migrate. The embedded store always does.
+    Migrate,
+    /// Refuse, saying which command helps.
+    Refuse,
+}
 
 /// Opens the store and sees to its schema.
 ///
