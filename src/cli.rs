@@ -1,5 +1,6 @@
 //! The command line: one file a command.
 
+mod arguments;
 mod client;
 mod config;
 mod demo;
@@ -7,6 +8,7 @@ mod family;
 mod healthcheck;
 mod keys;
 mod migrate;
+mod office;
 mod output;
 mod recovery;
 mod registration_token;
@@ -14,20 +16,14 @@ mod resource_service;
 mod serve;
 mod user;
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-use serde_json::{Map, Value, json};
 
-use crate::app::{self, OldSchema};
-use crate::clock::Clock;
-use crate::service::Core;
-use crate::settings::{DatabaseUrl, Settings};
-use crate::telemetry;
+use crate::settings::Settings;
+
+use arguments::{duration, json_object, merged};
+use office::Office;
 
 /// An OAuth 2.1 / OpenID Connect authorization server built around refresh-token families.
 #[derive(Debug, Parser)]
@@ -107,49 +103,4 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Healthcheck(command) => healthcheck::run(command, &settings).await,
         Command::Demo(_) | Command::ResourceService(_) => Ok(()),
     }
-}
-
-/// Where an operator's commands work: beside a server that may be running, on the same database.
-struct Office {
-    settings: Settings,
-    core: Core,
-    clock: Clock,
-}
-
-impl Office {
-    async fn open(settings: Settings) -> anyhow::Result<Self> {
-        if matches!(settings.database_url, DatabaseUrl::SqliteMemory) {
-            anyhow::bail!(
-                "a database in memory belongs to the process that serves it: no other command can reach it"
-            );
-        }
-        telemetry::init(&crate::settings::Log {
-            filter: "warn,audit=info".to_owned(),
-            ..settings.log.clone()
-        });
-        let clock = Clock::system();
-        let unbound = SocketAddr::from(([127, 0, 0, 1], settings.listen.port()));
-        let issuer = || Ok(settings.issuer_at(unbound));
-        let core = app::open_core(&settings, clock.now(), OldSchema::Refuse, issuer).await?;
-        Ok(Self { settings, core, clock })
-    }
-}
-
-/// Durations on the command line read like those in the settings: `15m`, `7d`.
-fn duration(text: &str) -> Result<Duration, String> {
-    humantime::parse_duration(text).map_err(|_| "expected a duration such as 30s, 15m or 7d".to_owned())
-}
-
-/// Reads a JSON object from the argument itself, or from the file that it names after an `@`.
-fn json_object(text: &str) -> anyhow::Result<Map<String, Value>> {
-    let read = text.strip_prefix('@').map(std::fs::read_to_string).transpose()?;
-    Ok(serde_json::from_str(read.as_deref().unwrap_or(text))?)
-}
-
-/// RFC 7396: what is given replaces what was, null takes it away.
-fn merged<T: Serialize + DeserializeOwned>(was: &T, changes: Map<String, Value>) -> anyhow::Result<T> {
-    let mut members: Map<String, Value> = serde_json::from_value(json!(was))?;
-    members.extend(changes);
-    members.retain(|_, value| !value.is_null());
-    Ok(serde_json::from_value(Value::Object(members))?)
 }

@@ -1,0 +1,32 @@
+//! Where an operator's commands work.
+
+use std::net::SocketAddr;
+
+use crate::app::{self, OldSchema};
+use crate::clock::Clock;
+use crate::service::Core;
+use crate::settings::{DatabaseUrl, Log, Settings};
+use crate::telemetry;
+
+/// Beside a server that may be running, on the same database.
+pub(super) struct Office {
+    pub(super) settings: Settings,
+    pub(super) core: Core,
+    pub(super) clock: Clock,
+}
+
+impl Office {
+    pub(super) async fn open(settings: Settings) -> anyhow::Result<Self> {
+        if matches!(settings.database_url, DatabaseUrl::SqliteMemory) {
+            anyhow::bail!(
+                "a database in memory belongs to the process that serves it: no other command can reach it"
+            );
+        }
+        telemetry::init(&Log { filter: "warn,audit=info".to_owned(), ..settings.log.clone() });
+        let clock = Clock::system();
+        let unbound = SocketAddr::from(([127, 0, 0, 1], settings.listen.port()));
+        let issuer = || Ok(settings.issuer_at(unbound));
+        let core = app::open_core(&settings, clock.now(), OldSchema::Refuse, issuer).await?;
+        Ok(Self { settings, core, clock })
+    }
+}
