@@ -2,8 +2,8 @@
 //!
 //! Its heart is the rotation of refresh tokens. Every login is a *family*; every refresh hands out a successor; a
 //! stolen token ends the family; a lost response never logs an honest user out; a family costs one row, however often
-//! it rotates. Read [`domain::family`] first, then [`service::refresh`]: the rest is there so that these two can be
-//! as plain as they are.
+//! it rotates. Read [`domain::family`] first, then [`service::tokens::refresh`]: the rest is there so that these two
+//! can be as plain as they are.
 //!
 //! Arrows point down only, and a test keeps them so:
 //!
@@ -17,10 +17,36 @@
 //!   domain              pure values and the one decision: no database, no HTTP, no clock
 //! ```
 //!
-//! [`outbound`] is the one way out: services fetch and call other people's addresses through it alone.
+//! The map, a line for each place of `src`:
 //!
-//! [`app`] is the composition root: it turns [`settings`] into a running server. The crate is a library only so that
-//! tests can run a server with a [`clock::Clock`] of their own; resource services depend on `heirloom-verifier`.
+//! ```text
+//! cli                   one file a command
+//! http                  the routes, and what all of their faces need: bodies, cookies, errors as answers
+//! http/simple           JSON /login, /refresh, /logout and /sessions, for first-party apps and scripts
+//! http/oauth            /oauth/… and /.well-known/…, for any OAuth and OpenID Connect library
+//! http/pages            what people see: sign in, agree, let a device in, the own account, sign out
+//! service               what every use case needs: Core, the writer of what happens, the reasons to give nothing
+//! service/tokens        what each grant gives, and what a token that comes back is worth
+//! service/clients       who asks: clients as they are known, prove themselves, and register
+//! service/users         passwords, browsers' sign-ins, a user's own view of the logins
+//! service/authorize     from a request for authorization to a code, or a device that is let in
+//! service/logout        the end of a login, and who is told of it
+//! service/keys          master and signing keys
+//! service/admin         what operators do, and what the server does by itself to stay tidy
+//! domain                family, refresh_token, scope, client and the other words of the protocol
+//! store                 a file a table, and the two engines behind one Db
+//! crypto                passwords, signing keys, sealing at rest
+//! outbound              the one way out: other people's addresses are fetched and called through it alone
+//! settings              what an operator may choose, where a choice came from, what is wrong with it
+//! app                   the composition root: settings become a running server
+//! master_keys           where the master keys come from
+//! tls                   TLS served directly
+//! telemetry             the log
+//! clock                 the one place that reads the machine's clock
+//! ```
+//!
+//! The crate is a library only so that tests can run a server with a [`clock::Clock`] of their own; resource services
+//! depend on `heirloom-verifier`.
 
 pub mod app;
 pub mod cli;
