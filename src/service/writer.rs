@@ -46,8 +46,8 @@ impl Writer {
     /// and nothing has happened.
     ///
     /// # Errors
-    /// What `work` gives at the last try; [`StoreError::Unavailable`] from the commit, after which nobody knows whether it
-    /// was done.
+    /// What `work` gives at the last try; [`StoreError::Unavailable`] from the commit, after which nobody knows whether
+    /// it was done.
     pub async fn write<T>(
         &self,
         now: DateTime<Utc>,
@@ -64,8 +64,8 @@ impl Writer {
         }
     }
 
-    /// The same for what goes from thread to thread, whose futures have to be boxed: of an async closure nobody can say yet
-    /// that its future is `Send`.
+    /// The same for what goes from thread to thread, whose futures have to be boxed: of an async closure nobody can say
+    /// yet that its future is `Send`.
     ///
     /// # Errors
     /// As there.
@@ -94,7 +94,9 @@ impl Writer {
         let Some(value) = worked? else { return Ok(None) };
         notices::note(&mut tx, now).await?;
         let Committed { value, events, wakes_deliveries } = tx.commit(value).await?;
-        events.into_iter().for_each(|event| self.tell(event));
+        for event in events {
+            self.tell(event);
+        }
         if wakes_deliveries {
             self.deliveries.notify_one();
         }
@@ -120,8 +122,8 @@ impl Writer {
     }
 }
 
-/// One line, target `audit`. They are what an operator applies again after a restore: the database may have forgotten an
-/// ended family or a changed password, the log has not.
+/// One line, target `audit`. They are what an operator applies again after a restore: the database may have forgotten
+/// an ended family or a changed password, the log has not.
 fn log(event: &Event) {
     let it = event.record();
     macro_rules! line {
