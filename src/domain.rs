@@ -10,6 +10,7 @@ pub mod client;
 pub mod client_assertion;
 pub mod device;
 pub mod event;
+pub(crate) mod expiring;
 pub mod family;
 pub mod ids;
 pub mod lifetimes;

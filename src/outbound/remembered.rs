@@ -7,6 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::MutexGuard;
 use url::Url;
 
+use crate::domain::expiring::Fresh;
 use crate::outbound::NoAnswer;
 
 /// How long a failure is remembered: whoever is down is not asked again by each request.
@@ -46,15 +47,8 @@ pub(super) struct Slot {
 
 #[derive(Debug, Default)]
 struct Kept {
-    document: Option<Document>,
-    failure: Option<(NoAnswer, DateTime<Utc>)>,
-}
-
-#[derive(Debug)]
-struct Document {
-    body: Arc<[u8]>,
-    at: DateTime<Utc>,
-    fresh_for: TimeDelta,
+    document: Option<Fresh<Arc<[u8]>>>,
+    failure: Option<Fresh<NoAnswer>>,
 }
 
 impl Slot {
@@ -66,30 +60,25 @@ impl Slot {
     /// The document while it is fresh, and no older than `oldest`; else a failure of just now.
     pub(super) fn known(&self, oldest: Option<TimeDelta>, now: DateTime<Utc>) -> Option<Known> {
         let kept = self.kept.read().unwrap_or_else(PoisonError::into_inner);
-        // A clock that was set back must not make anything last.
-        let document = kept.document.as_ref().filter(|it| {
-            let lasts = oldest.map_or(it.fresh_for, |oldest| oldest.min(it.fresh_for));
-            (now - it.at).abs() < lasts
-        });
-        if let Some(document) = document {
-            return Some(Ok(Arc::clone(&document.body)));
+        let oldest = oldest.unwrap_or(TimeDelta::MAX);
+        match kept.document.as_ref().and_then(|document| document.younger_than(oldest, now)) {
+            Some(body) => Some(Ok(Arc::clone(body))),
+            None => kept.failure.as_ref()?.get(now).map(|failure| Err(failure.clone())),
         }
-        let failure = kept.failure.as_ref().filter(|(_, at)| (now - *at).abs() < FAILURE);
-        failure.map(|(failure, _)| Err(failure.clone()))
     }
 
     /// Keeps what was fetched. A failure leaves the document before it in place, as long as that is fresh.
     pub(super) fn keep(&self, fetched: Result<(Vec<u8>, TimeDelta), NoAnswer>, now: DateTime<Utc>) -> Known {
         let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
         match fetched {
-            Ok((body, fresh_for)) => {
+            Ok((body, lasting)) => {
                 let body: Arc<[u8]> = body.into();
-                let document = Document { body: Arc::clone(&body), at: now, fresh_for };
+                let document = Fresh { value: Arc::clone(&body), at: now, lasting };
                 *kept = Kept { document: Some(document), failure: None };
                 Ok(body)
             }
             Err(failure) => {
-                kept.failure = Some((failure.clone(), now));
+                kept.failure = Some(Fresh { value: failure.clone(), at: now, lasting: FAILURE });
                 Err(failure)
             }
         }

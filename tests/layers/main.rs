@@ -13,7 +13,7 @@ const LAYERS: [(&str, &[&str]); 7] = [
     ("domain", &["domain"]),
     ("crypto", &["domain", "crypto"]),
     ("store", &["domain", "crypto", "store"]),
-    ("outbound", &["outbound"]),
+    ("outbound", &["domain", "outbound"]),
     ("service", &["domain", "crypto", "store", "outbound", "service"]),
     ("http", &["domain", "crypto", "service", "http", "clock"]),
     ("settings", &["domain", "crypto", "settings"]),

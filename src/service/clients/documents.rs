@@ -3,13 +3,13 @@
 //! Such a client is let in by what its document says now. What goes on (a refresh) goes by the document as it was last
 //! fetched, for a week: whoever hosts it may be down without logging anybody out.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Map, Value};
 
 use crate::domain::client::Client;
+use crate::domain::expiring::Expiring;
 use crate::domain::ids::ClientId;
 use crate::domain::registration::document;
 use crate::domain::scope::ScopeSet;
@@ -47,14 +47,14 @@ pub enum Standing {
 pub struct Documents {
     outbound: Arc<Outbound>,
     scopes: ScopeSet,
-    renewed: Mutex<HashMap<ClientId, DateTime<Utc>>>,
+    renewed: Mutex<Expiring<ClientId, ()>>,
 }
 
 impl Documents {
     /// Documents of clients that may have `scopes`.
     #[must_use]
     pub fn new(outbound: Arc<Outbound>, scopes: ScopeSet) -> Self {
-        Self { outbound, scopes, renewed: Mutex::default() }
+        Self { outbound, scopes, renewed: Mutex::new(Expiring::new(CAPACITY, KEPT_ANEW)) }
     }
 
     /// The client of this id with its document, if its id is the URL of one that is good, and no operator removed it.
@@ -112,13 +112,9 @@ impl Documents {
     ) -> Result<(), StoreError> {
         let due = {
             let mut renewed = self.renewed.lock().unwrap_or_else(PoisonError::into_inner);
-            if renewed.len() >= CAPACITY {
-                renewed.clear();
-            }
-            let last = renewed.insert(id.clone(), now);
-            let due = last.is_none_or(|last| (now - last).abs() >= KEPT_ANEW);
-            if let Some(last) = last.filter(|_| !due) {
-                renewed.insert(id.clone(), last);
+            let due = renewed.get(id, now).is_none();
+            if due {
+                renewed.insert(id.clone(), (), now);
             }
             due
         };

@@ -1,12 +1,13 @@
 //! The clients, remembered for a moment: a refresh must not ask the database about its client each time.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::domain::audience::Audience;
 use crate::domain::client::{Client, GrantType, Origin};
+use crate::domain::expiring::{Expiring, Fresh};
 use crate::domain::ids::ClientId;
 use crate::domain::lifetimes::{InvalidLifetimes, Lifetimes};
 use crate::domain::redirect_uri;
@@ -52,18 +53,6 @@ pub(crate) async fn keep(tx: &mut Tx, known: &KnownClient, now: DateTime<Utc>) -
     }
 }
 
-#[derive(Debug)]
-struct Remembered {
-    at: DateTime<Utc>,
-    known: Arc<KnownClient>,
-}
-
-#[derive(Debug, Clone)]
-struct Sites {
-    at: DateTime<Utc>,
-    origins: Arc<HashSet<String>>,
-}
-
 /// A cache in front of the clients' table.
 #[derive(Debug)]
 pub struct Clients {
@@ -72,8 +61,8 @@ pub struct Clients {
     audiences: Vec<Audience>,
     /// `None` where no client's id may be the URL of its metadata document.
     documents: Option<Documents>,
-    remembered: RwLock<HashMap<ClientId, Remembered>>,
-    sites: RwLock<Option<Sites>>,
+    remembered: RwLock<Expiring<ClientId, Arc<KnownClient>>>,
+    sites: RwLock<Option<Fresh<Arc<HashSet<String>>>>>,
 }
 
 impl Clients {
@@ -84,7 +73,7 @@ impl Clients {
             defaults,
             audiences: Vec::new(),
             documents: None,
-            remembered: RwLock::default(),
+            remembered: RwLock::new(Expiring::new(CAPACITY, REMEMBERED)),
             sites: RwLock::default(),
         }
     }
@@ -126,19 +115,13 @@ impl Clients {
         if let Some(known) = self.recall(id, now) {
             return Ok(Some(known));
         }
-        let Some(known) = self.look(db, id, now).await? else {
-            self.remembered.write().unwrap_or_else(PoisonError::into_inner).remove(id);
-            return Ok(None);
-        };
-        let known = Arc::new(known);
+        let known = self.look(db, id, now).await?.map(Arc::new);
         let mut remembered = self.remembered.write().unwrap_or_else(PoisonError::into_inner);
-        if remembered.len() >= CAPACITY {
-            remembered.retain(|_, it| (now - it.at).abs() < REMEMBERED);
+        match &known {
+            Some(known) => remembered.insert(id.clone(), Arc::clone(known), now),
+            None => remembered.remove(id),
         }
-        if remembered.len() < CAPACITY {
-            remembered.insert(id.clone(), Remembered { at: now, known: Arc::clone(&known) });
-        }
-        Ok(Some(known))
+        Ok(known)
     }
 
     /// An operator's word on a client counts more than what a document says.
@@ -161,10 +144,8 @@ impl Clients {
     /// # Errors
     /// [`StoreError`].
     pub async fn sites(&self, db: &Db, now: DateTime<Utc>) -> Result<Arc<HashSet<String>>, StoreError> {
-        let remembered = self.sites.read().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(Sites { at, origins }) = remembered
-            && (now - at).abs() < REMEMBERED
-        {
+        let known = |sites: &Option<Fresh<_>>| sites.as_ref()?.get(now).map(Arc::clone);
+        if let Some(origins) = known(&self.sites.read().unwrap_or_else(PoisonError::into_inner)) {
             return Ok(origins);
         }
         let clients = clients::list(db).await?;
@@ -177,7 +158,7 @@ impl Clients {
         let origins = uris.iter().filter_map(|uri| redirect_uri::source_of(uri));
         let origins = Arc::new(origins.collect::<HashSet<_>>());
         *self.sites.write().unwrap_or_else(PoisonError::into_inner) =
-            Some(Sites { at: now, origins: Arc::clone(&origins) });
+            Some(Fresh { value: Arc::clone(&origins), at: now, lasting: REMEMBERED });
         Ok(origins)
     }
 
@@ -206,9 +187,6 @@ impl Clients {
     }
 
     fn recall(&self, id: &ClientId, now: DateTime<Utc>) -> Option<Arc<KnownClient>> {
-        let remembered = self.remembered.read().unwrap_or_else(PoisonError::into_inner);
-        let it = remembered.get(id)?;
-        // A clock that was set back must not make a registration last.
-        ((now - it.at).abs() < REMEMBERED).then(|| Arc::clone(&it.known))
+        self.remembered.read().unwrap_or_else(PoisonError::into_inner).get(id, now).map(Arc::clone)
     }
 }
