@@ -14,6 +14,7 @@ pub(crate) mod expiring;
 pub mod family;
 pub mod ids;
 pub mod lifetimes;
+pub mod one_or_many;
 pub mod opaque;
 pub mod pkce;
 pub mod pushed_request;

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::domain::audience::Audience;
+use crate::domain::one_or_many;
 use crate::domain::secrets::FamilySecret;
 
 /// An access token's claims, all but `jti`: that is made of these.
@@ -13,7 +14,7 @@ pub struct AccessClaims<'a> {
     /// The user, or the client itself when it acts for itself.
     pub sub: &'a str,
     /// For whom the token is meant.
-    #[serde(serialize_with = "one_or_many")]
+    #[serde(serialize_with = "one_or_many::serialize")]
     pub aud: &'a [Audience],
     /// The client that it was issued to.
     pub client_id: &'a str,
@@ -53,14 +54,6 @@ impl Actor {
     #[must_use]
     pub fn depth(&self) -> usize {
         1 + self.act.as_deref().map_or(0, Self::depth)
-    }
-}
-
-/// RFC 7519 §4.1.3: a single audience may be written as a plain string, and most libraries read that best.
-fn one_or_many<S: serde::Serializer>(audiences: &&[Audience], serializer: S) -> Result<S::Ok, S::Error> {
-    match audiences {
-        [one] => one.serialize(serializer),
-        many => many.serialize(serializer),
     }
 }
 

@@ -6,6 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::Deserialize;
 
 use crate::domain::ids::ClientId;
+use crate::domain::one_or_many::OneOrMany;
 use crate::domain::secrets::SecretHash;
 
 /// `client_assertion_type` (RFC 7523 §2.2).
@@ -25,34 +26,11 @@ const LONGEST_ID: usize = 255;
 pub struct Assertion {
     iss: String,
     sub: String,
-    aud: Audiences,
+    aud: OneOrMany<String>,
     exp: f64,
     iat: Option<f64>,
     nbf: Option<f64>,
     jti: String,
-}
-
-/// `aud` (RFC 7519 §4.1.3).
-#[derive(Debug, Clone, Deserialize)]
-#[serde(untagged)]
-pub enum Audiences {
-    /// `"a"`
-    One(String),
-    /// `["a", "b"]`
-    Many(Vec<String>),
-}
-
-impl Audiences {
-    /// Whether it names us and nobody else: another server that was sent it could use it here.
-    #[must_use]
-    pub fn are_only(&self, ours: &[String]) -> bool {
-        match self {
-            Self::One(audience) => ours.contains(audience),
-            Self::Many(audiences) => {
-                !audiences.is_empty() && audiences.iter().all(|audience| ours.contains(audience))
-            }
-        }
-    }
 }
 
 /// An assertion that is as it should be, and has to be used up.
@@ -91,7 +69,7 @@ impl Assertion {
     /// Whether it is for this audience and says so in the plainest form: alone, and not in a list.
     #[must_use]
     pub fn is_plainly_for(&self, audience: &str) -> bool {
-        matches!(&self.aud, Audiences::One(named) if named == audience)
+        matches!(&self.aud, OneOrMany::One(named) if named == audience)
     }
 
     /// Judges an assertion whose signature is good. `ours` are the names that this server has as an audience.
@@ -107,7 +85,8 @@ impl Assertion {
         if self.iss != client.as_str() || self.sub != client.as_str() {
             return Err(Unacceptable::Issuer);
         }
-        if !self.aud.are_only(ours) {
+        // Another server that was sent it, too, could use it here.
+        if self.aud.is_empty() || !self.aud.iter().all(|audience| ours.contains(audience)) {
             return Err(Unacceptable::Audience);
         }
         let expires_at = time(self.exp).ok_or(Unacceptable::TooLong)? + SKEW;

@@ -2,7 +2,6 @@
 
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::{HttpMessage as _, HttpRequest, web::Bytes};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::domain::audience::Audience;
@@ -140,28 +139,4 @@ pub(crate) fn wanted<'a>(
             .collect::<Result<_, _>>()
             .map_err(|_| Failure::InvalidTarget)?,
     })
-}
-
-/// A JSON member that is one text or a list of texts.
-#[derive(Debug, Default, Deserialize)]
-#[serde(untagged)]
-pub(crate) enum OneOrMany {
-    /// `"a"`
-    One(String),
-    /// `["a", "b"]`
-    Many(Vec<String>),
-    /// `null`, or not there.
-    #[default]
-    None,
-}
-
-impl OneOrMany {
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &str> {
-        let texts: &[String] = match self {
-            Self::One(text) => std::slice::from_ref(text),
-            Self::Many(texts) => texts,
-            Self::None => &[],
-        };
-        texts.iter().map(String::as_str)
-    }
 }

@@ -9,6 +9,8 @@ use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, Serializer, de::Error};
 use tracing_subscriber::EnvFilter;
 
+use crate::domain::one_or_many::OneOrMany;
+
 pub(super) fn deserialize<'de, D: Deserializer<'de>, T: FromStr>(from: D) -> Result<T, D::Error> {
     parse(&String::deserialize(from)?)
 }
@@ -19,16 +21,10 @@ pub(super) fn serialize<S: Serializer, T: Display>(value: &T, to: S) -> Result<S
 
 /// A list with commas, or a list of texts; an address alone is the network of that one address.
 pub(super) fn networks<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<IpNet>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Either {
-        Text(String),
-        List(Vec<String>),
-    }
-    let parts = match Either::deserialize(from)? {
-        Either::Text(text) if text.trim().is_empty() => Vec::new(),
-        Either::Text(text) => text.split(',').map(str::to_owned).collect(),
-        Either::List(list) => list,
+    let parts = match OneOrMany::<String>::deserialize(from)? {
+        OneOrMany::One(text) if text.trim().is_empty() => Vec::new(),
+        OneOrMany::One(text) => text.split(',').map(str::to_owned).collect(),
+        OneOrMany::Many(list) => list,
     };
     parts
         .iter()

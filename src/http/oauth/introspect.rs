@@ -67,7 +67,7 @@ fn describe(seen: &Introspection, issuer: &str) -> Value {
             "token_type": "Bearer",
             "iss": issuer,
             "sub": token.sub,
-            "aud": token.aud,
+            "aud": *token.aud,
             "client_id": token.client_id,
             "exp": token.exp,
             "iat": token.iat,

@@ -5,9 +5,10 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 
 use crate::domain::ids::ClientId;
+use crate::domain::one_or_many::OneOrMany;
 use crate::domain::refusal::Refusal;
 use crate::domain::secrets::Password;
-use crate::http::body::{self, Body, OneOrMany};
+use crate::http::body::{self, Body};
 use crate::http::edge::Arrival;
 use crate::http::error::{Problem, Simple};
 use crate::http::simple::refresh_cookie::RefreshCookie;
@@ -30,8 +31,7 @@ struct LoginBody {
     password: String,
     client_id: Option<String>,
     scope: Option<String>,
-    #[serde(default)]
-    resource: OneOrMany,
+    resource: Option<OneOrMany<String>>,
     device: Option<String>,
 }
 
@@ -60,7 +60,10 @@ pub(crate) async fn login(
             place: Place { address, session: None },
         },
         presenter,
-        wanted: body::wanted(body.scope.as_deref(), body.resource.iter())?,
+        wanted: body::wanted(
+            body.scope.as_deref(),
+            body.resource.as_deref().unwrap_or_default().iter().map(String::as_str),
+        )?,
         device: headers::device(&request, body.device.map(device_name).transpose()?, address),
     };
     Ok(tokens(&service_login::login(&web.core, login, now).await?, in_cookie.then_some(&cookie)))

@@ -10,6 +10,7 @@ use crate::domain::claims::Actor;
 use crate::domain::client::Client;
 use crate::domain::family::Family;
 use crate::domain::ids::FamilyId;
+use crate::domain::one_or_many::OneOrMany;
 use crate::service::tokens::own_jwt;
 use crate::service::{Core, Failure};
 use crate::store::families;
@@ -20,8 +21,7 @@ pub struct AccessToken {
     /// The user, or the client acting for itself.
     pub sub: String,
     /// For whom it is meant.
-    #[serde(deserialize_with = "one_or_many")]
-    pub aud: Vec<Audience>,
+    pub aud: OneOrMany<Audience>,
     /// The client that it was issued to.
     pub client_id: String,
     /// Expiry, in seconds since 1970.
@@ -55,19 +55,6 @@ pub enum Standing {
     Client,
     /// Nothing any more.
     Nothing,
-}
-
-fn one_or_many<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<Audience>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum OneOrMany {
-        One(Audience),
-        Many(Vec<Audience>),
-    }
-    Ok(match OneOrMany::deserialize(deserializer)? {
-        OneOrMany::One(audience) => vec![audience],
-        OneOrMany::Many(audiences) => audiences,
-    })
 }
 
 /// Reads a token that this process has just made, and so need not verify.

@@ -57,7 +57,7 @@ pub async fn token_exchange(
     let acting = acting(&subject, actor.as_ref(), &known)?;
     let allowed: &[_] = &policy.audiences;
     let audiences = match request.wanted.resources.as_slice() {
-        [] => subject.aud.clone(),
+        [] => subject.aud.to_vec(),
         named => within(named, |wanted| allowed.contains(wanted) || subject.aud.contains(wanted))?,
     };
     let had = subject.scope.parse().map_err(|_| Failure::InvalidScope)?;
