@@ -122,7 +122,7 @@ both_stores! {
         app.clock.advance(MINUTE);
         for refused in [waits("192.0.2.1", &[]).await, pushes("192.0.2.1", &[]).await] {
             assert_eq!(refused.code(), "429 temporarily_unavailable", "RFC 6585 §4");
-            assert_eq!((refused.header("retry-after"), refused.header("cache-control")), (Some("540"), Some("no-store")));
+            assert_eq!((refused.header("retry-after"), refused.header("cache-control")), (Some("240"), Some("no-store")));
         }
         assert_eq!(app.number("SELECT COUNT(*) FROM device_codes").await, 1);
         assert_eq!(app.number("SELECT COUNT(*) FROM pushed_requests").await, 1);

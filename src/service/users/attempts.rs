@@ -5,19 +5,14 @@
 //! so it does not count where that user is known: in a browser that is signed in as this user, or at an address from
 //! which one of the user's logins still lives. Each server process counts for itself.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasher as _, Hash, RandomState};
-use std::net::{IpAddr, Ipv6Addr};
-use std::sync::{Mutex, PoisonError};
+use std::net::IpAddr;
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
 use crate::domain::ids::{SignInSessionId, UserId};
 use crate::domain::user::Username;
-
-/// Accounts and addresses that are remembered; those with the most wrong passwords stay when there are more.
-const CAPACITY: usize = 65_536;
+use crate::service::limit::{Count, Limiter, network_of};
 
 /// How many wrong passwords are forgiven in a while.
 #[derive(Debug, Clone, Copy)]
@@ -66,7 +61,7 @@ pub(crate) struct TooMany {
 /// pays for each afterwards.
 #[derive(Debug)]
 pub(crate) struct Attempt<'a> {
-    attempts: &'a Attempts,
+    limiter: &'a Limiter,
     counts: Vec<Count>,
     now: DateTime<Utc>,
 }
@@ -80,31 +75,22 @@ impl Attempt<'_> {
 
 impl Drop for Attempt<'_> {
     fn drop(&mut self) {
-        self.attempts.add(&self.counts, self.now);
+        self.limiter.charge(&self.counts, self.now);
     }
 }
 
-/// One count: whose, and what an attempt weighs there.
-#[derive(Debug, Clone, Copy)]
-struct Count {
-    key: u64,
-    each: TimeDelta,
-    most: TimeDelta,
-}
-
-/// The counts of this process. Each is a time (GCRA): when everything charged until now is forgiven.
+/// The counts of wrong passwords.
 #[derive(Debug)]
 pub struct Attempts {
     limits: AttemptLimits,
-    hasher: RandomState,
-    forgiven_at: Mutex<HashMap<u64, DateTime<Utc>>>,
+    limiter: Limiter,
 }
 
 impl Attempts {
     /// Nothing is counted yet.
     #[must_use]
     pub fn new(limits: AttemptLimits) -> Self {
-        Self { limits, hasher: RandomState::new(), forgiven_at: Mutex::default() }
+        Self { limits, limiter: Limiter::new(limits.window) }
     }
 
     /// Lets a password be tried, unless too many were wrong.
@@ -116,72 +102,32 @@ impl Attempts {
         now: DateTime<Utc>,
     ) -> Result<Attempt<'_>, TooMany> {
         let counts = self.counts(name, address, owner);
-        let forgiven_at = self.forgiven_at.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut over = Vec::new();
-        for (index, count) in counts.iter().enumerate() {
-            let at = forgiven_at.get(&count.key).map_or(now, |at| (*at).max(now)) + count.each;
-            if at - now > count.most {
-                over.push((index, at - now - count.most));
-            }
-        }
-        if let Some(wait) = over.iter().map(|(_, wait)| *wait).max() {
+        let waits = self.limiter.look(&counts, now);
+        if let Some(retry_after) = waits.iter().flatten().max().copied() {
             // The account's count is the last.
-            let of_account_only = owner == Owner::Unknown && over.iter().all(|(index, _)| *index == 2);
-            return Err(TooMany { retry_after: wait.to_std().unwrap_or_default(), of_account_only });
+            let of_account_only = owner == Owner::Unknown && matches!(waits[..], [None, None, Some(_)]);
+            return Err(TooMany { retry_after, of_account_only });
         }
-        Ok(Attempt { attempts: self, counts, now })
-    }
-
-    fn add(&self, counts: &[Count], now: DateTime<Utc>) {
-        let mut forgiven_at = self.forgiven_at.lock().unwrap_or_else(PoisonError::into_inner);
-        if forgiven_at.len() + counts.len() > CAPACITY {
-            make_room(&mut forgiven_at, now);
-        }
-        for count in counts {
-            let at = forgiven_at.entry(count.key).or_insert(now);
-            *at = (*at).max(now) + count.each;
-        }
+        Ok(Attempt { limiter: &self.limiter, counts, now })
     }
 
     fn counts(&self, name: Option<&Username>, address: Option<IpAddr>, owner: Owner) -> Vec<Count> {
         let limits = self.limits;
         let name = name.map(Username::key);
         let network = address.map(network_of);
-        let in_account = self.count(("account", &name, network), limits.account);
-        let from_address = self.count(("address", network), limits.address);
+        let in_account = self.limiter.count(("account", &name, network), limits.account);
+        let from_address = self.limiter.count(("address", network), limits.address);
         match owner {
             // Others at the same address must not stand in the way of who is signed in.
-            Owner::SignedIn(session) => vec![self.count(("session", &name, session), limits.account)],
+            Owner::SignedIn(session) => {
+                vec![self.limiter.count(("session", &name, session), limits.account)]
+            }
             Owner::Known => vec![in_account, from_address],
             Owner::Unknown => {
-                vec![in_account, from_address, self.count(("everywhere", &name), limits.everywhere)]
+                let everywhere = self.limiter.count(("everywhere", &name), limits.everywhere);
+                vec![in_account, from_address, everywhere]
             }
         }
-    }
-
-    fn count(&self, whose: impl Hash, limit: u32) -> Count {
-        let most = TimeDelta::from_std(self.limits.window).unwrap_or(TimeDelta::MAX);
-        let each = i32::try_from(limit).map_or(TimeDelta::zero(), |limit| most / limit.max(1));
-        Count { key: self.hasher.hash_one(whose), each, most }
-    }
-}
-
-/// Forgets what is forgiven, and if that is not enough, the half that is the nearest to it.
-fn make_room(forgiven_at: &mut HashMap<u64, DateTime<Utc>>, now: DateTime<Utc>) {
-    forgiven_at.retain(|_, at| *at > now);
-    if forgiven_at.len() > CAPACITY / 2 {
-        let mut times: Vec<DateTime<Utc>> = forgiven_at.values().copied().collect();
-        let (_, median, _) = times.select_nth_unstable(forgiven_at.len() / 2);
-        let median = *median;
-        forgiven_at.retain(|_, at| *at > median);
-    }
-}
-
-/// Whose an address is: in IPv6 everybody has at least a whole /64 (RFC 6177 §2).
-pub(crate) fn network_of(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(address) => address.into(),
-        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64)).into(),
     }
 }
 
@@ -260,21 +206,5 @@ mod tests {
         for _ in 0..20 {
             attempts.begin(Some(&ana), at("192.0.2.1"), Owner::Unknown, later(0)).unwrap().forget();
         }
-    }
-
-    #[test]
-    fn the_memory_is_bounded_and_keeps_the_worst() {
-        let attempts = Attempts::new(LIMITS);
-        let ana: Username = "ana".parse().unwrap();
-        for _ in 0..2 {
-            drop(attempts.begin(Some(&ana), at("192.0.2.1"), Owner::Unknown, later(0)).unwrap());
-        }
-        for number in 0..40_000_u32 {
-            let place = Some(IpAddr::V4(number.into()));
-            let name: Username = format!("user{number}").parse().unwrap();
-            drop(attempts.begin(Some(&name), place, Owner::Unknown, later(0)).unwrap());
-        }
-        assert!(attempts.forgiven_at.lock().unwrap().len() <= CAPACITY);
-        assert!(attempts.begin(Some(&ana), at("192.0.2.1"), Owner::Unknown, later(0)).is_err());
     }
 }
