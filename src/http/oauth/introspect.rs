@@ -1,6 +1,7 @@
 //! `POST /oauth/introspect` (RFC 7662), answered as a signed JWT to whom asks for that (RFC 9701).
 
-use actix_web::http::header::{ACCEPT, CACHE_CONTROL};
+use actix_web::http::header::{Accept, CACHE_CONTROL, Header as _, QualityItem};
+use actix_web::mime::Mime;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Value, json};
 
@@ -51,11 +52,8 @@ const JWT_MEDIA_TYPE: &str = "application/token-introspection+jwt";
 
 /// RFC 9701 §4: the answer is a JWT for whom names that type; any other client gets JSON, as ever.
 fn wants_jwt(request: &HttpRequest) -> bool {
-    let values = request.headers().get_all(ACCEPT).filter_map(|value| value.to_str().ok());
-    values.flat_map(|value| value.split(',')).any(|range| {
-        let media_type = range.split(';').next().unwrap_or_default().trim();
-        media_type.eq_ignore_ascii_case(JWT_MEDIA_TYPE)
-    })
+    let is_that = |range: &QualityItem<Mime>| range.item.essence_str().eq_ignore_ascii_case(JWT_MEDIA_TYPE);
+    Accept::parse(request).is_ok_and(|accept| accept.iter().any(is_that))
 }
 
 /// RFC 7662 §2.2.

@@ -1,6 +1,6 @@
 //! What the server tells about itself.
 
-use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETag, EntityTag, Header as _, IfNoneMatch};
 use actix_web::{HttpRequest, HttpResponse, web};
 use aws_lc_rs::digest;
 use base64::Engine as _;
@@ -110,26 +110,26 @@ pub(crate) async fn jwks(web: web::Data<Web>, request: HttpRequest, Arrival(now)
     let jwks = web.core.keys.with_signing_keys(|keys| keys.jwks(now));
     let body = json!(jwks).to_string();
     let hash = digest::digest(&digest::SHA256, body.as_bytes());
-    let etag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(hash));
+    let tag = EntityTag::new_strong(URL_SAFE_NO_PAD.encode(hash));
     let max_age = format!("public, max-age={}", web.jwks_max_age.as_secs());
-    if is_known(&request, &etag) {
+    if is_known(&request, &tag) {
         return HttpResponse::NotModified()
             .insert_header((CACHE_CONTROL, max_age))
-            .insert_header((ETAG, etag))
+            .insert_header(ETag(tag))
             .finish();
     }
     HttpResponse::Ok()
         .insert_header((CACHE_CONTROL, max_age))
-        .insert_header((ETAG, etag))
+        .insert_header(ETag(tag))
         .insert_header((CONTENT_TYPE, "application/jwk-set+json"))
         .body(body)
 }
 
 /// RFC 9110 §13.1.2: `If-None-Match` compares weakly.
-fn is_known(request: &HttpRequest, etag: &str) -> bool {
-    let values = request.headers().get_all(IF_NONE_MATCH).filter_map(|value| value.to_str().ok());
-    values.flat_map(|value| value.split(',')).any(|given| {
-        let given = given.trim();
-        given == "*" || given.strip_prefix("W/").unwrap_or(given) == etag
-    })
+fn is_known(request: &HttpRequest, tag: &EntityTag) -> bool {
+    match IfNoneMatch::parse(request) {
+        Ok(IfNoneMatch::Any) => true,
+        Ok(IfNoneMatch::Items(given)) => given.iter().any(|given| given.weak_eq(tag)),
+        Err(_) => false,
+    }
 }
