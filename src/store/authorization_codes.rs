@@ -8,7 +8,7 @@ use crate::domain::family::Device;
 use crate::domain::ids::{FamilyId, SignInSessionId, UserId};
 use crate::domain::secrets::SecretHash;
 use crate::store::row::{from_json, row, to_json};
-use crate::store::{Db, StoreError, Tx, on, within};
+use crate::store::{Db, StoreError, Tx, execute, fetch_optional};
 
 macro_rules! columns {
     () => {
@@ -76,24 +76,11 @@ pub async fn insert(tx: &mut Tx, code: &AuthorizationCode) -> Result<(), StoreEr
         columns!(),
         ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)"
     );
-    within!(tx, conn => sqlx::query(SQL)
-        .bind(code.code_hash.as_bytes())
-        .bind(code.client_id.as_str())
-        .bind(code.user.0)
-        .bind(code.sign_in_session.0)
-        .bind(&code.redirect_uri)
-        .bind(code.code_challenge.as_ref().map(|it| it.as_str().to_owned()))
-        .bind(&code.nonce)
-        .bind(code.scope.to_string())
-        .bind(to_json(&code.audiences))
-        .bind(code.auth_time)
-        .bind(to_json(&code.amr))
-        .bind(&code.acr)
-        .bind(&code.device.user_agent)
-        .bind(&code.device.address)
-        .bind(to_json(&code.claims))
-        .bind(code.expires_at)
-        .execute(conn).await.map(|_| ()))?;
+    execute!(within tx, SQL,
+        code.code_hash.as_bytes(), code.client_id.as_str(), code.user.0, code.sign_in_session.0,
+        &code.redirect_uri, code.code_challenge.as_ref().map(|it| it.as_str().to_owned()), &code.nonce,
+        code.scope.to_string(), to_json(&code.audiences), code.auth_time, to_json(&code.amr), &code.acr,
+        &code.device.user_agent, &code.device.address, to_json(&code.claims), code.expires_at)?;
     Ok(())
 }
 
@@ -104,8 +91,7 @@ pub async fn insert(tx: &mut Tx, code: &AuthorizationCode) -> Result<(), StoreEr
 pub async fn find(db: &Db, hash: &SecretHash) -> Result<Option<AuthorizationCode>, StoreError> {
     const SQL: &str =
         concat!("SELECT ", columns!(), ", family_id FROM authorization_codes WHERE code_hash = $1");
-    let row: Option<CodeRow> =
-        on!(db, conn => sqlx::query_as(SQL).bind(hash.as_bytes()).fetch_optional(conn).await)?;
+    let row: Option<CodeRow> = fetch_optional!(on db, SQL, hash.as_bytes())?;
     row.map(AuthorizationCode::try_from).transpose()
 }
 
@@ -116,19 +102,5 @@ pub async fn find(db: &Db, hash: &SecretHash) -> Result<Option<AuthorizationCode
 pub async fn spend(tx: &mut Tx, hash: &SecretHash, family: FamilyId) -> Result<bool, StoreError> {
     const SQL: &str =
         "UPDATE authorization_codes SET family_id = $2 WHERE code_hash = $1 AND family_id IS NULL";
-    let done = within!(tx, conn => sqlx::query(SQL).bind(hash.as_bytes()).bind(family.0).execute(conn).await
-        .map(|done| done.rows_affected()))?;
-    Ok(done > 0)
-}
-
-/// Deletes up to `limit` codes that expired before `before`; gives how many.
-///
-/// # Errors
-/// [`StoreError`].
-pub async fn delete_some_expired(db: &Db, before: DateTime<Utc>, limit: i64) -> Result<u64, StoreError> {
-    const SQL: &str = "DELETE FROM authorization_codes WHERE code_hash IN \
-         (SELECT code_hash FROM authorization_codes WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";
-    Ok(
-        on!(db, conn => sqlx::query(SQL).bind(before).bind(limit).execute(conn).await.map(|done| done.rows_affected()))?,
-    )
+    Ok(execute!(within tx, SQL, hash.as_bytes(), family.0)? > 0)
 }

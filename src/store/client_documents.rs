@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::domain::ids::ClientId;
 use crate::store::row::{from_json, row, to_json};
-use crate::store::{Db, StoreError, Tx, on, within};
+use crate::store::{Db, StoreError, Tx, execute, fetch_all, fetch_optional};
 
 /// A document that was kept.
 #[derive(Debug)]
@@ -35,8 +35,7 @@ pub async fn put(
 ) -> Result<(), StoreError> {
     const SQL: &str = "INSERT INTO client_documents (client_id, document, fetched_at) VALUES ($1, $2, $3) \
          ON CONFLICT (client_id) DO UPDATE SET document = excluded.document, fetched_at = excluded.fetched_at";
-    within!(tx, conn => sqlx::query(SQL)
-        .bind(client.as_str()).bind(to_json(members)).bind(now).execute(conn).await.map(|_| ()))?;
+    execute!(within tx, SQL, client.as_str(), to_json(members), now)?;
     Ok(())
 }
 
@@ -51,8 +50,7 @@ pub async fn renew(
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
     const SQL: &str = "UPDATE client_documents SET document = $2, fetched_at = $3 WHERE client_id = $1";
-    on!(db, conn => sqlx::query(SQL)
-        .bind(client.as_str()).bind(to_json(members)).bind(now).execute(conn).await.map(|_| ()))?;
+    execute!(on db, SQL, client.as_str(), to_json(members), now)?;
     Ok(())
 }
 
@@ -62,8 +60,7 @@ pub async fn renew(
 /// [`StoreError`].
 pub async fn find(db: &Db, client: &ClientId) -> Result<Option<Kept>, StoreError> {
     const SQL: &str = "SELECT document, fetched_at FROM client_documents WHERE client_id = $1";
-    let row: Option<KeptRow> =
-        on!(db, conn => sqlx::query_as(SQL).bind(client.as_str()).fetch_optional(conn).await)?;
+    let row: Option<KeptRow> = fetch_optional!(on db, SQL, client.as_str())?;
     let Some(row) = row else { return Ok(None) };
     let corrupt = || StoreError::corrupt("client_documents", client, "document");
     let members = from_json(&row.document).ok_or_else(corrupt)?;
@@ -76,20 +73,9 @@ pub async fn find(db: &Db, client: &ClientId) -> Result<Option<Kept>, StoreError
 /// [`StoreError`].
 pub async fn list(db: &Db) -> Result<Vec<Map<String, Value>>, StoreError> {
     const SQL: &str = "SELECT client_id, document FROM client_documents";
-    let rows: Vec<(String, String)> = on!(db, conn => sqlx::query_as(SQL).fetch_all(conn).await)?;
+    let rows: Vec<(String, String)> = fetch_all!(on db, SQL)?;
     let read = |(id, document): &(String, String)| {
         from_json(document).ok_or_else(|| StoreError::corrupt("client_documents", id, "document"))
     };
     rows.iter().map(read).collect()
-}
-
-/// Deletes those that were not fetched since `since`.
-///
-/// # Errors
-/// [`StoreError`].
-pub async fn delete_some_old(db: &Db, since: DateTime<Utc>, limit: i64) -> Result<u64, StoreError> {
-    const SQL: &str = "DELETE FROM client_documents WHERE fetched_at <= $1 AND client_id IN \
-         (SELECT client_id FROM client_documents WHERE fetched_at <= $1 ORDER BY fetched_at LIMIT $2)";
-    Ok(on!(db, conn => sqlx::query(SQL).bind(since).bind(limit).execute(conn).await
-        .map(|done| done.rows_affected()))?)
 }

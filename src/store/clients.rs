@@ -11,7 +11,7 @@ use crate::domain::ids::ClientId;
 use crate::domain::lifetimes::LifetimeOverrides;
 use crate::domain::secrets::SecretHash;
 use crate::store::row::{from_json, row, to_json};
-use crate::store::{Db, StoreError, Tx, on, within};
+use crate::store::{Db, StoreError, Tx, execute, fetch_all, fetch_optional};
 
 macro_rules! columns {
     () => {
@@ -105,27 +105,15 @@ pub async fn insert_if_new(tx: &mut Tx, client: &Client) -> Result<bool, StoreEr
         columns!(),
         ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) ON CONFLICT (id) DO NOTHING"
     );
-    let added = within!(tx, conn => sqlx::query(SQL)
-        .bind(client.id.as_str())
-        .bind(matches!(client.kind, ClientKind::Confidential(_)))
-        .bind(client.party == Party::First)
-        .bind(to_json(&client.redirect_uris))
-        .bind(to_json(&client.grants))
-        .bind(client.scopes.to_string())
-        .bind(to_json(&client.audiences))
-        .bind(millis(client.lifetimes.access_ttl))
-        .bind(millis(client.lifetimes.idle_ttl))
-        .bind(millis(client.lifetimes.absolute_ttl))
-        .bind(millis(client.lifetimes.leeway))
-        .bind(&client.name)
-        .bind(to_json(&client.post_logout_redirect_uris))
-        .bind(client.code_protection == CodeProtection::Pkce)
-        .bind(client.code_protection != CodeProtection::Optional)
-        .bind(to_json(&client.metadata))
-        .bind(client.origin == Origin::Registered)
-        .bind(client.created_at)
-        .execute(conn).await.map(|done| done.rows_affected()))?;
-    Ok(added > 0)
+    let done = execute!(within tx, SQL,
+        client.id.as_str(), matches!(client.kind, ClientKind::Confidential(_)), client.party == Party::First,
+        to_json(&client.redirect_uris), to_json(&client.grants), client.scopes.to_string(),
+        to_json(&client.audiences), millis(client.lifetimes.access_ttl), millis(client.lifetimes.idle_ttl),
+        millis(client.lifetimes.absolute_ttl), millis(client.lifetimes.leeway), &client.name,
+        to_json(&client.post_logout_redirect_uris), client.code_protection == CodeProtection::Pkce,
+        client.code_protection != CodeProtection::Optional, to_json(&client.metadata),
+        client.origin == Origin::Registered, client.created_at)?;
+    Ok(done > 0)
 }
 
 /// Stores what can be changed of a client: all but its id, its kind and its secrets. `false` when there is none.
@@ -137,23 +125,13 @@ pub async fn update(tx: &mut Tx, client: &Client) -> Result<bool, StoreError> {
          audiences = $6, access_ttl_ms = $7, idle_ttl_ms = $8, absolute_ttl_ms = $9, leeway_ms = $10, \
          name = $11, post_logout_redirect_uris = $12, pkce_required = $13, nonce_required = $14, metadata = $15 \
          WHERE id = $1 AND removed_at IS NULL";
-    let done = within!(tx, conn => sqlx::query(SQL)
-        .bind(client.id.as_str())
-        .bind(client.party == Party::First)
-        .bind(to_json(&client.redirect_uris))
-        .bind(to_json(&client.grants))
-        .bind(client.scopes.to_string())
-        .bind(to_json(&client.audiences))
-        .bind(millis(client.lifetimes.access_ttl))
-        .bind(millis(client.lifetimes.idle_ttl))
-        .bind(millis(client.lifetimes.absolute_ttl))
-        .bind(millis(client.lifetimes.leeway))
-        .bind(&client.name)
-        .bind(to_json(&client.post_logout_redirect_uris))
-        .bind(client.code_protection == CodeProtection::Pkce)
-        .bind(client.code_protection != CodeProtection::Optional)
-        .bind(to_json(&client.metadata))
-        .execute(conn).await.map(|done| done.rows_affected()))?;
+    let done = execute!(within tx, SQL,
+        client.id.as_str(), client.party == Party::First, to_json(&client.redirect_uris),
+        to_json(&client.grants), client.scopes.to_string(), to_json(&client.audiences),
+        millis(client.lifetimes.access_ttl), millis(client.lifetimes.idle_ttl),
+        millis(client.lifetimes.absolute_ttl), millis(client.lifetimes.leeway), &client.name,
+        to_json(&client.post_logout_redirect_uris), client.code_protection == CodeProtection::Pkce,
+        client.code_protection != CodeProtection::Optional, to_json(&client.metadata))?;
     Ok(done > 0)
 }
 
@@ -165,10 +143,9 @@ pub async fn set_kind(tx: &mut Tx, client: &Client) -> Result<(), StoreError> {
     const KIND: &str = "UPDATE clients SET confidential = $2 WHERE id = $1";
     const FORGET: &str = "DELETE FROM client_secrets WHERE client_id = $1";
     let confidential = matches!(client.kind, ClientKind::Confidential(_));
-    within!(tx, conn => sqlx::query(KIND).bind(client.id.as_str()).bind(confidential)
-        .execute(conn).await.map(|_| ()))?;
+    execute!(within tx, KIND, client.id.as_str(), confidential)?;
     if !confidential {
-        within!(tx, conn => sqlx::query(FORGET).bind(client.id.as_str()).execute(conn).await.map(|_| ()))?;
+        execute!(within tx, FORGET, client.id.as_str())?;
     }
     Ok(())
 }
@@ -181,14 +158,10 @@ pub async fn find(db: &Db, id: &ClientId, now: DateTime<Utc>) -> Result<Option<C
     const SQL: &str = concat!("SELECT ", columns!(), " FROM clients WHERE id = $1 AND removed_at IS NULL");
     const SECRETS: &str = "SELECT secret_hash FROM client_secrets \
          WHERE client_id = $1 AND (expires_at IS NULL OR expires_at > $2) ORDER BY id";
-    let row: Option<ClientRow> =
-        on!(db, conn => sqlx::query_as(SQL).bind(id.as_str()).fetch_optional(conn).await)?;
+    let row: Option<ClientRow> = fetch_optional!(on db, SQL, id.as_str())?;
     let Some(row) = row else { return Ok(None) };
-    let secrets: Vec<(Vec<u8>,)> = if row.confidential {
-        on!(db, conn => sqlx::query_as(SECRETS).bind(id.as_str()).bind(now).fetch_all(conn).await)?
-    } else {
-        Vec::new()
-    };
+    let secrets: Vec<(Vec<u8>,)> =
+        if row.confidential { fetch_all!(on db, SECRETS, id.as_str(), now)? } else { Vec::new() };
     let secrets = secrets
         .iter()
         .map(|(hash,)| {
@@ -204,8 +177,7 @@ pub async fn find(db: &Db, id: &ClientId, now: DateTime<Utc>) -> Result<Option<C
 /// [`StoreError`].
 pub async fn metadata(tx: &mut Tx, id: &ClientId) -> Result<Option<ClientMetadata>, StoreError> {
     const SQL: &str = "SELECT metadata FROM clients WHERE id = $1 AND removed_at IS NULL";
-    let row: Option<(String,)> =
-        within!(tx, conn => sqlx::query_as(SQL).bind(id.as_str()).fetch_optional(conn).await)?;
+    let row: Option<(String,)> = fetch_optional!(within tx, SQL, id.as_str())?;
     let Some((metadata,)) = row else { return Ok(None) };
     from_json(&metadata).map(Some).ok_or_else(|| StoreError::corrupt("clients", id, "metadata"))
 }
@@ -216,7 +188,7 @@ pub async fn metadata(tx: &mut Tx, id: &ClientId) -> Result<Option<ClientMetadat
 /// [`StoreError`].
 pub async fn list(db: &Db) -> Result<Vec<Client>, StoreError> {
     const SQL: &str = concat!("SELECT ", columns!(), " FROM clients WHERE removed_at IS NULL ORDER BY id");
-    let rows: Vec<ClientRow> = on!(db, conn => sqlx::query_as(SQL).fetch_all(conn).await)?;
+    let rows: Vec<ClientRow> = fetch_all!(on db, SQL)?;
     rows.into_iter().map(|row| row.with_secrets(Vec::new())).collect()
 }
 
@@ -226,9 +198,7 @@ pub async fn list(db: &Db) -> Result<Vec<Client>, StoreError> {
 /// [`StoreError`].
 pub async fn remove(tx: &mut Tx, id: &ClientId, now: DateTime<Utc>) -> Result<bool, StoreError> {
     const SQL: &str = "UPDATE clients SET removed_at = $2 WHERE id = $1 AND removed_at IS NULL";
-    let done = within!(tx, conn => sqlx::query(SQL).bind(id.as_str()).bind(now).execute(conn).await
-        .map(|done| done.rows_affected()))?;
-    Ok(done > 0)
+    Ok(execute!(within tx, SQL, id.as_str(), now)? > 0)
 }
 
 /// Whether an operator removed a client of this id.
@@ -237,8 +207,7 @@ pub async fn remove(tx: &mut Tx, id: &ClientId, now: DateTime<Utc>) -> Result<bo
 /// [`StoreError`].
 pub async fn is_removed(db: &Db, id: &ClientId) -> Result<bool, StoreError> {
     const SQL: &str = "SELECT id FROM clients WHERE id = $1 AND removed_at IS NOT NULL";
-    let row: Option<(String,)> =
-        on!(db, conn => sqlx::query_as(SQL).bind(id.as_str()).fetch_optional(conn).await)?;
+    let row: Option<(String,)> = fetch_optional!(on db, SQL, id.as_str())?;
     Ok(row.is_some())
 }
 
@@ -248,7 +217,7 @@ pub async fn is_removed(db: &Db, id: &ClientId) -> Result<bool, StoreError> {
 /// [`StoreError`].
 pub async fn removed_since(db: &Db, since: DateTime<Utc>) -> Result<Vec<ClientId>, StoreError> {
     const SQL: &str = "SELECT id FROM clients WHERE removed_at > $1 ORDER BY id";
-    let rows: Vec<(String,)> = on!(db, conn => sqlx::query_as(SQL).bind(since).fetch_all(conn).await)?;
+    let rows: Vec<(String,)> = fetch_all!(on db, SQL, since)?;
     rows.into_iter().map(|(id,)| id.parse().map_err(|_| StoreError::corrupt("clients", &id, "id"))).collect()
 }
 
@@ -265,9 +234,7 @@ pub async fn add_secret(
 ) -> Result<(), StoreError> {
     const SQL: &str =
         "INSERT INTO client_secrets (id, client_id, secret_hash, created_at) VALUES ($1, $2, $3, $4)";
-    within!(tx, conn => sqlx::query(SQL)
-        .bind(id).bind(client.as_str()).bind(hash.as_bytes()).bind(now)
-        .execute(conn).await.map(|_| ()))?;
+    execute!(within tx, SQL, id, client.as_str(), hash.as_bytes(), now)?;
     Ok(())
 }
 
@@ -284,7 +251,7 @@ pub async fn expire_secrets(
     const FORGET: &str = "DELETE FROM client_secrets WHERE client_id = $1 AND expires_at <= $2";
     const EXPIRE: &str = "UPDATE client_secrets SET expires_at = $2 \
          WHERE client_id = $1 AND (expires_at IS NULL OR expires_at > $2)";
-    within!(tx, conn => sqlx::query(FORGET).bind(client.as_str()).bind(now).execute(conn).await.map(|_| ()))?;
-    within!(tx, conn => sqlx::query(EXPIRE).bind(client.as_str()).bind(at).execute(conn).await.map(|_| ()))?;
+    execute!(within tx, FORGET, client.as_str(), now)?;
+    execute!(within tx, EXPIRE, client.as_str(), at)?;
     Ok(())
 }

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use crate::domain::ids::{ClientId, UserId};
 use crate::domain::sign_in::{Consent, GivenConsent};
 use crate::store::row::{from_json, row, to_json};
-use crate::store::{Db, StoreError, Tx, on, within};
+use crate::store::{Db, StoreError, Tx, execute, fetch_all, fetch_optional};
 
 row! {
     struct ConsentRow {
@@ -20,8 +20,7 @@ row! {
 /// [`StoreError`].
 pub async fn find(db: &Db, user: UserId, client: &ClientId) -> Result<Option<Consent>, StoreError> {
     const SQL: &str = "SELECT scope, audiences FROM consents WHERE user_id = $1 AND client_id = $2";
-    let row: Option<ConsentRow> = on!(db, conn => sqlx::query_as(SQL)
-        .bind(user.0).bind(client.as_str()).fetch_optional(conn).await)?;
+    let row: Option<ConsentRow> = fetch_optional!(on db, SQL, user.0, client.as_str())?;
     row.map(|row| consent(user, &row.scope, &row.audiences)).transpose()
 }
 
@@ -49,7 +48,7 @@ row! {
 pub async fn of_user(db: &Db, user: UserId) -> Result<Vec<GivenConsent>, StoreError> {
     const SQL: &str =
         "SELECT client_id, scope, audiences, granted_at FROM consents WHERE user_id = $1 ORDER BY client_id";
-    let rows: Vec<GivenRow> = on!(db, conn => sqlx::query_as(SQL).bind(user.0).fetch_all(conn).await)?;
+    let rows: Vec<GivenRow> = fetch_all!(on db, SQL, user.0)?;
     let given = |row: GivenRow| {
         let corrupt = |_| StoreError::corrupt("consents", user, "client_id");
         Ok(GivenConsent {
@@ -72,10 +71,7 @@ pub async fn delete(tx: &mut Tx, user: UserId, client: &ClientId) -> Result<bool
         "DELETE FROM authorization_codes WHERE user_id = $1 AND client_id = $2 AND family_id IS NULL";
     const DEVICES: &str = "DELETE FROM device_codes \
          WHERE user_id = $1 AND client_id = $2 AND decision = 'allowed' AND family_id IS NULL";
-    let run = async |tx: &mut Tx, sql: &'static str| {
-        within!(tx, conn => sqlx::query(sql).bind(user.0).bind(client.as_str()).execute(conn).await
-            .map(|done| done.rows_affected()))
-    };
+    let run = async |tx: &mut Tx, sql: &'static str| execute!(within tx, sql, user.0, client.as_str());
     let deleted = run(tx, CONSENT).await?;
     for sql in [CODES, DEVICES] {
         run(tx, sql).await?;
@@ -89,9 +85,7 @@ pub async fn delete(tx: &mut Tx, user: UserId, client: &ClientId) -> Result<bool
 /// [`StoreError`].
 pub async fn touch(tx: &mut Tx, user: UserId, client: &ClientId) -> Result<bool, StoreError> {
     const SQL: &str = "UPDATE consents SET granted_at = granted_at WHERE user_id = $1 AND client_id = $2";
-    let done = within!(tx, conn => sqlx::query(SQL).bind(user.0).bind(client.as_str()).execute(conn).await
-        .map(|done| done.rows_affected()))?;
-    Ok(done > 0)
+    Ok(execute!(within tx, SQL, user.0, client.as_str())? > 0)
 }
 
 /// Deletes up to `limit` consents that were given to a removed client; gives how many.
@@ -101,8 +95,7 @@ pub async fn touch(tx: &mut Tx, user: UserId, client: &ClientId) -> Result<bool,
 pub async fn delete_some_of_client(db: &Db, client: &ClientId, limit: i64) -> Result<u64, StoreError> {
     const SQL: &str = "DELETE FROM consents WHERE client_id = $1 AND user_id IN \
          (SELECT user_id FROM consents WHERE client_id = $1 ORDER BY user_id LIMIT $2)";
-    Ok(on!(db, conn => sqlx::query(SQL).bind(client.as_str()).bind(limit).execute(conn).await
-        .map(|done| done.rows_affected()))?)
+    Ok(execute!(on db, SQL, client.as_str(), limit)?)
 }
 
 /// Remembers what a user agreed to, in the place of what was remembered.
@@ -119,12 +112,7 @@ pub async fn put(
     const SQL: &str = "INSERT INTO consents (user_id, client_id, scope, audiences, granted_at) \
          VALUES ($1, $2, $3, $4, $5) ON CONFLICT (user_id, client_id) DO UPDATE \
          SET scope = excluded.scope, audiences = excluded.audiences, granted_at = excluded.granted_at";
-    within!(tx, conn => sqlx::query(SQL)
-        .bind(user.0)
-        .bind(client.as_str())
-        .bind(consent.scope.to_string())
-        .bind(to_json(&consent.audiences))
-        .bind(now)
-        .execute(conn).await.map(|_| ()))?;
+    execute!(within tx, SQL,
+        user.0, client.as_str(), consent.scope.to_string(), to_json(&consent.audiences), now)?;
     Ok(())
 }

@@ -10,7 +10,7 @@ use crate::domain::family::Device;
 use crate::domain::ids::{FamilyId, SignInSessionId, UserId};
 use crate::domain::secrets::SecretHash;
 use crate::store::row::{from_json, row, to_json};
-use crate::store::{Db, StoreError, Tx, on, within};
+use crate::store::{Db, StoreError, Tx, execute, fetch_one, fetch_optional};
 
 macro_rules! select {
     ($condition:literal) => {
@@ -98,18 +98,11 @@ pub async fn insert(db: &Db, code: &DeviceCode) -> Result<bool, StoreError> {
     const SQL: &str = "INSERT INTO device_codes (device_code_hash, user_code_hash, client_id, scope, audiences, \
          user_agent, address, expires_at, poll_interval) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) \
          ON CONFLICT (user_code_hash) DO NOTHING";
-    let added = on!(db, conn => sqlx::query(SQL)
-        .bind(code.device_code_hash.as_bytes())
-        .bind(code.user_code_hash.as_bytes())
-        .bind(code.client_id.as_str())
-        .bind(code.scope.to_string())
-        .bind(to_json(&code.audiences))
-        .bind(&code.device.user_agent)
-        .bind(&code.device.address)
-        .bind(code.expires_at)
-        .bind(seconds(code.interval))
-        .execute(conn).await.map(|done| done.rows_affected()))?;
-    Ok(added > 0)
+    let done = execute!(on db, SQL,
+        code.device_code_hash.as_bytes(), code.user_code_hash.as_bytes(), code.client_id.as_str(),
+        code.scope.to_string(), to_json(&code.audiences), &code.device.user_agent, &code.device.address,
+        code.expires_at, seconds(code.interval))?;
+    Ok(done > 0)
 }
 
 /// Finds a device by its own code, decided or not, used or not.
@@ -118,8 +111,7 @@ pub async fn insert(db: &Db, code: &DeviceCode) -> Result<bool, StoreError> {
 /// [`StoreError`].
 pub async fn find(db: &Db, device_code: &SecretHash) -> Result<Option<DeviceCode>, StoreError> {
     const SQL: &str = select!("device_code_hash = $1");
-    let row: Option<DeviceRow> =
-        on!(db, conn => sqlx::query_as(SQL).bind(device_code.as_bytes()).fetch_optional(conn).await)?;
+    let row: Option<DeviceRow> = fetch_optional!(on db, SQL, device_code.as_bytes())?;
     row.map(DeviceCode::try_from).transpose()
 }
 
@@ -133,8 +125,7 @@ pub async fn find_open(
     now: DateTime<Utc>,
 ) -> Result<Option<DeviceCode>, StoreError> {
     const SQL: &str = select!("user_code_hash = $1 AND decision IS NULL AND expires_at > $2");
-    let row: Option<DeviceRow> =
-        on!(db, conn => sqlx::query_as(SQL).bind(user_code.as_bytes()).bind(now).fetch_optional(conn).await)?;
+    let row: Option<DeviceRow> = fetch_optional!(on db, SQL, user_code.as_bytes(), now)?;
     row.map(DeviceCode::try_from).transpose()
 }
 
@@ -150,10 +141,7 @@ pub async fn note_poll(
 ) -> Result<bool, StoreError> {
     const SQL: &str = "UPDATE device_codes SET polled_at = $2, poll_interval = $3 \
          WHERE device_code_hash = $1 AND polled_at IS NOT DISTINCT FROM $4";
-    let done = on!(db, conn => sqlx::query(SQL)
-        .bind(found.device_code_hash.as_bytes()).bind(now).bind(seconds(interval)).bind(found.polled_at)
-        .execute(conn).await.map(|done| done.rows_affected()))?;
-    Ok(done > 0)
+    Ok(execute!(on db, SQL, found.device_code_hash.as_bytes(), now, seconds(interval), found.polled_at)? > 0)
 }
 
 /// Lets a device in: `false` when it waits no more.
@@ -168,15 +156,8 @@ pub async fn allow(
 ) -> Result<bool, StoreError> {
     const SQL: &str = "UPDATE device_codes SET decision = 'allowed', user_id = $3, sign_in_session = $4, \
          auth_time = $5, amr = $6, acr = $7 WHERE user_code_hash = $1 AND decision IS NULL AND expires_at > $2";
-    let done = within!(tx, conn => sqlx::query(SQL)
-        .bind(user_code.as_bytes())
-        .bind(now)
-        .bind(by.user.0)
-        .bind(by.sign_in_session.0)
-        .bind(by.auth_time)
-        .bind(to_json(&by.amr))
-        .bind(&by.acr)
-        .execute(conn).await.map(|done| done.rows_affected()))?;
+    let done = execute!(within tx, SQL,
+        user_code.as_bytes(), now, by.user.0, by.sign_in_session.0, by.auth_time, to_json(&by.amr), &by.acr)?;
     Ok(done > 0)
 }
 
@@ -192,9 +173,7 @@ pub async fn deny(
 ) -> Result<bool, StoreError> {
     const SQL: &str = "UPDATE device_codes SET decision = 'denied', user_id = $3 \
          WHERE user_code_hash = $1 AND decision IS NULL AND expires_at > $2";
-    let done = within!(tx, conn => sqlx::query(SQL).bind(user_code.as_bytes()).bind(now).bind(by.0)
-        .execute(conn).await.map(|done| done.rows_affected()))?;
-    Ok(done > 0)
+    Ok(execute!(within tx, SQL, user_code.as_bytes(), now, by.0)? > 0)
 }
 
 /// Uses a device's code for `family`, in the transaction that adds it: `false` when it was used or deleted before.
@@ -204,9 +183,7 @@ pub async fn deny(
 pub async fn spend(tx: &mut Tx, device_code: &SecretHash, family: FamilyId) -> Result<bool, StoreError> {
     const SQL: &str = "UPDATE device_codes SET family_id = $2 \
          WHERE device_code_hash = $1 AND decision = 'allowed' AND family_id IS NULL";
-    let done = within!(tx, conn => sqlx::query(SQL).bind(device_code.as_bytes()).bind(family.0)
-        .execute(conn).await.map(|done| done.rows_affected()))?;
-    Ok(done > 0)
+    Ok(execute!(within tx, SQL, device_code.as_bytes(), family.0)? > 0)
 }
 
 /// Counts a user's try to name a device, before anybody looks whether it is wrong; gives the tries of this window,
@@ -224,8 +201,7 @@ pub async fn count_try(
          ON CONFLICT (user_id) DO UPDATE SET \
          tries = CASE WHEN wrong_user_codes.since <= $2 THEN 1 ELSE wrong_user_codes.tries + 1 END, \
          since = CASE WHEN wrong_user_codes.since <= $2 THEN $3 ELSE wrong_user_codes.since END RETURNING tries";
-    let (tries,): (i64,) = on!(db, conn => sqlx::query_as(SQL).bind(user.0).bind(window).bind(now)
-        .fetch_one(conn).await)?;
+    let (tries,): (i64,) = fetch_one!(on db, SQL, user.0, window, now)?;
     Ok(tries)
 }
 
@@ -235,30 +211,6 @@ pub async fn count_try(
 /// [`StoreError`].
 pub async fn uncount_try(db: &Db, user: UserId) -> Result<(), StoreError> {
     const SQL: &str = "UPDATE wrong_user_codes SET tries = tries - 1 WHERE user_id = $1 AND tries > 0";
-    on!(db, conn => sqlx::query(SQL).bind(user.0).execute(conn).await.map(|_| ()))?;
+    execute!(on db, SQL, user.0)?;
     Ok(())
-}
-
-/// Deletes up to `limit` codes that expired before `before`; gives how many.
-///
-/// # Errors
-/// [`StoreError`].
-pub async fn delete_some_expired(db: &Db, before: DateTime<Utc>, limit: i64) -> Result<u64, StoreError> {
-    const SQL: &str = "DELETE FROM device_codes WHERE device_code_hash IN \
-         (SELECT device_code_hash FROM device_codes WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";
-    Ok(
-        on!(db, conn => sqlx::query(SQL).bind(before).bind(limit).execute(conn).await.map(|done| done.rows_affected()))?,
-    )
-}
-
-/// Deletes up to `limit` counts of wrong codes whose window began before `before`; gives how many.
-///
-/// # Errors
-/// [`StoreError`].
-pub async fn delete_some_tries(db: &Db, before: DateTime<Utc>, limit: i64) -> Result<u64, StoreError> {
-    const SQL: &str = "DELETE FROM wrong_user_codes WHERE user_id IN \
-         (SELECT user_id FROM wrong_user_codes WHERE since <= $1 LIMIT $2)";
-    Ok(
-        on!(db, conn => sqlx::query(SQL).bind(before).bind(limit).execute(conn).await.map(|done| done.rows_affected()))?,
-    )
 }

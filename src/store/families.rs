@@ -13,7 +13,7 @@ use crate::domain::refusal::EndReason;
 use crate::domain::secrets::SecretHash;
 use crate::domain::sign_in::SignInSession;
 use crate::store::row::{from_json, row, to_json};
-use crate::store::{Db, StoreError, Tx, on, within};
+use crate::store::{Db, StoreError, Tx, execute, fetch_all, fetch_optional};
 
 pub use ending::{Spared, end, end_of_user, end_of_user_at, end_some_of_client};
 pub use rotation::{Bet, advance, rotate, rotate_together, step};
@@ -112,30 +112,13 @@ pub async fn insert(tx: &mut Tx, family: &Family) -> Result<(), StoreError> {
         ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, \
          $22, NULL, NULL)"
     );
-    within!(tx, conn => sqlx::query(SQL)
-        .bind(family.id.0)
-        .bind(family.user_id.0)
-        .bind(&family.subject)
-        .bind(family.client_id.as_str())
-        .bind(family.scope.to_string())
-        .bind(to_json(&family.audiences))
-        .bind(to_json(&family.roles))
-        .bind(&family.key_thumbprint)
-        .bind(family.secret_hash.as_bytes())
-        .bind(family.generation.number())
-        .bind(family.base.map(Generation::number))
-        .bind(family.rotated_at)
-        .bind(family.auth_time)
-        .bind(to_json(&family.amr))
-        .bind(&family.acr)
-        .bind(to_json(&family.claims))
-        .bind(family.sign_in_session)
-        .bind(&family.device.name)
-        .bind(&family.device.user_agent)
-        .bind(&family.device.address)
-        .bind(family.created_at)
-        .bind(family.expires_at)
-        .execute(conn).await.map(|_| ()))?;
+    execute!(within tx, SQL,
+        family.id.0, family.user_id.0, &family.subject, family.client_id.as_str(), family.scope.to_string(),
+        to_json(&family.audiences), to_json(&family.roles), &family.key_thumbprint,
+        family.secret_hash.as_bytes(), family.generation.number(), family.base.map(Generation::number),
+        family.rotated_at, family.auth_time, to_json(&family.amr), &family.acr, to_json(&family.claims),
+        family.sign_in_session, &family.device.name, &family.device.user_agent, &family.device.address,
+        family.created_at, family.expires_at)?;
     Ok(())
 }
 
@@ -145,7 +128,7 @@ pub async fn insert(tx: &mut Tx, family: &Family) -> Result<(), StoreError> {
 /// [`StoreError`].
 pub async fn find(db: &Db, id: FamilyId) -> Result<Option<Family>, StoreError> {
     const SQL: &str = concat!("SELECT ", columns!(), " FROM families WHERE id = $1");
-    let row: Option<FamilyRow> = on!(db, conn => sqlx::query_as(SQL).bind(id.0).fetch_optional(conn).await)?;
+    let row: Option<FamilyRow> = fetch_optional!(on db, SQL, id.0)?;
     row.map(Family::try_from).transpose()
 }
 
@@ -155,7 +138,7 @@ pub async fn find(db: &Db, id: FamilyId) -> Result<Option<Family>, StoreError> {
 /// [`StoreError`].
 pub async fn of_user(db: &Db, user: UserId) -> Result<Vec<Family>, StoreError> {
     const SQL: &str = concat!("SELECT ", columns!(), " FROM families WHERE user_id = $1 ORDER BY id DESC");
-    all(on!(db, conn => sqlx::query_as(SQL).bind(user.0).fetch_all(conn).await)?)
+    all(fetch_all!(on db, SQL, user.0)?)
 }
 
 /// A user's families that have neither ended nor passed their absolute expiry, newest first.
@@ -168,7 +151,7 @@ pub async fn live_of_user(db: &Db, user: UserId, now: DateTime<Utc>) -> Result<V
         columns!(),
         " FROM families WHERE user_id = $1 AND ended_at IS NULL AND expires_at > $2 ORDER BY id DESC"
     );
-    all(on!(db, conn => sqlx::query_as(SQL).bind(user.0).bind(now).fetch_all(conn).await)?)
+    all(fetch_all!(on db, SQL, user.0, now)?)
 }
 
 /// Some of a user's families that have neither ended nor passed their absolute expiry: those that came from `here`
@@ -191,15 +174,10 @@ pub async fn some_of_user(
          ORDER BY CASE WHEN sign_in_session = $3 THEN 1 ELSE 0 END DESC, rotated_at DESC, id DESC LIMIT $7"
     );
     let is_here = after.map(|family| i32::from(family.sign_in_session == Some(here.id.0)));
-    all(on!(db, conn => sqlx::query_as(SQL)
-        .bind(here.user.0)
-        .bind(now)
-        .bind(here.id.0)
-        .bind(is_here)
-        .bind(after.map(|family| family.rotated_at))
-        .bind(after.map(|family| family.id.0))
-        .bind(i64::from(limit))
-        .fetch_all(conn).await)?)
+    let rows = fetch_all!(on db, SQL,
+        here.user.0, now, here.id.0, is_here, after.map(|family| family.rotated_at),
+        after.map(|family| family.id.0), i64::from(limit))?;
+    all(rows)
 }
 
 /// The addresses that a user's live families came from.
@@ -209,8 +187,7 @@ pub async fn some_of_user(
 pub async fn addresses_of_user(db: &Db, user: UserId, now: DateTime<Utc>) -> Result<Vec<String>, StoreError> {
     const SQL: &str = "SELECT DISTINCT address FROM families \
          WHERE user_id = $1 AND ended_at IS NULL AND expires_at > $2 AND address IS NOT NULL";
-    let rows: Vec<(String,)> =
-        on!(db, conn => sqlx::query_as(SQL).bind(user.0).bind(now).fetch_all(conn).await)?;
+    let rows: Vec<(String,)> = fetch_all!(on db, SQL, user.0, now)?;
     Ok(rows.into_iter().map(|(address,)| address).collect())
 }
 
@@ -220,7 +197,7 @@ pub async fn addresses_of_user(db: &Db, user: UserId, now: DateTime<Utc>) -> Res
 /// [`StoreError`].
 pub async fn newest(db: &Db, limit: i64) -> Result<Vec<Family>, StoreError> {
     const SQL: &str = concat!("SELECT ", columns!(), " FROM families ORDER BY id DESC LIMIT $1");
-    all(on!(db, conn => sqlx::query_as(SQL).bind(limit).fetch_all(conn).await)?)
+    all(fetch_all!(on db, SQL, limit)?)
 }
 
 /// The live families that came from a user's sign-in session, in the transaction that touched the user's row.
@@ -238,9 +215,7 @@ pub async fn live_of_sign_in(
         columns!(),
         " FROM families WHERE user_id = $1 AND sign_in_session = $2 AND ended_at IS NULL AND expires_at > $3"
     );
-    all(within!(tx, conn => sqlx::query_as(SQL)
-        .bind(user.0).bind(session.0).bind(now)
-        .fetch_all(conn).await)?)
+    all(fetch_all!(within tx, SQL, user.0, session.0, now)?)
 }
 
 /// Gives a user's live families new roles, in the transaction that changed the user's.
@@ -249,18 +224,6 @@ pub async fn live_of_sign_in(
 /// [`StoreError`].
 pub async fn set_roles_of_user(tx: &mut Tx, user: UserId, roles: &[String]) -> Result<(), StoreError> {
     const SQL: &str = "UPDATE families SET roles = $2 WHERE user_id = $1 AND ended_at IS NULL";
-    within!(tx, conn => sqlx::query(SQL).bind(user.0).bind(to_json(&roles)).execute(conn).await.map(|_| ()))?;
+    execute!(within tx, SQL, user.0, to_json(&roles))?;
     Ok(())
-}
-
-/// Deletes up to `limit` families past their absolute expiry; gives how many.
-///
-/// # Errors
-/// [`StoreError`].
-pub async fn delete_some_expired(db: &Db, now: DateTime<Utc>, limit: i64) -> Result<u64, StoreError> {
-    const SQL: &str = "DELETE FROM families WHERE id IN \
-         (SELECT id FROM families WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";
-    Ok(
-        on!(db, conn => sqlx::query(SQL).bind(now).bind(limit).execute(conn).await.map(|done| done.rows_affected()))?,
-    )
 }

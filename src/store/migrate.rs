@@ -5,7 +5,7 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 
 use crate::store::row::row;
 use crate::store::transaction::OpenTransaction;
-use crate::store::{Committed, Db, PostgresPool, Statements, StoreError, on};
+use crate::store::{Committed, Db, PostgresPool, Statements, StoreError, fetch_all};
 
 struct Step {
     version: i64,
@@ -165,7 +165,7 @@ pub async fn schema(db: &Db) -> Result<Schema, StoreError> {
     if !has_migrations_table(db).await? {
         return Ok(Schema::TooOld { version: 0, wanted });
     }
-    let applied: Vec<Applied> = on!(db, conn => sqlx::query_as(SQL).fetch_all(conn).await)?;
+    let applied: Vec<Applied> = fetch_all!(on db, SQL)?;
     if let Some(Applied { version, .. }) = applied.iter().find(|step| !step.success) {
         return Ok(Schema::Damaged { version: *version });
     }

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 
 use crate::domain::ids::ClientId;
 use crate::domain::secrets::SecretHash;
-use crate::store::{Db, StoreError, Tx, on, within};
+use crate::store::{Db, StoreError, Tx, execute, fetch_optional};
 
 /// Adds a request that no browser has opened yet.
 ///
@@ -20,9 +20,7 @@ pub async fn insert(
 ) -> Result<(), StoreError> {
     const SQL: &str =
         "INSERT INTO pushed_requests (uri_hash, client_id, parameters, expires_at) VALUES ($1, $2, $3, $4)";
-    on!(db, conn => sqlx::query(SQL)
-        .bind(uri.as_bytes()).bind(client.as_str()).bind(parameters).bind(expires_at)
-        .execute(conn).await.map(|_| ()))?;
+    execute!(on db, SQL, uri.as_bytes(), client.as_str(), parameters, expires_at)?;
     Ok(())
 }
 
@@ -52,10 +50,9 @@ pub async fn open(db: &Db, opening: &Opening<'_>) -> Result<Option<String>, Stor
          WHERE uri_hash = $1 AND client_id = $2 AND expires_at > $5 \
              AND (browser_hash IS NULL OR browser_hash = $3) \
          RETURNING parameters";
-    let row: Option<(String,)> = on!(db, conn => sqlx::query_as(SQL)
-        .bind(opening.uri.as_bytes()).bind(opening.client.as_str()).bind(opening.browser.as_bytes())
-        .bind(opening.until).bind(opening.now)
-        .fetch_optional(conn).await)?;
+    let row: Option<(String,)> = fetch_optional!(on db, SQL,
+        opening.uri.as_bytes(), opening.client.as_str(), opening.browser.as_bytes(), opening.until,
+        opening.now)?;
     Ok(row.map(|(parameters,)| parameters))
 }
 
@@ -65,7 +62,7 @@ pub async fn open(db: &Db, opening: &Opening<'_>) -> Result<Option<String>, Stor
 /// [`StoreError`].
 pub async fn rewrite(db: &Db, uri: &SecretHash, parameters: &str) -> Result<(), StoreError> {
     const SQL: &str = "UPDATE pushed_requests SET parameters = $2 WHERE uri_hash = $1";
-    on!(db, conn => sqlx::query(SQL).bind(uri.as_bytes()).bind(parameters).execute(conn).await.map(|_| ()))?;
+    execute!(on db, SQL, uri.as_bytes(), parameters)?;
     Ok(())
 }
 
@@ -75,19 +72,5 @@ pub async fn rewrite(db: &Db, uri: &SecretHash, parameters: &str) -> Result<(), 
 /// [`StoreError`].
 pub async fn spend(tx: &mut Tx, uri: &SecretHash) -> Result<bool, StoreError> {
     const SQL: &str = "DELETE FROM pushed_requests WHERE uri_hash = $1";
-    let done = within!(tx, conn => sqlx::query(SQL).bind(uri.as_bytes()).execute(conn).await
-        .map(|done| done.rows_affected()))?;
-    Ok(done > 0)
-}
-
-/// Deletes up to `limit` that expired before `before`; gives how many.
-///
-/// # Errors
-/// [`StoreError`].
-pub async fn delete_some_expired(db: &Db, before: DateTime<Utc>, limit: i64) -> Result<u64, StoreError> {
-    const SQL: &str = "DELETE FROM pushed_requests WHERE uri_hash IN \
-         (SELECT uri_hash FROM pushed_requests WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";
-    Ok(
-        on!(db, conn => sqlx::query(SQL).bind(before).bind(limit).execute(conn).await.map(|done| done.rows_affected()))?,
-    )
+    Ok(execute!(within tx, SQL, uri.as_bytes())? > 0)
 }

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::domain::family::RecoveryWindow;
-use crate::store::{Db, StoreError, Tx, on, within};
+use crate::store::{Db, StoreError, Tx, execute, fetch_optional};
 
 /// Opens a window.
 ///
@@ -17,7 +17,7 @@ pub async fn open(
     until: DateTime<Utc>,
 ) -> Result<(), StoreError> {
     const SQL: &str = "INSERT INTO recovery_windows (id, opened_at, closes_at) VALUES ($1, $2, $3)";
-    within!(tx, conn => sqlx::query(SQL).bind(id).bind(from).bind(until).execute(conn).await.map(|_| ()))?;
+    execute!(within tx, SQL, id, from, until)?;
     Ok(())
 }
 
@@ -27,7 +27,7 @@ pub async fn open(
 /// [`StoreError`].
 pub async fn close(tx: &mut Tx, now: DateTime<Utc>) -> Result<u64, StoreError> {
     const SQL: &str = "UPDATE recovery_windows SET closes_at = $1 WHERE closes_at > $1";
-    Ok(within!(tx, conn => sqlx::query(SQL).bind(now).execute(conn).await.map(|done| done.rows_affected()))?)
+    Ok(execute!(within tx, SQL, now)?)
 }
 
 /// When the last open window closes; `None` when none is open.
@@ -37,8 +37,7 @@ pub async fn close(tx: &mut Tx, now: DateTime<Utc>) -> Result<u64, StoreError> {
 pub async fn closes_at(db: &Db, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, StoreError> {
     const SQL: &str =
         "SELECT closes_at FROM recovery_windows WHERE closes_at > $1 ORDER BY closes_at DESC LIMIT 1";
-    let row: Option<(DateTime<Utc>,)> =
-        on!(db, conn => sqlx::query_as(SQL).bind(now).fetch_optional(conn).await)?;
+    let row: Option<(DateTime<Utc>,)> = fetch_optional!(on db, SQL, now)?;
     Ok(row.map(|(closes_at,)| closes_at))
 }
 

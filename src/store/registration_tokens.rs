@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::domain::secrets::SecretHash;
 use crate::store::row::row;
-use crate::store::{Db, StoreError, Tx, on, within};
+use crate::store::{Db, StoreError, Tx, execute, fetch_all, fetch_optional};
 
 row! {
     struct TokenRow {
@@ -36,9 +36,7 @@ pub struct RegistrationToken {
 pub async fn insert(tx: &mut Tx, token: &RegistrationToken, hash: &SecretHash) -> Result<(), StoreError> {
     const SQL: &str = "INSERT INTO registration_tokens (id, token_hash, uses_left, created_at, expires_at) \
          VALUES ($1, $2, $3, $4, $5)";
-    within!(tx, conn => sqlx::query(SQL)
-        .bind(token.id).bind(hash.as_bytes()).bind(token.uses_left).bind(token.created_at).bind(token.expires_at)
-        .execute(conn).await.map(|_| ()))?;
+    execute!(within tx, SQL, token.id, hash.as_bytes(), token.uses_left, token.created_at, token.expires_at)?;
     Ok(())
 }
 
@@ -49,7 +47,7 @@ pub async fn insert(tx: &mut Tx, token: &RegistrationToken, hash: &SecretHash) -
 pub async fn list(db: &Db, now: DateTime<Utc>) -> Result<Vec<RegistrationToken>, StoreError> {
     const SQL: &str = "SELECT id, uses_left, created_at, expires_at FROM registration_tokens \
          WHERE uses_left > 0 AND expires_at > $1 ORDER BY id";
-    let rows: Vec<TokenRow> = on!(db, conn => sqlx::query_as(SQL).bind(now).fetch_all(conn).await)?;
+    let rows: Vec<TokenRow> = fetch_all!(on db, SQL, now)?;
     let token = |row: TokenRow| {
         let TokenRow { id, uses_left, created_at, expires_at } = row;
         RegistrationToken { id, uses_left, created_at, expires_at }
@@ -63,9 +61,7 @@ pub async fn list(db: &Db, now: DateTime<Utc>) -> Result<Vec<RegistrationToken>,
 /// [`StoreError`].
 pub async fn remove(tx: &mut Tx, id: Uuid) -> Result<bool, StoreError> {
     const SQL: &str = "DELETE FROM registration_tokens WHERE id = $1";
-    let done =
-        within!(tx, conn => sqlx::query(SQL).bind(id).execute(conn).await.map(|done| done.rows_affected()))?;
-    Ok(done > 0)
+    Ok(execute!(within tx, SQL, id)? > 0)
 }
 
 /// Whether a token is good.
@@ -75,8 +71,7 @@ pub async fn remove(tx: &mut Tx, id: Uuid) -> Result<bool, StoreError> {
 pub async fn is_good(db: &Db, hash: &SecretHash, now: DateTime<Utc>) -> Result<bool, StoreError> {
     const SQL: &str = "SELECT id FROM registration_tokens \
          WHERE token_hash = $1 AND uses_left > 0 AND expires_at > $2";
-    let row: Option<(Uuid,)> = on!(db, conn => sqlx::query_as(SQL)
-        .bind(hash.as_bytes()).bind(now).fetch_optional(conn).await)?;
+    let row: Option<(Uuid,)> = fetch_optional!(on db, SQL, hash.as_bytes(), now)?;
     Ok(row.is_some())
 }
 
@@ -87,9 +82,7 @@ pub async fn is_good(db: &Db, hash: &SecretHash, now: DateTime<Utc>) -> Result<b
 pub async fn spend(tx: &mut Tx, hash: &SecretHash, now: DateTime<Utc>) -> Result<bool, StoreError> {
     const SQL: &str = "UPDATE registration_tokens SET uses_left = uses_left - 1 \
          WHERE token_hash = $1 AND uses_left > 0 AND expires_at > $2";
-    let done = within!(tx, conn => sqlx::query(SQL)
-        .bind(hash.as_bytes()).bind(now).execute(conn).await.map(|done| done.rows_affected()))?;
-    Ok(done > 0)
+    Ok(execute!(within tx, SQL, hash.as_bytes(), now)? > 0)
 }
 
 /// Deletes those that are good for nothing any more.
@@ -98,5 +91,5 @@ pub async fn spend(tx: &mut Tx, hash: &SecretHash, now: DateTime<Utc>) -> Result
 /// [`StoreError`].
 pub async fn delete_spent(db: &Db, now: DateTime<Utc>) -> Result<u64, StoreError> {
     const SQL: &str = "DELETE FROM registration_tokens WHERE uses_left = 0 OR expires_at <= $1";
-    Ok(on!(db, conn => sqlx::query(SQL).bind(now).execute(conn).await.map(|done| done.rows_affected()))?)
+    Ok(execute!(on db, SQL, now)?)
 }

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use crate::domain::ids::ClientId;
 use crate::domain::secrets::SecretHash;
 use crate::store::row::{from_json, row, to_json};
-use crate::store::{Db, StoreError, Tx, on, within};
+use crate::store::{Db, StoreError, Tx, execute, fetch_all, fetch_optional};
 
 /// What is kept of a registration beside the client itself.
 #[derive(Debug)]
@@ -36,12 +36,7 @@ pub async fn insert(
 ) -> Result<(), StoreError> {
     const SQL: &str = "INSERT INTO client_registrations (client_id, token_hash, told, unused_until) \
          VALUES ($1, $2, $3, $4)";
-    within!(tx, conn => sqlx::query(SQL)
-        .bind(client.as_str())
-        .bind(kept.token_hash.as_bytes())
-        .bind(to_json(&kept.told))
-        .bind(unused_until)
-        .execute(conn).await.map(|_| ()))?;
+    execute!(within tx, SQL, client.as_str(), kept.token_hash.as_bytes(), to_json(&kept.told), unused_until)?;
     Ok(())
 }
 
@@ -51,8 +46,7 @@ pub async fn insert(
 /// [`StoreError`].
 pub async fn find(db: &Db, client: &ClientId) -> Result<Option<Kept>, StoreError> {
     const SQL: &str = "SELECT token_hash, told FROM client_registrations WHERE client_id = $1";
-    let row: Option<KeptRow> =
-        on!(db, conn => sqlx::query_as(SQL).bind(client.as_str()).fetch_optional(conn).await)?;
+    let row: Option<KeptRow> = fetch_optional!(on db, SQL, client.as_str())?;
     let Some(row) = row else { return Ok(None) };
     let corrupt = |what| StoreError::corrupt("client_registrations", client, what);
     Ok(Some(Kept {
@@ -67,9 +61,7 @@ pub async fn find(db: &Db, client: &ClientId) -> Result<Option<Kept>, StoreError
 /// [`StoreError`].
 pub async fn update(tx: &mut Tx, client: &ClientId, told: &Map<String, Value>) -> Result<bool, StoreError> {
     const SQL: &str = "UPDATE client_registrations SET told = $2 WHERE client_id = $1";
-    let done = within!(tx, conn => sqlx::query(SQL)
-        .bind(client.as_str()).bind(to_json(told)).execute(conn).await.map(|done| done.rows_affected()))?;
-    Ok(done > 0)
+    Ok(execute!(within tx, SQL, client.as_str(), to_json(told))? > 0)
 }
 
 /// Somebody signed in with the client: it stays.
@@ -79,7 +71,7 @@ pub async fn update(tx: &mut Tx, client: &ClientId, told: &Map<String, Value>) -
 pub async fn mark_used(tx: &mut Tx, client: &ClientId) -> Result<(), StoreError> {
     const SQL: &str = "UPDATE client_registrations SET unused_until = NULL \
          WHERE client_id = $1 AND unused_until IS NOT NULL";
-    within!(tx, conn => sqlx::query(SQL).bind(client.as_str()).execute(conn).await.map(|_| ()))?;
+    execute!(within tx, SQL, client.as_str())?;
     Ok(())
 }
 
@@ -89,9 +81,7 @@ pub async fn mark_used(tx: &mut Tx, client: &ClientId) -> Result<(), StoreError>
 /// [`StoreError`].
 pub async fn remove(tx: &mut Tx, client: &ClientId) -> Result<bool, StoreError> {
     const SQL: &str = "DELETE FROM client_registrations WHERE client_id = $1";
-    let done = within!(tx, conn => sqlx::query(SQL).bind(client.as_str()).execute(conn).await
-        .map(|done| done.rows_affected()))?;
-    Ok(done > 0)
+    Ok(execute!(within tx, SQL, client.as_str())? > 0)
 }
 
 /// Deletes up to `limit` clients that nobody signed in with in time: no token names them, so nothing of them stays.
@@ -104,11 +94,10 @@ pub async fn delete_some_unused(tx: &mut Tx, now: DateTime<Utc>, limit: i64) -> 
          RETURNING client_id";
     const SECRETS: &str = "DELETE FROM client_secrets WHERE client_id = $1";
     const CLIENT: &str = "DELETE FROM clients WHERE id = $1 AND self_registered";
-    let gone: Vec<(String,)> = within!(tx, conn => sqlx::query_as(FORGET)
-            .bind(now).bind(limit).fetch_all(conn).await)?;
+    let gone: Vec<(String,)> = fetch_all!(within tx, FORGET, now, limit)?;
     for (client,) in &gone {
         for sql in [SECRETS, CLIENT] {
-            within!(tx, conn => sqlx::query(sql).bind(client).execute(conn).await.map(|_| ()))?;
+            execute!(within tx, sql, client)?;
         }
     }
     Ok(u64::try_from(gone.len()).unwrap_or(u64::MAX))

@@ -1,6 +1,6 @@
 //! Secrets of the server's own that outlive every key: sealed under a master key, made once.
 
-use crate::store::{Db, StoreError, Tx, on, within};
+use crate::store::{Db, StoreError, Tx, execute, fetch_one, fetch_optional};
 
 /// The sealed secret of a name; `candidate` becomes it when there is none yet.
 ///
@@ -10,14 +10,13 @@ pub async fn get_or_put(db: &Db, name: &str, candidate: &[u8]) -> Result<Vec<u8>
     const PUT: &str =
         "INSERT INTO server_secrets (name, sealed) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
     const GET: &str = "SELECT sealed FROM server_secrets WHERE name = $1";
-    let found: Option<(Vec<u8>,)> =
-        on!(db, conn => sqlx::query_as(GET).bind(name).fetch_optional(conn).await)?;
+    let found: Option<(Vec<u8>,)> = fetch_optional!(on db, GET, name)?;
     if let Some((sealed,)) = found {
         return Ok(sealed);
     }
-    on!(db, conn => sqlx::query(PUT).bind(name).bind(candidate).execute(conn).await.map(|_| ()))?;
+    execute!(on db, PUT, name, candidate)?;
     // Another process may have been faster.
-    let (sealed,): (Vec<u8>,) = on!(db, conn => sqlx::query_as(GET).bind(name).fetch_one(conn).await)?;
+    let (sealed,): (Vec<u8>,) = fetch_one!(on db, GET, name)?;
     Ok(sealed)
 }
 
@@ -27,7 +26,5 @@ pub async fn get_or_put(db: &Db, name: &str, candidate: &[u8]) -> Result<Vec<u8>
 /// [`StoreError`].
 pub async fn reseal(tx: &mut Tx, name: &str, read: &[u8], sealed: &[u8]) -> Result<bool, StoreError> {
     const SQL: &str = "UPDATE server_secrets SET sealed = $3 WHERE name = $1 AND sealed = $2";
-    let done = within!(tx, conn => sqlx::query(SQL).bind(name).bind(read).bind(sealed).execute(conn).await
-        .map(|done| done.rows_affected()))?;
-    Ok(done > 0)
+    Ok(execute!(within tx, SQL, name, read, sealed)? > 0)
 }

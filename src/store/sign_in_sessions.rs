@@ -9,7 +9,7 @@ use crate::domain::ids::{SignInSessionId, UserId};
 use crate::domain::secrets::SecretHash;
 use crate::domain::sign_in::SignInSession;
 use crate::store::row::{from_json, row, to_json};
-use crate::store::{Db, StoreError, Tx, on, within};
+use crate::store::{Db, StoreError, Tx, execute, fetch_all, fetch_optional};
 
 row! {
     struct SessionRow {
@@ -52,19 +52,10 @@ pub async fn insert(tx: &mut Tx, session: &SignInSession, secret: &SecretHash) -
     const SQL: &str = "INSERT INTO sign_in_sessions \
          (id, secret_hash, user_id, auth_time, amr, acr, user_agent, address, created_at, last_used_at, expires_at) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
-    within!(tx, conn => sqlx::query(SQL)
-        .bind(session.id.0)
-        .bind(secret.as_bytes())
-        .bind(session.user.0)
-        .bind(session.auth_time)
-        .bind(to_json(&session.amr))
-        .bind(&session.acr)
-        .bind(&session.device.user_agent)
-        .bind(&session.device.address)
-        .bind(session.created_at)
-        .bind(session.last_used_at)
-        .bind(session.expires_at)
-        .execute(conn).await.map(|_| ()))?;
+    execute!(within tx, SQL,
+        session.id.0, secret.as_bytes(), session.user.0, session.auth_time, to_json(&session.amr),
+        &session.acr, &session.device.user_agent, &session.device.address, session.created_at,
+        session.last_used_at, session.expires_at)?;
     Ok(())
 }
 
@@ -75,8 +66,7 @@ pub async fn insert(tx: &mut Tx, session: &SignInSession, secret: &SecretHash) -
 pub async fn find(db: &Db, secret: &SecretHash) -> Result<Option<SignInSession>, StoreError> {
     const SQL: &str = "SELECT id, user_id, auth_time, amr, acr, user_agent, address, created_at, last_used_at, \
          expires_at FROM sign_in_sessions WHERE secret_hash = $1";
-    let row: Option<SessionRow> =
-        on!(db, conn => sqlx::query_as(SQL).bind(secret.as_bytes()).fetch_optional(conn).await)?;
+    let row: Option<SessionRow> = fetch_optional!(on db, SQL, secret.as_bytes())?;
     row.map(SignInSession::try_from).transpose()
 }
 
@@ -86,9 +76,7 @@ pub async fn find(db: &Db, secret: &SecretHash) -> Result<Option<SignInSession>,
 /// [`StoreError`].
 pub async fn touch(tx: &mut Tx, id: SignInSessionId, now: DateTime<Utc>) -> Result<bool, StoreError> {
     const SQL: &str = "UPDATE sign_in_sessions SET last_used_at = $2 WHERE id = $1";
-    let done = within!(tx, conn => sqlx::query(SQL).bind(id.0).bind(now).execute(conn).await
-        .map(|done| done.rows_affected()))?;
-    Ok(done > 0)
+    Ok(execute!(within tx, SQL, id.0, now)? > 0)
 }
 
 /// Lets a session go on under another secret, as its user has just proved again to be this user. `false` when it has
@@ -104,9 +92,7 @@ pub async fn renew(
 ) -> Result<bool, StoreError> {
     const SQL: &str =
         "UPDATE sign_in_sessions SET secret_hash = $2, auth_time = $3, last_used_at = $3 WHERE id = $1";
-    let done = within!(tx, conn => sqlx::query(SQL).bind(id.0).bind(secret.as_bytes()).bind(now).execute(conn).await
-        .map(|done| done.rows_affected()))?;
-    Ok(done > 0)
+    Ok(execute!(within tx, SQL, id.0, secret.as_bytes(), now)? > 0)
 }
 
 /// Takes a session's row away: the same one goes on under another secret.
@@ -115,7 +101,7 @@ pub async fn renew(
 /// [`StoreError`].
 pub async fn delete(tx: &mut Tx, id: SignInSessionId) -> Result<(), StoreError> {
     const SQL: &str = "DELETE FROM sign_in_sessions WHERE id = $1";
-    within!(tx, conn => sqlx::query(SQL).bind(id.0).execute(conn).await.map(|_| ()))?;
+    execute!(within tx, SQL, id.0)?;
     Ok(())
 }
 
@@ -130,10 +116,7 @@ pub async fn end(tx: &mut Tx, user: UserId, id: SignInSessionId) -> Result<(), S
         "DELETE FROM authorization_codes WHERE user_id = $1 AND sign_in_session = $2 AND family_id IS NULL";
     const DEVICES: &str =
         "DELETE FROM device_codes WHERE user_id = $1 AND sign_in_session = $2 AND family_id IS NULL";
-    let run = async |tx: &mut Tx, sql: &'static str| {
-        within!(tx, conn => sqlx::query(sql).bind(user.0).bind(id.0).execute(conn).await
-            .map(|done| done.rows_affected()))
-    };
+    let run = async |tx: &mut Tx, sql: &'static str| execute!(within tx, sql, user.0, id.0);
     if run(tx, SESSION).await? > 0 {
         tx.record(Event::SignInEnded { session: id, user });
     }
@@ -160,25 +143,12 @@ pub async fn end_of_user(
     const DEVICES: &str = "DELETE FROM device_codes \
          WHERE user_id = $1 AND family_id IS NULL AND ($2 IS NULL OR sign_in_session <> $2)";
     let spared = spared.map(|session| session.0);
-    let ended: Vec<(Uuid,)> =
-        within!(tx, conn => sqlx::query_as(SESSIONS).bind(user.0).bind(spared).fetch_all(conn).await)?;
+    let ended: Vec<(Uuid,)> = fetch_all!(within tx, SESSIONS, user.0, spared)?;
     for (session,) in ended {
         tx.record(Event::SignInEnded { session: SignInSessionId(session), user });
     }
     for sql in [CODES, DEVICES] {
-        within!(tx, conn => sqlx::query(sql).bind(user.0).bind(spared).execute(conn).await.map(|_| ()))?;
+        execute!(within tx, sql, user.0, spared)?;
     }
     Ok(())
-}
-
-/// Deletes up to `limit` sessions past their expiry; gives how many.
-///
-/// # Errors
-/// [`StoreError`].
-pub async fn delete_some_expired(db: &Db, now: DateTime<Utc>, limit: i64) -> Result<u64, StoreError> {
-    const SQL: &str = "DELETE FROM sign_in_sessions WHERE id IN \
-         (SELECT id FROM sign_in_sessions WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";
-    Ok(
-        on!(db, conn => sqlx::query(SQL).bind(now).bind(limit).execute(conn).await.map(|done| done.rows_affected()))?,
-    )
 }

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use crate::store::row::row;
-use crate::store::{Db, StoreError, Tx, on, within};
+use crate::store::{Db, StoreError, Tx, execute, fetch_all, fetch_one};
 
 row! {
     struct KeyRow {
@@ -61,7 +61,7 @@ impl From<KeyRow> for StoredKey {
 pub async fn list(db: &Db) -> Result<Vec<StoredKey>, StoreError> {
     const SQL: &str = "SELECT kid, position, algorithm, private_sealed, created_at, signs_from, longest_ttl_ms, \
          withdrawn_at FROM signing_keys ORDER BY position";
-    let rows: Vec<KeyRow> = on!(db, conn => sqlx::query_as(SQL).fetch_all(conn).await)?;
+    let rows: Vec<KeyRow> = fetch_all!(on db, SQL)?;
     Ok(rows.into_iter().map(StoredKey::from).collect())
 }
 
@@ -73,16 +73,10 @@ pub async fn insert_if_next(tx: &mut Tx, key: &StoredKey) -> Result<bool, StoreE
     const SQL: &str = "INSERT INTO signing_keys \
          (kid, position, algorithm, private_sealed, created_at, signs_from, longest_ttl_ms) \
          VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (position) DO NOTHING";
-    let added = within!(tx, conn => sqlx::query(SQL)
-        .bind(&key.kid)
-        .bind(key.position)
-        .bind(&key.algorithm)
-        .bind(&key.private_sealed)
-        .bind(key.created_at)
-        .bind(key.signs_from)
-        .bind(key.longest_ttl_ms)
-        .execute(conn).await.map(|done| done.rows_affected()))?;
-    Ok(added > 0)
+    let done = execute!(within tx, SQL,
+        &key.kid, key.position, &key.algorithm, &key.private_sealed, key.created_at, key.signs_from,
+        key.longest_ttl_ms)?;
+    Ok(done > 0)
 }
 
 /// Notes that tokens may live for `ttl_ms`: no key may be forgotten before them.
@@ -91,7 +85,7 @@ pub async fn insert_if_next(tx: &mut Tx, key: &StoredKey) -> Result<bool, StoreE
 /// [`StoreError`].
 pub async fn allow_ttl(tx: &mut Tx, ttl_ms: i64) -> Result<(), StoreError> {
     const SQL: &str = "UPDATE signing_keys SET longest_ttl_ms = $1 WHERE longest_ttl_ms < $1";
-    within!(tx, conn => sqlx::query(SQL).bind(ttl_ms).execute(conn).await.map(|_| ()))?;
+    execute!(within tx, SQL, ttl_ms)?;
     Ok(())
 }
 
@@ -101,7 +95,7 @@ pub async fn allow_ttl(tx: &mut Tx, ttl_ms: i64) -> Result<(), StoreError> {
 /// [`StoreError`].
 pub async fn longest_client_ttl_ms(tx: &mut Tx) -> Result<Option<i64>, StoreError> {
     const SQL: &str = "SELECT MAX(access_ttl_ms) FROM clients";
-    let (longest,): (Option<i64>,) = within!(tx, conn => sqlx::query_as(SQL).fetch_one(conn).await)?;
+    let (longest,): (Option<i64>,) = fetch_one!(within tx, SQL)?;
     Ok(longest)
 }
 
@@ -111,9 +105,7 @@ pub async fn longest_client_ttl_ms(tx: &mut Tx) -> Result<Option<i64>, StoreErro
 /// [`StoreError`].
 pub async fn reseal(tx: &mut Tx, read: &StoredKey, private_sealed: &[u8]) -> Result<bool, StoreError> {
     const SQL: &str = "UPDATE signing_keys SET private_sealed = $3 WHERE kid = $1 AND private_sealed = $2";
-    let done = within!(tx, conn => sqlx::query(SQL).bind(&read.kid).bind(&read.private_sealed).bind(private_sealed)
-        .execute(conn).await.map(|done| done.rows_affected()))?;
-    Ok(done > 0)
+    Ok(execute!(within tx, SQL, &read.kid, &read.private_sealed, private_sealed)? > 0)
 }
 
 /// Withdraws every key up to `position`: they leave the JWKS at once.
@@ -123,7 +115,7 @@ pub async fn reseal(tx: &mut Tx, read: &StoredKey, private_sealed: &[u8]) -> Res
 pub async fn withdraw_up_to(tx: &mut Tx, position: i64, now: DateTime<Utc>) -> Result<(), StoreError> {
     const SQL: &str =
         "UPDATE signing_keys SET withdrawn_at = $2 WHERE position <= $1 AND withdrawn_at IS NULL";
-    within!(tx, conn => sqlx::query(SQL).bind(position).bind(now).execute(conn).await.map(|_| ()))?;
+    execute!(within tx, SQL, position, now)?;
     Ok(())
 }
 
@@ -133,7 +125,7 @@ pub async fn withdraw_up_to(tx: &mut Tx, position: i64, now: DateTime<Utc>) -> R
 /// [`StoreError`].
 pub async fn delete(db: &Db, kid: &str) -> Result<(), StoreError> {
     const SQL: &str = "DELETE FROM signing_keys WHERE kid = $1";
-    on!(db, conn => sqlx::query(SQL).bind(kid).execute(conn).await.map(|_| ()))?;
+    execute!(on db, SQL, kid)?;
     Ok(())
 }
 
@@ -144,7 +136,7 @@ pub async fn delete(db: &Db, kid: &str) -> Result<(), StoreError> {
 pub async fn drop_master_key(tx: &mut Tx, key_id: &str, now: DateTime<Utc>) -> Result<(), StoreError> {
     const SQL: &str =
         "INSERT INTO dropped_master_keys (key_id, dropped_at) VALUES ($1, $2) ON CONFLICT DO NOTHING";
-    within!(tx, conn => sqlx::query(SQL).bind(key_id).bind(now).execute(conn).await.map(|_| ()))?;
+    execute!(within tx, SQL, key_id, now)?;
     Ok(())
 }
 
@@ -154,6 +146,6 @@ pub async fn drop_master_key(tx: &mut Tx, key_id: &str, now: DateTime<Utc>) -> R
 /// [`StoreError`].
 pub async fn dropped_master_keys(db: &Db) -> Result<Vec<String>, StoreError> {
     const SQL: &str = "SELECT key_id FROM dropped_master_keys";
-    let rows: Vec<(String,)> = on!(db, conn => sqlx::query_as(SQL).fetch_all(conn).await)?;
+    let rows: Vec<(String,)> = fetch_all!(on db, SQL)?;
     Ok(rows.into_iter().map(|(key_id,)| key_id).collect())
 }

@@ -9,7 +9,7 @@ use crate::domain::ids::UserId;
 use crate::domain::standard_claims::StandardClaims;
 use crate::domain::user::{User, Username};
 use crate::store::row::{from_json, row, to_json};
-use crate::store::{Db, StoreError, Tx, on, within};
+use crate::store::{Db, StoreError, Tx, execute, fetch_all, fetch_optional};
 
 /// A user with what the password is checked against.
 #[derive(Debug, Clone)]
@@ -69,17 +69,9 @@ pub async fn insert(tx: &mut Tx, user: &User, password_hash: &PasswordHash) -> R
     const SQL: &str = "INSERT INTO users \
          (id, username, username_key, email, email_verified, claims, password_hash, roles, created_at, changed_at) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)";
-    within!(tx, conn => sqlx::query(SQL)
-        .bind(user.id.0)
-        .bind(user.username.as_str())
-        .bind(user.username.key())
-        .bind(&user.email)
-        .bind(user.email_verified)
-        .bind(to_json(&user.claims))
-        .bind(password_hash.as_str())
-        .bind(to_json(&user.roles))
-        .bind(user.created_at)
-        .execute(conn).await.map(|_| ()))?;
+    execute!(within tx, SQL,
+        user.id.0, user.username.as_str(), user.username.key(), &user.email, user.email_verified,
+        to_json(&user.claims), password_hash.as_str(), to_json(&user.roles), user.created_at)?;
     Ok(())
 }
 
@@ -97,8 +89,7 @@ pub async fn find_by_name(db: &Db, name: &Username) -> Result<Option<User>, Stor
 /// [`StoreError`].
 pub async fn find_stored_by_name(db: &Db, name: &Username) -> Result<Option<StoredUser>, StoreError> {
     const SQL: &str = concat!("SELECT ", columns!(), " FROM users WHERE username_key = $1");
-    let row: Option<UserRow> =
-        on!(db, conn => sqlx::query_as(SQL).bind(name.key()).fetch_optional(conn).await)?;
+    let row: Option<UserRow> = fetch_optional!(on db, SQL, name.key())?;
     row.map(StoredUser::try_from).transpose()
 }
 
@@ -116,7 +107,7 @@ pub async fn find(db: &Db, id: UserId) -> Result<Option<User>, StoreError> {
 /// [`StoreError`].
 pub async fn find_stored(db: &Db, id: UserId) -> Result<Option<StoredUser>, StoreError> {
     const SQL: &str = concat!("SELECT ", columns!(), " FROM users WHERE id = $1");
-    let row: Option<UserRow> = on!(db, conn => sqlx::query_as(SQL).bind(id.0).fetch_optional(conn).await)?;
+    let row: Option<UserRow> = fetch_optional!(on db, SQL, id.0)?;
     row.map(StoredUser::try_from).transpose()
 }
 
@@ -126,7 +117,7 @@ pub async fn find_stored(db: &Db, id: UserId) -> Result<Option<StoredUser>, Stor
 /// [`StoreError`].
 pub async fn list(db: &Db) -> Result<Vec<User>, StoreError> {
     const SQL: &str = concat!("SELECT ", columns!(), " FROM users ORDER BY username_key");
-    let rows: Vec<UserRow> = on!(db, conn => sqlx::query_as(SQL).fetch_all(conn).await)?;
+    let rows: Vec<UserRow> = fetch_all!(on db, SQL)?;
     rows.into_iter().map(|row| Ok(StoredUser::try_from(row)?.user)).collect()
 }
 
@@ -143,9 +134,8 @@ pub async fn touch_for_login(
 ) -> Result<Option<Vec<String>>, StoreError> {
     const SQL: &str = "UPDATE users SET last_login_at = $2, password_hash = $4 \
          WHERE id = $1 AND password_hash = $3 AND disabled_at IS NULL RETURNING roles";
-    let row: Option<(String,)> = within!(tx, conn => sqlx::query_as(SQL)
-        .bind(verified.user.id.0).bind(now).bind(verified.password_hash.as_str()).bind(rehashed.as_str())
-        .fetch_optional(conn).await)?;
+    let row: Option<(String,)> = fetch_optional!(within tx, SQL,
+        verified.user.id.0, now, verified.password_hash.as_str(), rehashed.as_str())?;
     let Some((roles,)) = row else { return Ok(None) };
     from_json(&roles).map(Some).ok_or_else(|| StoreError::corrupt("users", verified.user.id, "roles"))
 }
@@ -162,8 +152,7 @@ pub async fn touch_enabled(
 ) -> Result<Option<Vec<String>>, StoreError> {
     const SQL: &str =
         "UPDATE users SET changed_at = $2 WHERE id = $1 AND disabled_at IS NULL RETURNING roles";
-    let row: Option<(String,)> =
-        within!(tx, conn => sqlx::query_as(SQL).bind(id.0).bind(now).fetch_optional(conn).await)?;
+    let row: Option<(String,)> = fetch_optional!(within tx, SQL, id.0, now)?;
     let Some((roles,)) = row else { return Ok(None) };
     from_json(&roles).map(Some).ok_or_else(|| StoreError::corrupt("users", id, "roles"))
 }
@@ -174,9 +163,7 @@ pub async fn touch_enabled(
 /// [`StoreError`].
 pub async fn touch(tx: &mut Tx, id: UserId, now: DateTime<Utc>) -> Result<bool, StoreError> {
     const SQL: &str = "UPDATE users SET changed_at = $2 WHERE id = $1";
-    let done = within!(tx, conn => sqlx::query(SQL).bind(id.0).bind(now).execute(conn).await
-        .map(|done| done.rows_affected()))?;
-    Ok(done > 0)
+    Ok(execute!(within tx, SQL, id.0, now)? > 0)
 }
 
 /// Stores a new password.
@@ -185,7 +172,7 @@ pub async fn touch(tx: &mut Tx, id: UserId, now: DateTime<Utc>) -> Result<bool, 
 /// [`StoreError`].
 pub async fn set_password(tx: &mut Tx, id: UserId, hash: &PasswordHash) -> Result<(), StoreError> {
     const SQL: &str = "UPDATE users SET password_hash = $2 WHERE id = $1";
-    within!(tx, conn => sqlx::query(SQL).bind(id.0).bind(hash.as_str()).execute(conn).await.map(|_| ()))?;
+    execute!(within tx, SQL, id.0, hash.as_str())?;
     Ok(())
 }
 
@@ -202,10 +189,7 @@ pub async fn replace_password(
 ) -> Result<bool, StoreError> {
     const SQL: &str = "UPDATE users SET password_hash = $3, changed_at = $4 \
          WHERE id = $1 AND password_hash = $2 AND disabled_at IS NULL";
-    let done = within!(tx, conn => sqlx::query(SQL)
-        .bind(verified.user.id.0).bind(verified.password_hash.as_str()).bind(hash.as_str()).bind(now)
-        .execute(conn).await.map(|done| done.rows_affected()))?;
-    Ok(done > 0)
+    Ok(execute!(within tx, SQL, verified.user.id.0, verified.password_hash.as_str(), hash.as_str(), now)? > 0)
 }
 
 /// Stores what apps may be told of the user.
@@ -219,8 +203,7 @@ pub async fn set_details(
     claims: &StandardClaims,
 ) -> Result<(), StoreError> {
     const SQL: &str = "UPDATE users SET email = $2, email_verified = $3, claims = $4 WHERE id = $1";
-    within!(tx, conn => sqlx::query(SQL).bind(id.0).bind(email).bind(email_verified).bind(to_json(claims))
-        .execute(conn).await.map(|_| ()))?;
+    execute!(within tx, SQL, id.0, email, email_verified, to_json(claims))?;
     Ok(())
 }
 
@@ -230,7 +213,7 @@ pub async fn set_details(
 /// [`StoreError`].
 pub async fn set_roles(tx: &mut Tx, id: UserId, roles: &[String]) -> Result<(), StoreError> {
     const SQL: &str = "UPDATE users SET roles = $2 WHERE id = $1";
-    within!(tx, conn => sqlx::query(SQL).bind(id.0).bind(to_json(&roles)).execute(conn).await.map(|_| ()))?;
+    execute!(within tx, SQL, id.0, to_json(&roles))?;
     Ok(())
 }
 
@@ -240,7 +223,7 @@ pub async fn set_roles(tx: &mut Tx, id: UserId, roles: &[String]) -> Result<(), 
 /// [`StoreError`].
 pub async fn set_disabled(tx: &mut Tx, id: UserId, since: Option<DateTime<Utc>>) -> Result<(), StoreError> {
     const SQL: &str = "UPDATE users SET disabled_at = $2 WHERE id = $1";
-    within!(tx, conn => sqlx::query(SQL).bind(id.0).bind(since).execute(conn).await.map(|_| ()))?;
+    execute!(within tx, SQL, id.0, since)?;
     Ok(())
 }
 
@@ -250,6 +233,6 @@ pub async fn set_disabled(tx: &mut Tx, id: UserId, since: Option<DateTime<Utc>>)
 /// [`StoreError`].
 pub async fn delete(tx: &mut Tx, id: UserId) -> Result<(), StoreError> {
     const SQL: &str = "DELETE FROM users WHERE id = $1";
-    within!(tx, conn => sqlx::query(SQL).bind(id.0).execute(conn).await.map(|_| ()))?;
+    execute!(within tx, SQL, id.0)?;
     Ok(())
 }

@@ -4,6 +4,7 @@ use heirloom::domain::ids::{ClientId, FamilyId};
 use heirloom::domain::secrets::Password;
 use heirloom::service::admin::users::Change;
 use heirloom::service::admin::{self, janitor};
+use heirloom::store::expired::{self, Expired};
 use heirloom::store::families;
 
 use crate::harness::*;
@@ -117,7 +118,7 @@ both_stores! {
         assert_eq!((some.len(), app.live_families().await), (2, 3));
         app.clock.advance(DAY * 90);
         let now = app.clock.now();
-        assert_eq!(families::delete_some_expired(db, now, 2).await.unwrap(), 2);
+        assert_eq!(expired::delete_some(db, Expired::Families, now, 2).await.unwrap(), 2);
         assert_eq!(app.number("SELECT COUNT(*) FROM families").await, 3);
     }
 

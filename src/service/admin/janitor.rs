@@ -7,9 +7,9 @@ use uuid::Uuid;
 use crate::domain::ids::{ClientId, FamilyId};
 use crate::service::authorize::device::TRY_WINDOW;
 use crate::service::{Core, Failure};
+use crate::store::expired::{self, Expired};
 use crate::store::{
-    StoreError, authorization_codes, client_assertions, client_documents, clients, consents, device_codes,
-    families, logout_deliveries, pushed_requests, registration_tokens, registrations, sign_in_sessions,
+    StoreError, clients, consents, families, logout_deliveries, registration_tokens, registrations,
 };
 
 /// After this a removed client has no live family left: no cache believes in it, no batch is unfinished.
@@ -44,21 +44,21 @@ pub async fn tidy(core: &Core, batch: i64, now: DateTime<Utc>) -> Result<Tidied,
             until_less(batch, || consents::delete_some_of_client(&core.db, &client, batch)).await?;
     }
     let db = &core.db;
-    tidied.deleted += until_less(batch, || families::delete_some_expired(db, now, batch)).await?;
-    tidied.deleted += until_less(batch, || sign_in_sessions::delete_some_expired(db, now, batch)).await?;
-    tidied.deleted += until_less(batch, || client_assertions::delete_some_expired(db, now, batch)).await?;
-    tidied.deleted += until_less(batch, || pushed_requests::delete_some_expired(db, now, batch)).await?;
-    let forgotten = now - CODE_MEMORY;
-    tidied.deleted +=
-        until_less(batch, || authorization_codes::delete_some_expired(db, forgotten, batch)).await?;
+    for (what, before) in [
+        (Expired::Families, now),
+        (Expired::SignInSessions, now),
+        (Expired::ClientAssertions, now),
+        (Expired::PushedRequests, now),
+        (Expired::AuthorizationCodes, now - CODE_MEMORY),
+        (Expired::DeviceCodes, now - CODE_MEMORY),
+        (Expired::UserCodeTries, now - TRY_WINDOW),
+        (Expired::ClientDocuments, now - DOCUMENT_MEMORY),
+    ] {
+        tidied.deleted += until_less(batch, || expired::delete_some(db, what, before, batch)).await?;
+    }
     tidied.deleted += until_less(batch, || logout_deliveries::delete_some_settled(db, now, batch)).await?;
-    tidied.deleted += until_less(batch, || device_codes::delete_some_expired(db, forgotten, batch)).await?;
-    let untried = now - TRY_WINDOW;
-    tidied.deleted += until_less(batch, || device_codes::delete_some_tries(db, untried, batch)).await?;
     tidied.deleted += until_less(batch, || delete_some_unused(core, now, batch)).await?;
     tidied.deleted += registration_tokens::delete_spent(db, now).await?;
-    let unused = now - DOCUMENT_MEMORY;
-    tidied.deleted += until_less(batch, || client_documents::delete_some_old(db, unused, batch)).await?;
     core.keys.forget_retired(&core.db, now).await?;
     Ok(tidied)
 }

@@ -1,0 +1,67 @@
+//! Rows whose time is over.
+
+use chrono::{DateTime, Utc};
+
+use crate::store::{Db, StoreError, execute};
+
+/// What expires by itself.
+#[derive(Debug, Clone, Copy)]
+pub enum Expired {
+    /// Families past their absolute expiry.
+    Families,
+    /// Sign-in sessions past their expiry.
+    SignInSessions,
+    /// Client assertions that were used.
+    ClientAssertions,
+    /// Pushed requests that nobody finished.
+    PushedRequests,
+    /// Authorization codes, used or not.
+    AuthorizationCodes,
+    /// Devices' codes, used or not.
+    DeviceCodes,
+    /// Counts of wrong user codes, by the beginning of their window.
+    UserCodeTries,
+    /// Clients' metadata documents, by when they were last fetched.
+    ClientDocuments,
+}
+
+/// Rows are named by a key, and found by a time.
+macro_rules! delete_some {
+    ($table:literal, $key:literal, $time:literal $(, $still:literal)?) => {
+        concat!(
+            "DELETE FROM ", $table, " WHERE ", $($still, " AND ",)? $key, " IN (SELECT ", $key, " FROM ", $table,
+            " WHERE ", $time, " <= $1 ORDER BY ", $time, " LIMIT $2)"
+        )
+    };
+}
+
+impl Expired {
+    fn delete_some(self) -> &'static str {
+        match self {
+            Self::Families => delete_some!("families", "id", "expires_at"),
+            Self::SignInSessions => delete_some!("sign_in_sessions", "id", "expires_at"),
+            Self::ClientAssertions => delete_some!("client_assertions", "id", "expires_at"),
+            Self::PushedRequests => delete_some!("pushed_requests", "uri_hash", "expires_at"),
+            Self::AuthorizationCodes => delete_some!("authorization_codes", "code_hash", "expires_at"),
+            Self::DeviceCodes => delete_some!("device_codes", "device_code_hash", "expires_at"),
+            Self::UserCodeTries => delete_some!("wrong_user_codes", "user_id", "since"),
+            Self::ClientDocuments => {
+                // One may be fetched anew meanwhile.
+                delete_some!("client_documents", "client_id", "fetched_at", "fetched_at <= $1")
+            }
+        }
+    }
+}
+
+/// Deletes up to `limit` rows whose time is not after `before`; gives how many.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn delete_some(
+    db: &Db,
+    what: Expired,
+    before: DateTime<Utc>,
+    limit: i64,
+) -> Result<u64, StoreError> {
+    Ok(execute!(on db, what.delete_some(), before, limit)?)
+}
