@@ -29,12 +29,12 @@ use crate::service::keys::subject_key;
 use crate::service::logout::back_channel;
 use crate::service::writer::Writer;
 use crate::settings::{self, DatabaseUrl, Issuer, Settings};
-use crate::store::rotations::Rotations;
+use crate::store::group_commit::GroupCommit;
 use crate::tls::{Looked, Tls};
 
 pub use opening::{OldSchema, connect, open_store};
 use parts::{
-    attempt_limits, check_clients, clients_cache, cores, look, outbound, registration_rules, tls, travel,
+    attempt_limits, batching, check_clients, clients_cache, cores, look, outbound, registration_rules, tls,
     waiting_limit,
 };
 pub use parts::{lifetimes, password_pool, succession};
@@ -142,7 +142,7 @@ impl App {
             }
         }
         tasks.iter().for_each(JoinHandle::abort);
-        core.rotations.rest();
+        core.group_commit.rest();
         core.db.close().await;
         tracing::info!("stopped");
         Ok(())
@@ -258,7 +258,7 @@ pub async fn open_core(
         clients: Arc::new(clients),
         registrar: Arc::new(Registrar::new(registration_rules(&settings.registration))),
         outbound,
-        rotations: Arc::new(Rotations::new(db.clone(), travel(&settings.database))),
+        group_commit: Arc::new(GroupCommit::new(db.clone(), batching(&settings.database))),
         writer,
         db,
     })

@@ -77,8 +77,8 @@ impl Bench<'_> {
     /// pgbench, batched and unbatched in turn, so that a machine whose speed changes changes all three. Gives batched
     /// refreshes a second.
     async fn rounds(&mut self, world: &World) -> anyhow::Result<f64> {
-        let (mut ratios, mut alone_ratios, mut rates, mut cpu) = (vec![], vec![], vec![], vec![]);
-        let (mut batched, mut alone, mut yardstick) = (None, None, vec![]);
+        let (mut ratios, mut unbatched_ratios, mut rates, mut cpu) = (vec![], vec![], vec![], vec![]);
+        let (mut batched, mut unbatched, mut yardstick) = (None, None, vec![]);
         let rounds = self.arguments.rounds();
         for round in 1..=rounds {
             let lasting = self.arguments.lasting() / 2;
@@ -87,23 +87,29 @@ impl Bench<'_> {
             let (pgbench, _) = self.postgres.pgbench(32, lasting)?;
             yardstick.push(pgbench);
             self.progress.phase("refresh, batched");
-            let together = self.measure(world, &world.place.serve()?, how).await?;
+            let grouped = self.measure(world, &world.place.serve()?, how).await?;
             self.progress.phase("refresh, unbatched");
             let place = world.place.clone().with("HEIRLOOM_DATABASE__BATCH_ROTATIONS", "false");
             let single = self.measure(world, &place.serve()?, how).await?;
-            rates.push(together.driven.per_second());
-            ratios.push(together.driven.per_second() / pgbench);
-            alone_ratios.push(single.driven.per_second() / pgbench);
-            cpu.push(together.micros(together.server + together.database) / 1e3);
-            (batched, alone) = (Some(together), Some(single));
+            rates.push(grouped.driven.per_second());
+            ratios.push(grouped.driven.per_second() / pgbench);
+            unbatched_ratios.push(single.driven.per_second() / pgbench);
+            cpu.push(grouped.micros(grouped.server + grouped.database) / 1e3);
+            (batched, unbatched) = (Some(grouped), Some(single));
         }
-        let (Some(batched), Some(alone)) = (batched, alone) else { anyhow::bail!("no rounds") };
+        let (Some(batched), Some(unbatched)) = (batched, unbatched) else { anyhow::bail!("no rounds") };
         let all =
             |ratios: &[f64]| ratios.iter().map(|ratio| format!("{ratio:.2}")).collect::<Vec<_>>().join(" ");
         let detail = format!("rounds: {}; the last: {}", all(&ratios), batched.describe());
         self.report.at_least("refresh, batched, against pgbench", median(ratios), "x", 1.2, detail);
-        let detail = format!("rounds: {}; the last: {}", all(&alone_ratios), alone.describe());
-        self.report.at_least("refresh, unbatched, against pgbench", median(alone_ratios), "x", 0.4, detail);
+        let detail = format!("rounds: {}; the last: {}", all(&unbatched_ratios), unbatched.describe());
+        self.report.at_least(
+            "refresh, unbatched, against pgbench",
+            median(unbatched_ratios),
+            "x",
+            0.4,
+            detail,
+        );
         self.report.at_most(
             "CPU of a batched refresh, server + database",
             median(cpu),

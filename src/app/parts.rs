@@ -20,7 +20,7 @@ use crate::service::keys::ring::Succession;
 use crate::service::limit::Limit;
 use crate::service::users::attempts::AttemptLimits;
 use crate::settings::{self, Settings};
-use crate::store::rotations::Travel;
+use crate::store::group_commit::Batching;
 use crate::store::{Db, clients};
 use crate::tls::{self, Tls};
 
@@ -170,8 +170,8 @@ pub(super) fn outbound(settings: &settings::Outbound) -> anyhow::Result<Outbound
         .with_context(|| format!("outbound.ca_file: {} holds no certificates in PEM", path.display()))
 }
 
-pub(super) fn travel(database: &settings::Database) -> Travel {
-    if database.batch_rotations { Travel::Together } else { Travel::Alone }
+pub(super) fn batching(database: &settings::Database) -> Batching {
+    if database.batch_rotations { Batching::On } else { Batching::Off }
 }
 
 pub(super) fn cores() -> usize {

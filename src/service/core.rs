@@ -17,7 +17,7 @@ use crate::service::keys::ring::Keys;
 use crate::service::limit::Limit;
 use crate::service::users::attempts::Attempts;
 use crate::service::writer::Writer;
-use crate::store::rotations::Rotations;
+use crate::store::group_commit::GroupCommit;
 use crate::store::{Db, StoreError, Tx};
 
 /// What the services work with; made by the composition root.
@@ -26,7 +26,7 @@ pub struct Core {
     /// The database.
     pub db: Db,
     /// The way of every fast-path rotation to it.
-    pub rotations: Arc<Rotations>,
+    pub group_commit: Arc<GroupCommit>,
     /// The issuer: `iss` in tokens, and the default audience.
     pub issuer: Audience,
     /// How long a sign-in at the pages lasts.
@@ -56,8 +56,8 @@ impl Core {
     #[must_use]
     pub fn with_own_connections(&self, connections: u32) -> Self {
         let db = self.db.with_own_connections(connections);
-        let rotations = Arc::new(self.rotations.to(db.clone()));
-        Self { rotations, writer: self.writer.on(db.clone()), db, ..self.clone() }
+        let group_commit = Arc::new(self.group_commit.to(db.clone()));
+        Self { group_commit, writer: self.writer.on(db.clone()), db, ..self.clone() }
     }
 
     /// The client of this id: `None` when there is none (any more). What is known of it may be two seconds old.

@@ -402,13 +402,13 @@ macro_rules! both_stores {
     )+};
 }
 
-/// Makes of each async function four tests: on each store, with rotations that travel together and alone.
+/// Makes of each async function four tests: on each store, with rotations in batches and one by one.
 macro_rules! both_stores_both_ways {
     ($(async fn $name:ident($app:ident) $(with $change:expr;)? $body:block)+) => {$(
         mod $name {
             crate::harness::tests!($app, $($change)?, $body);
 
-            fn run_alone(store: crate::harness::Store) {
+            fn run_unbatched(store: crate::harness::Store) {
                 crate::harness::run(store, |settings| {
                     change(settings);
                     settings.database.batch_rotations = false;
@@ -416,13 +416,13 @@ macro_rules! both_stores_both_ways {
             }
 
             #[test]
-            fn sqlite_alone() {
-                run_alone(crate::harness::Store::Sqlite);
+            fn sqlite_unbatched() {
+                run_unbatched(crate::harness::Store::Sqlite);
             }
 
             #[test]
-            fn postgres_alone() {
-                run_alone(crate::harness::Store::Postgres);
+            fn postgres_unbatched() {
+                run_unbatched(crate::harness::Store::Postgres);
             }
         }
     )+};

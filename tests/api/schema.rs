@@ -4,7 +4,7 @@ use heirloom::app::{App, OldSchema, open_store};
 use heirloom::domain::ids::FamilyId;
 use heirloom::domain::refresh_token::{Generation, RefreshToken};
 use heirloom::settings::Settings;
-use heirloom::store::families::{self, Bet};
+use heirloom::store::families::{self, FastPath};
 
 use crate::database::{both_databases, with_database};
 use crate::harness::*;
@@ -127,8 +127,8 @@ both_stores! {
             app.clock.advance(std::time::Duration::from_millis(1));
             let now = app.clock.now();
             let presented = Generation::new(generation).unwrap();
-            let bet = Bet { id: token.family, presented, secret_hash: hash.clone(), now, idle_since: now - DAY };
-            assert!(families::rotate(&app.core.db, &bet).await.unwrap().is_some());
+            let attempt = FastPath { id: token.family, presented, secret_hash: hash.clone(), now, idle_since: now - DAY };
+            assert!(families::rotate(&app.core.db, &attempt).await.unwrap().is_some());
         }
         let last = RefreshToken { family: FamilyId(token.family.0), generation: Generation::new(count + 1).unwrap(), ..token };
         let last = last.encode(&client, app.core.keys.mac());

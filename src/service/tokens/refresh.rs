@@ -14,7 +14,7 @@ use crate::service::tokens::grant::{self, TokenSet, Wanted};
 use crate::service::tokens::presented::{self, Presented};
 use crate::service::tokens::reuse;
 use crate::service::{Core, Failure};
-use crate::store::families::{self, Bet};
+use crate::store::families::{self, FastPath};
 use crate::store::{recovery, transaction};
 
 /// How often a compare-and-swap may lose to another request before the client is asked to come back.
@@ -49,7 +49,7 @@ pub async fn refresh(core: &Core, request: Refresh<'_>, now: DateTime<Utc>) -> R
     known.may(GrantType::RefreshToken)?;
     // A client that names again what it named at the authorization endpoint is heard as it was there.
     let wanted = request.wanted.for_client(&known.client);
-    let grant = match bet(core, &token, &known, &wanted, now).await? {
+    let grant = match fast_path(core, &token, &known, &wanted, now).await? {
         Some(grant) => grant,
         None => judge(core, &token, &known, &wanted, now).await?,
     };
@@ -57,8 +57,8 @@ pub async fn refresh(core: &Core, request: Refresh<'_>, now: DateTime<Utc>) -> R
 }
 
 /// The fast path: nearly always the current generation is presented, so one statement rotates it unseen. A request
-/// that names a scope or resource does not bet: its refusal must consume nothing.
-async fn bet(
+/// that names a scope or resource does not take it: its refusal must consume nothing.
+async fn fast_path(
     core: &Core,
     token: &RefreshToken,
     known: &KnownClient,
@@ -68,14 +68,14 @@ async fn bet(
     if !wanted.is_everything() {
         return Ok(None);
     }
-    let bet = Bet {
+    let attempt = FastPath {
         id: token.family,
         presented: token.generation,
         secret_hash: token.secret.hash(),
         now,
         idle_since: now - known.lifetimes.idle_ttl(),
     };
-    Ok(core.rotations.rotate(bet).await?)
+    Ok(core.group_commit.rotate(attempt).await?)
 }
 
 /// Reads the row, decides, applies the decision to what was read; from the start again when the row has moved.

@@ -1,4 +1,4 @@
-//! What a rotation writes: the fast path, alone and together, and a decision's step. All give back a [`Grant`].
+//! What a rotation writes: the fast path, one by one and in batches, and a decision's step. All give back a [`Grant`].
 
 use std::fmt::Write as _;
 
@@ -55,9 +55,9 @@ impl TryFrom<GrantRow> for Grant {
     }
 }
 
-/// What the fast path bets on: that the presented generation is the current one.
+/// An attempt to rotate unread: it holds when the presented generation is the current one.
 #[derive(Debug, Clone)]
-pub struct Bet {
+pub struct FastPath {
     /// The family.
     pub id: FamilyId,
     /// The generation that was presented.
@@ -70,15 +70,15 @@ pub struct Bet {
     pub idle_since: DateTime<Utc>,
 }
 
-impl Bet {
+impl FastPath {
     /// Whether both were made with the same token.
     pub(in crate::store) fn presents_the_same(&self, other: &Self) -> bool {
         (self.id, self.presented) == (other.id, other.presented) && self.secret_hash == other.secret_hash
     }
 }
 
-/// When a bet is right, in SQL.
-macro_rules! right {
+/// When an attempt holds, in SQL.
+macro_rules! holds {
     ($presented:literal, $secret_hash:literal, $now:literal, $idle_since:literal) => {
         concat!(
             "generation = ",
@@ -93,49 +93,49 @@ macro_rules! right {
     };
 }
 
-/// The statement of one bet, ready to be run on either engine.
+/// The statement of one attempt, ready to be run on either engine.
 macro_rules! rotating {
-    ($bet:expr) => {
+    ($attempt:expr) => {
         sqlx::query_as::<_, GrantRow>(concat!(
             "UPDATE families SET generation = generation + 1, base = generation, rotated_at = $4 WHERE id = $1 AND ",
-            right!("$2", "$3", "$4", "$5"),
+            holds!("$2", "$3", "$4", "$5"),
             " RETURNING ",
             grant_columns!("")
         ))
-        .bind($bet.id.0)
-        .bind($bet.presented.number())
-        .bind($bet.secret_hash.as_bytes())
-        .bind($bet.now)
-        .bind($bet.idle_since)
+        .bind($attempt.id.0)
+        .bind($attempt.presented.number())
+        .bind($attempt.secret_hash.as_bytes())
+        .bind($attempt.now)
+        .bind($attempt.idle_since)
     };
 }
 
-/// The fast path: rotates in one statement if the bet is right. `None` tells nothing of why it was wrong.
+/// The fast path: rotates in one statement if the attempt holds. `None` tells nothing of why it failed.
 ///
 /// # Errors
 /// [`StoreError`]; whether the family moved on is then unknown.
-pub async fn rotate(db: &Db, bet: &Bet) -> Result<Option<Grant>, StoreError> {
-    let row = on!(db, conn => rotating!(bet).fetch_optional(conn).await)?;
+pub async fn rotate(db: &Db, attempt: &FastPath) -> Result<Option<Grant>, StoreError> {
+    let row = on!(db, conn => rotating!(attempt).fetch_optional(conn).await)?;
     row.map(Grant::try_from).transpose()
 }
 
-/// The fast path for many families at once: each rotates as it would have alone. Gives what those whose bet was right
-/// have become; one whose row cannot be read is told so by itself.
+/// The fast path for many families at once: each rotates as it would have in a statement of its own. Gives
+/// those whose attempt held, as they now are; one whose row cannot be read has its own error.
 ///
 /// # Errors
 /// [`StoreError`]; whether any moved on is then unknown, unless the error says that it did nothing.
 pub async fn rotate_together(
     connection: &mut Connection,
-    bets: &[&Bet],
+    attempts: &[&FastPath],
 ) -> Result<Vec<(FamilyId, Result<Grant, StoreError>)>, StoreError> {
     let rows = match connection {
-        Connection::Sqlite(connection) => rotate_by_json(connection, bets).await?,
+        Connection::Sqlite(connection) => rotate_by_json(connection, attempts).await?,
         Connection::Postgres(connection, statements) => {
             let rotating = async {
                 let executor = statements.on(connection);
-                match bets {
-                    [bet] => rotating!(bet).fetch_all(executor).await,
-                    bets => rotate_by_arrays(executor, bets).await,
+                match attempts {
+                    [attempt] => rotating!(attempt).fetch_all(executor).await,
+                    attempts => rotate_by_arrays(executor, attempts).await,
                 }
             };
             timeout(PATIENCE, rotating).await.unwrap_or_else(|_| {
@@ -149,29 +149,32 @@ pub async fn rotate_together(
 
 /// The rows are locked in one order first, so that two batches never wait for each other in a circle. Measured: where
 /// a locked row is, it need not be looked up again, which is a quarter of the statement. One that somebody else changed
-/// since the statement began is not seen at its new place: its bet counts as lost, and whoever made it reads the row.
+/// since the statement began is not seen at its new place: its attempt counts as failed, and whoever made it reads the row.
 async fn rotate_by_arrays(
     executor: PostgresExecutor<'_>,
-    bets: &[&Bet],
+    attempts: &[&FastPath],
 ) -> Result<Vec<GrantRow>, sqlx::Error> {
     const SQL: &str = concat!(
-        "WITH bet AS (SELECT * FROM UNNEST($1::UUID[], $2::BIGINT[], $3::BYTEA[], $4::TIMESTAMPTZ[], \
-         $5::TIMESTAMPTZ[]) AS bet (family, presented, hash, now, idle_since)), \
-         right_ones AS (SELECT families.ctid AS place, now FROM families JOIN bet ON id = family WHERE ",
-        right!("presented", "hash", "now", "idle_since"),
+        "WITH attempt AS (SELECT * FROM UNNEST($1::UUID[], $2::BIGINT[], $3::BYTEA[], $4::TIMESTAMPTZ[], \
+         $5::TIMESTAMPTZ[]) AS attempt (family, presented, hash, now, idle_since)), \
+         held AS (SELECT families.ctid AS place, now FROM families JOIN attempt ON id = family WHERE ",
+        holds!("presented", "hash", "now", "idle_since"),
         " ORDER BY id FOR UPDATE OF families) \
-         UPDATE families SET generation = generation + 1, base = generation, rotated_at = right_ones.now \
-         FROM right_ones WHERE families.ctid = right_ones.place RETURNING ",
+         UPDATE families SET generation = generation + 1, base = generation, rotated_at = held.now \
+         FROM held WHERE families.ctid = held.place RETURNING ",
         grant_columns!("families.")
     );
-    let column = |value: fn(&Bet) -> i64| bets.iter().map(|bet| value(bet)).collect::<Vec<_>>();
-    let times = |time: fn(&Bet) -> DateTime<Utc>| bets.iter().map(|bet| time(bet)).collect::<Vec<_>>();
+    let column =
+        |value: fn(&FastPath) -> i64| attempts.iter().map(|attempt| value(attempt)).collect::<Vec<_>>();
+    let times = |time: fn(&FastPath) -> DateTime<Utc>| {
+        attempts.iter().map(|attempt| time(attempt)).collect::<Vec<_>>()
+    };
     sqlx::query_as(SQL)
-        .bind(bets.iter().map(|bet| bet.id.0).collect::<Vec<_>>())
-        .bind(column(|bet| bet.presented.number()))
-        .bind(bets.iter().map(|bet| bet.secret_hash.as_bytes()).collect::<Vec<_>>())
-        .bind(times(|bet| bet.now))
-        .bind(times(|bet| bet.idle_since))
+        .bind(attempts.iter().map(|attempt| attempt.id.0).collect::<Vec<_>>())
+        .bind(column(|attempt| attempt.presented.number()))
+        .bind(attempts.iter().map(|attempt| attempt.secret_hash.as_bytes()).collect::<Vec<_>>())
+        .bind(times(|attempt| attempt.now))
+        .bind(times(|attempt| attempt.idle_since))
         .fetch_all(executor)
         .await
 }
@@ -179,28 +182,29 @@ async fn rotate_by_arrays(
 /// One statement, so one transaction. SQLite has no arrays, but it reads JSON.
 async fn rotate_by_json(
     connection: &mut SqliteConnection,
-    bets: &[&Bet],
+    attempts: &[&FastPath],
 ) -> Result<Vec<GrantRow>, sqlx::Error> {
     const SQL: &str = concat!(
-        "UPDATE families SET generation = generation + 1, base = generation, rotated_at = bet.now \
+        "UPDATE families SET generation = generation + 1, base = generation, rotated_at = attempt.now \
          FROM (SELECT unhex(value ->> 0) AS family, value ->> 1 AS presented, unhex(value ->> 2) AS hash, \
-         value ->> 3 AS now, value ->> 4 AS idle_since FROM json_each($1)) AS bet WHERE id = bet.family AND ",
-        right!("bet.presented", "bet.hash", "bet.now", "bet.idle_since"),
+         value ->> 3 AS now, value ->> 4 AS idle_since FROM json_each($1)) AS attempt WHERE id = attempt.family AND ",
+        holds!("attempt.presented", "attempt.hash", "attempt.now", "attempt.idle_since"),
         " RETURNING ",
         grant_columns!("")
     );
-    let bets: Vec<_> = bets
+    let attempts: Vec<_> = attempts
         .iter()
-        .map(|bet| {
-            let hash = bet.secret_hash.as_bytes().iter().fold(String::with_capacity(64), |mut text, byte| {
-                let _ = write!(text, "{byte:02x}");
-                text
-            });
-            let (now, idle_since) = (as_stored(bet.now), as_stored(bet.idle_since));
-            (bet.id.0.simple().to_string(), bet.presented.number(), hash, now, idle_since)
+        .map(|attempt| {
+            let hash =
+                attempt.secret_hash.as_bytes().iter().fold(String::with_capacity(64), |mut text, byte| {
+                    let _ = write!(text, "{byte:02x}");
+                    text
+                });
+            let (now, idle_since) = (as_stored(attempt.now), as_stored(attempt.idle_since));
+            (attempt.id.0.simple().to_string(), attempt.presented.number(), hash, now, idle_since)
         })
         .collect();
-    sqlx::query_as(SQL).bind(to_json(&bets)).fetch_all(connection).await
+    sqlx::query_as(SQL).bind(to_json(&attempts)).fetch_all(connection).await
 }
 
 /// A time as the driver writes it into SQLite, where times are compared as text.

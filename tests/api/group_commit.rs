@@ -1,11 +1,11 @@
-//! Rotations that travel together against rotations that travel alone: what comes of each must be the same.
+//! Rotations in batches against rotations one by one: the result of each must be the same.
 
 use heirloom::domain::ids::FamilyId;
 use heirloom::domain::refresh_token::{Generation, RefreshToken};
 use heirloom::domain::secrets::{FamilySecret, SecretHash};
 use heirloom::settings::DatabaseUrl;
-use heirloom::store::families::{self, Bet};
-use heirloom::store::rotations::{Rotations, Travel};
+use heirloom::store::families::{self, FastPath};
+use heirloom::store::group_commit::{Batching, GroupCommit};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
@@ -16,7 +16,7 @@ use crate::harness::*;
 
 const FAMILIES: usize = 5;
 
-/// A bet on one of a few families, made by several at once.
+/// An attempt to rotate one of a few families, made by several at once.
 #[derive(Debug, Clone)]
 struct Presented {
     family: usize,
@@ -91,40 +91,40 @@ const OTHERS: &str = "user_id, subject, client_id, scope, audiences, roles, key_
      ended_at, end_reason";
 
 both_stores! {
-    async fn what_comes_of_bets_together_is_what_comes_of_them_alone(app) {
+    async fn attempts_in_batches_have_the_same_results_as_one_by_one(app) {
         let tokens = app.ana_logged_in().await;
         let client = heirloom::domain::ids::ClientId::built_in();
         let token = app.core.keys.with_mac_keys(|keys| RefreshToken::open(&tokens.refresh, &client, keys)).unwrap();
-        let together = Rotations::new(app.core.db.with_own_connections(3), Travel::Together);
-        let alone = Rotations::new(app.core.db.with_own_connections(3), Travel::Alone);
+        let batched = GroupCommit::new(app.core.db.with_own_connections(3), Batching::On);
+        let single = GroupCommit::new(app.core.db.with_own_connections(3), Batching::Off);
         let mut runner = TestRunner::deterministic();
         let histories = prop::collection::vec(round(), 1..12);
-        let mut won = 0;
+        let mut rotated = 0;
         for case in 0..24 {
             let history = histories.new_tree(&mut runner).unwrap().current();
             let twins = Twins::of(&app, &token, case).await;
             for round in &history {
                 app.clock.advance(SECOND);
                 let mut outcomes = Vec::new();
-                for (set, way) in [&together, &alone].into_iter().enumerate() {
-                    let mut bets = Vec::new();
+                for (set, commit) in [&batched, &single].into_iter().enumerate() {
+                    let mut attempts = Vec::new();
                     for presented in round {
                         let current = twins.generation(&app, set, presented.family).await;
                         let now = app.clock.now();
                         let wrong = FamilySecret::new([7; 16]).hash();
-                        let bet = Bet {
+                        let attempt = FastPath {
                             id: twins.ids[set][presented.family],
                             presented: Generation::new((current + presented.ahead).max(1)).unwrap(),
                             secret_hash: if presented.secret_is_right { twins.hash.clone() } else { wrong },
                             now,
                             idle_since: if presented.idle { now } else { now - DAY },
                         };
-                        bets.extend(std::iter::repeat_n(bet, presented.by));
+                        attempts.extend(std::iter::repeat_n(attempt, presented.by));
                     }
-                    outcomes.push(present(way, bets).await);
+                    outcomes.push(present(commit, attempts).await);
                 }
                 assert_eq!(outcomes[0], outcomes[1], "case {case}: {history:?}");
-                won += outcomes[0].iter().sum::<usize>();
+                rotated += outcomes[0].iter().sum::<usize>();
                 for family in 0..FAMILIES {
                     let (one, other) =
                         (twins.generation(&app, 0, family).await, twins.generation(&app, 1, family).await);
@@ -132,27 +132,28 @@ both_stores! {
                 }
             }
         }
-        assert!(won > 100, "most histories rotate something: {won}");
+        assert!(rotated > 100, "most histories rotate something: {rotated}");
     }
 }
 
-/// Makes all bets at once; gives for each group of equal ones, in order, how many won.
-async fn present(way: &Rotations, bets: Vec<Bet>) -> Vec<usize> {
-    let ids: Vec<_> = bets.iter().map(|bet| bet.id).collect();
-    let landed = futures_util::future::join_all(bets.into_iter().map(|bet| way.rotate(bet))).await;
+/// Makes all attempts at once; gives for each group of equal ones, in order, how many succeeded.
+async fn present(commit: &GroupCommit, attempts: Vec<FastPath>) -> Vec<usize> {
+    let ids: Vec<_> = attempts.iter().map(|attempt| attempt.id).collect();
+    let results =
+        futures_util::future::join_all(attempts.into_iter().map(|attempt| commit.rotate(attempt))).await;
     let mut groups: Vec<(FamilyId, usize)> = Vec::new();
-    for (id, landed) in ids.into_iter().zip(landed) {
-        let grant = landed.unwrap();
+    for (id, result) in ids.into_iter().zip(results) {
+        let grant = result.unwrap();
         assert!(grant.as_ref().is_none_or(|grant| grant.family == id), "the grant is its own family's");
         match groups.last_mut() {
-            Some((last, won)) if *last == id => *won += usize::from(grant.is_some()),
+            Some((last, rotated)) if *last == id => *rotated += usize::from(grant.is_some()),
             _ => groups.push((id, usize::from(grant.is_some()))),
         }
     }
-    groups.into_iter().map(|(_, won)| won).collect()
+    groups.into_iter().map(|(_, rotated)| rotated).collect()
 }
 
-/// Holds families back with a change of something that no bet is about.
+/// Holds families back with a change of something that no attempt asks about.
 async fn hold(app: &TestApp, tokens: &[Tokens]) -> Transaction<'static, Postgres> {
     let DatabaseUrl::Postgres(url) = &app.settings.database_url else { panic!("not PostgreSQL") };
     let mut holding = PgPool::connect(url.expose()).await.unwrap().begin().await.unwrap();
@@ -164,7 +165,7 @@ async fn hold(app: &TestApp, tokens: &[Tokens]) -> Transaction<'static, Postgres
     holding
 }
 
-/// The first keeps the lane busy until the others have gathered; they go as one batch, and wait for their rows, which
+/// The first keeps the worker busy until the others have gathered; they go as one batch, and wait for their rows, which
 /// have changed when they get them.
 async fn waits_for_its_rows(app: TestApp) {
     let moment = || tokio::time::sleep(std::time::Duration::from_millis(100));
