@@ -16,21 +16,21 @@ const LONGEST: usize = 4096;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ClaimsRequest {
     /// At the userinfo endpoint.
-    #[serde(default, skip_serializing_if = "Wishes::is_empty")]
-    pub userinfo: Wishes,
+    #[serde(default, skip_serializing_if = "ClaimRequests::is_empty")]
+    pub userinfo: ClaimRequests,
     /// In the ID token.
-    #[serde(default, skip_serializing_if = "Wishes::is_empty")]
-    pub id_token: Wishes,
+    #[serde(default, skip_serializing_if = "ClaimRequests::is_empty")]
+    pub id_token: ClaimRequests,
 }
 
 /// Claims by their names.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Wishes(BTreeMap<String, Option<Wish>>);
+pub struct ClaimRequests(BTreeMap<String, Option<RequestedClaim>>);
 
-/// How one claim is wanted; without any of it, it would just be nice to have.
+/// How one claim is asked for; a client that says nothing of it could do without.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Wish {
+pub struct RequestedClaim {
     /// The client cannot do well without it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub essential: bool,
@@ -56,8 +56,8 @@ impl FromStr for ClaimsRequest {
         }
         let request: Value = serde_json::from_str(text).map_err(|_| InvalidClaims)?;
         // A list would be read as an object without names.
-        let is_wish = |wish: &Value| wish.is_null() || wish.is_object();
-        let is_place = |place: &Value| place.as_object().is_some_and(|place| place.values().all(is_wish));
+        let is_claim = |claim: &Value| claim.is_null() || claim.is_object();
+        let is_place = |place: &Value| place.as_object().is_some_and(|place| place.values().all(is_claim));
         let mut places = ["userinfo", "id_token"].into_iter().filter_map(|place| request.get(place));
         if !request.is_object() || !places.all(is_place) {
             return Err(InvalidClaims);
@@ -66,7 +66,7 @@ impl FromStr for ClaimsRequest {
     }
 }
 
-impl Wish {
+impl RequestedClaim {
     /// Whether a claim of this value is what is wanted.
     #[must_use]
     pub fn accepts(&self, value: &Value) -> bool {
@@ -75,7 +75,7 @@ impl Wish {
     }
 }
 
-impl Wishes {
+impl ClaimRequests {
     /// Whether nothing is asked for.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -84,8 +84,8 @@ impl Wishes {
 
     /// How a claim is wanted, if it is.
     #[must_use]
-    pub fn get(&self, claim: &str) -> Option<Wish> {
-        self.0.get(claim).map(|wish| wish.clone().unwrap_or_default())
+    pub fn get(&self, claim: &str) -> Option<RequestedClaim> {
+        self.0.get(claim).map(|requested| requested.clone().unwrap_or_default())
     }
 
     /// Those about the user whose scope is among `scopes`.
@@ -94,7 +94,7 @@ impl Wishes {
             CLAIMS.iter().any(|(name, scope)| *name == claim && scopes.iter().any(|it| it == *scope))
         };
         let kept = self.0.iter().filter(|(claim, _)| may(claim));
-        Self(kept.map(|(claim, wish)| (claim.clone(), wish.clone())).collect())
+        Self(kept.map(|(claim, requested)| (claim.clone(), requested.clone())).collect())
     }
 
     fn scopes(&self) -> impl Iterator<Item = &'static str> {
@@ -122,8 +122,8 @@ impl ClaimsRequest {
     /// [`InvalidClaims`] when it is no name, or there are two.
     pub fn subject(&self) -> Result<Option<String>, InvalidClaims> {
         let mut subject = None;
-        for wish in [self.id_token.get("sub"), self.userinfo.get("sub")].into_iter().flatten() {
-            let named = match wish.value {
+        for requested in [self.id_token.get("sub"), self.userinfo.get("sub")].into_iter().flatten() {
+            let named = match requested.value {
                 None => continue,
                 Some(Value::String(named)) => named,
                 Some(_) => return Err(InvalidClaims),
@@ -138,8 +138,8 @@ impl ClaimsRequest {
     /// Whether a sign-in that reaches `acr` is enough: an essential `acr` with values must be met (§5.5.1.1).
     #[must_use]
     pub fn is_met_by(&self, acr: &str) -> bool {
-        let essential = self.id_token.get("acr").filter(|wish| wish.essential);
-        essential.is_none_or(|wish| wish.accepts(&Value::from(acr)))
+        let essential = self.id_token.get("acr").filter(|requested| requested.essential);
+        essential.is_none_or(|requested| requested.accepts(&Value::from(acr)))
     }
 }
 
@@ -191,7 +191,7 @@ mod tests {
 
     #[test]
     fn an_essential_acr_must_be_met() {
-        for (wish, met) in [
+        for (requested, met) in [
             (r#"{"essential": true}"#, true),
             (r#"{"essential": true, "value": "a"}"#, true),
             (r#"{"essential": true, "values": ["b", "a"]}"#, true),
@@ -201,8 +201,8 @@ mod tests {
             (r#"{"values": ["b"]}"#, true),
             ("null", true),
         ] {
-            let request = read(&format!(r#"{{"id_token": {{"acr": {wish}}}}}"#));
-            assert_eq!(request.is_met_by("a"), met, "{wish}");
+            let request = read(&format!(r#"{{"id_token": {{"acr": {requested}}}}}"#));
+            assert_eq!(request.is_met_by("a"), met, "{requested}");
         }
     }
 

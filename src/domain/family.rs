@@ -18,7 +18,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::domain::audience::Audience;
-use crate::domain::claims_request::Wishes;
+use crate::domain::claims_request::ClaimRequests;
 use crate::domain::ids::{ClientId, FamilyId, SignInSessionId, UserId};
 use crate::domain::lifetimes::Lifetimes;
 use crate::domain::refresh_token::Generation;
@@ -79,7 +79,7 @@ pub struct Family {
     /// The authentication context class, if one was asked for.
     pub acr: Option<String>,
     /// What its client asked to be told at the userinfo endpoint, claim by claim.
-    pub claims: Wishes,
+    pub claims: ClaimRequests,
     /// The single-sign-on session that it came from, if any.
     pub sign_in_session: Option<Uuid>,
     /// Where it is used, for its owner's eyes.

@@ -95,15 +95,15 @@ both_stores! {
         assert_eq!(userinfo(&app, &answer).await, pick(&known, &["given_name", "phone_number", "locale"]));
         let id_token = claims(answer.text("id_token"));
         assert_eq!((&id_token["email"], &id_token["address"]), (&json!("ana@example.com"), &known["address"]));
-        assert_eq!(id_token["acr"], "urn:heirloom:acr:password", "what was reached, not what was wished for");
+        assert_eq!(id_token["acr"], "urn:heirloom:acr:password", "what was reached, not what was asked for");
         for absent in ["zoneinfo", "given_name", "phone_number", "email_verified"] {
             assert!(id_token.get(absent).is_none(), "{absent}");
         }
         // What was asked for at the userinfo endpoint lasts as long as the login.
         let next = app.refresh_with("app", answer.text("refresh_token")).await;
         assert_eq!(userinfo(&app, &next).await, pick(&known, &["given_name", "phone_number", "locale"]));
-        let wishes = [("acr_values", "urn:x:gold urn:x:silver"), ("prompt", "none")];
-        browser.authorize(&wishes).await.code();
+        let asked = [("acr_values", "urn:x:gold urn:x:silver"), ("prompt", "none")];
+        browser.authorize(&asked).await.code();
     }
 
     async fn a_claim_opens_no_more_than_its_scope_may(app) {

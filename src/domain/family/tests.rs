@@ -45,7 +45,7 @@ fn family(current: i64, base: Option<i64>, rotated: i64) -> Family {
         auth_time: at(0),
         amr: Vec::new(),
         acr: None,
-        claims: Wishes::default(),
+        claims: ClaimRequests::default(),
         sign_in_session: None,
         device: Device::default(),
         created_at: at(0),

@@ -191,7 +191,7 @@ fn names_itself(members: &Map<String, Value>, client: &Client) -> Result<(), Fai
     }
 }
 
-/// Removes a client at its own wish, and ends its families (RFC 7592 §2.3).
+/// Removes a client because it asks for it, and ends its families (RFC 7592 §2.3).
 ///
 /// # Errors
 /// As [`look`].

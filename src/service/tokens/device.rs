@@ -7,7 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use crate::crypto::random;
-use crate::domain::claims_request::Wishes;
+use crate::domain::claims_request::ClaimRequests;
 use crate::domain::client::GrantType;
 use crate::domain::device::{Approval, Decision, DeviceCode, Poll, UserCode, Waiting};
 use crate::domain::family::Device;
@@ -148,7 +148,7 @@ async fn enter(
         auth_time: approval.auth_time,
         amr: approval.amr.clone(),
         acr: approval.acr.clone(),
-        claims: Wishes::default(),
+        claims: ClaimRequests::default(),
         // The browser that let it in is another device: this login goes on when that one signs out.
         sign_in_session: None,
         device: found.device.clone(),

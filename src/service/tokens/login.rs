@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::domain::claims_request::Wishes;
+use crate::domain::claims_request::ClaimRequests;
 use crate::domain::event::Event;
 use crate::domain::family::{Device, Family};
 use crate::domain::secrets::FamilySecret;
@@ -63,7 +63,7 @@ async fn begin_family(
         auth_time: now,
         amr: vec!["pwd".to_owned()],
         acr: None,
-        claims: Wishes::default(),
+        claims: ClaimRequests::default(),
         sign_in_session: None,
         device: request.device.clone(),
     };

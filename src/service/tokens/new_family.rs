@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use crate::crypto::random;
 use crate::domain::audience::Audience;
-use crate::domain::claims_request::Wishes;
+use crate::domain::claims_request::ClaimRequests;
 use crate::domain::client::GrantType;
 use crate::domain::event::Event;
 use crate::domain::family::{Device, Family, State};
@@ -33,7 +33,7 @@ pub(crate) struct Beginning {
     /// The authentication context class, if one was reached.
     pub acr: Option<String>,
     /// What its client would like to know claim by claim, later.
-    pub claims: Wishes,
+    pub claims: ClaimRequests,
     /// Where from, if it was at this server's pages.
     pub sign_in_session: Option<SignInSessionId>,
     /// What its owner will know it by.

@@ -12,7 +12,7 @@ use crate::service::{Core, Failure};
 use crate::store::families;
 
 /// Ends the family of a refresh token, whichever of its generations it is. What is not genuine, or has no family any
-/// more, ends nothing and is no error: the caller's wish is fulfilled already.
+/// more, ends nothing and is no error: what the caller asked for is done already.
 ///
 /// # Errors
 /// [`Failure::InvalidClient`], [`Failure::UnauthorizedClient`], [`Failure::Store`].

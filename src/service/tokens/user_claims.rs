@@ -3,19 +3,19 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::domain::claims_request::Wishes;
+use crate::domain::claims_request::ClaimRequests;
 use crate::domain::standard_claims::CLAIMS;
 use crate::domain::user::User;
 
-/// The claims that `scope` opens, and those that are wished for by name and have a value that is wished for. What a
+/// The claims that `scope` opens, and those that are asked for by name and have a value that is asked for. What a
 /// user does not have is left out.
-pub(crate) fn told(user: &User, scope: &str, wishes: &Wishes) -> Map<String, Value> {
+pub(crate) fn told(user: &User, scope: &str, requests: &ClaimRequests) -> Map<String, Value> {
     let mut known = known(user);
     let mut told = Map::new();
     for (claim, opening) in CLAIMS {
         let Some(value) = known.remove(claim) else { continue };
         let opened = scope.split(' ').any(|it| it == opening);
-        if opened || wishes.get(claim).is_some_and(|wish| wish.accepts(&value)) {
+        if opened || requests.get(claim).is_some_and(|requested| requested.accepts(&value)) {
             told.insert(claim.to_owned(), value);
         }
     }

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
-use crate::domain::claims_request::Wishes;
+use crate::domain::claims_request::ClaimRequests;
 use crate::domain::ids::ClientId;
 use crate::service::tokens::access_token::{self, Standing};
 use crate::service::tokens::user_claims;
@@ -53,9 +53,9 @@ pub async fn userinfo(core: &Core, token: &str, now: DateTime<Utc>) -> Result<Us
     if access.scope.split(' ').all(|scope| scope != "openid") {
         return Err(Failure::InsufficientScope);
     }
-    let wishes =
-        if access.client_id == family.client_id.as_str() { family.claims } else { Wishes::default() };
-    let claims = user_claims::told(&user, &access.scope, &wishes);
+    let requests =
+        if access.client_id == family.client_id.as_str() { family.claims } else { ClaimRequests::default() };
+    let claims = user_claims::told(&user, &access.scope, &requests);
     let known = core.client(&client, now).await?.ok_or(Failure::InvalidToken)?;
     let form = match known.client.metadata.userinfo_signed_response_alg {
         None => Form::Json,

@@ -135,7 +135,7 @@ fn max_age(form: &Form) -> Result<Option<Duration>, Problem> {
     Ok(Some(Duration::from_secs(seconds.into())))
 }
 
-/// OpenID Connect Core §5.5. Of the context classes that are asked for, `acr_values` are wishes; an essential `acr`
+/// OpenID Connect Core §5.5. Of the context classes that are asked for, `acr_values` are optional; an essential `acr`
 /// that no sign-in here can reach is refused at once (§5.5.1.1).
 fn claims(form: &Form) -> Result<ClaimsRequest, Problem> {
     let Some(text) = form.get("claims") else { return Ok(ClaimsRequest::default()) };
