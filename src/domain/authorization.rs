@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 
 use crate::domain::audience::Audience;
 use crate::domain::claims_request::ClaimsRequest;
-use crate::domain::family::Device;
+use crate::domain::family::UserAgentInfo;
 use crate::domain::ids::{ClientId, FamilyId, SignInSessionId, UserId};
 use crate::domain::pkce::CodeChallenge;
 use crate::domain::scope::ScopeSet;
@@ -168,7 +168,7 @@ pub struct AuthorizationCode {
     /// The authentication context class, if one was reached.
     pub acr: Option<String>,
     /// The browser: nearest to what the family's owner will know it by.
-    pub device: Device,
+    pub agent: UserAgentInfo,
     /// What the client would like to know claim by claim.
     pub claims: ClaimsRequest,
     /// When it expires.

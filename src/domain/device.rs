@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use crate::domain::audience::Audience;
-use crate::domain::family::Device;
+use crate::domain::family::UserAgentInfo;
 use crate::domain::ids::{ClientId, FamilyId, SignInSessionId, UserId};
 use crate::domain::scope::ScopeSet;
 use crate::domain::secrets::SecretHash;
@@ -86,7 +86,7 @@ pub struct DeviceCode {
     /// For which services.
     pub audiences: Vec<Audience>,
     /// Where it is, for its owner's eyes.
-    pub device: Device,
+    pub agent: UserAgentInfo,
     /// When it waits no more.
     pub expires_at: DateTime<Utc>,
     /// How long it has to wait between two questions.

@@ -83,7 +83,7 @@ pub struct Family {
     /// The single-sign-on session that it came from, if any.
     pub sign_in_session: Option<Uuid>,
     /// Where it is used, for its owner's eyes.
-    pub device: Device,
+    pub agent: UserAgentInfo,
     /// When it was created.
     pub created_at: DateTime<Utc>,
     /// Its absolute expiry: fixed at login.
@@ -133,7 +133,7 @@ impl From<Family> for Grant {
 
 /// What a family's owner knows it by.
 #[derive(Debug, Clone, Default)]
-pub struct Device {
+pub struct UserAgentInfo {
     /// A name chosen by the app or its user.
     pub name: Option<String>,
     /// The `User-Agent` header at login.

@@ -30,7 +30,7 @@ pub struct SignInSession {
     /// The authentication context class, if one was reached.
     pub acr: Option<String>,
     /// Where.
-    pub device: Device,
+    pub agent: UserAgentInfo,
     /// When it began.
     pub created_at: DateTime<Utc>,
     /// When it last let its user into an app.

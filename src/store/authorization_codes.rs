@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::domain::authorization::AuthorizationCode;
-use crate::domain::family::Device;
+use crate::domain::family::UserAgentInfo;
 use crate::domain::ids::{FamilyId, SignInSessionId, UserId};
 use crate::domain::secrets::SecretHash;
 use crate::store::row::{from_json, row, to_json};
@@ -58,7 +58,7 @@ impl TryFrom<CodeRow> for AuthorizationCode {
             auth_time: row.auth_time,
             amr: from_json(&row.amr).ok_or_else(corrupt("amr"))?,
             acr: row.acr,
-            device: Device { name: None, user_agent: row.user_agent, address: row.address },
+            agent: UserAgentInfo { name: None, user_agent: row.user_agent, address: row.address },
             claims: from_json(&row.claims).ok_or_else(corrupt("claims"))?,
             expires_at: row.expires_at,
             family: row.family_id.map(FamilyId),

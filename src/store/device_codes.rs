@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::domain::device::{Approval, Decision, DeviceCode};
-use crate::domain::family::Device;
+use crate::domain::family::UserAgentInfo;
 use crate::domain::ids::{FamilyId, SignInSessionId, UserId};
 use crate::domain::secrets::SecretHash;
 use crate::store::row::{from_json, row, to_json};
@@ -81,7 +81,7 @@ impl TryFrom<DeviceRow> for DeviceCode {
             polled_at: row.polled_at,
             decision: row.decision().ok_or_else(|| corrupt("decision"))?,
             family: row.family_id.map(FamilyId),
-            device: Device { name: None, user_agent: row.user_agent, address: row.address },
+            agent: UserAgentInfo { name: None, user_agent: row.user_agent, address: row.address },
         })
     }
 }

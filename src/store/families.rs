@@ -6,7 +6,7 @@ mod rotation;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use crate::domain::family::{Device, Family, State};
+use crate::domain::family::{Family, State, UserAgentInfo};
 use crate::domain::ids::{FamilyId, SignInSessionId, UserId};
 use crate::domain::refresh_token::Generation;
 use crate::domain::refusal::EndReason;
@@ -89,7 +89,7 @@ impl TryFrom<FamilyRow> for Family {
             acr: row.acr,
             claims: from_json(&row.claims).ok_or_else(corrupt("claims"))?,
             sign_in_session: row.sign_in_session,
-            device: Device { name: row.device_name, user_agent: row.user_agent, address: row.address },
+            agent: UserAgentInfo { name: row.device_name, user_agent: row.user_agent, address: row.address },
             created_at: row.created_at,
             expires_at: row.expires_at,
             state,

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::domain::event::Event;
-use crate::domain::family::Device;
+use crate::domain::family::UserAgentInfo;
 use crate::domain::ids::{SignInSessionId, UserId};
 use crate::domain::secrets::SecretHash;
 use crate::domain::sign_in::SignInSession;
@@ -36,7 +36,7 @@ impl TryFrom<SessionRow> for SignInSession {
             auth_time: row.auth_time,
             amr: from_json(&row.amr).ok_or_else(|| StoreError::corrupt("sign_in_sessions", row.id, "amr"))?,
             acr: row.acr,
-            device: Device { name: None, user_agent: row.user_agent, address: row.address },
+            agent: UserAgentInfo { name: None, user_agent: row.user_agent, address: row.address },
             created_at: row.created_at,
             last_used_at: row.last_used_at,
             expires_at: row.expires_at,

@@ -32,7 +32,7 @@ fn session(auth_time: DateTime<Utc>) -> SignInSession {
         auth_time,
         amr: Vec::new(),
         acr: None,
-        device: Device::default(),
+        agent: UserAgentInfo::default(),
         created_at: auth_time,
         last_used_at: auth_time,
         expires_at: auth_time + TimeDelta::days(1),

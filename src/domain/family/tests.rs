@@ -47,7 +47,7 @@ fn family(current: i64, base: Option<i64>, rotated: i64) -> Family {
         acr: None,
         claims: ClaimRequests::default(),
         sign_in_session: None,
-        device: Device::default(),
+        agent: UserAgentInfo::default(),
         created_at: at(0),
         expires_at: at(ABSOLUTE),
         state: State::Live,

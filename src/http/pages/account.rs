@@ -211,14 +211,14 @@ async fn page(
 
 async fn describe(visit: &Visit, family: &Family, here: bool) -> Result<Value, Stop> {
     let known = visit.core().client(&family.client_id, visit.now).await?.ok_or(Failure::InvalidClient)?;
-    let device = user_agent::describe(family.device.user_agent.as_deref().unwrap_or_default());
+    let device = user_agent::describe(family.agent.user_agent.as_deref().unwrap_or_default());
     Ok(json!({
         "id": family.id,
         "app": known.client.display_name(),
-        "device": family.device.name,
+        "device": family.agent.name,
         "program": device.program,
         "system": device.system,
-        "address": family.device.address,
+        "address": family.agent.address,
         "last_used": moment(family.rotated_at),
         "since": moment(family.created_at),
         "here": here,

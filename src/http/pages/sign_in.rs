@@ -55,7 +55,7 @@ pub(crate) async fn take(visit: &Visit, request: &HttpRequest, form: Form) -> Re
                 session: session.as_ref().map(|session| (session.id, session.user)),
             },
         },
-        device: visit.device.clone(),
+        agent: visit.agent.clone(),
         before: session.clone(),
     };
     match sign_in(visit.core(), sign_in_request, visit.now).await {

@@ -7,7 +7,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::{DateTime, Utc};
 
 use crate::crypto::random;
-use crate::domain::family::Device;
+use crate::domain::family::UserAgentInfo;
 use crate::domain::opaque::OpaqueSecret;
 use crate::domain::sign_in::SignInSession;
 use crate::http::body::Form;
@@ -27,7 +27,7 @@ pub(crate) struct Visit {
     /// When it arrived.
     pub(crate) now: DateTime<Utc>,
     /// Where it came from, for the eyes of who is signed in.
-    pub(crate) device: Device,
+    pub(crate) agent: UserAgentInfo,
     /// The same for machines.
     pub(crate) address: Option<IpAddr>,
     secret: Option<OpaqueSecret>,

@@ -53,9 +53,9 @@ fn describe(session: &Session, caller: Caller) -> Value {
     json!({
         "id": family.id,
         "client_id": family.client_id,
-        "device": family.device.name,
-        "user_agent": family.device.user_agent,
-        "address": family.device.address,
+        "device": family.agent.name,
+        "user_agent": family.agent.user_agent,
+        "address": family.agent.address,
         "scope": family.scope,
         "created_at": time(family.created_at),
         "last_used_at": time(family.rotated_at),

@@ -108,7 +108,7 @@ pub async fn issue_code(
         auth_time: session.auth_time,
         amr: session.amr.clone(),
         acr: session.acr.clone(),
-        device: session.device.clone(),
+        agent: session.agent.clone(),
         claims: request.claims.clone(),
         expires_at: now + CODE_TTL,
         family: None,

@@ -10,7 +10,7 @@ use crate::crypto::random;
 use crate::domain::claims_request::ClaimRequests;
 use crate::domain::client::GrantType;
 use crate::domain::device::{Approval, Decision, DeviceCode, Poll, UserCode, Waiting};
-use crate::domain::family::Device;
+use crate::domain::family::UserAgentInfo;
 use crate::domain::opaque::OpaqueSecret;
 use crate::domain::refusal::Refusal;
 use crate::service::clients::known_clients::KnownClient;
@@ -49,7 +49,7 @@ pub struct Asking<'a> {
     /// What it wants.
     pub wanted: Wanted,
     /// What its owner will know it by.
-    pub device: Device,
+    pub agent: UserAgentInfo,
     /// From where it asks.
     pub address: Option<IpAddr>,
 }
@@ -60,7 +60,7 @@ pub struct Asking<'a> {
 /// [`Failure::InvalidClient`], [`Failure::UnauthorizedClient`], [`Failure::NoDocument`], [`Failure::InvalidScope`],
 /// [`Failure::InvalidTarget`], [`Failure::TooMany`], [`Failure::Busy`], [`Failure::Store`].
 pub async fn begin(core: &Core, asking: Asking<'_>, now: DateTime<Utc>) -> Result<Begun, Failure> {
-    let Asking { presenter, wanted, device, address } = asking;
+    let Asking { presenter, wanted, agent, address } = asking;
     let known = presenter.authenticate(core, now).await?;
     known.may(GrantType::DeviceCode)?;
     let wanted = wanted.for_client(&known.client);
@@ -74,7 +74,7 @@ pub async fn begin(core: &Core, asking: Asking<'_>, now: DateTime<Utc>) -> Resul
         client_id: known.client.id.clone(),
         scope: wanted.scope_within(&known.client.scopes)?,
         audiences: wanted.audiences_to_ask(&known.client, &core.issuer)?,
-        device,
+        agent,
         expires_at: now + CODE_TTL,
         interval: INTERVAL,
         polled_at: None,
@@ -151,7 +151,7 @@ async fn enter(
         claims: ClaimRequests::default(),
         // The browser that let it in is another device: this login goes on when that one signs out.
         sign_in_session: None,
-        device: found.device.clone(),
+        agent: found.agent.clone(),
     };
     let spend = async |tx: &mut Tx, family| device_codes::spend(tx, &found.device_code_hash, family).await;
     new_family::open(core, beginning, for_whom, now, spend).await

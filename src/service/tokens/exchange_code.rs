@@ -110,7 +110,7 @@ async fn spend(
         acr: found.acr,
         claims: found.claims.userinfo,
         sign_in_session: Some(found.sign_in_session),
-        device: found.device,
+        agent: found.agent,
     };
     let spend = async |tx: &mut Tx, family| authorization_codes::spend(tx, &found.code_hash, family).await;
     if let Some(tokens) = new_family::open(core, beginning, (known, wanted), now, spend).await? {

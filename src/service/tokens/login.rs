@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use crate::domain::claims_request::ClaimRequests;
 use crate::domain::event::Event;
-use crate::domain::family::{Device, Family};
+use crate::domain::family::{Family, UserAgentInfo};
 use crate::domain::secrets::FamilySecret;
 use crate::service::clients::known_clients::KnownClient;
 use crate::service::clients::presenter::Presenter;
@@ -24,7 +24,7 @@ pub struct Login {
     /// What shall be granted.
     pub wanted: Wanted,
     /// Where from.
-    pub device: Device,
+    pub agent: UserAgentInfo,
 }
 
 /// Logs a user in.
@@ -65,7 +65,7 @@ async fn begin_family(
         acr: None,
         claims: ClaimRequests::default(),
         sign_in_session: None,
-        device: request.device.clone(),
+        agent: request.agent.clone(),
     };
     let (mut family, secret) = new_family::begin(core, beginning, known, now);
     let roles = core.write(now, async |tx| {

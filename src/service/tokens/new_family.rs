@@ -7,7 +7,7 @@ use crate::domain::audience::Audience;
 use crate::domain::claims_request::ClaimRequests;
 use crate::domain::client::GrantType;
 use crate::domain::event::Event;
-use crate::domain::family::{Device, Family, State};
+use crate::domain::family::{Family, State, UserAgentInfo};
 use crate::domain::ids::{FamilyId, SignInSessionId, UserId};
 use crate::domain::refresh_token::Generation;
 use crate::domain::scope::ScopeSet;
@@ -37,7 +37,7 @@ pub(crate) struct Beginning {
     /// Where from, if it was at this server's pages.
     pub sign_in_session: Option<SignInSessionId>,
     /// What its owner will know it by.
-    pub device: Device,
+    pub agent: UserAgentInfo,
 }
 
 /// Makes a family of a client, without roles: those come from the user's row when that is touched.
@@ -66,7 +66,7 @@ pub(crate) fn begin(
         acr: it.acr,
         claims: it.claims,
         sign_in_session: it.sign_in_session.map(|session| session.0),
-        device: it.device,
+        agent: it.agent,
         created_at: now,
         expires_at: now + known.lifetimes.absolute_ttl(),
         state: State::Live,

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use crate::crypto::random;
 use crate::domain::event::Event;
-use crate::domain::family::Device;
+use crate::domain::family::UserAgentInfo;
 use crate::domain::ids::SignInSessionId;
 use crate::domain::opaque::OpaqueSecret;
 use crate::domain::sign_in::{PASSWORD_ACR, SignInSession};
@@ -19,7 +19,7 @@ pub struct SignIn {
     /// Who.
     pub credentials: Credentials,
     /// Where.
-    pub device: Device,
+    pub agent: UserAgentInfo,
     /// The browser's session until now: it goes on under a new secret when it is the same user's, and ends otherwise.
     pub before: Option<SignInSession>,
 }
@@ -71,7 +71,7 @@ async fn begin_session(
         auth_time: now,
         amr: vec!["pwd".to_owned()],
         acr: Some(PASSWORD_ACR.to_owned()),
-        device: request.device.clone(),
+        agent: request.agent.clone(),
         created_at: same_user.map_or(now, |before| before.created_at),
         last_used_at: now,
         expires_at: now + core.sign_in.absolute,
