@@ -281,7 +281,7 @@ fn connections_of_a_worker(settings: &Settings) -> Option<u32> {
 fn beside_the_workers(settings: &Settings) -> Settings {
     let of_workers = connections_of_a_worker(settings).unwrap_or(0) * worker_count(settings);
     let max_connections = settings.database.max_connections - of_workers;
-    let database = settings::Database { max_connections, ..settings.database.clone() };
+    let database = settings::DatabaseSettings { max_connections, ..settings.database.clone() };
     Settings { database, ..settings.clone() }
 }
 

@@ -46,19 +46,19 @@ enum Command {
     Migrate(migrate::Migrate),
     /// Add, list and change users
     #[command(subcommand)]
-    User(user::User),
+    User(user::UserCommand),
     /// Register, list and change clients
     #[command(subcommand)]
-    Client(Box<client::Command>),
+    Client(Box<client::ClientCommand>),
     /// Make, list and remove tokens with which clients register themselves
     #[command(subcommand)]
-    RegistrationToken(registration_token::Command),
+    RegistrationToken(registration_token::RegistrationTokenCommand),
     /// List, rotate and export signing keys; make master keys
     #[command(subcommand)]
-    Keys(keys::Keys),
+    Keys(keys::KeysCommand),
     /// List and revoke families: who is logged in where
     #[command(subcommand)]
-    Family(family::Family),
+    Family(family::FamilyCommand),
     /// Tell the server that the database was restored from a backup
     #[command(subcommand)]
     Recovery(recovery::Recovery),
@@ -81,7 +81,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         // These need no settings, so bad ones must not stop them.
         Command::Demo(command) => return demo::run(command).await,
         Command::ResourceService(command) => return resource_service::run(command).await,
-        Command::Keys(keys::Keys::NewMaster) => {
+        Command::Keys(keys::KeysCommand::NewMaster) => {
             keys::new_master();
             return Ok(());
         }

@@ -28,12 +28,13 @@ pub use self::{
     database_url::DatabaseUrl,
     example::env_example,
     layers::LoadFrom,
-    origin::{Origin, Origins},
+    origin::{Origins, SettingOrigin},
     problem::SettingsError,
     secret::Secret,
     sections::{
-        Database, Http, Janitor, Keys, Limits, Log, LogFormat, Outbound, Pages, Passwords, Registration,
-        SignIn, Tls, Tokens,
+        DatabaseSettings, HttpSettings, JanitorSettings, KeySettings, LimitSettings, LogFormat, LogSettings,
+        OutboundSettings, PageSettings, PasswordSettings, RegistrationSettings, SignInSettings, TlsSettings,
+        TokenSettings,
     },
     values::Settings,
 };

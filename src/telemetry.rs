@@ -5,12 +5,12 @@ use tracing_subscriber::fmt::{self, format::FmtSpan};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-use crate::settings::{Log, LogFormat};
+use crate::settings::{LogFormat, LogSettings};
 
 /// Sends events to standard error, so that standard output is left to what a command prints.
 ///
 /// Does nothing when a log was installed before.
-pub fn init(log: &Log) {
+pub fn init(log: &LogSettings) {
     let filter = EnvFilter::try_new(&log.filter).unwrap_or_else(|_| EnvFilter::new("info"));
     let registry = tracing_subscriber::registry().with(filter);
     let layer = fmt::layer().with_writer(std::io::stderr).with_span_events(FmtSpan::NONE);

@@ -28,10 +28,10 @@ pub(crate) struct Files {
 pub(crate) struct Tls {
     files: Files,
     provider: Arc<CryptoProvider>,
-    current: RwLock<Current>,
+    current: RwLock<LoadedCertificate>,
 }
 
-struct Current {
+struct LoadedCertificate {
     key: Arc<CertifiedKey>,
     /// The files' text as it was last looked at, whether it could be used or not: a mistake is told once.
     seen: Text,
@@ -62,7 +62,7 @@ impl Tls {
         let provider = Arc::new(provider());
         let seen = Text::read(&files)?;
         let key = Arc::new(seen.parse(&files, &provider)?);
-        Ok(Arc::new(Self { files, provider, current: RwLock::new(Current { key, seen }) }))
+        Ok(Arc::new(Self { files, provider, current: RwLock::new(LoadedCertificate { key, seen }) }))
     }
 
     /// Looks whether the files have changed, and if they have, serves what is in them from now on.

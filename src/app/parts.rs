@@ -136,7 +136,7 @@ fn page_files(folder: &Path) -> anyhow::Result<Vec<(String, String)>> {
 
 pub(super) fn clients_cache(
     defaults: Lifetimes,
-    settings: &settings::Registration,
+    settings: &settings::RegistrationSettings,
     outbound: &Arc<Outbound>,
 ) -> Clients {
     let clients = Clients::new(defaults).with_audiences(settings.audiences.clone());
@@ -147,7 +147,7 @@ pub(super) fn clients_cache(
     }
 }
 
-pub(super) fn registration_rules(settings: &settings::Registration) -> Rules {
+pub(super) fn registration_rules(settings: &settings::RegistrationSettings) -> Rules {
     Rules {
         mode: settings.mode,
         code_protection: settings.code_protection,
@@ -158,7 +158,7 @@ pub(super) fn registration_rules(settings: &settings::Registration) -> Rules {
     }
 }
 
-pub(super) fn outbound(settings: &settings::Outbound) -> anyhow::Result<Outbound> {
+pub(super) fn outbound(settings: &settings::OutboundSettings) -> anyhow::Result<Outbound> {
     let limits = Limits {
         allowed_networks: settings.allowed_networks.clone(),
         timeout: settings.timeout,
@@ -170,7 +170,7 @@ pub(super) fn outbound(settings: &settings::Outbound) -> anyhow::Result<Outbound
         .with_context(|| format!("outbound.ca_file: {} holds no certificates in PEM", path.display()))
 }
 
-pub(super) fn batching(database: &settings::Database) -> Batching {
+pub(super) fn batching(database: &settings::DatabaseSettings) -> Batching {
     if database.batch_rotations { Batching::On } else { Batching::Off }
 }
 

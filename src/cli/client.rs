@@ -20,9 +20,9 @@ use crate::service::clients::known_clients::Clients;
 use crate::store::{StoreError, clients};
 
 #[derive(Debug, Subcommand)]
-pub(super) enum Command {
+pub(super) enum ClientCommand {
     /// Register a client; prints JSON, with the secret of a confidential one, once
-    Add(Add),
+    Add(AddClient),
     /// List clients
     List {
         /// Print JSON
@@ -34,7 +34,7 @@ pub(super) enum Command {
         /// Which
         id: ClientId,
         #[command(flatten)]
-        registration: Registration,
+        registration: ClientOptions,
         /// Make it a third party's
         #[arg(long, conflicts_with = "first_party")]
         third_party: bool,
@@ -56,7 +56,7 @@ pub(super) enum Command {
 
 #[derive(Debug, Args)]
 #[command(group(ArgGroup::new("kind").required(true).args(["public", "confidential"])))]
-pub(super) struct Add {
+pub(super) struct AddClient {
     /// Its id
     id: ClientId,
     /// It cannot keep a secret: a browser or mobile app
@@ -66,11 +66,11 @@ pub(super) struct Add {
     #[arg(long)]
     confidential: bool,
     #[command(flatten)]
-    registration: Registration,
+    registration: ClientOptions,
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Registration {
+pub(super) struct ClientOptions {
     /// It is run by whoever runs this server: it may take passwords
     #[arg(long)]
     first_party: bool,
@@ -112,15 +112,15 @@ pub(super) struct Registration {
     leeway: Option<Duration>,
 }
 
-pub(super) async fn run(command: Command, office: &Office) -> anyhow::Result<()> {
+pub(super) async fn run(command: ClientCommand, office: &Office) -> anyhow::Result<()> {
     match command {
-        Command::Add(add) => register(add, office).await,
-        Command::List { json } => list(office, json).await,
-        Command::Update { id, registration, third_party } => {
+        ClientCommand::Add(add) => register(add, office).await,
+        ClientCommand::List { json } => list(office, json).await,
+        ClientCommand::Update { id, registration, third_party } => {
             update(office, &id, registration, third_party).await
         }
-        Command::RotateSecret { id, overlap } => rotate_secret(office, &id, overlap).await,
-        Command::Remove { id } => {
+        ClientCommand::RotateSecret { id, overlap } => rotate_secret(office, &id, overlap).await,
+        ClientCommand::Remove { id } => {
             let batch = i64::from(office.settings.janitor.batch);
             match admin::clients::remove(&office.core, &id, batch, office.clock.now()).await {
                 Err(Failure::NotFound) => anyhow::bail!("there is no client {id}"),
@@ -131,7 +131,7 @@ pub(super) async fn run(command: Command, office: &Office) -> anyhow::Result<()>
     }
 }
 
-async fn register(add: Add, office: &Office) -> anyhow::Result<()> {
+async fn register(add: AddClient, office: &Office) -> anyhow::Result<()> {
     let now = office.clock.now();
     let kind = if add.public { ClientKind::Public } else { ClientKind::Confidential(Vec::new()) };
     let grants = default_grants(&kind, &add.registration);
@@ -149,7 +149,7 @@ async fn register(add: Add, office: &Office) -> anyhow::Result<()> {
 }
 
 /// A client that users are sent back to takes part in the code flow; a confidential one without is a service.
-fn default_grants(kind: &ClientKind, registration: &Registration) -> std::collections::BTreeSet<GrantType> {
+fn default_grants(kind: &ClientKind, registration: &ClientOptions) -> std::collections::BTreeSet<GrantType> {
     match kind {
         _ if !registration.redirect_uris.is_empty() => {
             [GrantType::AuthorizationCode, GrantType::RefreshToken].into()
@@ -162,7 +162,7 @@ fn default_grants(kind: &ClientKind, registration: &Registration) -> std::collec
 async fn update(
     office: &Office,
     id: &ClientId,
-    change: Registration,
+    change: ClientOptions,
     third_party: bool,
 ) -> anyhow::Result<()> {
     let found = clients::find(&office.core.db, id, office.clock.now()).await?;
@@ -209,7 +209,7 @@ async fn list(office: &Office, json: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-impl Registration {
+impl ClientOptions {
     fn apply_to(self, client: &mut Client) -> anyhow::Result<()> {
         if self.first_party {
             client.party = Party::First;

@@ -8,7 +8,7 @@ mod teller;
 
 use clap::Args;
 
-use crate::settings::{Log, LogFormat};
+use crate::settings::{LogFormat, LogSettings};
 use crate::telemetry;
 use stage::Stage;
 use teller::Teller;
@@ -22,7 +22,7 @@ pub(super) struct Demo {
 
 pub(super) async fn run(command: Demo) -> anyhow::Result<()> {
     // The theft would be a warning; here it is the story.
-    telemetry::init(&Log { format: LogFormat::Pretty, filter: "error".to_owned() });
+    telemetry::init(&LogSettings { format: LogFormat::Pretty, filter: "error".to_owned() });
     let stage = Stage::build().await?;
     let mut teller = Teller::new();
     scenes::tell(&stage, &mut teller).await?;

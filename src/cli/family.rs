@@ -17,7 +17,7 @@ use crate::service::clients::known_clients::Clients;
 use crate::store::{Db, families};
 
 #[derive(Debug, Subcommand)]
-pub(super) enum Family {
+pub(super) enum FamilyCommand {
     /// List families, newest first
     List {
         /// Only this user's
@@ -41,16 +41,16 @@ pub(super) enum Family {
     },
 }
 
-pub(super) async fn run(command: Family, office: &Office) -> anyhow::Result<()> {
+pub(super) async fn run(command: FamilyCommand, office: &Office) -> anyhow::Result<()> {
     match command {
-        Family::List { user, limit, json } => list(office, user.as_ref(), limit, json).await,
-        Family::Revoke { user: Some(name), .. } => {
+        FamilyCommand::List { user, limit, json } => list(office, user.as_ref(), limit, json).await,
+        FamilyCommand::Revoke { user: Some(name), .. } => {
             let user = user::find(office, &name).await?;
             let ended = admin::families::end_of_user(&office.core, user.id, office.clock.now()).await?;
             println!("{} logins of {name} ended", ended.len());
             Ok(())
         }
-        Family::Revoke { id, user: None } => {
+        FamilyCommand::Revoke { id, user: None } => {
             let id = id.context("name a family or a user")?;
             match admin::families::end(&office.core, id, office.clock.now()).await {
                 Err(Failure::NotFound) => anyhow::bail!("there is no live family {id}"),

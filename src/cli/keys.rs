@@ -14,7 +14,7 @@ use crate::service::keys::key_set::{Phase, ScheduledKey};
 use crate::service::keys::ring::{Keys as KeyService, Succession};
 
 #[derive(Debug, Subcommand)]
-pub(super) enum Keys {
+pub(super) enum KeysCommand {
     /// List the signing keys and the master keys in force
     List {
         /// Print JSON
@@ -54,12 +54,12 @@ pub(super) enum Format {
     Pem,
 }
 
-pub(super) async fn run(command: Keys, office: &Office) -> anyhow::Result<()> {
+pub(super) async fn run(command: KeysCommand, office: &Office) -> anyhow::Result<()> {
     let (keys, writer) = (&office.core.keys, &office.core.writer);
     let usual = app::succession(&office.settings);
     match command {
-        Keys::List { json } => list(office, keys, json),
-        Keys::Rotate { after, algorithm, compromised } => {
+        KeysCommand::List { json } => list(office, keys, json),
+        KeysCommand::Rotate { after, algorithm, compromised } => {
             let how = Succession {
                 algorithm: algorithm.unwrap_or(usual.algorithm),
                 publish_ahead: after.unwrap_or(usual.publish_ahead),
@@ -75,13 +75,13 @@ pub(super) async fn run(command: Keys, office: &Office) -> anyhow::Result<()> {
                 println!("{kid} is published and signs from {}", output::time(signs_from));
             }
         }
-        Keys::Export { format } => export(office, keys, format)?,
-        Keys::DropMaster { id } => {
+        KeysCommand::Export { format } => export(office, keys, format)?,
+        KeysCommand::DropMaster { id } => {
             let kid = keys.drop_master(writer, &id, usual, office.clock.now()).await?;
             println!("refresh tokens under master key {id} are refused from now on; {kid} signs now");
             println!("take the key out of HEIRLOOM_MASTER_KEY when every replica has restarted");
         }
-        Keys::NewMaster => new_master(),
+        KeysCommand::NewMaster => new_master(),
     }
     Ok(())
 }

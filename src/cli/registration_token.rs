@@ -12,7 +12,7 @@ use crate::service::Failure;
 use crate::service::admin::registration_tokens::{self, RegistrationToken};
 
 #[derive(Debug, Subcommand)]
-pub(super) enum Command {
+pub(super) enum RegistrationTokenCommand {
     /// Make a token with which clients can register themselves
     New {
         /// How many clients
@@ -35,10 +35,10 @@ pub(super) enum Command {
     },
 }
 
-pub(super) async fn run(command: Command, office: &Office) -> anyhow::Result<()> {
+pub(super) async fn run(command: RegistrationTokenCommand, office: &Office) -> anyhow::Result<()> {
     let now = office.clock.now();
     match command {
-        Command::New { uses, expires } => {
+        RegistrationTokenCommand::New { uses, expires } => {
             let (token, secret) = registration_tokens::add(&office.core, uses, expires, now).await?;
             println!("{}", secret.expose());
             eprintln!(
@@ -49,7 +49,7 @@ pub(super) async fn run(command: Command, office: &Office) -> anyhow::Result<()>
                 eprintln!("set registration.mode to initial_access_token: only then it is asked for");
             }
         }
-        Command::List { json } => {
+        RegistrationTokenCommand::List { json } => {
             let tokens = registration_tokens::list(&office.core, now).await?;
             if json {
                 output::json(&tokens.iter().map(describe).collect());
@@ -64,7 +64,7 @@ pub(super) async fn run(command: Command, office: &Office) -> anyhow::Result<()>
                 .collect();
             output::table(["id", "uses left", "created", "expires"], &rows);
         }
-        Command::Remove { id } => {
+        RegistrationTokenCommand::Remove { id } => {
             match registration_tokens::remove(&office.core, id, now).await {
                 Err(Failure::NotFound) => anyhow::bail!("there is no registration token {id}"),
                 removed => removed?,

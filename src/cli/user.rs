@@ -17,9 +17,9 @@ use crate::service::admin::users::{Change, Details, NewUser};
 use crate::store::{StoreError, users};
 
 #[derive(Debug, Subcommand)]
-pub(super) enum User {
+pub(super) enum UserCommand {
     /// Add a user
-    Add(Add),
+    Add(AddUser),
     /// List users
     List {
         /// Print JSON
@@ -66,7 +66,7 @@ pub(super) enum User {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Add {
+pub(super) struct AddUser {
     /// The username, unique whatever its case
     name: Username,
     /// Read the password from standard input
@@ -112,24 +112,26 @@ impl DetailArgs {
     }
 }
 
-pub(super) async fn run(command: User, office: &Office) -> anyhow::Result<()> {
+pub(super) async fn run(command: UserCommand, office: &Office) -> anyhow::Result<()> {
     match command {
-        User::Add(add) => add_user(add, office).await,
-        User::List { json } => list(office, json).await,
-        User::SetPassword { name, password_stdin } => {
+        UserCommand::Add(add) => add_user(add, office).await,
+        UserCommand::List { json } => list(office, json).await,
+        UserCommand::SetPassword { name, password_stdin } => {
             let password = read_password(password_stdin)?;
             change(office, &name, Change::Password(password), "has a new password").await
         }
-        User::Update { name, details } => update(office, &name, details).await,
-        User::SetRoles { name, roles } => change(office, &name, Change::Roles(roles), "has new roles").await,
-        User::Disable { name } => change(office, &name, Change::Disable, "is disabled").await,
-        User::Enable { name } => change(office, &name, Change::Enable, "is enabled").await,
-        User::Remove { name } => change(office, &name, Change::Remove, "is removed").await,
+        UserCommand::Update { name, details } => update(office, &name, details).await,
+        UserCommand::SetRoles { name, roles } => {
+            change(office, &name, Change::Roles(roles), "has new roles").await
+        }
+        UserCommand::Disable { name } => change(office, &name, Change::Disable, "is disabled").await,
+        UserCommand::Enable { name } => change(office, &name, Change::Enable, "is enabled").await,
+        UserCommand::Remove { name } => change(office, &name, Change::Remove, "is removed").await,
     }
 }
 
-async fn add_user(add: Add, office: &Office) -> anyhow::Result<()> {
-    let Add { name, password_stdin, details, roles, json } = add;
+async fn add_user(add: AddUser, office: &Office) -> anyhow::Result<()> {
+    let AddUser { name, password_stdin, details, roles, json } = add;
     let nothing = Details { email: None, email_verified: false, claims: StandardClaims::default() };
     let Details { email, email_verified, claims } = details.applied_to(nothing)?;
     let password = read_password(password_stdin)?;

@@ -44,7 +44,7 @@ pub struct OnceOnly {
 
 /// Why an assertion is refused: for the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Unacceptable {
+pub enum UnacceptableAssertion {
     /// `iss` or `sub` is not the client (RFC 7523 §3, 1 and 2).
     #[error("iss and sub are not both the client")]
     Issuer,
@@ -75,34 +75,34 @@ impl Assertion {
     /// Judges an assertion whose signature is good. `ours` are the names that this server has as an audience.
     ///
     /// # Errors
-    /// [`Unacceptable`].
+    /// [`UnacceptableAssertion`].
     pub fn judge(
         &self,
         client: &ClientId,
         ours: &[String],
         now: DateTime<Utc>,
-    ) -> Result<OnceOnly, Unacceptable> {
+    ) -> Result<OnceOnly, UnacceptableAssertion> {
         if self.iss != client.as_str() || self.sub != client.as_str() {
-            return Err(Unacceptable::Issuer);
+            return Err(UnacceptableAssertion::Issuer);
         }
         // Another server that was sent it, too, could use it here.
         if self.aud.is_empty() || !self.aud.iter().all(|audience| ours.contains(audience)) {
             return Err(Unacceptable::Audience);
         }
-        let expires_at = time(self.exp).ok_or(Unacceptable::TooLong)? + SKEW;
+        let expires_at = time(self.exp).ok_or(UnacceptableAssertion::TooLong)? + SKEW;
         if now >= expires_at {
-            return Err(Unacceptable::Expired);
+            return Err(UnacceptableAssertion::Expired);
         }
         if expires_at > now + LONGEST + SKEW * 2 {
-            return Err(Unacceptable::TooLong);
+            return Err(UnacceptableAssertion::TooLong);
         }
         // FAPI 2.0 Security Profile §5.3.2.1: a client's clock may be a little fast, not a minute.
         let is_future = |seconds: f64| time(seconds).is_none_or(|time| time > now + SKEW);
         if self.iat.is_some_and(is_future) || self.nbf.is_some_and(is_future) {
-            return Err(Unacceptable::Future);
+            return Err(UnacceptableAssertion::Future);
         }
         if self.jti.is_empty() || self.jti.len() > LONGEST_ID {
-            return Err(Unacceptable::Id);
+            return Err(UnacceptableAssertion::Id);
         }
         let id = SecretHash::of(format!("assertion\0{client}\0{}", self.jti).as_bytes());
         Ok(OnceOnly { id, expires_at })

@@ -11,7 +11,7 @@ const OF_THE_TOKEN: [&str; 7] = ["iss", "sub", "aud", "exp", "nbf", "iat", "jti"
 
 /// Why a request object is refused: for the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Unacceptable {
+pub enum UnacceptableRequest {
     /// `client_id` is missing, or somebody else's (RFC 9101 §5).
     #[error("client_id is not the client")]
     Client,
@@ -35,32 +35,32 @@ pub enum Unacceptable {
 /// The parameters of a request object whose signature is good.
 ///
 /// # Errors
-/// [`Unacceptable`].
+/// [`UnacceptableRequest`].
 pub fn parameters(
     claims: &Map<String, Value>,
     client: &ClientId,
     issuer: &str,
     now: DateTime<Utc>,
-) -> Result<Vec<(String, String)>, Unacceptable> {
+) -> Result<Vec<(String, String)>, UnacceptableRequest> {
     let is_client = |name: &str| claims.get(name).is_some_and(|value| value == client.as_str());
     if !is_client("client_id") {
-        return Err(Unacceptable::Client);
+        return Err(UnacceptableRequest::Client);
     }
     if (claims.contains_key("iss") && !is_client("iss")) || is_client("sub") {
-        return Err(Unacceptable::Issuer);
+        return Err(UnacceptableRequest::Issuer);
     }
     if claims.get("aud").is_some_and(|audience| !names(audience, issuer)) {
-        return Err(Unacceptable::Audience);
+        return Err(UnacceptableRequest::Audience);
     }
     if !is_current(claims, now) {
-        return Err(Unacceptable::Time);
+        return Err(UnacceptableRequest::Time);
     }
     if claims.contains_key("request") || claims.contains_key("request_uri") {
-        return Err(Unacceptable::Nested);
+        return Err(UnacceptableRequest::Nested);
     }
     let mut parameters = Vec::new();
     for (name, value) in claims.iter().filter(|(name, _)| !OF_THE_TOKEN.contains(&name.as_str())) {
-        for value in texts(name, value).ok_or(Unacceptable::Claim)? {
+        for value in texts(name, value).ok_or(UnacceptableRequest::Claim)? {
             parameters.push((name.clone(), value));
         }
     }

@@ -273,11 +273,11 @@ fn sentence(refusal: Refusal) -> &'static str {
 }
 
 /// RFC 8693 §2.2.2. What is wrong with a token is not told: it may have been found somewhere.
-fn about_exchange(token: Unacceptable) -> &'static str {
+fn about_exchange(token: UnacceptableToken) -> &'static str {
     match token {
-        Unacceptable::Subject => "The subject_token is not good for this client to exchange.",
-        Unacceptable::Actor => "The actor_token is not good for this client to exchange.",
-        Unacceptable::Acting => "The subject_token does not let this actor act.",
+        UnacceptableToken::Subject => "The subject_token is not good for this client to exchange.",
+        UnacceptableToken::Actor => "The actor_token is not good for this client to exchange.",
+        UnacceptableToken::Acting => "The subject_token does not let this actor act.",
     }
 }
 

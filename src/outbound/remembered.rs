@@ -42,7 +42,7 @@ impl Remembered {
 #[derive(Debug, Default)]
 pub(super) struct Slot {
     flight: tokio::sync::Mutex<()>,
-    kept: RwLock<Kept>,
+    kept: RwLock<SlotContent>,
 }
 
 #[derive(Debug, Default)]

@@ -53,7 +53,7 @@ pub enum Failure {
     Waiting(Waiting),
     /// A token that was to be exchanged is not good for it (RFC 8693 §2.2.2).
     #[error("a token cannot be exchanged: {0:?}")]
-    Unacceptable(Unacceptable),
+    Unacceptable(UnacceptableToken),
     /// There is no such thing, or it belongs to somebody else.
     #[error("there is no such thing")]
     NotFound,
@@ -79,7 +79,7 @@ pub enum Failure {
 
 /// The token that is no good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unacceptable {
+pub enum UnacceptableToken {
     /// `subject_token`
     Subject,
     /// `actor_token`

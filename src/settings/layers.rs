@@ -10,8 +10,8 @@ use std::{
 use config::{ConfigError, File, FileFormat, Source, Value, ValueKind};
 
 use super::{
-    origin::{DOT_ENV, Origin, Origins, shown},
-    problem::Problem,
+    origin::{DOT_ENV, Origins, SettingOrigin, shown},
+    problem::SettingProblem,
     table::{COMPOSE_ONLY, DATABASE_FILE, PREFIX, Setting},
 };
 
@@ -32,32 +32,32 @@ pub struct LoadFrom {
 /// The values that were set, the strongest layer's for each key, and what could not be read.
 #[derive(Default)]
 pub(super) struct Layers {
-    values: BTreeMap<&'static str, (Value, Origin)>,
-    problems: Vec<Problem>,
+    values: BTreeMap<&'static str, (Value, SettingOrigin)>,
+    problems: Vec<SettingProblem>,
 }
 
 impl Layers {
-    pub(super) fn read(from: &LoadFrom) -> (Self, Vec<Problem>) {
+    pub(super) fn read(from: &LoadFrom) -> (Self, Vec<SettingProblem>) {
         let mut layers = Self::default();
         layers.read_file(from);
         layers.read_dot_env(&from.working_dir);
         for (name, value) in &from.environment {
-            layers.set_variable(name, value, Origin::Variable);
+            layers.set_variable(name, value, SettingOrigin::Variable);
         }
         layers.derive_database_url();
         let problems = std::mem::take(&mut layers.problems);
         (layers, problems)
     }
 
-    pub(super) fn get(&self, key: &str) -> Option<&(Value, Origin)> {
+    pub(super) fn get(&self, key: &str) -> Option<&(Value, SettingOrigin)> {
         self.values.get(key)
     }
 
     /// The text and origin of a setting, also of one that nobody set.
-    pub(super) fn shown(&self, setting: &Setting) -> (String, Origin) {
+    pub(super) fn shown(&self, setting: &Setting) -> (String, SettingOrigin) {
         match self.get(setting.key) {
             Some((value, origin)) => (shown(value), origin.clone()),
-            None => (setting.default.text().unwrap_or_default().to_owned(), Origin::Default),
+            None => (setting.default.text().unwrap_or_default().to_owned(), SettingOrigin::Default),
         }
     }
 
@@ -70,15 +70,17 @@ impl Layers {
         let text = match fs::read_to_string(from.working_dir.join(&name)) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound && from.config.is_none() => return,
-            Err(error) => return self.problems.push(Problem::unreadable(&name, &error)),
+            Err(error) => return self.problems.push(SettingProblem::unreadable(&name, &error)),
         };
         match File::from_str(&text, FileFormat::Toml).collect() {
-            Ok(table) => self.set_tree("", table.into(), &Origin::File(name)),
-            Err(error) => self.problems.push(Problem::BadFile { file: name, reason: toml_reason(&error) }),
+            Ok(table) => self.set_tree("", table.into(), &SettingOrigin::File(name)),
+            Err(error) => {
+                self.problems.push(SettingProblem::BadFile { file: name, reason: toml_reason(&error) })
+            }
         }
     }
 
-    fn set_tree(&mut self, key: &str, value: Value, origin: &Origin) {
+    fn set_tree(&mut self, key: &str, value: Value, origin: &SettingOrigin) {
         let ValueKind::Table(table) = value.kind else { return self.set(key, value, origin.clone()) };
         let mut entries: Vec<_> = table.into_iter().collect();
         entries.sort_by(|(one, _), (other, _)| one.cmp(other));
@@ -92,19 +94,20 @@ impl Layers {
         let text = match fs::read_to_string(working_dir.join(DOT_ENV)) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return,
-            Err(error) => return self.problems.push(Problem::unreadable(Path::new(DOT_ENV), &error)),
+            Err(error) => return self.problems.push(SettingProblem::unreadable(Path::new(DOT_ENV), &error)),
         };
         for line in dotenvy::from_read_iter(text.as_bytes()) {
             match line {
-                Ok((name, value)) => self.set_variable(name.as_ref(), value.as_ref(), Origin::DotEnv),
-                Err(error) => self
-                    .problems
-                    .push(Problem::BadFile { file: DOT_ENV.into(), reason: dot_env_reason(&error, &text) }),
+                Ok((name, value)) => self.set_variable(name.as_ref(), value.as_ref(), SettingOrigin::DotEnv),
+                Err(error) => self.problems.push(SettingProblem::BadFile {
+                    file: DOT_ENV.into(),
+                    reason: dot_env_reason(&error, &text),
+                }),
             }
         }
     }
 
-    fn set_variable(&mut self, name: &OsStr, value: &OsStr, origin: fn(String) -> Origin) {
+    fn set_variable(&mut self, name: &OsStr, value: &OsStr, origin: fn(String) -> SettingOrigin) {
         let Some(name) = name.to_str() else { return };
         let Some(rest) = name.strip_prefix(PREFIX) else { return };
         if COMPOSE_ONLY.contains(&name) || is_kubernetes(rest, value) {
@@ -114,14 +117,14 @@ impl Layers {
         let origin = origin(name.to_owned());
         match (value.to_str(), Setting::find(&key)) {
             (Some(value), _) => self.set(&key, value.into(), origin),
-            (None, Some(setting)) => self.problems.push(Problem::not_unicode(setting, &origin)),
-            (None, None) => self.problems.push(Problem::unknown(&key, &origin)),
+            (None, Some(setting)) => self.problems.push(SettingProblem::not_unicode(setting, &origin)),
+            (None, None) => self.problems.push(SettingProblem::unknown(&key, &origin)),
         }
     }
 
     /// Takes a value over what weaker layers set. An empty one is as if it were not there: that is what
     /// docker-compose passes for a variable it does not know.
-    fn set(&mut self, key: &str, value: Value, origin: Origin) {
+    fn set(&mut self, key: &str, value: Value, origin: SettingOrigin) {
         if matches!(&value.kind, ValueKind::String(text) if text.is_empty()) {
             return;
         }
@@ -129,7 +132,7 @@ impl Layers {
             Some(setting) => {
                 self.values.insert(setting.key, (value, origin));
             }
-            None => self.problems.push(Problem::unknown(key, &origin)),
+            None => self.problems.push(SettingProblem::unknown(key, &origin)),
         }
     }
 
@@ -140,7 +143,7 @@ impl Layers {
         let Some((value, _)) = self.values.get("data_dir") else { return };
         let Ok(folder) = value.clone().into_string() else { return };
         let url = format!("sqlite:{}", Path::new(&folder).join(DATABASE_FILE).display());
-        self.values.insert("database_url", (url.into(), Origin::Default));
+        self.values.insert("database_url", (url.into(), SettingOrigin::Default));
     }
 }
 

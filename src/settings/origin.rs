@@ -8,7 +8,7 @@ pub(super) const DOT_ENV: &str = ".env";
 
 /// Where a value came from.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Origin {
+pub enum SettingOrigin {
     /// Nothing was set.
     Default,
     /// This TOML file.
@@ -19,7 +19,7 @@ pub enum Origin {
     Variable(String),
 }
 
-impl fmt::Display for Origin {
+impl fmt::Display for SettingOrigin {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Default => to.write_str("the default"),
@@ -32,17 +32,17 @@ impl fmt::Display for Origin {
 
 /// Where each value of a [`Settings`](super::Settings) came from.
 #[derive(Clone, Debug, Default)]
-pub struct Origins(BTreeMap<&'static str, Origin>);
+pub struct Origins(BTreeMap<&'static str, SettingOrigin>);
 
 impl Origins {
-    pub(super) fn new(origins: BTreeMap<&'static str, Origin>) -> Self {
+    pub(super) fn new(origins: BTreeMap<&'static str, SettingOrigin>) -> Self {
         Self(origins)
     }
 
     /// The origin of the setting with this key, such as `tokens.access_ttl`.
     #[must_use]
-    pub fn of(&self, key: &str) -> &Origin {
-        self.0.get(key).unwrap_or(&Origin::Default)
+    pub fn of(&self, key: &str) -> &SettingOrigin {
+        self.0.get(key).unwrap_or(&SettingOrigin::Default)
     }
 }
 

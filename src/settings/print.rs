@@ -47,7 +47,7 @@ impl Settings {
     fn comment(&self, setting: &Setting, value: &Value) -> String {
         match (setting.default, self.origins.of(setting.key)) {
             (Default::Unset(instead), _) if value.is_null() => format!("not set: {instead}"),
-            (_, Origin::Default) => "default".to_owned(),
+            (_, SettingOrigin::Default) => "default".to_owned(),
             (_, origin) => format!("from {origin}"),
         }
     }

@@ -9,7 +9,7 @@ use config::Value;
 use thiserror::Error;
 
 use super::{
-    origin::{Origin, shown},
+    origin::{SettingOrigin, shown},
     suggest,
     table::Setting,
 };
@@ -18,42 +18,42 @@ use super::{
 #[derive(Debug, Error)]
 #[error("{}", lines(.problems))]
 pub struct SettingsError {
-    problems: Vec<Problem>,
+    problems: Vec<SettingProblem>,
 }
 
 impl SettingsError {
-    pub(super) fn new(problems: Vec<Problem>) -> Self {
+    pub(super) fn new(problems: Vec<SettingProblem>) -> Self {
         Self { problems }
     }
 }
 
-fn lines(problems: &[Problem]) -> String {
-    problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n")
+fn lines(problems: &[SettingProblem]) -> String {
+    problems.iter().map(SettingProblem::to_string).collect::<Vec<_>>().join("\n")
 }
 
 #[derive(Debug, Error)]
-pub(super) enum Problem {
+pub(super) enum SettingProblem {
     #[error("cannot read {}: {reason}", .file.display())]
     Unreadable { file: PathBuf, reason: String },
     #[error("{}: {reason}", .file.display())]
     BadFile { file: PathBuf, reason: String },
     #[error("unknown setting \"{key}\" (from {origin}): {hint}")]
-    Unknown { key: String, origin: Origin, hint: String },
-    #[error("{given}: expected {expected}{}", .other.as_ref().map(Given::clause).unwrap_or_default())]
-    BadValue { given: Given, expected: String, other: Option<Given> },
+    Unknown { key: String, origin: SettingOrigin, hint: String },
+    #[error("{given}: expected {expected}{}", .other.as_ref().map(GivenValue::clause).unwrap_or_default())]
+    BadValue { given: GivenValue, expected: String, other: Option<GivenValue> },
 }
 
 /// A value as messages show it.
 #[derive(Debug)]
-pub(super) struct Given {
+pub(super) struct GivenValue {
     key: &'static str,
     /// `None` is not to be shown.
     text: Option<String>,
-    origin: Origin,
+    origin: SettingOrigin,
 }
 
-impl Given {
-    pub(super) fn new(setting: &Setting, text: String, origin: Origin) -> Self {
+impl GivenValue {
+    pub(super) fn new(setting: &Setting, text: String, origin: SettingOrigin) -> Self {
         Self { key: setting.key, text: (!setting.kind.is_secret()).then_some(text), origin }
     }
 
@@ -66,7 +66,7 @@ impl Given {
     }
 }
 
-impl fmt::Display for Given {
+impl fmt::Display for GivenValue {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { key, text, origin } = self;
         match text {
@@ -76,22 +76,22 @@ impl fmt::Display for Given {
     }
 }
 
-impl Problem {
+impl SettingProblem {
     pub(super) fn unreadable(file: &Path, error: &io::Error) -> Self {
         Self::Unreadable { file: file.into(), reason: error.to_string() }
     }
 
-    pub(super) fn unknown(key: &str, origin: &Origin) -> Self {
+    pub(super) fn unknown(key: &str, origin: &SettingOrigin) -> Self {
         Self::Unknown { key: key.to_owned(), origin: origin.clone(), hint: suggest::hint(key, origin) }
     }
 
-    pub(super) fn not_unicode(setting: &Setting, origin: &Origin) -> Self {
-        let given = Given { key: setting.key, text: None, origin: origin.clone() };
+    pub(super) fn not_unicode(setting: &Setting, origin: &SettingOrigin) -> Self {
+        let given = GivenValue { key: setting.key, text: None, origin: origin.clone() };
         Self::BadValue { given, expected: "text in UTF-8".to_owned(), other: None }
     }
 
-    pub(super) fn of_value(setting: &Setting, value: &Value, origin: &Origin) -> Self {
-        let given = Given::new(setting, shown(value), origin.clone());
+    pub(super) fn of_value(setting: &Setting, value: &Value, origin: &SettingOrigin) -> Self {
+        let given = GivenValue::new(setting, shown(value), origin.clone());
         Self::BadValue { given, expected: setting.kind.expected().to_owned(), other: None }
     }
 }

@@ -4,7 +4,7 @@ use std::{ops::RangeInclusive, time::Duration};
 
 use super::{
     layers::Layers,
-    problem::{Given, Problem},
+    problem::{GivenValue, SettingProblem},
     table::Setting,
     text::duration::text,
     values::Settings,
@@ -49,14 +49,14 @@ impl Broken {
     }
 
     /// The same in the operator's own words: the values as written, and where.
-    pub(super) fn problem(self, layers: &Layers) -> Option<Problem> {
+    pub(super) fn problem(self, layers: &Layers) -> Option<SettingProblem> {
         let given = |key| {
             let setting = Setting::find(key)?;
             let (text, origin) = layers.shown(setting);
-            Some(Given::new(setting, text, origin))
+            Some(GivenValue::new(setting, text, origin))
         };
         let other = self.other.and_then(given);
-        Some(Problem::BadValue { given: given(self.key)?, expected: self.expected, other })
+        Some(SettingProblem::BadValue { given: given(self.key)?, expected: self.expected, other })
     }
 }
 

@@ -17,7 +17,7 @@ use crate::domain::scope::ScopeSet;
 /// Lifetimes of tokens and families, where a client has none of its own.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct Tokens {
+pub struct TokenSettings {
     /// From the issue of an access token to its expiry.
     #[serde(with = "text::duration")]
     pub access_ttl: Duration,
@@ -35,7 +35,7 @@ pub struct Tokens {
 /// How long a browser stays signed in.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct SignIn {
+pub struct SignInSettings {
     /// From its last use for an app to its end.
     #[serde(with = "text::duration")]
     pub idle_ttl: Duration,
@@ -47,7 +47,7 @@ pub struct SignIn {
 /// What the pages look like.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct Pages {
+pub struct PageSettings {
     /// What people know this server's owner by.
     pub name: String,
     /// A picture above it: a file in SVG, PNG, WebP or JPEG.
@@ -64,7 +64,7 @@ pub struct Pages {
 /// Clients that no operator added.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct Registration {
+pub struct RegistrationSettings {
     /// Who may register a client.
     #[serde(with = "text")]
     pub mode: Mode,
@@ -91,7 +91,7 @@ pub struct Registration {
 /// The cost of argon2id (RFC 9106) and the bounds of the pool that computes it.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct Passwords {
+pub struct PasswordSettings {
     /// Memory of one hash in KiB.
     #[serde(deserialize_with = "text::deserialize")]
     pub memory_kib: u32,
@@ -112,7 +112,7 @@ pub struct Passwords {
 /// How much is taken in a while. Each server process counts for itself.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct Limits {
+pub struct LimitSettings {
     /// Wrong passwords for one account, from one address.
     #[serde(deserialize_with = "text::deserialize")]
     pub account_attempts: u32,
@@ -136,7 +136,7 @@ pub struct Limits {
 /// Signing keys.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct Keys {
+pub struct KeySettings {
     /// The algorithm of keys made from now on.
     pub algorithm: SigningAlgorithm,
     /// From the publication of the next key to its first signature.
@@ -150,7 +150,7 @@ pub struct Keys {
 /// The HTTP server's limits.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct Http {
+pub struct HttpSettings {
     /// Threads that serve requests; `None` is one for each core.
     #[serde(default, deserialize_with = "text::option::deserialize")]
     pub workers: Option<usize>,
@@ -180,7 +180,7 @@ pub struct Http {
 /// What the server itself fetches and calls: clients' keys and metadata, their logout addresses.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct Outbound {
+pub struct OutboundSettings {
     /// Networks that may be reached although they are not public, by http, too.
     #[serde(deserialize_with = "text::networks")]
     pub allowed_networks: Vec<IpNet>,
@@ -198,7 +198,7 @@ pub struct Outbound {
 /// TLS served directly, without a proxy in front.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct Tls {
+pub struct TlsSettings {
     /// A file with the certificate and those that vouch for it, in PEM.
     #[serde(default)]
     pub certificate: Option<PathBuf>,
@@ -213,7 +213,7 @@ pub struct Tls {
 /// The pool of database connections.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct Database {
+pub struct DatabaseSettings {
     /// Connections of one server process.
     #[serde(deserialize_with = "text::deserialize")]
     pub max_connections: u32,
@@ -231,7 +231,7 @@ pub struct Database {
 /// The deletion of expired families.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct Janitor {
+pub struct JanitorSettings {
     /// From one sweep to the next.
     #[serde(with = "text::duration")]
     pub every: Duration,
@@ -243,7 +243,7 @@ pub struct Janitor {
 /// The log.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct Log {
+pub struct LogSettings {
     /// The form of a line.
     pub format: LogFormat,
     /// What is logged, as directives of `tracing_subscriber::EnvFilter`.

@@ -1,17 +1,19 @@
 //! What somebody meant who wrote the name of a setting wrongly.
 
 use super::{
-    origin::Origin,
+    origin::SettingOrigin,
     table::{SETTINGS, Setting},
 };
 
 /// The end of the sentence about an unknown setting.
-pub(super) fn hint(key: &str, origin: &Origin) -> String {
+pub(super) fn hint(key: &str, origin: &SettingOrigin) -> String {
     match (nearest(key), origin) {
-        (Some(setting), Origin::DotEnv(_) | Origin::Variable(_)) => {
+        (Some(setting), SettingOrigin::DotEnv(_) | SettingOrigin::Variable(_)) => {
             format!("did you mean \"{}\" ({})?", setting.key, setting.variable())
         }
-        (Some(setting), Origin::File(_) | Origin::Default) => format!("did you mean \"{}\"?", setting.key),
+        (Some(setting), SettingOrigin::File(_) | SettingOrigin::Default) => {
+            format!("did you mean \"{}\"?", setting.key)
+        }
         (None, _) => format!("expected one of {}", neighbours(key).join(", ")),
     }
 }

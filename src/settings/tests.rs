@@ -14,9 +14,9 @@ use std::{
 use super::{LoadFrom, Settings, SettingsError};
 
 /// A folder with the files of one test.
-struct Place(PathBuf);
+struct SettingsFolder(PathBuf);
 
-impl Place {
+impl SettingsFolder {
     fn new() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("heirloom-settings-{}-{}", process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
@@ -43,16 +43,16 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for SettingsFolder {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
     }
 }
 
 fn load(variables: &[(&str, &str)]) -> Settings {
-    Place::new().load(variables).unwrap()
+    SettingsFolder::new().load(variables).unwrap()
 }
 
 fn error(variables: &[(&str, &str)]) -> String {
-    Place::new().load(variables).unwrap_err().to_string()
+    SettingsFolder::new().load(variables).unwrap_err().to_string()
 }

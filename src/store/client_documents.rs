@@ -9,7 +9,7 @@ use crate::store::{Db, StoreError, Tx, execute, fetch_all, fetch_optional};
 
 /// A document that was kept.
 #[derive(Debug)]
-pub struct Kept {
+pub struct StoredDocument {
     /// What it says.
     pub members: Map<String, Value>,
     /// When it was last fetched.
@@ -17,7 +17,7 @@ pub struct Kept {
 }
 
 row! {
-    struct KeptRow {
+    struct StoredDocumentRow {
         document: String,
         fetched_at: DateTime<Utc>,
     }
@@ -58,13 +58,13 @@ pub async fn renew(
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn find(db: &Db, client: &ClientId) -> Result<Option<Kept>, StoreError> {
+pub async fn find(db: &Db, client: &ClientId) -> Result<Option<StoredDocument>, StoreError> {
     const SQL: &str = "SELECT document, fetched_at FROM client_documents WHERE client_id = $1";
     let row: Option<KeptRow> = fetch_optional!(on db, SQL, client.as_str())?;
     let Some(row) = row else { return Ok(None) };
     let corrupt = || StoreError::corrupt("client_documents", client, "document");
     let members = from_json(&row.document).ok_or_else(corrupt)?;
-    Ok(Some(Kept { members, fetched_at: row.fetched_at }))
+    Ok(Some(StoredDocument { members, fetched_at: row.fetched_at }))
 }
 
 /// What every kept document says.

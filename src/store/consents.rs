@@ -33,7 +33,7 @@ fn consent(user: UserId, scope: &str, audiences: &str) -> Result<Consent, StoreE
 }
 
 row! {
-    struct GivenRow {
+    struct GivenConsentRow {
         client_id: String,
         scope: String,
         audiences: String,

@@ -7,51 +7,51 @@ use crate::store::row::row;
 use crate::store::transaction::OpenTransaction;
 use crate::store::{Committed, Db, PostgresPool, Statements, StoreError, fetch_all};
 
-struct Step {
+struct SchemaStep {
     version: i64,
     description: &'static str,
     postgres: &'static str,
     sqlite: &'static str,
 }
 
-const STEPS: [Step; 7] = [
-    Step {
+const STEPS: [SchemaStep; 7] = [
+    SchemaStep {
         version: 1,
         description: "core",
         postgres: include_str!("../../migrations/postgres/0001_core.sql"),
         sqlite: include_str!("../../migrations/sqlite/0001_core.sql"),
     },
-    Step {
+    SchemaStep {
         version: 2,
         description: "standard face",
         postgres: include_str!("../../migrations/postgres/0002_standard_face.sql"),
         sqlite: include_str!("../../migrations/sqlite/0002_standard_face.sql"),
     },
-    Step {
+    SchemaStep {
         version: 3,
         description: "requests",
         postgres: include_str!("../../migrations/postgres/0003_requests.sql"),
         sqlite: include_str!("../../migrations/sqlite/0003_requests.sql"),
     },
-    Step {
+    SchemaStep {
         version: 4,
         description: "grants",
         postgres: include_str!("../../migrations/postgres/0004_grants.sql"),
         sqlite: include_str!("../../migrations/sqlite/0004_grants.sql"),
     },
-    Step {
+    SchemaStep {
         version: 5,
         description: "registration",
         postgres: include_str!("../../migrations/postgres/0005_registration.sql"),
         sqlite: include_str!("../../migrations/sqlite/0005_registration.sql"),
     },
-    Step {
+    SchemaStep {
         version: 6,
         description: "logout deliveries",
         postgres: include_str!("../../migrations/postgres/0006_logout_deliveries.sql"),
         sqlite: include_str!("../../migrations/sqlite/0006_logout_deliveries.sql"),
     },
-    Step {
+    SchemaStep {
         version: 7,
         description: "code protection",
         postgres: include_str!("../../migrations/postgres/0007_code_protection.sql"),
@@ -103,11 +103,11 @@ row! {
 }
 
 fn migrator(db: &Db) -> Migrator {
-    let sql = |step: &Step| match db {
+    let sql = |step: &SchemaStep| match db {
         Db::Postgres(_) => step.postgres,
         Db::Sqlite(_) => step.sqlite,
     };
-    let migration = |step: &Step| {
+    let migration = |step: &SchemaStep| {
         let description = step.description.into();
         Migration::new(step.version, description, MigrationType::Simple, sql(step).into_sql_str(), false)
     };

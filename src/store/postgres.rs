@@ -55,12 +55,12 @@ enum Way<'c> {
 }
 
 /// What a statement gives: rows, and how many it changed.
-type Outcome = Either<PgQueryResult, PgRow>;
+type ResultItem = Either<PgQueryResult, PgRow>;
 
 impl<'c> Executor<'c> for PostgresExecutor<'c> {
     type Database = Postgres;
 
-    fn fetch_many<'e, 'q: 'e, E>(self, query: E) -> BoxStream<'e, Result<Outcome, Error>>
+    fn fetch_many<'e, 'q: 'e, E>(self, query: E) -> BoxStream<'e, Result<ResultItem, Error>>
     where
         'c: 'e,
         E: 'q + Execute<'q, Postgres>,
@@ -104,7 +104,7 @@ impl<'c> Executor<'c> for PostgresExecutor<'c> {
 }
 
 /// Runs a statement unnamed, in the transaction that is open or in one of its own.
-async fn run_unnamed<'q, E>(way: Way<'_>, query: E) -> Result<Vec<Outcome>, Error>
+async fn run_unnamed<'q, E>(way: Way<'_>, query: E) -> Result<Vec<ResultItem>, Error>
 where
     E: 'q + Execute<'q, Postgres>,
 {
@@ -126,8 +126,8 @@ where
 }
 
 fn streamed<'e>(
-    outcome: impl Future<Output = Result<Vec<Outcome>, Error>> + Send + 'e,
-) -> BoxStream<'e, Result<Outcome, Error>> {
+    outcome: impl Future<Output = Result<Vec<ResultItem>, Error>> + Send + 'e,
+) -> BoxStream<'e, Result<ResultItem, Error>> {
     stream::once(outcome).map_ok(|all| stream::iter(all.into_iter().map(Ok))).try_flatten().boxed()
 }
 

@@ -10,7 +10,7 @@ use crate::store::{Db, StoreError, Tx, execute, fetch_all, fetch_optional};
 
 /// What is kept of a registration beside the client itself.
 #[derive(Debug)]
-pub struct Kept {
+pub struct StoredRegistration {
     /// The hash of the token that manages it.
     pub token_hash: SecretHash,
     /// What the client was told that it registered.
@@ -18,7 +18,7 @@ pub struct Kept {
 }
 
 row! {
-    struct KeptRow {
+    struct StoredRegistrationRow {
         token_hash: Vec<u8>,
         told: String,
     }
@@ -31,7 +31,7 @@ row! {
 pub async fn insert(
     tx: &mut Tx,
     client: &ClientId,
-    kept: &Kept,
+    kept: &StoredRegistration,
     unused_until: DateTime<Utc>,
 ) -> Result<(), StoreError> {
     const SQL: &str = "INSERT INTO client_registrations (client_id, token_hash, told, unused_until) \
@@ -44,12 +44,12 @@ pub async fn insert(
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn find(db: &Db, client: &ClientId) -> Result<Option<Kept>, StoreError> {
+pub async fn find(db: &Db, client: &ClientId) -> Result<Option<StoredRegistration>, StoreError> {
     const SQL: &str = "SELECT token_hash, told FROM client_registrations WHERE client_id = $1";
     let row: Option<KeptRow> = fetch_optional!(on db, SQL, client.as_str())?;
     let Some(row) = row else { return Ok(None) };
     let corrupt = |what| StoreError::corrupt("client_registrations", client, what);
-    Ok(Some(Kept {
+    Ok(Some(StoredRegistration {
         token_hash: SecretHash::from_stored(&row.token_hash).ok_or_else(|| corrupt("hash"))?,
         told: from_json(&row.told).ok_or_else(|| corrupt("told"))?,
     }))

@@ -124,3 +124,25 @@ fn comments_are_120_columns_wide_at_most() {
         }
     }
 }
+
+#[test]
+fn a_types_name_is_defined_once() {
+    let mut defined = BTreeMap::new();
+    for (name, code) in source() {
+        for line in code {
+            let words: Vec<&str> = line.split(|letter: char| !letter.is_alphanumeric()).collect();
+            let found =
+                words.windows(2).find(|pair| matches!(pair[0], "struct" | "enum" | "trait" | "union"));
+            let Some(named) =
+                found.map(|pair| pair[1]).filter(|_| line.trim_end().ends_with(['{', ';', '>', ')']))
+            else {
+                continue;
+            };
+            if named.starts_with(|letter: char| letter.is_ascii_uppercase()) {
+                let before = defined.insert(named.to_owned(), name.clone());
+                assert_eq!(before, None, "{named} is defined in src/{name}.rs, too");
+            }
+        }
+    }
+    assert!(defined.len() > 100, "the types were found");
+}

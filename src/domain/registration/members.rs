@@ -32,16 +32,16 @@ const HONOURED: [&str; 17] = [
 ];
 
 /// What a client may say for others to read; this server keeps it and does nothing with it.
-const KEPT: [(&str, Form); 5] = [
-    ("logo_uri", Form::WebUri),
-    ("initiate_login_uri", Form::SecureUri),
-    ("contacts", Form::Texts),
-    ("software_id", Form::Text),
-    ("software_version", Form::Text),
+const KEPT: [(&str, MemberKind); 5] = [
+    ("logo_uri", MemberKind::WebUri),
+    ("initiate_login_uri", MemberKind::SecureUri),
+    ("contacts", MemberKind::Texts),
+    ("software_id", MemberKind::Text),
+    ("software_version", MemberKind::Text),
 ];
 
 #[derive(Clone, Copy)]
-enum Form {
+enum MemberKind {
     Text,
     Texts,
     WebUri,
@@ -116,11 +116,11 @@ impl<'a> Members<'a> {
         for (name, form) in KEPT {
             let Some(value) = self.get(name) else { continue };
             match form {
-                Form::Text => drop(self.text(name)?),
-                Form::Texts => drop(self.texts(name)?),
-                Form::WebUri if !self.is_url(name, &["http", "https"])? => return Err(BAD_URI),
-                Form::SecureUri if !self.is_url(name, &["https"])? => return Err(BAD_LOGIN_URI),
-                Form::WebUri | Form::SecureUri => {}
+                MemberKind::Text => drop(self.text(name)?),
+                MemberKind::Texts => drop(self.texts(name)?),
+                MemberKind::WebUri if !self.is_url(name, &["http", "https"])? => return Err(BAD_URI),
+                MemberKind::SecureUri if !self.is_url(name, &["https"])? => return Err(BAD_LOGIN_URI),
+                MemberKind::WebUri | MemberKind::SecureUri => {}
             }
             told.insert(name.to_owned(), value.clone());
         }

@@ -15,7 +15,7 @@ use crate::http::body::Form;
 use crate::http::error::Problem;
 use crate::http::{Web, cors};
 use crate::service::Failure;
-use crate::service::clients::client_assertion::Presented;
+use crate::service::clients::client_assertion::PresentedAssertion;
 use crate::service::clients::presenter::{Presenter, Proof};
 
 /// The authentication methods that are served.
@@ -63,11 +63,11 @@ pub(crate) fn presenter(request: &HttpRequest, form: &Form) -> Result<Presenter,
 }
 
 /// RFC 7521 §4.2: an assertion and its type stand or fall together.
-fn assertion(request: &HttpRequest, form: &Form) -> Result<Option<Presented>, Problem> {
+fn assertion(request: &HttpRequest, form: &Form) -> Result<Option<PresentedAssertion>, Problem> {
     match (form.get("client_assertion_type"), form.get("client_assertion")) {
         (None, None) => Ok(None),
         (Some(client_assertion::TYPE), Some(jwt)) => {
-            Ok(Some(Presented { jwt: jwt.to_owned(), endpoint: endpoint(request) }))
+            Ok(Some(PresentedAssertion { jwt: jwt.to_owned(), endpoint: endpoint(request) }))
         }
         (Some(_), Some(_)) => Err(Failure::InvalidClient.into()),
         (Some(_), None) | (None, Some(_)) => {

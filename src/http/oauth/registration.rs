@@ -28,7 +28,7 @@ pub(crate) async fn register(
         Mode::InitialAccessToken => Some(headers::bearer(&request)?),
         Mode::Open | Mode::Off => None,
     };
-    let caller = Caller { token, address: address::of_client(&request, &web.trusted_proxies) };
+    let caller = Registrant { token, address: address::of_client(&request, &web.trusted_proxies) };
     let registered = service::register(&web.core, &members(&request, body)?, caller, now).await?;
     Ok(answer(&web, StatusCode::CREATED, &registered, now))
 }

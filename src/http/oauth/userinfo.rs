@@ -37,9 +37,9 @@ pub(crate) async fn userinfo(
     info.claims.insert("sub".to_owned(), json!(info.subject));
     let mut response = HttpResponse::Ok();
     response.insert_header((CACHE_CONTROL, "no-store"));
-    match info.form {
-        Answer::Json => Ok(response.json(info.claims)),
-        Answer::Jwt => {
+    match info.format {
+        UserInfoFormat::Json => Ok(response.json(info.claims)),
+        UserInfoFormat::Jwt => {
             // OpenID Connect Core §5.3.2: who says it, and to whom.
             info.claims.insert("iss".to_owned(), json!(web.core.issuer.as_str()));
             info.claims.insert("aud".to_owned(), json!(info.client));

@@ -22,7 +22,7 @@ use crate::http::pages::wrong_password::Wrong;
 use crate::http::stop::{PageError, Stop};
 use crate::service::Failure;
 use crate::service::tokens::userinfo::SCOPES;
-use crate::service::users::account::{self, Kept};
+use crate::service::users::account::{self, KeptLogins};
 use crate::service::users::change_password::{ChangePassword, Others, change_password};
 
 /// How many logins a page lists: it stays small.
@@ -80,11 +80,11 @@ pub(crate) async fn take(visit: &Visit, request: &HttpRequest, form: Form) -> Re
     }
     match form.get("end") {
         Some("others") => {
-            account::end_all(visit.core(), &session, Kept::ThisBrowser, visit.now).await?;
+            account::end_all(visit.core(), &session, KeptLogins::ThisBrowser, visit.now).await?;
             Ok(done(visit, OwnPlace::Account, "ended_others"))
         }
         Some("all") => {
-            let apps = account::end_all(visit.core(), &session, Kept::Nothing, visit.now).await?;
+            let apps = account::end_all(visit.core(), &session, KeptLogins::Nothing, visit.now).await?;
             let mut response = signed_out(visit, &apps, None, visit.own_language());
             visit.forget(&mut response);
             Ok(response)

@@ -50,7 +50,7 @@ pub(crate) async fn take(visit: &Visit, request: &HttpRequest, form: Form) -> Re
         credentials: Credentials {
             username: form.get("username").and_then(|name| name.parse().ok()),
             password: Password::new(password).ok(),
-            place: Place {
+            place: AttemptSource {
                 address: visit.address,
                 session: session.as_ref().map(|session| (session.id, session.user)),
             },

@@ -18,7 +18,7 @@ use crate::service::tokens::id_token::{self, Hint};
 use crate::service::users::account;
 
 /// What a client asks for.
-struct Asked {
+struct SignOutRequest {
     hint: Option<Hint>,
     /// Where to go afterwards: registered, and with `state` in it.
     afterwards: Option<String>,
@@ -55,7 +55,7 @@ pub(crate) async fn confirm(visit: &Visit, request: &HttpRequest, form: Form) ->
     end(visit, &asked, Some(&session)).await
 }
 
-async fn read(visit: &Visit, request: &HttpRequest) -> Result<Asked, Stop> {
+async fn read(visit: &Visit, request: &HttpRequest) -> Result<SignOutRequest, Stop> {
     let form = Form::of_query(request.query_string())?;
     let given = form.get("id_token_hint");
     let hint = given.and_then(|it| id_token::read_hint(visit.core(), it));
@@ -74,7 +74,7 @@ async fn read(visit: &Visit, request: &HttpRequest) -> Result<Asked, Stop> {
         None => None,
     };
     let language = visit.language(form.get("ui_locales"));
-    Ok(Asked { hint, afterwards, query: form.to_query(), language })
+    Ok(SignOutRequest { hint, afterwards, query: form.to_query(), language })
 }
 
 /// RP-Initiated Logout §3: only to where the client is registered for; without a client, nowhere.
@@ -119,7 +119,11 @@ async fn ask(visit: &Visit, asked: &Asked, session: &SignInSession) -> Result<Ht
     }))
 }
 
-async fn end(visit: &Visit, asked: &Asked, session: Option<&SignInSession>) -> Result<HttpResponse, Stop> {
+async fn end(
+    visit: &Visit,
+    asked: &SignOutRequest,
+    session: Option<&SignInSession>,
+) -> Result<HttpResponse, Stop> {
     let apps = match session {
         Some(session) => sign_out(visit.core(), session, visit.now).await?,
         None => Vec::new(),

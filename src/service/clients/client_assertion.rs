@@ -13,7 +13,7 @@ const TYPES: [&str; 2] = ["jwt", "client-authentication+jwt"];
 
 /// An assertion as it was presented.
 #[derive(Debug)]
-pub struct Presented {
+pub struct PresentedAssertion {
     /// The JWT.
     pub jwt: String,
     /// The URL that it was sent to.
@@ -27,7 +27,7 @@ pub struct Presented {
 pub async fn verify(
     core: &Core,
     client: &Client,
-    presented: &Presented,
+    presented: &PresentedAssertion,
     now: DateTime<Utc>,
 ) -> Result<(), Failure> {
     let once = match judge(core, client, presented, now).await {
@@ -49,7 +49,7 @@ pub async fn verify(
 async fn judge(
     core: &Core,
     client: &Client,
-    presented: &Presented,
+    presented: &PresentedAssertion,
     now: DateTime<Utc>,
 ) -> Result<OnceOnly, String> {
     let registered = client.metadata.token_endpoint_auth_signing_alg;

@@ -30,12 +30,12 @@ pub struct Document {
     /// What it says.
     pub members: Map<String, Value>,
     /// Whether it says so now.
-    pub standing: Standing,
+    pub standing: DocumentStanding,
 }
 
 /// How a document came here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
+pub enum DocumentStanding {
     /// It was fetched, as lately as its headers want it.
     Fetched,
     /// It cannot be fetched: this is the one before.
@@ -75,7 +75,7 @@ impl Documents {
             Ok(members) => match self.read(id, &members, now).await {
                 Ok(client) => {
                     self.keep_anew(db, id, &members, now).await?;
-                    return Ok(Some((client, Document { members, standing: Standing::Fetched })));
+                    return Ok(Some((client, Document { members, standing: DocumentStanding::Fetched })));
                 }
                 Err(cause) => cause,
             },
@@ -86,7 +86,7 @@ impl Documents {
         let kept = client_documents::find(db, id).await?.filter(|kept| now - kept.fetched_at < GRACE);
         let Some(kept) = kept else { return Ok(None) };
         let client = document::client(id, &kept.members, &self.scopes, now);
-        let document = Document { members: kept.members, standing: Standing::Kept };
+        let document = Document { members: kept.members, standing: DocumentStanding::Kept };
         Ok(client.ok().map(|client| (client, document)))
     }
 
@@ -127,8 +127,8 @@ impl Document {
     /// [`Failure::NoDocument`] unless it says so now: nobody is let in by what a client said once.
     pub fn must_be_fetched(&self) -> Result<(), Failure> {
         match self.standing {
-            Standing::Fetched => Ok(()),
-            Standing::Kept => Err(Failure::NoDocument),
+            DocumentStanding::Fetched => Ok(()),
+            DocumentStanding::Kept => Err(Failure::NoDocument),
         }
     }
 }

@@ -39,7 +39,7 @@ pub enum Proof {
         method: AuthMethod,
     },
     /// A signature of its private key.
-    Assertion(client_assertion::Presented),
+    Assertion(client_assertion::PresentedAssertion),
 }
 
 impl Presenter {

@@ -17,7 +17,7 @@ use crate::domain::secrets::ClientSecret;
 use crate::service::admin::{self, janitor};
 use crate::service::clients::sector;
 use crate::service::{Core, Failure};
-use crate::store::registrations::{self, Kept};
+use crate::store::registrations::{self, StoredRegistration};
 use crate::store::{clients, registration_tokens};
 
 /// Ends the families of a client that removes itself.
@@ -25,7 +25,7 @@ const BATCH: i64 = 1000;
 
 /// Who wants to register a client.
 #[derive(Debug, Clone, Copy)]
-pub struct Caller<'a> {
+pub struct Registrant<'a> {
     /// The initial access token that was presented.
     pub token: Option<&'a str>,
     /// From where.
@@ -53,7 +53,7 @@ pub struct Registered {
 pub async fn register(
     core: &Core,
     members: &Map<String, Value>,
-    caller: Caller<'_>,
+    caller: Registrant<'_>,
     now: DateTime<Utc>,
 ) -> Result<Registered, Failure> {
     let rules = &core.registrar.rules;
@@ -80,7 +80,7 @@ pub async fn register(
     }
     sector::check_anew(&core.outbound, &client, now).await?;
     let token = OpaqueSecret::from_random(&random::bytes());
-    let kept = Kept { token_hash: token.hash(), told: told.clone() };
+    let kept = StoredRegistration { token_hash: token.hash(), told: told.clone() };
     let added = core.write(now, async |tx| {
         // What can still refuse the request was checked: this is what it costs.
         if let Some(hash) = &initial

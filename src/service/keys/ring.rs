@@ -20,11 +20,11 @@ use crate::service::keys::key_set::{KeySet, Phase, ScheduledKey};
 /// Master and signing keys of this process.
 pub struct Keys {
     master: MasterKeys,
-    current: RwLock<Arc<Current>>,
+    current: RwLock<Arc<CurrentKeys>>,
 }
 
 #[derive(Default)]
-struct Current {
+struct CurrentKeys {
     signing: KeySet,
     dropped: Vec<String>,
 }
@@ -104,7 +104,7 @@ impl Keys {
         Ok(signer.sign_as(typ, claims)?)
     }
 
-    fn current(&self) -> Arc<Current> {
+    fn current(&self) -> Arc<CurrentKeys> {
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -128,7 +128,7 @@ impl Keys {
                 None => Arc::new(ScheduledKey { key: self.unseal(row)?, stored: row.clone(), retired_at }),
             });
         }
-        let current = Arc::new(Current { signing: KeySet { keys }, dropped });
+        let current = Arc::new(CurrentKeys { signing: KeySet { keys }, dropped });
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = current;
         Ok(())
     }

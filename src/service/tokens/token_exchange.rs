@@ -14,7 +14,7 @@ use crate::domain::client::{ClientKind, GrantType, TokenExchangePolicy};
 use crate::domain::event::Event;
 use crate::service::clients::known_clients::KnownClient;
 use crate::service::clients::presenter::Presenter;
-use crate::service::failure::Unacceptable;
+use crate::service::failure::UnacceptableToken;
 use crate::service::tokens::access_token::{self, AccessToken, Standing};
 use crate::service::tokens::grant::{TokenSet, Wanted, within};
 use crate::service::{Core, Failure};
@@ -48,9 +48,9 @@ pub async fn token_exchange(
 ) -> Result<TokenSet, Failure> {
     let known = request.presenter.authenticate(core, now).await?;
     let policy = policy_of(&known)?;
-    let subject = accept(core, request.subject, &known, Unacceptable::Subject, now).await?;
+    let subject = accept(core, request.subject, &known, UnacceptableToken::Subject, now).await?;
     let actor = match request.actor {
-        Some(actor) => Some(accept(core, actor, &known, Unacceptable::Actor, now).await?),
+        Some(actor) => Some(accept(core, actor, &known, UnacceptableToken::Actor, now).await?),
         None if policy.impersonation => None,
         None => return Err(Failure::UnauthorizedClient),
     };
@@ -101,7 +101,7 @@ async fn accept(
     core: &Core,
     token: &str,
     known: &KnownClient,
-    role: Unacceptable,
+    role: UnacceptableToken,
     now: DateTime<Utc>,
 ) -> Result<AccessToken, Failure> {
     let token = access_token::verify(core, token, now).ok_or(Failure::Unacceptable(role))?;
@@ -123,16 +123,16 @@ fn acting(
     let who = actor.map_or(known.client.id.as_str(), |actor| &actor.sub);
     // RFC 8693 §4.4: where the token says who may act, nobody else may.
     if subject.may_act.as_ref().is_some_and(|allowed| allowed.sub != who) {
-        return Err(Failure::Unacceptable(Unacceptable::Acting));
+        return Err(Failure::Unacceptable(UnacceptableToken::Acting));
     }
     let Some(actor) = actor else { return Ok(subject.act.clone()) };
     if actor.act.is_some() {
         // Two chains would have to become one, and nobody could tell any more who acted for whom.
-        return Err(Failure::Unacceptable(Unacceptable::Actor));
+        return Err(Failure::Unacceptable(UnacceptableToken::Actor));
     }
     let acting = Actor { sub: actor.sub.clone(), act: subject.act.clone().map(Box::new) };
     if acting.depth() > LONGEST_CHAIN {
-        return Err(Failure::Unacceptable(Unacceptable::Acting));
+        return Err(Failure::Unacceptable(UnacceptableToken::Acting));
     }
     Ok(Some(acting))
 }

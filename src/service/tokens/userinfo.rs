@@ -23,12 +23,12 @@ pub struct UserInfo {
     /// What is told of the user.
     pub claims: Map<String, Value>,
     /// How.
-    pub form: Form,
+    pub format: UserInfoFormat,
 }
 
 /// The form that a client registered for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
+pub enum UserInfoFormat {
     /// One JSON object.
     Json,
     /// The same, signed.
@@ -57,9 +57,9 @@ pub async fn userinfo(core: &Core, token: &str, now: DateTime<Utc>) -> Result<Us
         if access.client_id == family.client_id.as_str() { family.claims } else { ClaimRequests::default() };
     let claims = user_claims::told(&user, &access.scope, &requests);
     let known = core.client(&client, now).await?.ok_or(Failure::InvalidToken)?;
-    let form = match known.client.metadata.userinfo_signed_response_alg {
-        None => Form::Json,
-        Some(_) => Form::Jwt,
+    let format = match known.client.metadata.userinfo_signed_response_alg {
+        None => UserInfoFormat::Json,
+        Some(_) => UserInfoFormat::Jwt,
     };
-    Ok(UserInfo { subject: access.sub, client, claims, form })
+    Ok(UserInfo { subject: access.sub, client, claims, format })
 }

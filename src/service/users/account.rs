@@ -90,7 +90,7 @@ pub async fn end(
 
 /// Which of a user's logins go on when the others end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kept {
+pub enum KeptLogins {
     /// This browser's sign-in, and what came from it.
     ThisBrowser,
     /// None.
@@ -104,12 +104,12 @@ pub enum Kept {
 pub async fn end_all(
     core: &Core,
     session: &SignInSession,
-    kept: Kept,
+    kept: KeptLogins,
     now: DateTime<Utc>,
 ) -> Result<Vec<FrontChannel>, Failure> {
     let (kept, spared) = match kept {
-        Kept::ThisBrowser => (Some(session.id), Spared::SignIn(session.id)),
-        Kept::Nothing => (None, Spared::Nothing),
+        KeptLogins::ThisBrowser => (Some(session.id), Spared::SignIn(session.id)),
+        KeptLogins::Nothing => (None, Spared::Nothing),
     };
     let ended = core.write(now, async |tx| {
         users::touch(tx, session.user, now).await?;

@@ -29,7 +29,7 @@ pub struct AttemptLimits {
 
 /// Where a password is typed.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Place {
+pub struct AttemptSource {
     /// The client's address.
     pub address: Option<IpAddr>,
     /// The browser's session, and who is signed in there.

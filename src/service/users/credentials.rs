@@ -26,7 +26,7 @@ pub struct Credentials {
     /// The password: `None` when what was sent can be nobody's password.
     pub password: Option<Password>,
     /// Where this was typed.
-    pub place: Place,
+    pub place: AttemptSource,
 }
 
 /// A user whose password was right a moment ago.

@@ -2,7 +2,7 @@
 
 use std::{ffi::OsString, fs, os::unix::ffi::OsStringExt};
 
-use super::{LoadFrom, Place, Settings, error};
+use super::{LoadFrom, Settings, SettingsFolder, error};
 
 const ISSUER: &str = "expected an http or https URL such as https://id.example.com, in lower case and without \
                       query, fragment, user or slash at the end";
@@ -47,8 +47,8 @@ fn a_misspelt_setting_is_told_with_the_one_that_was_meant() {
 
 #[test]
 fn a_misspelt_setting_in_a_file_is_told_with_the_file() {
-    let place =
-        Place::new().with("heirloom.toml", "[tokens]\nacess_ttl = \"5m\"\n[lgo]\nformat = \"json\"\n");
+    let place = SettingsFolder::new()
+        .with("heirloom.toml", "[tokens]\nacess_ttl = \"5m\"\n[lgo]\nformat = \"json\"\n");
     let place = place.with(".env", "HEIRLOOM_LISTN=localhost:1\n");
     assert_eq!(
         place.load(&[]).unwrap_err().to_string(),
@@ -132,9 +132,12 @@ fn a_bad_value_in_a_file_is_told_with_the_file() {
             r#"unknown setting "tokens" (from heirloom.toml): expected one of tokens.access_ttl, tokens.idle_ttl, tokens.absolute_ttl, tokens.leeway"#,
         ),
     ] {
-        assert_eq!(Place::new().with("heirloom.toml", toml).load(&[]).unwrap_err().to_string(), message);
+        assert_eq!(
+            SettingsFolder::new().with("heirloom.toml", toml).load(&[]).unwrap_err().to_string(),
+            message
+        );
     }
-    let place = Place::new().with(".env", "HEIRLOOM_LOG__FORMAT=xml");
+    let place = SettingsFolder::new().with(".env", "HEIRLOOM_LOG__FORMAT=xml");
     assert_eq!(
         place.load(&[]).unwrap_err().to_string(),
         r#""log.format" is "xml" (from HEIRLOOM_LOG__FORMAT in .env): expected pretty or json"#
@@ -226,13 +229,14 @@ fn settings_that_do_not_fit_each_other_are_told_with_both_origins() {
         assert_eq!(error(variables), message);
     }
     let exactly_half = [("HEIRLOOM_TOKENS__LEEWAY", "450s")];
-    assert!(Place::new().load(&exactly_half).is_ok());
+    assert!(SettingsFolder::new().load(&exactly_half).is_ok());
 }
 
 #[test]
 fn all_problems_are_told_together() {
-    let place =
-        Place::new().with("heirloom.toml", "[log]\nformat = \"xml\"\n").with(".env", "HEIRLOOM_NOPE=1\n");
+    let place = SettingsFolder::new()
+        .with("heirloom.toml", "[log]\nformat = \"xml\"\n")
+        .with(".env", "HEIRLOOM_NOPE=1\n");
     let variables = [("HEIRLOOM_TOKENS__ACCESS_TTL", "soon"), ("HEIRLOOM_TOKENS__IDLE_TTL", "91d")];
     let told = place.load(&variables).unwrap_err().to_string();
     let starts =
@@ -251,14 +255,14 @@ fn a_rule_is_silent_about_a_value_that_could_not_be_read() {
 
 #[test]
 fn a_file_that_is_named_must_be_there() {
-    let told = Place::new().load_with(Some("none.toml"), &[]).unwrap_err().to_string();
+    let told = SettingsFolder::new().load_with(Some("none.toml"), &[]).unwrap_err().to_string();
     assert_eq!(told, "cannot read none.toml: No such file or directory (os error 2)");
 }
 
 #[test]
 fn a_file_that_cannot_be_read_is_not_passed_over() {
     for file in ["heirloom.toml", ".env"] {
-        let place = Place::new();
+        let place = SettingsFolder::new();
         fs::create_dir(place.0.join(file)).unwrap();
         let told = place.load(&[]).unwrap_err().to_string();
         assert_eq!(told, format!("cannot read {file}: Is a directory (os error 21)"));
@@ -279,11 +283,11 @@ fn a_broken_file_is_told_by_its_place_and_not_quoted() {
         ("master_key = 'hush'\nmaster_key = 'hush'\n", "TOML parse error at line 2, column 1: duplicate key"),
         ("listen = 99999999999999999999\n", "number too large to fit in target type"),
     ] {
-        let told = Place::new().with("heirloom.toml", toml).load(&[]).unwrap_err().to_string();
+        let told = SettingsFolder::new().with("heirloom.toml", toml).load(&[]).unwrap_err().to_string();
         assert_eq!(told, format!("heirloom.toml: {reason}"));
     }
-    let place =
-        Place::new().with(".env", "A=1\nHEIRLOOM_MASTER_KEY=hush hush\nHEIRLOOM_LISTEN=localhost:1\n");
+    let place = SettingsFolder::new()
+        .with(".env", "A=1\nHEIRLOOM_MASTER_KEY=hush hush\nHEIRLOOM_LISTEN=localhost:1\n");
     assert_eq!(
         place.load(&[]).unwrap_err().to_string(),
         ".env: line 2: expected NAME=value, in quotes if the value has spaces or a #"
@@ -295,7 +299,7 @@ fn a_variable_of_ours_must_be_text() {
     let environment = ["HEIRLOOM_DATA_DIR", "HEIRLOOM_DATA_DUR"]
         .map(|name| (name.into(), OsString::from_vec(vec![b'x', 0xFF])))
         .to_vec();
-    let from = LoadFrom { environment, working_dir: Place::new().0.clone(), config: None };
+    let from = LoadFrom { environment, working_dir: SettingsFolder::new().0.clone(), config: None };
     assert_eq!(
         Settings::load(&from).unwrap_err().to_string(),
         "\"data_dir\" (not shown, from the variable HEIRLOOM_DATA_DIR): expected text in UTF-8\n\
@@ -319,7 +323,7 @@ fn a_secret_is_not_in_an_error() {
         let message = "\"database_url\" (not shown, from the variable HEIRLOOM_DATABASE_URL)";
         assert_eq!(told, format!("{message}: {DATABASE}"));
     }
-    let place = Place::new().with("heirloom.toml", "master_key = [\"hush\"]");
+    let place = SettingsFolder::new().with("heirloom.toml", "master_key = [\"hush\"]");
     assert_eq!(
         place.load(&[]).unwrap_err().to_string(),
         "\"master_key\" (not shown, from heirloom.toml): expected text"

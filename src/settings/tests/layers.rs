@@ -2,9 +2,9 @@
 
 use std::{ffi::OsString, net::SocketAddr, os::unix::ffi::OsStringExt, time::Duration};
 
-use super::{LoadFrom, Place, Settings, load};
+use super::{LoadFrom, Settings, SettingsFolder, load};
 use crate::crypto::signing_key::SigningAlgorithm;
-use crate::settings::{DatabaseUrl, LogFormat, Origin};
+use crate::settings::{DatabaseUrl, LogFormat, SettingOrigin};
 
 const MINUTE: Duration = Duration::from_mins(1);
 
@@ -36,39 +36,39 @@ fn the_defaults_are_as_documented() {
 #[test]
 fn each_layer_wins_over_the_one_before() {
     const KEY: &str = "tokens.access_ttl";
-    let place = Place::new();
-    assert_eq!(place.load(&[]).unwrap().origins.of(KEY), &Origin::Default);
+    let place = SettingsFolder::new();
+    assert_eq!(place.load(&[]).unwrap().origins.of(KEY), &SettingOrigin::Default);
 
     let place = place.with("heirloom.toml", "[tokens]\naccess_ttl = \"20m\"\nidle_ttl = \"1d\"\n");
     let settings = place.load(&[]).unwrap();
     assert_eq!(settings.tokens.access_ttl, 20 * MINUTE);
-    assert_eq!(settings.origins.of(KEY), &Origin::File("heirloom.toml".into()));
+    assert_eq!(settings.origins.of(KEY), &SettingOrigin::File("heirloom.toml".into()));
 
     let place = place.with(".env", "OTHER=1\nexport HEIRLOOM_TOKENS__ACCESS_TTL='1h 30m' # a comment\n");
     let settings = place.load(&[]).unwrap();
     assert_eq!(settings.tokens.access_ttl, 90 * MINUTE);
     assert_eq!(settings.tokens.idle_ttl, 24 * 60 * MINUTE, "a layer leaves alone what it does not name");
-    assert_eq!(settings.origins.of(KEY), &Origin::DotEnv("HEIRLOOM_TOKENS__ACCESS_TTL".into()));
+    assert_eq!(settings.origins.of(KEY), &SettingOrigin::DotEnv("HEIRLOOM_TOKENS__ACCESS_TTL".into()));
 
     let settings = place.load(&[("HEIRLOOM_TOKENS__ACCESS_TTL", "40m")]).unwrap();
     assert_eq!(settings.tokens.access_ttl, 40 * MINUTE);
-    assert_eq!(settings.origins.of(KEY), &Origin::Variable("HEIRLOOM_TOKENS__ACCESS_TTL".into()));
+    assert_eq!(settings.origins.of(KEY), &SettingOrigin::Variable("HEIRLOOM_TOKENS__ACCESS_TTL".into()));
 }
 
 #[test]
 fn a_file_that_is_named_takes_the_place_of_the_usual_one() {
-    let place = Place::new()
+    let place = SettingsFolder::new()
         .with("heirloom.toml", "data_dir = \"one\"\n")
         .with("other.toml", "[log]\nformat = \"json\"\n");
     let settings = place.load_with(Some("other.toml"), &[]).unwrap();
     assert_eq!(settings.log.format, LogFormat::Json);
     assert_eq!(settings.data_dir.to_str(), Some("./heirloom-data"));
-    assert_eq!(settings.origins.of("log.format"), &Origin::File("other.toml".into()));
+    assert_eq!(settings.origins.of("log.format"), &SettingOrigin::File("other.toml".into()));
 }
 
 #[test]
 fn an_empty_value_is_as_if_it_were_not_set() {
-    let place = Place::new().with("heirloom.toml", "issuer = \"\"\ndata_dir = \"kept\"\n");
+    let place = SettingsFolder::new().with("heirloom.toml", "issuer = \"\"\ndata_dir = \"kept\"\n");
     let place = place.with(".env", "HEIRLOOM_DATA_DIR=\nHEIRLOOM_MASTER_KEY=\"\"\n");
     let settings = place.load(&[("HEIRLOOM_DATA_DIR", ""), ("HEIRLOOM_NO_SUCH", "")]).unwrap();
     assert_eq!(settings.data_dir.to_str(), Some("kept"));
@@ -77,7 +77,8 @@ fn an_empty_value_is_as_if_it_were_not_set() {
 
 #[test]
 fn what_others_set_is_passed_over() {
-    let place = Place::new().with(".env", "POSTGRES_PASSWORD=x\nHEIRLOOM_PUBLISH=8080\nHEIRLOOM_IMAGE=x\n");
+    let place =
+        SettingsFolder::new().with(".env", "POSTGRES_PASSWORD=x\nHEIRLOOM_PUBLISH=8080\nHEIRLOOM_IMAGE=x\n");
     let others = [
         ("PATH", "/bin"),
         ("HEIRLOOM", "x"),
@@ -98,13 +99,14 @@ fn variables_of_others_may_be_of_any_bytes() {
     let odd = || OsString::from_vec(vec![b'x', 0xFF]);
     let environment = vec![(odd(), odd()), ("OTHER".into(), odd())];
     assert!(
-        Settings::load(&LoadFrom { environment, working_dir: Place::new().0.clone(), config: None }).is_ok()
+        Settings::load(&LoadFrom { environment, working_dir: SettingsFolder::new().0.clone(), config: None })
+            .is_ok()
     );
 }
 
 #[test]
 fn the_store_is_in_the_data_folder_unless_it_is_named() {
-    let place = Place::new().with("heirloom.toml", "data_dir = \"/srv/heirloom\"\n");
+    let place = SettingsFolder::new().with("heirloom.toml", "data_dir = \"/srv/heirloom\"\n");
     assert_eq!(place.load(&[]).unwrap().database_url.to_string(), "sqlite:/srv/heirloom/heirloom.db");
     let settings = place.load(&[("HEIRLOOM_DATABASE_URL", "sqlite::memory:")]).unwrap();
     assert!(matches!(settings.database_url, DatabaseUrl::SqliteMemory));
@@ -135,12 +137,12 @@ fn proxies_are_a_text_with_commas_or_a_list() {
     let text = load(&[("HEIRLOOM_HTTP__TRUSTED_PROXIES", "10.0.0.0/8, 192.0.2.7,::1")]);
     assert_eq!(networks(text), expected);
     let list = "[http]\ntrusted_proxies = [\"10.0.0.0/8\", \"192.0.2.7\", \"::1\"]\n";
-    assert_eq!(networks(Place::new().with("heirloom.toml", list).load(&[]).unwrap()), expected);
+    assert_eq!(networks(SettingsFolder::new().with("heirloom.toml", list).load(&[]).unwrap()), expected);
 }
 
 #[test]
 fn numbers_are_numbers_in_a_file_and_text_in_a_variable() {
-    let place = Place::new().with("heirloom.toml", "[http]\nworkers = 3\nbody_limit = 2048\n");
+    let place = SettingsFolder::new().with("heirloom.toml", "[http]\nworkers = 3\nbody_limit = 2048\n");
     let settings = place.load(&[("HEIRLOOM_HTTP__BODY_LIMIT", "4096")]).unwrap();
     assert_eq!((settings.http.workers, settings.http.body_limit), (Some(3), 4096));
 }

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fs};
 
 use serde_json::{Value, json};
 
-use super::{Place, Settings, load};
+use super::{Settings, SettingsFolder, load};
 use crate::settings::{env_example, table::SETTINGS};
 
 const SECRETS: [(&str, &str); 2] = [
@@ -76,7 +76,7 @@ fn docker_compose_passes_every_setting_of_a_section_on() {
 
 #[test]
 fn the_example_is_a_file_that_can_be_used_as_it_is() {
-    let settings = Place::new().with(".env", &env_example()).load(&[]).unwrap();
+    let settings = SettingsFolder::new().with(".env", &env_example()).load(&[]).unwrap();
     assert_eq!(settings.issuer.unwrap().as_str(), "http://127.0.0.1:8080");
 }
 
@@ -88,7 +88,7 @@ fn the_example_with_everything_taken_in_gives_the_defaults() {
         .filter(|line| *line != "HEIRLOOM_ISSUER=http://127.0.0.1:8080")
         .flat_map(|line| [line, "\n"])
         .collect();
-    let settings = Place::new().with(".env", &all).load(&[]).unwrap();
+    let settings = SettingsFolder::new().with(".env", &all).load(&[]).unwrap();
     let values = |settings: &Settings| serde_json::to_value(settings).unwrap();
     assert_eq!(values(&settings), values(&Settings::default()));
     for setting in SETTINGS {
@@ -108,14 +108,15 @@ fn what_is_printed_reads_back_as_the_same_settings() {
     ];
     for variables in [&[][..], &odd] {
         let settings = load(variables);
-        let again = Place::new().with("heirloom.toml", &settings.to_toml_string()).load(&[]).unwrap();
+        let again =
+            SettingsFolder::new().with("heirloom.toml", &settings.to_toml_string()).load(&[]).unwrap();
         assert_eq!(serde_json::to_value(&again).unwrap(), serde_json::to_value(&settings).unwrap());
     }
 }
 
 #[test]
 fn what_is_printed_names_the_origins() {
-    let place = Place::new().with("heirloom.toml", "[tokens]\naccess_ttl = \"5400s\"\n");
+    let place = SettingsFolder::new().with("heirloom.toml", "[tokens]\naccess_ttl = \"5400s\"\n");
     let place = place.with(".env", "HEIRLOOM_LOG__FORMAT=json\n");
     let toml = place.load(&[("HEIRLOOM_HTTP__BODY_LIMIT", "2048")]).unwrap().to_toml_string();
     let squeezed: Vec<String> =
