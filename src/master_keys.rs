@@ -23,7 +23,7 @@ pub fn load(settings: &Settings) -> anyhow::Result<MasterKeys> {
         return MasterKeys::parse(text.expose().trim()).context("HEIRLOOM_MASTER_KEY");
     }
     if let Some(path) = &settings.master_key_file {
-        return read(path);
+        return read_keys(path);
     }
     match settings.database_url {
         DatabaseUrl::SqliteMemory => Ok(MasterKeys::parse(&master_key::generate())?),
@@ -33,7 +33,7 @@ pub fn load(settings: &Settings) -> anyhow::Result<MasterKeys> {
             if !path.exists() {
                 make(&path).with_context(|| format!("cannot make the master key {}", path.display()))?;
             }
-            read(&path)
+            read_keys(&path)
         }
         DatabaseUrl::Postgres(_) => anyhow::bail!(
             "there is no master key: `heirloom keys new-master` prints a new one; give it as HEIRLOOM_MASTER_KEY, or in \
@@ -42,7 +42,7 @@ pub fn load(settings: &Settings) -> anyhow::Result<MasterKeys> {
     }
 }
 
-fn read(path: &Path) -> anyhow::Result<MasterKeys> {
+fn read_keys(path: &Path) -> anyhow::Result<MasterKeys> {
     let text = fs::read_to_string(path).map(Zeroizing::new);
     let text = text.with_context(|| format!("cannot read the master key {}", path.display()))?;
     MasterKeys::parse(text.trim()).with_context(|| path.display().to_string())

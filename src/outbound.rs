@@ -105,7 +105,7 @@ impl Outbound {
     /// # Errors
     /// [`NoAnswer`], which is remembered for a few seconds.
     pub async fn get_json<T: DeserializeOwned>(&self, url: &Url, now: DateTime<Utc>) -> Result<T, NoAnswer> {
-        self.read(url, None, now).await
+        self.read_json(url, None, now).await
     }
 
     /// The same for who needs a younger document than may be remembered: one that is older than `oldest` is fetched
@@ -119,7 +119,7 @@ impl Outbound {
         oldest: TimeDelta,
         now: DateTime<Utc>,
     ) -> Result<T, NoAnswer> {
-        self.read(url, Some(oldest), now).await
+        self.read_json(url, Some(oldest), now).await
     }
 
     /// Posts a form and wants nothing but success.
@@ -134,7 +134,7 @@ impl Outbound {
         if status.is_success() { Ok(()) } else { Err(NoAnswer::Status(status.as_u16())) }
     }
 
-    async fn read<T: DeserializeOwned>(
+    async fn read_json<T: DeserializeOwned>(
         &self,
         url: &Url,
         oldest: Option<TimeDelta>,

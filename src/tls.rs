@@ -60,7 +60,7 @@ impl Tls {
     /// When they cannot be read, or the key is not the certificate's.
     pub(crate) fn load(files: Files) -> anyhow::Result<Arc<Self>> {
         let provider = Arc::new(provider());
-        let seen = Text::read(&files)?;
+        let seen = Text::read_files(&files)?;
         let key = Arc::new(seen.parse(&files, &provider)?);
         Ok(Arc::new(Self { files, provider, current: RwLock::new(LoadedCertificate { key, seen }) }))
     }
@@ -71,7 +71,7 @@ impl Tls {
     /// When they cannot be read, or the key is not the certificate's: then the old one goes on. A mistake that was told
     /// before is told no more.
     pub(crate) fn look_again(&self) -> anyhow::Result<Looked> {
-        let found = Text::read(&self.files)?;
+        let found = Text::read_files(&self.files)?;
         if self.current.read().unwrap_or_else(PoisonError::into_inner).seen == found {
             return Ok(Looked::Same);
         }
@@ -109,7 +109,7 @@ impl fmt::Debug for Tls {
 }
 
 impl Text {
-    fn read(files: &Files) -> anyhow::Result<Self> {
+    fn read_files(files: &Files) -> anyhow::Result<Self> {
         let read =
             |path: &Path| std::fs::read(path).with_context(|| format!("cannot read {}", path.display()));
         Ok(Self { certificate: read(&files.certificate)?, key: read(&files.key)?.into() })

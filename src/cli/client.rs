@@ -144,7 +144,7 @@ async fn register(add: AddClient, office: &Office) -> anyhow::Result<()> {
         }
         secret => secret?,
     };
-    output::json(&describe(&client, secret.as_ref()));
+    output::json(&client_json(&client, secret.as_ref()));
     Ok(())
 }
 
@@ -173,7 +173,7 @@ async fn update(
     change.apply_to(&mut client)?;
     check(office, &client)?;
     admin::clients::update(&office.core, &client, office.clock.now()).await?;
-    output::json(&describe(&client, None));
+    output::json(&client_json(&client, None));
     Ok(())
 }
 
@@ -189,7 +189,7 @@ async fn rotate_secret(office: &Office, id: &ClientId, overlap: Duration) -> any
 async fn list(office: &Office, json: bool) -> anyhow::Result<()> {
     let clients = clients::list(&office.core.db).await?;
     if json {
-        output::json(&clients.iter().map(|client| describe(client, None)).collect());
+        output::json(&clients.iter().map(|client| client_json(client, None)).collect());
         return Ok(());
     }
     let rows: Vec<[String; 5]> = clients
@@ -275,7 +275,7 @@ fn kind(client: &Client) -> &'static str {
     }
 }
 
-fn describe(client: &Client, secret: Option<&ClientSecret>) -> Value {
+fn client_json(client: &Client, secret: Option<&ClientSecret>) -> Value {
     let duration = |duration: Option<Duration>| duration.map(|it| humantime::format_duration(it).to_string());
     json!({
         "client_id": client.id,

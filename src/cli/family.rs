@@ -74,7 +74,7 @@ async fn list(office: &Office, user: Option<&Username>, limit: i64, json: bool) 
         described.push((family, state(&office.core.db, family, &clients, now).await?));
     }
     if json {
-        output::json(&described.into_iter().map(|(family, state)| describe(family, &state)).collect());
+        output::json(&described.into_iter().map(|(family, state)| family_json(family, &state)).collect());
         return Ok(());
     }
     let rows: Vec<[String; 6]> = described
@@ -109,7 +109,7 @@ async fn state(db: &Db, family: &Row, clients: &Clients, now: DateTime<Utc>) -> 
     })
 }
 
-fn describe(family: &Row, state: &str) -> Value {
+fn family_json(family: &Row, state: &str) -> Value {
     json!({
         "id": family.id,
         "user_id": family.user_id,

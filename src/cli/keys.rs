@@ -95,7 +95,7 @@ fn list(office: &Office, keys: &KeyService, json: bool) {
     let master: Vec<String> = keys.master_key_ids().collect();
     keys.with_signing_keys(|signing| {
         if json {
-            let signing: Vec<Value> = signing.phases(now).map(|(key, phase)| describe(key, phase)).collect();
+            let signing: Vec<Value> = signing.phases(now).map(|(key, phase)| key_json(key, phase)).collect();
             output::json(&json!({ "signing_keys": signing, "master_keys": master }));
             return;
         }
@@ -130,7 +130,7 @@ fn export(office: &Office, keys: &KeyService, format: Format) -> anyhow::Result<
     })
 }
 
-fn describe(key: &ScheduledKey, phase: Phase) -> Value {
+fn key_json(key: &ScheduledKey, phase: Phase) -> Value {
     json!({
         "kid": key.key.kid(),
         "algorithm": key.key.algorithm(),

@@ -25,7 +25,7 @@ pub(super) async fn run(command: Recovery, office: &Office) -> anyhow::Result<()
     let now = office.clock.now();
     match command {
         Recovery::Open { length } => {
-            let until = recovery::open(&office.core, length, now).await?;
+            let until = recovery::open_window(&office.core, length, now).await?;
             println!("the recovery window is open until {}", output::time(until));
             println!();
             println!(
@@ -43,7 +43,7 @@ pub(super) async fn run(command: Recovery, office: &Office) -> anyhow::Result<()
             println!("  key.master_dropped              heirloom keys drop-master ID");
         }
         Recovery::Close => {
-            recovery::close(&office.core, now).await?;
+            recovery::close_window(&office.core, now).await?;
             println!("the recovery window is closed");
         }
         Recovery::Status => match recovery::closes_at(&office.core, now).await? {

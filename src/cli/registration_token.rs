@@ -52,7 +52,7 @@ pub(super) async fn run(command: RegistrationTokenCommand, office: &Office) -> a
         RegistrationTokenCommand::List { json } => {
             let tokens = registration_tokens::list(&office.core, now).await?;
             if json {
-                output::json(&tokens.iter().map(describe).collect());
+                output::json(&tokens.iter().map(registration_token_json).collect());
                 return Ok(());
             }
             let rows: Vec<[String; 4]> = tokens
@@ -75,7 +75,7 @@ pub(super) async fn run(command: RegistrationTokenCommand, office: &Office) -> a
     Ok(())
 }
 
-fn describe(token: &RegistrationToken) -> Value {
+fn registration_token_json(token: &RegistrationToken) -> Value {
     json!({
         "id": token.id,
         "uses_left": token.uses_left,

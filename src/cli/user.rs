@@ -143,7 +143,7 @@ async fn add_user(add: AddUser, office: &Office) -> anyhow::Result<()> {
         result => result?,
     };
     if json {
-        output::json(&describe(&user));
+        output::json(&user_json(&user));
     } else {
         println!("added user {} ({})", user.username, user.id);
     }
@@ -153,7 +153,7 @@ async fn add_user(add: AddUser, office: &Office) -> anyhow::Result<()> {
 async fn list(office: &Office, json: bool) -> anyhow::Result<()> {
     let users = users::list(&office.core.db).await?;
     if json {
-        output::json(&users.iter().map(describe).collect());
+        output::json(&users.iter().map(user_json).collect());
         return Ok(());
     }
     let rows: Vec<[String; 5]> = users

@@ -17,7 +17,7 @@ pub struct Signed<T> {
 
 /// Reads a JWT that one of `keys` signed with one of the algorithms `allowed`.
 #[must_use]
-pub fn read<T: DeserializeOwned>(
+pub fn read_jwt<T: DeserializeOwned>(
     jwt: &str,
     keys: &PublicJwks,
     allowed: &[JwtAlgorithm],

@@ -147,14 +147,14 @@ impl ClaimsRequest {
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> ClaimsRequest {
+    fn request(text: &str) -> ClaimsRequest {
         text.parse().unwrap()
     }
 
     #[test]
     fn the_example_of_the_specification_is_read() {
         // OpenID Connect Core §5.5, with a claim in a language and one that nobody knows.
-        let request = read(
+        let request = self::request(
             r#"{"userinfo": {"given_name": {"essential": true}, "nickname": null, "email": {"essential": true},
                 "name#de": null, "http://example.info/claims/groups": null, "picture": null},
                 "id_token": {"auth_time": {"essential": true}, "acr": {"values": ["urn:mace:incommon:iap:silver"]}},
@@ -201,14 +201,14 @@ mod tests {
             (r#"{"values": ["b"]}"#, true),
             ("null", true),
         ] {
-            let request = read(&format!(r#"{{"id_token": {{"acr": {requested}}}}}"#));
+            let request = self::request(&format!(r#"{{"id_token": {{"acr": {requested}}}}}"#));
             assert_eq!(request.is_met_by("a"), met, "{requested}");
         }
     }
 
     #[test]
     fn one_user_may_be_named() {
-        let subject = |text: &str| read(text).subject();
+        let subject = |text: &str| request(text).subject();
         assert_eq!(subject(r#"{"id_token": {"sub": {"value": "ana"}}}"#), Ok(Some("ana".to_owned())));
         assert_eq!(subject(r#"{"id_token": {"sub": null}}"#), Ok(None));
         assert_eq!(subject(r#"{"id_token": {"sub": {"value": 1}}}"#), Err(InvalidClaims));

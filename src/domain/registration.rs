@@ -92,7 +92,7 @@ pub struct Registration {
 ///
 /// # Errors
 /// [`InvalidRegistration`].
-pub fn read(
+pub fn read_registration(
     members: &Map<String, Value>,
     default: AuthMethod,
     scopes: &ScopeSet,
@@ -246,7 +246,7 @@ impl Registration {
 
 /// A client's metadata as it is answered (RFC 7591 §3.2.1): `told` under what holds now.
 #[must_use]
-pub fn describe(client: &Client, told: &Map<String, Value>) -> Map<String, Value> {
+pub fn registered_members(client: &Client, told: &Map<String, Value>) -> Map<String, Value> {
     let mut members = told.clone();
     if let Ok(Value::Object(honoured)) = serde_json::to_value(&client.metadata) {
         members.extend(honoured);

@@ -12,7 +12,7 @@ use crate::service::tokens::grant::Wanted;
 /// A body, or why it could not be read.
 pub(crate) type Body = Result<Bytes, actix_web::Error>;
 
-fn read(body: Body) -> Result<Bytes, Problem> {
+fn read_body(body: Body) -> Result<Bytes, Problem> {
     body.map_err(|error| match error.as_response_error().status_code().as_u16() {
         413 => Problem::TooLarge,
         _ => Problem::Malformed("The request body could not be read."),
@@ -29,7 +29,7 @@ pub(crate) fn json<T: DeserializeOwned>(
     if !request.content_type().eq_ignore_ascii_case("application/json") {
         return Err(Problem::Malformed("Send JSON, with Content-Type: application/json."));
     }
-    serde_json::from_slice(&read(body)?).map_err(|_| Problem::Malformed(shape))
+    serde_json::from_slice(&read_body(body)?).map_err(|_| Problem::Malformed(shape))
 }
 
 /// A form's parameters (RFC 6749 appendix B).
@@ -45,7 +45,7 @@ impl Form {
                 "Send a form, with Content-Type: application/x-www-form-urlencoded.",
             ));
         }
-        Self::parse(&read(body)?)
+        Self::parse(&read_body(body)?)
     }
 
     /// Reads a query by the same rules.

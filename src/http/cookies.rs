@@ -30,7 +30,7 @@ impl Name {
 }
 
 /// The secret in a cookie; `None` when it is missing, of another form, or there twice.
-pub(crate) fn read(web: &Web, request: &HttpRequest, name: Name) -> Option<OpaqueSecret> {
+pub(crate) fn read_cookie(web: &Web, request: &HttpRequest, name: Name) -> Option<OpaqueSecret> {
     single(request, name.text(web)).and_then(OpaqueSecret::presented)
 }
 

@@ -44,7 +44,7 @@ pub struct Opening<'a> {
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn open(db: &Db, opening: &Opening<'_>) -> Result<Option<String>, StoreError> {
+pub async fn open_request(db: &Db, opening: &Opening<'_>) -> Result<Option<String>, StoreError> {
     const SQL: &str = "UPDATE pushed_requests SET browser_hash = $3, \
              expires_at = CASE WHEN browser_hash IS NULL THEN $4 ELSE expires_at END \
          WHERE uri_hash = $1 AND client_id = $2 AND expires_at > $5 \

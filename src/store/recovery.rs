@@ -10,7 +10,7 @@ use crate::store::{Db, StoreError, Tx, execute, fetch_optional};
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn open(
+pub async fn open_window(
     tx: &mut Tx,
     id: Uuid,
     from: DateTime<Utc>,
@@ -25,7 +25,7 @@ pub async fn open(
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn close(tx: &mut Tx, now: DateTime<Utc>) -> Result<u64, StoreError> {
+pub async fn close_window(tx: &mut Tx, now: DateTime<Utc>) -> Result<u64, StoreError> {
     const SQL: &str = "UPDATE recovery_windows SET closes_at = $1 WHERE closes_at > $1";
     Ok(execute!(within tx, SQL, now)?)
 }

@@ -45,7 +45,7 @@ both_stores_both_ways! {
     async fn within_a_recovery_window_any_lead_is_caught_up(app) {
         let tokens = lose(&app, 9).await;
         let now = app.clock.now();
-        recovery::open(&app.core, DAY, now).await.unwrap();
+        recovery::open_window(&app.core, DAY, now).await.unwrap();
         app.clock.advance(DAY - SECOND);
         let next = app.rotate(&tokens).await;
         assert_eq!(next.generation(), tokens.generation() + 1);
@@ -55,7 +55,7 @@ both_stores_both_ways! {
     async fn the_recovery_window_ends_by_itself(app) {
         let tokens = lose(&app, 3).await;
         let now = app.clock.now();
-        recovery::open(&app.core, DAY, now).await.unwrap();
+        recovery::open_window(&app.core, DAY, now).await.unwrap();
         app.clock.advance(DAY);
         assert_eq!(app.refresh(&tokens.refresh).await.refusal(), INVALID);
     }
@@ -63,8 +63,8 @@ both_stores_both_ways! {
     async fn a_recovery_window_can_be_closed(app) {
         let tokens = lose(&app, 3).await;
         let now = app.clock.now();
-        recovery::open(&app.core, DAY, now).await.unwrap();
-        assert!(recovery::close(&app.core, now).await.unwrap() && !recovery::close(&app.core, now).await.unwrap());
+        recovery::open_window(&app.core, DAY, now).await.unwrap();
+        assert!(recovery::close_window(&app.core, now).await.unwrap() && !recovery::close_window(&app.core, now).await.unwrap());
         assert_eq!(app.refresh(&tokens.refresh).await.refusal(), INVALID);
         assert_eq!(recovery::closes_at(&app.core, now).await.unwrap(), None);
         assert_eq!((app.told("recovery.opened until="), app.told("recovery.closed")), (1, 1));
@@ -84,7 +84,7 @@ both_stores_both_ways! {
         let first = app.ana_logged_in().await;
         app.rotate(&app.rotate(&first).await).await;
         let now = app.clock.now();
-        recovery::open(&app.core, DAY, now).await.unwrap();
+        recovery::open_window(&app.core, DAY, now).await.unwrap();
         assert_eq!(app.refresh(&first.refresh).await.refusal(), REUSED);
     }
 }

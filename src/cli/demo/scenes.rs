@@ -42,7 +42,7 @@ async fn log_in(stage: &Stage, teller: &mut Teller) -> anyhow::Result<Held> {
     teller.fact("sub", &format!("{}  the user, {USER}", held.text("sub")));
     teller.fact("sid", &format!("{}  the family", held.text("sid")));
     teller.fact("exp", &held.expires_at());
-    teller.fact("refresh", &describe(&held));
+    teller.fact("refresh", &held_text(&held));
     teller.curl(&curl::log_in());
     Ok(held)
 }
@@ -74,7 +74,7 @@ async fn refresh(stage: &Stage, teller: &mut Teller, held: &Held) -> anyhow::Res
         status == StatusCode::OK && next.generation() == held.generation() + 1,
         &format!("{status}: another access token, and the successor"),
     );
-    teller.fact("refresh", &describe(&next));
+    teller.fact("refresh", &held_text(&next));
     teller.curl(&curl::refresh());
     Ok(next)
 }
@@ -88,7 +88,7 @@ async fn lose_a_response(stage: &Stage, teller: &mut Teller, held: &Held, next: 
         status == StatusCode::OK && again.refresh == next.refresh,
         &format!("{status}: the very same successor. Nobody is logged out"),
     );
-    teller.fact("refresh", &describe(&again));
+    teller.fact("refresh", &held_text(&again));
     let same = ["jti", "iat", "exp"].iter().all(|name| again.claim(name) == next.claim(name));
     teller.check(same, "the same access too (jti, iat and exp): retries multiply nothing");
     teller.fact("jti", &again.text("jti"));
@@ -121,7 +121,7 @@ async fn let_an_access_token_expire(stage: &Stage, teller: &mut Teller) -> anyho
 
 async fn steal(stage: &Stage, teller: &mut Teller, copied: &Held) -> anyhow::Result<Held> {
     teller.scene("Steal a token: somebody copies one, and its owner goes on");
-    teller.fact("thief", &describe(copied));
+    teller.fact("thief", &held_text(copied));
     let (_, answer) = stage.refresh(&copied.refresh).await?;
     let (status, answer) = stage.refresh(&Held::of(&answer).refresh).await?;
     let owner = Held::of(&answer);
@@ -129,7 +129,7 @@ async fn steal(stage: &Stage, teller: &mut Teller, copied: &Held) -> anyhow::Res
         status == StatusCode::OK && owner.generation() == copied.generation() + 2,
         &format!("{status} for the owner, twice:"),
     );
-    teller.fact("owner", &describe(&owner));
+    teller.fact("owner", &held_text(&owner));
     let (status, answer) = stage.refresh(&copied.refresh).await?;
     refused(teller, "the thief", status, &answer);
     teller.curl(&curl::steal());
@@ -180,7 +180,7 @@ fn refused(teller: &mut Teller, whom: &str, status: StatusCode, answer: &Value) 
     teller.quote(told);
 }
 
-fn describe(held: &Held) -> String {
+fn held_text(held: &Held) -> String {
     format!("{}  generation {}", short(&held.refresh), held.generation())
 }
 

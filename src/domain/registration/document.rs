@@ -7,7 +7,7 @@ use url::Url;
 
 use crate::domain::client::{AuthMethod, Client, ClientKind, Origin};
 use crate::domain::ids::ClientId;
-use crate::domain::registration::{InvalidRegistration, read};
+use crate::domain::registration::{InvalidRegistration, read_registration};
 use crate::domain::scope::ScopeSet;
 
 /// Where a client's document is, if its id can be such a place (§3): https, with a path, without a fragment and a user,
@@ -37,7 +37,7 @@ pub fn client(
     if ["client_secret", "client_secret_expires_at"].iter().any(|name| members.contains_key(*name)) {
         return Err(InvalidRegistration::Metadata("A document that everybody can read holds a secret."));
     }
-    let read = read(members, AuthMethod::None, scopes)?;
+    let read = read_registration(members, AuthMethod::None, scopes)?;
     if read.auth.has_secret() {
         return Err(InvalidRegistration::Metadata(
             "There is no secret that the client could authenticate with.",
@@ -57,7 +57,7 @@ mod tests {
 
     const ID: &str = "https://app.example/client.json";
 
-    fn read(changes: &Value) -> Result<Client, InvalidRegistration> {
+    fn client_with(changes: &Value) -> Result<Client, InvalidRegistration> {
         let mut document = json!({ "client_id": ID, "redirect_uris": ["https://app.example/cb"] });
         let members = document.as_object_mut().unwrap();
         members.extend(changes.as_object().unwrap().clone());
@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn a_document_describes_a_public_third_party() {
-        let client = read(&json!({ "client_name": "The App", "scope": "openid admin" })).unwrap();
+        let client = client_with(&json!({ "client_name": "The App", "scope": "openid admin" })).unwrap();
         assert!(matches!(client.kind, ClientKind::Public));
         assert_eq!((client.party, client.origin), (Party::Third, Origin::Document));
         assert_eq!((client.display_name(), client.scopes.to_string().as_str()), ("The App", "openid"));
@@ -119,7 +119,7 @@ mod tests {
                 json!({ "subject_type": "pairwise", "redirect_uris": ["https://a.example/", "https://b.example/"] }),
             ),
         ] {
-            assert!(read(&changes).is_err(), "{section}: {changes}");
+            assert!(client_with(&changes).is_err(), "{section}: {changes}");
         }
     }
 }

@@ -13,7 +13,7 @@ fn members(changes: &Value) -> Map<String, Value> {
 
 fn read_with(changes: &Value) -> Result<Registration, InvalidRegistration> {
     let scopes = "openid profile offline_access".parse().unwrap();
-    read(&members(changes), AuthMethod::ClientSecretBasic, &scopes)
+    read_registration(&members(changes), AuthMethod::ClientSecretBasic, &scopes)
 }
 
 fn redirect_uri(uri: &str, application: Option<&str>) -> Result<Registration, InvalidRegistration> {

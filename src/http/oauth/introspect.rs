@@ -29,7 +29,7 @@ pub(crate) async fn introspect(
     }
     let token = form.get("token").ok_or(Problem::Malformed("The parameter token is missing."))?;
     let seen = look(&web.core, token, &known.client, now).await?;
-    let answer = describe(&seen, web.core.issuer.as_str());
+    let answer = introspection_json(&seen, web.core.issuer.as_str());
     let mut response = HttpResponse::Ok();
     response.insert_header((CACHE_CONTROL, "no-store"));
     if !wants_jwt(&request) {
@@ -57,7 +57,7 @@ fn wants_jwt(request: &HttpRequest) -> bool {
 }
 
 /// RFC 7662 §2.2.
-fn describe(seen: &Introspection, issuer: &str) -> Value {
+fn introspection_json(seen: &Introspection, issuer: &str) -> Value {
     let mut answer = match seen {
         Introspection::Inactive => return json!({ "active": false }),
         Introspection::Access(token) => json!({

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
 use crate::domain::client::ClientKind;
-use crate::domain::registration::{Mode, describe};
+use crate::domain::registration::{Mode, registered_members};
 use crate::domain::secrets::ClientSecret;
 use crate::http::body::{self, Body};
 use crate::http::edge::Arrival;
@@ -73,7 +73,7 @@ fn members(request: &HttpRequest, body: Body) -> Result<Map<String, Value>, Stan
 /// RFC 7591 §3.2.1, RFC 7592 §3.
 fn answer(web: &Web, status: StatusCode, registered: &Registered, now: DateTime<Utc>) -> HttpResponse {
     let Registered { client, secret, token, told } = registered;
-    let mut members = describe(client, told);
+    let mut members = registered_members(client, told);
     let place = format!("{}{PATH}/{}", web.core.issuer, client.id);
     // OpenID Connect Dynamic Client Registration §2: a client that is told nothing expects RS256.
     let algorithm =

@@ -47,7 +47,7 @@ pub(crate) async fn show(visit: &Visit, request: &HttpRequest) -> Result<HttpRes
     }
     let mut logins = Vec::new();
     for family in &part.families {
-        logins.push(describe(visit, family, family.sign_in_session == Some(session.id.0)).await?);
+        logins.push(login_json(visit, family, family.sign_in_session == Some(session.id.0)).await?);
     }
     let last = part.families.last().filter(|_| part.more).map(|family| family.id);
     let content = json!({
@@ -209,7 +209,7 @@ async fn page(
     Ok(visit.page(&Page { template, content, status, language, leads_away: false }))
 }
 
-async fn describe(visit: &Visit, family: &Family, here: bool) -> Result<Value, Stop> {
+async fn login_json(visit: &Visit, family: &Family, here: bool) -> Result<Value, Stop> {
     let known = visit.core().client(&family.client_id, visit.now).await?.ok_or(Failure::InvalidClient)?;
     let device = user_agent::describe(family.agent.user_agent.as_deref().unwrap_or_default());
     Ok(json!({

@@ -17,7 +17,7 @@ use crate::service::authorize::authorization;
 
 /// `GET /oauth/authorize`
 pub(crate) async fn show(visit: &Visit, request: &HttpRequest) -> Result<HttpResponse, Stop> {
-    let asked = read(visit, request).await?;
+    let asked = read_request(visit, request).await?;
     let mut response = go_on(visit, &asked).await?;
     if asked.is_of_this_browser() && response.status().is_redirection() {
         visit.introduce(&mut response);

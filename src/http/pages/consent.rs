@@ -35,7 +35,7 @@ async fn to_be_asked(visit: &Visit, asked: &Asked) -> Result<Option<SignInSessio
 
 /// `GET /consent`
 pub(crate) async fn show(visit: &Visit, request: &HttpRequest) -> Result<HttpResponse, Stop> {
-    let asked = authorize::read(visit, request).await?;
+    let asked = authorize::read_request(visit, request).await?;
     let Some(session) = to_be_asked(visit, &asked).await? else {
         return Ok(see_other(&visit.at("/oauth/authorize", &asked.query)));
     };
@@ -81,7 +81,7 @@ pub(super) fn with_app(mut page: Value, known: &KnownClient, wanted: &Consent, i
 
 /// `POST /consent`
 pub(crate) async fn take(visit: &Visit, request: &HttpRequest, form: Form) -> Result<HttpResponse, Stop> {
-    let asked = authorize::read(visit, request).await?;
+    let asked = authorize::read_request(visit, request).await?;
     let Some(session) = to_be_asked(visit, &asked).await? else {
         return Ok(see_other(&visit.at("/oauth/authorize", &asked.query)));
     };

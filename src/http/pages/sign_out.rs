@@ -28,7 +28,7 @@ struct SignOutRequest {
 
 /// `GET /oauth/logout`
 pub(crate) async fn show(visit: &Visit, request: &HttpRequest) -> Result<HttpResponse, Stop> {
-    let asked = read(visit, request).await?;
+    let asked = read_request(visit, request).await?;
     // RP-Initiated Logout §2: where nobody is signed in, there is nobody to be asked.
     let Some(session) = visit.session().await? else { return end(visit, &asked, None).await };
     // The client knows who is signed in, so it was not another site that sent the browser here.
@@ -47,7 +47,7 @@ pub(crate) async fn take(visit: &Visit, _: &HttpRequest, form: Form) -> Result<H
 
 /// `POST /sign-out`: the user says yes.
 pub(crate) async fn confirm(visit: &Visit, request: &HttpRequest, form: Form) -> Result<HttpResponse, Stop> {
-    let asked = read(visit, request).await?;
+    let asked = read_request(visit, request).await?;
     let Some(session) = visit.session().await? else { return end(visit, &asked, None).await };
     if !visit.is_own(&form, Some(&session)) {
         return Err(PageError::Forged.into());
@@ -55,7 +55,7 @@ pub(crate) async fn confirm(visit: &Visit, request: &HttpRequest, form: Form) ->
     end(visit, &asked, Some(&session)).await
 }
 
-async fn read(visit: &Visit, request: &HttpRequest) -> Result<SignOutRequest, Stop> {
+async fn read_request(visit: &Visit, request: &HttpRequest) -> Result<SignOutRequest, Stop> {
     let form = Form::of_query(request.query_string())?;
     let given = form.get("id_token_hint");
     let hint = given.and_then(|it| id_token::read_hint(visit.core(), it));

@@ -41,14 +41,14 @@ pub(crate) struct Visit {
 impl Visit {
     pub(crate) fn new(web: web::Data<Web>, request: &HttpRequest, now: DateTime<Utc>) -> Self {
         let header = |name| request.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok());
-        let known = cookies::read(&web, request, Name::Browser);
+        let known = cookies::read_cookie(&web, request, Name::Browser);
         let site = header(FETCH_SITE);
         let address = address::of_client(request, &web.trusted_proxies);
         Self {
             now,
             device: headers::device(request, None, address),
             address,
-            secret: cookies::read(&web, request, Name::Session),
+            secret: cookies::read_cookie(&web, request, Name::Session),
             is_new: known.is_none(),
             browser: known.unwrap_or_else(|| OpaqueSecret::from_random(&random::bytes())),
             accept_language: header(ACCEPT_LANGUAGE).map(ToOwned::to_owned),

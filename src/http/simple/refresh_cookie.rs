@@ -50,7 +50,7 @@ impl<'a> RefreshCookie<'a> {
     ///
     /// # Errors
     /// [`Problem::CrossSite`] when it did, and not from a page of this server's own origin.
-    pub(super) fn read<'r>(&self, request: &'r HttpRequest) -> Result<Option<&'r str>, Problem> {
+    pub(super) fn read_token<'r>(&self, request: &'r HttpRequest) -> Result<Option<&'r str>, Problem> {
         let Some(token) = cookies::single(request, &self.name) else { return Ok(None) };
         self.must_be_own(request)?;
         Ok(Some(token))

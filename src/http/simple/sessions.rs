@@ -19,7 +19,7 @@ pub(crate) async fn list(
 ) -> Result<HttpResponse, Simple> {
     let caller = sessions::authenticate(&web.core, headers::bearer(&request)?, now).await?;
     let sessions = sessions::list(&web.core, caller.user, now).await?;
-    let sessions: Vec<Value> = sessions.iter().map(|session| describe(session, caller)).collect();
+    let sessions: Vec<Value> = sessions.iter().map(|session| session_json(session, caller)).collect();
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(json!({ "sessions": sessions })))
 }
 

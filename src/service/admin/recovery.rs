@@ -11,10 +11,14 @@ use crate::service::{Core, Failure};
 use crate::store::recovery;
 
 /// Lets tokens that are ahead of their restored rows go on for a while; gives until when.
-pub async fn open(core: &Core, length: Duration, now: DateTime<Utc>) -> Result<DateTime<Utc>, Failure> {
+pub async fn open_window(
+    core: &Core,
+    length: Duration,
+    now: DateTime<Utc>,
+) -> Result<DateTime<Utc>, Failure> {
     let until = now + length;
     core.write(now, async |tx| {
-        recovery::open(tx, uuid_v7(now, random::bytes()), now, until).await?;
+        recovery::open_window(tx, uuid_v7(now, random::bytes()), now, until).await?;
         tx.record(Event::RecoveryOpened { until });
         Ok(Some(()))
     })
@@ -23,9 +27,9 @@ pub async fn open(core: &Core, length: Duration, now: DateTime<Utc>) -> Result<D
 }
 
 /// Ends that now: `false` when there was nothing to end.
-pub async fn close(core: &Core, now: DateTime<Utc>) -> Result<bool, Failure> {
+pub async fn close_window(core: &Core, now: DateTime<Utc>) -> Result<bool, Failure> {
     let closed = core.write(now, async |tx| {
-        if recovery::close(tx, now).await? == 0 {
+        if recovery::close_window(tx, now).await? == 0 {
             return Ok(None);
         }
         tx.record(Event::RecoveryClosed);

@@ -44,7 +44,7 @@ pub async fn keep(
 ///
 /// # Errors
 /// [`Failure::Store`].
-pub async fn open(
+pub async fn open_request(
     core: &Core,
     client: &ClientId,
     uri: &SecretHash,
@@ -52,7 +52,7 @@ pub async fn open(
     now: DateTime<Utc>,
 ) -> Result<Option<String>, Failure> {
     let opening = Opening { uri, client, browser, now, until: now + OPENED_TTL };
-    Ok(transaction::retrying(|| pushed_requests::open(&core.db, &opening)).await?)
+    Ok(transaction::retrying(|| pushed_requests::open_request(&core.db, &opening)).await?)
 }
 
 /// Strikes out of a request what its user has done already.
@@ -84,7 +84,7 @@ pub async fn read_object(
         None
     };
     let registered = client.metadata.request_object_signing_alg;
-    let Some(signed) = client_jwt::read(core, client, jwt, registered, now).await else {
+    let Some(signed) = client_jwt::read_jwt_of(core, client, jwt, registered, now).await else {
         return refused("none of the client's keys signed it");
     };
     if signed.typ.is_some_and(|typ| !TYPES.contains(&typ.as_str())) {

@@ -53,7 +53,7 @@ async fn judge(
     now: DateTime<Utc>,
 ) -> Result<OnceOnly, String> {
     let registered = client.metadata.token_endpoint_auth_signing_alg;
-    let signed = client_jwt::read::<Assertion>(core, client, &presented.jwt, registered, now).await;
+    let signed = client_jwt::read_jwt_of::<Assertion>(core, client, &presented.jwt, registered, now).await;
     let signed = signed.ok_or("none of the client's keys signed it, or a claim is missing")?;
     if signed.typ.is_some_and(|typ| !TYPES.contains(&typ.as_str())) {
         return Err("it is a token of another type".to_owned());

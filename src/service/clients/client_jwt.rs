@@ -15,7 +15,7 @@ const RENEWABLE: TimeDelta = TimeDelta::seconds(10);
 /// Reads a JWT of this client's, signed with the algorithm that it registered, or with any of ours. Keys that stand
 /// somewhere else are fetched anew once when none of those remembered signed it: so a client changes its keys without a
 /// gap.
-pub(crate) async fn read<T: DeserializeOwned>(
+pub(crate) async fn read_jwt_of<T: DeserializeOwned>(
     core: &Core,
     client: &Client,
     jwt: &str,
@@ -24,15 +24,15 @@ pub(crate) async fn read<T: DeserializeOwned>(
 ) -> Option<Signed<T>> {
     let allowed = registered.as_ref().map_or(&JwtAlgorithm::ALL[..], std::slice::from_ref);
     if let Some(keys) = &client.metadata.jwks {
-        return client_jwt::read(jwt, keys, allowed);
+        return client_jwt::read_jwt(jwt, keys, allowed);
     }
     let place: Url = client.metadata.jwks_uri.as_ref()?.as_str().parse().ok()?;
     let known = fetched(client, core.outbound.get_json(&place, now).await);
-    if let Some(signed) = known.and_then(|keys| client_jwt::read(jwt, &keys, allowed)) {
+    if let Some(signed) = known.and_then(|keys| client_jwt::read_jwt(jwt, &keys, allowed)) {
         return Some(signed);
     }
     let renewed = fetched(client, core.outbound.renew_json(&place, RENEWABLE, now).await);
-    renewed.and_then(|keys| client_jwt::read(jwt, &keys, allowed))
+    renewed.and_then(|keys| client_jwt::read_jwt(jwt, &keys, allowed))
 }
 
 fn fetched(client: &Client, answer: Result<PublicJwks, NoAnswer>) -> Option<PublicJwks> {

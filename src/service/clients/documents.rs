@@ -72,7 +72,7 @@ impl Documents {
             return Ok(None);
         }
         let cause = match self.outbound.get_json::<Map<String, Value>>(&url, now).await {
-            Ok(members) => match self.read(id, &members, now).await {
+            Ok(members) => match self.read_client(id, &members, now).await {
                 Ok(client) => {
                     self.keep_anew(db, id, &members, now).await?;
                     return Ok(Some((client, Document { members, standing: DocumentStanding::Fetched })));
@@ -91,7 +91,7 @@ impl Documents {
     }
 
     /// The client that a document describes; or why it describes none.
-    async fn read(
+    async fn read_client(
         &self,
         id: &ClientId,
         members: &Map<String, Value>,

@@ -69,7 +69,7 @@ pub async fn register(
         }
         Mode::Open => None,
     };
-    let read = registration::read(members, AuthMethod::ClientSecretBasic, &rules.scopes)?;
+    let read = registration::read_registration(members, AuthMethod::ClientSecretBasic, &rules.scopes)?;
     let told = read.told.clone();
     let id = uuid_v7(now, random::bytes()).to_string().parse().unwrap_or_else(|_| ClientId::built_in());
     let mut client = Client::new(id, ClientKind::Public, Origin::Registered, now);
@@ -131,7 +131,11 @@ pub async fn replace(
 ) -> Result<Registered, Failure> {
     let before = look(core, id, token, now).await?;
     names_itself(members, &before.client)?;
-    let read = registration::read(members, AuthMethod::ClientSecretBasic, &core.registrar.rules.scopes)?;
+    let read = registration::read_registration(
+        members,
+        AuthMethod::ClientSecretBasic,
+        &core.registrar.rules.scopes,
+    )?;
     let told = read.told.clone();
     let mut client = before.client;
     let (was_confidential, had_secrets) = (is_confidential(&client), client.has_secrets());

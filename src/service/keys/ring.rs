@@ -283,7 +283,7 @@ impl Keys {
         for row in signing_keys::list(writer.db()).await? {
             let active = self.master.active().id();
             if row.private_sealed.get(1..5) != Some(&active.0) {
-                let private = self.open(&row)?;
+                let private = self.open_key(&row)?;
                 let sealed = self.master.seal(&context(&row.kid), &private);
                 let resealed = writer.write(now, async |tx| {
                     tx.record(Event::KeyResealed { key: row.kid.clone() });
@@ -298,7 +298,7 @@ impl Keys {
     fn unseal(&self, row: &StoredKey) -> Result<SigningKey, KeysUnreadable> {
         let algorithm: SigningAlgorithm =
             row.algorithm.parse().map_err(|_| StoreError::corrupt("signing_keys", &row.kid, "algorithm"))?;
-        let key = SigningKey::from_pkcs8(algorithm, &self.open(row)?)?;
+        let key = SigningKey::from_pkcs8(algorithm, &self.open_key(row)?)?;
         if key.kid() == row.kid {
             Ok(key)
         } else {
@@ -306,7 +306,7 @@ impl Keys {
         }
     }
 
-    fn open(&self, row: &StoredKey) -> Result<zeroize::Zeroizing<Vec<u8>>, KeysUnreadable> {
+    fn open_key(&self, row: &StoredKey) -> Result<zeroize::Zeroizing<Vec<u8>>, KeysUnreadable> {
         let opened = self.master.open(&context(&row.kid), &row.private_sealed);
         opened.map_err(|cause| KeysUnreadable::Sealed { kid: row.kid.clone(), cause })
     }

@@ -68,7 +68,7 @@ pub(crate) fn read_own(token: &str) -> Option<AccessToken> {
 #[must_use]
 pub fn verify(core: &Core, token: &str, now: DateTime<Utc>) -> Option<AccessToken> {
     // RFC 9068 §4: an ID token or another JWT of ours must not pass for an access token.
-    let token: AccessToken = own_jwt::read(core, token, "at+jwt", now)?;
+    let token: AccessToken = own_jwt::read_current(core, token, "at+jwt", now)?;
     (token.iss == core.issuer.as_str() && now.timestamp() < token.exp).then_some(token)
 }
 

@@ -154,5 +154,5 @@ async fn enter(
         agent: found.agent.clone(),
     };
     let spend = async |tx: &mut Tx, family| device_codes::spend(tx, &found.device_code_hash, family).await;
-    new_family::open(core, beginning, for_whom, now, spend).await
+    new_family::open_family(core, beginning, for_whom, now, spend).await
 }

@@ -113,7 +113,7 @@ async fn spend(
         agent: found.agent,
     };
     let spend = async |tx: &mut Tx, family| authorization_codes::spend(tx, &found.code_hash, family).await;
-    if let Some(tokens) = new_family::open(core, beginning, (known, wanted), now, spend).await? {
+    if let Some(tokens) = new_family::open_family(core, beginning, (known, wanted), now, spend).await? {
         return Ok(tokens);
     }
     // Disabled meanwhile, or used meanwhile: then two hold it, and this is the second.

@@ -43,7 +43,9 @@ pub async fn introspect(
             Standing::Nothing => Introspection::Inactive,
         });
     }
-    let Ok(token) = presented::open(core, token, &caller.id) else { return Ok(Introspection::Inactive) };
+    let Ok(token) = presented::open_token(core, token, &caller.id) else {
+        return Ok(Introspection::Inactive);
+    };
     let Some(Presented::Genuine(family)) = presented::family_of(core, &token).await? else {
         return Ok(Introspection::Inactive);
     };

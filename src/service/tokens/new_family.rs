@@ -96,7 +96,7 @@ fn is_refreshable(known: &KnownClient, granted: &ScopeSet) -> bool {
 ///
 /// # Errors
 /// [`Failure::InvalidScope`], [`Failure::InvalidTarget`] for what should have been checked before; [`Failure::Store`].
-pub(crate) async fn open(
+pub(crate) async fn open_family(
     core: &Core,
     beginning: Beginning,
     (known, wanted): (&KnownClient, &Wanted),

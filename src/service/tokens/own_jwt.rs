@@ -9,7 +9,7 @@ use crate::service::Core;
 
 /// The claims of a token of this `typ`, if one of the published keys signed it. Who reads them judges issuer and
 /// expiry.
-pub(crate) fn read<T: DeserializeOwned>(
+pub(crate) fn read_current<T: DeserializeOwned>(
     core: &Core,
     token: &str,
     typ: &str,

@@ -12,7 +12,7 @@ use crate::store::{StoreError, families};
 ///
 /// # Errors
 /// [`Refusal::Unknown`].
-pub(crate) fn open(core: &Core, text: &str, client: &ClientId) -> Result<RefreshToken, Refusal> {
+pub(crate) fn open_token(core: &Core, text: &str, client: &ClientId) -> Result<RefreshToken, Refusal> {
     core.keys.with_mac_keys(|keys| RefreshToken::open(text, client, keys)).map_err(|_| Refusal::Unknown)
 }
 

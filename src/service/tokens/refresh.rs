@@ -37,7 +37,7 @@ pub struct Refresh<'a> {
 /// [`Failure::Refused`] with the reason; [`Failure::InvalidScope`] and [`Failure::InvalidTarget`], which consume
 /// nothing; [`Failure::Overtaken`] and [`Failure::Store`], after which the same token still works.
 pub async fn refresh(core: &Core, request: Refresh<'_>, now: DateTime<Utc>) -> Result<TokenSet, Failure> {
-    let opened = presented::open(core, request.token, request.presenter.client_id());
+    let opened = presented::open_token(core, request.token, request.presenter.client_id());
     // Who proves nothing but the token itself is refused without asking any database. A client with a proof is told
     // first whether that was right.
     if !request.presenter.has_proof() {

@@ -22,7 +22,7 @@ pub async fn logout(
     presenter: &Presenter,
     now: DateTime<Utc>,
 ) -> Result<(), Failure> {
-    let Ok(token) = presented::open(core, text, presenter.client_id()) else { return Ok(()) };
+    let Ok(token) = presented::open_token(core, text, presenter.client_id()) else { return Ok(()) };
     presenter.authenticate(core, now).await?;
     end_family_of(core, &token, EndReason::Logout, now).await
 }
@@ -40,7 +40,7 @@ pub async fn revoke(
     now: DateTime<Utc>,
 ) -> Result<(), Failure> {
     let client = presenter.client_id();
-    let refresh = presented::open(core, text, client).ok();
+    let refresh = presented::open_token(core, text, client).ok();
     let access = access_token::verify(core, text, now).filter(|token| token.client_id == client.as_str());
     if refresh.is_none() && access.is_none() && !presenter.has_proof() {
         return Ok(());

@@ -75,7 +75,7 @@ impl Purpose {
     pub(super) async fn read(visit: &Visit, request: &HttpRequest) -> Result<Self, Stop> {
         let form = Form::of_query(request.query_string())?;
         let Some(to) = form.get("to").filter(|_| form.get("client_id").is_none()) else {
-            return Ok(Self::App(Box::new(authorize::read(visit, request).await?)));
+            return Ok(Self::App(Box::new(authorize::read_request(visit, request).await?)));
         };
         // A list, not a pattern: nobody is sent from here to where somebody else wants.
         let place = OwnPlace::ALL.into_iter().find(|place| place.path() == to);
