@@ -119,10 +119,10 @@ impl Text {
         let path = files.certificate.display();
         let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&self.certificate).collect();
         let chain = chain.with_context(|| format!("tls.certificate: {path} is not PEM"))?;
-        anyhow::ensure!(!chain.is_empty(), "tls.certificate: {path} holds no certificate in PEM");
+        anyhow::ensure!(!chain.is_empty(), "tls.certificate: {path} does not hold a certificate in PEM");
         let path = files.key.display();
         let key = PrivateKeyDer::from_pem_slice(&self.key)
-            .map_err(|_| anyhow::anyhow!("tls.key: {path} holds no private key in PEM"))?;
+            .map_err(|_| anyhow::anyhow!("tls.key: {path} does not hold a private key in PEM"))?;
         // Checks that they belong together.
         CertifiedKey::from_der(chain, key, provider)
             .with_context(|| format!("tls.key: {path} does not fit the certificate"))

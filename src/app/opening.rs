@@ -31,7 +31,7 @@ pub async fn open_store(settings: &Settings, old_schema: OldSchema) -> anyhow::R
             Ok(db)
         }
         (Schema::TooOld { version: 0, .. }, _, OldSchema::Refuse) => anyhow::bail!(
-            "the database has no Heirloom schema yet: run `heirloom migrate`, or start with `heirloom serve --migrate`"
+            "the database does not have the Heirloom schema yet: run `heirloom migrate`, or start with `heirloom serve --migrate`"
         ),
         (Schema::TooOld { version, wanted }, _, OldSchema::Refuse) => anyhow::bail!(
             "the database's schema is version {version}, this binary needs {wanted}: run `heirloom migrate`, or start \

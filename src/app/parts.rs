@@ -102,7 +102,7 @@ pub(super) fn look(settings: &Settings) -> anyhow::Result<Look> {
                 Some("webp") => "image/webp",
                 Some("jpg" | "jpeg") => "image/jpeg",
                 Some(_) | None => {
-                    anyhow::bail!("pages.logo: {} is no .svg, .png, .webp or .jpg", path.display())
+                    anyhow::bail!("pages.logo: {} is not a .svg, .png, .webp or .jpg file", path.display())
                 }
             };
             let picture = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
@@ -167,7 +167,7 @@ pub(super) fn outbound(settings: &settings::OutboundSettings) -> anyhow::Result<
     let Some(path) = &settings.ca_file else { return Ok(Outbound::new(limits, None)?) };
     let pem = fs::read(path).with_context(|| format!("outbound.ca_file: cannot read {}", path.display()))?;
     Outbound::new(limits, Some(&pem))
-        .with_context(|| format!("outbound.ca_file: {} holds no certificates in PEM", path.display()))
+        .with_context(|| format!("outbound.ca_file: {} does not hold certificates in PEM", path.display()))
 }
 
 pub(super) fn batching(database: &settings::DatabaseSettings) -> Batching {

@@ -124,7 +124,7 @@ pub(super) async fn run(command: ClientCommand, office: &Office) -> anyhow::Resu
             let batch = i64::from(office.settings.janitor.batch);
             match admin::clients::remove(&office.core, &id, batch, office.clock.now()).await {
                 Err(Failure::NotFound) => anyhow::bail!("there is no client {id}"),
-                ended => println!("{id} is removed; {} logins ended", ended?),
+                ended => println!("{id} is removed; {} logins have ended", ended?),
             }
             Ok(())
         }
@@ -240,7 +240,10 @@ impl ClientOptions {
         // who the policy is for.
         for grant in [GrantType::ClientCredentials, GrantType::TokenExchange] {
             if matches!(client.kind, ClientKind::Public) && client.grants.contains(&grant) {
-                anyhow::bail!("a public client cannot use {}: it has no secret to show", grant.as_str());
+                anyhow::bail!(
+                    "a public client cannot use {}: it does not have a secret to show",
+                    grant.as_str()
+                );
             }
         }
         client.metadata.check(&client.kind).context("--metadata")?;
@@ -257,9 +260,9 @@ fn replace_unless_empty<T>(old: &mut Vec<T>, new: Vec<T>) {
 /// RFC 6749 §3.1.2: an absolute URI without fragment.
 fn check_redirect_uri(uri: &str) -> anyhow::Result<()> {
     let parsed = url::Url::parse(uri).ok().filter(|url| url.fragment().is_none());
-    parsed
-        .map(|_| ())
-        .with_context(|| format!("{uri} is no redirect URI: it must be absolute, without fragment"))
+    parsed.map(|_| ()).with_context(|| {
+        format!("{uri} is not a redirect URI: it must be absolute and must not have a fragment")
+    })
 }
 
 fn check(office: &Office, client: &Client) -> anyhow::Result<()> {

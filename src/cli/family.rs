@@ -47,7 +47,7 @@ pub(super) async fn run(command: FamilyCommand, office: &Office) -> anyhow::Resu
         FamilyCommand::Revoke { user: Some(name), .. } => {
             let user = user::find(office, &name).await?;
             let ended = admin::families::end_of_user(&office.core, user.id, office.clock.now()).await?;
-            println!("{} logins of {name} ended", ended.len());
+            println!("{} logins of {name} have ended", ended.len());
             Ok(())
         }
         FamilyCommand::Revoke { id, user: None } => {
@@ -56,7 +56,7 @@ pub(super) async fn run(command: FamilyCommand, office: &Office) -> anyhow::Resu
                 Err(Failure::NotFound) => anyhow::bail!("there is no live family {id}"),
                 ended => ended?,
             }
-            println!("{id} ended");
+            println!("{id} has ended");
             Ok(())
         }
     }

@@ -24,7 +24,7 @@ pub(super) async fn run(command: Migrate, settings: &Settings) -> anyhow::Result
         Schema::TooOld { wanted, .. } => {
             let lock = if command.no_lock { MigrationLock::Omit } else { MigrationLock::Take };
             migrate(&db, lock).await.context("cannot migrate the database")?;
-            println!("{place}: migrated to version {wanted}");
+            println!("{place}: the schema is migrated to version {wanted}");
         }
         Schema::TooNew { .. } | Schema::Damaged { .. } => {
             app::open_store(settings, app::OldSchema::Refuse).await?;

@@ -42,11 +42,13 @@ pub(super) async fn run(command: RegistrationTokenCommand, office: &Office) -> a
             let (token, secret) = registration_tokens::add(&office.core, uses, expires, now).await?;
             println!("{}", secret.expose());
             eprintln!(
-                "good for {uses} clients until {}; it is not shown again",
+                "it is it is good for {uses} clients until {}; it is not shown again",
                 output::time(token.expires_at)
             );
             if office.settings.registration.mode != Mode::InitialAccessToken {
-                eprintln!("set registration.mode to initial_access_token: only then it is asked for");
+                eprintln!(
+                    "set registration.mode to initial_access_token: only then does the server ask for it"
+                );
             }
         }
         RegistrationTokenCommand::List { json } => {

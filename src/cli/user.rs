@@ -138,14 +138,14 @@ async fn add_user(add: AddUser, office: &Office) -> anyhow::Result<()> {
     let new = NewUser { username: name.clone(), password, email, email_verified, claims, roles };
     let user = match admin::users::add(&office.core, new, office.clock.now()).await {
         Err(Failure::Store(StoreError::Exists)) => {
-            anyhow::bail!("there is a user of the name {name} already")
+            anyhow::bail!("there already is a user with the name {name}")
         }
         result => result?,
     };
     if json {
         output::json(&user_json(&user));
     } else {
-        println!("added user {} ({})", user.username, user.id);
+        println!("user {} ({}) is added", user.username, user.id);
     }
     Ok(())
 }
@@ -183,8 +183,8 @@ async fn change(office: &Office, name: &Username, change: Change, done: &str) ->
     let ended = admin::users::change(&office.core, user.id, change, office.clock.now()).await?;
     match ended.len() {
         0 => println!("{name} {done}"),
-        1 => println!("{name} {done}; 1 login ended"),
-        count => println!("{name} {done}; {count} logins ended"),
+        1 => println!("{name} {done}; 1 login has ended"),
+        count => println!("{name} {done}; {count} logins have ended"),
     }
     Ok(())
 }
@@ -192,7 +192,7 @@ async fn change(office: &Office, name: &Username, change: Change, done: &str) ->
 pub(super) async fn find(office: &Office, name: &Username) -> anyhow::Result<domain::user::User> {
     users::find_by_name(&office.core.db, name)
         .await?
-        .with_context(|| format!("there is no user of the name {name}"))
+        .with_context(|| format!("there is no user with the name {name}"))
 }
 
 fn describe(user: &domain::user::User) -> Value {

@@ -61,7 +61,7 @@ impl fmt::Display for SigningAlgorithm {
 
 /// The text names no algorithm that we sign with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a signing algorithm is one of ES256, EdDSA, RS256")]
+#[error("a signing algorithm must be ES256, EdDSA or RS256")]
 pub struct InvalidAlgorithm;
 
 impl FromStr for SigningAlgorithm {

@@ -26,7 +26,7 @@ impl fmt::Display for Audience {
 
 /// The text can be no audience.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("an audience is a URI such as https://api.example.com, without spaces and without a fragment")]
+#[error("an audience must be a URI such as https://api.example.com, without spaces and without a fragment")]
 pub struct InvalidAudience;
 
 impl FromStr for Audience {

@@ -57,7 +57,7 @@ pub struct Prompt {
 
 /// The text is no list of prompts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("prompt is none alone, or some of login, consent and select_account")]
+#[error("prompt must be either none or a list of login, consent and select_account")]
 pub struct InvalidPrompt;
 
 impl Prompt {

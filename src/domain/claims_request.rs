@@ -44,7 +44,7 @@ pub struct RequestedClaim {
 
 /// The text is no request for claims.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("claims is a JSON object with userinfo and id_token, each an object of claims")]
+#[error("claims must be a JSON object with userinfo and id_token, each an object of claims")]
 pub struct InvalidClaims;
 
 impl FromStr for ClaimsRequest {

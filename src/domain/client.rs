@@ -130,7 +130,7 @@ impl GrantType {
 /// The text names no grant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "a grant is one of authorization_code, refresh_token, client_credentials, \
+    "a grant must be one of authorization_code, refresh_token, client_credentials, \
      urn:ietf:params:oauth:grant-type:device_code, urn:ietf:params:oauth:grant-type:token-exchange"
 )]
 pub struct InvalidGrantType;
@@ -159,7 +159,7 @@ impl CodeProtection {
 
 /// The text names no protection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("how codes are protected is pkce, pkce-or-nonce or optional")]
+#[error("the protection of codes must be pkce, pkce-or-nonce or optional")]
 pub struct InvalidCodeProtection;
 
 impl FromStr for CodeProtection {

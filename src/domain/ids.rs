@@ -91,7 +91,7 @@ impl fmt::Display for ClientId {
 
 /// The text is no client id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a client id is 1 to 255 visible ASCII characters without spaces, or a URL of up to 1,024")]
+#[error("a client id must be 1 to 255 visible ASCII characters without spaces, or a URL of up to 1,024")]
 pub struct InvalidClientId;
 
 impl FromStr for ClientId {

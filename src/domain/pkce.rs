@@ -16,7 +16,7 @@ pub struct CodeChallenge(String);
 
 /// The text can be no challenge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("an S256 code challenge is 43 characters of unpadded base64url")]
+#[error("an S256 code challenge must be 43 characters of unpadded base64url")]
 pub struct InvalidChallenge;
 
 impl CodeChallenge {

@@ -44,7 +44,7 @@ impl Mode {
 
 /// The text names no mode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("registration is off, initial_access_token or open")]
+#[error("registration must be off, initial_access_token or open")]
 pub struct InvalidMode;
 
 impl FromStr for Mode {
@@ -102,7 +102,7 @@ pub fn read_registration(
         None => default,
         Some(name) => AuthMethod::ALL.into_iter().find(|method| method.as_str() == name).ok_or(
             InvalidRegistration::Metadata(
-                "The token_endpoint_auth_method is none of those in the server's metadata.",
+                "The token_endpoint_auth_method is not among those in the server's metadata.",
             ),
         )?,
     };
@@ -115,7 +115,7 @@ pub fn read_registration(
     let metadata = members.honoured()?;
     if metadata.sector_identifier_uri.as_ref().is_some_and(|uri| !uri.is_https()) {
         // OpenID Connect Dynamic Client Registration §2.
-        return Err(InvalidRegistration::Metadata("The sector_identifier_uri is no https URL."));
+        return Err(InvalidRegistration::Metadata("The sector_identifier_uri is not an https URL."));
     }
     metadata.check(&kind_of(auth)).map_err(|Contradiction(what)| InvalidRegistration::Metadata(what))?;
     let mut told = members.told()?;
@@ -145,7 +145,7 @@ fn grants(members: &Members<'_>) -> Result<BTreeSet<GrantType>, InvalidRegistrat
             .map(|name| name.parse().ok().filter(|grant| GRANTS.contains(grant)))
             .collect::<Option<BTreeSet<GrantType>>>()
             .ok_or(InvalidRegistration::Metadata(
-                "The grant_types are authorization_code, that of device codes and, beside them, refresh_token.",
+                "The grant_types must be authorization_code, that of device codes, or both, and may have refresh_token beside them.",
             ))?,
     };
     let has_code = asked.contains(&GrantType::AuthorizationCode);
@@ -165,7 +165,7 @@ fn redirect_uris(
 ) -> Result<(Vec<String>, uris::Application), InvalidRegistration> {
     let uris = members
         .texts("redirect_uris")
-        .map_err(|_| InvalidRegistration::RedirectUri("The redirect_uris are a list of texts."))?
+        .map_err(|_| InvalidRegistration::RedirectUri("The redirect_uris must be a list of texts."))?
         .unwrap_or_default();
     if uris.is_empty() && grants.contains(&GrantType::AuthorizationCode) {
         return Err(InvalidRegistration::RedirectUri("The redirect_uris are missing."));
@@ -175,7 +175,7 @@ fn redirect_uris(
         Some("web") => uris::Application::Web,
         Some("native") => uris::Application::Native,
         Some(_) => {
-            return Err(InvalidRegistration::Metadata("The application_type is web or native."));
+            return Err(InvalidRegistration::Metadata("The application_type must be web or native."));
         }
     };
     match uris.iter().find_map(|uri| application.refuses(uri)) {
@@ -190,7 +190,7 @@ fn post_logout_redirect_uris(members: &Members<'_>) -> Result<Vec<String>, Inval
     let native = uris::Application::Native;
     if uris.iter().any(|uri| native.refuses(uri).is_some()) {
         return Err(InvalidRegistration::Metadata(
-            "The post_logout_redirect_uris are https URLs, loopback addresses or of a private scheme.",
+            "The post_logout_redirect_uris must be https URLs, loopback addresses or of a private scheme.",
         ));
     }
     Ok(uris)
@@ -207,7 +207,7 @@ fn scopes_of(members: &Members<'_>, allowed: &ScopeSet) -> Result<ScopeSet, Inva
     let had = asked.intersection(allowed);
     if had.is_empty() {
         return Err(InvalidRegistration::Metadata(
-            "None of the scope may be had by a client that registers itself.",
+            "A client that registers itself may not have any of these scopes.",
         ));
     }
     Ok(had)

@@ -28,7 +28,7 @@ pub enum UnacceptableRequest {
     #[error("it holds request or request_uri")]
     Nested,
     /// A claim can be no parameter.
-    #[error("a claim can be no parameter")]
+    #[error("a claim cannot be a parameter")]
     Claim,
 }
 

@@ -10,7 +10,7 @@ pub struct ScopeSet(BTreeSet<String>);
 
 /// A character that no scope token may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a scope is made of visible ASCII characters other than \" and \\, with spaces between scopes")]
+#[error("a scope must be made of visible ASCII characters other than \" and \\, with spaces between scopes")]
 pub struct InvalidScope;
 
 impl ScopeSet {

@@ -127,7 +127,7 @@ pub struct Password(String);
 
 /// A password that cannot be set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a password has 8 to 1,024 bytes")]
+#[error("a password must have 8 to 1,024 bytes")]
 pub struct InvalidPassword;
 
 impl Password {

@@ -114,7 +114,7 @@ pub struct ClaimText(String);
 
 /// The text can be no claim's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a claim has 1 to 1,024 bytes and no control characters")]
+#[error("a claim must have 1 to 1,024 bytes and must not have control characters")]
 pub struct InvalidClaimText;
 
 impl TryFrom<String> for ClaimText {
@@ -134,7 +134,7 @@ pub struct Birthdate(String);
 
 /// The text is no day of birth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a birthdate is YYYY-MM-DD, 0000-MM-DD or YYYY")]
+#[error("a birthdate must be YYYY-MM-DD, 0000-MM-DD or YYYY")]
 pub struct InvalidBirthdate;
 
 impl TryFrom<String> for Birthdate {

@@ -87,7 +87,7 @@ pub enum NoSector {
     #[error("a pairwise client whose redirect URIs have several hosts needs a sector_identifier_uri")]
     SeveralHosts,
     /// It gets its tokens elsewhere than at the host that it names.
-    #[error("a pairwise client with the device grant names no host: what it learns is not sent there")]
+    #[error("a pairwise client with the device grant does not name a host: what it learns is not sent there")]
     Device,
 }
 

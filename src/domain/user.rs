@@ -38,7 +38,7 @@ pub struct Username(String);
 
 /// The text can be no username.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a username has 1 to 255 bytes and no control characters")]
+#[error("a username must have 1 to 255 bytes and must not have control characters")]
 pub struct InvalidUsername;
 
 impl Username {

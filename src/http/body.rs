@@ -68,7 +68,7 @@ impl Form {
             if !matches!(&*name, "resource" | "audience")
                 && parameters.iter().any(|(other, _)| *other == name)
             {
-                return Err(Problem::Malformed("A parameter stands there twice."));
+                return Err(Problem::Malformed("A parameter is sent twice."));
             }
             parameters.push((name, value));
         }

@@ -23,16 +23,16 @@ pub(crate) enum Problem {
     #[error("the body is too long")]
     TooLarge,
     /// A `grant_type` that is not served here.
-    #[error("unsupported grant type")]
+    #[error("the grant type is not supported")]
     UnsupportedGrantType,
     /// No access token was sent: the challenge carries no error code (RFC 6750 §3.1).
-    #[error("no access token")]
+    #[error("the access token is missing")]
     NoToken,
     /// An access token was sent in two ways (RFC 6750 §2).
-    #[error("two access tokens")]
+    #[error("the request has two access tokens")]
     TokenTwice,
     /// A cookie came with a request that was not made by a page of our own origin.
-    #[error("not from this origin")]
+    #[error("the request is not from this origin")]
     CrossSite,
     /// What an authorization request asks for cannot be had.
     #[error("unmet: {0:?}")]
@@ -163,9 +163,10 @@ fn answer_unmet(unmet: Unmet) -> Answer {
         Unmet::LoginRequired => ("login_required", "The user has to sign in."),
         Unmet::ConsentRequired => ("consent_required", "The user has to agree."),
         // OpenID Connect Core Unmet Authentication Requirements §2
-        Unmet::AuthenticationRequirements => {
-            ("unmet_authentication_requirements", "No sign-in here reaches the acr that is asked for.")
-        }
+        Unmet::AuthenticationRequirements => (
+            "unmet_authentication_requirements",
+            "No sign-in on this server reaches the acr that the request asks for.",
+        ),
         Unmet::UnsupportedResponseType => ("unsupported_response_type", "The response type must be code."),
         Unmet::InvalidRequestObject => ("invalid_request_object", "The request object is invalid."),
         Unmet::RequestUriNotSupported => ("request_uri_not_supported", "Request URIs are not supported."),
@@ -193,17 +194,17 @@ fn answer_failure(failure: &Failure, face: Face) -> Answer {
             Answer::new(status, "invalid_grant", sentence(*refusal))
         }
         Failure::InvalidClient => {
-            Answer::new(StatusCode::UNAUTHORIZED, "invalid_client", "Unknown client, or its authentication failed.")
+            Answer::new(StatusCode::UNAUTHORIZED, "invalid_client", "The client is unknown, or its authentication failed.")
                 .with_challenge(r#"Basic realm="heirloom", charset="UTF-8""#)
         }
         Failure::UnauthorizedClient => {
             Answer::new(BAD, "unauthorized_client", "This client is not allowed to do this.")
         }
         Failure::InvalidScope => {
-            Answer::new(BAD, "invalid_scope", "The scope is malformed, or goes beyond what may be granted.")
+            Answer::new(BAD, "invalid_scope", "The scope is malformed, or it goes beyond what may be granted.")
         }
         Failure::InvalidTarget => {
-            Answer::new(BAD, "invalid_target", "The resource is not registered for this client, or was not granted.")
+            Answer::new(BAD, "invalid_target", "The resource is not registered for this client, or it was not granted.")
         }
         Failure::InvalidToken => {
             Answer::new(StatusCode::UNAUTHORIZED, "invalid_token", "The access token is invalid or expired.")
@@ -231,12 +232,12 @@ fn answer_failure(failure: &Failure, face: Face) -> Answer {
         .with_retry_after(seconds(*retry_after)),
         Failure::Waiting(waiting) => Answer::new(BAD, waiting.as_str(), about_device(*waiting)),
         Failure::Unacceptable(token) => Answer::new(BAD, "invalid_request", about_exchange(*token)),
-        Failure::NotFound => Answer::new(StatusCode::NOT_FOUND, "not_found", "There is no such session."),
+        Failure::NotFound => Answer::new(StatusCode::NOT_FOUND, "not_found", "This session does not exist."),
         // RFC 6585 §4.
         Failure::TooManyAttempts(retry_after) => Answer::new(
             StatusCode::TOO_MANY_REQUESTS,
             "too_many_attempts",
-            "Too many wrong passwords. Please wait, then try again.",
+            "There were too many wrong passwords. Please wait, then try again.",
         )
         .with_retry_after(seconds(*retry_after)),
         Failure::Store(error) if error.passes() => unavailable(TRY_AGAIN),
@@ -258,15 +259,15 @@ const fn unavailable(description: &'static str) -> Answer {
 
 fn sentence(refusal: Refusal) -> &'static str {
     match refusal {
-        Refusal::BadCredentials => "Invalid username or password.",
-        Refusal::Unknown | Refusal::Ahead => "Invalid refresh token.",
+        Refusal::BadCredentials => "The username or the password is wrong.",
+        Refusal::Unknown | Refusal::Ahead => "The refresh token is invalid.",
         Refusal::BadCode => {
-            "The authorization code is unknown, expired, used, or was made for another request."
+            "The authorization code is unknown, has expired, was used, or was made for another request."
         }
-        Refusal::BadDeviceCode => "The device code is unknown, or was used.",
-        Refusal::Expired => "Refresh token expired. Please log in again.",
+        Refusal::BadDeviceCode => "The device code is unknown, or it was used.",
+        Refusal::Expired => "The refresh token has expired. Please log in again.",
         Refusal::Reused | Refusal::Ended(EndReason::Reuse) => {
-            "Refresh token was already used. This login has been ended. Please log in again."
+            "The refresh token was already used. This login has been ended. Please log in again."
         }
         Refusal::Ended(_) => "This login has been ended. Please log in again.",
     }
@@ -287,7 +288,7 @@ fn about_device(waiting: Waiting) -> &'static str {
         Waiting::Pending => "The user has not decided yet.",
         Waiting::SlowDown => "The user has not decided yet. Wait 5 seconds longer between two requests.",
         Waiting::Denied => "The user did not agree.",
-        Waiting::Expired => "Nobody let the device in in time. Ask for a new device code.",
+        Waiting::Expired => "The user did not decide in time. Ask for a new device code.",
     }
 }
 

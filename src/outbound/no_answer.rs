@@ -6,13 +6,13 @@ use std::error::Error as _;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoAnswer {
     /// The URL is neither `https` nor `http`, or names a user.
-    #[error("the URL is none that may be fetched")]
+    #[error("the URL may not be fetched")]
     Url,
     /// The address is not public, or `http` is not allowed there.
     #[error("the address may not be reached")]
     Address,
     /// Nobody answered in time, or not in HTTP.
-    #[error("no answer: {0}")]
+    #[error("the server did not answer: {0}")]
     Unreachable(String),
     /// The answer is no success, or a redirect.
     #[error("the answer has status {0}")]
@@ -30,7 +30,7 @@ pub enum NoAnswer {
 
 /// None of a name's addresses may be reached.
 #[derive(Debug, thiserror::Error)]
-#[error("none of the addresses may be reached")]
+#[error("the addresses may not be reached")]
 pub(super) struct Forbidden;
 
 impl From<reqwest::Error> for NoAnswer {

@@ -22,10 +22,10 @@ pub enum Failure {
     #[error("the client may not do this")]
     UnauthorizedClient,
     /// A scope beyond what may be granted.
-    #[error("a scope beyond what may be granted")]
+    #[error("the scope goes beyond what may be granted")]
     InvalidScope,
     /// A resource that is not registered, or was not granted (RFC 8707 §2).
-    #[error("a resource that may not be chosen")]
+    #[error("the resource may not be chosen")]
     InvalidTarget,
     /// The access token is not good for this (RFC 6750 §3.1).
     #[error("the access token is not good for this")]
@@ -37,16 +37,16 @@ pub enum Failure {
     #[error("tokens of this kind cannot be revoked")]
     UnsupportedTokenType,
     /// A redirect URI that a client may not register (RFC 7591 §3.2.2).
-    #[error("a redirect URI that may not be registered: {0}")]
+    #[error("the redirect URI may not be registered: {0}")]
     InvalidRedirectUri(&'static str),
     /// Metadata that a client may not register (RFC 7591 §3.2.2).
-    #[error("metadata that may not be registered: {0}")]
+    #[error("the metadata may not be registered: {0}")]
     InvalidClientMetadata(&'static str),
     /// A client's metadata document cannot be had now.
-    #[error("the client's metadata document cannot be had now")]
+    #[error("the client's metadata document cannot be fetched now")]
     NoDocument,
     /// One address asked for too much; it may again after this time.
-    #[error("too much from one address")]
+    #[error("too many requests come from one address")]
     TooMany(Duration),
     /// A device gets no tokens now (RFC 8628 §3.5).
     #[error("the device waits: {}", .0.as_str())]
@@ -55,13 +55,13 @@ pub enum Failure {
     #[error("a token cannot be exchanged: {0:?}")]
     Unacceptable(UnacceptableToken),
     /// There is no such thing, or it belongs to somebody else.
-    #[error("there is no such thing")]
+    #[error("it does not exist")]
     NotFound,
     /// So many passwords were wrong that the next one is looked at after this time only.
-    #[error("too many wrong passwords")]
+    #[error("there were too many wrong passwords")]
     TooManyAttempts(Duration),
     /// Too much is waiting: try again soon.
-    #[error("too much is waiting")]
+    #[error("too many requests are waiting")]
     Busy,
     /// The request waited in our own queue for so long that its verdict would be unfair.
     #[error("the request was overtaken by a later one")]

@@ -114,5 +114,5 @@ impl fmt::Display for Issuer {
 
 /// The text is no such address.
 #[derive(Debug, thiserror::Error)]
-#[error("not an address of this kind")]
+#[error("it is not an address of this kind")]
 pub struct NotAnAddress;

@@ -80,5 +80,5 @@ fn without_password(text: &str) -> String {
 
 /// The text names no store.
 #[derive(Debug, thiserror::Error)]
-#[error("not the address of a database")]
+#[error("it is not the address of a database")]
 pub struct NotADatabase;

@@ -75,7 +75,7 @@ impl Layers {
         match File::from_str(&text, FileFormat::Toml).collect() {
             Ok(table) => self.set_tree("", table.into(), &SettingOrigin::File(name)),
             Err(error) => {
-                self.problems.push(SettingProblem::BadFile { file: name, reason: toml_reason(&error) })
+                self.problems.push(SettingProblem::BadFile { file: name, reason: toml_reason(&error) });
             }
         }
     }

@@ -64,7 +64,7 @@ struct Queue {
     most_workers: usize,
     workers: usize,
     /// Whether the pool has connections beside those of the workers.
-    has_spare_connections: bool,
+    has_spare: bool,
     /// The last worker's, if there are spare ones: giving a connection back to its pool costs the database an exchange,
     /// as much as a rotation.
     kept: Option<KeptConnection>,
@@ -92,15 +92,9 @@ impl GroupCommit {
             (Batching::On, Db::Sqlite(_)) => (LARGEST_EMBEDDED_BATCH, 1),
             (Batching::Off, _) => (1, db.connections().saturating_sub(1).max(1)),
         };
-        let has_spare_connections = db.connections() > most_workers;
-        let queue = Queue {
-            waiting: Vec::new(),
-            largest_batch,
-            most_workers,
-            workers: 0,
-            has_spare_connections,
-            kept: None,
-        };
+        let has_spare = db.connections() > most_workers;
+        let queue =
+            Queue { waiting: Vec::new(), largest_batch, most_workers, workers: 0, has_spare, kept: None };
         Self { db, batching, queue: Arc::new(Mutex::new(queue)) }
     }
 
@@ -151,9 +145,9 @@ struct Worker {
 
 impl Worker {
     async fn run(mut self, db: Db) {
-        let (mut kept, has_spare_connections) = {
+        let (mut kept, has_spare) = {
             let mut queue = lock(&self.queue);
-            (queue.kept.take(), queue.has_spare_connections)
+            (queue.kept.take(), queue.has_spare)
         };
         let mut turns = 0;
         while let Some(batch) = self.next_batch(&mut kept) {
@@ -166,7 +160,7 @@ impl Worker {
                 None => db.acquire().await,
             };
             match write(connection, batch).await {
-                Ok(connection) if has_spare_connections || turns < TURNS => {
+                Ok(connection) if has_spare || turns < TURNS => {
                     kept = Some(KeptConnection { connection, used_at: now });
                 }
                 Ok(_) => {}
@@ -180,7 +174,7 @@ impl Worker {
         let mut queue = lock(&self.queue);
         if queue.waiting.is_empty() {
             queue.workers -= 1;
-            if queue.has_spare_connections {
+            if queue.has_spare {
                 queue.kept = queue.kept.take().or(kept.take());
             }
             self.ended = true;

@@ -11,7 +11,8 @@ async fn guess(app: &TestApp, address: &str, name: &str, password: &str) -> Answ
     app.send(app.http.post(app.at("/login")).header("x-forwarded-for", address).json(&body)).await
 }
 
-const TOO_MANY: &str = "429 too_many_attempts Too many wrong passwords. Please wait, then try again.";
+const TOO_MANY: &str =
+    "429 too_many_attempts There were too many wrong passwords. Please wait, then try again.";
 
 both_stores! {
     async fn a_guesser_waits_and_everybody_else_goes_on(app) with |settings| {

@@ -57,7 +57,7 @@ both_stores! {
         let (_, token) = service_with_family(&app).await;
         let other = app.add_service("other", &[]).await;
         let answer = app.form_as("/oauth/token", ("other", &other), &refresh(&token)).await;
-        assert_eq!(answer.refusal(), "400 invalid_grant Invalid refresh token.");
+        assert_eq!(answer.refusal(), "400 invalid_grant The refresh token is invalid.");
         assert_eq!(app.form_as("/oauth/revoke", ("other", &other), &[("token", &token)]).await.status, 200);
         assert_eq!(app.live_families().await, 1);
     }

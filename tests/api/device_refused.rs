@@ -115,7 +115,7 @@ both_stores! {
         both.sort_unstable();
         assert_eq!(both, [404, 429], "RFC 8628 §5.1, in however many tabs");
         let right = browser.enter(&page, code).await;
-        assert!(right.status == 429 && right.body.contains("Too many wrong codes"), "{right:?}");
+        assert!(right.status == 429 && right.body.contains("There were too many wrong codes"), "{right:?}");
         let ben = Browser::new(&app);
         let at_ben = ben.sign_in(&ben.follow(ben.get("/device").await).await, "ben").await;
         assert_eq!(ben.enter(&at_ben, code).await.status, 200, "somebody else is not held up");

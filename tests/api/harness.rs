@@ -155,10 +155,10 @@ pub fn claims(access_token: &str) -> Value {
 }
 
 pub const REUSED: &str =
-    "401 invalid_grant Refresh token was already used. This login has been ended. Please log in again.";
-pub const EXPIRED: &str = "401 invalid_grant Refresh token expired. Please log in again.";
+    "401 invalid_grant The refresh token was already used. This login has been ended. Please log in again.";
+pub const EXPIRED: &str = "401 invalid_grant The refresh token has expired. Please log in again.";
 pub const ENDED: &str = "401 invalid_grant This login has been ended. Please log in again.";
-pub const INVALID: &str = "401 invalid_grant Invalid refresh token.";
+pub const INVALID: &str = "401 invalid_grant The refresh token is invalid.";
 
 impl TestApp {
     pub async fn post(&self, path: &str, body: &Value) -> Answer {

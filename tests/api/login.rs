@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::harness::*;
 
-const WRONG: &str = "401 invalid_grant Invalid username or password.";
+const WRONG: &str = "401 invalid_grant The username or the password is wrong.";
 
 async fn try_password(app: &TestApp, name: &str, password: &str) -> Answer {
     app.post("/login", &json!({ "username": name, "password": password })).await

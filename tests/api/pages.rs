@@ -324,15 +324,15 @@ async fn a_file_that_cannot_be_a_page_or_its_texts_stops_the_start() {
             &["pages.templates: ", "fr.json stands in for nothing; there are layout.html", "de.json"][..],
         ),
         ("signin.html", "", &["signin.html stands in for nothing"]),
-        ("en.json", "{", &["pages: en.json: no JSON object of texts: EOF"]),
-        ("en.json", "[]", &["pages: en.json: no JSON object of texts: "]),
-        ("de.json", r#"{"sign_in_title": 1}"#, &["pages: de.json: no JSON object of texts: "]),
+        ("en.json", "{", &["pages: en.json: it is not a JSON object of texts: EOF"]),
+        ("en.json", "[]", &["pages: en.json: it is not a JSON object of texts: "]),
+        ("de.json", r#"{"sign_in_title": 1}"#, &["pages: de.json: it is not a JSON object of texts: "]),
         (
             "de.json",
             r#"{"sign_in_titel": ""}"#,
             &["pages: de.json: no page has a text `sign_in_titel`; that of a scope"],
         ),
-        ("de.json", r#"{"moment": "%Q"}"#, &["pages: de.json: `moment` is no form of a time"]),
+        ("de.json", r#"{"moment": "%Q"}"#, &["pages: de.json: `moment` is not a format of a time"]),
         ("error.html", "{% if %}", &["pages: ", "error.html:1"]),
     ] {
         let folder = Folder::new();

@@ -62,7 +62,7 @@ both_stores_both_ways! {
         for forgery in forgeries(&app).await {
             let refresh = [("grant_type", "refresh_token"), ("refresh_token", &forgery), ("client_id", "heirloom")];
             let answer = app.form("/oauth/token", &refresh).await;
-            assert_eq!(answer.refusal(), "400 invalid_grant Invalid refresh token.", "{forgery:?}");
+            assert_eq!(answer.refusal(), "400 invalid_grant The refresh token is invalid.", "{forgery:?}");
             let is_access_token = forgery.contains('.');
             if !is_access_token {
                 let answer = app.form("/oauth/revoke", &[("token", &forgery), ("client_id", "heirloom")]).await;

@@ -39,7 +39,7 @@ both_databases! {
             execute(&url, "DROP SCHEMA public CASCADE; CREATE SCHEMA public").await;
             assert_eq!(
                 start_refused(&url, |_| ()).await,
-                "the database has no Heirloom schema yet: run `heirloom migrate`, or start with `heirloom serve --migrate`"
+                "the database does not have the Heirloom schema yet: run `heirloom migrate`, or start with `heirloom serve --migrate`"
             );
             migrate(&url).await;
         }

@@ -35,7 +35,7 @@ fn users_are_added_changed_and_removed(place: &Place) {
     let tokens = Tokens::of(block_on(server.refresh(&tokens.refresh)));
     assert_eq!(tokens.claim("roles"), json!(["admin"]));
     let said = place.ok_with(&["user", "set-password", "ANA", "--password-stdin"], "another good password");
-    assert_eq!(said, "ANA has a new password; 1 login ended\n");
+    assert_eq!(said, "ANA has a new password; 1 login has ended\n");
     assert_eq!(block_on(server.refresh(&tokens.refresh)).0, 401);
     assert_eq!(log_in(PASSWORD).0, 401);
     Tokens::of(log_in("another good password"));
@@ -46,9 +46,9 @@ fn users_are_added_changed_and_removed(place: &Place) {
     place.ok(&["user", "enable", "ana"]);
     Tokens::of(log_in("another good password"));
     details_are_changed_member_by_member(place);
-    assert_eq!(place.ok(&["user", "remove", "ana"]), "ana is removed; 1 login ended\n");
+    assert_eq!(place.ok(&["user", "remove", "ana"]), "ana is removed; 1 login has ended\n");
     assert_eq!(place.json(&["user", "list", "--json"]), json!([]));
-    assert!(place.refused(&["user", "remove", "ana"]).contains("there is no user of the name ana"));
+    assert!(place.refused(&["user", "remove", "ana"]).contains("there is no user with the name ana"));
 }
 
 fn details_are_changed_member_by_member(place: &Place) {
@@ -72,7 +72,7 @@ fn details_are_changed_member_by_member(place: &Place) {
         (r#"{"shoe_size": "42"}"#, "unknown field `shoe_size`"),
         (r#"{"name": ""}"#, "1 to 1,024 bytes"),
         (r#"{"birthdate": "29.2.2000"}"#, "YYYY-MM-DD, 0000-MM-DD or YYYY"),
-        (r#"{"picture": "javascript:alert(1)"}"#, "an http or https URL is expected"),
+        (r#"{"picture": "javascript:alert(1)"}"#, "it must be an http or https URL"),
     ] {
         assert!(place.refused(&["user", "update", "ana", "--claims", claims]).contains(problem), "{claims}");
     }
@@ -98,7 +98,7 @@ fn metadata_is_changed_member_by_member(place: &Place) {
     let terms = json!({ "tos_uri": "https://a.example/terms" });
     assert_eq!(metadata(r#"{"client_uri": null, "tos_uri": "https://a.example/terms"}"#), terms);
     let refused = |change: &str| place.refused(&["client", "update", "service", "--metadata", change]);
-    assert!(refused(r#"{"tos_uri": "javascript:alert(1)"}"#).contains("an http or https URL is expected"));
+    assert!(refused(r#"{"tos_uri": "javascript:alert(1)"}"#).contains("it must be an http or https URL"));
     assert!(refused(r#"{"tos": "https://a.example"}"#).contains("unknown field `tos`"));
     assert_eq!(metadata("{}"), terms);
     assert!(refused(r#"{"token_endpoint_auth_method": "private_key_jwt"}"#).contains("needs keys"));

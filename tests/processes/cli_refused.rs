@@ -9,14 +9,14 @@ fn commands_say_what_is_wrong() {
     let password = ["user", "add", "bob", "--password-stdin"];
     let rows: [(&[&str], &str, &str); 14] = [
         (&["user", "add", "ANA", "--password-stdin"], PASSWORD, "there is a user of the name ANA already"),
-        (&password, "short", "a password has 8 to 1,024 bytes"),
-        (&password, &"x".repeat(1025), "a password has 8 to 1,024 bytes"),
+        (&password, "short", "a password must have 8 to 1,024 bytes"),
+        (&password, &"x".repeat(1025), "a password must have 8 to 1,024 bytes"),
         (&["user", "add", "bob"], PASSWORD, "--password-stdin"),
         (&["user", "add", "", "--password-stdin"], PASSWORD, "a username has 1 to 255 bytes"),
-        (&["user", "disable", "bob"], "", "there is no user of the name bob"),
+        (&["user", "disable", "bob"], "", "there is no user with the name bob"),
         (&["client", "add", "x"], "", "--public|--confidential"),
         (&["client", "add", "x", "--public", "--confidential"], "", "cannot be used with"),
-        (&["client", "add", "a b", "--public"], "", "a client id is 1 to 255 visible ASCII characters"),
+        (&["client", "add", "a b", "--public"], "", "a client id must be 1 to 255 visible ASCII characters"),
         (&["client", "add", "x", "--public", "--leeway", "8m"], "", "half the access-token lifetime"),
         (&["client", "add", "x", "--public", "--access-ttl", "25h"], "", "between 1s and 24h"),
         (&["client", "add", "x", "--public", "--access-ttl", "soon"], "", "expected a duration such as"),

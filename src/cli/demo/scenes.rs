@@ -9,7 +9,7 @@ use crate::cli::demo::stage::{APP, HASTY, HASTY_SECONDS, PASSWORD, Stage, USER};
 use crate::cli::demo::teller::{Teller, say, short};
 
 /// What thief and owner are told, in these words.
-const REUSED: &str = "Refresh token was already used. This login has been ended. Please log in again.";
+const REUSED: &str = "The refresh token was already used. This login has been ended. Please log in again.";
 
 pub(super) async fn tell(stage: &Stage, teller: &mut Teller) -> anyhow::Result<()> {
     introduce(stage, teller);

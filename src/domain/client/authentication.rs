@@ -112,7 +112,7 @@ pub struct PublicJwks(Vec<Value>);
 
 /// The JSON is no set of public keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a JSON Web Key Set with public keys only is expected")]
+#[error("it must be a JSON Web Key Set with public keys only")]
 pub struct InvalidJwks;
 
 impl PublicJwks {

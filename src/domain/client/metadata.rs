@@ -107,7 +107,7 @@ impl ClientMetadata {
         let is_public = matches!(kind, ClientKind::Public);
         if method.is_some_and(|method| (method == AuthMethod::None) != is_public) {
             return Err(Contradiction(
-                "The token_endpoint_auth_method none is for public clients, and for all of them.",
+                "Public clients, and only they, must have the token_endpoint_auth_method none.",
             ));
         }
         Ok(())
@@ -187,7 +187,7 @@ pub struct WebUri(String);
 
 /// The text is no http or https URL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("an http or https URL is expected")]
+#[error("it must be an http or https URL")]
 pub struct InvalidWebUri;
 
 impl WebUri {

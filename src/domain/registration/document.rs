@@ -40,7 +40,7 @@ pub fn client(
     let read = read_registration(members, AuthMethod::None, scopes)?;
     if read.auth.has_secret() {
         return Err(InvalidRegistration::Metadata(
-            "There is no secret that the client could authenticate with.",
+            "The client does not have a secret that it could authenticate with.",
         ));
     }
     let mut client = Client::new(id.clone(), ClientKind::Public, Origin::Document, now);

@@ -19,7 +19,7 @@ impl From<NoSector> for InvalidRegistration {
             NoSector::SeveralHosts => {
                 "A pairwise client whose redirect_uris have several hosts needs a sector_identifier_uri."
             }
-            NoSector::Device => "A pairwise client with the grant of device codes names no host.",
+            NoSector::Device => "A pairwise client with the grant of device codes does not name a host.",
         })
     }
 }

@@ -51,17 +51,17 @@ enum MemberKind {
 const BAD_TEXT: InvalidRegistration =
     InvalidRegistration::Metadata("A member is not the text that it must be.");
 const BAD_LIST: InvalidRegistration =
-    InvalidRegistration::Metadata("A member is not the list of texts that it must be, or too long.");
+    InvalidRegistration::Metadata("A member is not the list of texts that it must be, or it is too long.");
 const BAD_URI: InvalidRegistration = InvalidRegistration::Metadata(
-    "Of client_uri, logo_uri, policy_uri and tos_uri one is no http or https URL.",
+    "One of client_uri, logo_uri, policy_uri and tos_uri is not an http or https URL.",
 );
 
 /// OpenID Connect Core §4.
 const BAD_LOGIN_URI: InvalidRegistration =
-    InvalidRegistration::Metadata("The initiate_login_uri is no https URL.");
+    InvalidRegistration::Metadata("The initiate_login_uri is not an https URL.");
 
 const BAD_MEMBER: InvalidRegistration = InvalidRegistration::Metadata(
-    "A URI is no https or http URL, an algorithm or the subject_type is none of the server's, or the jwks are no set of \
+    "A URI is not an https or http URL, an algorithm or the subject_type is not one of the server's, or the jwks are not a set of \
      public keys.",
 );
 
@@ -96,8 +96,9 @@ impl<'a> Members<'a> {
 
     /// A name for people: on one line, and nothing in it that turns the text around it.
     pub(super) fn name(&self, name: &str) -> Result<Option<String>, InvalidRegistration> {
-        const BAD: InvalidRegistration =
-            InvalidRegistration::Metadata("The client_name is too long, or has characters that no name has.");
+        const BAD: InvalidRegistration = InvalidRegistration::Metadata(
+            "The client_name is too long, or it has characters that a name cannot have.",
+        );
         let turns = |letter: char| matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}');
         match self.text(name)?.map(str::trim).filter(|name| !name.is_empty()) {
             Some(text) if text.chars().count() > LONGEST_NAME => Err(BAD),

@@ -33,28 +33,30 @@ impl Application {
     pub(super) fn refuses(self, uri: &str) -> Option<&'static str> {
         let plain = uri.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
         let Some(url) = Url::parse(uri).ok().filter(|_| plain) else {
-            return Some("A redirect URI is no absolute URI.");
+            return Some("A redirect URI is not an absolute URI.");
         };
         // RFC 6749 §3.1.2. An empty fragment is one too.
         if uri.contains('#') {
-            return Some("A redirect URI has a fragment.");
+            return Some("A redirect URI must not have a fragment.");
         }
         if !url.username().is_empty() || url.password().is_some() {
-            return Some("A redirect URI names a user.");
+            return Some("A redirect URI must not name a user.");
         }
         match (url.scheme(), self) {
             ("https", Self::Web) if is_loopback(&url) => {
-                Some("A web application is not on the user's machine.")
+                Some("A redirect URI of a web application must not lead to the user's machine.")
             }
             ("https", _) => None,
             ("http", Self::Native) if is_loopback(&url) => None,
-            ("http", Self::Native) => Some("A redirect URI by http is for 127.0.0.1, [::1] or localhost."),
+            ("http", Self::Native) => {
+                Some("A redirect URI with http must be for 127.0.0.1, [::1] or localhost.")
+            }
             // RFC 8252 §7.1: a name under the app's own control, so it has a dot. What browsers run has none.
             (scheme, Self::Native) if scheme.contains('.') => None,
             (_, Self::Native) => {
-                Some("A private scheme is a domain name in reverse, such as com.example.app.")
+                Some("A private scheme must be a domain name in reverse, such as com.example.app.")
             }
-            (_, Self::Web) => Some("The redirect URIs of a web application are https URLs."),
+            (_, Self::Web) => Some("The redirect URIs of a web application must be https URLs."),
         }
     }
 }

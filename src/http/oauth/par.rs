@@ -27,7 +27,7 @@ pub(crate) async fn push(
     let known = presenter.authenticate(&web.core, now).await?;
     // RFC 9126 §2.1.
     if form.get("request_uri").is_some() {
-        return Err(Problem::Malformed("A request that is pushed has no request_uri.").into());
+        return Err(Problem::Malformed("A request that is pushed must not have a request_uri.").into());
     }
     let id = known.client.id.as_str();
     let form = match form.get("request") {

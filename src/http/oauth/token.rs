@@ -91,7 +91,7 @@ fn read_exchange<'a>(form: &'a Form, presenter: &'a Presenter) -> Result<TokenEx
         }
     }
     if form.get("requested_token_type").is_some_and(|requested| requested != ACCESS_TOKEN) {
-        return Err(Problem::Malformed("Only an access token can be had in exchange."));
+        return Err(Problem::Malformed("The requested_token_type must be that of an access token."));
     }
     Ok(TokenExchange { subject, actor, presenter, wanted: form.wanted_in_exchange()? })
 }

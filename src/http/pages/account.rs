@@ -64,7 +64,7 @@ pub(crate) async fn show(visit: &Visit, request: &HttpRequest) -> Result<HttpRes
 fn after(request: &HttpRequest) -> Result<Option<FamilyId>, Stop> {
     let asked = Form::of_query(request.query_string())?;
     let after = asked.get("after").map(str::parse).transpose();
-    after.map_err(|_| PageError::Malformed("There is no such place in the list.").into())
+    after.map_err(|_| PageError::Malformed("The list does not have this place.").into())
 }
 
 fn part_after(visit: &Visit, after: Option<FamilyId>) -> String {
@@ -91,7 +91,7 @@ pub(crate) async fn take(visit: &Visit, request: &HttpRequest, form: Form) -> Re
         }
         one => {
             let family = one.and_then(|id| id.parse().ok());
-            let family = family.ok_or(PageError::Malformed("The form names no login."))?;
+            let family = family.ok_or(PageError::Malformed("The form does not name a login."))?;
             account::end(visit.core(), &session, family, visit.now).await?;
             // On with the same part of the list.
             let after = after(request)?.map(|after| format!("&after={after}")).unwrap_or_default();
@@ -129,7 +129,7 @@ pub(crate) async fn take_apps(visit: &Visit, _: &HttpRequest, form: Form) -> Res
         return Err(PageError::Forged.into());
     }
     let client = form.get("withdraw").and_then(|id| id.parse().ok());
-    let client = client.ok_or(PageError::Malformed("The form names no app."))?;
+    let client = client.ok_or(PageError::Malformed("The form does not name an app."))?;
     account::withdraw(visit.core(), &session, &client, visit.now).await?;
     Ok(done(visit, OwnPlace::Apps, "withdrawn"))
 }

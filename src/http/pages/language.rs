@@ -15,10 +15,10 @@ pub(crate) struct Catalogue {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum UnfitTexts {
     /// It is none.
-    #[error("no JSON object of texts: {0}")]
+    #[error("it is not a JSON object of texts: {0}")]
     Unreadable(#[from] serde_json::Error),
     /// A key that no page looks up.
-    #[error("no page has a text `{0}`; that of a scope of yours is `scope_` and its name")]
+    #[error("no page has the text `{0}`; the text of your own scope is named `scope_` and the scope")]
     Unknown(String),
 }
 

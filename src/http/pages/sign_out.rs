@@ -63,7 +63,7 @@ async fn read_request(visit: &Visit, request: &HttpRequest) -> Result<SignOutReq
     if let (Some(hint), Some(named)) = (&hint, named)
         && hint.aud != named
     {
-        return Err(PageError::Malformed("The id_token_hint is another client's.").into());
+        return Err(PageError::Malformed("The id_token_hint belongs to another client.").into());
     }
     let client = hint.as_ref().map(|hint| hint.aud.as_str()).or(named);
     let afterwards = match form.get("post_logout_redirect_uri") {
@@ -84,8 +84,9 @@ async fn trusted(
     client: Option<&str>,
     state: Option<&str>,
 ) -> Result<String, Stop> {
-    let client: ClientId =
-        client.and_then(|client| client.parse().ok()).ok_or(PageError::Malformed("No client is named."))?;
+    let client: ClientId = client
+        .and_then(|client| client.parse().ok())
+        .ok_or(PageError::Malformed("The request does not name a client."))?;
     let known = visit.core().client(&client, visit.now).await?.ok_or(PageError::UnknownClient)?;
     if !redirect_uri::is_registered(uri, &known.client.post_logout_redirect_uris) {
         return Err(PageError::RedirectUri.into());

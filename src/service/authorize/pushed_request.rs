@@ -85,7 +85,7 @@ pub async fn read_object(
     };
     let registered = client.metadata.request_object_signing_alg;
     let Some(signed) = client_jwt::read_jwt_of(core, client, jwt, registered, now).await else {
-        return refused("none of the client's keys signed it");
+        return refused("it is not signed with one of the client's keys");
     };
     if signed.typ.is_some_and(|typ| !TYPES.contains(&typ.as_str())) {
         return refused("it is a token of another type");

@@ -54,13 +54,13 @@ async fn judge(
 ) -> Result<OnceOnly, String> {
     let registered = client.metadata.token_endpoint_auth_signing_alg;
     let signed = client_jwt::read_jwt_of::<Assertion>(core, client, &presented.jwt, registered, now).await;
-    let signed = signed.ok_or("none of the client's keys signed it, or a claim is missing")?;
+    let signed = signed.ok_or("it is not signed with one of the client's keys, or a claim is missing")?;
     if signed.typ.is_some_and(|typ| !TYPES.contains(&typ.as_str())) {
         return Err("it is a token of another type".to_owned());
     }
     let issuer = core.issuer.as_str();
     if client.metadata.require_issuer_audience && !signed.claims.is_plainly_for(issuer) {
-        return Err("aud is not the issuer alone, as the client's assertions have to have it".to_owned());
+        return Err("aud must be the issuer alone, as the client's assertions have to have it".to_owned());
     }
     // RFC 7523 §3 (3) has the token endpoint's URL, RFC 9126 §2 the issuer, too; FAPI 2.0 has the issuer alone.
     let ours = [issuer.to_owned(), format!("{issuer}/oauth/token"), presented.endpoint.clone()];

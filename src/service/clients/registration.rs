@@ -169,7 +169,9 @@ fn is_confidential(client: &Client) -> bool {
 fn names_itself(members: &Map<String, Value>, client: &Client) -> Result<(), Failure> {
     let text = |name: &str| members.get(name).and_then(Value::as_str);
     if text("client_id") != Some(client.id.as_str()) {
-        return Err(Failure::InvalidClientMetadata("The client_id is missing, or another client's."));
+        return Err(Failure::InvalidClientMetadata(
+            "The client_id is missing, or it belongs to another client.",
+        ));
     }
     let given = [
         "registration_access_token",

@@ -63,7 +63,7 @@ impl From<NotOfSector> for Failure {
         match why {
             NotOfSector::NoList(NoAnswer::Busy) => Self::Busy,
             NotOfSector::NoList(_) => Self::InvalidClientMetadata(
-                "At the sector_identifier_uri there is no JSON list of redirect URIs that can be fetched.",
+                "A JSON list of redirect URIs could not be fetched from the sector_identifier_uri.",
             ),
             NotOfSector::NotListed => Self::InvalidClientMetadata(
                 "The list at the sector_identifier_uri lacks one of the redirect_uris.",

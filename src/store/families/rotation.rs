@@ -149,7 +149,8 @@ pub async fn rotate_together(
 
 /// The rows are locked in one order first, so that two batches never wait for each other in a circle. Measured: where
 /// a locked row is, it need not be looked up again, which is a quarter of the statement. One that somebody else changed
-/// since the statement began is not seen at its new place: its attempt counts as failed, and whoever made it reads the row.
+/// since the statement began is not seen at its new place: its attempt counts as failed, and whoever made it reads the
+/// row.
 async fn rotate_by_arrays(
     executor: PostgresExecutor<'_>,
     attempts: &[&FastPath],

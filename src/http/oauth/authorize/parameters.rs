@@ -28,8 +28,9 @@ const LONGEST_NONCE: usize = 2048;
 /// Whatever is wrong with it.
 pub(crate) fn check(core: &Core, known: &KnownClient, form: &Form) -> Result<(), Problem> {
     // RFC 9126 §2.3: there is nobody to be redirected.
-    redirect_uri(known, form)
-        .map_err(|_| Problem::Malformed("The redirect_uri is missing, or not registered for this client."))?;
+    redirect_uri(known, form).map_err(|_| {
+        Problem::Malformed("The redirect_uri is missing, or it is not registered for this client.")
+    })?;
     content(core, known, form).map(|_| ())
 }
 
@@ -75,7 +76,7 @@ pub(super) fn content(
         None => return Err(Problem::Malformed("The parameter response_type is missing.")),
     }
     ResponseMode::of(form.get("response_mode"))
-        .ok_or(Problem::Malformed("The response_mode is one of query, fragment and form_post."))?;
+        .ok_or(Problem::Malformed("The response_mode must be query, fragment or form_post."))?;
     if form.get("state").is_some_and(|state| state.len() > LONGEST_STATE) {
         return Err(Problem::Malformed("The state is too long."));
     }
@@ -104,7 +105,9 @@ pub(super) fn content(
         nonce,
         code_challenge,
         prompt: prompt.map_err(|_| {
-            Problem::Malformed("The prompt is none alone, or some of login, consent and select_account.")
+            Problem::Malformed(
+                "The prompt must be either none or a list of login, consent and select_account.",
+            )
         })?,
         max_age: max_age(form)?,
         expected_subject: expected_subject(core, client, form, &asked)?,
@@ -124,14 +127,14 @@ fn challenge(form: &Form) -> Result<Option<CodeChallenge>, Problem> {
     if !form.get("code_challenge_method").is_some_and(|method| pkce::METHODS.contains(&method)) {
         return Err(Problem::Malformed("The code_challenge_method must be S256."));
     }
-    let malformed = Problem::Malformed("The code_challenge is no base64url of a SHA-256.");
+    let malformed = Problem::Malformed("The code_challenge is not the base64url of a SHA-256 hash.");
     challenge.parse().map(Some).map_err(|_| malformed)
 }
 
 fn max_age(form: &Form) -> Result<Option<Duration>, Problem> {
     let Some(text) = form.get("max_age") else { return Ok(None) };
     let seconds = text.parse::<u32>().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()));
-    let seconds = seconds.ok_or(Problem::Malformed("The max_age is no number of seconds."))?;
+    let seconds = seconds.ok_or(Problem::Malformed("The max_age is not a number of seconds."))?;
     Ok(Some(Duration::from_secs(seconds.into())))
 }
 
@@ -139,7 +142,7 @@ fn max_age(form: &Form) -> Result<Option<Duration>, Problem> {
 /// that no sign-in here can reach is refused at once (§5.5.1.1).
 fn claims(form: &Form) -> Result<ClaimsRequest, Problem> {
     let Some(text) = form.get("claims") else { return Ok(ClaimsRequest::default()) };
-    let malformed = "The claims are no JSON object with userinfo and id_token.";
+    let malformed = "The claims are not a JSON object with userinfo and id_token.";
     let claims: ClaimsRequest = text.parse().map_err(|_| Problem::Malformed(malformed))?;
     if ACRS.iter().any(|acr| claims.is_met_by(acr)) {
         Ok(claims)
@@ -157,12 +160,12 @@ fn expected_subject(
     claims: &ClaimsRequest,
 ) -> Result<Option<String>, Problem> {
     let named = claims.subject();
-    let named = named.map_err(|_| Problem::Malformed("The claims name no user, or several, with sub."))?;
+    let named = named.map_err(|_| Problem::Malformed("The claims must name one user with sub."))?;
     let Some(text) = form.get("id_token_hint") else { return Ok(named) };
     let hint = id_token::read_hint(core, text);
-    let hint = hint.ok_or(Problem::Malformed("The id_token_hint is no ID token of this server."))?;
+    let hint = hint.ok_or(Problem::Malformed("The id_token_hint is not an ID token of this server."))?;
     if hint.aud != client.id.as_str() {
-        return Err(Problem::Malformed("The id_token_hint is another client's."));
+        return Err(Problem::Malformed("The id_token_hint belongs to another client."));
     }
     if named.is_some_and(|named| named != hint.sub) {
         return Err(Problem::Malformed("The id_token_hint and the claims name different users."));

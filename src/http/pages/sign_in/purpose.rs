@@ -79,7 +79,7 @@ impl Purpose {
         };
         // A list, not a pattern: nobody is sent from here to where somebody else wants.
         let place = OwnPlace::ALL.into_iter().find(|place| place.path() == to);
-        let place = place.ok_or(PageError::Malformed("There is no such page to sign in for."))?;
+        let place = place.ok_or(PageError::Malformed("The page to sign in for is not known here."))?;
         let own = |name: &str, value: &str| (!matches!(name, "to" | "prompt")).then(|| value.to_owned());
         Ok(Self::Own(Box::new(OwnPage {
             place,
