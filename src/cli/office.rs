@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use crate::app::{self, OldSchema};
 use crate::clock::Clock;
 use crate::service::Core;
-use crate::settings::{DatabaseUrl, Log, Settings};
+use crate::settings::{DatabaseUrl, LogSettings, Settings};
 use crate::telemetry;
 
 /// Beside a server that may be running, on the same database.
@@ -22,7 +22,7 @@ impl Office {
                 "a database in memory belongs to the process that serves it: no other command can reach it"
             );
         }
-        telemetry::init(&Log { filter: "warn,audit=info".to_owned(), ..settings.log.clone() });
+        telemetry::init(&LogSettings { filter: "warn,audit=info".to_owned(), ..settings.log.clone() });
         let clock = Clock::system();
         let unbound = SocketAddr::from(([127, 0, 0, 1], settings.listen.port()));
         let issuer = || Ok(settings.issuer_at(unbound));

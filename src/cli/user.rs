@@ -195,7 +195,7 @@ pub(super) async fn find(office: &Office, name: &Username) -> anyhow::Result<dom
         .with_context(|| format!("there is no user with the name {name}"))
 }
 
-fn describe(user: &domain::user::User) -> Value {
+fn user_json(user: &domain::user::User) -> Value {
     json!({
         "id": user.id,
         "username": user.username.as_str(),

@@ -87,7 +87,7 @@ impl Assertion {
         }
         // Another server that was sent it, too, could use it here.
         if self.aud.is_empty() || !self.aud.iter().all(|audience| ours.contains(audience)) {
-            return Err(Unacceptable::Audience);
+            return Err(UnacceptableAssertion::Audience);
         }
         let expires_at = time(self.exp).ok_or(UnacceptableAssertion::TooLong)? + SKEW;
         if now >= expires_at {

@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::domain::device::Waiting;
 use crate::domain::refusal::{EndReason, Refusal};
 use crate::service::Failure;
-use crate::service::failure::Unacceptable;
+use crate::service::failure::UnacceptableToken;
 
 /// Everything that can be wrong with a request.
 #[derive(Debug, thiserror::Error)]

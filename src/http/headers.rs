@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use actix_web::HttpRequest;
 use actix_web::http::header::{AUTHORIZATION, USER_AGENT};
 
-use crate::domain::family::Device;
+use crate::domain::family::UserAgentInfo;
 use crate::http::error::Problem;
 
 const LONGEST_USER_AGENT: usize = 512;
@@ -19,9 +19,13 @@ pub(crate) fn bearer(request: &HttpRequest) -> Result<&str, Problem> {
 }
 
 /// What a login remembers of where it was made.
-pub(crate) fn device(request: &HttpRequest, name: Option<String>, address: Option<IpAddr>) -> Device {
+pub(crate) fn user_agent_info(
+    request: &HttpRequest,
+    name: Option<String>,
+    address: Option<IpAddr>,
+) -> UserAgentInfo {
     let user_agent = request.headers().get(USER_AGENT).and_then(|value| value.to_str().ok());
-    Device {
+    UserAgentInfo {
         name,
         user_agent: user_agent.map(|text| text.chars().take(LONGEST_USER_AGENT).collect()),
         address: address.map(|address| address.to_string()),

@@ -46,7 +46,7 @@ pub(super) struct Slot {
 }
 
 #[derive(Debug, Default)]
-struct Kept {
+struct SlotContent {
     document: Option<Fresh<Arc<[u8]>>>,
     failure: Option<Fresh<NoAnswer>>,
 }
@@ -74,7 +74,7 @@ impl Slot {
             Ok((body, lasting)) => {
                 let body: Arc<[u8]> = body.into();
                 let document = Fresh { value: Arc::clone(&body), at: now, lasting };
-                *kept = Kept { document: Some(document), failure: None };
+                *kept = SlotContent { document: Some(document), failure: None };
                 Ok(body)
             }
             Err(failure) => {

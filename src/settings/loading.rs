@@ -9,7 +9,7 @@ use config::{Config, ConfigError, Value};
 
 use super::{
     layers::{Layers, LoadFrom},
-    problem::{Problem, SettingsError},
+    problem::{SettingProblem, SettingsError},
     rules,
     table::SETTINGS,
     values::{Settings, defaults},
@@ -46,7 +46,7 @@ impl Settings {
                 (config, settings) = fits;
             } else {
                 misread.push(setting.key);
-                problems.push(Problem::of_value(setting, value, origin));
+                problems.push(SettingProblem::of_value(setting, value, origin));
             }
         }
         let broken = rules::broken(&settings).into_iter().filter(|rule| !rule.is_about(&misread));

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{
-    origin::Origin,
+    origin::SettingOrigin,
     table::{Default, SETTINGS, Setting},
     values::Settings,
 };

@@ -11,8 +11,9 @@ use super::{
     origin::Origins,
     secret::{self, Secret},
     sections::{
-        Database, Http, Janitor, Keys, Limits, Log, Outbound, Pages, Passwords, Registration, SignIn, Tls,
-        Tokens,
+        DatabaseSettings, HttpSettings, JanitorSettings, KeySettings, LimitSettings, LogSettings,
+        OutboundSettings, PageSettings, PasswordSettings, RegistrationSettings, SignInSettings, TlsSettings,
+        TokenSettings,
     },
     table::SETTINGS,
     text,
@@ -40,32 +41,32 @@ pub struct Settings {
     #[serde(default)]
     pub master_key_file: Option<PathBuf>,
     /// Lifetimes of tokens and families, where a client has none of its own.
-    pub tokens: Tokens,
+    pub tokens: TokenSettings,
     /// How long a sign-in at the pages lasts.
-    pub sign_in: SignIn,
+    pub sign_in: SignInSettings,
     /// What the pages look like.
-    pub pages: Pages,
+    pub pages: PageSettings,
     /// Clients that no operator added.
-    pub registration: Registration,
+    pub registration: RegistrationSettings,
     /// The cost of argon2id and the bounds of its pool.
-    pub passwords: Passwords,
+    pub passwords: PasswordSettings,
     /// How many wrong passwords are forgiven.
-    pub limits: Limits,
+    pub limits: LimitSettings,
     /// Signing keys.
-    pub keys: Keys,
+    pub keys: KeySettings,
     /// The HTTP server's limits.
-    pub http: Http,
+    pub http: HttpSettings,
     /// What the server itself fetches and calls.
-    pub outbound: Outbound,
+    pub outbound: OutboundSettings,
     /// TLS served directly.
-    pub tls: Tls,
+    pub tls: TlsSettings,
 
     /// The pool of database connections.
-    pub database: Database,
+    pub database: DatabaseSettings,
     /// The deletion of expired families.
-    pub janitor: Janitor,
+    pub janitor: JanitorSettings,
     /// The log.
-    pub log: Log,
+    pub log: LogSettings,
     /// Where each value came from.
     #[serde(skip)]
     pub origins: Origins,

@@ -80,7 +80,7 @@ pub async fn insert(tx: &mut Tx, code: &AuthorizationCode) -> Result<(), StoreEr
         code.code_hash.as_bytes(), code.client_id.as_str(), code.user.0, code.sign_in_session.0,
         &code.redirect_uri, code.code_challenge.as_ref().map(|it| it.as_str().to_owned()), &code.nonce,
         code.scope.to_string(), to_json(&code.audiences), code.auth_time, to_json(&code.amr), &code.acr,
-        &code.device.user_agent, &code.device.address, to_json(&code.claims), code.expires_at)?;
+        &code.agent.user_agent, &code.agent.address, to_json(&code.claims), code.expires_at)?;
     Ok(())
 }
 

@@ -60,7 +60,7 @@ pub async fn renew(
 /// [`StoreError`].
 pub async fn find(db: &Db, client: &ClientId) -> Result<Option<StoredDocument>, StoreError> {
     const SQL: &str = "SELECT document, fetched_at FROM client_documents WHERE client_id = $1";
-    let row: Option<KeptRow> = fetch_optional!(on db, SQL, client.as_str())?;
+    let row: Option<StoredDocumentRow> = fetch_optional!(on db, SQL, client.as_str())?;
     let Some(row) = row else { return Ok(None) };
     let corrupt = || StoreError::corrupt("client_documents", client, "document");
     let members = from_json(&row.document).ok_or_else(corrupt)?;

@@ -48,8 +48,8 @@ row! {
 pub async fn of_user(db: &Db, user: UserId) -> Result<Vec<GivenConsent>, StoreError> {
     const SQL: &str =
         "SELECT client_id, scope, audiences, granted_at FROM consents WHERE user_id = $1 ORDER BY client_id";
-    let rows: Vec<GivenRow> = fetch_all!(on db, SQL, user.0)?;
-    let given = |row: GivenRow| {
+    let rows: Vec<GivenConsentRow> = fetch_all!(on db, SQL, user.0)?;
+    let given = |row: GivenConsentRow| {
         let corrupt = |_| StoreError::corrupt("consents", user, "client_id");
         Ok(GivenConsent {
             client: row.client_id.parse().map_err(corrupt)?,

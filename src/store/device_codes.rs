@@ -100,7 +100,7 @@ pub async fn insert(db: &Db, code: &DeviceCode) -> Result<bool, StoreError> {
          ON CONFLICT (user_code_hash) DO NOTHING";
     let done = execute!(on db, SQL,
         code.device_code_hash.as_bytes(), code.user_code_hash.as_bytes(), code.client_id.as_str(),
-        code.scope.to_string(), to_json(&code.audiences), &code.device.user_agent, &code.device.address,
+        code.scope.to_string(), to_json(&code.audiences), &code.agent.user_agent, &code.agent.address,
         code.expires_at, seconds(code.interval))?;
     Ok(done > 0)
 }

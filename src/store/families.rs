@@ -117,7 +117,7 @@ pub async fn insert(tx: &mut Tx, family: &Family) -> Result<(), StoreError> {
         to_json(&family.audiences), to_json(&family.roles), &family.key_thumbprint,
         family.secret_hash.as_bytes(), family.generation.number(), family.base.map(Generation::number),
         family.rotated_at, family.auth_time, to_json(&family.amr), &family.acr, to_json(&family.claims),
-        family.sign_in_session, &family.device.name, &family.device.user_agent, &family.device.address,
+        family.sign_in_session, &family.agent.name, &family.agent.user_agent, &family.agent.address,
         family.created_at, family.expires_at)?;
     Ok(())
 }

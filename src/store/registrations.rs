@@ -46,7 +46,7 @@ pub async fn insert(
 /// [`StoreError`].
 pub async fn find(db: &Db, client: &ClientId) -> Result<Option<StoredRegistration>, StoreError> {
     const SQL: &str = "SELECT token_hash, told FROM client_registrations WHERE client_id = $1";
-    let row: Option<KeptRow> = fetch_optional!(on db, SQL, client.as_str())?;
+    let row: Option<StoredRegistrationRow> = fetch_optional!(on db, SQL, client.as_str())?;
     let Some(row) = row else { return Ok(None) };
     let corrupt = |what| StoreError::corrupt("client_registrations", client, what);
     Ok(Some(StoredRegistration {

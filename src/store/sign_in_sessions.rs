@@ -54,7 +54,7 @@ pub async fn insert(tx: &mut Tx, session: &SignInSession, secret: &SecretHash) -
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
     execute!(within tx, SQL,
         session.id.0, secret.as_bytes(), session.user.0, session.auth_time, to_json(&session.amr),
-        &session.acr, &session.device.user_agent, &session.device.address, session.created_at,
+        &session.acr, &session.agent.user_agent, &session.agent.address, session.created_at,
         session.last_used_at, session.expires_at)?;
     Ok(())
 }

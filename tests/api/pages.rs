@@ -330,7 +330,7 @@ async fn a_file_that_cannot_be_a_page_or_its_texts_stops_the_start() {
         (
             "de.json",
             r#"{"sign_in_titel": ""}"#,
-            &["pages: de.json: no page has a text `sign_in_titel`; that of a scope"],
+            &["pages: de.json: no page has the text `sign_in_titel`; the text of your own scope"],
         ),
         ("de.json", r#"{"moment": "%Q"}"#, &["pages: de.json: `moment` is not a format of a time"]),
         ("error.html", "{% if %}", &["pages: ", "error.html:1"]),

@@ -5,6 +5,7 @@
 mod circles;
 mod map;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -6,4 +6,4 @@ mod reading;
 
 pub(crate) use asked::{Asked, Met};
 pub(crate) use parameters::check;
-pub(crate) use reading::{Browser, read};
+pub(crate) use reading::{Browser, read_form};

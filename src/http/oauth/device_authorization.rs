@@ -20,8 +20,8 @@ pub(crate) async fn device_authorization(
     let form = Form::read(&request, body)?;
     let presenter = client_auth::presenter(&request, &form)?;
     let address = address::of_client(&request, &web.trusted_proxies);
-    let device = headers::device(&request, None, address);
-    let asking = Asking { presenter: &presenter, wanted: form.wanted()?, device, address };
+    let agent = headers::user_agent_info(&request, None, address);
+    let asking = Asking { presenter: &presenter, wanted: form.wanted()?, agent, address };
     let begun = device::begin(&web.core, asking, now).await?;
     let issuer = web.core.issuer.as_str();
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(json!({

@@ -13,7 +13,7 @@ use crate::http::body::{self, Body};
 use crate::http::edge::Arrival;
 use crate::http::error::Standard;
 use crate::http::{Web, address, headers};
-use crate::service::clients::registration::{self as service, Caller, Registered};
+use crate::service::clients::registration::{self as service, Registered, Registrant};
 
 /// Where clients register.
 pub(crate) const PATH: &str = "/oauth/register";

@@ -9,7 +9,7 @@ use crate::http::body::{Body, Form};
 use crate::http::edge::Arrival;
 use crate::http::error::{Problem, Standard};
 use crate::http::{Web, cors, headers};
-use crate::service::tokens::userinfo::{Form as Answer, userinfo as look};
+use crate::service::tokens::userinfo::{UserInfoFormat, userinfo as look};
 
 /// `GET`, `POST /oauth/userinfo`: the token in the header, or in a form's body (RFC 6750 §2.2), never in the query.
 pub(crate) async fn userinfo(

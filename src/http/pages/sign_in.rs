@@ -16,7 +16,7 @@ use crate::http::pages::visit::Visit;
 use crate::http::pages::wrong_password::Wrong;
 use crate::http::stop::{PageError, Stop};
 use crate::service::users::account;
-use crate::service::users::attempts::Place;
+use crate::service::users::attempts::AttemptSource;
 use crate::service::users::credentials::Credentials;
 use crate::service::users::sign_in::{SignIn, sign_in};
 

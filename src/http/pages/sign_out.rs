@@ -105,7 +105,7 @@ async fn names(visit: &Visit, hint: &Hint, session: &SignInSession) -> Result<bo
     Ok(known.is_some_and(|known| hint.sub == visit.core().subjects.subject(&known.client, session.user)))
 }
 
-async fn ask(visit: &Visit, asked: &Asked, session: &SignInSession) -> Result<HttpResponse, Stop> {
+async fn ask(visit: &Visit, asked: &SignOutRequest, session: &SignInSession) -> Result<HttpResponse, Stop> {
     let user = account::user(visit.core(), session).await?;
     Ok(visit.page(&Page {
         template: "sign_out.html",

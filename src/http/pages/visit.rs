@@ -46,7 +46,7 @@ impl Visit {
         let address = address::of_client(request, &web.trusted_proxies);
         Self {
             now,
-            device: headers::device(request, None, address),
+            agent: headers::user_agent_info(request, None, address),
             address,
             secret: cookies::read_cookie(&web, request, Name::Session),
             is_new: known.is_none(),

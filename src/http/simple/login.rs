@@ -20,7 +20,7 @@ use crate::service::tokens::login::Login;
 use crate::service::tokens::refresh::Refresh;
 use crate::service::tokens::revoke;
 use crate::service::tokens::{login as service_login, refresh as service_refresh};
-use crate::service::users::attempts::Place;
+use crate::service::users::attempts::AttemptSource;
 use crate::service::users::credentials::Credentials;
 
 const LONGEST_DEVICE: usize = 255;
@@ -57,14 +57,14 @@ pub(crate) async fn login(
         credentials: Credentials {
             username: body.username.parse().ok(),
             password: Password::new(body.password).ok(),
-            place: Place { address, session: None },
+            place: AttemptSource { address, session: None },
         },
         presenter,
         wanted: body::wanted(
             body.scope.as_deref(),
             body.resource.as_deref().unwrap_or_default().iter().map(String::as_str),
         )?,
-        device: headers::device(&request, body.device.map(device_name).transpose()?, address),
+        agent: headers::user_agent_info(&request, body.device.map(device_name).transpose()?, address),
     };
     Ok(tokens(&service_login::login(&web.core, login, now).await?, in_cookie.then_some(&cookie)))
 }
@@ -84,7 +84,7 @@ impl TokenBody {
     ) -> Result<Option<&'a str>, Problem> {
         match &self.refresh_token {
             Some(token) => Ok(Some(token)),
-            None => cookie.read(request),
+            None => cookie.read_token(request),
         }
     }
 }

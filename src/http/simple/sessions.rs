@@ -47,7 +47,7 @@ pub(crate) async fn end_others(
     Ok(HttpResponse::NoContent().finish())
 }
 
-fn describe(session: &Session, caller: Caller) -> Value {
+fn session_json(session: &Session, caller: Caller) -> Value {
     let Session { family, ends_at } = session;
     let time = |time: chrono::DateTime<chrono::Utc>| time.to_rfc3339_opts(SecondsFormat::Secs, true);
     json!({

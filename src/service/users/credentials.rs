@@ -10,7 +10,7 @@ use crate::domain::refusal::Refusal;
 use crate::domain::secrets::Password;
 use crate::domain::user::Username;
 use crate::service::limit::network_of;
-use crate::service::users::attempts::{Owner, Place};
+use crate::service::users::attempts::{AttemptSource, Owner};
 use crate::service::{Core, Failure};
 use crate::store::families;
 use crate::store::users::{self, StoredUser};

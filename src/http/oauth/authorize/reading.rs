@@ -31,7 +31,7 @@ pub(crate) struct Browser<'a> {
 ///
 /// # Errors
 /// [`Stop::Page`] until client and redirect URI are trusted, [`Stop::Redirect`] afterwards.
-pub(crate) async fn read(browser: &Browser<'_>, form: Form) -> Result<Asked, Stop> {
+pub(crate) async fn read_form(browser: &Browser<'_>, form: Form) -> Result<Asked, Stop> {
     let known = client(browser, &form).await?;
     let uri = form.get("request_uri");
     match (uri.and_then(RequestUri::presented), form.get("request")) {
@@ -80,7 +80,8 @@ async fn pushed(
     );
     let hash = uri.hash();
     let client = &known.client.id;
-    let stored = pushed_request::open(browser.core, client, &hash, &browser.hash, browser.now).await?;
+    let stored =
+        pushed_request::open_request(browser.core, client, &hash, &browser.hash, browser.now).await?;
     let stored = Form::of_query(&stored.ok_or(GONE)?)?;
     let query = Form::of_pairs(vec![
         ("client_id".to_owned(), client.to_string()),
