@@ -3,6 +3,7 @@
 //! Start with [`family`]: [`family::decide`] is what this server exists for.
 
 pub mod audience;
+pub mod authentication;
 pub mod authorization;
 pub mod claims;
 pub mod claims_request;

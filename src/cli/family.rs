@@ -82,7 +82,7 @@ async fn list(office: &Office, user: Option<&Username>, limit: i64, json: bool) 
         .map(|(family, state)| {
             [
                 family.id.to_string(),
-                family.user_id.to_string(),
+                family.user().to_string(),
                 family.client_id.to_string(),
                 output::or_dash(family.agent.name.clone()),
                 output::time(family.rotated_at),
@@ -112,7 +112,7 @@ async fn state(db: &Db, family: &Row, clients: &Clients, now: DateTime<Utc>) -> 
 fn family_json(family: &Row, state: &str) -> Value {
     json!({
         "id": family.id,
-        "user_id": family.user_id,
+        "user_id": family.user(),
         "client_id": family.client_id,
         "scope": family.scope,
         "generation": family.generation.number(),

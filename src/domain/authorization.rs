@@ -6,9 +6,10 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use crate::domain::audience::Audience;
+use crate::domain::authentication::Authentication;
 use crate::domain::claims_request::ClaimsRequest;
 use crate::domain::family::UserAgentInfo;
-use crate::domain::ids::{ClientId, FamilyId, SignInSessionId, UserId};
+use crate::domain::ids::{ClientId, FamilyId};
 use crate::domain::pkce::CodeChallenge;
 use crate::domain::scope::ScopeSet;
 use crate::domain::secrets::SecretHash;
@@ -124,7 +125,7 @@ impl AuthorizationRequest {
         now: DateTime<Utc>,
     ) -> Need {
         let Some((session, subject)) = session else { return Need::SignIn };
-        let age = (now - session.auth_time).to_std().unwrap_or_default();
+        let age = (now - session.authentication.at).to_std().unwrap_or_default();
         let too_old = self.max_age.is_some_and(|longest| age > longest || longest.is_zero());
         let somebody_else = self.expected_subject.as_ref().is_some_and(|expected| expected != subject);
         if self.prompt.login || self.prompt.select_account || too_old || somebody_else {
@@ -147,10 +148,8 @@ pub struct AuthorizationCode {
     pub code_hash: SecretHash,
     /// The client that it was issued to.
     pub client_id: ClientId,
-    /// Who signed in.
-    pub user: UserId,
-    /// Where.
-    pub sign_in_session: SignInSessionId,
+    /// Who agreed, and how that user signed in.
+    pub authentication: Authentication,
     /// Where it was sent.
     pub redirect_uri: String,
     /// What its user has to know the source of.
@@ -161,12 +160,6 @@ pub struct AuthorizationCode {
     pub scope: ScopeSet,
     /// For which services.
     pub audiences: Vec<Audience>,
-    /// When the user signed in.
-    pub auth_time: DateTime<Utc>,
-    /// How.
-    pub amr: Vec<String>,
-    /// The authentication context class, if one was reached.
-    pub acr: Option<String>,
     /// The browser: nearest to what the family's owner will know it by.
     pub agent: UserAgentInfo,
     /// What the client would like to know claim by claim.

@@ -6,8 +6,9 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use crate::domain::audience::Audience;
+use crate::domain::authentication::Authentication;
 use crate::domain::family::UserAgentInfo;
-use crate::domain::ids::{ClientId, FamilyId, SignInSessionId, UserId};
+use crate::domain::ids::{ClientId, FamilyId};
 use crate::domain::scope::ScopeSet;
 use crate::domain::secrets::SecretHash;
 
@@ -107,22 +108,7 @@ pub enum Decision {
     /// No.
     Denied,
     /// Yes.
-    Allowed(Approval),
-}
-
-/// Who let a device in, and how they had signed in.
-#[derive(Debug, Clone)]
-pub struct Approval {
-    /// Who.
-    pub user: UserId,
-    /// Where.
-    pub sign_in_session: SignInSessionId,
-    /// When the user signed in.
-    pub auth_time: DateTime<Utc>,
-    /// How.
-    pub amr: Vec<String>,
-    /// The authentication context class, if one was reached.
-    pub acr: Option<String>,
+    Allowed(Authentication),
 }
 
 /// Why a device gets no tokens now (RFC 8628 §3.5).
@@ -155,7 +141,7 @@ impl Waiting {
 #[derive(Debug)]
 pub enum Poll<'a> {
     /// It may come in.
-    Enter(&'a Approval),
+    Enter(&'a Authentication),
     /// It was let in before.
     Used,
     /// It has to go on waiting, and so long between two questions.

@@ -15,9 +15,9 @@
 //! that nobody used the successor, and skipping it harms no one.
 
 use chrono::{DateTime, Utc};
-use uuid::Uuid;
 
 use crate::domain::audience::Audience;
+use crate::domain::authentication::Authentication;
 use crate::domain::claims_request::ClaimRequests;
 use crate::domain::ids::{ClientId, FamilyId, SignInSessionId, UserId};
 use crate::domain::lifetimes::Lifetimes;
@@ -50,8 +50,8 @@ pub struct EndedFamily {
 pub struct Family {
     /// Its id: `sid` in tokens.
     pub id: FamilyId,
-    /// Whose login it is.
-    pub user_id: UserId,
+    /// Whose login it is, and how that user came in.
+    pub authentication: Authentication,
     /// `sub` as it was issued at login.
     pub subject: String,
     /// The client that it was issued to.
@@ -72,16 +72,8 @@ pub struct Family {
     pub base: Option<Generation>,
     /// When the current generation was issued. A replay never moves it.
     pub rotated_at: DateTime<Utc>,
-    /// When its user signed in.
-    pub auth_time: DateTime<Utc>,
-    /// How: authentication method references (RFC 8176).
-    pub amr: Vec<String>,
-    /// The authentication context class, if one was asked for.
-    pub acr: Option<String>,
     /// What its client asked to be told at the userinfo endpoint, claim by claim.
     pub claims: ClaimRequests,
-    /// The single-sign-on session that it came from, if any.
-    pub sign_in_session: Option<Uuid>,
     /// Where it is used, for its owner's eyes.
     pub agent: UserAgentInfo,
     /// When it was created.
@@ -123,7 +115,7 @@ impl From<Family> for Grant {
             scope: family.scope,
             audiences: family.audiences,
             roles: family.roles,
-            auth_time: family.auth_time,
+            auth_time: family.authentication.at,
             generation: family.generation,
             rotated_at: family.rotated_at,
             expires_at: family.expires_at,
@@ -208,6 +200,12 @@ pub enum Outcome {
 }
 
 impl Family {
+    /// Whose login it is.
+    #[must_use]
+    pub fn user(&self) -> UserId {
+        self.authentication.user
+    }
+
     /// When it ends if it is not refreshed before: `now ≥` this is expired.
     #[must_use]
     pub fn ends_at(&self, lifetimes: &Lifetimes) -> DateTime<Utc> {

@@ -5,30 +5,18 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use crate::domain::audience::Audience;
+use crate::domain::authentication::Authentication;
 use crate::domain::family::UserAgentInfo;
 use crate::domain::ids::{ClientId, SignInSessionId, UserId};
 use crate::domain::scope::ScopeSet;
-
-/// The authentication context class of a sign-in with a password alone (OpenID Connect Core §2): a name of our own, as
-/// no register has one that promises just this.
-pub const PASSWORD_ACR: &str = "urn:heirloom:acr:password";
-
-/// The authentication context classes that a sign-in at this server's pages can reach.
-pub const ACRS: [&str; 1] = [PASSWORD_ACR];
 
 /// One browser in which a user is signed in.
 #[derive(Debug, Clone)]
 pub struct SignInSession {
     /// Its id, as families remember it.
     pub id: SignInSessionId,
-    /// Who is signed in.
-    pub user: UserId,
-    /// When the user last proved to be this user.
-    pub auth_time: DateTime<Utc>,
-    /// How: authentication method references (RFC 8176).
-    pub amr: Vec<String>,
-    /// The authentication context class, if one was reached.
-    pub acr: Option<String>,
+    /// Who is signed in, and how.
+    pub authentication: Authentication,
     /// Where.
     pub agent: UserAgentInfo,
     /// When it began.
@@ -49,6 +37,12 @@ pub struct SignInLifetimes {
 }
 
 impl SignInSession {
+    /// Who is signed in.
+    #[must_use]
+    pub fn user(&self) -> UserId {
+        self.authentication.user
+    }
+
     /// Whether it still counts at `now`.
     #[must_use]
     pub fn is_live(&self, now: DateTime<Utc>, lifetimes: &SignInLifetimes) -> bool {

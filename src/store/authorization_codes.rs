@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
+use crate::domain::authentication::Authentication;
 use crate::domain::authorization::AuthorizationCode;
 use crate::domain::family::UserAgentInfo;
 use crate::domain::ids::{FamilyId, SignInSessionId, UserId};
@@ -48,16 +49,18 @@ impl TryFrom<CodeRow> for AuthorizationCode {
         Ok(Self {
             code_hash: SecretHash::from_stored(&row.code_hash).ok_or_else(corrupt("code_hash"))?,
             client_id: row.client_id.parse().map_err(|_| corrupt("client_id")())?,
-            user: UserId(row.user_id),
-            sign_in_session: SignInSessionId(row.sign_in_session),
+            authentication: Authentication {
+                user: UserId(row.user_id),
+                at: row.auth_time,
+                methods: from_json(&row.amr).ok_or_else(corrupt("amr"))?,
+                acr: row.acr,
+                sign_in_session: Some(SignInSessionId(row.sign_in_session)),
+            },
             redirect_uri: row.redirect_uri,
             code_challenge: challenge.map_err(|_| corrupt("code_challenge")())?,
             nonce: row.nonce,
             scope: row.scope.parse().map_err(|_| corrupt("scope")())?,
             audiences: from_json(&row.audiences).ok_or_else(corrupt("audiences"))?,
-            auth_time: row.auth_time,
-            amr: from_json(&row.amr).ok_or_else(corrupt("amr"))?,
-            acr: row.acr,
             agent: UserAgentInfo { name: None, user_agent: row.user_agent, address: row.address },
             claims: from_json(&row.claims).ok_or_else(corrupt("claims"))?,
             expires_at: row.expires_at,
@@ -76,10 +79,11 @@ pub async fn insert(tx: &mut Tx, code: &AuthorizationCode) -> Result<(), StoreEr
         columns!(),
         ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)"
     );
+    let who = &code.authentication;
     execute!(within tx, SQL,
-        code.code_hash.as_bytes(), code.client_id.as_str(), code.user.0, code.sign_in_session.0,
+        code.code_hash.as_bytes(), code.client_id.as_str(), who.user.0, who.sign_in_session.map(|session| session.0),
         &code.redirect_uri, code.code_challenge.as_ref().map(|it| it.as_str().to_owned()), &code.nonce,
-        code.scope.to_string(), to_json(&code.audiences), code.auth_time, to_json(&code.amr), &code.acr,
+        code.scope.to_string(), to_json(&code.audiences), who.at, to_json(&who.methods), &who.acr,
         &code.agent.user_agent, &code.agent.address, to_json(&code.claims), code.expires_at)?;
     Ok(())
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use crate::domain::device::{Approval, Decision, DeviceCode};
+use crate::domain::authentication::Authentication;
+use crate::domain::device::{Decision, DeviceCode};
 use crate::domain::family::UserAgentInfo;
 use crate::domain::ids::{FamilyId, SignInSessionId, UserId};
 use crate::domain::secrets::SecretHash;
@@ -50,11 +51,11 @@ impl DeviceRow {
         match self.decision.as_deref() {
             None => Some(Decision::Open),
             Some("denied") => Some(Decision::Denied),
-            Some("allowed") => Some(Decision::Allowed(Approval {
+            Some("allowed") => Some(Decision::Allowed(Authentication {
                 user: UserId(self.user_id?),
-                sign_in_session: SignInSessionId(self.sign_in_session?),
-                auth_time: self.auth_time?,
-                amr: from_json(self.amr.as_deref()?)?,
+                sign_in_session: Some(SignInSessionId(self.sign_in_session?)),
+                at: self.auth_time?,
+                methods: from_json(self.amr.as_deref()?)?,
                 acr: self.acr.clone(),
             })),
             Some(_) => None,
@@ -151,13 +152,13 @@ pub async fn note_poll(
 pub async fn allow(
     tx: &mut Tx,
     user_code: &SecretHash,
-    by: &Approval,
+    by: &Authentication,
     now: DateTime<Utc>,
 ) -> Result<bool, StoreError> {
     const SQL: &str = "UPDATE device_codes SET decision = 'allowed', user_id = $3, sign_in_session = $4, \
          auth_time = $5, amr = $6, acr = $7 WHERE user_code_hash = $1 AND decision IS NULL AND expires_at > $2";
     let done = execute!(within tx, SQL,
-        user_code.as_bytes(), now, by.user.0, by.sign_in_session.0, by.auth_time, to_json(&by.amr), &by.acr)?;
+        user_code.as_bytes(), now, by.user.0, by.sign_in_session.map(|session| session.0), by.at, to_json(&by.methods), &by.acr)?;
     Ok(done > 0)
 }
 

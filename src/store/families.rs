@@ -6,6 +6,7 @@ mod rotation;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
+use crate::domain::authentication::Authentication;
 use crate::domain::family::{Family, State, UserAgentInfo};
 use crate::domain::ids::{FamilyId, SignInSessionId, UserId};
 use crate::domain::refresh_token::Generation;
@@ -73,7 +74,13 @@ impl TryFrom<FamilyRow> for Family {
         let base = row.base.map(|base| Generation::new(base).ok_or_else(corrupt("base"))).transpose()?;
         Ok(Self {
             id: FamilyId(row.id),
-            user_id: UserId(row.user_id),
+            authentication: Authentication {
+                user: UserId(row.user_id),
+                at: row.auth_time,
+                methods: from_json(&row.amr).ok_or_else(corrupt("amr"))?,
+                acr: row.acr,
+                sign_in_session: row.sign_in_session.map(SignInSessionId),
+            },
             subject: row.subject,
             client_id: row.client_id.parse().map_err(|_| corrupt("client_id")())?,
             scope: row.scope.parse().map_err(|_| corrupt("scope")())?,
@@ -84,11 +91,7 @@ impl TryFrom<FamilyRow> for Family {
             generation: Generation::new(row.generation).ok_or_else(corrupt("generation"))?,
             base,
             rotated_at: row.rotated_at,
-            auth_time: row.auth_time,
-            amr: from_json(&row.amr).ok_or_else(corrupt("amr"))?,
-            acr: row.acr,
             claims: from_json(&row.claims).ok_or_else(corrupt("claims"))?,
-            sign_in_session: row.sign_in_session,
             agent: UserAgentInfo { name: row.device_name, user_agent: row.user_agent, address: row.address },
             created_at: row.created_at,
             expires_at: row.expires_at,
@@ -112,12 +115,13 @@ pub async fn insert(tx: &mut Tx, family: &Family) -> Result<(), StoreError> {
         ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, \
          $22, NULL, NULL)"
     );
+    let who = &family.authentication;
     execute!(within tx, SQL,
-        family.id.0, family.user_id.0, &family.subject, family.client_id.as_str(), family.scope.to_string(),
+        family.id.0, who.user.0, &family.subject, family.client_id.as_str(), family.scope.to_string(),
         to_json(&family.audiences), to_json(&family.roles), &family.key_thumbprint,
         family.secret_hash.as_bytes(), family.generation.number(), family.base.map(Generation::number),
-        family.rotated_at, family.auth_time, to_json(&family.amr), &family.acr, to_json(&family.claims),
-        family.sign_in_session, &family.agent.name, &family.agent.user_agent, &family.agent.address,
+        family.rotated_at, who.at, to_json(&who.methods), &who.acr, to_json(&family.claims),
+        who.sign_in_session.map(|session| session.0), &family.agent.name, &family.agent.user_agent, &family.agent.address,
         family.created_at, family.expires_at)?;
     Ok(())
 }
@@ -173,9 +177,9 @@ pub async fn some_of_user(
          AND ($4 IS NULL OR (CASE WHEN sign_in_session = $3 THEN 1 ELSE 0 END, rotated_at, id) < ($4, $5, $6)) \
          ORDER BY CASE WHEN sign_in_session = $3 THEN 1 ELSE 0 END DESC, rotated_at DESC, id DESC LIMIT $7"
     );
-    let is_here = after.map(|family| i32::from(family.sign_in_session == Some(here.id.0)));
+    let is_here = after.map(|family| i32::from(family.authentication.sign_in_session == Some(here.id)));
     let rows = fetch_all!(on db, SQL,
-        here.user.0, now, here.id.0, is_here, after.map(|family| family.rotated_at),
+        here.user().0, now, here.id.0, is_here, after.map(|family| family.rotated_at),
         after.map(|family| family.id.0), i64::from(limit))?;
     all(rows)
 }

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
+use crate::domain::authentication::Authentication;
 use crate::domain::event::Event;
 use crate::domain::family::UserAgentInfo;
 use crate::domain::ids::{SignInSessionId, UserId};
@@ -32,10 +33,14 @@ impl TryFrom<SessionRow> for SignInSession {
     fn try_from(row: SessionRow) -> Result<Self, StoreError> {
         Ok(Self {
             id: SignInSessionId(row.id),
-            user: UserId(row.user_id),
-            auth_time: row.auth_time,
-            amr: from_json(&row.amr).ok_or_else(|| StoreError::corrupt("sign_in_sessions", row.id, "amr"))?,
-            acr: row.acr,
+            authentication: Authentication {
+                user: UserId(row.user_id),
+                at: row.auth_time,
+                methods: from_json(&row.amr)
+                    .ok_or_else(|| StoreError::corrupt("sign_in_sessions", row.id, "amr"))?,
+                acr: row.acr,
+                sign_in_session: Some(SignInSessionId(row.id)),
+            },
             agent: UserAgentInfo { name: None, user_agent: row.user_agent, address: row.address },
             created_at: row.created_at,
             last_used_at: row.last_used_at,
@@ -52,9 +57,9 @@ pub async fn insert(tx: &mut Tx, session: &SignInSession, secret: &SecretHash) -
     const SQL: &str = "INSERT INTO sign_in_sessions \
          (id, secret_hash, user_id, auth_time, amr, acr, user_agent, address, created_at, last_used_at, expires_at) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+    let who = &session.authentication;
     execute!(within tx, SQL,
-        session.id.0, secret.as_bytes(), session.user.0, session.auth_time, to_json(&session.amr),
-        &session.acr, &session.agent.user_agent, &session.agent.address, session.created_at,
+        session.id.0, secret.as_bytes(), who.user.0, who.at, to_json(&who.methods), &who.acr, &session.agent.user_agent, &session.agent.address, session.created_at,
         session.last_used_at, session.expires_at)?;
     Ok(())
 }
@@ -87,12 +92,12 @@ pub async fn touch(tx: &mut Tx, id: SignInSessionId, now: DateTime<Utc>) -> Resu
 pub async fn renew(
     tx: &mut Tx,
     id: SignInSessionId,
-    secret: &SecretHash,
+    (secret, auth_time): (&SecretHash, DateTime<Utc>),
     now: DateTime<Utc>,
 ) -> Result<bool, StoreError> {
     const SQL: &str =
-        "UPDATE sign_in_sessions SET secret_hash = $2, auth_time = $3, last_used_at = $3 WHERE id = $1";
-    Ok(execute!(within tx, SQL, id.0, secret.as_bytes(), now)? > 0)
+        "UPDATE sign_in_sessions SET secret_hash = $2, auth_time = $3, last_used_at = $4 WHERE id = $1";
+    Ok(execute!(within tx, SQL, id.0, secret.as_bytes(), auth_time, now)? > 0)
 }
 
 /// Takes a session's row away: the same one goes on under another secret.

@@ -121,23 +121,32 @@ pub async fn list(db: &Db) -> Result<Vec<User>, StoreError> {
     rows.into_iter().map(|row| Ok(StoredUser::try_from(row)?.user)).collect()
 }
 
-/// A login touches the row it was verified against: `None` when the user was disabled or removed, or the password
-/// changed, since. Gives the user's roles as of now.
+/// A user's row whose lock a login has taken.
+#[derive(Debug)]
+pub struct LockedUser {
+    /// As of now.
+    pub roles: Vec<String>,
+    pub password_hash: PasswordHash,
+}
+
+/// A login takes the row's lock: `None` when the user was disabled or removed.
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn touch_for_login(
+pub async fn lock_for_login(
     tx: &mut Tx,
-    verified: &StoredUser,
-    rehashed: &PasswordHash,
+    id: UserId,
     now: DateTime<Utc>,
-) -> Result<Option<Vec<String>>, StoreError> {
-    const SQL: &str = "UPDATE users SET last_login_at = $2, password_hash = $4 \
-         WHERE id = $1 AND password_hash = $3 AND disabled_at IS NULL RETURNING roles";
-    let row: Option<(String,)> = fetch_optional!(within tx, SQL,
-        verified.user.id.0, now, verified.password_hash.as_str(), rehashed.as_str())?;
-    let Some((roles,)) = row else { return Ok(None) };
-    from_json(&roles).map(Some).ok_or_else(|| StoreError::corrupt("users", verified.user.id, "roles"))
+) -> Result<Option<LockedUser>, StoreError> {
+    const SQL: &str = "UPDATE users SET last_login_at = $2 WHERE id = $1 AND disabled_at IS NULL \
+         RETURNING roles, password_hash";
+    let row: Option<(String, String)> = fetch_optional!(within tx, SQL, id.0, now)?;
+    let Some((roles, hash)) = row else { return Ok(None) };
+    let corrupt = |what| StoreError::corrupt("users", id, what);
+    Ok(Some(LockedUser {
+        roles: from_json(&roles).ok_or_else(|| corrupt("roles"))?,
+        password_hash: PasswordHash::from_stored(hash),
+    }))
 }
 
 /// The beginning of a family from a sign-in session takes the row's lock too: `None` when the user was disabled or

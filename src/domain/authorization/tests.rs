@@ -4,6 +4,7 @@ use chrono::TimeDelta;
 use uuid::Uuid;
 
 use super::*;
+use crate::domain::ids::{SignInSessionId, UserId};
 
 const USER: UserId = UserId(Uuid::from_u128(1));
 
@@ -28,10 +29,7 @@ fn request(change: impl FnOnce(&mut AuthorizationRequest)) -> AuthorizationReque
 fn session(auth_time: DateTime<Utc>) -> SignInSession {
     SignInSession {
         id: SignInSessionId(Uuid::nil()),
-        user: USER,
-        auth_time,
-        amr: Vec::new(),
-        acr: None,
+        authentication: Authentication::by_password(USER, auth_time),
         agent: UserAgentInfo::default(),
         created_at: auth_time,
         last_used_at: auth_time,

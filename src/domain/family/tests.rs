@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
+use uuid::Uuid;
+
 use super::*;
+use crate::domain::authentication::Authentication;
 
 const LEEWAY: i64 = 30;
 const IDLE: i64 = 7 * 86_400;
@@ -31,7 +34,7 @@ fn generation(number: i64) -> Generation {
 fn family(current: i64, base: Option<i64>, rotated: i64) -> Family {
     Family {
         id: FamilyId(Uuid::nil()),
-        user_id: UserId(Uuid::nil()),
+        authentication: Authentication::by_password(UserId(Uuid::nil()), at(0)),
         subject: "ana".to_owned(),
         client_id: ClientId::built_in(),
         scope: ScopeSet::default(),
@@ -42,11 +45,7 @@ fn family(current: i64, base: Option<i64>, rotated: i64) -> Family {
         generation: generation(current),
         base: base.map(generation),
         rotated_at: at(rotated),
-        auth_time: at(0),
-        amr: Vec::new(),
-        acr: None,
         claims: ClaimRequests::default(),
-        sign_in_session: None,
         agent: UserAgentInfo::default(),
         created_at: at(0),
         expires_at: at(ABSOLUTE),

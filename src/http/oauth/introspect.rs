@@ -85,7 +85,7 @@ fn introspection_json(seen: &Introspection, issuer: &str) -> Value {
             "iat": family.rotated_at.timestamp(),
             "scope": family.scope,
             "sid": family.id,
-            "auth_time": family.auth_time.timestamp(),
+            "auth_time": family.authentication.at.timestamp(),
         }),
     };
     if let Some(members) = answer.as_object_mut() {

@@ -8,11 +8,11 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
 use serde_json::json;
 
+use crate::domain::authentication::ACRS;
 use crate::domain::authorization::Prompt;
 use crate::domain::client::{GrantType, JwtAlgorithm};
 use crate::domain::pkce;
 use crate::domain::registration::Mode;
-use crate::domain::sign_in::ACRS;
 use crate::domain::standard_claims::CLAIMS;
 use crate::domain::subject::SUBJECT_TYPES;
 use crate::http::Web;

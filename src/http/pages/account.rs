@@ -47,7 +47,9 @@ pub(crate) async fn show(visit: &Visit, request: &HttpRequest) -> Result<HttpRes
     }
     let mut logins = Vec::new();
     for family in &part.families {
-        logins.push(login_json(visit, family, family.sign_in_session == Some(session.id.0)).await?);
+        logins.push(
+            login_json(visit, family, family.authentication.sign_in_session == Some(session.id)).await?,
+        );
     }
     let last = part.families.last().filter(|_| part.more).map(|family| family.id);
     let content = json!({

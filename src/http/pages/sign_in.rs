@@ -52,7 +52,7 @@ pub(crate) async fn take(visit: &Visit, request: &HttpRequest, form: Form) -> Re
             password: Password::new(password).ok(),
             place: AttemptSource {
                 address: visit.address,
-                session: session.as_ref().map(|session| (session.id, session.user)),
+                session: session.as_ref().map(|session| (session.id, session.user())),
             },
         },
         agent: visit.agent.clone(),

@@ -102,7 +102,7 @@ async fn trusted(
 async fn names(visit: &Visit, hint: &Hint, session: &SignInSession) -> Result<bool, Stop> {
     let Ok(client) = hint.aud.parse() else { return Ok(false) };
     let known = visit.core().client(&client, visit.now).await?;
-    Ok(known.is_some_and(|known| hint.sub == visit.core().subjects.subject(&known.client, session.user)))
+    Ok(known.is_some_and(|known| hint.sub == visit.core().subjects.subject(&known.client, session.user())))
 }
 
 async fn ask(visit: &Visit, asked: &SignOutRequest, session: &SignInSession) -> Result<HttpResponse, Stop> {

@@ -18,7 +18,7 @@ use crate::store::{families, sign_in_sessions, users};
 pub async fn end(core: &Core, id: FamilyId, now: DateTime<Utc>) -> Result<(), Failure> {
     let family = families::find(&core.db, id).await?.ok_or(Failure::NotFound)?;
     let ended = core.write(now, async |tx| {
-        users::touch(tx, family.user_id, now).await?;
+        users::touch(tx, family.user(), now).await?;
         ending::end_with_way_back(tx, &family, None, EndReason::Operator, now).await.map(Some)
     });
     if ended.await? == Some(true) { Ok(()) } else { Err(Failure::NotFound) }

@@ -29,7 +29,7 @@ pub async fn need(
 ) -> Result<Need, Failure> {
     let Some(session) = session else { return Ok(request.need(None, &Agreement::Missing, now)) };
     let agreement = agreement(core, client, request, session).await?;
-    let subject = core.subjects.subject(client, session.user);
+    let subject = core.subjects.subject(client, session.user());
     Ok(request.need(Some((session, &subject)), &agreement, now))
 }
 
@@ -46,7 +46,7 @@ async fn agreement(
     match client.party {
         Party::First => Ok(Agreement::Implied),
         Party::Third => {
-            let before = consents::find(&core.db, session.user, &client.id).await?;
+            let before = consents::find(&core.db, session.user(), &client.id).await?;
             Ok(before.map_or(Agreement::Missing, Agreement::Remembered))
         }
     }
@@ -69,14 +69,14 @@ pub async fn agree(
     now: DateTime<Utc>,
 ) -> Result<(), Failure> {
     let wanted = request.wanted();
-    let before = consents::find(&core.db, session.user, &request.client_id).await?;
+    let before = consents::find(&core.db, session.user(), &request.client_id).await?;
     let consent = match before {
         Some(before) => before.and(&wanted),
         None => wanted,
     };
     core.write(now, async |tx| {
-        consents::put(tx, session.user, &request.client_id, &consent, now).await?;
-        tx.record(Event::ConsentGiven { user: session.user, client: request.client_id.clone() });
+        consents::put(tx, session.user(), &request.client_id, &consent, now).await?;
+        tx.record(Event::ConsentGiven { user: session.user(), client: request.client_id.clone() });
         Ok(Some(()))
     })
     .await?;
@@ -98,16 +98,12 @@ pub async fn issue_code(
     let stored = AuthorizationCode {
         code_hash: plain.hash(),
         client_id: request.client_id.clone(),
-        user: session.user,
-        sign_in_session: session.id,
         redirect_uri: request.redirect_uri.clone(),
         code_challenge: request.code_challenge.clone(),
         nonce: request.nonce.clone(),
         scope: request.scope.clone(),
         audiences: request.audiences.clone(),
-        auth_time: session.auth_time,
-        amr: session.amr.clone(),
-        acr: session.acr.clone(),
+        authentication: session.authentication.clone(),
         agent: session.agent.clone(),
         claims: request.claims.clone(),
         expires_at: now + CODE_TTL,
@@ -121,7 +117,7 @@ pub async fn issue_code(
             return Ok(None);
         }
         // Nor does one slip past whatever withdraws the consent.
-        if was_asked && !consents::touch(tx, session.user, &request.client_id).await? {
+        if was_asked && !consents::touch(tx, session.user(), &request.client_id).await? {
             return Ok(None);
         }
         if let Some(uri) = &request.pushed

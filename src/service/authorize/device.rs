@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::domain::device::{Approval, DeviceCode, UserCode};
+use crate::domain::device::{DeviceCode, UserCode};
 use crate::domain::event::Event;
 use crate::domain::sign_in::SignInSession;
 use crate::service::clients::known_clients::{self, KnownClient};
@@ -38,14 +38,14 @@ pub async fn look(
     now: DateTime<Utc>,
 ) -> Result<Found, Failure> {
     // Counted before it is looked up: many tries at once are many tries.
-    if device_codes::count_try(&core.db, session.user, now - TRY_WINDOW, now).await? > WRONG_CODES {
+    if device_codes::count_try(&core.db, session.user(), now - TRY_WINDOW, now).await? > WRONG_CODES {
         return Ok(Found::TooManyTries);
     }
     let Some(found) = device_codes::find_open(&core.db, &user_code.hash(), now).await? else {
-        core.tell(Event::UserCodeRefused { user: session.user });
+        core.tell(Event::UserCodeRefused { user: session.user() });
         return Ok(Found::Nothing);
     };
-    device_codes::uncount_try(&core.db, session.user).await?;
+    device_codes::uncount_try(&core.db, session.user()).await?;
     let known = core.client(&found.client_id, now).await?;
     Ok(known.map_or(Found::Nothing, |known| Found::Waiting(Box::new(found), known)))
 }
@@ -60,21 +60,14 @@ pub async fn allow(
     session: &SignInSession,
     now: DateTime<Utc>,
 ) -> Result<bool, Failure> {
-    let approval = Approval {
-        user: session.user,
-        sign_in_session: session.id,
-        auth_time: session.auth_time,
-        amr: session.amr.clone(),
-        acr: session.acr.clone(),
-    };
     let allowed = core.write(now, async |tx| {
         // Whatever ends the session takes this row's lock: no device slips through.
         if !sign_in_sessions::touch(tx, session.id, now).await?
-            || !device_codes::allow(tx, &found.user_code_hash, &approval, now).await?
+            || !device_codes::allow(tx, &found.user_code_hash, &session.authentication, now).await?
         {
             return Ok(None);
         }
-        tx.record(Event::ConsentGiven { user: session.user, client: found.client_id.clone() });
+        tx.record(Event::ConsentGiven { user: session.user(), client: found.client_id.clone() });
         known_clients::keep(tx, known, now).await.map(Some)
     });
     Ok(allowed.await?.is_some())
@@ -91,10 +84,10 @@ pub async fn deny(
     now: DateTime<Utc>,
 ) -> Result<bool, Failure> {
     let denied = core.write(now, async |tx| {
-        if !device_codes::deny(tx, &found.user_code_hash, session.user, now).await? {
+        if !device_codes::deny(tx, &found.user_code_hash, session.user(), now).await? {
             return Ok(None);
         }
-        tx.record(Event::DeviceDenied { user: session.user, client: found.client_id.clone() });
+        tx.record(Event::DeviceDenied { user: session.user(), client: found.client_id.clone() });
         Ok(Some(()))
     });
     Ok(denied.await?.is_some())

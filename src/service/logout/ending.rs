@@ -57,9 +57,9 @@ pub(crate) async fn end_with_way_back(
     now: DateTime<Utc>,
 ) -> Result<bool, StoreError> {
     let ended = families::end(tx, family.id, reason, now).await?;
-    let sign_in = family.sign_in_session.map(SignInSessionId).filter(|other| Some(*other) != kept);
+    let sign_in = family.authentication.sign_in_session.filter(|other| Some(*other) != kept);
     if let Some(other) = sign_in {
-        end_sign_in(tx, family.user_id, other, now).await?;
+        end_sign_in(tx, family.user(), other, now).await?;
     }
     Ok(ended.is_some())
 }

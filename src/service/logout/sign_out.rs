@@ -20,8 +20,8 @@ pub async fn sign_out(
     now: DateTime<Utc>,
 ) -> Result<Vec<FrontChannel>, Failure> {
     let followed = core.write(now, async |tx| {
-        users::touch(tx, session.user, now).await?;
-        ending::end_sign_in(tx, session.user, session.id, now).await.map(Some)
+        users::touch(tx, session.user(), now).await?;
+        ending::end_sign_in(tx, session.user(), session.id, now).await.map(Some)
     });
     front_channel::of(core, followed.await?.unwrap_or_default().into_iter(), now).await
 }
@@ -37,7 +37,7 @@ pub async fn end_named(core: &Core, hint: &Hint, now: DateTime<Utc>) -> Result<(
     let family = family.filter(|it| it.client_id.as_str() == hint.aud && it.subject == hint.sub);
     let Some(family) = family else { return Ok(()) };
     core.write(now, async |tx| {
-        users::touch(tx, family.user_id, now).await?;
+        users::touch(tx, family.user(), now).await?;
         families::end(tx, family.id, EndReason::Logout, now).await
     })
     .await?;

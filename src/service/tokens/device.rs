@@ -7,9 +7,10 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use crate::crypto::random;
+use crate::domain::authentication::Authentication;
 use crate::domain::claims_request::ClaimRequests;
 use crate::domain::client::GrantType;
-use crate::domain::device::{Approval, Decision, DeviceCode, Poll, UserCode, Waiting};
+use crate::domain::device::{Decision, DeviceCode, Poll, UserCode, Waiting};
 use crate::domain::family::UserAgentInfo;
 use crate::domain::opaque::OpaqueSecret;
 use crate::domain::refusal::Refusal;
@@ -123,11 +124,7 @@ pub async fn poll(
         Poll::Enter(approval) => {
             wanted.scope_within(&found.scope)?;
             wanted.audiences_within(&found.audiences, &known.client, &core.issuer)?;
-            let how = SignedInHow {
-                amr: approval.amr.clone(),
-                acr: approval.acr.clone(),
-                ..SignedInHow::default()
-            };
+            let how = SignedInHow { authentication: Some(approval.clone()), ..SignedInHow::default() };
             let tokens = enter(core, &found, approval, (&known, wanted), now).await?;
             Ok((tokens.ok_or(Refusal::BadDeviceCode)?, how))
         }
@@ -137,20 +134,16 @@ pub async fn poll(
 async fn enter(
     core: &Core,
     found: &DeviceCode,
-    approval: &Approval,
+    approval: &Authentication,
     for_whom: (&KnownClient, &Wanted),
     now: DateTime<Utc>,
 ) -> Result<Option<TokenSet>, Failure> {
     let beginning = Beginning {
-        user: approval.user,
+        // The browser that let it in is another device.
+        authentication: approval.clone().elsewhere(),
         scope: found.scope.clone(),
         audiences: found.audiences.clone(),
-        auth_time: approval.auth_time,
-        amr: approval.amr.clone(),
-        acr: approval.acr.clone(),
         claims: ClaimRequests::default(),
-        // The browser that let it in is another device: this login goes on when that one signs out.
-        sign_in_session: None,
         agent: found.agent.clone(),
     };
     let spend = async |tx: &mut Tx, family| device_codes::spend(tx, &found.device_code_hash, family).await;

@@ -61,8 +61,7 @@ pub async fn exchange_code(
     request.wanted.audiences_within(&found.audiences, &known.client, &core.issuer)?;
     let how = SignedInHow {
         nonce: found.nonce.clone(),
-        amr: found.amr.clone(),
-        acr: found.acr.clone(),
+        authentication: Some(found.authentication.clone()),
         claims: id_token_claims(core, &found).await?,
     };
     let tokens = spend(core, found, &known, &request.wanted, now).await?;
@@ -74,7 +73,7 @@ async fn id_token_claims(core: &Core, found: &AuthorizationCode) -> Result<Map<S
     if found.claims.id_token.is_empty() {
         return Ok(Map::new());
     }
-    let user = users::find(&core.db, found.user).await?.ok_or(Refusal::BadCode)?;
+    let user = users::find(&core.db, found.authentication.user).await?.ok_or(Refusal::BadCode)?;
     Ok(user_claims::told(&user, "", &found.claims.id_token))
 }
 
@@ -102,14 +101,10 @@ async fn spend(
     now: DateTime<Utc>,
 ) -> Result<TokenSet, Failure> {
     let beginning = Beginning {
-        user: found.user,
+        authentication: found.authentication,
         scope: found.scope,
         audiences: found.audiences,
-        auth_time: found.auth_time,
-        amr: found.amr,
-        acr: found.acr,
         claims: found.claims.userinfo,
-        sign_in_session: Some(found.sign_in_session),
         agent: found.agent,
     };
     let spend = async |tx: &mut Tx, family| authorization_codes::spend(tx, &found.code_hash, family).await;

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::crypto::signing_key::SigningAlgorithm;
+use crate::domain::authentication::{Authentication, AuthenticationMethod};
 use crate::domain::ids::FamilyId;
 use crate::service::tokens::grant::TokenSet;
 use crate::service::tokens::{access_token, own_jwt};
@@ -21,10 +22,8 @@ use crate::service::{Core, Failure};
 pub struct SignedInHow {
     /// The authorization request's `nonce`.
     pub nonce: Option<String>,
-    /// Authentication method references (RFC 8176).
-    pub amr: Vec<String>,
-    /// The authentication context class, if one was reached.
-    pub acr: Option<String>,
+    /// How the user signed in.
+    pub authentication: Option<Authentication>,
     /// What the client asked to be told here of the user.
     pub claims: Map<String, Value>,
 }
@@ -44,7 +43,7 @@ struct Claims<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     sid: Option<FamilyId>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    amr: &'a [String],
+    amr: &'a [AuthenticationMethod],
     #[serde(skip_serializing_if = "Option::is_none")]
     acr: Option<&'a str>,
     #[serde(flatten)]
@@ -77,8 +76,8 @@ pub fn beside(
             nonce: how.nonce.as_deref(),
             at_hash: half_hash(algorithm, &tokens.access_token),
             sid: access.sid,
-            amr: &how.amr,
-            acr: how.acr.as_deref(),
+            amr: how.authentication.as_ref().map_or(&[], |it| &it.methods),
+            acr: how.authentication.as_ref().and_then(|it| it.acr.as_deref()),
             user: &how.claims,
         };
         serde_json::to_string(&claims).unwrap_or_else(|error| unreachable!("plain data is JSON: {error}"))

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
+use crate::domain::authentication::Authentication;
 use crate::domain::claims_request::ClaimRequests;
 use crate::domain::event::Event;
 use crate::domain::family::{Family, UserAgentInfo};
@@ -12,7 +13,6 @@ use crate::service::tokens::grant::{self, TokenSet, Wanted};
 use crate::service::tokens::new_family::{self, Beginning};
 use crate::service::users::credentials::{self, Credentials, Verified};
 use crate::service::{Core, Failure};
-use crate::store::users;
 
 /// A request to log in.
 #[derive(Debug)]
@@ -57,20 +57,15 @@ async fn begin_family(
     now: DateTime<Utc>,
 ) -> Result<Option<(Family, FamilySecret)>, Failure> {
     let beginning = Beginning {
-        user: verified.stored.user.id,
+        authentication: Authentication::by_password(verified.user, now),
         scope: request.wanted.scope_within(&known.client.scopes)?,
         audiences: request.wanted.audiences_of(&known.client, &core.issuer)?,
-        auth_time: now,
-        amr: vec!["pwd".to_owned()],
-        acr: None,
         claims: ClaimRequests::default(),
-        sign_in_session: None,
         agent: request.agent.clone(),
     };
     let (mut family, secret) = new_family::begin(core, beginning, known, now);
     let roles = core.write(now, async |tx| {
-        let touched = users::touch_for_login(tx, &verified.stored, &verified.hash, now).await?;
-        let Some(roles) = touched else { return Ok(None) };
+        let Some(roles) = verified.confirm(tx, now).await? else { return Ok(None) };
         new_family::insert(tx, Family { roles: roles.clone(), ..family.clone() }).await?;
         Ok(Some(roles))
     });

@@ -4,11 +4,12 @@ use chrono::{DateTime, Utc};
 
 use crate::crypto::random;
 use crate::domain::audience::Audience;
+use crate::domain::authentication::Authentication;
 use crate::domain::claims_request::ClaimRequests;
 use crate::domain::client::GrantType;
 use crate::domain::event::Event;
 use crate::domain::family::{Family, State, UserAgentInfo};
-use crate::domain::ids::{FamilyId, SignInSessionId, UserId};
+use crate::domain::ids::FamilyId;
 use crate::domain::refresh_token::Generation;
 use crate::domain::scope::ScopeSet;
 use crate::domain::secrets::FamilySecret;
@@ -20,22 +21,14 @@ use crate::store::{StoreError, Tx, families, users};
 /// What a family is made of.
 #[derive(Debug)]
 pub(crate) struct Beginning {
-    /// Whose it is.
-    pub user: UserId,
+    /// Whose it is, and how that user came in.
+    pub authentication: Authentication,
     /// What is granted.
     pub scope: ScopeSet,
     /// For which services.
     pub audiences: Vec<Audience>,
-    /// When the user signed in.
-    pub auth_time: DateTime<Utc>,
-    /// How.
-    pub amr: Vec<String>,
-    /// The authentication context class, if one was reached.
-    pub acr: Option<String>,
     /// What its client would like to know claim by claim, later.
     pub claims: ClaimRequests,
-    /// Where from, if it was at this server's pages.
-    pub sign_in_session: Option<SignInSessionId>,
     /// What its owner will know it by.
     pub agent: UserAgentInfo,
 }
@@ -50,8 +43,8 @@ pub(crate) fn begin(
     let secret = FamilySecret::new(random::bytes());
     let family = Family {
         id: FamilyId::new(now, random::bytes()),
-        user_id: it.user,
-        subject: core.subjects.subject(&known.client, it.user),
+        subject: core.subjects.subject(&known.client, it.authentication.user),
+        authentication: it.authentication,
         client_id: known.client.id.clone(),
         scope: it.scope,
         audiences: it.audiences,
@@ -61,11 +54,7 @@ pub(crate) fn begin(
         generation: Generation::FIRST,
         base: None,
         rotated_at: now,
-        auth_time: it.auth_time,
-        amr: it.amr,
-        acr: it.acr,
         claims: it.claims,
-        sign_in_session: it.sign_in_session.map(|session| session.0),
         agent: it.agent,
         created_at: now,
         expires_at: now + known.lifetimes.absolute_ttl(),
@@ -80,7 +69,7 @@ pub(crate) fn begin(
 /// [`StoreError`].
 pub(crate) async fn insert(tx: &mut Tx, family: Family) -> Result<(), StoreError> {
     families::insert(tx, &family).await?;
-    tx.record(Event::LoginSucceeded { family: family.id, user: family.user_id, client: family.client_id });
+    tx.record(Event::LoginSucceeded { family: family.id, user: family.user(), client: family.client_id });
     Ok(())
 }
 
@@ -110,7 +99,7 @@ pub(crate) async fn open_family(
         family.expires_at = family.expires_at.min(now + known.lifetimes.access_ttl());
     }
     let roles = core.write(now, async |tx| {
-        let touched = users::touch_enabled(tx, family.user_id, now).await?;
+        let touched = users::touch_enabled(tx, family.user(), now).await?;
         let Some(roles) = touched else { return Ok(None) };
         if !spend(tx, family.id).await? {
             return Ok(None);

@@ -49,7 +49,7 @@ pub async fn userinfo(core: &Core, token: &str, now: DateTime<Utc>) -> Result<Us
         return Err(Failure::InvalidToken);
     };
     let client = access.client_id.parse().map_err(|_| Failure::InvalidToken)?;
-    let user = users::find(&core.db, family.user_id).await?.ok_or(Failure::InvalidToken)?;
+    let user = users::find(&core.db, family.user()).await?.ok_or(Failure::InvalidToken)?;
     if access.scope.split(' ').all(|scope| scope != "openid") {
         return Err(Failure::InsufficientScope);
     }

@@ -23,7 +23,7 @@ use crate::store::{consents, sign_in_sessions, users};
 /// # Errors
 /// [`Failure::Store`].
 pub async fn user(core: &Core, session: &SignInSession) -> Result<Option<User>, Failure> {
-    Ok(users::find(&core.db, session.user).await?)
+    Ok(users::find(&core.db, session.user()).await?)
 }
 
 /// A part of the list of a user's logins.
@@ -49,7 +49,7 @@ pub async fn logins(
     // More than a page: of families that nobody ended, some are idle for too long.
     const READ: u32 = 100;
     let mut last = match after {
-        Some(id) => families::find(&core.db, id).await?.filter(|family| family.user_id == session.user),
+        Some(id) => families::find(&core.db, id).await?.filter(|family| family.user() == session.user()),
         None => None,
     };
     let mut listed = Vec::new();
@@ -78,10 +78,10 @@ pub async fn end(
     id: FamilyId,
     now: DateTime<Utc>,
 ) -> Result<(), Failure> {
-    let family = families::find(&core.db, id).await?.filter(|family| family.user_id == session.user);
+    let family = families::find(&core.db, id).await?.filter(|family| family.user() == session.user());
     let Some(family) = family else { return Ok(()) };
     core.write(now, async |tx| {
-        users::touch(tx, session.user, now).await?;
+        users::touch(tx, session.user(), now).await?;
         ending::end_with_way_back(tx, &family, Some(session.id), EndReason::Owner, now).await.map(Some)
     })
     .await?;
@@ -112,10 +112,10 @@ pub async fn end_all(
         KeptLogins::Nothing => (None, Spared::Nothing),
     };
     let ended = core.write(now, async |tx| {
-        users::touch(tx, session.user, now).await?;
-        sign_in_sessions::end_of_user(tx, session.user, kept).await?;
-        tx.record(Event::UserChanged { user: session.user, change: UserChange::OwnLoginsEnded });
-        families::end_of_user(tx, session.user, spared, EndReason::Owner, now).await.map(Some)
+        users::touch(tx, session.user(), now).await?;
+        sign_in_sessions::end_of_user(tx, session.user(), kept).await?;
+        tx.record(Event::UserChanged { user: session.user(), change: UserChange::OwnLoginsEnded });
+        families::end_of_user(tx, session.user(), spared, EndReason::Owner, now).await.map(Some)
     });
     let here = ended
         .await?
@@ -135,7 +135,7 @@ pub async fn consents(
     now: DateTime<Utc>,
 ) -> Result<Vec<(Arc<KnownClient>, GivenConsent)>, Failure> {
     let mut all = Vec::new();
-    for given in consents::of_user(&core.db, session.user).await? {
+    for given in consents::of_user(&core.db, session.user()).await? {
         if let Some(known) = core.client(&given.client, now).await? {
             all.push((known, given));
         }
@@ -154,13 +154,13 @@ pub async fn withdraw(
     now: DateTime<Utc>,
 ) -> Result<(), Failure> {
     core.write(now, async |tx| {
-        users::touch(tx, session.user, now).await?;
-        if !consents::delete(tx, session.user, client).await? {
+        users::touch(tx, session.user(), now).await?;
+        if !consents::delete(tx, session.user(), client).await? {
             return Ok(None);
         }
-        tx.record(Event::ConsentWithdrawn { user: session.user, client: client.clone() });
+        tx.record(Event::ConsentWithdrawn { user: session.user(), client: client.clone() });
         let reason = EndReason::ConsentWithdrawn;
-        families::end_of_user_at(tx, session.user, client, reason, now).await.map(Some)
+        families::end_of_user_at(tx, session.user(), client, reason, now).await.map(Some)
     })
     .await?;
     Ok(())

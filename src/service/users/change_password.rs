@@ -46,16 +46,17 @@ pub async fn change_password(
     now: DateTime<Utc>,
 ) -> Result<OpaqueSecret, Failure> {
     let current = request.current.ok_or(Refusal::BadCredentials)?;
-    let stored = users::find_stored(&core.db, session.user).await?.ok_or(Refusal::BadCredentials)?;
+    let stored = users::find_stored(&core.db, session.user()).await?.ok_or(Refusal::BadCredentials)?;
     let user = &stored.user;
     let owner = Owner::SignedIn(session.id);
     let verifying = credentials::verify(core, Some(stored.clone()), &current);
     credentials::limited(core, Some(&user.username), None, owner, now, verifying).await?;
     let hash = core.passwords.hash(request.new).await?;
     let secret = OpaqueSecret::from_random(&random::bytes());
+    let again = session.authentication.clone().with_password_again(now);
     let changed = core.write(now, async |tx| {
         if !users::replace_password(tx, &stored, &hash, now).await?
-            || !sign_in_sessions::renew(tx, session.id, &secret.hash(), now).await?
+            || !sign_in_sessions::renew(tx, session.id, (&secret.hash(), again.at), now).await?
         {
             return Ok(None);
         }

@@ -6,14 +6,15 @@ use chrono::{DateTime, Utc};
 
 use crate::crypto::passwords::{PasswordHash, Verdict};
 use crate::domain::event::Event;
+use crate::domain::ids::UserId;
 use crate::domain::refusal::Refusal;
 use crate::domain::secrets::Password;
 use crate::domain::user::Username;
 use crate::service::limit::network_of;
 use crate::service::users::attempts::{AttemptSource, Owner};
 use crate::service::{Core, Failure};
-use crate::store::families;
 use crate::store::users::{self, StoredUser};
+use crate::store::{StoreError, Tx, families};
 
 /// How often a user may change under a login before it is asked to come back.
 const TRIES: usize = 3;
@@ -32,10 +33,33 @@ pub struct Credentials {
 /// A user whose password was right a moment ago.
 #[derive(Debug)]
 pub(crate) struct Verified {
-    /// The user, with the hash that was compared.
-    pub stored: StoredUser,
-    /// The hash to store from now on.
-    pub hash: PasswordHash,
+    pub(crate) user: UserId,
+    /// What the password was held against.
+    hash: PasswordHash,
+    /// What is to be stored in its place, if its parameters are not those of today.
+    rehashed: Option<PasswordHash>,
+}
+
+impl Verified {
+    /// Takes the lock of the user's row for a login, if the password is still this one. `None` when it changed since, or the
+    /// user was disabled or removed. Gives the user's roles as of now.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(crate) async fn confirm(
+        &self,
+        tx: &mut Tx,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Vec<String>>, StoreError> {
+        let Some(locked) = users::lock_for_login(tx, self.user, now).await? else { return Ok(None) };
+        if locked.password_hash.as_str() != self.hash.as_str() {
+            return Ok(None);
+        }
+        if let Some(hash) = &self.rehashed {
+            users::set_password(tx, self.user, hash).await?;
+        }
+        Ok(Some(locked.roles))
+    }
 }
 
 /// Checks the password and lets `begin` write what it opens, in a transaction that touches the user's row: `None` when
@@ -131,10 +155,10 @@ pub(crate) async fn verify(
     let hash = stored.as_ref().map(|stored| stored.password_hash.clone());
     let verdict = core.passwords.verify(password.clone(), hash).await?;
     let stored = stored.filter(|stored| stored.user.disabled_at.is_none());
-    let (stored, hash) = match (stored, verdict) {
-        (Some(stored), Verdict::Right) => (stored.clone(), stored.password_hash),
-        (Some(stored), Verdict::RightOutdated(new)) => (stored, new),
+    let (stored, rehashed) = match (stored, verdict) {
+        (Some(stored), Verdict::Right) => (stored, None),
+        (Some(stored), Verdict::RightOutdated(new)) => (stored, Some(new)),
         (None, _) | (_, Verdict::Wrong) => return Err(Refusal::BadCredentials.into()),
     };
-    Ok(Verified { stored, hash })
+    Ok(Verified { user: stored.user.id, hash: stored.password_hash, rehashed })
 }

@@ -50,8 +50,8 @@ pub async fn authenticate(core: &Core, token: &str, now: DateTime<Utc>) -> Resul
     }
     match live(core, family, now).await? {
         Some((session, Party::First)) => {
-            let Family { user_id: user, id: family, sign_in_session, .. } = session.family;
-            Ok(Caller { user, family, sign_in: sign_in_session.map(SignInSessionId) })
+            let Family { id, authentication, .. } = session.family;
+            Ok(Caller { user: authentication.user, family: id, sign_in: authentication.sign_in_session })
         }
         Some((_, Party::Third)) | None => Err(Failure::InvalidToken),
     }
@@ -76,7 +76,7 @@ pub async fn list(core: &Core, user: UserId, now: DateTime<Utc>) -> Result<Vec<S
 /// # Errors
 /// [`Failure::NotFound`] when it is not the caller's or not live; [`Failure::Store`].
 pub async fn end(core: &Core, caller: Caller, id: FamilyId, now: DateTime<Utc>) -> Result<(), Failure> {
-    let family = families::find(&core.db, id).await?.filter(|family| family.user_id == caller.user);
+    let family = families::find(&core.db, id).await?.filter(|family| family.user() == caller.user);
     let live = live(core, family.ok_or(Failure::NotFound)?, now).await?;
     let (Session { family, .. }, _) = live.ok_or(Failure::NotFound)?;
     let ended = core.write(now, async |tx| {

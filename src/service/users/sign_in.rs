@@ -3,15 +3,16 @@
 use chrono::{DateTime, Utc};
 
 use crate::crypto::random;
+use crate::domain::authentication::Authentication;
 use crate::domain::event::Event;
 use crate::domain::family::UserAgentInfo;
 use crate::domain::ids::SignInSessionId;
 use crate::domain::opaque::OpaqueSecret;
-use crate::domain::sign_in::{PASSWORD_ACR, SignInSession};
+use crate::domain::sign_in::SignInSession;
 use crate::service::logout::ending;
 use crate::service::users::credentials::{self, Credentials, Verified};
 use crate::service::{Core, Failure};
-use crate::store::{sign_in_sessions, users};
+use crate::store::sign_in_sessions;
 
 /// A request to sign in.
 #[derive(Debug)]
@@ -64,32 +65,29 @@ async fn begin_session(
     now: DateTime<Utc>,
 ) -> Result<Option<(SignInSession, OpaqueSecret)>, Failure> {
     let secret = OpaqueSecret::from_random(&random::bytes());
-    let same_user = request.before.as_ref().filter(|before| before.user == verified.stored.user.id);
+    let same_user = request.before.as_ref().filter(|before| before.user() == verified.user);
+    let id = same_user.map_or_else(|| SignInSessionId::new(now, random::bytes()), |before| before.id);
     let session = SignInSession {
-        id: same_user.map_or_else(|| SignInSessionId::new(now, random::bytes()), |before| before.id),
-        user: verified.stored.user.id,
-        auth_time: now,
-        amr: vec!["pwd".to_owned()],
-        acr: Some(PASSWORD_ACR.to_owned()),
+        id,
+        authentication: Authentication::by_password(verified.user, now).in_session(id),
         agent: request.agent.clone(),
         created_at: same_user.map_or(now, |before| before.created_at),
         last_used_at: now,
         expires_at: now + core.sign_in.absolute,
     };
     let begun = core.write(now, async |tx| {
-        let touched = users::touch_for_login(tx, &verified.stored, &verified.hash, now).await?;
-        if touched.is_none() {
+        if verified.confirm(tx, now).await?.is_none() {
             return Ok(None);
         }
         if let Some(before) = &request.before {
             if same_user.is_some() {
                 sign_in_sessions::delete(tx, before.id).await?;
             } else {
-                ending::end_sign_in(tx, before.user, before.id, now).await?;
+                ending::end_sign_in(tx, before.user(), before.id, now).await?;
             }
         }
         sign_in_sessions::insert(tx, &session, &secret.hash()).await?;
-        tx.record(Event::SignInSucceeded { session: session.id, user: session.user });
+        tx.record(Event::SignInSucceeded { session: session.id, user: session.user() });
         Ok(Some(()))
     });
     Ok(begun.await?.map(|()| (session, secret)))

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
+use crate::domain::authentication::ACRS;
 use crate::domain::authorization::{AuthorizationRequest, Prompt};
 use crate::domain::claims_request::ClaimsRequest;
 use crate::domain::client::{Client, CodeProtection, GrantType};
 use crate::domain::pkce::{self, CodeChallenge};
 use crate::domain::redirect_uri;
-use crate::domain::sign_in::ACRS;
 use crate::http::body::Form;
 use crate::http::error::{Problem, Unmet};
 use crate::http::stop::{Back, PageError, ResponseMode};

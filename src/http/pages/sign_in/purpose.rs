@@ -166,7 +166,7 @@ impl Purpose {
     /// `id_token_hint`; §5.5.1, `sub`).
     pub(super) async fn refuse(&self, visit: &Visit, session: &SignInSession) -> Result<Option<Stop>, Stop> {
         let Self::App(asked) = self else { return Ok(None) };
-        let subject = visit.core().subjects.subject(&asked.known.client, session.user);
+        let subject = visit.core().subjects.subject(&asked.known.client, session.user());
         if asked.request.expected_subject.as_ref().is_none_or(|expected| *expected == subject) {
             return Ok(None);
         }
