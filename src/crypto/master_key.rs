@@ -50,7 +50,7 @@ pub enum InvalidMasterKey {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CannotOpen {
     /// The master key that it was sealed under is not among those given.
-    #[error("the value is the value is sealed under master key {0}, which is not among those given")]
+    #[error("the value is sealed under master key {0}, which is not among those given")]
     MissingKey(KeyId),
     /// The value was changed, or belongs elsewhere.
     #[error("the sealed value is damaged")]

@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::domain::audience::Audience;
+use crate::domain::ids::FamilyId;
 use crate::domain::one_or_many;
+use crate::domain::scope::ScopeSet;
 use crate::domain::secrets::FamilySecret;
 
 /// An access token's claims, all but `jti`: that is made of these.
@@ -23,11 +25,11 @@ pub struct AccessClaims<'a> {
     /// Issue time, in seconds since 1970.
     pub iat: i64,
     /// What was granted.
-    #[serde(skip_serializing_if = "str::is_empty")]
-    pub scope: &'a str,
+    #[serde(skip_serializing_if = "ScopeSet::is_empty")]
+    pub scope: &'a ScopeSet,
     /// The family's id; absent when a client acts for itself.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub sid: Option<String>,
+    pub sid: Option<FamilyId>,
     /// When the user signed in, in seconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub auth_time: Option<i64>,

@@ -32,6 +32,19 @@ pub(crate) fn json<T: DeserializeOwned>(
     serde_json::from_slice(&read_body(body)?).map_err(|_| Problem::Malformed(shape))
 }
 
+/// A parameter of a form that must be there.
+macro_rules! needed {
+    ($form:expr, $name:literal) => {
+        $form.get($name).ok_or($crate::http::error::Problem::Malformed(concat!(
+            "The parameter ",
+            $name,
+            " is missing."
+        )))
+    };
+}
+
+pub(crate) use needed;
+
 /// A form's parameters (RFC 6749 appendix B).
 #[derive(Debug)]
 pub(crate) struct Form(Vec<(String, String)>);

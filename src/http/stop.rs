@@ -88,7 +88,7 @@ impl From<Problem> for Stop {
             | Problem::UnsupportedGrantType
             | Problem::NoToken
             | Problem::TokenTwice
-            | Problem::Deadline => PageError::Malformed("The request is none."),
+            | Problem::Deadline => PageError::Malformed("The request is not one of an app."),
         })
     }
 }

@@ -5,7 +5,7 @@ use actix_web::http::header::CACHE_CONTROL;
 use serde::Serialize;
 
 use crate::domain::scope::ScopeSet;
-use crate::service::tokens::grant::TokenSet;
+use crate::service::tokens::issued::Issued;
 
 /// A successful token answer (RFC 6749 §5.1).
 #[derive(Serialize)]
@@ -24,35 +24,35 @@ struct TokenAnswer<'a> {
     scope: &'a ScopeSet,
 }
 
-/// The answer, with an ID token if there is one.
-pub(crate) fn tokens_beside(tokens: &TokenSet, id_token: Option<&str>) -> HttpResponse {
-    answer(&TokenAnswer { id_token, ..describe(tokens) })
+/// The answer.
+pub(crate) fn tokens(issued: &Issued) -> HttpResponse {
+    answer(&describe(issued))
 }
 
 /// The answer without the refresh token, which goes another way.
-pub(crate) fn without_refresh_token(tokens: &TokenSet) -> HttpResponse {
-    answer(&TokenAnswer { refresh_token: None, ..describe(tokens) })
+pub(crate) fn without_refresh_token(issued: &Issued) -> HttpResponse {
+    answer(&TokenAnswer { refresh_token: None, ..describe(issued) })
 }
 
 /// RFC 8693 §2.2.1.
-pub(crate) fn exchanged_token(tokens: &TokenSet, kind: &'static str) -> HttpResponse {
-    answer(&TokenAnswer { issued_token_type: Some(kind), ..describe(tokens) })
+pub(crate) fn exchanged_token(issued: &Issued, kind: &'static str) -> HttpResponse {
+    answer(&TokenAnswer { issued_token_type: Some(kind), ..describe(issued) })
 }
 
 fn answer(tokens: &TokenAnswer<'_>) -> HttpResponse {
     HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(tokens)
 }
 
-fn describe(tokens: &TokenSet) -> TokenAnswer<'_> {
-    let refresh = tokens.refresh.as_ref();
+fn describe(issued: &Issued) -> TokenAnswer<'_> {
+    let refresh = issued.refresh.as_ref();
     TokenAnswer {
-        access_token: &tokens.access_token,
+        access_token: &issued.access_token,
         token_type: "Bearer",
-        expires_in: tokens.expires_in,
+        expires_in: issued.expires_in,
         refresh_token: refresh.map(|(token, _)| token.as_str()),
         refresh_expires_in: refresh.map(|(_, expires_in)| *expires_in),
-        id_token: None,
+        id_token: issued.id_token.as_deref(),
         issued_token_type: None,
-        scope: &tokens.scope,
+        scope: &issued.scope,
     }
 }

@@ -2,9 +2,9 @@
 
 pub mod client_assertion;
 pub mod client_jwt;
+pub mod client_request;
 pub mod documents;
 pub mod known_clients;
-pub mod presenter;
 pub mod registrar;
 pub mod registration;
 pub mod sector;

@@ -7,6 +7,7 @@ pub mod exchange_code;
 pub mod grant;
 pub mod id_token;
 pub mod introspect;
+pub mod issued;
 pub mod login;
 pub mod new_family;
 pub mod own_jwt;

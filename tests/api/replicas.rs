@@ -156,7 +156,7 @@ both_databases! {
         .await;
         assert_eq!(
             refused,
-            format!("signing key {signing}: sealed under master key {key}, which is not among those given")
+            format!("signing key {signing}: the value is sealed under master key {key}, which is not among those given")
         );
     }
 

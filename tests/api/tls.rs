@@ -193,10 +193,10 @@ fn files_that_do_not_fit_keep_a_server_from_starting() {
     for (certificate, key, told) in [
         (one.folder.path().join("nowhere"), one.key(), "cannot read"),
         (one.certificate(), one.folder.path().join("nowhere"), "cannot read"),
-        (rubbish.clone(), one.key(), "holds no certificate in PEM"),
-        (one.key(), one.key(), "holds no certificate in PEM"),
-        (one.certificate(), rubbish.clone(), "holds no private key in PEM"),
-        (one.certificate(), one.certificate(), "holds no private key in PEM"),
+        (rubbish.clone(), one.key(), "does not hold a certificate in PEM"),
+        (one.key(), one.key(), "does not hold a certificate in PEM"),
+        (one.certificate(), rubbish.clone(), "does not hold a private key in PEM"),
+        (one.certificate(), one.certificate(), "does not hold a private key in PEM"),
         (one.certificate(), other.key(), "does not fit the certificate"),
     ] {
         let refused = runtime.block_on(start_refused("sqlite::memory:", |settings| {

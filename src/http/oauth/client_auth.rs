@@ -2,21 +2,24 @@
 
 use std::borrow::Cow;
 
+use actix_web::dev::Payload;
 use actix_web::http::header::AUTHORIZATION;
-use actix_web::{HttpRequest, web};
+use actix_web::web::{self, Bytes};
+use actix_web::{Error, FromRequest, HttpRequest};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use futures_util::future::LocalBoxFuture;
 
 use crate::domain::client::AuthMethod;
 use crate::domain::client_assertion;
 use crate::domain::ids::ClientId;
 use crate::domain::secrets::ClientSecret;
-use crate::http::body::Form;
-use crate::http::error::Problem;
-use crate::http::{Web, cors};
+use crate::http::body::{Body, Form};
+use crate::http::error::{Problem, Standard};
+use crate::http::{Web, address, cors, headers};
 use crate::service::Failure;
 use crate::service::clients::client_assertion::PresentedAssertion;
-use crate::service::clients::presenter::{Presenter, Proof};
+use crate::service::clients::client_request::{ClientCredentials, ClientRequest, Proof};
 
 /// The authentication methods that are served.
 pub(crate) const METHODS: [&str; 4] = {
@@ -28,8 +31,39 @@ pub(crate) const METHODS: [&str; 4] = {
 pub(crate) const PARAMETERS: [&str; 4] =
     ["client_id", "client_secret", "client_assertion_type", "client_assertion"];
 
+/// A form that a client sends, with all that its service has to know of the request.
+#[derive(Debug)]
+pub(crate) struct ClientForm {
+    pub(crate) form: Form,
+    pub(crate) client: ClientRequest,
+}
+
+impl FromRequest for ClientForm {
+    type Error = Error;
+    type Future = LocalBoxFuture<'static, Result<Self, Error>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (web, body) = (web::Data::<Web>::extract(request), Bytes::from_request(request, payload));
+        let request = request.clone();
+        Box::pin(async move {
+            let read = Self::read(&*web.await?, &request, body.await);
+            read.map_err(|problem| Standard(problem).into())
+        })
+    }
+}
+
+impl ClientForm {
+    fn read(web: &Web, request: &HttpRequest, body: Body) -> Result<Self, Problem> {
+        let form = Form::read(request, body)?;
+        let credentials = credentials(request, &form)?;
+        let address = address::of_client(request, &web.trusted_proxies);
+        let agent = headers::user_agent_info(request, None, address);
+        Ok(Self { form, client: ClientRequest { credentials, address, agent } })
+    }
+}
+
 /// Reads what a client shows for itself, or the mere id of a public client; two methods at once are refused.
-pub(crate) fn presenter(request: &HttpRequest, form: &Form) -> Result<Presenter, Problem> {
+fn credentials(request: &HttpRequest, form: &Form) -> Result<ClientCredentials, Problem> {
     const TWICE: Problem = Problem::Malformed("The client authenticates in two ways at once.");
     let basic = basic(request)?;
     let posted = form.get("client_secret");
@@ -59,7 +93,7 @@ pub(crate) fn presenter(request: &HttpRequest, form: &Form) -> Result<Presenter,
     };
     let id: ClientId = id.parse().map_err(|_| Failure::InvalidClient)?;
     cors::speaks_for(request, &id);
-    Ok(Presenter::Client { id, proof })
+    Ok(ClientCredentials::Client { id, proof })
 }
 
 /// RFC 7521 §4.2: an assertion and its type stand or fall together.

@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 
 use crate::domain::client::ClientKind;
 use crate::http::Web;
-use crate::http::body::{Body, Form};
+use crate::http::body::needed;
 use crate::http::edge::Arrival;
-use crate::http::error::{Problem, Standard};
-use crate::http::oauth::client_auth;
+use crate::http::error::Standard;
+use crate::http::oauth::client_auth::ClientForm;
 use crate::service::Failure;
 use crate::service::tokens::introspect::{Introspection, introspect as look};
 
@@ -18,16 +18,14 @@ pub(crate) async fn introspect(
     web: web::Data<Web>,
     request: HttpRequest,
     Arrival(now): Arrival,
-    body: Body,
+    ClientForm { form, client }: ClientForm,
 ) -> Result<HttpResponse, Standard> {
-    let form = Form::read(&request, body)?;
-    let presenter = client_auth::presenter(&request, &form)?;
-    let known = presenter.authenticate(&web.core, now).await?;
+    let known = client.authenticate(&web.core, now).await?;
     // RFC 7662 §2.1: the endpoint must require authorization, which a public client cannot give.
     if matches!(known.client.kind, ClientKind::Public) {
         return Err(Failure::InvalidClient.into());
     }
-    let token = form.get("token").ok_or(Problem::Malformed("The parameter token is missing."))?;
+    let token = needed!(form, "token")?;
     let seen = look(&web.core, token, &known.client, now).await?;
     let answer = introspection_json(&seen, web.core.issuer.as_str());
     let mut response = HttpResponse::Ok();

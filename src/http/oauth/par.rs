@@ -1,30 +1,26 @@
 //! `POST /oauth/par` (RFC 9126): a client brings its authorization request itself, and its browser only the way to it.
 
 use actix_web::http::header::CACHE_CONTROL;
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpResponse, web};
 use serde_json::json;
 
-use crate::http::body::{Body, Form};
+use crate::http::Web;
+use crate::http::body::Form;
 use crate::http::edge::Arrival;
 use crate::http::error::{Problem, Standard, Unmet};
 use crate::http::oauth::authorize;
-use crate::http::oauth::client_auth;
-use crate::http::{Web, address};
+use crate::http::oauth::client_auth::{self, ClientForm};
 use crate::service::authorize::pushed_request::{self, TTL};
-use crate::service::clients::presenter;
 
 /// Where requests are pushed.
 pub(crate) const PATH: &str = "/oauth/par";
 
 pub(crate) async fn push(
     web: web::Data<Web>,
-    request: HttpRequest,
     Arrival(now): Arrival,
-    body: Body,
+    ClientForm { form, client }: ClientForm,
 ) -> Result<HttpResponse, Standard> {
-    let form = Form::read(&request, body)?;
-    let presenter = client_auth::presenter(&request, &form)?;
-    let known = presenter.authenticate(&web.core, now).await?;
+    let known = client.authenticate(&web.core, now).await?;
     // RFC 9126 §2.1.
     if form.get("request_uri").is_some() {
         return Err(Problem::Malformed("A request that is pushed must not have a request_uri.").into());
@@ -41,8 +37,7 @@ pub(crate) async fn push(
         None => form.without(&client_auth::PARAMETERS).with("client_id", id),
     };
     authorize::check(&web.core, &known, &form)?;
-    let address = address::of_client(&request, &web.trusted_proxies);
-    presenter::count_waiting(&web.core, &presenter, &known, address, now)?;
+    client.count_waiting(&web.core, &known, now)?;
     let uri = pushed_request::keep(&web.core, &known.client.id, &form.to_query(), now).await?;
     Ok(HttpResponse::Created()
         .insert_header((CACHE_CONTROL, "no-store"))

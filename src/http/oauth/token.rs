@@ -1,19 +1,18 @@
 //! `POST /oauth/token` (RFC 6749 §3.2).
 
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpResponse, web};
 
 use crate::domain::client::GrantType;
-use crate::http::body::{Body, Form};
+use crate::http::body::{Form, needed};
 use crate::http::edge::Arrival;
 use crate::http::error::{Problem, Standard};
-use crate::http::oauth::client_auth;
+use crate::http::oauth::client_auth::ClientForm;
 use crate::http::{Web, token_answer};
-use crate::service::clients::presenter::Presenter;
-use crate::service::tokens::exchange_code::{Exchange, exchange_code};
-use crate::service::tokens::id_token::{self, SignedInHow};
-use crate::service::tokens::refresh::{self, Refresh};
-use crate::service::tokens::token_exchange::{TokenExchange, token_exchange};
-use crate::service::tokens::{client_credentials, device};
+use crate::service::tokens::client_credentials::client_credentials;
+use crate::service::tokens::device::{self, DeviceParams};
+use crate::service::tokens::exchange_code::{CodeParams, exchange_code};
+use crate::service::tokens::refresh::{RefreshParams, refresh};
+use crate::service::tokens::token_exchange::{TokenExchangeParams, token_exchange};
 
 /// RFC 8693 §3: the only kind of token that is exchanged, and given in exchange.
 const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
@@ -23,62 +22,46 @@ pub(crate) const GRANTS: [GrantType; 5] = GrantType::ALL;
 
 pub(crate) async fn token(
     web: web::Data<Web>,
-    request: HttpRequest,
     Arrival(now): Arrival,
-    body: Body,
+    ClientForm { form, client }: ClientForm,
 ) -> Result<HttpResponse, Standard> {
-    let form = Form::read(&request, body)?;
-    let presenter = client_auth::presenter(&request, &form)?;
-    let grant = form.get("grant_type").ok_or(Problem::Malformed("The parameter grant_type is missing."))?;
-    let wanted = form.wanted()?;
-    // A refresh tells nothing of how its user signed in (OpenID Connect Core §12.2).
-    let (tokens, how) = match grant.parse() {
-        Ok(GrantType::AuthorizationCode) => {
-            let code = form.get("code").ok_or(Problem::Malformed("The parameter code is missing."))?;
-            let exchange = Exchange {
-                code,
-                redirect_uri: form.get("redirect_uri"),
-                code_verifier: form.get("code_verifier"),
-                presenter: &presenter,
-                wanted,
-            };
-            exchange_code(&web.core, exchange, now).await?
-        }
+    let core = &web.core;
+    let issued = match needed!(form, "grant_type")?.parse() {
+        Ok(GrantType::AuthorizationCode) => exchange_code(core, &client, code_params(&form)?, now).await?,
         Ok(GrantType::RefreshToken) => {
-            let token = form
-                .get("refresh_token")
-                .ok_or(Problem::Malformed("The parameter refresh_token is missing."))?;
-            let refresh = Refresh { token, presenter: &presenter, wanted };
-            (refresh::refresh(&web.core, refresh, now).await?, SignedInHow::default())
+            let params = RefreshParams { token: needed!(form, "refresh_token")?, wanted: form.wanted()? };
+            refresh(core, &client, params, now).await?
         }
-        Ok(GrantType::ClientCredentials) => {
-            let known = presenter.authenticate(&web.core, now).await?;
-            let tokens = client_credentials::client_credentials(&web.core, &known, &wanted, now)?;
-            return Ok(token_answer::tokens_beside(&tokens, None));
-        }
+        Ok(GrantType::ClientCredentials) => client_credentials(core, &client, form.wanted()?, now).await?,
         Ok(GrantType::DeviceCode) => {
-            let code =
-                form.get("device_code").ok_or(Problem::Malformed("The parameter device_code is missing."))?;
-            device::poll(&web.core, code, &presenter, &wanted, now).await?
+            let params = DeviceParams { device_code: needed!(form, "device_code")?, wanted: form.wanted()? };
+            device::poll(core, &client, params, now).await?
         }
         Ok(GrantType::TokenExchange) => {
-            let exchange = read_exchange(&form, &presenter)?;
-            let tokens = token_exchange(&web.core, exchange, now).await?;
-            return Ok(token_answer::exchanged_token(&tokens, ACCESS_TOKEN));
+            let issued = token_exchange(core, &client, exchange_params(&form)?, now).await?;
+            return Ok(token_answer::exchanged_token(&issued, ACCESS_TOKEN));
         }
         Err(_) => {
-            presenter.authenticate(&web.core, now).await?;
+            client.authenticate(core, now).await?;
             return Err(Problem::UnsupportedGrantType.into());
         }
     };
-    let id_token = id_token::beside(&web.core, &tokens, &how, now)?;
-    Ok(token_answer::tokens_beside(&tokens, id_token.as_deref()))
+    Ok(token_answer::tokens(&issued))
+}
+
+/// RFC 6749 §4.1.3, RFC 7636 §4.5.
+fn code_params(form: &Form) -> Result<CodeParams<'_>, Problem> {
+    Ok(CodeParams {
+        code: needed!(form, "code")?,
+        redirect_uri: form.get("redirect_uri"),
+        code_verifier: form.get("code_verifier"),
+        wanted: form.wanted()?,
+    })
 }
 
 /// RFC 8693 §2.1.
-fn read_exchange<'a>(form: &'a Form, presenter: &'a Presenter) -> Result<TokenExchange<'a>, Problem> {
-    let subject =
-        form.get("subject_token").ok_or(Problem::Malformed("The parameter subject_token is missing."))?;
+fn exchange_params(form: &Form) -> Result<TokenExchangeParams<'_>, Problem> {
+    let subject = needed!(form, "subject_token")?;
     if form.get("subject_token_type") != Some(ACCESS_TOKEN) {
         return Err(Problem::Malformed("The subject_token_type must be that of an access token."));
     }
@@ -93,5 +76,5 @@ fn read_exchange<'a>(form: &'a Form, presenter: &'a Presenter) -> Result<TokenEx
     if form.get("requested_token_type").is_some_and(|requested| requested != ACCESS_TOKEN) {
         return Err(Problem::Malformed("The requested_token_type must be that of an access token."));
     }
-    Ok(TokenExchange { subject, actor, presenter, wanted: form.wanted_in_exchange()? })
+    Ok(TokenExchangeParams { subject, actor, wanted: form.wanted_in_exchange()? })
 }

@@ -94,8 +94,8 @@ pub(crate) enum CannotRender {
     /// An operator's catalogue that does not fit.
     #[error("{0}: {1}")]
     Texts(String, UnfitTexts),
-    /// How a language writes times is no form of a time.
-    #[error("{0}.json: `moment` is no form of a time such as %d.%m.%Y")]
+    /// How a language writes times is not a format of a time.
+    #[error("{0}.json: `moment` is not a format of a time such as %d.%m.%Y")]
     Moment(&'static str),
 }
 

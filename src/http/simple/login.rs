@@ -14,10 +14,11 @@ use crate::http::error::{Problem, Simple};
 use crate::http::simple::refresh_cookie::RefreshCookie;
 use crate::http::{Web, address, headers, token_answer};
 use crate::service::Failure;
-use crate::service::clients::presenter::Presenter;
-use crate::service::tokens::grant::{TokenSet, Wanted};
-use crate::service::tokens::login::Login;
-use crate::service::tokens::refresh::Refresh;
+use crate::service::clients::client_request::{ClientCredentials, ClientRequest};
+use crate::service::tokens::grant::Wanted;
+use crate::service::tokens::issued::Issued;
+use crate::service::tokens::login::LoginParams;
+use crate::service::tokens::refresh::RefreshParams;
 use crate::service::tokens::revoke;
 use crate::service::tokens::{login as service_login, refresh as service_refresh};
 use crate::service::users::attempts::AttemptSource;
@@ -45,28 +46,25 @@ pub(crate) async fn login(
     const SHAPE: &str =
         "Send {\"username\": …, \"password\": …}, and if you like client_id, scope, resource, device.";
     let body: LoginBody = body::json(&request, body, SHAPE)?;
-    let presenter = first_party(body.client_id.as_deref())?;
-    let client = presenter.client_id().clone();
-    let cookie = RefreshCookie::of(&web, &client);
+    let device = body.device.map(device_name).transpose()?;
+    let client = first_party(&web, &request, body.client_id.as_deref(), device)?;
+    let cookie = RefreshCookie::of(&web, client.client_id());
     let in_cookie = cookie.is_used(now).await?;
     if in_cookie {
         cookie.must_be_own(&request)?;
     }
-    let address = address::of_client(&request, &web.trusted_proxies);
-    let login = Login {
+    let params = LoginParams {
         credentials: Credentials {
             username: body.username.parse().ok(),
             password: Password::new(body.password).ok(),
-            place: AttemptSource { address, session: None },
+            place: AttemptSource { address: client.address, session: None },
         },
-        presenter,
         wanted: body::wanted(
             body.scope.as_deref(),
             body.resource.as_deref().unwrap_or_default().iter().map(String::as_str),
         )?,
-        agent: headers::user_agent_info(&request, body.device.map(device_name).transpose()?, address),
     };
-    Ok(tokens(&service_login::login(&web.core, login, now).await?, in_cookie.then_some(&cookie)))
+    Ok(tokens(&service_login::login(&web.core, &client, params, now).await?, in_cookie.then_some(&cookie)))
 }
 
 #[derive(Deserialize)]
@@ -100,8 +98,8 @@ pub(crate) async fn refresh(
     body: Body,
 ) -> Result<HttpResponse, Simple> {
     let body: TokenBody = body::json(&request, body, TOKEN_SHAPE)?;
-    let presenter = first_party(body.client_id.as_deref())?;
-    let cookie = RefreshCookie::of(&web, presenter.client_id());
+    let client = first_party(&web, &request, body.client_id.as_deref(), None)?;
+    let cookie = RefreshCookie::of(&web, client.client_id());
     let Some(token) = body.token(&request, &cookie)? else {
         // A browser without the cookie is one that is not logged in.
         let problem = if cookie.is_used(now).await? {
@@ -111,8 +109,8 @@ pub(crate) async fn refresh(
         };
         return Err(problem.into());
     };
-    let refresh = Refresh { token, presenter: &presenter, wanted: Wanted::default() };
-    let refreshed = match service_refresh::refresh(&web.core, refresh, now).await {
+    let params = RefreshParams { token, wanted: Wanted::default() };
+    let refreshed = match service_refresh::refresh(&web.core, &client, params, now).await {
         Err(Failure::Refused(refusal)) if refusal.is_final() && body.refresh_token.is_none() => {
             // With the error in it, for the log.
             let mut response = HttpResponse::from_error(Simple::from(Failure::from(refusal)));
@@ -133,11 +131,11 @@ pub(crate) async fn logout(
     body: Body,
 ) -> Result<HttpResponse, Simple> {
     let body: TokenBody = body::json(&request, body, TOKEN_SHAPE)?;
-    let presenter = first_party(body.client_id.as_deref())?;
-    let cookie = RefreshCookie::of(&web, presenter.client_id());
+    let client = first_party(&web, &request, body.client_id.as_deref(), None)?;
+    let cookie = RefreshCookie::of(&web, client.client_id());
     let token = body.token(&request, &cookie)?;
     match token {
-        Some(token) => revoke::logout(&web.core, token, &presenter, now).await?,
+        Some(token) => revoke::logout(&web.core, token, &client, now).await?,
         // A browser without the cookie is logged out already.
         None if cookie.is_used(now).await? => {}
         None => return Err(Problem::Malformed(TOKEN_SHAPE).into()),
@@ -149,19 +147,26 @@ pub(crate) async fn logout(
     Ok(response)
 }
 
-fn first_party(client_id: Option<&str>) -> Result<Presenter, Problem> {
+fn first_party(
+    web: &Web,
+    request: &HttpRequest,
+    client_id: Option<&str>,
+    device: Option<String>,
+) -> Result<ClientRequest, Problem> {
     let id = match client_id {
         None => ClientId::built_in(),
         Some(id) => id.parse().map_err(|_| Failure::InvalidClient)?,
     };
-    Ok(Presenter::FirstParty(id))
+    let address = address::of_client(request, &web.trusted_proxies);
+    let agent = headers::user_agent_info(request, device, address);
+    Ok(ClientRequest { credentials: ClientCredentials::FirstParty(id), address, agent })
 }
 
 /// The answer, with the refresh token in the cookie if there is one.
-fn tokens(tokens: &TokenSet, cookie: Option<&RefreshCookie<'_>>) -> HttpResponse {
-    let Some(cookie) = cookie else { return token_answer::tokens_beside(tokens, None) };
-    let mut response = token_answer::without_refresh_token(tokens);
-    if let Some((token, expires_in)) = &tokens.refresh {
+fn tokens(issued: &Issued, cookie: Option<&RefreshCookie<'_>>) -> HttpResponse {
+    let Some(cookie) = cookie else { return token_answer::tokens(issued) };
+    let mut response = token_answer::without_refresh_token(issued);
+    if let Some((token, expires_in)) = &issued.refresh {
         cookie.set(&mut response, token, *expires_in);
     }
     response

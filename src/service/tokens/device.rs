@@ -1,7 +1,6 @@
 //! Signing in on a device without a browser (RFC 8628): the device asks, its user decides elsewhere, the device gets a
 //! family: once.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -11,13 +10,14 @@ use crate::domain::authentication::Authentication;
 use crate::domain::claims_request::ClaimRequests;
 use crate::domain::client::GrantType;
 use crate::domain::device::{Decision, DeviceCode, Poll, UserCode, Waiting};
-use crate::domain::family::UserAgentInfo;
 use crate::domain::opaque::OpaqueSecret;
 use crate::domain::refusal::Refusal;
+use crate::service::clients::client_request::ClientRequest;
 use crate::service::clients::known_clients::KnownClient;
-use crate::service::clients::presenter::{self, Presenter};
-use crate::service::tokens::grant::{TokenSet, Wanted};
+
+use crate::service::tokens::grant::Wanted;
 use crate::service::tokens::id_token::SignedInHow;
+use crate::service::tokens::issued::Issued;
 use crate::service::tokens::new_family::{self, Beginning};
 use crate::service::{Core, Failure};
 use crate::store::{Tx, device_codes};
@@ -42,27 +42,18 @@ pub struct Begun {
     pub interval: Duration,
 }
 
-/// A device that asks to wait.
-#[derive(Debug)]
-pub struct Asking<'a> {
-    /// Its client.
-    pub presenter: &'a Presenter,
-    /// What it wants.
-    pub wanted: Wanted,
-    /// What its owner will know it by.
-    pub agent: UserAgentInfo,
-    /// From where it asks.
-    pub address: Option<IpAddr>,
-}
-
 /// A device begins to wait.
 ///
 /// # Errors
 /// [`Failure::InvalidClient`], [`Failure::UnauthorizedClient`], [`Failure::NoDocument`], [`Failure::InvalidScope`],
 /// [`Failure::InvalidTarget`], [`Failure::TooMany`], [`Failure::Busy`], [`Failure::Store`].
-pub async fn begin(core: &Core, asking: Asking<'_>, now: DateTime<Utc>) -> Result<Begun, Failure> {
-    let Asking { presenter, wanted, agent, address } = asking;
-    let known = presenter.authenticate(core, now).await?;
+pub async fn begin(
+    core: &Core,
+    request: &ClientRequest,
+    wanted: Wanted,
+    now: DateTime<Utc>,
+) -> Result<Begun, Failure> {
+    let known = request.authenticate(core, now).await?;
     known.may(GrantType::DeviceCode)?;
     let wanted = wanted.for_client(&known.client);
     if let Some(document) = &known.document {
@@ -75,14 +66,14 @@ pub async fn begin(core: &Core, asking: Asking<'_>, now: DateTime<Utc>) -> Resul
         client_id: known.client.id.clone(),
         scope: wanted.scope_within(&known.client.scopes)?,
         audiences: wanted.audiences_to_ask(&known.client, &core.issuer)?,
-        agent,
+        agent: request.agent.clone(),
         expires_at: now + CODE_TTL,
         interval: INTERVAL,
         polled_at: None,
         decision: Decision::Open,
         family: None,
     };
-    presenter::count_waiting(core, presenter, &known, address, now)?;
+    request.count_waiting(core, &known, now)?;
     for _ in 0..DRAWS {
         let user_code = UserCode::from_random(random::bytes());
         waiting.user_code_hash = user_code.hash();
@@ -93,6 +84,14 @@ pub async fn begin(core: &Core, asking: Asking<'_>, now: DateTime<Utc>) -> Resul
     Err(Failure::Busy)
 }
 
+/// What a device sends to ask whether its user has let it in.
+#[derive(Debug)]
+pub struct DeviceParams<'a> {
+    pub device_code: &'a str,
+    /// What the first access token shall be good for.
+    pub wanted: Wanted,
+}
+
 /// A device asks whether its user has let it in.
 ///
 /// # Errors
@@ -101,14 +100,13 @@ pub async fn begin(core: &Core, asking: Asking<'_>, now: DateTime<Utc>) -> Resul
 /// [`Failure::UnauthorizedClient`], [`Failure::Store`].
 pub async fn poll(
     core: &Core,
-    device_code: &str,
-    presenter: &Presenter,
-    wanted: &Wanted,
+    request: &ClientRequest,
+    params: DeviceParams<'_>,
     now: DateTime<Utc>,
-) -> Result<(TokenSet, SignedInHow), Failure> {
-    let known = presenter.authenticate(core, now).await?;
+) -> Result<Issued, Failure> {
+    let known = request.authenticate(core, now).await?;
     known.may(GrantType::DeviceCode)?;
-    let device_code = OpaqueSecret::presented(device_code).ok_or(Refusal::BadDeviceCode)?;
+    let device_code = OpaqueSecret::presented(params.device_code).ok_or(Refusal::BadDeviceCode)?;
     let found = device_codes::find(&core.db, &device_code.hash()).await?.ok_or(Refusal::BadDeviceCode)?;
     if found.client_id != known.client.id {
         return Err(Refusal::BadDeviceCode.into());
@@ -122,11 +120,11 @@ pub async fn poll(
             Err(Failure::Waiting(if alone { waiting } else { Waiting::SlowDown }))
         }
         Poll::Enter(approval) => {
-            wanted.scope_within(&found.scope)?;
-            wanted.audiences_within(&found.audiences, &known.client, &core.issuer)?;
+            params.wanted.scope_within(&found.scope)?;
+            params.wanted.audiences_within(&found.audiences, &known.client, &core.issuer)?;
             let how = SignedInHow { authentication: Some(approval.clone()), ..SignedInHow::default() };
-            let tokens = enter(core, &found, approval, (&known, wanted), now).await?;
-            Ok((tokens.ok_or(Refusal::BadDeviceCode)?, how))
+            let issued = enter(core, &found, approval, (&known, &params.wanted), &how, now).await?;
+            issued.ok_or(Refusal::BadDeviceCode.into())
         }
     }
 }
@@ -136,8 +134,9 @@ async fn enter(
     found: &DeviceCode,
     approval: &Authentication,
     for_whom: (&KnownClient, &Wanted),
+    how: &SignedInHow,
     now: DateTime<Utc>,
-) -> Result<Option<TokenSet>, Failure> {
+) -> Result<Option<Issued>, Failure> {
     let beginning = Beginning {
         // The browser that let it in is another device.
         authentication: approval.clone().elsewhere(),
@@ -147,5 +146,5 @@ async fn enter(
         agent: found.agent.clone(),
     };
     let spend = async |tx: &mut Tx, family| device_codes::spend(tx, &found.device_code_hash, family).await;
-    new_family::open_family(core, beginning, for_whom, now, spend).await
+    new_family::open_family(core, beginning, for_whom, Some(how), now, spend).await
 }

@@ -8,27 +8,26 @@ use crate::domain::client::GrantType;
 use crate::domain::ids::FamilyId;
 use crate::domain::opaque::OpaqueSecret;
 use crate::domain::refusal::{EndReason, Refusal};
+use crate::service::clients::client_request::ClientRequest;
 use crate::service::clients::known_clients::KnownClient;
-use crate::service::clients::presenter::Presenter;
-use crate::service::tokens::grant::{TokenSet, Wanted};
+use crate::service::tokens::grant::Wanted;
 use crate::service::tokens::id_token::SignedInHow;
+use crate::service::tokens::issued::Issued;
 use crate::service::tokens::new_family::{self, Beginning};
 use crate::service::tokens::reuse;
 use crate::service::tokens::user_claims;
 use crate::service::{Core, Failure};
 use crate::store::{Tx, authorization_codes, users};
 
-/// A request to exchange a code.
+/// What a client sends to exchange a code.
 #[derive(Debug)]
-pub struct Exchange<'a> {
+pub struct CodeParams<'a> {
     /// The code as presented.
     pub code: &'a str,
     /// Where it was received.
     pub redirect_uri: Option<&'a str>,
     /// What the challenge was made of.
     pub code_verifier: Option<&'a str>,
-    /// The client that presents it.
-    pub presenter: &'a Presenter,
     /// What the first access token shall be good for.
     pub wanted: Wanted,
 }
@@ -40,12 +39,13 @@ pub struct Exchange<'a> {
 /// leave it unused; [`Failure::InvalidClient`], [`Failure::UnauthorizedClient`], [`Failure::Store`].
 pub async fn exchange_code(
     core: &Core,
-    request: Exchange<'_>,
+    request: &ClientRequest,
+    params: CodeParams<'_>,
     now: DateTime<Utc>,
-) -> Result<(TokenSet, SignedInHow), Failure> {
-    let known = request.presenter.authenticate(core, now).await?;
+) -> Result<Issued, Failure> {
+    let known = request.authenticate(core, now).await?;
     known.may(GrantType::AuthorizationCode)?;
-    let presented = OpaqueSecret::presented(request.code).ok_or(Refusal::BadCode)?;
+    let presented = OpaqueSecret::presented(params.code).ok_or(Refusal::BadCode)?;
     let found = authorization_codes::find(&core.db, &presented.hash()).await?.ok_or(Refusal::BadCode)?;
     if found.client_id != known.client.id {
         return Err(Refusal::BadCode.into());
@@ -53,19 +53,18 @@ pub async fn exchange_code(
     if let Some(family) = found.family {
         return Err(end_reused(core, family, now).await);
     }
-    if now >= found.expires_at || !fits(&found, &request) {
+    if now >= found.expires_at || !fits(&found, &params) {
         return Err(Refusal::BadCode.into());
     }
     // What can still refuse the request is checked before anything is written.
-    request.wanted.scope_within(&found.scope)?;
-    request.wanted.audiences_within(&found.audiences, &known.client, &core.issuer)?;
+    params.wanted.scope_within(&found.scope)?;
+    params.wanted.audiences_within(&found.audiences, &known.client, &core.issuer)?;
     let how = SignedInHow {
         nonce: found.nonce.clone(),
         authentication: Some(found.authentication.clone()),
         claims: id_token_claims(core, &found).await?,
     };
-    let tokens = spend(core, found, &known, &request.wanted, now).await?;
-    Ok((tokens, how))
+    spend(core, found, (&known, &params.wanted), &how, now).await
 }
 
 /// What the ID token says of the user, because the client asked for it by name (OpenID Connect Core §5.5).
@@ -78,14 +77,14 @@ async fn id_token_claims(core: &Core, found: &AuthorizationCode) -> Result<Map<S
 }
 
 /// Whether what is presented with the code fits the request that it was made for.
-fn fits(code: &AuthorizationCode, request: &Exchange<'_>) -> bool {
-    let challenge_met = match (&code.code_challenge, request.code_verifier) {
+fn fits(code: &AuthorizationCode, params: &CodeParams<'_>) -> bool {
+    let challenge_met = match (&code.code_challenge, params.code_verifier) {
         (Some(challenge), Some(verifier)) => challenge.is_met_by(verifier),
         // RFC 9700 §4.8.2: a verifier without a challenge means that somebody took the challenge away.
         (Some(_), None) | (None, Some(_)) => false,
         (None, None) => true,
     };
-    let uri_fits = match request.redirect_uri {
+    let uri_fits = match params.redirect_uri {
         Some(uri) => uri == code.redirect_uri,
         // OAuth 2.1 §10.2 has the parameter no more: PKCE does what it was for.
         None => code.code_challenge.is_some(),
@@ -96,10 +95,10 @@ fn fits(code: &AuthorizationCode, request: &Exchange<'_>) -> bool {
 async fn spend(
     core: &Core,
     found: AuthorizationCode,
-    known: &KnownClient,
-    wanted: &Wanted,
+    for_whom: (&KnownClient, &Wanted),
+    how: &SignedInHow,
     now: DateTime<Utc>,
-) -> Result<TokenSet, Failure> {
+) -> Result<Issued, Failure> {
     let beginning = Beginning {
         authentication: found.authentication,
         scope: found.scope,
@@ -108,8 +107,8 @@ async fn spend(
         agent: found.agent,
     };
     let spend = async |tx: &mut Tx, family| authorization_codes::spend(tx, &found.code_hash, family).await;
-    if let Some(tokens) = new_family::open_family(core, beginning, (known, wanted), now, spend).await? {
-        return Ok(tokens);
+    if let Some(issued) = new_family::open_family(core, beginning, for_whom, Some(how), now, spend).await? {
+        return Ok(issued);
     }
     // Disabled meanwhile, or used meanwhile: then two hold it, and this is the second.
     let again = authorization_codes::find(&core.db, &found.code_hash).await?;

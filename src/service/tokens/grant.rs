@@ -3,27 +3,15 @@
 use chrono::{DateTime, Utc};
 
 use crate::domain::audience::Audience;
-use crate::domain::claims::AccessClaims;
 use crate::domain::client::{Client, Party};
 use crate::domain::family::Grant;
 use crate::domain::refresh_token::RefreshToken;
 use crate::domain::scope::ScopeSet;
 use crate::domain::secrets::FamilySecret;
 use crate::service::clients::known_clients::KnownClient;
+use crate::service::tokens::id_token::SignedInHow;
+use crate::service::tokens::issued::{self, Access, Issued, LoginClaims};
 use crate::service::{Core, Failure};
-
-/// A successful answer (RFC 6749 §5.1).
-#[derive(Debug)]
-pub struct TokenSet {
-    /// The access token.
-    pub access_token: String,
-    /// Seconds that it lives from now on.
-    pub expires_in: i64,
-    /// The refresh token and the seconds that it lives from now on, unless the client acts for itself.
-    pub refresh: Option<(String, i64)>,
-    /// What was granted.
-    pub scope: ScopeSet,
-}
 
 /// What one request asks of a grant; nothing asked means all that was granted.
 #[derive(Debug, Default)]
@@ -129,7 +117,7 @@ pub(super) fn within(
     Ok(audiences)
 }
 
-/// Hands out a family's current generation to `known`, its client.
+/// Hands out a family's current generation to `known`, its client, with an ID token if `how` tells of the sign-in.
 ///
 /// # Errors
 /// [`Failure::InvalidScope`], [`Failure::InvalidTarget`] when the request asks for more than was granted;
@@ -138,38 +126,30 @@ pub(crate) fn issue(
     core: &Core,
     grant: &Grant,
     secret: &FamilySecret,
-    known: &KnownClient,
-    wanted: &Wanted,
+    (known, wanted): (&KnownClient, &Wanted),
+    how: Option<&SignedInHow>,
     now: DateTime<Utc>,
-) -> Result<TokenSet, Failure> {
-    let scope = wanted.scope_within(&grant.scope)?;
-    let mut audiences = wanted.audiences_within(&grant.audiences, &known.client, &core.issuer)?;
-    if audiences.is_empty() {
-        audiences.push(core.issuer.clone());
-    }
+) -> Result<Issued, Failure> {
     let ends_at = known.lifetimes.end_of_family(grant.rotated_at, grant.expires_at);
-    // An access token never outlives its family.
-    let expires_at = (grant.rotated_at + known.lifetimes.access_ttl()).min(ends_at);
-    let claims = AccessClaims {
-        iss: core.issuer.as_str(),
-        sub: &grant.subject,
-        aud: &audiences,
-        client_id: known.client.id.as_str(),
-        exp: expires_at.timestamp(),
-        iat: grant.rotated_at.timestamp(),
-        scope: &scope.to_string(),
-        sid: Some(grant.family.to_string()),
-        auth_time: Some(grant.auth_time.timestamp()),
-        roles: Some(&grant.roles),
+    let access = Access {
+        subject: &grant.subject,
+        client: &known.client.id,
+        audiences: wanted.audiences_within(&grant.audiences, &known.client, &core.issuer)?,
+        scope: wanted.scope_within(&grant.scope)?,
+        issued_at: grant.rotated_at.timestamp(),
+        // An access token never outlives its family.
+        expires_at: (grant.rotated_at + known.lifetimes.access_ttl()).min(ends_at).timestamp(),
+        login: Some(LoginClaims {
+            family: grant.family,
+            auth_time: Some(grant.auth_time.timestamp()),
+            roles: Some(&grant.roles),
+            secret: Some(secret),
+        }),
         act: None,
     };
-    let access_token = core.keys.sign(&claims.of_family(secret), now)?;
+    let issued = issued::issue(core, access, how, now)?;
     let refresh = RefreshToken { family: grant.family, generation: grant.generation, secret: secret.clone() };
     let refresh_token = refresh.encode(&known.client.id, core.keys.mac());
-    Ok(TokenSet {
-        access_token,
-        expires_in: (expires_at.timestamp() - now.timestamp()).max(0),
-        refresh: Some((refresh_token, (ends_at.timestamp() - now.timestamp()).max(0))),
-        scope,
-    })
+    let lives = (ends_at.timestamp() - now.timestamp()).max(0);
+    Ok(Issued { refresh: Some((refresh_token, lives)), ..issued })
 }

@@ -1,7 +1,6 @@
 //! ID tokens (OpenID Connect Core §2): what a client may know of the sign-in, beside an access token.
 //!
-//! An ID token says of the user what the access token beside it says, so it is made of that one; the refresh path,
-//! which most requests take without wanting one, knows nothing of it.
+//! An ID token says of the user what the access token beside it says, so it is made of the same claims.
 
 use aws_lc_rs::digest;
 use base64::Engine as _;
@@ -12,9 +11,9 @@ use serde_json::{Map, Value};
 
 use crate::crypto::signing_key::SigningAlgorithm;
 use crate::domain::authentication::{Authentication, AuthenticationMethod};
+use crate::domain::claims::AccessClaims;
 use crate::domain::ids::FamilyId;
-use crate::service::tokens::grant::TokenSet;
-use crate::service::tokens::{access_token, own_jwt};
+use crate::service::tokens::own_jwt;
 use crate::service::{Core, Failure};
 
 /// What only the sign-in itself can tell: a refresh leaves it out (OpenID Connect Core §12.2).
@@ -50,31 +49,31 @@ struct Claims<'a> {
     user: &'a Map<String, Value>,
 }
 
-/// The ID token beside an access token that was just made; `None` when the client may not know the user, for want of
-/// the scope `openid`.
+/// The ID token beside the access token that was just made of `access`; `None` when the client may not know the user,
+/// for want of the scope `openid`.
 ///
 /// # Errors
 /// [`Failure::NoSigningKey`], [`Failure::Key`].
-pub fn beside(
+pub(super) fn beside(
     core: &Core,
-    tokens: &TokenSet,
+    access: &AccessClaims<'_>,
+    access_token: &str,
     how: &SignedInHow,
     now: DateTime<Utc>,
 ) -> Result<Option<String>, Failure> {
-    if tokens.scope.iter().all(|scope| scope != "openid") {
+    if access.scope.iter().all(|scope| scope != "openid") {
         return Ok(None);
     }
-    let Some(access) = access_token::read_own(&tokens.access_token) else { return Ok(None) };
     let claims = |algorithm| {
         let claims = Claims {
-            iss: core.issuer.as_str(),
-            sub: &access.sub,
-            aud: &access.client_id,
+            iss: access.iss,
+            sub: access.sub,
+            aud: access.client_id,
             exp: access.exp,
             iat: access.iat,
             auth_time: access.auth_time,
             nonce: how.nonce.as_deref(),
-            at_hash: half_hash(algorithm, &tokens.access_token),
+            at_hash: half_hash(algorithm, access_token),
             sid: access.sid,
             amr: how.authentication.as_ref().map_or(&[], |it| &it.methods),
             acr: how.authentication.as_ref().and_then(|it| it.acr.as_deref()),

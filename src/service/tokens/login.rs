@@ -5,26 +5,23 @@ use chrono::{DateTime, Utc};
 use crate::domain::authentication::Authentication;
 use crate::domain::claims_request::ClaimRequests;
 use crate::domain::event::Event;
-use crate::domain::family::{Family, UserAgentInfo};
+use crate::domain::family::Family;
 use crate::domain::secrets::FamilySecret;
+use crate::service::clients::client_request::ClientRequest;
 use crate::service::clients::known_clients::KnownClient;
-use crate::service::clients::presenter::Presenter;
-use crate::service::tokens::grant::{self, TokenSet, Wanted};
+use crate::service::tokens::grant::{self, Wanted};
+use crate::service::tokens::issued::Issued;
 use crate::service::tokens::new_family::{self, Beginning};
 use crate::service::users::credentials::{self, Credentials, Verified};
 use crate::service::{Core, Failure};
 
-/// A request to log in.
+/// What is sent to log in.
 #[derive(Debug)]
-pub struct Login {
+pub struct LoginParams {
     /// Who.
     pub credentials: Credentials,
-    /// With which client.
-    pub presenter: Presenter,
     /// What shall be granted.
     pub wanted: Wanted,
-    /// Where from.
-    pub agent: UserAgentInfo,
 }
 
 /// Logs a user in.
@@ -34,32 +31,38 @@ pub struct Login {
 /// not; [`Failure::InvalidClient`], [`Failure::UnauthorizedClient`], [`Failure::InvalidScope`],
 /// [`Failure::InvalidTarget`]; [`Failure::TooManyAttempts`]; [`Failure::Busy`] when too many
 /// passwords are waiting; [`Failure::Store`].
-pub async fn login(core: &Core, request: Login, now: DateTime<Utc>) -> Result<TokenSet, Failure> {
-    let known = request.presenter.authenticate(core, now).await?;
-    request.wanted.scope_within(&known.client.scopes)?;
-    request.wanted.audiences_of(&known.client, &core.issuer)?;
-    let opening = async |verified: Verified| begin_family(core, &request, &known, &verified, now).await;
-    let begun = credentials::check(core, &request.credentials, now, opening).await;
+pub async fn login(
+    core: &Core,
+    request: &ClientRequest,
+    params: LoginParams,
+    now: DateTime<Utc>,
+) -> Result<Issued, Failure> {
+    let known = request.authenticate(core, now).await?;
+    params.wanted.scope_within(&known.client.scopes)?;
+    params.wanted.audiences_of(&known.client, &core.issuer)?;
+    let opening =
+        async |verified: Verified| begin_family(core, (request, &params), &known, &verified, now).await;
+    let begun = credentials::check(core, &params.credentials, now, opening).await;
     let (family, secret) = begun.inspect_err(|failure| {
         if matches!(failure, Failure::Refused(_)) {
-            core.tell(Event::LoginRefused { client: request.presenter.client_id().clone() });
+            core.tell(Event::LoginRefused { client: request.client_id().clone() });
         }
     })?;
     // What was asked for is what the family has by now.
-    grant::issue(core, &family.into(), &secret, &known, &Wanted::default(), now)
+    grant::issue(core, &family.into(), &secret, (&known, &Wanted::default()), None, now)
 }
 
 async fn begin_family(
     core: &Core,
-    request: &Login,
+    (request, params): (&ClientRequest, &LoginParams),
     known: &KnownClient,
     verified: &Verified,
     now: DateTime<Utc>,
 ) -> Result<Option<(Family, FamilySecret)>, Failure> {
     let beginning = Beginning {
         authentication: Authentication::by_password(verified.user, now),
-        scope: request.wanted.scope_within(&known.client.scopes)?,
-        audiences: request.wanted.audiences_of(&known.client, &core.issuer)?,
+        scope: params.wanted.scope_within(&known.client.scopes)?,
+        audiences: params.wanted.audiences_of(&known.client, &core.issuer)?,
         claims: ClaimRequests::default(),
         agent: request.agent.clone(),
     };

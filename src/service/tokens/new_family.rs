@@ -14,7 +14,9 @@ use crate::domain::refresh_token::Generation;
 use crate::domain::scope::ScopeSet;
 use crate::domain::secrets::FamilySecret;
 use crate::service::clients::known_clients::KnownClient;
-use crate::service::tokens::grant::{self, TokenSet, Wanted};
+use crate::service::tokens::grant::{self, Wanted};
+use crate::service::tokens::id_token::SignedInHow;
+use crate::service::tokens::issued::Issued;
 use crate::service::{Core, Failure};
 use crate::store::{StoreError, Tx, families, users};
 
@@ -89,9 +91,10 @@ pub(crate) async fn open_family(
     core: &Core,
     beginning: Beginning,
     (known, wanted): (&KnownClient, &Wanted),
+    how: Option<&SignedInHow>,
     now: DateTime<Utc>,
     spend: impl AsyncFn(&mut Tx, FamilyId) -> Result<bool, StoreError>,
-) -> Result<Option<TokenSet>, Failure> {
+) -> Result<Option<Issued>, Failure> {
     let refreshable = is_refreshable(known, &beginning.scope);
     let (mut family, secret) = begin(core, beginning, known, now);
     if !refreshable && !known.client.metadata.follows_logouts() {
@@ -109,9 +112,9 @@ pub(crate) async fn open_family(
     });
     let Some(roles) = roles.await? else { return Ok(None) };
     family.roles = roles;
-    let mut tokens = grant::issue(core, &family.into(), &secret, known, wanted, now)?;
+    let mut issued = grant::issue(core, &family.into(), &secret, (known, wanted), how, now)?;
     if !refreshable {
-        tokens.refresh = None;
+        issued.refresh = None;
     }
-    Ok(Some(tokens))
+    Ok(Some(issued))
 }

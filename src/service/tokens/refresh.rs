@@ -8,9 +8,11 @@ use crate::domain::family::{Family, Grant, Outcome, Policy, RecoveryWindow, deci
 use crate::domain::ids::FamilyId;
 use crate::domain::refresh_token::RefreshToken;
 use crate::domain::refusal::{EndReason, Refusal};
+use crate::service::clients::client_request::ClientRequest;
 use crate::service::clients::known_clients::KnownClient;
-use crate::service::clients::presenter::Presenter;
-use crate::service::tokens::grant::{self, TokenSet, Wanted};
+use crate::service::tokens::grant::{self, Wanted};
+use crate::service::tokens::id_token::SignedInHow;
+use crate::service::tokens::issued::Issued;
 use crate::service::tokens::presented::{self, Presented};
 use crate::service::tokens::reuse;
 use crate::service::{Core, Failure};
@@ -20,13 +22,11 @@ use crate::store::{recovery, transaction};
 /// How often a compare-and-swap may lose to another request before the client is asked to come back.
 const TRIES: usize = 8;
 
-/// A request to refresh.
+/// What a client sends to refresh.
 #[derive(Debug)]
-pub struct Refresh<'a> {
+pub struct RefreshParams<'a> {
     /// The token as presented.
     pub token: &'a str,
-    /// The client that presents it.
-    pub presenter: &'a Presenter,
     /// What the new access token shall be good for.
     pub wanted: Wanted,
 }
@@ -36,24 +36,31 @@ pub struct Refresh<'a> {
 /// # Errors
 /// [`Failure::Refused`] with the reason; [`Failure::InvalidScope`] and [`Failure::InvalidTarget`], which consume
 /// nothing; [`Failure::Overtaken`] and [`Failure::Store`], after which the same token still works.
-pub async fn refresh(core: &Core, request: Refresh<'_>, now: DateTime<Utc>) -> Result<TokenSet, Failure> {
-    let opened = presented::open_token(core, request.token, request.presenter.client_id());
+pub async fn refresh(
+    core: &Core,
+    request: &ClientRequest,
+    params: RefreshParams<'_>,
+    now: DateTime<Utc>,
+) -> Result<Issued, Failure> {
+    let opened = presented::open_token(core, params.token, request.client_id());
     // Who proves nothing but the token itself is refused without asking any database. A client with a proof is told
     // first whether that was right.
-    if !request.presenter.has_proof() {
+    if !request.has_proof() {
         opened.as_ref().map_err(|refusal| *refusal)?;
     }
-    let known = request.presenter.authenticate(core, now).await?;
+    let known = request.authenticate(core, now).await?;
     let token = opened?;
     core.passwords.make_way();
     known.may(GrantType::RefreshToken)?;
     // A client that names again what it named at the authorization endpoint is heard as it was there.
-    let wanted = request.wanted.for_client(&known.client);
+    let wanted = params.wanted.for_client(&known.client);
     let grant = match fast_path(core, &token, &known, &wanted, now).await? {
         Some(grant) => grant,
         None => judge(core, &token, &known, &wanted, now).await?,
     };
-    grant::issue(core, &grant, &token.secret, &known, &wanted, now)
+    // A refresh tells nothing of how its user signed in (OpenID Connect Core §12.2).
+    let how = request.takes_id_tokens().then(SignedInHow::default);
+    grant::issue(core, &grant, &token.secret, (&known, &wanted), how.as_ref(), now)
 }
 
 /// The fast path: nearly always the current generation is presented, so one statement rotates it unseen. A request

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use crate::domain::ids::FamilyId;
 use crate::domain::refresh_token::RefreshToken;
 use crate::domain::refusal::EndReason;
-use crate::service::clients::presenter::Presenter;
+use crate::service::clients::client_request::ClientRequest;
 use crate::service::tokens::access_token;
 use crate::service::tokens::presented::{self, Presented};
 use crate::service::{Core, Failure};
@@ -19,11 +19,11 @@ use crate::store::families;
 pub async fn logout(
     core: &Core,
     text: &str,
-    presenter: &Presenter,
+    request: &ClientRequest,
     now: DateTime<Utc>,
 ) -> Result<(), Failure> {
-    let Ok(token) = presented::open_token(core, text, presenter.client_id()) else { return Ok(()) };
-    presenter.authenticate(core, now).await?;
+    let Ok(token) = presented::open_token(core, text, request.client_id()) else { return Ok(()) };
+    request.authenticate(core, now).await?;
     end_family_of(core, &token, EndReason::Logout, now).await
 }
 
@@ -36,16 +36,16 @@ pub async fn logout(
 pub async fn revoke(
     core: &Core,
     text: &str,
-    presenter: &Presenter,
+    request: &ClientRequest,
     now: DateTime<Utc>,
 ) -> Result<(), Failure> {
-    let client = presenter.client_id();
+    let client = request.client_id();
     let refresh = presented::open_token(core, text, client).ok();
     let access = access_token::verify(core, text, now).filter(|token| token.client_id == client.as_str());
-    if refresh.is_none() && access.is_none() && !presenter.has_proof() {
+    if refresh.is_none() && access.is_none() && !request.has_proof() {
         return Ok(());
     }
-    presenter.authenticate(core, now).await?;
+    request.authenticate(core, now).await?;
     match (refresh, access) {
         (Some(token), _) => end_family_of(core, &token, EndReason::ClientRevoked, now).await,
         (None, Some(token)) => {

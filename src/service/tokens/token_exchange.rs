@@ -4,33 +4,29 @@
 //! services that the client's policy names may be added. It carries the same `sid`, so that ending the login ends it
 //! too, and everybody who acted stays in it.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
 
-use crate::crypto::random;
-use crate::domain::claims::{AccessClaims, Actor};
+use crate::domain::claims::Actor;
 use crate::domain::client::{ClientKind, GrantType, TokenExchangePolicy};
 use crate::domain::event::Event;
+use crate::service::clients::client_request::ClientRequest;
 use crate::service::clients::known_clients::KnownClient;
-use crate::service::clients::presenter::Presenter;
 use crate::service::failure::UnacceptableToken;
 use crate::service::tokens::access_token::{self, AccessToken, Standing};
-use crate::service::tokens::grant::{TokenSet, Wanted, within};
+use crate::service::tokens::grant::{Wanted, within};
+use crate::service::tokens::issued::{self, Access, Issued, LoginClaims};
 use crate::service::{Core, Failure};
 
 /// So many may act one after another; a chain that goes on longer goes in circles.
 const LONGEST_CHAIN: usize = 8;
 
-/// A request to exchange a token.
+/// What a client sends to exchange a token.
 #[derive(Debug)]
-pub struct TokenExchange<'a> {
+pub struct TokenExchangeParams<'a> {
     /// The user's token.
     pub subject: &'a str,
     /// The token of who shall act for the user, if that is to be told (RFC 8693 §1.1: delegation).
     pub actor: Option<&'a str>,
-    /// The client that asks.
-    pub presenter: &'a Presenter,
     /// What the new token shall be good for: `resource` and `audience` together.
     pub wanted: Wanted,
 }
@@ -43,45 +39,46 @@ pub struct TokenExchange<'a> {
 /// [`Failure::InvalidScope`], [`Failure::InvalidTarget`], [`Failure::InvalidClient`], [`Failure::Store`].
 pub async fn token_exchange(
     core: &Core,
-    request: TokenExchange<'_>,
+    request: &ClientRequest,
+    params: TokenExchangeParams<'_>,
     now: DateTime<Utc>,
-) -> Result<TokenSet, Failure> {
-    let known = request.presenter.authenticate(core, now).await?;
+) -> Result<Issued, Failure> {
+    let known = request.authenticate(core, now).await?;
     let policy = policy_of(&known)?;
-    let subject = accept(core, request.subject, &known, UnacceptableToken::Subject, now).await?;
-    let actor = match request.actor {
+    let subject = accept(core, params.subject, &known, UnacceptableToken::Subject, now).await?;
+    let actor = match params.actor {
         Some(actor) => Some(accept(core, actor, &known, UnacceptableToken::Actor, now).await?),
         None if policy.impersonation => None,
         None => return Err(Failure::UnauthorizedClient),
     };
     let acting = acting(&subject, actor.as_ref(), &known)?;
     let allowed: &[_] = &policy.audiences;
-    let audiences = match request.wanted.resources.as_slice() {
+    let audiences = match params.wanted.resources.as_slice() {
         [] => subject.aud.to_vec(),
         named => within(named, |wanted| allowed.contains(wanted) || subject.aud.contains(wanted))?,
     };
     let had = subject.scope.parse().map_err(|_| Failure::InvalidScope)?;
-    let scope = request.wanted.scope_within(&known.client.scopes.intersection(&had))?;
+    let scope = params.wanted.scope_within(&known.client.scopes.intersection(&had))?;
     let ends = [Some(subject.exp), actor.as_ref().map(|actor| actor.exp)].into_iter().flatten();
     let expires_at = ends.fold((now + known.lifetimes.access_ttl()).timestamp(), i64::min);
-    let claims = AccessClaims {
-        iss: core.issuer.as_str(),
-        sub: &subject.sub,
-        aud: &audiences,
-        client_id: known.client.id.as_str(),
-        exp: expires_at,
-        iat: now.timestamp(),
-        scope: &scope.to_string(),
-        sid: subject.sid.map(|family| family.to_string()),
-        auth_time: subject.auth_time,
-        roles: subject.roles.as_deref(),
+    let access = Access {
+        subject: &subject.sub,
+        client: &known.client.id,
+        audiences,
+        scope,
+        issued_at: now.timestamp(),
+        expires_at,
+        login: subject.sid.map(|family| LoginClaims {
+            family,
+            auth_time: subject.auth_time,
+            roles: subject.roles.as_deref(),
+            secret: None,
+        }),
         act: acting.as_ref(),
     };
-    let jti = URL_SAFE_NO_PAD.encode(random::bytes::<16>());
-    let access_token = core.keys.sign(&claims.with_jti(&jti), now)?;
+    let issued = issued::issue(core, access, None, now)?;
     core.tell(Event::TokenExchanged { client: known.client.id.clone(), family: subject.sid });
-    let expires_in = expires_at - now.timestamp();
-    Ok(TokenSet { access_token, expires_in, refresh: None, scope })
+    Ok(issued)
 }
 
 /// Off unless the client is registered for it, twice: by the grant and by a policy. A public client has no business

@@ -1,0 +1,93 @@
+//! What every grant gives: an access token, and what goes with it.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, Utc};
+
+use crate::crypto::random;
+use crate::domain::audience::Audience;
+use crate::domain::claims::{AccessClaims, Actor};
+use crate::domain::ids::{ClientId, FamilyId};
+use crate::domain::scope::ScopeSet;
+use crate::domain::secrets::FamilySecret;
+use crate::service::tokens::id_token::{self, SignedInHow};
+use crate::service::{Core, Failure};
+
+/// A successful answer (RFC 6749 §5.1).
+#[derive(Debug)]
+pub struct Issued {
+    pub access_token: String,
+    /// Seconds that the access token lives from now on.
+    pub expires_in: i64,
+    /// The refresh token and the seconds that it lives from now on, if the client gets one.
+    pub refresh: Option<(String, i64)>,
+    /// What was granted.
+    pub scope: ScopeSet,
+    /// The ID token, where the client may know the user.
+    pub id_token: Option<String>,
+}
+
+/// What an access token is to say, in times of seconds since 1970.
+#[derive(Debug)]
+pub(super) struct Access<'a> {
+    pub subject: &'a str,
+    pub client: &'a ClientId,
+    /// The issuer if there are none.
+    pub audiences: Vec<Audience>,
+    pub scope: ScopeSet,
+    pub issued_at: i64,
+    pub expires_at: i64,
+    pub login: Option<LoginClaims<'a>>,
+    /// Who acts for the subject (RFC 8693 §4.1).
+    pub act: Option<&'a Actor>,
+}
+
+/// What a token says of the login that it comes from.
+#[derive(Debug)]
+pub(super) struct LoginClaims<'a> {
+    pub family: FamilyId,
+    pub auth_time: Option<i64>,
+    pub roles: Option<&'a [String]>,
+    /// The family's secret, where the same grant has to have the same id again; otherwise each token has one of its own.
+    pub secret: Option<&'a FamilySecret>,
+}
+
+/// Signs the access token, and an ID token beside it if it is told how the user signed in.
+///
+/// # Errors
+/// [`Failure::NoSigningKey`], [`Failure::Key`].
+pub(super) fn issue(
+    core: &Core,
+    mut access: Access<'_>,
+    how: Option<&SignedInHow>,
+    now: DateTime<Utc>,
+) -> Result<Issued, Failure> {
+    if access.audiences.is_empty() {
+        access.audiences.push(core.issuer.clone());
+    }
+    let login = access.login.as_ref();
+    let claims = AccessClaims {
+        iss: core.issuer.as_str(),
+        sub: access.subject,
+        aud: &access.audiences,
+        client_id: access.client.as_str(),
+        exp: access.expires_at,
+        iat: access.issued_at,
+        scope: &access.scope,
+        sid: login.map(|login| login.family),
+        auth_time: login.and_then(|login| login.auth_time),
+        roles: login.and_then(|login| login.roles),
+        act: access.act,
+    };
+    let text = match login.and_then(|login| login.secret) {
+        Some(secret) => claims.of_family(secret),
+        None => claims.with_jti(&URL_SAFE_NO_PAD.encode(random::bytes::<16>())),
+    };
+    let access_token = core.keys.sign(&text, now)?;
+    let id_token = match how {
+        Some(how) => id_token::beside(core, &claims, &access_token, how, now)?,
+        None => None,
+    };
+    let expires_in = (claims.exp - now.timestamp()).max(0);
+    Ok(Issued { access_token, expires_in, refresh: None, scope: access.scope, id_token })
+}
