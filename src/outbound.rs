@@ -123,9 +123,6 @@ impl Outbound {
     }
 
     /// Posts a form and wants nothing but success.
-    ///
-    /// # Errors
-    /// [`NoAnswer`].
     pub async fn post_form(&self, url: &Url, fields: &[(&str, &str)]) -> Result<(), NoAnswer> {
         let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
         let request = self.client_for(url)?.post(url.clone());

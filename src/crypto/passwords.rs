@@ -47,9 +47,7 @@ impl std::fmt::Debug for PasswordHash {
 /// How a presented password fared.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// It is wrong.
     Wrong,
-    /// It is right.
     Right,
     /// It is right, and was hashed with other parameters than today's: here is a new hash to store.
     RightOutdated(PasswordHash),

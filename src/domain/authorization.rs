@@ -18,7 +18,6 @@ use crate::domain::sign_in::{Consent, SignInSession};
 /// What a client asks the user's browser to ask for.
 #[derive(Debug, Clone)]
 pub struct AuthorizationRequest {
-    /// The client.
     pub client_id: ClientId,
     /// Where the code goes: registered, exactly as presented.
     pub redirect_uri: String,

@@ -33,7 +33,6 @@ pub struct AccessClaims<'a> {
     /// When the user signed in, in seconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub auth_time: Option<i64>,
-    /// The user's roles.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub roles: Option<&'a [String]>,
     /// Who acts for `sub` (RFC 8693 §4.1).

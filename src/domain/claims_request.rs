@@ -18,7 +18,6 @@ pub struct ClaimsRequest {
     /// At the userinfo endpoint.
     #[serde(default, skip_serializing_if = "ClaimRequests::is_empty")]
     pub userinfo: ClaimRequests,
-    /// In the ID token.
     #[serde(default, skip_serializing_if = "ClaimRequests::is_empty")]
     pub id_token: ClaimRequests,
 }
@@ -34,7 +33,6 @@ pub struct RequestedClaim {
     /// The client cannot do well without it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub essential: bool,
-    /// It is to have this value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<Value>,
     /// It is to have one of these values.

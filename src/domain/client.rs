@@ -77,7 +77,6 @@ pub enum Origin {
 /// How a client keeps a stolen authorization code from being used in its name (OAuth 2.1 §7.5.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CodeProtection {
-    /// With PKCE.
     Pkce,
     /// With PKCE or a `nonce`: for confidential clients only.
     PkceOrNonce,

@@ -80,7 +80,6 @@ pub struct DeviceCode {
     pub device_code_hash: SecretHash,
     /// The hash of the code that it shows.
     pub user_code_hash: SecretHash,
-    /// Its client.
     pub client_id: ClientId,
     /// What it asks for.
     pub scope: ScopeSet,

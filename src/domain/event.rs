@@ -15,61 +15,127 @@ use crate::domain::refusal::EndReason;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     /// A family began.
-    LoginSucceeded { family: FamilyId, user: UserId, client: ClientId },
+    LoginSucceeded {
+        family: FamilyId,
+        user: UserId,
+        client: ClientId,
+    },
     /// A login was refused. Who it was to be is not told: people type their passwords there.
-    LoginRefused { client: ClientId },
+    LoginRefused {
+        client: ClientId,
+    },
     /// A browser was signed in.
-    SignInSucceeded { session: SignInSessionId, user: UserId },
+    SignInSucceeded {
+        session: SignInSessionId,
+        user: UserId,
+    },
     /// A sign-in at the pages was refused.
     SignInRefused,
     /// A browser's sign-in ended.
-    SignInEnded { session: SignInSessionId, user: UserId },
+    SignInEnded {
+        session: SignInSessionId,
+        user: UserId,
+    },
     /// A password was not looked at, after many wrong ones.
     AttemptsLimited,
     /// A user agreed to what a client asked for.
-    ConsentGiven { user: UserId, client: ClientId },
+    ConsentGiven {
+        user: UserId,
+        client: ClientId,
+    },
     /// A user took a consent back.
-    ConsentWithdrawn { user: UserId, client: ClientId },
+    ConsentWithdrawn {
+        user: UserId,
+        client: ClientId,
+    },
     /// A user kept a device out.
-    DeviceDenied { user: UserId, client: ClientId },
+    DeviceDenied {
+        user: UserId,
+        client: ClientId,
+    },
     /// A user typed a code that no device waits with.
-    UserCodeRefused { user: UserId },
+    UserCodeRefused {
+        user: UserId,
+    },
     /// A client got a token in exchange for another one: a family's, unless the client acts for itself.
-    TokenExchanged { client: ClientId, family: Option<FamilyId> },
-    /// A family ended.
-    FamilyEnded { family: EndedFamily, reason: EndReason },
+    TokenExchanged {
+        client: ClientId,
+        family: Option<FamilyId>,
+    },
+    FamilyEnded {
+        family: EndedFamily,
+        reason: EndReason,
+    },
     /// A spent token, or a spent code, came back: somebody else has it too.
-    FamilyReused { family: FamilyId, client: ClientId },
+    FamilyReused {
+        family: FamilyId,
+        client: ClientId,
+    },
     /// A lost response was made up for by skipping generations.
-    FamilyRecovered { family: FamilyId, skipped: i64 },
+    FamilyRecovered {
+        family: FamilyId,
+        skipped: i64,
+    },
     /// A token ahead of its row moved the row forward: the database had lost rotations.
-    FamilyCaughtUp { family: FamilyId, generation: i64 },
+    FamilyCaughtUp {
+        family: FamilyId,
+        generation: i64,
+    },
     /// A client took the news of a logout.
-    LogoutDelivered { family: FamilyId, client: ClientId },
+    LogoutDelivered {
+        family: FamilyId,
+        client: ClientId,
+    },
     /// A client could not be told of a logout.
-    LogoutUndeliverable { family: FamilyId, client: ClientId },
+    LogoutUndeliverable {
+        family: FamilyId,
+        client: ClientId,
+    },
     /// A user's account changed.
-    UserChanged { user: UserId, change: UserChange },
+    UserChanged {
+        user: UserId,
+        change: UserChange,
+    },
     /// A client's registration changed.
-    ClientChanged { client: ClientId, change: ClientChange },
+    ClientChanged {
+        client: ClientId,
+        change: ClientChange,
+    },
     /// The next signing key was published.
-    KeyRotated { key: String },
+    KeyRotated {
+        key: String,
+    },
     /// A new signing key signs at once, and all earlier ones were withdrawn.
-    KeysReplaced { key: String },
+    KeysReplaced {
+        key: String,
+    },
     /// A master key opens no token any more.
-    MasterKeyDropped { key: String },
+    MasterKeyDropped {
+        key: String,
+    },
     /// A secret was sealed anew, under the active master key.
-    KeyResealed { key: String },
+    KeyResealed {
+        key: String,
+    },
     /// An operator said that the database was restored.
-    RecoveryOpened { until: DateTime<Utc> },
+    RecoveryOpened {
+        until: DateTime<Utc>,
+    },
     /// An operator ended the time of recovery.
     RecoveryClosed,
     /// An operator made an initial access token.
-    RegistrationTokenAdded { token: Uuid },
+    RegistrationTokenAdded {
+        token: Uuid,
+    },
     /// An operator removed an initial access token.
-    RegistrationTokenRemoved { token: Uuid },
+    RegistrationTokenRemoved {
+        token: Uuid,
+    },
     /// What should never happen: an attack, or a database that was restored without saying so.
-    AlarmRaised { family: FamilyId, alarm: Alarm },
+    AlarmRaised {
+        family: FamilyId,
+        alarm: Alarm,
+    },
 }
 
 /// A variant for each word, and the words.

@@ -38,13 +38,9 @@ pub enum EndReason {
     Owner,
     /// An operator ended it.
     Operator,
-    /// Its user's password was changed.
     PasswordChanged,
-    /// Its user was disabled.
     UserDisabled,
-    /// Its user was removed.
     UserRemoved,
-    /// Its client was removed.
     ClientRemoved,
     /// The authorization code that it came from was used again (RFC 6749 §4.1.2).
     CodeReused,

@@ -73,7 +73,6 @@ pub struct Registration {
     pub redirect_uris: Vec<String>,
     /// Where they may be sent after a sign-out.
     pub post_logout_redirect_uris: Vec<String>,
-    /// The grants.
     pub grants: BTreeSet<GrantType>,
     /// The scopes, as far as they may be had.
     pub scopes: ScopeSet,
@@ -89,9 +88,6 @@ pub struct Registration {
 
 /// Reads what a client says of itself. Members that this server does not know are passed over (RFC 7591 §2). `default`
 /// is how it authenticates when it says nothing of it; `scopes` are those that may be had.
-///
-/// # Errors
-/// [`InvalidRegistration`].
 pub fn read_registration(
     members: &Map<String, Value>,
     default: AuthMethod,

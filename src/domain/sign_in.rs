@@ -17,7 +17,6 @@ pub struct SignInSession {
     pub id: SignInSessionId,
     /// Who is signed in, and how.
     pub authentication: Authentication,
-    /// Where.
     pub agent: UserAgentInfo,
     /// When it began.
     pub created_at: DateTime<Utc>,
@@ -82,7 +81,6 @@ impl Consent {
 pub struct GivenConsent {
     /// To whom.
     pub client: ClientId,
-    /// To what.
     pub consent: Consent,
     /// When it was last given.
     pub at: DateTime<Utc>,

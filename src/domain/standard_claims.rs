@@ -99,10 +99,8 @@ pub struct Address {
     /// The state or province.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub region: Option<ClaimText>,
-    /// The postal code.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub postal_code: Option<ClaimText>,
-    /// The country.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub country: Option<ClaimText>,
 }

@@ -23,7 +23,6 @@ use crate::store::{Db, StoreError, Tx};
 /// What the services work with; made by the composition root.
 #[derive(Debug, Clone)]
 pub struct Core {
-    /// The database.
     pub db: Db,
     /// The way of every fast-path rotation to it.
     pub group_commit: Arc<GroupCommit>,
@@ -61,9 +60,6 @@ impl Core {
     }
 
     /// The client of this id: `None` when there is none (any more). What is known of it may be two seconds old.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn client(
         &self,
         id: &ClientId,
@@ -73,9 +69,6 @@ impl Core {
     }
 
     /// [`Writer::write`].
-    ///
-    /// # Errors
-    /// As there.
     pub async fn write<T>(
         &self,
         now: DateTime<Utc>,

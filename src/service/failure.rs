@@ -66,7 +66,6 @@ pub enum Failure {
     /// The request waited in our own queue for so long that its verdict would be unfair.
     #[error("the request was overtaken by a later one")]
     Overtaken,
-    /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// A signing key.

@@ -66,9 +66,6 @@ impl Writer {
 
     /// The same for what goes from thread to thread, whose futures have to be boxed: of an async closure nobody can say
     /// yet that its future is `Send`.
-    ///
-    /// # Errors
-    /// As there.
     pub async fn write_sending<T>(
         &self,
         now: DateTime<Utc>,

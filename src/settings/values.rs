@@ -65,7 +65,6 @@ pub struct Settings {
     pub database: DatabaseSettings,
     /// The deletion of expired families.
     pub janitor: JanitorSettings,
-    /// The log.
     pub log: LogSettings,
     /// Where each value came from.
     #[serde(skip)]

@@ -70,9 +70,6 @@ impl TryFrom<CodeRow> for AuthorizationCode {
 }
 
 /// Adds a code that nobody used yet.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn insert(tx: &mut Tx, code: &AuthorizationCode) -> Result<(), StoreError> {
     const SQL: &str = concat!(
         "INSERT INTO authorization_codes (",
@@ -89,9 +86,6 @@ pub async fn insert(tx: &mut Tx, code: &AuthorizationCode) -> Result<(), StoreEr
 }
 
 /// Finds a code, used or not.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn find(db: &Db, hash: &SecretHash) -> Result<Option<AuthorizationCode>, StoreError> {
     const SQL: &str =
         concat!("SELECT ", columns!(), ", family_id FROM authorization_codes WHERE code_hash = $1");
@@ -100,9 +94,6 @@ pub async fn find(db: &Db, hash: &SecretHash) -> Result<Option<AuthorizationCode
 }
 
 /// Uses a code for `family`, in the transaction that adds it: `false` when it was used or deleted before.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn spend(tx: &mut Tx, hash: &SecretHash, family: FamilyId) -> Result<bool, StoreError> {
     const SQL: &str =
         "UPDATE authorization_codes SET family_id = $2 WHERE code_hash = $1 AND family_id IS NULL";

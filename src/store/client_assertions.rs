@@ -4,9 +4,6 @@ use crate::domain::client_assertion::OnceOnly;
 use crate::store::{Db, StoreError, execute};
 
 /// Uses an assertion up: `false` when it was used before.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn spend(db: &Db, assertion: &OnceOnly) -> Result<bool, StoreError> {
     const SQL: &str =
         "INSERT INTO client_assertions (id, expires_at) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING";

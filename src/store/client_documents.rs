@@ -24,9 +24,6 @@ row! {
 }
 
 /// Keeps a document, in the place of the one before.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn put(
     tx: &mut Tx,
     client: &ClientId,
@@ -40,9 +37,6 @@ pub async fn put(
 }
 
 /// Keeps a document in the place of the one before; one that was not kept before is not kept now.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn renew(
     db: &Db,
     client: &ClientId,
@@ -55,9 +49,6 @@ pub async fn renew(
 }
 
 /// The document that was kept of a client.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn find(db: &Db, client: &ClientId) -> Result<Option<StoredDocument>, StoreError> {
     const SQL: &str = "SELECT document, fetched_at FROM client_documents WHERE client_id = $1";
     let row: Option<StoredDocumentRow> = fetch_optional!(on db, SQL, client.as_str())?;
@@ -68,9 +59,6 @@ pub async fn find(db: &Db, client: &ClientId) -> Result<Option<StoredDocument>, 
 }
 
 /// What every kept document says.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn list(db: &Db) -> Result<Vec<Map<String, Value>>, StoreError> {
     const SQL: &str = "SELECT client_id, document FROM client_documents";
     let rows: Vec<(String, String)> = fetch_all!(on db, SQL)?;

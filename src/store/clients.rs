@@ -96,9 +96,6 @@ pub async fn insert(tx: &mut Tx, client: &Client) -> Result<(), StoreError> {
 }
 
 /// Adds a client unless there is or was one of its id; `false` then.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn insert_if_new(tx: &mut Tx, client: &Client) -> Result<bool, StoreError> {
     const SQL: &str = concat!(
         "INSERT INTO clients (",
@@ -117,9 +114,6 @@ pub async fn insert_if_new(tx: &mut Tx, client: &Client) -> Result<bool, StoreEr
 }
 
 /// Stores what can be changed of a client: all but its id, its kind and its secrets. `false` when there is none.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn update(tx: &mut Tx, client: &Client) -> Result<bool, StoreError> {
     const SQL: &str = "UPDATE clients SET first_party = $2, redirect_uris = $3, grants = $4, scopes = $5, \
          audiences = $6, access_ttl_ms = $7, idle_ttl_ms = $8, absolute_ttl_ms = $9, leeway_ms = $10, \
@@ -136,9 +130,6 @@ pub async fn update(tx: &mut Tx, client: &Client) -> Result<bool, StoreError> {
 }
 
 /// Stores a changed kind. A client that becomes public loses its secrets.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn set_kind(tx: &mut Tx, client: &Client) -> Result<(), StoreError> {
     const KIND: &str = "UPDATE clients SET confidential = $2 WHERE id = $1";
     const FORGET: &str = "DELETE FROM client_secrets WHERE client_id = $1";
@@ -151,9 +142,6 @@ pub async fn set_kind(tx: &mut Tx, client: &Client) -> Result<(), StoreError> {
 }
 
 /// Finds a client that was not removed, with those of its secrets that are valid at `now`.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn find(db: &Db, id: &ClientId, now: DateTime<Utc>) -> Result<Option<Client>, StoreError> {
     const SQL: &str = concat!("SELECT ", columns!(), " FROM clients WHERE id = $1 AND removed_at IS NULL");
     const SECRETS: &str = "SELECT secret_hash FROM client_secrets \
@@ -172,9 +160,6 @@ pub async fn find(db: &Db, id: &ClientId, now: DateTime<Utc>) -> Result<Option<C
 }
 
 /// What a client that was not removed said of itself.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn metadata(tx: &mut Tx, id: &ClientId) -> Result<Option<ClientMetadata>, StoreError> {
     const SQL: &str = "SELECT metadata FROM clients WHERE id = $1 AND removed_at IS NULL";
     let row: Option<(String,)> = fetch_optional!(within tx, SQL, id.as_str())?;
@@ -183,9 +168,6 @@ pub async fn metadata(tx: &mut Tx, id: &ClientId) -> Result<Option<ClientMetadat
 }
 
 /// Every client that was not removed, by id, without secrets.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn list(db: &Db) -> Result<Vec<Client>, StoreError> {
     const SQL: &str = concat!("SELECT ", columns!(), " FROM clients WHERE removed_at IS NULL ORDER BY id");
     let rows: Vec<ClientRow> = fetch_all!(on db, SQL)?;
@@ -193,18 +175,12 @@ pub async fn list(db: &Db) -> Result<Vec<Client>, StoreError> {
 }
 
 /// Leaves a tombstone in the client's place. `false` when there is no such client.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn remove(tx: &mut Tx, id: &ClientId, now: DateTime<Utc>) -> Result<bool, StoreError> {
     const SQL: &str = "UPDATE clients SET removed_at = $2 WHERE id = $1 AND removed_at IS NULL";
     Ok(execute!(within tx, SQL, id.as_str(), now)? > 0)
 }
 
 /// Whether an operator removed a client of this id.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn is_removed(db: &Db, id: &ClientId) -> Result<bool, StoreError> {
     const SQL: &str = "SELECT id FROM clients WHERE id = $1 AND removed_at IS NOT NULL";
     let row: Option<(String,)> = fetch_optional!(on db, SQL, id.as_str())?;
@@ -212,9 +188,6 @@ pub async fn is_removed(db: &Db, id: &ClientId) -> Result<bool, StoreError> {
 }
 
 /// Clients removed after `since`, whose families may still be live.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn removed_since(db: &Db, since: DateTime<Utc>) -> Result<Vec<ClientId>, StoreError> {
     const SQL: &str = "SELECT id FROM clients WHERE removed_at > $1 ORDER BY id";
     let rows: Vec<(String,)> = fetch_all!(on db, SQL, since)?;
@@ -222,9 +195,6 @@ pub async fn removed_since(db: &Db, since: DateTime<Utc>) -> Result<Vec<ClientId
 }
 
 /// Adds a secret.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn add_secret(
     tx: &mut Tx,
     id: Uuid,
@@ -239,9 +209,6 @@ pub async fn add_secret(
 }
 
 /// Lets a client's present secrets end at `at`, unless they end before; forgets those that ended before `now`.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn expire_secrets(
     tx: &mut Tx,
     client: &ClientId,

@@ -40,7 +40,6 @@ pub struct PoolBounds {
 pub enum Connection {
     /// To PostgreSQL.
     Postgres(PoolConnection<Postgres>, Statements),
-    /// To SQLite.
     Sqlite(PoolConnection<Sqlite>),
 }
 
@@ -94,9 +93,6 @@ impl Db {
     }
 
     /// Makes a SQLite database in memory: gone with the process.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn sqlite_memory(bounds: PoolBounds) -> Result<Self, StoreError> {
         Self::sqlite(SqliteConnectOptions::from_str("sqlite::memory:")?, bounds).await
     }
@@ -159,9 +155,6 @@ impl Db {
     }
 
     /// Takes a connection out of the pool.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
     pub async fn acquire(&self) -> Result<Connection, StoreError> {
         // Boxed for the reason given at `begin`.
         Ok(match self {
@@ -173,9 +166,6 @@ impl Db {
     }
 
     /// A connection that was kept out of the pool, idle for so long: this one if it still works, another otherwise.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
     pub async fn acquire_again(
         &self,
         mut kept: Connection,
@@ -215,9 +205,6 @@ impl Db {
 
     /// Asks the database for its time: proof that it answers, and a check of our clock. SQLite has no clock of its
     /// own, so it gives none.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
     pub async fn time(&self) -> Result<Option<DateTime<Utc>>, StoreError> {
         match self {
             Self::Postgres(pool) => {

@@ -15,9 +15,6 @@ row! {
 }
 
 /// What a user agreed to, if anything.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn find(db: &Db, user: UserId, client: &ClientId) -> Result<Option<Consent>, StoreError> {
     const SQL: &str = "SELECT scope, audiences FROM consents WHERE user_id = $1 AND client_id = $2";
     let row: Option<ConsentRow> = fetch_optional!(on db, SQL, user.0, client.as_str())?;
@@ -42,9 +39,6 @@ row! {
 }
 
 /// Everything that a user agreed to, by client.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn of_user(db: &Db, user: UserId) -> Result<Vec<GivenConsent>, StoreError> {
     const SQL: &str =
         "SELECT client_id, scope, audiences, granted_at FROM consents WHERE user_id = $1 ORDER BY client_id";
@@ -62,9 +56,6 @@ pub async fn of_user(db: &Db, user: UserId) -> Result<Vec<GivenConsent>, StoreEr
 
 /// Forgets what a user agreed to, and the codes that came of it and nobody used yet, a device's too, in the transaction
 /// that touched the user's row. `false` when there was no consent.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn delete(tx: &mut Tx, user: UserId, client: &ClientId) -> Result<bool, StoreError> {
     const CONSENT: &str = "DELETE FROM consents WHERE user_id = $1 AND client_id = $2";
     const CODES: &str =
@@ -80,18 +71,12 @@ pub async fn delete(tx: &mut Tx, user: UserId, client: &ClientId) -> Result<bool
 }
 
 /// Takes the lock of a consent's row, which whoever withdraws it takes, too. `false` when there is none (any more).
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn touch(tx: &mut Tx, user: UserId, client: &ClientId) -> Result<bool, StoreError> {
     const SQL: &str = "UPDATE consents SET granted_at = granted_at WHERE user_id = $1 AND client_id = $2";
     Ok(execute!(within tx, SQL, user.0, client.as_str())? > 0)
 }
 
 /// Deletes up to `limit` consents that were given to a removed client; gives how many.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn delete_some_of_client(db: &Db, client: &ClientId, limit: i64) -> Result<u64, StoreError> {
     const SQL: &str = "DELETE FROM consents WHERE client_id = $1 AND user_id IN \
          (SELECT user_id FROM consents WHERE client_id = $1 ORDER BY user_id LIMIT $2)";
@@ -99,9 +84,6 @@ pub async fn delete_some_of_client(db: &Db, client: &ClientId, limit: i64) -> Re
 }
 
 /// Remembers what a user agreed to, in the place of what was remembered.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn put(
     tx: &mut Tx,
     user: UserId,

@@ -92,9 +92,6 @@ fn seconds(interval: Duration) -> i64 {
 }
 
 /// Adds a device that waits: `false` when another one waits with the same user code.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn insert(db: &Db, code: &DeviceCode) -> Result<bool, StoreError> {
     const SQL: &str = "INSERT INTO device_codes (device_code_hash, user_code_hash, client_id, scope, audiences, \
          user_agent, address, expires_at, poll_interval) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) \
@@ -107,9 +104,6 @@ pub async fn insert(db: &Db, code: &DeviceCode) -> Result<bool, StoreError> {
 }
 
 /// Finds a device by its own code, decided or not, used or not.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn find(db: &Db, device_code: &SecretHash) -> Result<Option<DeviceCode>, StoreError> {
     const SQL: &str = select!("device_code_hash = $1");
     let row: Option<DeviceRow> = fetch_optional!(on db, SQL, device_code.as_bytes())?;
@@ -117,9 +111,6 @@ pub async fn find(db: &Db, device_code: &SecretHash) -> Result<Option<DeviceCode
 }
 
 /// Finds a device that still waits for somebody to decide about it, by the code that it shows.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn find_open(
     db: &Db,
     user_code: &SecretHash,
@@ -131,9 +122,6 @@ pub async fn find_open(
 }
 
 /// Notes that a device asked at `now`, and how long it has to wait from now on. `false` when it asked beside this.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn note_poll(
     db: &Db,
     found: &DeviceCode,
@@ -146,9 +134,6 @@ pub async fn note_poll(
 }
 
 /// Lets a device in: `false` when it waits no more.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn allow(
     tx: &mut Tx,
     user_code: &SecretHash,
@@ -163,9 +148,6 @@ pub async fn allow(
 }
 
 /// Keeps a device out: `false` when it waits no more.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn deny(
     tx: &mut Tx,
     user_code: &SecretHash,
@@ -178,9 +160,6 @@ pub async fn deny(
 }
 
 /// Uses a device's code for `family`, in the transaction that adds it: `false` when it was used or deleted before.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn spend(tx: &mut Tx, device_code: &SecretHash, family: FamilyId) -> Result<bool, StoreError> {
     const SQL: &str = "UPDATE device_codes SET family_id = $2 \
          WHERE device_code_hash = $1 AND decision = 'allowed' AND family_id IS NULL";
@@ -189,9 +168,6 @@ pub async fn spend(tx: &mut Tx, device_code: &SecretHash, family: FamilyId) -> R
 
 /// Counts a user's try to name a device, before anybody looks whether it is wrong; gives the tries of this window,
 /// which begins anew when the last one began before `window`.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn count_try(
     db: &Db,
     user: UserId,
@@ -207,9 +183,6 @@ pub async fn count_try(
 }
 
 /// Takes a counted try back: it was right.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn uncount_try(db: &Db, user: UserId) -> Result<(), StoreError> {
     const SQL: &str = "UPDATE wrong_user_codes SET tries = tries - 1 WHERE user_id = $1 AND tries > 0";
     execute!(on db, SQL, user.0)?;

@@ -15,7 +15,6 @@ pub enum StoreError {
     /// A row that cannot be: damaged, or written by other hands.
     #[error("{table} {id}: {what}")]
     Corrupt {
-        /// The table.
         table: &'static str,
         /// The row's key.
         id: String,

@@ -54,9 +54,6 @@ impl Expired {
 }
 
 /// Deletes up to `limit` rows whose time is not after `before`; gives how many.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn delete_some(
     db: &Db,
     what: Expired,

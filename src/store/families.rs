@@ -105,9 +105,6 @@ fn all(rows: Vec<FamilyRow>) -> Result<Vec<Family>, StoreError> {
 }
 
 /// Adds a family, within the transaction that touched its user's row.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn insert(tx: &mut Tx, family: &Family) -> Result<(), StoreError> {
     const SQL: &str = concat!(
         "INSERT INTO families (",
@@ -127,9 +124,6 @@ pub async fn insert(tx: &mut Tx, family: &Family) -> Result<(), StoreError> {
 }
 
 /// Reads one family.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn find(db: &Db, id: FamilyId) -> Result<Option<Family>, StoreError> {
     const SQL: &str = concat!("SELECT ", columns!(), " FROM families WHERE id = $1");
     let row: Option<FamilyRow> = fetch_optional!(on db, SQL, id.0)?;
@@ -137,18 +131,12 @@ pub async fn find(db: &Db, id: FamilyId) -> Result<Option<Family>, StoreError> {
 }
 
 /// A user's families, newest first, ended ones too.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn of_user(db: &Db, user: UserId) -> Result<Vec<Family>, StoreError> {
     const SQL: &str = concat!("SELECT ", columns!(), " FROM families WHERE user_id = $1 ORDER BY id DESC");
     all(fetch_all!(on db, SQL, user.0)?)
 }
 
 /// A user's families that have neither ended nor passed their absolute expiry, newest first.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn live_of_user(db: &Db, user: UserId, now: DateTime<Utc>) -> Result<Vec<Family>, StoreError> {
     const SQL: &str = concat!(
         "SELECT ",
@@ -160,9 +148,6 @@ pub async fn live_of_user(db: &Db, user: UserId, now: DateTime<Utc>) -> Result<V
 
 /// Some of a user's families that have neither ended nor passed their absolute expiry: those that came from `here`
 /// first, then by last use; those that come after another one, if it is given.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn some_of_user(
     db: &Db,
     here: &SignInSession,
@@ -185,9 +170,6 @@ pub async fn some_of_user(
 }
 
 /// The addresses that a user's live families came from.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn addresses_of_user(db: &Db, user: UserId, now: DateTime<Utc>) -> Result<Vec<String>, StoreError> {
     const SQL: &str = "SELECT DISTINCT address FROM families \
          WHERE user_id = $1 AND ended_at IS NULL AND expires_at > $2 AND address IS NOT NULL";
@@ -196,18 +178,12 @@ pub async fn addresses_of_user(db: &Db, user: UserId, now: DateTime<Utc>) -> Res
 }
 
 /// The newest families, for an operator to look through, ended ones too.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn newest(db: &Db, limit: i64) -> Result<Vec<Family>, StoreError> {
     const SQL: &str = concat!("SELECT ", columns!(), " FROM families ORDER BY id DESC LIMIT $1");
     all(fetch_all!(on db, SQL, limit)?)
 }
 
 /// The live families that came from a user's sign-in session, in the transaction that touched the user's row.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn live_of_sign_in(
     tx: &mut Tx,
     user: UserId,
@@ -223,9 +199,6 @@ pub async fn live_of_sign_in(
 }
 
 /// Gives a user's live families new roles, in the transaction that changed the user's.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn set_roles_of_user(tx: &mut Tx, user: UserId, roles: &[String]) -> Result<(), StoreError> {
     const SQL: &str = "UPDATE families SET roles = $2 WHERE user_id = $1 AND ended_at IS NULL";
     execute!(within tx, SQL, user.0, to_json(&roles))?;

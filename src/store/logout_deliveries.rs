@@ -11,7 +11,6 @@ use crate::store::{Db, StoreError, Tx, on, within};
 /// One logout that one client has to be told of.
 #[derive(Debug, Clone)]
 pub struct Delivery {
-    /// Its id.
     pub id: Uuid,
     /// Who is to be told.
     pub client: ClientId,
@@ -67,9 +66,6 @@ impl TryFrom<DeliveryRow> for Delivery {
 }
 
 /// Adds a delivery that is due at once, in the transaction that ends the login.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn insert(tx: &mut Tx, delivery: &Delivery, now: DateTime<Utc>) -> Result<(), StoreError> {
     const SQL: &str = "INSERT INTO logout_deliveries \
          (id, client_id, subject, family_id, created_at, state, attempts, due_at) \
@@ -87,9 +83,6 @@ pub async fn insert(tx: &mut Tx, delivery: &Delivery, now: DateTime<Utc>) -> Res
 }
 
 /// Up to `limit` deliveries that are due.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn due(db: &Db, now: DateTime<Utc>, limit: i64) -> Result<Vec<Delivery>, StoreError> {
     const SQL: &str = "SELECT id, client_id, subject, family_id, attempts FROM logout_deliveries \
          WHERE state = 'pending' AND due_at <= $1 ORDER BY due_at, id LIMIT $2";
@@ -100,9 +93,6 @@ pub async fn due(db: &Db, now: DateTime<Utc>, limit: i64) -> Result<Vec<Delivery
 
 /// Claims the next attempt; if it comes to nothing, or whoever claimed it is gone, the one after it is due at
 /// `next_at`. `false` when another process has claimed it.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn claim(db: &Db, delivery: &Delivery, next_at: DateTime<Utc>) -> Result<bool, StoreError> {
     const SQL: &str = "UPDATE logout_deliveries SET attempts = attempts + 1, due_at = $3 \
          WHERE id = $1 AND attempts = $2 AND state = 'pending'";
@@ -113,9 +103,6 @@ pub async fn claim(db: &Db, delivery: &Delivery, next_at: DateTime<Utc>) -> Resu
 }
 
 /// Ends a delivery; it is remembered until `until`.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn settle(
     tx: &mut Tx,
     delivery: &Delivery,
@@ -135,9 +122,6 @@ pub async fn settle(
 }
 
 /// Deletes up to `limit` settled deliveries whose time is over; gives how many.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn delete_some_settled(db: &Db, now: DateTime<Utc>, limit: i64) -> Result<u64, StoreError> {
     const SQL: &str = "DELETE FROM logout_deliveries WHERE id IN \
          (SELECT id FROM logout_deliveries WHERE state <> 'pending' AND due_at <= $1 ORDER BY due_at LIMIT $2)";

@@ -115,9 +115,6 @@ fn migrator(db: &Db) -> Migrator {
 }
 
 /// Applies what is missing.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn migrate(db: &Db, lock: MigrationLock) -> Result<(), StoreError> {
     match db {
         Db::Postgres(PostgresPool { pool, statements: Statements::Named }) => {
@@ -155,9 +152,6 @@ async fn migrate_in_one_transaction(db: &Db, lock: MigrationLock) -> Result<(), 
 }
 
 /// Compares the schemas, changing nothing.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn schema(db: &Db) -> Result<Schema, StoreError> {
     const SQL: &str = "SELECT version, checksum, success FROM _sqlx_migrations ORDER BY version";
     let migrator = migrator(db);

@@ -8,9 +8,6 @@ use crate::domain::secrets::SecretHash;
 use crate::store::{Db, StoreError, Tx, execute, fetch_optional};
 
 /// Adds a request that no browser has opened yet.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn insert(
     db: &Db,
     uri: &SecretHash,
@@ -31,9 +28,7 @@ pub struct Opening<'a> {
     pub uri: &'a SecretHash,
     /// Whose it has to be.
     pub client: &'a ClientId,
-    /// The browser.
     pub browser: &'a SecretHash,
-    /// When.
     pub now: DateTime<Utc>,
     /// Until when the browser has time for it, if it is the first to open it.
     pub until: DateTime<Utc>,
@@ -41,9 +36,6 @@ pub struct Opening<'a> {
 
 /// The parameters of a live request, which from now on are for this browser alone; `None` when there is no such
 /// request, or another browser has it.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn open_request(db: &Db, opening: &Opening<'_>) -> Result<Option<String>, StoreError> {
     const SQL: &str = "UPDATE pushed_requests SET browser_hash = $3, \
              expires_at = CASE WHEN browser_hash IS NULL THEN $4 ELSE expires_at END \
@@ -57,9 +49,6 @@ pub async fn open_request(db: &Db, opening: &Opening<'_>) -> Result<Option<Strin
 }
 
 /// Puts other parameters in the place of those of a request.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn rewrite(db: &Db, uri: &SecretHash, parameters: &str) -> Result<(), StoreError> {
     const SQL: &str = "UPDATE pushed_requests SET parameters = $2 WHERE uri_hash = $1";
     execute!(on db, SQL, uri.as_bytes(), parameters)?;
@@ -67,9 +56,6 @@ pub async fn rewrite(db: &Db, uri: &SecretHash, parameters: &str) -> Result<(), 
 }
 
 /// Uses a request up, in the transaction that adds its code: `false` when that was done before.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn spend(tx: &mut Tx, uri: &SecretHash) -> Result<bool, StoreError> {
     const SQL: &str = "DELETE FROM pushed_requests WHERE uri_hash = $1";
     Ok(execute!(within tx, SQL, uri.as_bytes())? > 0)

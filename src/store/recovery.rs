@@ -7,9 +7,6 @@ use crate::domain::family::RecoveryWindow;
 use crate::store::{Db, StoreError, Tx, execute, fetch_optional};
 
 /// Opens a window.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn open_window(
     tx: &mut Tx,
     id: Uuid,
@@ -22,18 +19,12 @@ pub async fn open_window(
 }
 
 /// Closes every open window now.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn close_window(tx: &mut Tx, now: DateTime<Utc>) -> Result<u64, StoreError> {
     const SQL: &str = "UPDATE recovery_windows SET closes_at = $1 WHERE closes_at > $1";
     Ok(execute!(within tx, SQL, now)?)
 }
 
 /// When the last open window closes; `None` when none is open.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn closes_at(db: &Db, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, StoreError> {
     const SQL: &str =
         "SELECT closes_at FROM recovery_windows WHERE closes_at > $1 ORDER BY closes_at DESC LIMIT 1";
@@ -42,9 +33,6 @@ pub async fn closes_at(db: &Db, now: DateTime<Utc>) -> Result<Option<DateTime<Ut
 }
 
 /// Whether one is open.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn window(db: &Db, now: DateTime<Utc>) -> Result<RecoveryWindow, StoreError> {
     Ok(closes_at(db, now).await?.map_or(RecoveryWindow::Closed, |_| RecoveryWindow::Open))
 }

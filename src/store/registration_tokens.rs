@@ -30,9 +30,6 @@ pub struct RegistrationToken {
 }
 
 /// Adds a token.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn insert(tx: &mut Tx, token: &RegistrationToken, hash: &SecretHash) -> Result<(), StoreError> {
     const SQL: &str = "INSERT INTO registration_tokens (id, token_hash, uses_left, created_at, expires_at) \
          VALUES ($1, $2, $3, $4, $5)";
@@ -41,9 +38,6 @@ pub async fn insert(tx: &mut Tx, token: &RegistrationToken, hash: &SecretHash) -
 }
 
 /// Every token that is still good for something, oldest first.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn list(db: &Db, now: DateTime<Utc>) -> Result<Vec<RegistrationToken>, StoreError> {
     const SQL: &str = "SELECT id, uses_left, created_at, expires_at FROM registration_tokens \
          WHERE uses_left > 0 AND expires_at > $1 ORDER BY id";
@@ -56,18 +50,12 @@ pub async fn list(db: &Db, now: DateTime<Utc>) -> Result<Vec<RegistrationToken>,
 }
 
 /// Removes a token. `false` when there is none.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn remove(tx: &mut Tx, id: Uuid) -> Result<bool, StoreError> {
     const SQL: &str = "DELETE FROM registration_tokens WHERE id = $1";
     Ok(execute!(within tx, SQL, id)? > 0)
 }
 
 /// Whether a token is good.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn is_good(db: &Db, hash: &SecretHash, now: DateTime<Utc>) -> Result<bool, StoreError> {
     const SQL: &str = "SELECT id FROM registration_tokens \
          WHERE token_hash = $1 AND uses_left > 0 AND expires_at > $2";
@@ -76,9 +64,6 @@ pub async fn is_good(db: &Db, hash: &SecretHash, now: DateTime<Utc>) -> Result<b
 }
 
 /// Uses a token once. `false` when it is not good, or was used up meanwhile.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn spend(tx: &mut Tx, hash: &SecretHash, now: DateTime<Utc>) -> Result<bool, StoreError> {
     const SQL: &str = "UPDATE registration_tokens SET uses_left = uses_left - 1 \
          WHERE token_hash = $1 AND uses_left > 0 AND expires_at > $2";
@@ -86,9 +71,6 @@ pub async fn spend(tx: &mut Tx, hash: &SecretHash, now: DateTime<Utc>) -> Result
 }
 
 /// Deletes those that are good for nothing any more.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn delete_spent(db: &Db, now: DateTime<Utc>) -> Result<u64, StoreError> {
     const SQL: &str = "DELETE FROM registration_tokens WHERE uses_left = 0 OR expires_at <= $1";
     Ok(execute!(on db, SQL, now)?)

@@ -25,9 +25,6 @@ row! {
 }
 
 /// Keeps a registration.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn insert(
     tx: &mut Tx,
     client: &ClientId,
@@ -41,9 +38,6 @@ pub async fn insert(
 }
 
 /// What is kept of a client's registration.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn find(db: &Db, client: &ClientId) -> Result<Option<StoredRegistration>, StoreError> {
     const SQL: &str = "SELECT token_hash, told FROM client_registrations WHERE client_id = $1";
     let row: Option<StoredRegistrationRow> = fetch_optional!(on db, SQL, client.as_str())?;
@@ -56,18 +50,12 @@ pub async fn find(db: &Db, client: &ClientId) -> Result<Option<StoredRegistratio
 }
 
 /// Keeps what the client was told at a change. `false` when its registration is gone.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn update(tx: &mut Tx, client: &ClientId, told: &Map<String, Value>) -> Result<bool, StoreError> {
     const SQL: &str = "UPDATE client_registrations SET told = $2 WHERE client_id = $1";
     Ok(execute!(within tx, SQL, client.as_str(), to_json(told))? > 0)
 }
 
 /// Somebody signed in with the client: it stays.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn mark_used(tx: &mut Tx, client: &ClientId) -> Result<(), StoreError> {
     const SQL: &str = "UPDATE client_registrations SET unused_until = NULL \
          WHERE client_id = $1 AND unused_until IS NOT NULL";
@@ -76,18 +64,12 @@ pub async fn mark_used(tx: &mut Tx, client: &ClientId) -> Result<(), StoreError>
 }
 
 /// Forgets a registration: its token manages nothing from then on. `false` when it was gone.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn remove(tx: &mut Tx, client: &ClientId) -> Result<bool, StoreError> {
     const SQL: &str = "DELETE FROM client_registrations WHERE client_id = $1";
     Ok(execute!(within tx, SQL, client.as_str())? > 0)
 }
 
 /// Deletes up to `limit` clients that nobody signed in with in time: no token names them, so nothing of them stays.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn delete_some_unused(tx: &mut Tx, now: DateTime<Utc>, limit: i64) -> Result<u64, StoreError> {
     const FORGET: &str = "DELETE FROM client_registrations WHERE unused_until <= $1 AND client_id IN \
          (SELECT client_id FROM client_registrations WHERE unused_until <= $1 ORDER BY unused_until LIMIT $2) \

@@ -3,9 +3,6 @@
 use crate::store::{Db, StoreError, Tx, execute, fetch_one, fetch_optional};
 
 /// The sealed secret of a name; `candidate` becomes it when there is none yet.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn get_or_put(db: &Db, name: &str, candidate: &[u8]) -> Result<Vec<u8>, StoreError> {
     const PUT: &str =
         "INSERT INTO server_secrets (name, sealed) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
@@ -21,9 +18,6 @@ pub async fn get_or_put(db: &Db, name: &str, candidate: &[u8]) -> Result<Vec<u8>
 }
 
 /// Replaces what was `read` by the same under another master key; `false` when it changed since.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn reseal(tx: &mut Tx, name: &str, read: &[u8], sealed: &[u8]) -> Result<bool, StoreError> {
     const SQL: &str = "UPDATE server_secrets SET sealed = $3 WHERE name = $1 AND sealed = $2";
     Ok(execute!(within tx, SQL, name, read, sealed)? > 0)

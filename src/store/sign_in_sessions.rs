@@ -50,9 +50,6 @@ impl TryFrom<SessionRow> for SignInSession {
 }
 
 /// Adds a session, within the transaction that touched its user's row.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn insert(tx: &mut Tx, session: &SignInSession, secret: &SecretHash) -> Result<(), StoreError> {
     const SQL: &str = "INSERT INTO sign_in_sessions \
          (id, secret_hash, user_id, auth_time, amr, acr, user_agent, address, created_at, last_used_at, expires_at) \
@@ -65,9 +62,6 @@ pub async fn insert(tx: &mut Tx, session: &SignInSession, secret: &SecretHash) -
 }
 
 /// Finds the session of a cookie's secret, whether it still counts or not.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn find(db: &Db, secret: &SecretHash) -> Result<Option<SignInSession>, StoreError> {
     const SQL: &str = "SELECT id, user_id, auth_time, amr, acr, user_agent, address, created_at, last_used_at, \
          expires_at FROM sign_in_sessions WHERE secret_hash = $1";
@@ -76,9 +70,6 @@ pub async fn find(db: &Db, secret: &SecretHash) -> Result<Option<SignInSession>,
 }
 
 /// Notes that a session let its user in. `false` when it has ended meanwhile.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn touch(tx: &mut Tx, id: SignInSessionId, now: DateTime<Utc>) -> Result<bool, StoreError> {
     const SQL: &str = "UPDATE sign_in_sessions SET last_used_at = $2 WHERE id = $1";
     Ok(execute!(within tx, SQL, id.0, now)? > 0)
@@ -86,9 +77,6 @@ pub async fn touch(tx: &mut Tx, id: SignInSessionId, now: DateTime<Utc>) -> Resu
 
 /// Lets a session go on under another secret, as its user has just proved again to be this user. `false` when it has
 /// ended meanwhile.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn renew(
     tx: &mut Tx,
     id: SignInSessionId,
@@ -101,9 +89,6 @@ pub async fn renew(
 }
 
 /// Takes a session's row away: the same one goes on under another secret.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn delete(tx: &mut Tx, id: SignInSessionId) -> Result<(), StoreError> {
     const SQL: &str = "DELETE FROM sign_in_sessions WHERE id = $1";
     execute!(within tx, SQL, id.0)?;
@@ -112,9 +97,6 @@ pub async fn delete(tx: &mut Tx, id: SignInSessionId) -> Result<(), StoreError> 
 
 /// Ends one session of a user, and the codes that it gave or let in and nobody used yet, in the transaction that
 /// touched the user's row.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn end(tx: &mut Tx, user: UserId, id: SignInSessionId) -> Result<(), StoreError> {
     const SESSION: &str = "DELETE FROM sign_in_sessions WHERE user_id = $1 AND id = $2";
     const CODES: &str =
@@ -133,9 +115,6 @@ pub async fn end(tx: &mut Tx, user: UserId, id: SignInSessionId) -> Result<(), S
 
 /// Ends a user's sessions, all but `spared`, and the codes that they gave and nobody used yet, in the transaction that
 /// touched the user's row.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn end_of_user(
     tx: &mut Tx,
     user: UserId,

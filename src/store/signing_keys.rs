@@ -21,7 +21,6 @@ row! {
 /// A signing key as it is stored.
 #[derive(Debug, Clone)]
 pub struct StoredKey {
-    /// Its id.
     pub kid: String,
     /// Its place in the succession, from 1.
     pub position: i64,
@@ -55,9 +54,6 @@ impl From<KeyRow> for StoredKey {
 }
 
 /// Every key, in order.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn list(db: &Db) -> Result<Vec<StoredKey>, StoreError> {
     const SQL: &str = "SELECT kid, position, algorithm, private_sealed, created_at, signs_from, longest_ttl_ms, \
          withdrawn_at FROM signing_keys ORDER BY position";
@@ -66,9 +62,6 @@ pub async fn list(db: &Db) -> Result<Vec<StoredKey>, StoreError> {
 }
 
 /// Adds a key unless its position is taken; `false` then.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn insert_if_next(tx: &mut Tx, key: &StoredKey) -> Result<bool, StoreError> {
     const SQL: &str = "INSERT INTO signing_keys \
          (kid, position, algorithm, private_sealed, created_at, signs_from, longest_ttl_ms) \
@@ -80,9 +73,6 @@ pub async fn insert_if_next(tx: &mut Tx, key: &StoredKey) -> Result<bool, StoreE
 }
 
 /// Notes that tokens may live for `ttl_ms`: no key may be forgotten before them.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn allow_ttl(tx: &mut Tx, ttl_ms: i64) -> Result<(), StoreError> {
     const SQL: &str = "UPDATE signing_keys SET longest_ttl_ms = $1 WHERE longest_ttl_ms < $1";
     execute!(within tx, SQL, ttl_ms)?;
@@ -90,9 +80,6 @@ pub async fn allow_ttl(tx: &mut Tx, ttl_ms: i64) -> Result<(), StoreError> {
 }
 
 /// The longest lifetime that a client sets, in milliseconds.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn longest_client_ttl_ms(tx: &mut Tx) -> Result<Option<i64>, StoreError> {
     const SQL: &str = "SELECT MAX(access_ttl_ms) FROM clients";
     let (longest,): (Option<i64>,) = fetch_one!(within tx, SQL)?;
@@ -100,18 +87,12 @@ pub async fn longest_client_ttl_ms(tx: &mut Tx) -> Result<Option<i64>, StoreErro
 }
 
 /// Replaces a private half that was `read` by one sealed under another master key; `false` when it changed since.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn reseal(tx: &mut Tx, read: &StoredKey, private_sealed: &[u8]) -> Result<bool, StoreError> {
     const SQL: &str = "UPDATE signing_keys SET private_sealed = $3 WHERE kid = $1 AND private_sealed = $2";
     Ok(execute!(within tx, SQL, &read.kid, &read.private_sealed, private_sealed)? > 0)
 }
 
 /// Withdraws every key up to `position`: they leave the JWKS at once.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn withdraw_up_to(tx: &mut Tx, position: i64, now: DateTime<Utc>) -> Result<(), StoreError> {
     const SQL: &str =
         "UPDATE signing_keys SET withdrawn_at = $2 WHERE position <= $1 AND withdrawn_at IS NULL";
@@ -120,9 +101,6 @@ pub async fn withdraw_up_to(tx: &mut Tx, position: i64, now: DateTime<Utc>) -> R
 }
 
 /// Forgets a key.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn delete(db: &Db, kid: &str) -> Result<(), StoreError> {
     const SQL: &str = "DELETE FROM signing_keys WHERE kid = $1";
     execute!(on db, SQL, kid)?;
@@ -130,9 +108,6 @@ pub async fn delete(db: &Db, kid: &str) -> Result<(), StoreError> {
 }
 
 /// Remembers that refresh tokens under a master key are refused from now on.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn drop_master_key(tx: &mut Tx, key_id: &str, now: DateTime<Utc>) -> Result<(), StoreError> {
     const SQL: &str =
         "INSERT INTO dropped_master_keys (key_id, dropped_at) VALUES ($1, $2) ON CONFLICT DO NOTHING";
@@ -141,9 +116,6 @@ pub async fn drop_master_key(tx: &mut Tx, key_id: &str, now: DateTime<Utc>) -> R
 }
 
 /// The master keys that were dropped.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn dropped_master_keys(db: &Db) -> Result<Vec<String>, StoreError> {
     const SQL: &str = "SELECT key_id FROM dropped_master_keys";
     let rows: Vec<(String,)> = fetch_all!(on db, SQL)?;

@@ -38,9 +38,6 @@ pub struct Committed<T> {
 
 impl Db {
     /// Begins a transaction that writes.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
     pub(crate) async fn begin(&self) -> Result<Tx, StoreError> {
         // The driver's futures have 14 KB: unboxed, every caller's is as large, and is copied as often as it is moved.
         let open = match self {

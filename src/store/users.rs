@@ -14,9 +14,7 @@ use crate::store::{Db, StoreError, Tx, execute, fetch_all, fetch_optional};
 /// A user with what the password is checked against.
 #[derive(Debug, Clone)]
 pub struct StoredUser {
-    /// The user.
     pub user: User,
-    /// The password's hash.
     pub password_hash: PasswordHash,
 }
 
@@ -76,17 +74,11 @@ pub async fn insert(tx: &mut Tx, user: &User, password_hash: &PasswordHash) -> R
 }
 
 /// Finds a user by name, whatever its case.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn find_by_name(db: &Db, name: &Username) -> Result<Option<User>, StoreError> {
     Ok(find_stored_by_name(db, name).await?.map(|stored| stored.user))
 }
 
 /// Finds a user by name, whatever its case, with the password's hash.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn find_stored_by_name(db: &Db, name: &Username) -> Result<Option<StoredUser>, StoreError> {
     const SQL: &str = concat!("SELECT ", columns!(), " FROM users WHERE username_key = $1");
     let row: Option<UserRow> = fetch_optional!(on db, SQL, name.key())?;
@@ -94,17 +86,11 @@ pub async fn find_stored_by_name(db: &Db, name: &Username) -> Result<Option<Stor
 }
 
 /// Finds a user by id.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn find(db: &Db, id: UserId) -> Result<Option<User>, StoreError> {
     Ok(find_stored(db, id).await?.map(|stored| stored.user))
 }
 
 /// Finds a user by id, with the password's hash.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn find_stored(db: &Db, id: UserId) -> Result<Option<StoredUser>, StoreError> {
     const SQL: &str = concat!("SELECT ", columns!(), " FROM users WHERE id = $1");
     let row: Option<UserRow> = fetch_optional!(on db, SQL, id.0)?;
@@ -112,9 +98,6 @@ pub async fn find_stored(db: &Db, id: UserId) -> Result<Option<StoredUser>, Stor
 }
 
 /// Every user, by name.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn list(db: &Db) -> Result<Vec<User>, StoreError> {
     const SQL: &str = concat!("SELECT ", columns!(), " FROM users ORDER BY username_key");
     let rows: Vec<UserRow> = fetch_all!(on db, SQL)?;
@@ -130,9 +113,6 @@ pub struct LockedUser {
 }
 
 /// A login takes the row's lock: `None` when the user was disabled or removed.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn lock_for_login(
     tx: &mut Tx,
     id: UserId,
@@ -151,9 +131,6 @@ pub async fn lock_for_login(
 
 /// The beginning of a family from a sign-in session takes the row's lock too: `None` when the user was disabled or
 /// removed since. Gives the user's roles as of now.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn touch_enabled(
     tx: &mut Tx,
     id: UserId,
@@ -167,18 +144,12 @@ pub async fn touch_enabled(
 }
 
 /// Takes the row's lock, so that no login slips in while the user's families are ended. `false` when there is none.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn touch(tx: &mut Tx, id: UserId, now: DateTime<Utc>) -> Result<bool, StoreError> {
     const SQL: &str = "UPDATE users SET changed_at = $2 WHERE id = $1";
     Ok(execute!(within tx, SQL, id.0, now)? > 0)
 }
 
 /// Stores a new password.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn set_password(tx: &mut Tx, id: UserId, hash: &PasswordHash) -> Result<(), StoreError> {
     const SQL: &str = "UPDATE users SET password_hash = $2 WHERE id = $1";
     execute!(within tx, SQL, id.0, hash.as_str())?;
@@ -187,9 +158,6 @@ pub async fn set_password(tx: &mut Tx, id: UserId, hash: &PasswordHash) -> Resul
 
 /// Stores a new password in the place of the one that was verified: `false` when that changed since, or the user was
 /// disabled or removed.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn replace_password(
     tx: &mut Tx,
     verified: &StoredUser,
@@ -202,9 +170,6 @@ pub async fn replace_password(
 }
 
 /// Stores what apps may be told of the user.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn set_details(
     tx: &mut Tx,
     id: UserId,
@@ -217,9 +182,6 @@ pub async fn set_details(
 }
 
 /// Stores new roles.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn set_roles(tx: &mut Tx, id: UserId, roles: &[String]) -> Result<(), StoreError> {
     const SQL: &str = "UPDATE users SET roles = $2 WHERE id = $1";
     execute!(within tx, SQL, id.0, to_json(&roles))?;
@@ -227,9 +189,6 @@ pub async fn set_roles(tx: &mut Tx, id: UserId, roles: &[String]) -> Result<(), 
 }
 
 /// Disables (since when) or enables (`None`).
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn set_disabled(tx: &mut Tx, id: UserId, since: Option<DateTime<Utc>>) -> Result<(), StoreError> {
     const SQL: &str = "UPDATE users SET disabled_at = $2 WHERE id = $1";
     execute!(within tx, SQL, id.0, since)?;
@@ -237,9 +196,6 @@ pub async fn set_disabled(tx: &mut Tx, id: UserId, since: Option<DateTime<Utc>>)
 }
 
 /// Removes the account.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn delete(tx: &mut Tx, id: UserId) -> Result<(), StoreError> {
     const SQL: &str = "DELETE FROM users WHERE id = $1";
     execute!(within tx, SQL, id.0)?;

@@ -21,9 +21,6 @@ pub fn url_of(id: &ClientId) -> Option<Url> {
 }
 
 /// The client that a document describes: somebody else's, without a secret, with `scopes` at most.
-///
-/// # Errors
-/// [`InvalidRegistration`].
 pub fn client(
     id: &ClientId,
     members: &Map<String, Value>,

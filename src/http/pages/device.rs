@@ -19,7 +19,6 @@ use crate::service::users::account;
 
 /// What the page asks for.
 enum Entry<'a> {
-    /// A code.
     Code,
     /// Whether the device shows this one.
     Same(UserCode),

@@ -108,7 +108,6 @@ pub(crate) struct Page {
     pub(crate) content: Value,
     /// The answer's status.
     pub(crate) status: StatusCode,
-    /// The language.
     pub(crate) language: &'static str,
     /// Whether its forms lead to an app in the end.
     pub(crate) leads_away: bool,

@@ -64,9 +64,6 @@ impl Visit {
     }
 
     /// Who is signed in.
-    ///
-    /// # Errors
-    /// [`Failure::Store`].
     pub(crate) async fn session(&self) -> Result<Option<SignInSession>, Failure> {
         sign_in::current(self.core(), self.secret.as_ref(), self.now).await
     }

@@ -17,9 +17,6 @@ use crate::store::{authorization_codes, consents, pushed_requests, sign_in_sessi
 const CODE_TTL: TimeDelta = TimeDelta::seconds(60);
 
 /// What a request needs next.
-///
-/// # Errors
-/// [`Failure::Store`].
 pub async fn need(
     core: &Core,
     client: &Client,
@@ -59,9 +56,6 @@ fn may_be_anybody(client: &Client, request: &AuthorizationRequest) -> bool {
 }
 
 /// The user of `session` agrees; it is remembered beside what was agreed to before.
-///
-/// # Errors
-/// [`Failure::Store`].
 pub async fn agree(
     core: &Core,
     request: &AuthorizationRequest,
@@ -85,9 +79,6 @@ pub async fn agree(
 
 /// A code for the user of `session`: `None` when the session has ended meanwhile, the user's consent was withdrawn, or
 /// the pushed request had its code.
-///
-/// # Errors
-/// [`Failure::Store`].
 pub async fn issue_code(
     core: &Core,
     request: &AuthorizationRequest,

@@ -19,18 +19,13 @@ pub(crate) const TRY_WINDOW: TimeDelta = TimeDelta::minutes(10);
 /// What a user finds under a code.
 #[derive(Debug)]
 pub enum Found {
-    /// A device that waits, with its client.
     Waiting(Box<DeviceCode>, Arc<KnownClient>),
-    /// Nothing.
     Nothing,
     /// The user typed too many wrong codes, and has to wait.
     TooManyTries,
 }
 
 /// Looks for the device that shows `user_code`. Every code that is wrong is counted (RFC 8628 §5.1).
-///
-/// # Errors
-/// [`Failure::Store`].
 pub async fn look(
     core: &Core,
     user_code: &UserCode,
@@ -51,9 +46,6 @@ pub async fn look(
 }
 
 /// The user of `session` lets a device in: `false` when it waits no more, or the session has ended meanwhile.
-///
-/// # Errors
-/// [`Failure::Store`].
 pub async fn allow(
     core: &Core,
     (found, known): (&DeviceCode, &KnownClient),
@@ -74,9 +66,6 @@ pub async fn allow(
 }
 
 /// The user of `session` keeps a device out: `false` when it waits no more.
-///
-/// # Errors
-/// [`Failure::Store`].
 pub async fn deny(
     core: &Core,
     found: &DeviceCode,

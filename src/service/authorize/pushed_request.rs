@@ -26,9 +26,6 @@ const OPENED_TTL: TimeDelta = TimeDelta::minutes(30);
 const TYPES: [&str; 2] = ["jwt", "oauth-authz-req+jwt"];
 
 /// Keeps a client's request that was checked.
-///
-/// # Errors
-/// [`Failure::Store`].
 pub async fn keep(
     core: &Core,
     client: &ClientId,
@@ -41,9 +38,6 @@ pub async fn keep(
 }
 
 /// The request at a URI, for a client's browser: `None` when there is none, or it is another browser's.
-///
-/// # Errors
-/// [`Failure::Store`].
 pub async fn open_request(
     core: &Core,
     client: &ClientId,
@@ -56,17 +50,11 @@ pub async fn open_request(
 }
 
 /// Strikes out of a request what its user has done already.
-///
-/// # Errors
-/// [`Failure::Store`].
 pub async fn rewrite(core: &Core, uri: &SecretHash, parameters: &str) -> Result<(), Failure> {
     Ok(transaction::retrying(|| pushed_requests::rewrite(&core.db, uri, parameters)).await?)
 }
 
 /// Forgets a request whose user said no.
-///
-/// # Errors
-/// [`Failure::Store`].
 pub async fn forget(core: &Core, uri: &SecretHash, now: DateTime<Utc>) -> Result<(), Failure> {
     core.write(now, async |tx| pushed_requests::spend(tx, uri).await.map(Some)).await?;
     Ok(())

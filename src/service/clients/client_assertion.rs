@@ -14,7 +14,6 @@ const TYPES: [&str; 2] = ["jwt", "client-authentication+jwt"];
 /// An assertion as it was presented.
 #[derive(Debug)]
 pub struct PresentedAssertion {
-    /// The JWT.
     pub jwt: String,
     /// The URL that it was sent to.
     pub endpoint: String,

@@ -37,9 +37,7 @@ pub enum ClientCredentials {
 pub enum Proof {
     /// Nothing: it is public.
     None,
-    /// Its secret.
     Secret {
-        /// The secret.
         secret: ClientSecret,
         /// Where it stood.
         method: AuthMethod,
@@ -103,9 +101,6 @@ impl ClientRequest {
 
     /// Counts a request that waits here for its user. An operator's client that proved who it is brings the requests of
     /// all its users from one address, so it is not counted.
-    ///
-    /// # Errors
-    /// [`Failure::TooMany`].
     pub(crate) fn count_waiting(
         &self,
         core: &Core,

@@ -58,9 +58,6 @@ impl Documents {
     }
 
     /// The client of this id with its document, if its id is the URL of one that is good, and no operator removed it.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub(crate) async fn find(
         &self,
         db: &Db,

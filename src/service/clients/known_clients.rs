@@ -39,9 +39,6 @@ impl KnownClient {
 }
 
 /// Somebody let a client in: what nobody would miss otherwise stays, in the transaction that lets it in.
-///
-/// # Errors
-/// [`StoreError`].
 pub(crate) async fn keep(tx: &mut Tx, known: &KnownClient, now: DateTime<Utc>) -> Result<(), StoreError> {
     let id = &known.client.id;
     if known.client.origin == Origin::Registered {
@@ -103,9 +100,6 @@ impl Clients {
     }
 
     /// The client of this id: `None` when there is none (any more).
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn find(
         &self,
         db: &Db,
@@ -140,9 +134,6 @@ impl Clients {
     }
 
     /// The origins of every client's redirect URIs: the sites whose scripts are a client's.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn sites(&self, db: &Db, now: DateTime<Utc>) -> Result<Arc<HashSet<String>>, StoreError> {
         let known = |sites: &Option<Fresh<_>>| sites.as_ref()?.get(now).map(Arc::clone);
         if let Some(origins) = known(&self.sites.read().unwrap_or_else(PoisonError::into_inner)) {
@@ -163,9 +154,6 @@ impl Clients {
     }
 
     /// Checks a client's lifetimes against the settings.
-    ///
-    /// # Errors
-    /// [`InvalidLifetimes`].
     pub fn lifetimes_of(&self, client: &Client) -> Result<Lifetimes, InvalidLifetimes> {
         self.defaults.overridden(&client.lifetimes)
     }

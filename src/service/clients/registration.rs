@@ -35,7 +35,6 @@ pub struct Registrant<'a> {
 /// A registration, with the secrets that are told this once.
 #[derive(Debug)]
 pub struct Registered {
-    /// The client.
     pub client: Client,
     /// Its new secret, if it got one.
     pub secret: Option<ClientSecret>,

@@ -19,9 +19,6 @@ pub(crate) enum NotOfSector {
 }
 
 /// Checks that all of a client's redirect URIs are in the list of the sector that it names, if it names one.
-///
-/// # Errors
-/// [`NotOfSector`].
 pub(crate) async fn check(
     outbound: &Outbound,
     client: &Client,
@@ -37,9 +34,6 @@ pub(crate) async fn check(
 
 /// The same for a client that registers: by the list as it is now, however long it may be remembered.
 /// What its owner took away counts, too.
-///
-/// # Errors
-/// [`NotOfSector`].
 pub(crate) async fn check_anew(
     outbound: &Outbound,
     client: &Client,

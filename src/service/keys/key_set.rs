@@ -18,7 +18,6 @@ const MARGIN: TimeDelta = TimeDelta::minutes(1);
 pub enum Phase {
     /// Published, so that verifiers know it before it signs.
     Next,
-    /// Signs.
     Signing,
     /// Signs no more; published until its last token has expired.
     Retiring,
@@ -31,9 +30,7 @@ pub enum Phase {
 /// A key with its life's dates.
 #[derive(Debug)]
 pub struct ScheduledKey {
-    /// The key.
     pub key: SigningKey,
-    /// As it is stored.
     pub stored: StoredKey,
     /// When its last token has expired; `None` while no successor is known.
     pub retired_at: Option<DateTime<Utc>>,

@@ -32,7 +32,6 @@ struct CurrentKeys {
 /// How the next signing key comes in.
 #[derive(Debug, Clone, Copy)]
 pub struct Succession {
-    /// What it signs with.
     pub algorithm: SigningAlgorithm,
     /// How long it is published before it signs.
     pub publish_ahead: Duration,
@@ -71,9 +70,6 @@ impl Keys {
     }
 
     /// An access token of these claims.
-    ///
-    /// # Errors
-    /// [`Failure::NoSigningKey`], [`Failure::Key`].
     pub fn sign(&self, claims: &str, now: DateTime<Utc>) -> Result<String, Failure> {
         let current = self.current();
         let signer = current.signing.signer(now).ok_or(Failure::NoSigningKey)?;
@@ -81,9 +77,6 @@ impl Keys {
     }
 
     /// An ID token of the claims that `make` gives for the algorithm that signs.
-    ///
-    /// # Errors
-    /// [`Failure::NoSigningKey`], [`Failure::Key`].
     pub fn sign_id_token(
         &self,
         make: impl FnOnce(SigningAlgorithm) -> String,
@@ -95,9 +88,6 @@ impl Keys {
     }
 
     /// A token of any other `typ` with these claims.
-    ///
-    /// # Errors
-    /// [`Failure::NoSigningKey`], [`Failure::Key`].
     pub fn sign_as(&self, typ: &str, claims: &str, now: DateTime<Utc>) -> Result<String, Failure> {
         let current = self.current();
         let signer = current.signing.signer(now).ok_or(Failure::NoSigningKey)?;
@@ -109,9 +99,6 @@ impl Keys {
     }
 
     /// Reads the keys again: how replicas agree without a restart. Keeps what it had when it fails.
-    ///
-    /// # Errors
-    /// [`KeysUnreadable`].
     pub async fn reload(&self, db: &Db) -> Result<(), KeysUnreadable> {
         let stored = signing_keys::list(db).await?;
         let dropped = signing_keys::dropped_master_keys(db).await?;
@@ -135,9 +122,6 @@ impl Keys {
 
     /// Makes the first signing key if there is none, notes how long tokens live, seals anew what an older master
     /// key sealed, and reads the result: what a process does before it serves.
-    ///
-    /// # Errors
-    /// [`KeysUnreadable`].
     pub async fn prepare(
         &self,
         writer: &Writer,
@@ -157,9 +141,6 @@ impl Keys {
 
     /// Publishes the next key; it signs once every verifier has had the time to learn of it. Gives its id and from
     /// when on it signs.
-    ///
-    /// # Errors
-    /// [`KeysUnreadable`].
     pub async fn rotate(
         &self,
         writer: &Writer,
@@ -177,9 +158,6 @@ impl Keys {
 
     /// Replaces the signing keys at once and withdraws the old ones: for keys that leaked. Access tokens that they
     /// signed are refused as soon as verifiers poll.
-    ///
-    /// # Errors
-    /// [`KeysUnreadable`].
     pub async fn replace(
         &self,
         writer: &Writer,
@@ -227,9 +205,6 @@ impl Keys {
     }
 
     /// Forgets the keys that nobody needs any more.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn forget_retired(&self, db: &Db, now: DateTime<Utc>) -> Result<(), StoreError> {
         let current = self.current();
         let long_ago = now - TimeDelta::days(1);
@@ -324,7 +299,6 @@ fn millis(duration: Duration) -> i64 {
 /// The keys could not be read or changed.
 #[derive(Debug, thiserror::Error)]
 pub enum KeysUnreadable {
-    /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// A private half does not open under the master keys given.
@@ -332,17 +306,11 @@ pub enum KeysUnreadable {
     Sealed {
         /// The signing key's id.
         kid: String,
-        /// Why.
         cause: CannotOpen,
     },
     /// Another secret of the server's does not open under the master keys given.
     #[error("{name}: {cause}")]
-    Secret {
-        /// Which.
-        name: &'static str,
-        /// Why.
-        cause: CannotOpen,
-    },
+    Secret { name: &'static str, cause: CannotOpen },
     /// The bytes are no key.
     #[error(transparent)]
     Key(#[from] KeyError),

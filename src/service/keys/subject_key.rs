@@ -15,9 +15,6 @@ const NAME: &str = "pairwise subjects";
 const CONTEXT: &str = "heirloom pairwise subjects";
 
 /// Reads the key; makes it when there is none yet.
-///
-/// # Errors
-/// [`KeysUnreadable`].
 pub async fn load(keys: &Keys, writer: &Writer, now: DateTime<Utc>) -> Result<SubjectKey, KeysUnreadable> {
     let master = keys.master();
     let candidate = master.seal(CONTEXT, &random::bytes::<32>());

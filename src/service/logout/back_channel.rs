@@ -34,9 +34,6 @@ const PAUSES: [TimeDelta; 7] = [
 const MEMORY: TimeDelta = TimeDelta::days(7);
 
 /// Makes the deliveries that are due, some at once; gives how many there were.
-///
-/// # Errors
-/// [`Failure::Store`].
 pub async fn deliver_due(core: &Arc<Core>, now: DateTime<Utc>) -> Result<usize, Failure> {
     let due = logout_deliveries::due(&core.db, now, AT_ONCE).await?;
     let count = due.len();

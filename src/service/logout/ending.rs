@@ -15,9 +15,6 @@ use crate::store::{StoreError, Tx, families, sign_in_sessions};
 
 /// Ends a sign-in session, in the transaction that touched its user's row. Gives the families whose clients follow
 /// logouts, those that go on too.
-///
-/// # Errors
-/// [`StoreError`].
 pub(crate) async fn end_sign_in(
     tx: &mut Tx,
     user: UserId,
@@ -46,9 +43,6 @@ pub(crate) async fn end_sign_in(
 /// Ends a family for its owner or an operator, and with it the sign-in that it came from, unless that is `kept`:
 /// whoever holds that browser could otherwise go back in without a password. The transaction touched its user's row.
 /// `false` when the family had ended before.
-///
-/// # Errors
-/// [`StoreError`].
 pub(crate) async fn end_with_way_back(
     tx: &mut Tx,
     family: &Family,

@@ -18,9 +18,6 @@ pub struct FrontChannel {
 }
 
 /// What to load for these families' clients: nothing for those that have no front-channel URI.
-///
-/// # Errors
-/// [`Failure::Store`].
 pub(crate) async fn of(
     core: &Core,
     families: impl Iterator<Item = (ClientId, FamilyId)>,

@@ -13,9 +13,6 @@ use crate::store::logout_deliveries::{self, Delivery};
 use crate::store::{StoreError, Tx, clients};
 
 /// Notes the deliveries that the transaction's events ask for, in the transaction itself.
-///
-/// # Errors
-/// [`StoreError`].
 pub(crate) async fn note(tx: &mut Tx, now: DateTime<Utc>) -> Result<(), StoreError> {
     let told = |event: &Event| {
         let Event::FamilyEnded { family, reason } = event else { return None };
@@ -33,9 +30,6 @@ pub(crate) async fn note(tx: &mut Tx, now: DateTime<Utc>) -> Result<(), StoreErr
 }
 
 /// Notes one delivery.
-///
-/// # Errors
-/// [`StoreError`].
 pub(super) async fn deliver(
     tx: &mut Tx,
     client: &ClientId,

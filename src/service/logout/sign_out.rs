@@ -11,9 +11,6 @@ use crate::service::{Core, Failure};
 use crate::store::{families, users};
 
 /// Ends a browser's session. Gives what this browser has to tell apps of.
-///
-/// # Errors
-/// [`Failure::Store`].
 pub async fn sign_out(
     core: &Core,
     session: &SignInSession,
@@ -28,9 +25,6 @@ pub async fn sign_out(
 
 /// Ends the login that an app names by an ID token of its own, from whichever sign-in it came: the token shows that the
 /// app was given this login, as its refresh token would. Nothing beside it ends.
-///
-/// # Errors
-/// [`Failure::Store`].
 pub async fn end_named(core: &Core, hint: &Hint, now: DateTime<Utc>) -> Result<(), Failure> {
     let Some(id) = hint.sid else { return Ok(()) };
     let family = families::find(&core.db, id).await?;

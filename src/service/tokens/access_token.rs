@@ -26,7 +26,6 @@ pub struct AccessToken {
     pub exp: i64,
     /// Issue time, in seconds since 1970.
     pub iat: i64,
-    /// Its id.
     pub jti: String,
     /// What was granted.
     #[serde(default)]
@@ -35,7 +34,6 @@ pub struct AccessToken {
     pub sid: Option<FamilyId>,
     /// When the user signed in.
     pub auth_time: Option<i64>,
-    /// The user's roles.
     pub roles: Option<Vec<String>>,
     /// Who acts for the user (RFC 8693 §4.1).
     pub act: Option<Actor>,
@@ -64,9 +62,6 @@ pub fn verify(core: &Core, token: &str, now: DateTime<Utc>) -> Option<AccessToke
 }
 
 /// What stands behind a token: it is worth nothing once its family, or a client that it names, is gone.
-///
-/// # Errors
-/// [`Failure::Store`].
 pub async fn standing(core: &Core, token: &AccessToken, now: DateTime<Utc>) -> Result<Standing, Failure> {
     let Ok(client) = token.client_id.parse() else { return Ok(Standing::Nothing) };
     if core.client(&client, now).await?.is_none() {

@@ -65,9 +65,6 @@ impl Wanted {
 
     /// The audiences that a user is asked about. A third party's tokens are for those services only that its user was
     /// told of.
-    ///
-    /// # Errors
-    /// [`Failure::InvalidTarget`].
     pub fn audiences_to_ask(&self, client: &Client, issuer: &Audience) -> Result<Vec<Audience>, Failure> {
         let asked = self.audiences_of(client, issuer)?;
         Ok(match client.party {
@@ -78,9 +75,6 @@ impl Wanted {
 
     /// The audiences of one access token of a family: those asked for among those `granted`, or all granted, or, when
     /// login chose none, whatever the client may choose.
-    ///
-    /// # Errors
-    /// [`Failure::InvalidTarget`].
     pub fn audiences_within(
         &self,
         granted: &[Audience],
@@ -98,9 +92,6 @@ impl Wanted {
 }
 
 /// The audiences without repetition, if each of them is allowed.
-///
-/// # Errors
-/// [`Failure::InvalidTarget`].
 pub(super) fn within(
     resources: &[Audience],
     allowed: impl Fn(&Audience) -> bool,

@@ -51,9 +51,6 @@ struct Claims<'a> {
 
 /// The ID token beside the access token that was just made of `access`; `None` when the client may not know the user,
 /// for want of the scope `openid`.
-///
-/// # Errors
-/// [`Failure::NoSigningKey`], [`Failure::Key`].
 pub(super) fn beside(
     core: &Core,
     access: &AccessClaims<'_>,
@@ -99,11 +96,8 @@ fn half_hash(algorithm: SigningAlgorithm, text: &str) -> String {
 /// What a client shows to say whom it believes to be there (`id_token_hint`).
 #[derive(Debug, Clone, Deserialize)]
 pub struct Hint {
-    /// The user.
     pub sub: String,
-    /// The client.
     pub aud: String,
-    /// The family.
     pub sid: Option<FamilyId>,
     iss: String,
 }

@@ -17,7 +17,6 @@ pub enum Introspection {
     Access(Box<AccessToken>),
     /// A refresh token that would be honoured now.
     Refresh {
-        /// Its family.
         family: Box<Family>,
         /// When it expires.
         ends_at: DateTime<Utc>,
@@ -25,9 +24,6 @@ pub enum Introspection {
 }
 
 /// Looks at a token for an authenticated confidential client.
-///
-/// # Errors
-/// [`Failure::Store`].
 pub async fn introspect(
     core: &Core,
     token: &str,

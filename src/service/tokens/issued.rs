@@ -53,9 +53,6 @@ pub(super) struct LoginClaims<'a> {
 }
 
 /// Signs the access token, and an ID token beside it if it is told how the user signed in.
-///
-/// # Errors
-/// [`Failure::NoSigningKey`], [`Failure::Key`].
 pub(super) fn issue(
     core: &Core,
     mut access: Access<'_>,

@@ -18,7 +18,6 @@ use crate::service::{Core, Failure};
 /// What is sent to log in.
 #[derive(Debug)]
 pub struct LoginParams {
-    /// Who.
     pub credentials: Credentials,
     /// What shall be granted.
     pub wanted: Wanted,

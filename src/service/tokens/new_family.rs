@@ -66,9 +66,6 @@ pub(crate) fn begin(
 }
 
 /// Adds a family, in the transaction that touched its user's row: somebody logged in.
-///
-/// # Errors
-/// [`StoreError`].
 pub(crate) async fn insert(tx: &mut Tx, family: Family) -> Result<(), StoreError> {
     families::insert(tx, &family).await?;
     tx.record(Event::LoginSucceeded { family: family.id, user: family.user(), client: family.client_id });

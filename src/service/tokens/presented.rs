@@ -9,17 +9,11 @@ use crate::service::Core;
 use crate::store::{StoreError, families};
 
 /// Checks form and MAC: no database is asked about what is not genuine.
-///
-/// # Errors
-/// [`Refusal::Unknown`].
 pub(crate) fn open_token(core: &Core, text: &str, client: &ClientId) -> Result<RefreshToken, Refusal> {
     core.keys.with_mac_keys(|keys| RefreshToken::open(text, client, keys)).map_err(|_| Refusal::Unknown)
 }
 
 /// Reads the token's family: `None` when its row is gone.
-///
-/// # Errors
-/// [`StoreError`].
 pub(crate) async fn family_of(core: &Core, token: &RefreshToken) -> Result<Option<Presented>, StoreError> {
     let Some(family) = families::find(&core.db, token.family).await? else { return Ok(None) };
     // A token whose MAC is right and whose `r` is not was made by somebody who holds a master key. It must neither

@@ -22,7 +22,6 @@ pub struct UserInfo {
     pub client: ClientId,
     /// What is told of the user.
     pub claims: Map<String, Value>,
-    /// How.
     pub format: UserInfoFormat,
 }
 

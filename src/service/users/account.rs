@@ -19,9 +19,6 @@ use crate::store::families::{self, Spared};
 use crate::store::{consents, sign_in_sessions, users};
 
 /// Who is signed in: `None` when the user was removed since.
-///
-/// # Errors
-/// [`Failure::Store`].
 pub async fn user(core: &Core, session: &SignInSession) -> Result<Option<User>, Failure> {
     Ok(users::find(&core.db, session.user()).await?)
 }
@@ -36,9 +33,6 @@ pub struct Logins {
 }
 
 /// The user's logins, as many as `limit`: those after another one, or the first.
-///
-/// # Errors
-/// [`Failure::Store`].
 pub async fn logins(
     core: &Core,
     session: &SignInSession,
@@ -69,9 +63,6 @@ pub async fn logins(
 
 /// Ends one of the user's families. One that came from another browser's sign-in takes that along. What is not the
 /// user's, or has ended, stays as it is.
-///
-/// # Errors
-/// [`Failure::Store`].
 pub async fn end(
     core: &Core,
     session: &SignInSession,
@@ -98,9 +89,6 @@ pub enum KeptLogins {
 }
 
 /// Ends the user's families and sign-ins, all but those that are kept. Gives what this browser has to tell apps of.
-///
-/// # Errors
-/// [`Failure::Store`].
 pub async fn end_all(
     core: &Core,
     session: &SignInSession,
@@ -126,9 +114,6 @@ pub async fn end_all(
 }
 
 /// What the user agreed to, with whom. Clients that are there no more have nothing any more.
-///
-/// # Errors
-/// [`Failure::Store`].
 pub async fn consents(
     core: &Core,
     session: &SignInSession,
@@ -144,9 +129,6 @@ pub async fn consents(
 }
 
 /// Takes a consent back, and with it every family that the client has of the user.
-///
-/// # Errors
-/// [`Failure::Store`].
 pub async fn withdraw(
     core: &Core,
     session: &SignInSession,

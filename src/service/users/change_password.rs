@@ -19,7 +19,6 @@ use crate::store::{sign_in_sessions, users};
 pub struct ChangePassword {
     /// The present password: `None` when what was typed can be nobody's.
     pub current: Option<Password>,
-    /// The new one.
     pub new: Password,
     /// What becomes of the user's other logins.
     pub others: Others,

@@ -15,7 +15,6 @@ use crate::store::{families, sign_in_sessions, users};
 /// Who asks: the user, and the family of the access token that proves it.
 #[derive(Debug, Clone, Copy)]
 pub struct Caller {
-    /// The user.
     pub user: UserId,
     /// The family that the caller uses.
     pub family: FamilyId,
@@ -26,7 +25,6 @@ pub struct Caller {
 /// A live family and when it ends if it is not refreshed.
 #[derive(Debug)]
 pub struct Session {
-    /// The family.
     pub family: Family,
     /// When it ends if it is not refreshed before.
     pub ends_at: DateTime<Utc>,
@@ -58,9 +56,6 @@ pub async fn authenticate(core: &Core, token: &str, now: DateTime<Utc>) -> Resul
 }
 
 /// A user's live families, newest first.
-///
-/// # Errors
-/// [`Failure::Store`].
 pub async fn list(core: &Core, user: UserId, now: DateTime<Utc>) -> Result<Vec<Session>, Failure> {
     let mut sessions = Vec::new();
     for family in families::live_of_user(&core.db, user, now).await? {
@@ -87,9 +82,6 @@ pub async fn end(core: &Core, caller: Caller, id: FamilyId, now: DateTime<Utc>) 
 }
 
 /// Ends all of the caller's families but the one in use, and all sign-ins but the one that it came from.
-///
-/// # Errors
-/// [`Failure::Store`].
 pub async fn end_others(core: &Core, caller: Caller, now: DateTime<Utc>) -> Result<(), Failure> {
     core.write(now, async |tx| {
         users::touch(tx, caller.user, now).await?;
@@ -102,9 +94,6 @@ pub async fn end_others(core: &Core, caller: Caller, now: DateTime<Utc>) -> Resu
 }
 
 /// A family with its client's party, if it is live.
-///
-/// # Errors
-/// [`Failure::Store`].
 pub(super) async fn live(
     core: &Core,
     family: Family,

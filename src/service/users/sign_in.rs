@@ -17,18 +17,13 @@ use crate::store::sign_in_sessions;
 /// A request to sign in.
 #[derive(Debug)]
 pub struct SignIn {
-    /// Who.
     pub credentials: Credentials,
-    /// Where.
     pub agent: UserAgentInfo,
     /// The browser's session until now: it goes on under a new secret when it is the same user's, and ends otherwise.
     pub before: Option<SignInSession>,
 }
 
 /// The session of a cookie's secret, if it still counts.
-///
-/// # Errors
-/// [`Failure::Store`].
 pub async fn current(
     core: &Core,
     secret: Option<&OpaqueSecret>,

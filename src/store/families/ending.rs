@@ -52,9 +52,6 @@ fn record(tx: &mut Tx, rows: Vec<EndedRow>, reason: EndReason) -> Result<Vec<End
 }
 
 /// Ends one family, whatever generation it has reached: `None` when it was ended or gone before.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn end(
     tx: &mut Tx,
     id: FamilyId,
@@ -74,16 +71,12 @@ pub async fn end(
 pub enum Spared {
     /// None.
     Nothing,
-    /// One.
     Family(FamilyId),
     /// Those that came from one sign-in session.
     SignIn(SignInSessionId),
 }
 
 /// Ends the families of a user whose row the transaction touched before, all but `spared`.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn end_of_user(
     tx: &mut Tx,
     user: UserId,
@@ -108,9 +101,6 @@ pub async fn end_of_user(
 }
 
 /// Ends a user's families of one client, in the transaction that touched the user's row.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn end_of_user_at(
     tx: &mut Tx,
     user: UserId,
@@ -130,9 +120,6 @@ pub async fn end_of_user_at(
 
 /// Ends up to `limit` live families of a removed client, those with ids above `after`; gives the last id that it ended,
 /// from where to go on.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn end_some_of_client(
     tx: &mut Tx,
     client: &ClientId,

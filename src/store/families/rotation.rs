@@ -58,9 +58,7 @@ impl TryFrom<GrantRow> for Grant {
 /// An attempt to rotate unread: it holds when the presented generation is the current one.
 #[derive(Debug, Clone)]
 pub struct FastPath {
-    /// The family.
     pub id: FamilyId,
-    /// The generation that was presented.
     pub presented: Generation,
     /// `sha256(r)` of the presented token.
     pub secret_hash: SecretHash,
@@ -245,9 +243,6 @@ pub async fn advance(
 }
 
 /// The same within a transaction: for a step that is an event.
-///
-/// # Errors
-/// [`StoreError`].
 pub async fn step(
     tx: &mut Tx,
     read: &Family,

@@ -14,7 +14,6 @@ use crate::service::{Core, Failure};
 /// A request that was read.
 #[derive(Debug)]
 pub(crate) struct Asked {
-    /// Its client.
     pub(crate) known: Arc<KnownClient>,
     /// What it asks for.
     pub(crate) request: AuthorizationRequest,
@@ -58,9 +57,6 @@ impl Asked {
 
     /// The request as it is once the user has signed in or chosen: without what that has met, or it would be asked
     /// for again for ever.
-    ///
-    /// # Errors
-    /// [`Failure::Store`].
     pub(crate) async fn query_after(&self, core: &Core, met: Met) -> Result<String, Failure> {
         let left = self.left_after(met);
         let Some(Carried { uri, query }) = &self.carried else { return Ok(left) };
