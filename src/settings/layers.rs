@@ -17,7 +17,7 @@ use super::{
 
 const DEFAULT_FILE: &str = "heirloom.toml";
 
-/// What the settings are read from. [`Settings::load`] looks at nothing else, but for a `$NAME` within `.env`,
+/// What the settings are read from. Loading looks at nothing else, but for a `$NAME` within `.env`,
 /// which stands for a variable of the process.
 #[derive(Clone, Debug, Default)]
 pub struct LoadFrom {
