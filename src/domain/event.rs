@@ -191,9 +191,10 @@ words! {
 }
 
 /// How loud an event is in the log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Severity {
     /// It is a part of everyday life.
+    #[default]
     Info,
     /// Somebody should look at it.
     Warning,
@@ -202,7 +203,7 @@ pub enum Severity {
 }
 
 /// An event as it is written down: the same in the log, and wherever else events go.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct EventRecord<'a> {
     pub event: &'static str,
     #[serde(skip)]
@@ -233,21 +234,7 @@ pub struct EventRecord<'a> {
 
 impl<'a> EventRecord<'a> {
     fn new(event: &'static str) -> Self {
-        Self {
-            event,
-            severity: Severity::Info,
-            family: None,
-            user: None,
-            client: None,
-            session: None,
-            key: None,
-            token: None,
-            reason: None,
-            change: None,
-            generation: None,
-            skipped: None,
-            until: None,
-        }
+        Self { event, ..Self::default() }
     }
 
     fn severity(self, severity: Severity) -> Self {
