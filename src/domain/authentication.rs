@@ -1,5 +1,5 @@
-//! Who somebody was found to be, and how: made where that is found, and copied as it is from a sign-in session to a code
-//! or a device's approval, and from there to the family.
+//! Who somebody was found to be, and how: made where that is found, and copied as it is from a sign-in session to a
+//! code or a device's approval, and from there to the family.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};

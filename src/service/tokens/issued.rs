@@ -48,7 +48,8 @@ pub(super) struct LoginClaims<'a> {
     pub family: FamilyId,
     pub auth_time: Option<i64>,
     pub roles: Option<&'a [String]>,
-    /// The family's secret, where the same grant has to have the same id again; otherwise each token has one of its own.
+    /// The family's secret, where the same grant has to have the same id again; otherwise each token has one of its
+    /// own.
     pub secret: Option<&'a FamilySecret>,
 }
 

@@ -41,8 +41,8 @@ pub(crate) struct Verified {
 }
 
 impl Verified {
-    /// Takes the lock of the user's row for a login, if the password is still this one. `None` when it changed since, or the
-    /// user was disabled or removed. Gives the user's roles as of now.
+    /// Takes the lock of the user's row for a login, if the password is still this one. `None` when it changed since,
+    /// or the user was disabled or removed. Gives the user's roles as of now.
     pub(crate) async fn confirm(
         &self,
         tx: &mut Tx,
