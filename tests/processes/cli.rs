@@ -109,7 +109,7 @@ fn metadata_is_changed_member_by_member(place: &Place) {
     assert!(place.refused(&pairwise.concat()).contains("needs a sector_identifier_uri"));
     let exchange =
         ["client", "add", "swap", "--public", "--grant", "urn:ietf:params:oauth:grant-type:token-exchange"];
-    assert!(place.refused(&exchange).contains("it has no secret to show"));
+    assert!(place.refused(&exchange).contains("it does not have a secret to show"));
 }
 
 fn a_client_with_keys_gets_no_secret(place: &Place) {
@@ -258,12 +258,12 @@ fn families_are_listed_and_revoked() {
     let server = place.serve();
     let (one, other) = block_on(async { (server.log_in("ana").await, server.log_in("ana").await) });
     let id = one.claim("sid").as_str().unwrap().to_owned();
-    assert_eq!(place.ok(&["family", "revoke", &id]), format!("{id} ended\n"));
+    assert_eq!(place.ok(&["family", "revoke", &id]), format!("{id} has ended\n"));
     assert_eq!(block_on(server.refresh(&one.refresh)).0, 401);
     let families = place.json(&["family", "list", "--user", "ana", "--json"]);
     let states: Vec<&Value> = families.as_array().unwrap().iter().map(|family| &family["state"]).collect();
     assert!(states.contains(&&json!("live")) && states.contains(&&json!("ended: operator")), "{states:?}");
-    assert_eq!(place.ok(&["family", "revoke", "--user", "ana"]), "1 logins of ana ended\n");
+    assert_eq!(place.ok(&["family", "revoke", "--user", "ana"]), "1 logins of ana have ended\n");
     assert_eq!(block_on(server.refresh(&other.refresh)).0, 401);
     assert!(place.refused(&["family", "revoke", &id]).contains("there is no live family"));
     assert!(place.ok(&["family", "list"]).contains("ended: operator"));

@@ -8,11 +8,11 @@ fn commands_say_what_is_wrong() {
     place.add_user("ana");
     let password = ["user", "add", "bob", "--password-stdin"];
     let rows: [(&[&str], &str, &str); 14] = [
-        (&["user", "add", "ANA", "--password-stdin"], PASSWORD, "there is a user of the name ANA already"),
+        (&["user", "add", "ANA", "--password-stdin"], PASSWORD, "there already is a user with the name ANA"),
         (&password, "short", "a password must have 8 to 1,024 bytes"),
         (&password, &"x".repeat(1025), "a password must have 8 to 1,024 bytes"),
         (&["user", "add", "bob"], PASSWORD, "--password-stdin"),
-        (&["user", "add", "", "--password-stdin"], PASSWORD, "a username has 1 to 255 bytes"),
+        (&["user", "add", "", "--password-stdin"], PASSWORD, "a username must have 1 to 255 bytes"),
         (&["user", "disable", "bob"], "", "there is no user with the name bob"),
         (&["client", "add", "x"], "", "--public|--confidential"),
         (&["client", "add", "x", "--public", "--confidential"], "", "cannot be used with"),
