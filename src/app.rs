@@ -32,7 +32,7 @@ use crate::settings::{self, DatabaseUrl, Issuer, Settings};
 use crate::store::group_commit::GroupCommit;
 use crate::tls::{Looked, Tls};
 
-pub use opening::{OldSchema, connect, open_store};
+pub use opening::{OldSchema, connect, migrate_store, open_store};
 use parts::{
     attempt_limits, batching, check_clients, clients_cache, cores, look, outbound, registration_rules, tls,
     waiting_limit,

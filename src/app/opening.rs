@@ -13,6 +13,8 @@ use crate::store::migrate::{MigrationLock, Schema, migrate, schema};
 pub enum OldSchema {
     /// Migrate. The embedded store always does.
     Migrate,
+    /// Migrate without the advisory lock, where the engine or a pooler has none: one process at a time then.
+    MigrateUnlocked,
     /// Refuse, saying which command helps.
     Refuse,
 }
@@ -23,29 +25,48 @@ pub enum OldSchema {
 /// When it cannot be opened, or its schema does not fit.
 pub async fn open_store(settings: &Settings, old_schema: OldSchema) -> anyhow::Result<Db> {
     let db = connect(settings).await?;
-    let found = schema(&db).await.with_context(|| format!("cannot read {}", settings.database_url))?;
-    match (found, &db, old_schema) {
-        (Schema::Current, _, _) => Ok(db),
-        (Schema::TooOld { .. }, Db::Sqlite(_), _) | (Schema::TooOld { .. }, _, OldSchema::Migrate) => {
-            migrate(&db, MigrationLock::Take).await.context("cannot migrate the database")?;
-            Ok(db)
-        }
-        (Schema::TooOld { version: 0, .. }, _, OldSchema::Refuse) => anyhow::bail!(
-            "the database does not have the Heirloom schema yet: run `heirloom migrate`, or start with `heirloom serve --migrate`"
-        ),
-        (Schema::TooOld { version, wanted }, _, OldSchema::Refuse) => anyhow::bail!(
-            "the database's schema is version {version}, this binary needs {wanted}: run `heirloom migrate`, or start \
-             with `heirloom serve --migrate`"
-        ),
-        (Schema::TooNew { version, known }, _, _) => anyhow::bail!(
+    see_to_schema(&db, settings, old_schema).await?;
+    Ok(db)
+}
+
+/// Brings the schema up to date and gives its version; `None` when it was up to date.
+///
+/// # Errors
+/// As [`open_store`].
+pub async fn migrate_store(settings: &Settings, old_schema: OldSchema) -> anyhow::Result<Option<i64>> {
+    let db = connect(settings).await?;
+    let migrated_to = see_to_schema(&db, settings, old_schema).await?;
+    db.close().await;
+    Ok(migrated_to)
+}
+
+async fn see_to_schema(db: &Db, settings: &Settings, old_schema: OldSchema) -> anyhow::Result<Option<i64>> {
+    let found = schema(db).await.with_context(|| format!("cannot read {}", settings.database_url))?;
+    let (version, wanted) = match found {
+        Schema::Current => return Ok(None),
+        Schema::TooOld { version, wanted } => (version, wanted),
+        Schema::TooNew { version, known } => anyhow::bail!(
             "the database's schema is version {version}, newer than this binary knows ({known}): run the newer heirloom \
              that migrated it"
         ),
-        (Schema::Damaged { version }, _, _) => anyhow::bail!(
+        Schema::Damaged { version } => anyhow::bail!(
             "migration {version} of the database was left half done or is not this binary's: restore the database from \
              a backup, then run `heirloom migrate`"
         ),
-    }
+    };
+    let lock = match (old_schema, db, version) {
+        (OldSchema::MigrateUnlocked, _, _) => MigrationLock::Omit,
+        (OldSchema::Migrate, _, _) | (OldSchema::Refuse, Db::Sqlite(_), _) => MigrationLock::Take,
+        (OldSchema::Refuse, Db::Postgres(_), 0) => anyhow::bail!(
+            "the database does not have the Heirloom schema yet: run `heirloom migrate`, or start with `heirloom serve --migrate`"
+        ),
+        (OldSchema::Refuse, Db::Postgres(_), _) => anyhow::bail!(
+            "the database's schema is version {version}, this binary needs {wanted}: run `heirloom migrate`, or start \
+             with `heirloom serve --migrate`"
+        ),
+    };
+    migrate(db, lock).await.context("cannot migrate the database")?;
+    Ok(Some(wanted))
 }
 
 /// Opens the store whatever its schema.

@@ -1,11 +1,9 @@
 //! `heirloom migrate`
 
-use anyhow::Context as _;
 use clap::Args;
 
-use crate::app;
+use crate::app::{self, OldSchema};
 use crate::settings::Settings;
-use crate::store::migrate::{MigrationLock, Schema, migrate, schema};
 use crate::telemetry;
 
 #[derive(Debug, Args)]
@@ -17,19 +15,11 @@ pub(super) struct Migrate {
 
 pub(super) async fn run(command: Migrate, settings: &Settings) -> anyhow::Result<()> {
     telemetry::init(&settings.log);
-    let db = app::connect(settings).await?;
+    let how = if command.no_lock { OldSchema::MigrateUnlocked } else { OldSchema::Migrate };
     let place = &settings.database_url;
-    match schema(&db).await.with_context(|| format!("cannot read {place}"))? {
-        Schema::Current => println!("{place}: the schema is up to date"),
-        Schema::TooOld { wanted, .. } => {
-            let lock = if command.no_lock { MigrationLock::Omit } else { MigrationLock::Take };
-            migrate(&db, lock).await.context("cannot migrate the database")?;
-            println!("{place}: the schema is migrated to version {wanted}");
-        }
-        Schema::TooNew { .. } | Schema::Damaged { .. } => {
-            app::open_store(settings, app::OldSchema::Refuse).await?;
-        }
+    match app::migrate_store(settings, how).await? {
+        None => println!("{place}: the schema is up to date"),
+        Some(version) => println!("{place}: the schema is migrated to version {version}"),
     }
-    db.close().await;
     Ok(())
 }
