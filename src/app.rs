@@ -33,11 +33,11 @@ use crate::store::group_commit::GroupCommit;
 use crate::tls::{Looked, Tls};
 
 pub use opening::{OldSchema, connect, migrate_store, open_store};
+pub use parts::lifetimes;
 use parts::{
-    attempt_limits, batching, check_clients, clients_cache, cores, look, outbound, registration_rules, tls,
-    waiting_limit,
+    attempt_limits, batching, check_clients, clients_cache, cores, look, outbound, password_pool,
+    registration_rules, succession, tls, waiting_limit,
 };
-pub use parts::{lifetimes, password_pool, succession};
 
 /// Everything that a serving process holds.
 #[derive(Debug)]
@@ -242,7 +242,8 @@ pub async fn open_core(
     let writer = Writer::new(open_store(settings, old_schema).await?);
     let db = writer.db().clone();
     admin::clients::ensure_built_in(&writer, now).await?;
-    keys.prepare(&writer, succession(settings), now).await?;
+    let succession = succession(settings);
+    keys.prepare(&writer, succession, now).await?;
     let subjects = subject_key::load(&keys, &writer, now).await?;
     let outbound = Arc::new(outbound(&settings.outbound)?);
     let clients = clients_cache(lifetimes(settings)?, &settings.registration, &outbound);
@@ -251,6 +252,7 @@ pub async fn open_core(
         passwords: Arc::new(password_pool(settings)?),
         issuer: issuer()?.as_str().parse().context("the issuer")?,
         keys: Arc::new(keys),
+        succession,
         subjects: Arc::new(subjects),
         sign_in: SignInLifetimes { idle: settings.sign_in.idle_ttl, absolute: settings.sign_in.absolute_ttl },
         attempts: Arc::new(Attempts::new(attempt_limits(settings))),

@@ -28,7 +28,7 @@ use crate::tls::{self, Tls};
 ///
 /// # Errors
 /// When the parameters are none, or the threads cannot start.
-pub fn password_pool(settings: &Settings) -> anyhow::Result<Passwords> {
+pub(super) fn password_pool(settings: &Settings) -> anyhow::Result<Passwords> {
     let cost = &settings.passwords;
     let params = argon2::Params::new(cost.memory_kib, cost.iterations, cost.parallelism, None)
         .map_err(|error| anyhow::anyhow!("passwords: {error}"))?;
@@ -61,8 +61,7 @@ pub(super) fn waiting_limit(settings: &Settings) -> Limit {
 }
 
 /// How the next signing key comes in, as the settings have it.
-#[must_use]
-pub fn succession(settings: &Settings) -> Succession {
+pub(super) fn succession(settings: &Settings) -> Succession {
     Succession {
         algorithm: settings.keys.algorithm,
         publish_ahead: settings.keys.publish_ahead,

@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 /// Durations on the command line read like those in the settings: `15m`, `7d`.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
@@ -15,15 +13,4 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
 pub(super) fn json_object(text: &str) -> anyhow::Result<Map<String, Value>> {
     let read = text.strip_prefix('@').map(std::fs::read_to_string).transpose()?;
     Ok(serde_json::from_str(read.as_deref().unwrap_or(text))?)
-}
-
-/// RFC 7396: what is given replaces what was, null takes it away.
-pub(super) fn merged<T: Serialize + DeserializeOwned>(
-    was: &T,
-    changes: Map<String, Value>,
-) -> anyhow::Result<T> {
-    let mut members: Map<String, Value> = serde_json::from_value(json!(was))?;
-    members.extend(changes);
-    members.retain(|_, value| !value.is_null());
-    Ok(serde_json::from_value(Value::Object(members))?)
 }

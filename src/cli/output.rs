@@ -1,17 +1,18 @@
 //! What commands print: a table for people, JSON for scripts.
 
-use chrono::{DateTime, SecondsFormat, Utc};
-use serde_json::Value;
+use serde::Serialize;
+use serde_json::json;
 
 /// Prints one JSON document.
-pub(super) fn json(value: &Value) {
-    println!("{value:#}");
+pub(super) fn json(document: &impl Serialize) {
+    println!("{:#}", json!(document));
 }
 
-/// Prints rows under headings, as wide as they need to be.
-pub(super) fn table<const N: usize>(headings: [&str; N], rows: &[[String; N]]) {
+/// Prints a row for each of the things under headings, as wide as they need to be.
+pub(super) fn table<T, const N: usize>(headings: [&str; N], things: &[T], row: impl Fn(&T) -> [String; N]) {
     let headings = headings.map(str::to_uppercase);
-    let all = || std::iter::once(&headings).chain(rows);
+    let rows: Vec<[String; N]> = things.iter().map(row).collect();
+    let all = || std::iter::once(&headings).chain(&rows);
     let mut widths = [0; N];
     for row in all() {
         for (width, cell) in widths.iter_mut().zip(row) {
@@ -23,11 +24,6 @@ pub(super) fn table<const N: usize>(headings: [&str; N], rows: &[[String; N]]) {
             row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
         println!("{}", cells.join("  ").trim_end());
     }
-}
-
-/// A time for people and scripts alike (RFC 3339, in UTC).
-pub(super) fn time(time: DateTime<Utc>) -> String {
-    time.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
 /// `-` for what is not there.

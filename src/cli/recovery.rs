@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use clap::Subcommand;
 
-use crate::cli::{Office, duration, output};
+use crate::cli::{Office, duration};
 use crate::service::admin::recovery;
+use crate::service::admin::views::time;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Recovery {
@@ -26,7 +27,7 @@ pub(super) async fn run(command: Recovery, office: &Office) -> anyhow::Result<()
     match command {
         Recovery::Open { length } => {
             let until = recovery::open_window(&office.core, length, now).await?;
-            println!("the recovery window is open until {}", output::time(until));
+            println!("the recovery window is open until {}", time(until));
             println!();
             println!(
                 "What the restore undid is yours to do again. Look through the log for events of the target `audit`"
@@ -47,7 +48,7 @@ pub(super) async fn run(command: Recovery, office: &Office) -> anyhow::Result<()
             println!("the recovery window is closed");
         }
         Recovery::Status => match recovery::closes_at(&office.core, now).await? {
-            Some(closes_at) => println!("the recovery window is open until {}", output::time(closes_at)),
+            Some(closes_at) => println!("the recovery window is open until {}", time(closes_at)),
             None => println!("the recovery window is closed"),
         },
     }

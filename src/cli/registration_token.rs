@@ -3,13 +3,11 @@
 use std::time::Duration;
 
 use clap::Subcommand;
-use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::cli::{Office, duration, output};
 use crate::domain::registration::Mode;
-use crate::service::Failure;
-use crate::service::admin::registration_tokens::{self, RegistrationToken};
+use crate::service::admin::registration_tokens;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum RegistrationTokenCommand {
@@ -41,10 +39,7 @@ pub(super) async fn run(command: RegistrationTokenCommand, office: &Office) -> a
         RegistrationTokenCommand::New { uses, expires } => {
             let (token, secret) = registration_tokens::add(&office.core, uses, expires, now).await?;
             println!("{}", secret.expose());
-            eprintln!(
-                "it is it is good for {uses} clients until {}; it is not shown again",
-                output::time(token.expires_at)
-            );
+            eprintln!("it is good for {uses} clients until {}; it is not shown again", token.expires_at);
             if office.settings.registration.mode != Mode::InitialAccessToken {
                 eprintln!(
                     "set registration.mode to initial_access_token: only then does the server ask for it"
@@ -54,34 +49,18 @@ pub(super) async fn run(command: RegistrationTokenCommand, office: &Office) -> a
         RegistrationTokenCommand::List { json } => {
             let tokens = registration_tokens::list(&office.core, now).await?;
             if json {
-                output::json(&tokens.iter().map(registration_token_json).collect());
+                output::json(&tokens);
                 return Ok(());
             }
-            let rows: Vec<[String; 4]> = tokens
-                .iter()
-                .map(|it| {
-                    let (created, expires) = (output::time(it.created_at), output::time(it.expires_at));
-                    [it.id.to_string(), it.uses_left.to_string(), created, expires]
-                })
-                .collect();
-            output::table(["id", "uses left", "created", "expires"], &rows);
+            output::table(["id", "uses left", "created", "expires"], &tokens, |it| {
+                let (created, expires) = (it.created_at.clone(), it.expires_at.clone());
+                [it.id.to_string(), it.uses_left.to_string(), created, expires]
+            });
         }
         RegistrationTokenCommand::Remove { id } => {
-            match registration_tokens::remove(&office.core, id, now).await {
-                Err(Failure::NotFound) => anyhow::bail!("there is no registration token {id}"),
-                removed => removed?,
-            }
+            registration_tokens::remove(&office.core, id, now).await?;
             println!("{id} is removed");
         }
     }
     Ok(())
-}
-
-fn registration_token_json(token: &RegistrationToken) -> Value {
-    json!({
-        "id": token.id,
-        "uses_left": token.uses_left,
-        "created_at": output::time(token.created_at),
-        "expires_at": output::time(token.expires_at),
-    })
 }

@@ -4,17 +4,12 @@ use std::io::{IsTerminal as _, Read as _};
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
-use crate::cli::{Office, json_object, merged, output};
-use crate::domain;
+use crate::cli::{Office, json_object, output};
 use crate::domain::secrets::Password;
-use crate::domain::standard_claims::StandardClaims;
 use crate::domain::user::Username;
-use crate::service::Failure;
-use crate::service::admin;
-use crate::service::admin::users::{Change, Details, NewUser};
-use crate::store::{StoreError, users};
+use crate::service::admin::users::{self, Change, DetailChanges, Details, NewUser};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum UserCommand {
@@ -97,18 +92,9 @@ pub(super) struct DetailArgs {
     claims: Option<Map<String, Value>>,
 }
 
-impl DetailArgs {
-    /// What is given replaces what was.
-    fn applied_to(self, was: Details) -> anyhow::Result<Details> {
-        let claims = match self.claims {
-            Some(changes) => merged(&was.claims, changes).context("--claims")?,
-            None => was.claims,
-        };
-        let (email, email_verified) = match self.email {
-            Some(email) => (Some(email), self.email_verified),
-            None => (was.email, was.email_verified),
-        };
-        Ok(Details { email, email_verified, claims })
+impl From<DetailArgs> for DetailChanges {
+    fn from(said: DetailArgs) -> Self {
+        Self { email: said.email.map(|email| (email, said.email_verified)), claims: said.claims }
     }
 }
 
@@ -120,7 +106,11 @@ pub(super) async fn run(command: UserCommand, office: &Office) -> anyhow::Result
             let password = read_password(password_stdin)?;
             change(office, &name, Change::Password(password), "has a new password").await
         }
-        UserCommand::Update { name, details } => update(office, &name, details).await,
+        UserCommand::Update { name, details } => {
+            users::change_details(&office.core, &name, details.into(), office.clock.now()).await?;
+            println!("{name} is updated");
+            Ok(())
+        }
         UserCommand::SetRoles { name, roles } => {
             change(office, &name, Change::Roles(roles), "has new roles").await
         }
@@ -131,19 +121,13 @@ pub(super) async fn run(command: UserCommand, office: &Office) -> anyhow::Result
 }
 
 async fn add_user(add: AddUser, office: &Office) -> anyhow::Result<()> {
-    let AddUser { name, password_stdin, details, roles, json } = add;
-    let nothing = Details { email: None, email_verified: false, claims: StandardClaims::default() };
-    let Details { email, email_verified, claims } = details.applied_to(nothing)?;
+    let AddUser { name: username, password_stdin, details, roles, json } = add;
+    let Details { email, email_verified, claims } = Details::default().changed_by(details.into())?;
     let password = read_password(password_stdin)?;
-    let new = NewUser { username: name.clone(), password, email, email_verified, claims, roles };
-    let user = match admin::users::add(&office.core, new, office.clock.now()).await {
-        Err(Failure::Store(StoreError::Exists)) => {
-            anyhow::bail!("there already is a user with the name {name}")
-        }
-        result => result?,
-    };
+    let new = NewUser { username, password, email, email_verified, claims, roles };
+    let user = users::add(&office.core, new, office.clock.now()).await?;
     if json {
-        output::json(&user_json(&user));
+        output::json(&user);
     } else {
         println!("user {} ({}) is added", user.username, user.id);
     }
@@ -151,62 +135,32 @@ async fn add_user(add: AddUser, office: &Office) -> anyhow::Result<()> {
 }
 
 async fn list(office: &Office, json: bool) -> anyhow::Result<()> {
-    let users = users::list(&office.core.db).await?;
+    let users = users::list(&office.core).await?;
     if json {
-        output::json(&users.iter().map(user_json).collect());
+        output::json(&users);
         return Ok(());
     }
-    let rows: Vec<[String; 5]> = users
-        .into_iter()
-        .map(|user| {
-            [
-                user.username.to_string(),
-                user.id.to_string(),
-                output::or_dash(Some(user.roles.join(","))),
-                output::or_dash(user.last_login_at.map(output::time)),
-                if user.disabled_at.is_some() { "disabled" } else { "active" }.to_owned(),
-            ]
-        })
-        .collect();
-    output::table(["name", "id", "roles", "last login", "state"], &rows);
+    output::table(["name", "id", "roles", "last login", "state"], &users, |user| {
+        [
+            user.username.to_string(),
+            user.id.to_string(),
+            output::or_dash(Some(user.roles.join(","))),
+            output::or_dash(user.last_login_at.clone()),
+            if user.disabled_at.is_some() { "disabled" } else { "active" }.to_owned(),
+        ]
+    });
     Ok(())
 }
 
-async fn update(office: &Office, name: &Username, details: DetailArgs) -> anyhow::Result<()> {
-    let user = find(office, name).await?;
-    let was = Details { email: user.email, email_verified: user.email_verified, claims: user.claims };
-    change(office, name, Change::Details(Box::new(details.applied_to(was)?)), "is updated").await
-}
-
 async fn change(office: &Office, name: &Username, change: Change, done: &str) -> anyhow::Result<()> {
-    let user = find(office, name).await?;
-    let ended = admin::users::change(&office.core, user.id, change, office.clock.now()).await?;
+    let user = users::find(&office.core, name).await?;
+    let ended = users::change(&office.core, user.id, change, office.clock.now()).await?;
     match ended.len() {
         0 => println!("{name} {done}"),
         1 => println!("{name} {done}; 1 login has ended"),
         count => println!("{name} {done}; {count} logins have ended"),
     }
     Ok(())
-}
-
-pub(super) async fn find(office: &Office, name: &Username) -> anyhow::Result<domain::user::User> {
-    users::find_by_name(&office.core.db, name)
-        .await?
-        .with_context(|| format!("there is no user with the name {name}"))
-}
-
-fn user_json(user: &domain::user::User) -> Value {
-    json!({
-        "id": user.id,
-        "username": user.username.as_str(),
-        "email": user.email,
-        "email_verified": user.email_verified,
-        "claims": user.claims,
-        "roles": user.roles,
-        "created_at": output::time(user.created_at),
-        "last_login_at": user.last_login_at.map(output::time),
-        "disabled_at": user.disabled_at.map(output::time),
-    })
 }
 
 /// From standard input, less the line's end; or from the terminal, unseen and twice.

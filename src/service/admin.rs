@@ -1,8 +1,13 @@
 //! What operators do, and what the server does by itself to stay tidy.
 
+pub mod client_changes;
 pub mod clients;
+pub mod error;
 pub mod families;
 pub mod janitor;
+pub mod keys;
+mod members;
 pub mod recovery;
 pub mod registration_tokens;
 pub mod users;
+pub mod views;

@@ -13,7 +13,7 @@ use crate::domain::subject::SubjectKey;
 use crate::outbound::Outbound;
 use crate::service::clients::known_clients::{Clients, KnownClient};
 use crate::service::clients::registrar::Registrar;
-use crate::service::keys::ring::Keys;
+use crate::service::keys::ring::{Keys, Succession};
 use crate::service::limit::Limit;
 use crate::service::users::attempts::Attempts;
 use crate::service::writer::Writer;
@@ -32,6 +32,8 @@ pub struct Core {
     pub sign_in: SignInLifetimes,
     /// Master and signing keys.
     pub keys: Arc<Keys>,
+    /// How the next signing key comes in.
+    pub succession: Succession,
     /// The password threads.
     pub passwords: Arc<Passwords>,
     /// What pairwise subjects are made with.

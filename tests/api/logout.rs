@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use heirloom::app::succession;
 use heirloom::domain::client::{Client, ClientMetadata};
 use heirloom::domain::ids::UserId;
 use heirloom::domain::secrets::Password;
@@ -376,7 +375,7 @@ both_stores! {
         let logout = format!(
             "/oauth/logout?id_token_hint={}&post_logout_redirect_uri=https://app.example/bye", old.text("id_token")
         );
-        let how = succession(&app.settings);
+        let how = app.core.succession;
         app.core.keys.rotate(&app.core.writer, how, app.clock.now()).await.unwrap();
         app.clock.advance(DAY / 2);
         let jwks = app.send(app.http.get(app.at("/.well-known/jwks.json"))).await;

@@ -10,7 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What each layer's files may name of this crate; nothing else.
-const LAYERS: [(&str, &[&str]); 7] = [
+const LAYERS: [(&str, &[&str]); 8] = [
     ("domain", &["domain"]),
     ("crypto", &["domain", "crypto"]),
     ("store", &["domain", "crypto", "store"]),
@@ -18,6 +18,7 @@ const LAYERS: [(&str, &[&str]); 7] = [
     ("service", &["domain", "crypto", "store", "outbound", "service"]),
     ("http", &["domain", "crypto", "service", "http", "clock"]),
     ("settings", &["domain", "crypto", "settings"]),
+    ("cli", &["domain", "crypto", "service", "settings", "app", "master_keys", "telemetry", "clock", "cli"]),
 ];
 
 /// Who may name a crate; nobody else.

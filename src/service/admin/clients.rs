@@ -1,5 +1,6 @@
-//! What an operator does to clients.
+//! What an operator sees of clients, and does to them.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -9,9 +10,12 @@ use crate::domain::client::{Client, ClientKind, GrantType, Origin, Party};
 use crate::domain::event::{ClientChange, Event};
 use crate::domain::ids::{ClientId, uuid_v7};
 use crate::domain::secrets::ClientSecret;
+use crate::service::Core;
+use crate::service::admin::client_changes::{ClientChanges, check};
+use crate::service::admin::error::AdminError;
 use crate::service::admin::janitor;
+use crate::service::admin::views::ClientView;
 use crate::service::writer::Writer;
-use crate::service::{Core, Failure};
 use crate::store::{StoreError, Tx, clients, signing_keys};
 
 /// The client that is always there: public, first-party, for whoever names none.
@@ -34,11 +38,48 @@ pub async fn ensure_built_in(writer: &Writer, now: DateTime<Utc>) -> Result<(), 
     Ok(())
 }
 
-/// Adds a client; one that authenticates with a secret gets its first, which is given here and never again.
-///
-/// # Errors
-/// [`StoreError::Exists`] when the id is or was taken.
-pub async fn add(core: &Core, client: &Client, now: DateTime<Utc>) -> Result<Option<ClientSecret>, Failure> {
+/// Every client that was not removed, by id.
+pub async fn list(core: &Core) -> Result<Vec<ClientView>, AdminError> {
+    let clients = clients::list(&core.db).await?;
+    Ok(clients.into_iter().map(|client| ClientView::of(client, None)).collect())
+}
+
+/// Registers a client; one that authenticates with a secret gets its first, which is shown here and never again.
+pub async fn register(
+    core: &Core,
+    id: ClientId,
+    kind: ClientKind,
+    said: ClientChanges,
+    now: DateTime<Utc>,
+) -> Result<ClientView, AdminError> {
+    let mut client = Client::new(id, kind, Origin::Operator, now);
+    let is_named = said.grants.is_some();
+    said.apply_to(&mut client)?;
+    if !is_named {
+        client.grants = usual_grants(&client);
+    }
+    let secret = add(core, &client, now).await?;
+    Ok(ClientView::of(client, secret))
+}
+
+/// A client that users are sent back to takes part in the code flow; a confidential one without is a service.
+fn usual_grants(client: &Client) -> BTreeSet<GrantType> {
+    match client.kind {
+        _ if !client.redirect_uris.is_empty() => {
+            [GrantType::AuthorizationCode, GrantType::RefreshToken].into()
+        }
+        ClientKind::Public => [GrantType::RefreshToken].into(),
+        ClientKind::Confidential(_) => [GrantType::ClientCredentials].into(),
+    }
+}
+
+/// Adds a client as it is; gives its secret as [`register`] does.
+pub async fn add(
+    core: &Core,
+    client: &Client,
+    now: DateTime<Utc>,
+) -> Result<Option<ClientSecret>, AdminError> {
+    check(core, client)?;
     let added = core.write(now, async |tx| {
         clients::insert(tx, client).await?;
         allow_ttl(tx, client).await?;
@@ -46,14 +87,32 @@ pub async fn add(core: &Core, client: &Client, now: DateTime<Utc>) -> Result<Opt
         let needs_secret = client.has_secrets();
         Ok(Some(if needs_secret { Some(new_secret(tx, &client.id, now).await?) } else { None }))
     });
-    Ok(added.await?.flatten())
+    match added.await {
+        Err(StoreError::Exists) => Err(AdminError::ClientIdTaken(client.id.clone())),
+        secret => Ok(secret?.flatten()),
+    }
+}
+
+/// Changes what an operator says of a client.
+pub async fn change(
+    core: &Core,
+    id: &ClientId,
+    changes: ClientChanges,
+    now: DateTime<Utc>,
+) -> Result<ClientView, AdminError> {
+    let mut client = find(core, id, now).await?;
+    changes.apply_to(&mut client)?;
+    update(core, &client, now).await?;
+    Ok(ClientView::of(client, None))
+}
+
+async fn find(core: &Core, id: &ClientId, now: DateTime<Utc>) -> Result<Client, AdminError> {
+    clients::find(&core.db, id, now).await?.ok_or_else(|| AdminError::NoClient(id.clone()))
 }
 
 /// Stores a changed client.
-///
-/// # Errors
-/// [`Failure::NotFound`], [`Failure::Store`].
-pub async fn update(core: &Core, client: &Client, now: DateTime<Utc>) -> Result<(), Failure> {
+pub async fn update(core: &Core, client: &Client, now: DateTime<Utc>) -> Result<(), AdminError> {
+    check(core, client)?;
     let updated = core.write(now, async |tx| {
         if !clients::update(tx, client).await? {
             return Ok(None);
@@ -62,37 +121,30 @@ pub async fn update(core: &Core, client: &Client, now: DateTime<Utc>) -> Result<
         changed(tx, &client.id, ClientChange::Updated);
         Ok(Some(()))
     });
-    updated.await?.ok_or(Failure::NotFound)
+    updated.await?.ok_or_else(|| AdminError::NoClient(client.id.clone()))
 }
 
 /// Gives a client another secret; the present ones go on for `overlap`.
-///
-/// # Errors
-/// [`Failure::NotFound`] when there is no such client, [`Failure::UnauthorizedClient`] when it has no secrets.
 pub async fn rotate_secret(
     core: &Core,
     id: &ClientId,
     overlap: Duration,
     now: DateTime<Utc>,
-) -> Result<ClientSecret, Failure> {
-    let client = clients::find(&core.db, id, now).await?.ok_or(Failure::NotFound)?;
-    if !client.has_secrets() {
-        return Err(Failure::UnauthorizedClient);
+) -> Result<ClientSecret, AdminError> {
+    if !find(core, id, now).await?.has_secrets() {
+        return Err(AdminError::NoSecrets(id.clone()));
     }
     let rotated = core.write(now, async |tx| {
         clients::expire_secrets(tx, id, now + overlap, now).await?;
         changed(tx, id, ClientChange::SecretRotated);
         new_secret(tx, id, now).await.map(Some)
     });
-    rotated.await?.ok_or(Failure::NotFound)
+    rotated.await?.ok_or_else(|| AdminError::NoClient(id.clone()))
 }
 
 /// Removes a client. It is refused once the caches have turned over; its families, perhaps a million, are ended in
 /// bounded batches: here, and again by the janitor for any that a login brought in meanwhile.
-///
-/// # Errors
-/// [`Failure::NotFound`], [`Failure::Store`].
-pub async fn remove(core: &Core, id: &ClientId, batch: i64, now: DateTime<Utc>) -> Result<u64, Failure> {
+pub async fn remove(core: &Core, id: &ClientId, batch: i64, now: DateTime<Utc>) -> Result<u64, AdminError> {
     let removed = core.write(now, async |tx| {
         if !clients::remove(tx, id, now).await? {
             return Ok(None);
@@ -100,7 +152,7 @@ pub async fn remove(core: &Core, id: &ClientId, batch: i64, now: DateTime<Utc>) 
         changed(tx, id, ClientChange::Removed);
         Ok(Some(()))
     });
-    removed.await?.ok_or(Failure::NotFound)?;
+    removed.await?.ok_or_else(|| AdminError::NoClient(id.clone()))?;
     Ok(janitor::end_families_of_client(core, id, batch, now).await?)
 }
 

@@ -1,27 +1,80 @@
-//! What an operator does to families.
+//! What an operator sees of families, and does to them.
+
+use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 
 use crate::domain::event::{Event, UserChange};
-use crate::domain::family::EndedFamily;
-use crate::domain::ids::{FamilyId, UserId};
+use crate::domain::family::{EndedFamily, Family, State};
+use crate::domain::ids::{ClientId, FamilyId, UserId};
+use crate::domain::lifetimes::Lifetimes;
 use crate::domain::refusal::EndReason;
+use crate::domain::registration::document;
+use crate::service::admin::error::AdminError;
+use crate::service::admin::views::FamilyView;
 use crate::service::logout::ending;
 use crate::service::{Core, Failure};
 use crate::store::families::Spared;
-use crate::store::{families, sign_in_sessions, users};
+use crate::store::{clients, families, sign_in_sessions, users};
+
+/// The newest families of all users, newest first.
+pub async fn newest(core: &Core, limit: i64, now: DateTime<Utc>) -> Result<Vec<FamilyView>, AdminError> {
+    shown(core, families::newest(&core.db, limit).await?, now).await
+}
+
+/// A user's families, newest first.
+pub async fn of_user(core: &Core, user: UserId, now: DateTime<Utc>) -> Result<Vec<FamilyView>, AdminError> {
+    shown(core, families::of_user(&core.db, user).await?, now).await
+}
+
+async fn shown(
+    core: &Core,
+    families: Vec<Family>,
+    now: DateTime<Utc>,
+) -> Result<Vec<FamilyView>, AdminError> {
+    let mut known = HashMap::new();
+    for family in &families {
+        if !known.contains_key(&family.client_id) {
+            known.insert(family.client_id.clone(), lifetimes(core, &family.client_id, now).await?);
+        }
+    }
+    let view = |family: Family| {
+        let lifetimes = known.get(&family.client_id).and_then(Option::as_ref);
+        let state = state(&family, lifetimes, now);
+        FamilyView::of(family, state)
+    };
+    Ok(families.into_iter().map(view).collect())
+}
+
+/// A client's lifetimes; `None` when it was removed. What its document says is the server's to fetch.
+async fn lifetimes(
+    core: &Core,
+    client: &ClientId,
+    now: DateTime<Utc>,
+) -> Result<Option<Lifetimes>, AdminError> {
+    match clients::find(&core.db, client, now).await? {
+        Some(client) => Ok(Some(core.clients.lifetimes_of(&client)?)),
+        None => Ok(document::url_of(client).map(|_| *core.clients.defaults())),
+    }
+}
+
+fn state(family: &Family, lifetimes: Option<&Lifetimes>, now: DateTime<Utc>) -> String {
+    match (family.state, lifetimes) {
+        (State::Ended { reason, .. }, _) => format!("ended: {}", reason.as_str()),
+        (State::Live, None) => "ended: client_removed".to_owned(),
+        (State::Live, Some(lifetimes)) if family.is_live(now, lifetimes) => "live".to_owned(),
+        (State::Live, Some(_)) => "expired".to_owned(),
+    }
+}
 
 /// Ends one family, with the sign-in that it came from.
-///
-/// # Errors
-/// [`Failure::NotFound`] when it is gone or ended already.
-pub async fn end(core: &Core, id: FamilyId, now: DateTime<Utc>) -> Result<(), Failure> {
-    let family = families::find(&core.db, id).await?.ok_or(Failure::NotFound)?;
+pub async fn end(core: &Core, id: FamilyId, now: DateTime<Utc>) -> Result<(), AdminError> {
+    let family = families::find(&core.db, id).await?.ok_or(AdminError::NoLiveFamily(id))?;
     let ended = core.write(now, async |tx| {
         users::touch(tx, family.user(), now).await?;
         ending::end_with_way_back(tx, &family, None, EndReason::Operator, now).await.map(Some)
     });
-    if ended.await? == Some(true) { Ok(()) } else { Err(Failure::NotFound) }
+    if ended.await? == Some(true) { Ok(()) } else { Err(AdminError::NoLiveFamily(id)) }
 }
 
 /// Ends every live family and every sign-in session of a user.

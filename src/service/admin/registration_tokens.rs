@@ -9,10 +9,10 @@ use crate::crypto::random;
 use crate::domain::event::Event;
 use crate::domain::ids::uuid_v7;
 use crate::domain::opaque::OpaqueSecret;
+use crate::service::admin::error::AdminError;
+use crate::service::admin::views::RegistrationTokenView;
 use crate::service::{Core, Failure};
-use crate::store::registration_tokens;
-
-pub use registration_tokens::RegistrationToken;
+use crate::store::registration_tokens::{self, RegistrationToken};
 
 /// Makes a token that registers `uses` clients; its secret is given here and never again.
 pub async fn add(
@@ -20,7 +20,7 @@ pub async fn add(
     uses: i64,
     lifetime: Duration,
     now: DateTime<Utc>,
-) -> Result<(RegistrationToken, OpaqueSecret), Failure> {
+) -> Result<(RegistrationTokenView, OpaqueSecret), Failure> {
     let secret = OpaqueSecret::from_random(&random::bytes());
     let id = uuid_v7(now, random::bytes());
     let token = RegistrationToken { id, uses_left: uses, created_at: now, expires_at: now + lifetime };
@@ -30,17 +30,16 @@ pub async fn add(
         Ok(Some(()))
     })
     .await?;
-    Ok((token, secret))
+    Ok((token.into(), secret))
 }
 
 /// Every token that is still good for something, oldest first.
-pub async fn list(core: &Core, now: DateTime<Utc>) -> Result<Vec<RegistrationToken>, Failure> {
-    Ok(registration_tokens::list(&core.db, now).await?)
+pub async fn list(core: &Core, now: DateTime<Utc>) -> Result<Vec<RegistrationTokenView>, Failure> {
+    let tokens = registration_tokens::list(&core.db, now).await?;
+    Ok(tokens.into_iter().map(RegistrationTokenView::from).collect())
 }
 
-/// # Errors
-/// [`Failure::NotFound`], [`Failure::Store`].
-pub async fn remove(core: &Core, id: Uuid, now: DateTime<Utc>) -> Result<(), Failure> {
+pub async fn remove(core: &Core, id: Uuid, now: DateTime<Utc>) -> Result<(), AdminError> {
     let removed = core.write(now, async |tx| {
         if !registration_tokens::remove(tx, id).await? {
             return Ok(None);
@@ -48,5 +47,5 @@ pub async fn remove(core: &Core, id: Uuid, now: DateTime<Utc>) -> Result<(), Fai
         tx.record(Event::RegistrationTokenRemoved { token: id });
         Ok(Some(()))
     });
-    removed.await?.ok_or(Failure::NotFound)
+    removed.await?.ok_or(AdminError::NoRegistrationToken(id))
 }

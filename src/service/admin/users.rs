@@ -1,6 +1,8 @@
-//! What an operator does to users. Whatever ends a user's families does so in the transaction that changes the user.
+//! What an operator sees of users, and does to them. Whatever ends a user's families does so in the transaction that
+//! changes the user.
 
 use chrono::{DateTime, Utc};
+use serde_json::{Map, Value};
 
 use crate::crypto::random;
 use crate::domain::event::{Event, UserChange};
@@ -10,9 +12,12 @@ use crate::domain::refusal::EndReason;
 use crate::domain::secrets::Password;
 use crate::domain::standard_claims::StandardClaims;
 use crate::domain::user::{User, Username};
+use crate::service::admin::error::AdminError;
+use crate::service::admin::members::merged;
+use crate::service::admin::views::UserView;
 use crate::service::{Core, Failure};
 use crate::store::families::Spared;
-use crate::store::{families, sign_in_sessions, users};
+use crate::store::{StoreError, families, sign_in_sessions, users};
 
 /// A user to be added.
 #[derive(Debug)]
@@ -32,7 +37,7 @@ pub struct NewUser {
 }
 
 /// What apps may be told of a user, all of it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Details {
     /// Where to reach the user.
     pub email: Option<String>,
@@ -40,6 +45,29 @@ pub struct Details {
     pub email_verified: bool,
     /// Everything else.
     pub claims: StandardClaims,
+}
+
+/// What of it changes; what is absent stays as it is.
+#[derive(Debug, Default)]
+pub struct DetailChanges {
+    /// Where to reach the user, and whether somebody made sure of it.
+    pub email: Option<(String, bool)>,
+    /// The claims that change; null takes one away (RFC 7396).
+    pub claims: Option<Map<String, Value>>,
+}
+
+impl Details {
+    pub fn changed_by(self, changes: DetailChanges) -> Result<Self, AdminError> {
+        let claims = match changes.claims {
+            Some(changes) => merged("claims", &self.claims, changes)?,
+            None => self.claims,
+        };
+        let (email, email_verified) = match changes.email {
+            Some((email, email_verified)) => (Some(email), email_verified),
+            None => (self.email, self.email_verified),
+        };
+        Ok(Self { email, email_verified, claims })
+    }
 }
 
 /// A change to a user.
@@ -59,11 +87,16 @@ pub enum Change {
     Remove,
 }
 
-/// Adds a user.
-///
-/// # Errors
-/// [`crate::store::StoreError::Exists`] when the name is taken; [`Failure::Busy`].
-pub async fn add(core: &Core, new: NewUser, now: DateTime<Utc>) -> Result<User, Failure> {
+/// Every user, by name.
+pub async fn list(core: &Core) -> Result<Vec<UserView>, AdminError> {
+    Ok(users::list(&core.db).await?.into_iter().map(UserView::from).collect())
+}
+
+pub async fn find(core: &Core, name: &Username) -> Result<User, AdminError> {
+    users::find_by_name(&core.db, name).await?.ok_or_else(|| AdminError::NoUser(name.clone()))
+}
+
+pub async fn add(core: &Core, new: NewUser, now: DateTime<Utc>) -> Result<UserView, AdminError> {
     let user = User {
         id: UserId::new(now, random::bytes()),
         username: new.username,
@@ -75,14 +108,29 @@ pub async fn add(core: &Core, new: NewUser, now: DateTime<Utc>) -> Result<User, 
         last_login_at: None,
         disabled_at: None,
     };
-    let hash = core.passwords.hash(new.password).await?;
-    core.write(now, async |tx| {
+    let hash = core.passwords.hash(new.password).await.map_err(Failure::from)?;
+    let added = core.write(now, async |tx| {
         users::insert(tx, &user, &hash).await?;
         tx.record(Event::UserChanged { user: user.id, change: UserChange::Added });
         Ok(Some(()))
-    })
-    .await?;
-    Ok(user)
+    });
+    match added.await {
+        Err(StoreError::Exists) => Err(AdminError::UsernameTaken(user.username)),
+        added => Ok(added.map(|_| user.into())?),
+    }
+}
+
+/// Changes some of what apps may be told of a user.
+pub async fn change_details(
+    core: &Core,
+    name: &Username,
+    changes: DetailChanges,
+    now: DateTime<Utc>,
+) -> Result<(), AdminError> {
+    let User { id, email, email_verified, claims, .. } = find(core, name).await?;
+    let details = Details { email, email_verified, claims }.changed_by(changes)?;
+    change(core, id, Change::Details(Box::new(details)), now).await?;
+    Ok(())
 }
 
 /// Changes a user and gives the families that were ended by it.

@@ -27,6 +27,19 @@ pub enum Phase {
     Withdrawn,
 }
 
+impl Phase {
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Next => "next",
+            Self::Signing => "signing",
+            Self::Retiring => "retiring",
+            Self::Retired => "retired",
+            Self::Withdrawn => "withdrawn",
+        }
+    }
+}
+
 /// A key with its life's dates.
 #[derive(Debug)]
 pub struct ScheduledKey {

@@ -1,0 +1,77 @@
+//! What an operator says of a client, and what a client may be.
+
+use serde_json::{Map, Value};
+use url::Url;
+
+use crate::domain::audience::Audience;
+use crate::domain::client::{Client, ClientKind, CodeProtection, GrantType, Party};
+use crate::domain::lifetimes::LifetimeOverrides;
+use crate::domain::scope::ScopeSet;
+use crate::domain::subject::check_sector;
+use crate::service::Core;
+use crate::service::admin::error::AdminError;
+use crate::service::admin::members::merged;
+
+/// What an operator says of a client: it replaces what was, and what is absent stays as it is.
+#[derive(Debug, Default)]
+pub struct ClientChanges {
+    pub party: Option<Party>,
+    pub redirect_uris: Option<Vec<String>>,
+    pub name: Option<String>,
+    pub post_logout_redirect_uris: Option<Vec<String>>,
+    pub code_protection: Option<CodeProtection>,
+    /// The members of its metadata that change; null takes one away (RFC 7396).
+    pub metadata: Option<Map<String, Value>>,
+    pub grants: Option<Vec<GrantType>>,
+    pub scopes: Option<ScopeSet>,
+    pub audiences: Option<Vec<Audience>>,
+    pub lifetimes: LifetimeOverrides,
+}
+
+impl ClientChanges {
+    pub(super) fn apply_to(self, client: &mut Client) -> Result<(), AdminError> {
+        replace(&mut client.party, self.party);
+        replace(&mut client.redirect_uris, self.redirect_uris);
+        replace(&mut client.name, self.name.map(Some));
+        replace(&mut client.post_logout_redirect_uris, self.post_logout_redirect_uris);
+        replace(&mut client.code_protection, self.code_protection);
+        if let Some(changes) = self.metadata {
+            client.metadata = merged("metadata", &client.metadata, changes)?;
+        }
+        replace(&mut client.grants, self.grants.map(|grants| grants.into_iter().collect()));
+        replace(&mut client.scopes, self.scopes);
+        replace(&mut client.audiences, self.audiences);
+        let (own, new) = (&mut client.lifetimes, self.lifetimes);
+        own.access_ttl = new.access_ttl.or(own.access_ttl);
+        own.idle_ttl = new.idle_ttl.or(own.idle_ttl);
+        own.absolute_ttl = new.absolute_ttl.or(own.absolute_ttl);
+        own.leeway = new.leeway.or(own.leeway);
+        Ok(())
+    }
+}
+
+fn replace<T>(old: &mut T, new: Option<T>) {
+    if let Some(new) = new {
+        *old = new;
+    }
+}
+
+/// Whether an operator may have a client be so.
+pub(super) fn check(core: &Core, client: &Client) -> Result<(), AdminError> {
+    for uri in client.redirect_uris.iter().chain(&client.post_logout_redirect_uris) {
+        // RFC 6749 §3.1.2.
+        if !Url::parse(uri).is_ok_and(|url| url.fragment().is_none()) {
+            return Err(AdminError::NotARedirectUri(uri.clone()));
+        }
+    }
+    // RFC 6749 §4.4: only confidential clients may use it; nor may anybody exchange tokens who cannot prove to be who
+    // the policy is for.
+    for grant in [GrantType::ClientCredentials, GrantType::TokenExchange] {
+        if matches!(client.kind, ClientKind::Public) && client.grants.contains(&grant) {
+            return Err(AdminError::NotForPublicClients(grant));
+        }
+    }
+    client.metadata.check(&client.kind)?;
+    core.clients.lifetimes_of(client)?;
+    Ok(check_sector(client)?)
+}

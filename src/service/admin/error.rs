@@ -1,0 +1,51 @@
+//! Why an operator's order is not carried out.
+
+use uuid::Uuid;
+
+use crate::domain::client::{Contradiction, GrantType};
+use crate::domain::ids::{ClientId, FamilyId};
+use crate::domain::lifetimes::InvalidLifetimes;
+use crate::domain::subject::NoSector;
+use crate::domain::user::Username;
+use crate::service::Failure;
+use crate::store::StoreError;
+
+/// Why an operator's order is not carried out, in sentences for the operator.
+#[derive(Debug, thiserror::Error)]
+pub enum AdminError {
+    #[error("there is no client {0}")]
+    NoClient(ClientId),
+    #[error("there is or was a client {0}; an id is never given out twice")]
+    ClientIdTaken(ClientId),
+    #[error("{0} does not authenticate with a secret")]
+    NoSecrets(ClientId),
+    #[error("there is no user with the name {0}")]
+    NoUser(Username),
+    #[error("there already is a user with the name {0}")]
+    UsernameTaken(Username),
+    #[error("there is no live family {0}")]
+    NoLiveFamily(FamilyId),
+    #[error("there is no registration token {0}")]
+    NoRegistrationToken(Uuid),
+    #[error("{0} is not a redirect URI: it must be absolute and must not have a fragment")]
+    NotARedirectUri(String),
+    #[error("a public client cannot use {}: it does not have a secret to show", .0.as_str())]
+    NotForPublicClients(GrantType),
+    #[error("metadata: {0}")]
+    Metadata(#[from] Contradiction),
+    /// A JSON object whose members are not what they should be.
+    #[error("{0}: {1}")]
+    Members(&'static str, serde_json::Error),
+    #[error(transparent)]
+    Lifetimes(#[from] InvalidLifetimes),
+    #[error(transparent)]
+    Sector(#[from] NoSector),
+    #[error(transparent)]
+    Service(#[from] Failure),
+}
+
+impl From<StoreError> for AdminError {
+    fn from(error: StoreError) -> Self {
+        Self::Service(error.into())
+    }
+}

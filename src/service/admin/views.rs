@@ -1,0 +1,203 @@
+//! What an operator is shown, whichever the face: one JSON object for each thing. Times are RFC 3339 texts in UTC.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::{Serialize, Serializer};
+use uuid::Uuid;
+
+use crate::crypto::signing_key::SigningAlgorithm;
+use crate::domain::audience::Audience;
+use crate::domain::client::{Client, ClientKind, ClientMetadata, GrantType, Party};
+use crate::domain::family::Family;
+use crate::domain::ids::{ClientId, FamilyId, UserId};
+use crate::domain::scope::ScopeSet;
+use crate::domain::secrets::ClientSecret;
+use crate::domain::standard_claims::StandardClaims;
+use crate::domain::user::{User, Username};
+use crate::service::keys::key_set::{Phase, ScheduledKey};
+use crate::store::registration_tokens::RegistrationToken;
+
+#[derive(Debug, Serialize)]
+pub struct ClientView {
+    pub client_id: ClientId,
+    /// Only when it is new.
+    #[serde(serialize_with = "exposed")]
+    pub client_secret: Option<ClientSecret>,
+    pub kind: &'static str,
+    pub first_party: bool,
+    pub name: Option<String>,
+    pub redirect_uris: Vec<String>,
+    pub post_logout_redirect_uris: Vec<String>,
+    pub code_protection: &'static str,
+    pub grants: BTreeSet<GrantType>,
+    pub scope: ScopeSet,
+    pub audiences: Vec<Audience>,
+    pub metadata: ClientMetadata,
+    pub access_ttl: Option<String>,
+    pub idle_ttl: Option<String>,
+    pub absolute_ttl: Option<String>,
+    pub leeway: Option<String>,
+    pub created_at: String,
+}
+
+impl ClientView {
+    pub(super) fn of(client: Client, client_secret: Option<ClientSecret>) -> Self {
+        Self {
+            client_id: client.id,
+            client_secret,
+            kind: match client.kind {
+                ClientKind::Public => "public",
+                ClientKind::Confidential(_) => "confidential",
+            },
+            first_party: client.party == Party::First,
+            name: client.name,
+            redirect_uris: client.redirect_uris,
+            post_logout_redirect_uris: client.post_logout_redirect_uris,
+            code_protection: client.code_protection.as_str(),
+            grants: client.grants,
+            scope: client.scopes,
+            audiences: client.audiences,
+            metadata: client.metadata,
+            access_ttl: client.lifetimes.access_ttl.map(duration),
+            idle_ttl: client.lifetimes.idle_ttl.map(duration),
+            absolute_ttl: client.lifetimes.absolute_ttl.map(duration),
+            leeway: client.lifetimes.leeway.map(duration),
+            created_at: time(client.created_at),
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+pub struct UserView {
+    pub id: UserId,
+    #[serde(serialize_with = "as_text")]
+    pub username: Username,
+    pub email: Option<String>,
+    pub email_verified: bool,
+    pub claims: StandardClaims,
+    pub roles: Vec<String>,
+    pub created_at: String,
+    pub last_login_at: Option<String>,
+    pub disabled_at: Option<String>,
+}
+
+impl From<User> for UserView {
+    fn from(user: User) -> Self {
+        Self {
+            id: user.id,
+            username: user.username,
+            email: user.email,
+            email_verified: user.email_verified,
+            claims: user.claims,
+            roles: user.roles,
+            created_at: time(user.created_at),
+            last_login_at: user.last_login_at.map(time),
+            disabled_at: user.disabled_at.map(time),
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+pub struct FamilyView {
+    pub id: FamilyId,
+    pub user_id: UserId,
+    pub client_id: ClientId,
+    pub scope: ScopeSet,
+    pub generation: i64,
+    pub device: Option<String>,
+    pub user_agent: Option<String>,
+    pub address: Option<String>,
+    pub created_at: String,
+    pub last_used_at: String,
+    pub expires_at: String,
+    /// `live`, `expired`, or `ended:` and why.
+    pub state: String,
+}
+
+impl FamilyView {
+    pub(super) fn of(family: Family, state: String) -> Self {
+        Self {
+            id: family.id,
+            user_id: family.user(),
+            client_id: family.client_id,
+            scope: family.scope,
+            generation: family.generation.number(),
+            device: family.agent.name,
+            user_agent: family.agent.user_agent,
+            address: family.agent.address,
+            created_at: time(family.created_at),
+            last_used_at: time(family.rotated_at),
+            expires_at: time(family.expires_at),
+            state,
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+pub struct RegistrationTokenView {
+    pub id: Uuid,
+    pub uses_left: i64,
+    pub created_at: String,
+    pub expires_at: String,
+}
+
+impl From<RegistrationToken> for RegistrationTokenView {
+    fn from(token: RegistrationToken) -> Self {
+        Self {
+            id: token.id,
+            uses_left: token.uses_left,
+            created_at: time(token.created_at),
+            expires_at: time(token.expires_at),
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+pub struct KeysView {
+    pub signing_keys: Vec<SigningKeyView>,
+    /// The ids of the master keys, the active one first.
+    pub master_keys: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct SigningKeyView {
+    pub kid: String,
+    pub algorithm: SigningAlgorithm,
+    pub phase: Phase,
+    pub created_at: String,
+    pub signs_from: String,
+    pub published_until: Option<String>,
+}
+
+impl SigningKeyView {
+    pub(super) fn of(key: &ScheduledKey, phase: Phase) -> Self {
+        Self {
+            kid: key.key.kid().to_owned(),
+            algorithm: key.key.algorithm(),
+            phase,
+            created_at: time(key.stored.created_at),
+            signs_from: time(key.stored.signs_from),
+            published_until: key.retired_at.map(time),
+        }
+    }
+}
+
+#[must_use]
+pub fn time(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
+fn duration(duration: Duration) -> String {
+    humantime::format_duration(duration).to_string()
+}
+
+#[expect(clippy::ref_option, reason = "serde's signature")]
+fn exposed<S: Serializer>(secret: &Option<ClientSecret>, serializer: S) -> Result<S::Ok, S::Error> {
+    secret.as_ref().map(ClientSecret::expose).serialize(serializer)
+}
+
+fn as_text<S: Serializer>(name: &Username, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(name.as_str())
+}
