@@ -202,7 +202,95 @@ fn expand<const N: usize>(prk: &hkdf::Prk, purpose: &[u8]) -> [u8; N] {
 
 #[cfg(test)]
 mod tests {
+    use serde::Deserialize;
+
     use super::*;
+    use crate::domain::ids::FamilyId;
+    use crate::domain::refresh_token::{Generation, RefreshToken};
+    use crate::domain::secrets::FamilySecret;
+
+    /// `docs/token-vectors.json`, for whoever writes or reads refresh tokens elsewhere.
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct TokenVectors {
+        keys: Vec<DerivedVector>,
+        genuine: Vec<GenuineVector>,
+        refused: Vec<RefusedVector>,
+    }
+
+    #[derive(Deserialize)]
+    struct DerivedVector {
+        master_key: String,
+        key_id: String,
+        mac_key: String,
+    }
+
+    #[derive(Deserialize)]
+    struct GenuineVector {
+        name: String,
+        master_key: String,
+        master_keys: Vec<String>,
+        family_id: FamilyId,
+        generation: i64,
+        r: String,
+        secret_hash: String,
+        client_id: String,
+        mac: String,
+        token: String,
+    }
+
+    #[derive(Deserialize)]
+    struct RefusedVector {
+        name: String,
+        reason: String,
+        master_keys: Vec<String>,
+        client_id: String,
+        token: String,
+    }
+
+    fn vectors() -> TokenVectors {
+        serde_json::from_str(include_str!("../../docs/token-vectors.json")).unwrap()
+    }
+
+    fn unhex<const N: usize>(text: &str) -> [u8; N] {
+        assert_eq!(text.len(), 2 * N);
+        std::array::from_fn(|at| u8::from_str_radix(&text[2 * at..2 * at + 2], 16).unwrap())
+    }
+
+    fn open(text: &str, client: &str, keys: &[String]) -> Option<RefreshToken> {
+        let keys = MasterKeys::parse(&keys.join(",")).unwrap();
+        RefreshToken::open(text, &client.parse().unwrap(), keys.iter().map(MasterKey::mac)).ok()
+    }
+
+    #[test]
+    fn tokens_are_as_documented() {
+        let vectors = vectors();
+        for vector in &vectors.genuine {
+            let client = vector.client_id.parse().unwrap();
+            let secret = FamilySecret::new(unhex(&vector.r));
+            assert_eq!(*secret.hash().as_bytes(), unhex::<32>(&vector.secret_hash));
+            let token = RefreshToken {
+                family: vector.family_id,
+                generation: Generation::new(vector.generation).unwrap(),
+                secret,
+            };
+            let derived = MasterKeys::parse(&vector.master_key).unwrap();
+            let key = vectors.keys.iter().find(|key| key.master_key == vector.master_key).unwrap();
+            let given = MacKey::new(KeyId(unhex(&key.key_id)), &unhex(&key.mac_key));
+            for key in [derived.active().mac(), &given] {
+                assert_eq!(token.encode(&client, key), vector.token, "{}", vector.name);
+            }
+            let bytes = URL_SAFE_NO_PAD.decode(&vector.token[5..]).unwrap();
+            assert_eq!(bytes[40..], unhex::<16>(&vector.mac));
+            let opened = open(&vector.token, &vector.client_id, &vector.master_keys).unwrap();
+            assert_eq!((opened.family, opened.generation), (token.family, token.generation));
+            assert_eq!(*opened.secret.expose(), unhex(&vector.r));
+        }
+        for RefusedVector { name, reason, master_keys, client_id, token } in &vectors.refused {
+            assert!(open(token, client_id, master_keys).is_none(), "{name} ({reason})");
+        }
+        assert!(vectors.genuine.len() > 5 && vectors.refused.len() > 20, "the vectors were found");
+    }
 
     fn text(byte: u8) -> String {
         STANDARD.encode([byte; 32])

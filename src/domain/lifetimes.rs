@@ -120,6 +120,25 @@ impl Lifetimes {
     pub fn leeway(&self) -> Duration {
         self.leeway
     }
+
+    /// How old the note of a family's last use may be where its tokens never rotate: young enough that a family in use
+    /// is never idle.
+    #[must_use]
+    pub fn touch_after(&self) -> Duration {
+        Duration::from_mins(1).min(self.idle_ttl / 4)
+    }
+}
+
+/// `15m`, `7d`, `1h 30m`. Days are the longest unit: `humantime` itself would make months and seconds of 90 days.
+#[must_use]
+pub fn duration_text(duration: Duration) -> String {
+    let days = duration.as_secs() / 86_400;
+    let rest = Duration::new(duration.as_secs() % 86_400, duration.subsec_nanos());
+    match (days, rest.is_zero()) {
+        (0, _) => humantime::format_duration(rest).to_string(),
+        (days, true) => format!("{days}d"),
+        (days, false) => format!("{days}d {}", humantime::format_duration(rest)),
+    }
 }
 
 #[cfg(test)]
@@ -151,5 +170,20 @@ mod tests {
         assert_eq!((lifetimes.leeway(), lifetimes.idle_ttl()), (S(5), S(60)));
         let explicit = LifetimeOverrides { leeway: Some(S(6)), ..short };
         assert_eq!(server.overridden(&explicit), Err(InvalidLifetimes::Leeway));
+    }
+
+    #[test]
+    fn a_duration_reads_as_it_was_meant() {
+        for (duration, expected) in [
+            (S(0), "0s"),
+            (Duration::from_millis(1500), "1s 500ms"),
+            (S(90 * 60), "1h 30m"),
+            (S(86_400), "1d"),
+            (S(90 * 86_400), "90d"),
+            (S(90 * 86_400 + 61 * 60), "90d 1h 1m"),
+        ] {
+            assert_eq!(duration_text(duration), expected);
+            assert_eq!(expected.parse::<humantime::Duration>().map(Duration::from), Ok(duration));
+        }
     }
 }

@@ -80,6 +80,12 @@ impl Generation {
         self.0.checked_add(1).map(Self)
     }
 
+    /// The generation before this one; `None` at the very start.
+    #[must_use]
+    pub fn previous(self) -> Option<Self> {
+        Self::new(self.number() - 1)
+    }
+
     /// The number, as it is stored.
     #[must_use]
     pub fn number(self) -> i64 {

@@ -2,11 +2,12 @@
 
 use std::{ops::RangeInclusive, time::Duration};
 
+use crate::domain::lifetimes::duration_text;
+
 use super::{
     layers::Layers,
     problem::{GivenValue, SettingProblem},
     table::Setting,
-    text::duration::text,
     values::Settings,
 };
 
@@ -30,7 +31,7 @@ pub(super) fn broken(settings: &Settings) -> Vec<Broken> {
     }
     for (key, value, bounds) in durations(settings) {
         if !bounds.contains(&value) {
-            let (from, to) = (text(*bounds.start()), text(*bounds.end()));
+            let (from, to) = (duration_text(*bounds.start()), duration_text(*bounds.end()));
             broken.push(Broken { key, expected: format!("a duration from {from} to {to}"), other: None });
         }
     }

@@ -86,44 +86,13 @@ pub(super) mod duration {
     use std::time::Duration;
 
     use super::{Deserializer, Serializer};
+    use crate::domain::lifetimes::duration_text;
 
     pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
         super::deserialize(from).map(|duration: humantime::Duration| duration.into())
     }
 
     pub(in super::super) fn serialize<S: Serializer>(value: &Duration, to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_str(&text(*value))
-    }
-
-    /// Days are the longest unit, as in the defaults: `humantime` itself would make months and seconds of 90 days.
-    pub(in super::super) fn text(duration: Duration) -> String {
-        let days = duration.as_secs() / 86_400;
-        let rest = Duration::new(duration.as_secs() % 86_400, duration.subsec_nanos());
-        match (days, rest.is_zero()) {
-            (0, _) => humantime::format_duration(rest).to_string(),
-            (days, true) => format!("{days}d"),
-            (days, false) => format!("{days}d {}", humantime::format_duration(rest)),
-        }
-    }
-
-    #[cfg(test)]
-    mod tests {
-        use super::{Duration, text};
-
-        #[test]
-        fn a_duration_reads_as_it_was_meant() {
-            let minutes = Duration::from_mins;
-            for (duration, expected) in [
-                (Duration::ZERO, "0s"),
-                (Duration::from_millis(1500), "1s 500ms"),
-                (minutes(90), "1h 30m"),
-                (minutes(24 * 60), "1d"),
-                (minutes(90 * 24 * 60), "90d"),
-                (minutes(90 * 24 * 60 + 61), "90d 1h 1m"),
-            ] {
-                assert_eq!(text(duration), expected);
-                assert_eq!(expected.parse::<humantime::Duration>().map(Duration::from), Ok(duration));
-            }
-        }
+        to.serialize_str(&duration_text(*value))
     }
 }

@@ -127,9 +127,9 @@ pub(crate) fn issue(
         client: &known.client.id,
         audiences: wanted.audiences_within(&grant.audiences, &known.client, &core.issuer)?,
         scope: wanted.scope_within(&grant.scope)?,
-        issued_at: grant.rotated_at.timestamp(),
+        issued_at: grant.issued_at.timestamp(),
         // An access token never outlives its family.
-        expires_at: (grant.rotated_at + known.lifetimes.access_ttl()).min(ends_at).timestamp(),
+        expires_at: (grant.issued_at + known.lifetimes.access_ttl()).min(ends_at).timestamp(),
         login: Some(LoginClaims {
             family: grant.family,
             auth_time: Some(grant.auth_time.timestamp()),

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use crate::domain::client::GrantType;
 use crate::domain::event::{Alarm, Event};
-use crate::domain::family::{Family, Grant, Outcome, Policy, RecoveryWindow, decide};
+use crate::domain::family::{Family, Grant, Outcome, Policy, RecoveryWindow, RotationPolicy, decide};
 use crate::domain::ids::FamilyId;
 use crate::domain::refresh_token::RefreshToken;
 use crate::domain::refusal::{EndReason, Refusal};
@@ -106,13 +106,17 @@ async fn judge(
         let outcome = decide(&family, token.generation, now, &policy);
         let step = match outcome {
             Outcome::Replay => return Ok(family.into()),
+            Outcome::Keep => return Ok(Grant::kept(family, now)),
             Outcome::Refuse(refusal) => return Err(refuse(core, family.id, refusal)),
             Outcome::Overtaken => return Err(Failure::Overtaken),
             Outcome::Reuse => {
                 reuse::end(core, family.id, EndReason::Reuse, now).await?;
                 return Err(Refusal::Reused.into());
             }
-            Outcome::Rotate(step) | Outcome::Recover { step, .. } | Outcome::CatchUp(step) => step,
+            Outcome::Rotate(step)
+            | Outcome::Touch(step)
+            | Outcome::Recover { step, .. }
+            | Outcome::CatchUp(step) => step,
         };
         let event = event(family.id, outcome);
         let advanced = match &event {
@@ -151,7 +155,7 @@ async fn policy(
     } else {
         RecoveryWindow::Closed
     };
-    Ok(Policy { lifetimes: known.lifetimes, recovery_window })
+    Ok(Policy { lifetimes: known.lifetimes, rotation: RotationPolicy::Always, recovery_window })
 }
 
 fn refuse(core: &Core, family: FamilyId, refusal: Refusal) -> Failure {
@@ -161,15 +165,19 @@ fn refuse(core: &Core, family: FamilyId, refusal: Refusal) -> Failure {
     refusal.into()
 }
 
-/// A plain rotation is no event.
+/// A plain rotation is not an event, and a touch is not either.
 fn event(family: FamilyId, outcome: Outcome) -> Option<Event> {
     match outcome {
         Outcome::Recover { skipped, .. } => Some(Event::FamilyRecovered { family, skipped }),
         Outcome::CatchUp(step) => {
             Some(Event::FamilyCaughtUp { family, generation: step.generation.number() })
         }
-        Outcome::Rotate(_) | Outcome::Replay | Outcome::Reuse | Outcome::Overtaken | Outcome::Refuse(_) => {
-            None
-        }
+        Outcome::Rotate(_)
+        | Outcome::Replay
+        | Outcome::Keep
+        | Outcome::Touch(_)
+        | Outcome::Reuse
+        | Outcome::Overtaken
+        | Outcome::Refuse(_) => None,
     }
 }

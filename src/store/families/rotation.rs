@@ -50,6 +50,7 @@ impl TryFrom<GrantRow> for Grant {
             auth_time: row.auth_time,
             generation: Generation::new(row.generation).ok_or_else(corrupt("generation"))?,
             rotated_at: row.rotated_at,
+            issued_at: row.rotated_at,
             expires_at: row.expires_at,
         })
     }
