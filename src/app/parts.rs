@@ -10,7 +10,9 @@ use std::thread::available_parallelism;
 use anyhow::Context as _;
 
 use crate::crypto::passwords::{Passwords, PoolSize};
+use crate::domain::client::Origin;
 use crate::domain::lifetimes::Lifetimes;
+use crate::domain::registration::Allowed;
 use crate::http::pages::renderer::{Look, file_names};
 use crate::outbound::{Limits, Outbound};
 use crate::service::clients::documents::Documents;
@@ -81,7 +83,12 @@ pub fn lifetimes(settings: &Settings) -> anyhow::Result<Lifetimes> {
 /// Settings may have changed since a client was registered: better to say so now than to refuse its users later.
 pub(super) async fn check_clients(db: &Db, known: &Clients) -> anyhow::Result<()> {
     for client in clients::list(db).await? {
-        known.lifetimes_of(&client).with_context(|| {
+        let lifetimes = known.lifetimes_of(&client).map_err(anyhow::Error::from);
+        let checked = lifetimes.and_then(|lifetimes| match client.origin {
+            Origin::Operator => Ok(client.metadata.refresh_token_rotation.checked(&lifetimes).map(drop)?),
+            Origin::Registered | Origin::Document => Ok(()),
+        });
+        checked.with_context(|| {
             format!("client {}: change it with `heirloom client update`, or the settings", client.id)
         })?;
     }
@@ -140,7 +147,7 @@ pub(super) fn clients_cache(
 ) -> Clients {
     let clients = Clients::new(defaults).with_audiences(settings.audiences.clone());
     if settings.metadata_documents {
-        clients.with_documents(Documents::new(Arc::clone(outbound), settings.scopes.clone()))
+        clients.with_documents(Documents::new(Arc::clone(outbound), allowed(settings)))
     } else {
         clients
     }
@@ -150,7 +157,7 @@ pub(super) fn registration_rules(settings: &settings::RegistrationSettings) -> R
     Rules {
         mode: settings.mode,
         code_protection: settings.code_protection,
-        scopes: settings.scopes.clone(),
+        allowed: allowed(settings),
         audiences: settings.audiences.clone(),
         per_hour: settings.per_hour,
         unused_ttl: settings.unused_ttl,
@@ -175,4 +182,8 @@ pub(super) fn batching(database: &settings::DatabaseSettings) -> Batching {
 
 pub(super) fn cores() -> usize {
     available_parallelism().map_or(1, NonZeroUsize::get)
+}
+
+fn allowed(settings: &settings::RegistrationSettings) -> Allowed {
+    Allowed { scopes: settings.scopes.clone(), longest_rotation_period: settings.longest_rotation_period }
 }

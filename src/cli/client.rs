@@ -1,5 +1,6 @@
 //! `heirloom client …`
 
+use std::io::{self, IsTerminal as _};
 use std::time::Duration;
 
 use clap::{ArgGroup, Args, Subcommand};
@@ -8,11 +9,13 @@ use serde_json::{Map, Value, json};
 use crate::cli::{Office, duration, json_object, output};
 use crate::domain::audience::Audience;
 use crate::domain::client::{ClientKind, CodeProtection, GrantType, Party};
+use crate::domain::family::RotationPolicy;
 use crate::domain::ids::ClientId;
 use crate::domain::lifetimes::LifetimeOverrides;
 use crate::domain::scope::ScopeSet;
 use crate::service::admin::client_changes::ClientChanges;
 use crate::service::admin::clients;
+use crate::service::admin::error::AdminError;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ClientCommand {
@@ -33,6 +36,9 @@ pub(super) enum ClientCommand {
         /// Make it a third party's
         #[arg(long, conflicts_with = "first_party")]
         third_party: bool,
+        /// Do not ask before a change that may end logins
+        #[arg(long)]
+        yes: bool,
     },
     /// Give a confidential client another secret; prints JSON
     RotateSecret {
@@ -105,6 +111,10 @@ pub(super) struct ClientOptions {
     /// How long a consumed token may come back after a lost response, such as 30s; 0s is strict mode
     #[arg(long, value_parser = duration, value_name = "D")]
     leeway: Option<Duration>,
+    /// How often its refresh tokens rotate: with every refresh, never, or once a period such as every:1h, for programs
+    /// that share a login
+    #[arg(long, value_name = "always|never|every:D")]
+    rotation: Option<RotationPolicy>,
 }
 
 pub(super) async fn run(command: ClientCommand, office: &Office) -> anyhow::Result<()> {
@@ -115,10 +125,11 @@ pub(super) async fn run(command: ClientCommand, office: &Office) -> anyhow::Resu
             output::json(&clients::register(core, id, kind, registration.into(), now).await?);
         }
         ClientCommand::List { json } => list(office, json).await?,
-        ClientCommand::Update { id, registration, third_party } => {
+        ClientCommand::Update { id, registration, third_party, yes } => {
             let mut changes = ClientChanges::from(registration);
             changes.party = if third_party { Some(Party::Third) } else { changes.party };
-            output::json(&clients::change(core, &id, changes, now).await?);
+            changes.confirmed = yes;
+            update(office, &id, changes).await?;
         }
         ClientCommand::RotateSecret { id, overlap } => {
             let secret = clients::rotate_secret(core, &id, overlap, now).await?;
@@ -130,6 +141,26 @@ pub(super) async fn run(command: ClientCommand, office: &Office) -> anyhow::Resu
             println!("{id} is removed; {ended} logins have ended");
         }
     }
+    Ok(())
+}
+
+/// Asks before a change that may end logins.
+async fn update(office: &Office, id: &ClientId, changes: ClientChanges) -> anyhow::Result<()> {
+    let change = async |changes| clients::change(&office.core, id, changes, office.clock.now()).await;
+    let changed = match change(changes.clone()).await {
+        Err(why @ AdminError::Unconfirmed { .. }) if !io::stdin().is_terminal() => {
+            anyhow::bail!("{why}; --yes changes it all the same");
+        }
+        Err(why @ AdminError::Unconfirmed { .. }) => {
+            eprint!("{why}. Change it all the same? [y/N] ");
+            let mut answer = String::new();
+            io::stdin().read_line(&mut answer)?;
+            anyhow::ensure!(matches!(answer.trim(), "y" | "Y" | "yes"), "nothing was changed");
+            change(ClientChanges { confirmed: true, ..changes }).await?
+        }
+        changed => changed?,
+    };
+    output::json(&changed);
     Ok(())
 }
 
@@ -170,6 +201,8 @@ impl From<ClientOptions> for ClientChanges {
                 absolute_ttl: said.absolute_ttl,
                 leeway: said.leeway,
             },
+            rotation: said.rotation,
+            confirmed: false,
         }
     }
 }

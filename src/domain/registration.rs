@@ -9,6 +9,7 @@ mod uris;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
@@ -66,6 +67,14 @@ impl fmt::Display for Mode {
 pub const GRANTS: [GrantType; 3] =
     [GrantType::AuthorizationCode, GrantType::DeviceCode, GrantType::RefreshToken];
 
+/// What clients that nobody answers for may have.
+#[derive(Debug, Clone)]
+pub struct Allowed {
+    pub scopes: ScopeSet,
+    /// How long the period of their rotation may be; zero for those that rotate with every refresh.
+    pub longest_rotation_period: Duration,
+}
+
 /// A registration that was read.
 #[derive(Debug, Clone)]
 pub struct Registration {
@@ -87,11 +96,11 @@ pub struct Registration {
 }
 
 /// Reads what a client says of itself. Members that this server does not know are passed over (RFC 7591 §2). `default`
-/// is how it authenticates when it says nothing of it; `scopes` are those that may be had.
+/// is how it authenticates when it says nothing of it.
 pub fn read_registration(
     members: &Map<String, Value>,
     default: AuthMethod,
-    scopes: &ScopeSet,
+    allowed: &Allowed,
 ) -> Result<Registration, InvalidRegistration> {
     let members = Members(members);
     let auth = match members.text("token_endpoint_auth_method")? {
@@ -108,18 +117,24 @@ pub fn read_registration(
         // RFC 7591 §2: they must not both be there.
         return Err(InvalidRegistration::Metadata("Send jwks or jwks_uri, not both."));
     }
-    let metadata = members.honoured()?;
+    let mut metadata = members.honoured()?;
     if metadata.sector_identifier_uri.as_ref().is_some_and(|uri| !uri.is_https()) {
         // OpenID Connect Dynamic Client Registration §2.
         return Err(InvalidRegistration::Metadata("The sector_identifier_uri is not an https URL."));
     }
     metadata.check(&kind_of(auth)).map_err(|Contradiction(what)| InvalidRegistration::Metadata(what))?;
     let mut told = members.told()?;
+    if !metadata.refresh_token_rotation.is_usual() {
+        // RFC 7591 §3.2.1: what the server put in its place is told.
+        metadata.refresh_token_rotation =
+            metadata.refresh_token_rotation.at_most(allowed.longest_rotation_period);
+        told.insert("refresh_token_rotation".to_owned(), json!(metadata.refresh_token_rotation));
+    }
     told.insert("application_type".to_owned(), json!(application.as_str()));
     told.insert("token_endpoint_auth_method".to_owned(), json!(auth.as_str()));
     Ok(Registration {
         post_logout_redirect_uris: post_logout_redirect_uris(&members)?,
-        scopes: scopes_of(&members, scopes)?,
+        scopes: scopes_of(&members, &allowed.scopes)?,
         name: members.name("client_name")?,
         redirect_uris,
         grants,

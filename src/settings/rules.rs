@@ -104,6 +104,11 @@ fn durations(settings: &Settings) -> Vec<(&'static str, Duration, RangeInclusive
         ("limits.attempts_window", limits.attempts_window, SECOND..=DAY),
         ("limits.waiting_window", limits.waiting_window, SECOND..=DAY),
         ("registration.unused_ttl", registration.unused_ttl, SECOND..=LONGEST),
+        (
+            "registration.longest_rotation_period",
+            registration.longest_rotation_period,
+            Duration::ZERO..=LONGEST,
+        ),
         ("keys.publish_ahead", keys.publish_ahead, MOMENT..=30 * DAY),
         ("keys.poll_every", keys.poll_every, MOMENT..=DAY),
         ("http.request_timeout", http.request_timeout, MOMENT..=DAY),

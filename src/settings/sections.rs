@@ -86,6 +86,9 @@ pub struct RegistrationSettings {
     /// How long a client stays that nobody signs in with.
     #[serde(with = "text::duration")]
     pub unused_ttl: Duration,
+    /// How long the period may be in which the refresh tokens of such a client rotate.
+    #[serde(with = "text::duration")]
+    pub longest_rotation_period: Duration,
 }
 
 /// The cost of argon2id (RFC 9106) and the bounds of the pool that computes it.

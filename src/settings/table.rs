@@ -247,6 +247,13 @@ pub(super) static SETTINGS: &[Setting] = &[
         Duration,
         "How long a registered client stays that nobody signs in with.",
     ),
+    Setting::new(
+        "registration.longest_rotation_period",
+        Text("0s"),
+        Duration,
+        "How long the period may be in which the refresh tokens of a client that registered itself rotate. 0s lets them \
+         rotate with every refresh only.",
+    ),
     Setting::new("passwords.memory_kib", Text("19456"), Number, "Memory of one argon2id hash in KiB."),
     Setting::new("passwords.iterations", Text("2"), Number, "Passes of argon2id over that memory."),
     Setting::new("passwords.parallelism", Text("1"), Number, "Lanes of one argon2id hash."),

@@ -8,13 +8,13 @@ use uuid::Uuid;
 
 use crate::domain::authentication::Authentication;
 use crate::domain::family::{Family, State, UserAgentInfo};
-use crate::domain::ids::{FamilyId, SignInSessionId, UserId};
+use crate::domain::ids::{ClientId, FamilyId, SignInSessionId, UserId};
 use crate::domain::refresh_token::Generation;
 use crate::domain::refusal::EndReason;
 use crate::domain::secrets::SecretHash;
 use crate::domain::sign_in::SignInSession;
 use crate::store::row::{from_json, row, to_json};
-use crate::store::{Db, StoreError, Tx, execute, fetch_all, fetch_optional};
+use crate::store::{Db, StoreError, Tx, execute, fetch_all, fetch_one, fetch_optional};
 
 pub use ending::{Spared, end, end_of_user, end_of_user_at, end_some_of_client};
 pub use rotation::{FastPath, advance, rotate, rotate_together, step};
@@ -175,6 +175,14 @@ pub async fn addresses_of_user(db: &Db, user: UserId, now: DateTime<Utc>) -> Res
          WHERE user_id = $1 AND ended_at IS NULL AND expires_at > $2 AND address IS NOT NULL";
     let rows: Vec<(String,)> = fetch_all!(on db, SQL, user.0, now)?;
     Ok(rows.into_iter().map(|(address,)| address).collect())
+}
+
+/// How many families of a client have neither ended nor passed their absolute expiry.
+pub async fn count_live_of_client(db: &Db, client: &ClientId, now: DateTime<Utc>) -> Result<u64, StoreError> {
+    const SQL: &str =
+        "SELECT COUNT(*) FROM families WHERE client_id = $1 AND ended_at IS NULL AND expires_at > $2";
+    let (count,): (i64,) = fetch_one!(on db, SQL, client.as_str(), now)?;
+    Ok(u64::try_from(count).unwrap_or_default())
 }
 
 /// The newest families, for an operator to look through, ended ones too.

@@ -44,6 +44,7 @@ mod outbound;
 mod pages;
 mod pairwise;
 mod par;
+mod policies;
 mod races;
 mod recovery;
 mod refused;

@@ -5,6 +5,7 @@ use url::Url;
 
 use crate::domain::audience::Audience;
 use crate::domain::client::authentication::{AuthMethod, ClientKind, JwtAlgorithm, PublicJwks};
+use crate::domain::family::RotationPolicy;
 
 /// The optional part of a client's registration, with the names of RFC 7591 §2 and `OpenID` Connect Dynamic Client
 /// Registration §2; only what the server honours is here. Stored as one JSON object without the absent members.
@@ -65,6 +66,9 @@ pub struct ClientMetadata {
     /// How it gets its refresh tokens at the simple face. A member of our own.
     #[serde(default, skip_serializing_if = "RefreshTokenDelivery::is_usual")]
     pub refresh_token_delivery: RefreshTokenDelivery,
+    /// How often its refresh tokens rotate. A member of our own.
+    #[serde(default, skip_serializing_if = "RotationPolicy::is_usual")]
+    pub refresh_token_rotation: RotationPolicy,
     /// Whether it knows its users by names of its own (OpenID Connect Core §8); public when it is absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject_type: Option<SubjectType>,

@@ -63,6 +63,24 @@ pub enum InvalidRotationPolicy {
 }
 
 impl RotationPolicy {
+    /// Whether it need not be said.
+    #[must_use]
+    pub fn is_usual(&self) -> bool {
+        *self == Self::Always
+    }
+
+    /// The policy of a client that nobody answers for: at most what an operator lets such clients have, which is no
+    /// period at all for most.
+    #[must_use]
+    pub fn at_most(self, longest: Duration) -> Self {
+        match self {
+            Self::Always => Self::Always,
+            Self::Every(_) | Self::Never if longest.is_zero() => Self::Always,
+            Self::Every(period) => Self::Every(period.min(longest)),
+            Self::Never => Self::Every(longest),
+        }
+    }
+
     /// The policy, if it agrees with the client's lifetimes.
     ///
     /// # Errors
@@ -84,7 +102,7 @@ impl RotationPolicy {
         }
     }
 
-    /// The policy by which a family of such a client is judged. Where neither a client nor a key is proved, a token that
+    /// The policy by which a family of such a client is judged. Where neither client nor key is proved, a token that
     /// never changes would be a password.
     #[must_use]
     pub fn for_family(self, kind: &ClientKind, key_thumbprint: Option<&str>) -> Self {

@@ -7,8 +7,7 @@ use url::Url;
 
 use crate::domain::client::{AuthMethod, Client, ClientKind, Origin};
 use crate::domain::ids::ClientId;
-use crate::domain::registration::{InvalidRegistration, read_registration};
-use crate::domain::scope::ScopeSet;
+use crate::domain::registration::{Allowed, InvalidRegistration, read_registration};
 
 /// Where a client's document is, if its id can be such a place (§3): https, with a path, without a fragment and a user,
 /// in normal form. The last leaves no dot segments, and no second way to write the same.
@@ -24,7 +23,7 @@ pub fn url_of(id: &ClientId) -> Option<Url> {
 pub fn client(
     id: &ClientId,
     members: &Map<String, Value>,
-    scopes: &ScopeSet,
+    allowed: &Allowed,
     now: DateTime<Utc>,
 ) -> Result<Client, InvalidRegistration> {
     if members.get("client_id").and_then(Value::as_str) != Some(id.as_str()) {
@@ -34,7 +33,7 @@ pub fn client(
     if ["client_secret", "client_secret_expires_at"].iter().any(|name| members.contains_key(*name)) {
         return Err(InvalidRegistration::Metadata("A document that everybody can read holds a secret."));
     }
-    let read = read_registration(members, AuthMethod::None, scopes)?;
+    let read = read_registration(members, AuthMethod::None, allowed)?;
     if read.auth.has_secret() {
         return Err(InvalidRegistration::Metadata(
             "The client does not have a secret that it could authenticate with.",
@@ -47,6 +46,8 @@ pub fn client(
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use serde_json::json;
 
     use super::*;
@@ -58,7 +59,9 @@ mod tests {
         let mut document = json!({ "client_id": ID, "redirect_uris": ["https://app.example/cb"] });
         let members = document.as_object_mut().unwrap();
         members.extend(changes.as_object().unwrap().clone());
-        client(&ID.parse().unwrap(), members, &"openid".parse().unwrap(), DateTime::UNIX_EPOCH)
+        let scopes = "openid".parse().unwrap();
+        let allowed = Allowed { scopes, longest_rotation_period: Duration::ZERO };
+        client(&ID.parse().unwrap(), members, &allowed, DateTime::UNIX_EPOCH)
     }
 
     #[test]

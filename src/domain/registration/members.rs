@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use crate::domain::client::ClientMetadata;
+use crate::domain::family::RotationPolicy;
 use crate::domain::registration::InvalidRegistration;
 
 const LONGEST_TEXT: usize = 2048;
@@ -11,7 +12,7 @@ const LONGEST_NAME: usize = 120;
 const MOST: usize = 20;
 
 /// What [`ClientMetadata`] may be told by the client itself. Its other members are an operator's to set.
-const HONOURED: [&str; 17] = [
+const HONOURED: [&str; 18] = [
     "client_uri",
     "policy_uri",
     "tos_uri",
@@ -27,6 +28,7 @@ const HONOURED: [&str; 17] = [
     "backchannel_logout_session_required",
     "frontchannel_logout_uri",
     "frontchannel_logout_session_required",
+    "refresh_token_rotation",
     "subject_type",
     "sector_identifier_uri",
 ];
@@ -63,6 +65,10 @@ const BAD_LOGIN_URI: InvalidRegistration =
 const BAD_MEMBER: InvalidRegistration = InvalidRegistration::Metadata(
     "A URI is not an https or http URL, an algorithm or the subject_type is not one of the server's, or the jwks are not a set of \
      public keys.",
+);
+
+const BAD_ROTATION: InvalidRegistration = InvalidRegistration::Metadata(
+    "The refresh_token_rotation must be always, never, or every: and a period, such as every:1h.",
 );
 
 pub(super) struct Members<'a>(pub(super) &'a Map<String, Value>);
@@ -108,6 +114,9 @@ impl<'a> Members<'a> {
     }
 
     pub(super) fn honoured(&self) -> Result<ClientMetadata, InvalidRegistration> {
+        if let Some(policy) = self.text("refresh_token_rotation")? {
+            policy.parse::<RotationPolicy>().map_err(|_| BAD_ROTATION)?;
+        }
         let known = HONOURED.iter().filter_map(|name| Some(((*name).to_owned(), self.get(name)?.clone())));
         serde_json::from_value(Value::Object(known.collect())).map_err(|_| BAD_MEMBER)
     }

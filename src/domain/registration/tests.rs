@@ -13,7 +13,8 @@ fn members(changes: &Value) -> Map<String, Value> {
 
 fn read_with(changes: &Value) -> Result<Registration, InvalidRegistration> {
     let scopes = "openid profile offline_access".parse().unwrap();
-    read_registration(&members(changes), AuthMethod::ClientSecretBasic, &scopes)
+    let allowed = Allowed { scopes, longest_rotation_period: Duration::from_hours(1) };
+    read_registration(&members(changes), AuthMethod::ClientSecretBasic, &allowed)
 }
 
 fn redirect_uri(uri: &str, application: Option<&str>) -> Result<Registration, InvalidRegistration> {
@@ -147,5 +148,23 @@ fn metadata_that_nobody_may_register() {
     for uris in [json!([]), json!(null), json!("https://app.example/cb"), json!([1])] {
         let refused = read_with(&json!({ "redirect_uris": uris })).unwrap_err();
         assert!(matches!(refused, InvalidRegistration::RedirectUri(_)), "RFC 7591 §2: {uris}");
+    }
+}
+
+#[test]
+fn a_rotation_policy_is_at_most_what_an_operator_allows() {
+    for (asked, had) in [
+        ("always", None),
+        ("every:15m", Some("every:15m")),
+        ("every:2h", Some("every:1h")),
+        ("never", Some("every:1h")),
+    ] {
+        let read = read_with(&json!({ "refresh_token_rotation": asked })).unwrap();
+        assert_eq!(read.told.get("refresh_token_rotation"), had.map(|had| json!(had)).as_ref(), "{asked}");
+        assert_eq!(read.metadata.refresh_token_rotation.to_string(), had.unwrap_or("always"));
+    }
+    for wrong in [json!("sometimes"), json!("every:"), json!("every:1x"), json!("every:-1h"), json!(3600)] {
+        let refused = read_with(&json!({ "refresh_token_rotation": wrong }));
+        assert!(matches!(refused, Err(InvalidRegistration::Metadata(_))), "{wrong}");
     }
 }

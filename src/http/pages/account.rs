@@ -6,7 +6,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
 
 use crate::domain::audience::Audience;
-use crate::domain::family::Family;
+use crate::domain::family::{Family, RotationPolicy};
 use crate::domain::ids::FamilyId;
 use crate::domain::secrets::Password;
 use crate::domain::sign_in::{GivenConsent, SignInSession};
@@ -224,6 +224,7 @@ async fn login_json(visit: &Visit, family: &Family, here: bool) -> Result<Value,
         "last_used": moment(family.rotated_at),
         "since": moment(family.created_at),
         "here": here,
+        "shared": matches!(known.rotation, RotationPolicy::Every(_)),
     }))
 }
 

@@ -5,6 +5,7 @@ use url::Url;
 
 use crate::domain::audience::Audience;
 use crate::domain::client::{Client, ClientKind, CodeProtection, GrantType, Party};
+use crate::domain::family::RotationPolicy;
 use crate::domain::lifetimes::LifetimeOverrides;
 use crate::domain::scope::ScopeSet;
 use crate::domain::subject::check_sector;
@@ -13,7 +14,7 @@ use crate::service::admin::error::AdminError;
 use crate::service::admin::members::merged;
 
 /// What an operator says of a client: it replaces what was, and what is absent stays as it is.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct ClientChanges {
     pub party: Option<Party>,
     pub redirect_uris: Option<Vec<String>>,
@@ -26,6 +27,9 @@ pub struct ClientChanges {
     pub scopes: Option<ScopeSet>,
     pub audiences: Option<Vec<Audience>>,
     pub lifetimes: LifetimeOverrides,
+    pub rotation: Option<RotationPolicy>,
+    /// Whether the operator knows that the change may end logins.
+    pub confirmed: bool,
 }
 
 impl ClientChanges {
@@ -38,6 +42,7 @@ impl ClientChanges {
         if let Some(changes) = self.metadata {
             client.metadata = merged("metadata", &client.metadata, changes)?;
         }
+        replace(&mut client.metadata.refresh_token_rotation, self.rotation);
         replace(&mut client.grants, self.grants.map(|grants| grants.into_iter().collect()));
         replace(&mut client.scopes, self.scopes);
         replace(&mut client.audiences, self.audiences);
@@ -72,6 +77,6 @@ pub(super) fn check(core: &Core, client: &Client) -> Result<(), AdminError> {
         }
     }
     client.metadata.check(&client.kind)?;
-    core.clients.lifetimes_of(client)?;
+    client.metadata.refresh_token_rotation.checked(&core.clients.lifetimes_of(client)?)?;
     Ok(check_sector(client)?)
 }

@@ -16,7 +16,7 @@ use crate::service::admin::error::AdminError;
 use crate::service::admin::janitor;
 use crate::service::admin::views::ClientView;
 use crate::service::writer::Writer;
-use crate::store::{StoreError, Tx, clients, signing_keys};
+use crate::store::{StoreError, Tx, clients, families, signing_keys};
 
 /// The client that is always there: public, first-party, for whoever names none.
 #[must_use]
@@ -101,7 +101,14 @@ pub async fn change(
     now: DateTime<Utc>,
 ) -> Result<ClientView, AdminError> {
     let mut client = find(core, id, now).await?;
+    let (before, confirmed) = (client.metadata.refresh_token_rotation, changes.confirmed);
     changes.apply_to(&mut client)?;
+    if client.metadata.refresh_token_rotation.is_usual() && !before.is_usual() && !confirmed {
+        let live = families::count_live_of_client(&core.db, id, now).await?;
+        if live > 0 {
+            return Err(AdminError::Unconfirmed { client: id.clone(), live });
+        }
+    }
     update(core, &client, now).await?;
     Ok(ClientView::of(client, None))
 }

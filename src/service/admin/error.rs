@@ -3,6 +3,7 @@
 use uuid::Uuid;
 
 use crate::domain::client::{Contradiction, GrantType};
+use crate::domain::family::InvalidRotationPolicy;
 use crate::domain::ids::{ClientId, FamilyId};
 use crate::domain::lifetimes::InvalidLifetimes;
 use crate::domain::subject::NoSector;
@@ -38,6 +39,14 @@ pub enum AdminError {
     Members(&'static str, serde_json::Error),
     #[error(transparent)]
     Lifetimes(#[from] InvalidLifetimes),
+    #[error(transparent)]
+    Rotation(#[from] InvalidRotationPolicy),
+    /// The operator is to be asked first.
+    #[error(
+        "{live} live logins of {client} may be shared: with the rotation policy always, those end whose holders \
+         present different tokens"
+    )]
+    Unconfirmed { client: ClientId, live: u64 },
     #[error(transparent)]
     Sector(#[from] NoSector),
     #[error(transparent)]

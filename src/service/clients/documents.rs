@@ -11,8 +11,7 @@ use serde_json::{Map, Value};
 use crate::domain::client::Client;
 use crate::domain::expiring::Expiring;
 use crate::domain::ids::ClientId;
-use crate::domain::registration::document;
-use crate::domain::scope::ScopeSet;
+use crate::domain::registration::{Allowed, document};
 use crate::outbound::Outbound;
 use crate::service::Failure;
 use crate::service::clients::sector;
@@ -46,15 +45,15 @@ pub enum DocumentStanding {
 #[derive(Debug)]
 pub struct Documents {
     outbound: Arc<Outbound>,
-    scopes: ScopeSet,
+    allowed: Allowed,
     renewed: Mutex<Expiring<ClientId, ()>>,
 }
 
 impl Documents {
-    /// Documents of clients that may have `scopes`.
+    /// Documents of clients that may have what is `allowed`.
     #[must_use]
-    pub fn new(outbound: Arc<Outbound>, scopes: ScopeSet) -> Self {
-        Self { outbound, scopes, renewed: Mutex::new(Expiring::new(CAPACITY, KEPT_ANEW)) }
+    pub fn new(outbound: Arc<Outbound>, allowed: Allowed) -> Self {
+        Self { outbound, allowed, renewed: Mutex::new(Expiring::new(CAPACITY, KEPT_ANEW)) }
     }
 
     /// The client of this id with its document, if its id is the URL of one that is good, and no operator removed it.
@@ -82,7 +81,7 @@ impl Documents {
         tracing::info!(client = %id, cause, "a client's metadata document is of no use");
         let kept = client_documents::find(db, id).await?.filter(|kept| now - kept.fetched_at < GRACE);
         let Some(kept) = kept else { return Ok(None) };
-        let client = document::client(id, &kept.members, &self.scopes, now);
+        let client = document::client(id, &kept.members, &self.allowed, now);
         let document = Document { members: kept.members, standing: DocumentStanding::Kept };
         Ok(client.ok().map(|client| (client, document)))
     }
@@ -94,7 +93,7 @@ impl Documents {
         members: &Map<String, Value>,
         now: DateTime<Utc>,
     ) -> Result<Client, String> {
-        let client = document::client(id, members, &self.scopes, now).map_err(|it| it.to_string())?;
+        let client = document::client(id, members, &self.allowed, now).map_err(|it| it.to_string())?;
         sector::check(&self.outbound, &client, now).await.map_err(|it| it.to_string())?;
         Ok(client)
     }

@@ -8,6 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::domain::audience::Audience;
 use crate::domain::client::{Client, GrantType, Origin};
 use crate::domain::expiring::{Expiring, Fresh};
+use crate::domain::family::RotationPolicy;
 use crate::domain::ids::ClientId;
 use crate::domain::lifetimes::{InvalidLifetimes, Lifetimes};
 use crate::domain::redirect_uri;
@@ -26,6 +27,8 @@ pub struct KnownClient {
     pub client: Client,
     /// The server's lifetimes with the client's own in their place.
     pub lifetimes: Lifetimes,
+    /// How often its refresh tokens rotate.
+    pub rotation: RotationPolicy,
     /// Where the client's id is a URL: what it holds.
     pub document: Option<Document>,
 }
@@ -168,10 +171,15 @@ impl Clients {
             Origin::Registered | Origin::Document => client.audiences.clone_from(&self.audiences),
         }
         let id = client.id.clone();
-        let lifetimes = self
-            .lifetimes_of(&client)
-            .map_err(|_| StoreError::corrupt("clients", &id, "contradictory lifetimes"))?;
-        Ok(KnownClient { client, lifetimes, document })
+        let corrupt = |what| StoreError::corrupt("clients", &id, what);
+        let lifetimes = self.lifetimes_of(&client).map_err(|_| corrupt("contradictory lifetimes"))?;
+        let rotation = client.metadata.refresh_token_rotation.checked(&lifetimes);
+        let rotation = match client.origin {
+            Origin::Operator => rotation.map_err(|_| corrupt("its rotation does not fit its lifetimes"))?,
+            // The settings changed since it registered, and nobody is there to be asked.
+            Origin::Registered | Origin::Document => rotation.unwrap_or_default(),
+        };
+        Ok(KnownClient { client, lifetimes, rotation, document })
     }
 
     fn recall(&self, id: &ClientId, now: DateTime<Utc>) -> Option<Arc<KnownClient>> {

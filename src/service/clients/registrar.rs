@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use crate::domain::audience::Audience;
 use crate::domain::client::CodeProtection;
-use crate::domain::registration::Mode;
-use crate::domain::scope::ScopeSet;
+use crate::domain::registration::{Allowed, Mode};
 use crate::service::limit::Limit;
 
 const HOUR: Duration = Duration::from_hours(1);
@@ -17,8 +16,8 @@ pub struct Rules {
     pub mode: Mode,
     /// How a confidential one protects its codes.
     pub code_protection: CodeProtection,
-    /// The scopes that such a client may have.
-    pub scopes: ScopeSet,
+    /// What such a client may have.
+    pub allowed: Allowed,
     /// The services that its tokens may be for, beside the issuer.
     pub audiences: Vec<Audience>,
     /// How many one address may register in an hour where registration is open.

@@ -68,12 +68,13 @@ pub async fn register(
         }
         Mode::Open => None,
     };
-    let read = registration::read_registration(members, AuthMethod::ClientSecretBasic, &rules.scopes)?;
+    let read = registration::read_registration(members, AuthMethod::ClientSecretBasic, &rules.allowed)?;
     let told = read.told.clone();
     let id = uuid_v7(now, random::bytes()).to_string().parse().unwrap_or_else(|_| ClientId::built_in());
     let mut client = Client::new(id, ClientKind::Public, Origin::Registered, now);
     client.code_protection = rules.code_protection;
     read.apply(&mut client)?;
+    rotation_fits(core, &client)?;
     if rules.mode == Mode::Open {
         core.registrar.limit.count(caller.address, now)?;
     }
@@ -133,12 +134,13 @@ pub async fn replace(
     let read = registration::read_registration(
         members,
         AuthMethod::ClientSecretBasic,
-        &core.registrar.rules.scopes,
+        &core.registrar.rules.allowed,
     )?;
     let told = read.told.clone();
     let mut client = before.client;
     let (was_confidential, had_secrets) = (is_confidential(&client), client.has_secrets());
     read.apply(&mut client)?;
+    rotation_fits(core, &client)?;
     sector::check_anew(&core.outbound, &client, now).await?;
     let changed = core.write(now, async |tx| {
         let stays = registrations::update(tx, &client.id, &told).await?;
@@ -158,6 +160,15 @@ pub async fn replace(
     });
     let secret = changed.await?.ok_or(Failure::InvalidToken)?;
     Ok(Registered { client, secret, token: before.token, told })
+}
+
+fn rotation_fits(core: &Core, client: &Client) -> Result<(), Failure> {
+    let policy = client.metadata.refresh_token_rotation.checked(core.clients.defaults());
+    policy.map(drop).map_err(|_| {
+        Failure::InvalidClientMetadata(
+            "The period of refresh_token_rotation does not fit the lifetimes of this server's tokens.",
+        )
+    })
 }
 
 fn is_confidential(client: &Client) -> bool {

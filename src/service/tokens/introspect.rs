@@ -3,9 +3,10 @@
 use chrono::{DateTime, Utc};
 
 use crate::domain::client::Client;
-use crate::domain::family::Family;
+use crate::domain::family::{Family, Outcome, decide};
 use crate::service::tokens::access_token::{self, AccessToken, Standing};
 use crate::service::tokens::presented::{self, Presented};
+use crate::service::tokens::refresh;
 use crate::service::{Core, Failure};
 
 /// What the caller may know of a token.
@@ -46,9 +47,17 @@ pub async fn introspect(
         return Ok(Introspection::Inactive);
     };
     let Some(known) = core.client(&family.client_id, now).await? else { return Ok(Introspection::Inactive) };
-    if family.generation != token.generation || !family.is_live(now, &known.lifetimes) {
-        return Ok(Introspection::Inactive);
-    }
-    let ends_at = family.ends_at(&known.lifetimes);
-    Ok(Introspection::Refresh { family, ends_at })
+    let policy = refresh::policy(core, &token, &family, &known, now).await?;
+    Ok(match decide(&family, token.generation, now, &policy) {
+        Outcome::Rotate(_)
+        | Outcome::Replay
+        | Outcome::Keep
+        | Outcome::Touch(_)
+        | Outcome::Recover { .. }
+        | Outcome::CatchUp(_) => {
+            let ends_at = family.ends_at(&known.lifetimes);
+            Introspection::Refresh { family, ends_at }
+        }
+        Outcome::Reuse | Outcome::Overtaken | Outcome::Refuse(_) => Introspection::Inactive,
+    })
 }

@@ -64,7 +64,8 @@ pub async fn refresh(
 }
 
 /// The fast path: nearly always the current generation is presented, so one statement rotates it unseen. A request
-/// that names a scope or resource does not take it: its refusal must consume nothing.
+/// that names a scope or resource does not take it: its refusal must consume nothing. Nor does a client whose tokens do
+/// not rotate with every refresh: what is to be written hangs on what is there.
 async fn fast_path(
     core: &Core,
     token: &RefreshToken,
@@ -72,7 +73,7 @@ async fn fast_path(
     wanted: &Wanted,
     now: DateTime<Utc>,
 ) -> Result<Option<Grant>, Failure> {
-    if !wanted.is_everything() {
+    if !wanted.is_everything() || known.rotation != RotationPolicy::Always {
         return Ok(None);
     }
     let attempt = FastPath {
@@ -143,7 +144,7 @@ fn check_binding(family: &Family) -> Result<(), Failure> {
 }
 
 /// The recovery window matters only to a token that is ahead of its row: nobody else pays for asking.
-async fn policy(
+pub(super) async fn policy(
     core: &Core,
     token: &RefreshToken,
     family: &Family,
@@ -155,7 +156,8 @@ async fn policy(
     } else {
         RecoveryWindow::Closed
     };
-    Ok(Policy { lifetimes: known.lifetimes, rotation: RotationPolicy::Always, recovery_window })
+    let rotation = known.rotation.for_family(&known.client.kind, family.key_thumbprint.as_deref());
+    Ok(Policy { lifetimes: known.lifetimes, rotation, recovery_window })
 }
 
 fn refuse(core: &Core, family: FamilyId, refusal: Refusal) -> Failure {
