@@ -237,6 +237,31 @@ both_stores! {
         assert_eq!(remote.asked().len(), 0);
     }
 
+    async fn an_operator_sees_how_a_family_stands_and_nothing_is_fetched_for_it(app) with documents; {
+        app.add_user("ana").await;
+        app.add_client("app", |_| ()).await;
+        let (remote, id) = published(&json!({})).await;
+        let_in(&app, &Browser::new(&app), &id).await;
+        app.clock.advance(SECOND);
+        app.log_in_with("app", "ana").await;
+        let fetched = remote.asked().len();
+        let seen = async || {
+            let families = admin::families::newest(&app.core, 10, app.clock.now()).await.unwrap();
+            assert_eq!(remote.asked().len(), fetched, "what a document says is for the server's own use");
+            families.into_iter().map(|family| (family.client_id.to_string(), family.state)).collect::<Vec<_>>()
+        };
+        let with = |of_app: &str, of_tool: &str| {
+            vec![("app".to_owned(), of_app.to_owned()), (id.clone(), of_tool.to_owned())]
+        };
+        assert_eq!(seen().await, with("live", "live"));
+        app.clock.advance(DAY * 7);
+        assert_eq!(seen().await, with("expired", "expired"));
+        app.core.write(app.clock.now(), async |tx| {
+            heirloom::store::clients::remove(tx, &"app".parse().unwrap(), app.clock.now()).await.map(Some)
+        }).await.unwrap();
+        assert_eq!(seen().await, with("ended: client_removed", "expired"), "until the janitor has been there");
+    }
+
     async fn scripts_of_a_documents_own_sites_reach_the_token_endpoint(app) with documents; {
         app.add_user("ana").await;
         let (_remote, id) = published(&json!({})).await;

@@ -2,6 +2,8 @@
 
 use heirloom::domain::client::{Client, ClientKind, GrantType, Party, TokenExchangePolicy};
 use heirloom::domain::lifetimes::LifetimeOverrides;
+use heirloom::service::admin;
+use heirloom::store::clients;
 use serde_json::{Value, json};
 
 use crate::browser::*;
@@ -254,10 +256,13 @@ both_stores! {
             service(API, policy(false))(it);
             it.lifetimes = LifetimeOverrides { access_ttl: Some(MINUTE), ..LifetimeOverrides::default() };
         })).await;
-        secret("public", Box::new(|it| {
-            service(API, policy(true))(it);
-            it.kind = ClientKind::Public;
-        })).await;
+        // Nobody can add such a client: it stands in the database alone.
+        let now = app.clock.now();
+        let mut public = Client { id: "public".parse().unwrap(), ..admin::clients::built_in(now) };
+        service(API, policy(true))(&mut public);
+        public.kind = ClientKind::Public;
+        assert!(admin::clients::add(&app.core, &public, now).await.is_err());
+        app.core.write(now, async |tx| clients::insert(tx, &public).await.map(Some)).await.unwrap();
         for (client, secret) in [("no-policy", &no_policy), ("no-grant", &no_grant), ("named", &named)] {
             assert_eq!(app.swap((client, secret), ana, &[]).await.code(), "400 unauthorized_client", "{client}");
         }

@@ -187,7 +187,10 @@ both_stores! {
 
     async fn every_push_that_is_wrong_is_refused(app) {
         app.with_apps().await;
-        app.add_app("signs", |it| it.metadata.require_signed_request_object = true).await;
+        app.add_app("signs", |it| {
+            it.metadata.jwks_uri = Some("https://app.example/jwks".to_owned().try_into().unwrap());
+            it.metadata.require_signed_request_object = true;
+        }).await;
         let rows: &[Refused<'_>] = &[
             ("RFC 9126 §2.1", &[("request_uri", "urn:ietf:params:oauth:request_uri:x")], "400 invalid_request"),
             ("RFC 9126 §2.1", &[("request_uri", "https://app.example/r")], "400 invalid_request"),
