@@ -53,7 +53,7 @@ struct Company {
 async fn a_week(app: &TestApp, company: Company) -> Vec<Duration> {
     let first = app.shared_login().await;
     let mut random = SmallRng::from_seed([7; 32]);
-    let mut pause = |random: &mut SmallRng| company.pause.mul_f64(random.random_range(0.0..1.0));
+    let pause = |random: &mut SmallRng| company.pause.mul_f64(random.random_range(0.0..1.0));
     let mut processes: Vec<(Duration, String)> =
         (0..43).map(|_| (pause(&mut random), first.refresh.clone())).collect();
     let (mut now, mut written, mut row) = (Duration::ZERO, Vec::new(), app.last_write().await);
