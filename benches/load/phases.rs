@@ -13,7 +13,7 @@ use crate::world::{How, Measured, World, first_answer};
 use crate::{Arguments, Progress, chart, logins, now};
 
 /// Phases beside the rounds, for the progress bar.
-pub(crate) const COUNT: u64 = 10;
+pub(crate) const COUNT: u64 = 11;
 
 struct Bench<'a> {
     arguments: &'a Arguments,
@@ -43,6 +43,7 @@ pub(crate) async fn run(arguments: &Arguments, progress: &Progress) -> anyhow::R
     bench.new_connections(&world).await?;
     bench.logins(&world, maximum).await?;
     bench.confirm(&world).await?;
+    bench.shared_logins(&world).await?;
     bench.describe(&world);
     drop(world);
     bench.embedded(maximum).await?;
@@ -280,6 +281,39 @@ impl Bench<'_> {
             world.rows_of_pgbench().await?,
             measured.driven.verified,
         ));
+        Ok(())
+    }
+
+    /// Logins that several programs share: nearly every refresh keeps the token and writes nothing, a few note the time.
+    async fn shared_logins(&mut self, world: &World) -> anyhow::Result<()> {
+        self.progress.phase("logins that programs share");
+        world.place.run(&["client", "update", "heirloom", "--rotation", "every:30m"], "")?;
+        let (mut kept, mut touched, mut detail) = (vec![], vec![], String::new());
+        for _ in 0..self.arguments.repeats() {
+            let how = How { lasting: self.arguments.lasting() / 2, ..self.closed() };
+            let (select, _) = self.postgres.pgbench_select(32, how.lasting)?;
+            let keep = self.measure(world, &world.place.serve()?, how).await?;
+            ensure!(keep.counted.updates == 0, "a kept token wrote {} rows", keep.counted.updates);
+            kept.push(keep.driven.per_second() / select);
+            detail = format!("pgbench selects {select:.0}/s; the last: {}", keep.describe());
+        }
+        self.report.at_least("keep, against a pgbench select", median(kept), "x", 0.8, detail);
+        let mut detail = String::new();
+        for _ in 0..self.arguments.repeats() {
+            let few = 100_000.min(self.arguments.families);
+            world.leave_behind(few).await?;
+            let lasting = self.arguments.lasting() / 2;
+            let how = How { lasting, among: Some(few), warms_up: false, ..self.closed() };
+            let (update, _) = self.postgres.pgbench(32, lasting)?;
+            let touch = self.measure(world, &world.place.serve()?, how).await?;
+            touched.push(touch.driven.per_second() / update);
+            detail = format!(
+                "{:.2} rows written each; the last: {}",
+                touch.each(touch.counted.updates),
+                touch.describe()
+            );
+        }
+        self.report.at_least("touch, against a pgbench update", median(touched), "x", 0.4, detail);
         Ok(())
     }
 

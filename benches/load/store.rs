@@ -82,7 +82,7 @@ impl Store {
         }
     }
 
-    async fn execute(&self, sql: String) -> anyhow::Result<()> {
+    pub(crate) async fn execute(&self, sql: String) -> anyhow::Result<()> {
         let sql = AssertSqlSafe(sql);
         match &self.0 {
             Db::Postgres(pool) => sqlx::raw_sql(sql).execute(pool.executor()).await.map(|_| ())?,

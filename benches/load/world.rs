@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use heirloom_verifier::Verifier;
 
-use crate::chains::Chains;
+use crate::chains::{Chains, family_id};
 use crate::drive::{Driven, Load, Pace, Reuse, drive};
 use crate::logins::{USERS, log_in, username};
 use crate::processes::{Folder, MASTER_KEY, PASSWORD, Place, Postgres, Server};
@@ -94,6 +94,19 @@ impl World {
             counted,
             peak_memory: server.memory()?.peak,
         })
+    }
+
+    /// Makes the tokens of the first `count` chains base, for long enough that a refresh has to note its time.
+    pub(crate) async fn leave_behind(&self, count: usize) -> anyhow::Result<()> {
+        let end = family_id(count);
+        let sql = format!(
+            "UPDATE families SET base = generation, generation = generation + 1, \
+             rotated_at = rotated_at - INTERVAL '20 minutes' WHERE id < '{end}'"
+        );
+        match &self.watch {
+            Some(store) => store.execute(sql).await,
+            None => Ok(()),
+        }
     }
 
     /// How many rows of its table pgbench has updated.
