@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use heirloom::domain::client::{Client, ClientKind, GrantType};
+use heirloom::domain::client::{Client, ClientKind, GrantType, Party};
 use heirloom::domain::family::RotationPolicy;
 use heirloom::service::admin;
 use rand::rngs::SmallRng;
@@ -25,6 +25,7 @@ fn shared(it: &mut Client) {
 /// One that proves itself each time.
 fn proven(it: &mut Client) {
     it.kind = ClientKind::Confidential(Vec::new());
+    it.party = Party::First;
     it.grants = [GrantType::AuthorizationCode, GrantType::RefreshToken].into();
     it.metadata.refresh_token_rotation = RotationPolicy::Never;
 }

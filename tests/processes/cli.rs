@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
 use serde_json::{Value, json};
 
-use crate::process::{PASSWORD, Place, Tokens, block_on};
+use crate::process::{PASSWORD, Place, Server, Tokens, block_on};
 
 fn users_are_added_changed_and_removed(place: &Place) {
     let server = place.serve();
@@ -123,6 +123,31 @@ fn a_client_with_keys_gets_no_secret(place: &Place) {
     place.ok(&["client", "remove", "keyed"]);
 }
 
+fn a_change_that_may_end_logins_is_asked_about(place: &Place, server: &Server) {
+    let rotation = |arguments: &[&str]| {
+        let all = [&["client", "update", "heirloom", "--rotation"], arguments].concat();
+        place.json(&all)["metadata"]["refresh_token_rotation"].clone()
+    };
+    place.add_user("ana");
+    assert_eq!(rotation(&["every:60m"]), json!("every:1h"));
+    assert_eq!(rotation(&["always"]), Value::Null, "nobody is logged in");
+    rotation(&["every:1h"]);
+    block_on(server.log_in("ana"));
+    let refused = place.refused(&["client", "update", "heirloom", "--rotation", "always"]);
+    assert!(refused.contains("live logins of heirloom: 1;") && refused.contains("--yes"), "{refused}");
+    let by_metadata = r#"{"refresh_token_rotation": null}"#;
+    assert!(place.refused(&["client", "update", "heirloom", "--metadata", by_metadata]).contains("--yes"));
+    assert_eq!(rotation(&["always", "--yes"]), Value::Null);
+    for (policy, problem) in [
+        ("sometimes", "the rotation policy must be always, never, or every: and a period, such as every:1h"),
+        ("every:1m", "must be between 15m"),
+        ("every:3d", "1d 18h (a quarter of the idle lifetime)"),
+    ] {
+        let refused = place.refused(&["client", "update", "heirloom", "--rotation", policy]);
+        assert!(refused.contains(problem), "{refused}");
+    }
+}
+
 fn clients_are_added_changed_and_removed(place: &Place) {
     let server = place.serve();
     let token = |secret: &str| {
@@ -167,6 +192,7 @@ fn clients_are_added_changed_and_removed(place: &Place) {
         (&json!("read"), &json!("1m"), &json!("10s"))
     );
     metadata_is_changed_member_by_member(place);
+    a_change_that_may_end_logins_is_asked_about(place, &server);
     a_client_with_keys_gets_no_secret(place);
     let ids =
         |list: Value| list.as_array().unwrap().iter().map(|it| it["client_id"].clone()).collect::<Vec<_>>();

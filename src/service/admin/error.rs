@@ -43,8 +43,8 @@ pub enum AdminError {
     Rotation(#[from] InvalidRotationPolicy),
     /// The operator is to be asked first.
     #[error(
-        "{live} live logins of {client} may be shared: with the rotation policy always, those end whose holders \
-         present different tokens"
+        "live logins of {client}: {live}; with the rotation policy always, those of them end whose holders present \
+         different tokens"
     )]
     Unconfirmed { client: ClientId, live: u64 },
     #[error(transparent)]
