@@ -147,7 +147,7 @@ pub(super) async fn run(command: ClientCommand, office: &Office) -> anyhow::Resu
 /// Asks before a change that may end logins.
 async fn update(office: &Office, id: &ClientId, changes: ClientChanges) -> anyhow::Result<()> {
     let change = async |changes| clients::change(&office.core, id, changes, office.clock.now()).await;
-    let changed = match change(changes.clone()).await {
+    let client = match change(changes.clone()).await {
         Err(why @ AdminError::Unconfirmed { .. }) if !io::stdin().is_terminal() => {
             anyhow::bail!("{why}; --yes changes it all the same");
         }
@@ -158,9 +158,9 @@ async fn update(office: &Office, id: &ClientId, changes: ClientChanges) -> anyho
             anyhow::ensure!(matches!(answer.trim(), "y" | "Y" | "yes"), "nothing was changed");
             change(ClientChanges { confirmed: true, ..changes }).await?
         }
-        changed => changed?,
+        done => done?,
     };
-    output::json(&changed);
+    output::json(&client);
     Ok(())
 }
 
