@@ -284,10 +284,11 @@ impl Bench<'_> {
         Ok(())
     }
 
-    /// Logins that several programs share: nearly every refresh keeps the token and writes nothing, a few note the time.
+    /// Logins that several programs share: nearly every refresh keeps the token and writes nothing, a few note the
+    /// time.
     async fn shared_logins(&mut self, world: &World) -> anyhow::Result<()> {
         self.progress.phase("logins that programs share");
-        world.place.run(&["client", "update", "heirloom", "--rotation", "every:30m"], "")?;
+        world.place.run(&["client", "update", "heirloom", "--rotation", "every:1d"], "")?;
         let (mut kept, mut touched, mut detail) = (vec![], vec![], String::new());
         for _ in 0..self.arguments.repeats() {
             let how = How { lasting: self.arguments.lasting() / 2, ..self.closed() };
@@ -306,10 +307,11 @@ impl Bench<'_> {
             let how = How { lasting, among: Some(few), warms_up: false, ..self.closed() };
             let (update, _) = self.postgres.pgbench(32, lasting)?;
             let touch = self.measure(world, &world.place.serve()?, how).await?;
-            touched.push(touch.driven.per_second() / update);
+            let touches = world.caught_up(few).await? as f64;
+            touched.push(touches / touch.driven.elapsed.as_secs_f64() / update);
+            let share = touches / touch.driven.answers as f64;
             detail = format!(
-                "{:.2} rows written each; the last: {}",
-                touch.each(touch.counted.updates),
+                "pgbench updates {update:.0}/s; {share:.2} rows written each; the last: {}",
                 touch.describe()
             );
         }

@@ -96,16 +96,28 @@ impl World {
         })
     }
 
-    /// Makes the tokens of the first `count` chains base, for long enough that a refresh has to note its time.
+    /// Makes the tokens of the first `count` chains base, for long enough that a refresh has to note its time. Those
+    /// that have been left behind before and not refreshed since are so already.
     pub(crate) async fn leave_behind(&self, count: usize) -> anyhow::Result<()> {
         let end = family_id(count);
         let sql = format!(
             "UPDATE families SET base = generation, generation = generation + 1, \
-             rotated_at = rotated_at - INTERVAL '20 minutes' WHERE id < '{end}'"
+             rotated_at = rotated_at - INTERVAL '18 hours' WHERE id < '{end}' AND {RECENT}"
         );
         match &self.watch {
             Some(store) => store.execute(sql).await,
             None => Ok(()),
+        }
+    }
+
+    /// How many of the first `count` families noted the time since they were left behind: the table itself tells it, as
+    /// PostgreSQL's counters wait for each connection to be idle for ten seconds.
+    pub(crate) async fn caught_up(&self, count: usize) -> anyhow::Result<i64> {
+        let end = family_id(count);
+        let sql = format!("SELECT COUNT(*) FROM families WHERE id < '{end}' AND {RECENT}");
+        match &self.watch {
+            Some(store) => store.number(sql).await,
+            None => Ok(0),
         }
     }
 
@@ -125,6 +137,9 @@ impl World {
         }
     }
 }
+
+/// Of the families: those whose time was noted in this run.
+const RECENT: &str = "rotated_at > CURRENT_TIMESTAMP - INTERVAL '12 hours'";
 
 /// How one drive goes.
 #[derive(Clone, Copy)]
