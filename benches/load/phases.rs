@@ -307,9 +307,9 @@ impl Bench<'_> {
             let how = How { lasting, among: Some(few), warms_up: false, ..self.closed() };
             let (update, _) = self.postgres.pgbench(32, lasting)?;
             let touch = self.measure(world, &world.place.serve()?, how).await?;
-            let touches = world.caught_up(few).await? as f64;
-            touched.push(touches / touch.driven.elapsed.as_secs_f64() / update);
-            let share = touches / touch.driven.answers as f64;
+            let written = world.caught_up(few).await? as f64;
+            touched.push(written / touch.driven.elapsed.as_secs_f64() / update);
+            let share = written / touch.driven.answers as f64;
             detail = format!(
                 "pgbench updates {update:.0}/s; {share:.2} rows written each; the last: {}",
                 touch.describe()
