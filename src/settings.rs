@@ -17,6 +17,7 @@ mod problem;
 mod rules;
 mod secret;
 mod sections;
+mod setting;
 mod suggest;
 mod table;
 mod text;

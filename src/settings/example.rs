@@ -1,6 +1,9 @@
 //! The text of `.env.example`.
 
-use super::table::{Default, SETTINGS, Setting};
+use super::{
+    setting::{Default, Setting},
+    table::SETTINGS,
+};
 
 const HEADING: &str = "\
 # Copy this file to .env and change what you need. An empty value is as if it were not there, the process's own

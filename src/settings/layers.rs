@@ -12,7 +12,8 @@ use config::{ConfigError, File, FileFormat, Source, Value, ValueKind};
 use super::{
     origin::{DOT_ENV, Origins, SettingOrigin, shown},
     problem::SettingProblem,
-    table::{COMPOSE_ONLY, DATABASE_FILE, PREFIX, Setting},
+    setting::{PREFIX, Setting},
+    table::{self, COMPOSE_ONLY, DATABASE_FILE},
 };
 
 const DEFAULT_FILE: &str = "heirloom.toml";
@@ -115,7 +116,7 @@ impl Layers {
         }
         let key = rest.to_lowercase().replace("__", ".");
         let origin = origin(name.to_owned());
-        match (value.to_str(), Setting::find(&key)) {
+        match (value.to_str(), table::setting(&key)) {
             (Some(value), _) => self.set(&key, value.into(), origin),
             (None, Some(setting)) => self.problems.push(SettingProblem::not_unicode(setting, &origin)),
             (None, None) => self.problems.push(SettingProblem::unknown(&key, &origin)),
@@ -128,7 +129,7 @@ impl Layers {
         if matches!(&value.kind, ValueKind::String(text) if text.is_empty()) {
             return;
         }
-        match Setting::find(key) {
+        match table::setting(key) {
             Some(setting) => {
                 self.values.insert(setting.key, (value, origin));
             }

@@ -4,7 +4,8 @@ use serde_json::{Map, Value, json};
 
 use super::{
     origin::SettingOrigin,
-    table::{Default, SETTINGS, Setting},
+    setting::{Default, Setting},
+    table::SETTINGS,
     values::Settings,
 };
 

@@ -10,8 +10,8 @@ use thiserror::Error;
 
 use super::{
     origin::{SettingOrigin, shown},
+    setting::Setting,
     suggest,
-    table::Setting,
 };
 
 /// Everything that is wrong with the settings, one problem a line. No line holds a secret.

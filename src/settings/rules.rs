@@ -7,7 +7,7 @@ use crate::domain::lifetimes::duration_text;
 use super::{
     layers::Layers,
     problem::{GivenValue, SettingProblem},
-    table::Setting,
+    table,
     values::Settings,
 };
 
@@ -52,7 +52,7 @@ impl Broken {
     /// The same in the operator's own words: the values as written, and where.
     pub(super) fn problem(self, layers: &Layers) -> Option<SettingProblem> {
         let given = |key| {
-            let setting = Setting::find(key)?;
+            let setting = table::setting(key)?;
             let (text, origin) = layers.shown(setting);
             Some(GivenValue::new(setting, text, origin))
         };

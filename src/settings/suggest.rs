@@ -1,9 +1,6 @@
 //! What somebody meant who wrote the name of a setting wrongly.
 
-use super::{
-    origin::SettingOrigin,
-    table::{SETTINGS, Setting},
-};
+use super::{origin::SettingOrigin, setting::Setting, table::SETTINGS};
 
 /// The end of the sentence about an unknown setting.
 pub(super) fn hint(key: &str, origin: &SettingOrigin) -> String {

@@ -1,0 +1,124 @@
+//! What is known of one setting.
+
+use self::{
+    Default::{Text, Unset},
+    Kind::{
+        Algorithm, Audiences, CodeProtection, Colour, Database, Duration, Filter, Format, Issuer, Listen,
+        Networks, Number, Path, Registration, Scopes, Secret, Switch, Words,
+    },
+};
+
+/// What every part of this module knows of a setting.
+pub(super) struct Setting {
+    /// Its place in the file: `section.name`, or a name alone at the top.
+    pub(super) key: &'static str,
+    pub(super) default: Default,
+    pub(super) kind: Kind,
+    /// One sentence for an operator.
+    pub(super) doc: &'static str,
+}
+
+/// What applies when nothing is set.
+#[derive(Clone, Copy)]
+pub(super) enum Default {
+    /// This, in the form a variable has.
+    Text(&'static str),
+    /// Nothing: the words say what happens then.
+    Unset(&'static str),
+}
+
+impl Default {
+    pub(super) fn text(self) -> Option<&'static str> {
+        match self {
+            Text(text) => Some(text),
+            Unset(_) => None,
+        }
+    }
+}
+
+/// The form of a value.
+#[derive(Clone, Copy)]
+pub(super) enum Kind {
+    Algorithm,
+    Audiences,
+    CodeProtection,
+    Colour,
+    Database,
+    Duration,
+    Filter,
+    Format,
+    Issuer,
+    Listen,
+    Networks,
+    Number,
+    Path,
+    Registration,
+    Scopes,
+    Secret,
+    Switch,
+    Words,
+}
+
+impl Kind {
+    /// What would be right, to end a sentence with.
+    pub(super) fn expected(self) -> &'static str {
+        match self {
+            CodeProtection => "pkce, pkce-or-nonce or optional",
+            Colour => "a colour such as #0b57d0",
+            Algorithm => "ES256, EdDSA or RS256",
+            Database => {
+                "sqlite:PATH, sqlite::memory: or postgres://USER:PASSWORD@HOST/NAME, \
+                 with reserved characters in the password written as %XX"
+            }
+            Duration => "a duration such as 15m, 36h or 7d",
+            Filter => "log directives such as info or info,heirloom=debug",
+            Format => "pretty or json",
+            Issuer => {
+                "an http or https URL such as https://id.example.com, in lower case and without query, \
+                 fragment, user or slash at the end"
+            }
+            Listen => "an address with a port such as 127.0.0.1:8080, [::]:8080 or localhost:8080",
+            Networks => "networks or addresses with commas between them such as 10.0.0.0/8,192.0.2.7",
+            Number => "a whole number",
+            Path => "a path",
+            Audiences => "services' URLs with spaces between them",
+            Registration => "off, initial_access_token or open",
+            Scopes => "scopes with spaces between them such as openid profile",
+            Secret | Words => "text",
+            Switch => "true or false",
+        }
+    }
+
+    /// Whether a value of this form may hold what must not be shown.
+    pub(super) fn is_secret(self) -> bool {
+        match self {
+            Database | Secret => true,
+            Algorithm | Audiences | CodeProtection | Colour | Duration | Filter | Format | Issuer
+            | Listen | Networks | Number | Path | Registration | Scopes | Switch | Words => false,
+        }
+    }
+}
+
+impl Setting {
+    pub(super) const fn new(key: &'static str, default: Default, kind: Kind, doc: &'static str) -> Self {
+        Self { key, default, kind, doc }
+    }
+
+    /// The variable that sets it.
+    pub(super) fn variable(&self) -> String {
+        format!("{PREFIX}{}", self.key.to_uppercase().replace('.', "__"))
+    }
+
+    /// The section it stands in; empty at the top.
+    pub(super) fn section(&self) -> &'static str {
+        self.key.split_once('.').map_or("", |(section, _)| section)
+    }
+
+    /// Its name within the section.
+    pub(super) fn name(&self) -> &'static str {
+        self.key.split_once('.').map_or(self.key, |(_, name)| name)
+    }
+}
+
+/// What the names of our variables begin with.
+pub(super) const PREFIX: &str = "HEIRLOOM_";
