@@ -23,8 +23,9 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use tokio::sync::Semaphore;
 use url::{Host, Url};
 
+use crate::domain::error_causes::with_causes;
 use crate::outbound::addresses::{Reach, may_reach};
-use crate::outbound::no_answer::{Forbidden, chain};
+use crate::outbound::no_answer::Forbidden;
 use crate::outbound::remembered::{Known, Remembered, Slot};
 
 pub use no_answer::NoAnswer;
@@ -84,7 +85,7 @@ impl Outbound {
             .build();
         let secure = match secure {
             Err(error) if !is_extended => {
-                let cause = chain(&error);
+                let cause = with_causes(&error);
                 tracing::warn!(cause, "no certificate authorities: nothing can be fetched by https");
                 None
             }

@@ -121,6 +121,15 @@ impl World {
         }
     }
 
+    /// When a family was last written, in microseconds since 1970.
+    pub(crate) async fn last_written(&self) -> anyhow::Result<i64> {
+        const SQL: &str = "SELECT (EXTRACT(EPOCH FROM MAX(rotated_at)) * 1000000)::BIGINT FROM families";
+        match &self.watch {
+            Some(store) => store.number(SQL.to_owned()).await,
+            None => Ok(0),
+        }
+    }
+
     /// How many rows of its table pgbench has updated.
     pub(crate) async fn rows_of_pgbench(&self) -> anyhow::Result<i64> {
         const SQL: &str = "SELECT COUNT(*) FROM pgbench_accounts WHERE abalance > 0";

@@ -9,6 +9,7 @@ use actix_web::{HttpResponse, ResponseError};
 use serde_json::json;
 
 use crate::domain::device::Waiting;
+use crate::domain::error_causes::with_causes;
 use crate::domain::refusal::{EndReason, Refusal};
 use crate::service::Failure;
 use crate::service::failure::UnacceptableToken;
@@ -332,17 +333,5 @@ pub(crate) fn causes(error: &actix_web::Error) -> String {
     let problem =
         error.as_error::<Simple>().map(|it| &it.0).or_else(|| error.as_error::<Standard>().map(|it| &it.0));
     let Some(problem) = problem else { return error.to_string() };
-    chain(problem)
-}
-
-/// An error with its causes.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
+    with_causes(problem)
 }

@@ -2,6 +2,8 @@
 
 use std::error::Error as _;
 
+use crate::domain::error_causes::with_causes;
+
 /// Why there is no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoAnswer {
@@ -42,17 +44,6 @@ impl From<reqwest::Error> for NoAnswer {
             }
             cause = error.source();
         }
-        Self::Unreachable(chain(&error.without_url()))
+        Self::Unreachable(with_causes(&error.without_url()))
     }
-}
-
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

@@ -8,7 +8,7 @@ use tokio::sync::{Notify, broadcast};
 
 use crate::domain::event::{Event, Severity};
 use crate::service::logout::notices;
-use crate::store::transaction::Tries;
+use crate::store::transaction;
 use crate::store::{Committed, Db, StoreError, Tx};
 
 /// Events that a slow listener may be behind.
@@ -53,15 +53,13 @@ impl Writer {
         now: DateTime<Utc>,
         work: impl AsyncFn(&mut Tx) -> Result<Option<T>, StoreError>,
     ) -> Result<Option<T>, StoreError> {
-        let mut tries = Tries::default();
-        loop {
+        let work = &work;
+        transaction::retrying(|| async move {
             let mut tx = self.db.begin().await?;
             let worked = work(&mut tx).await;
-            match self.finish(tx, worked, now).await {
-                Err(error) => tries.again_after(error).await?,
-                done => return done,
-            }
-        }
+            self.finish(tx, worked, now).await
+        })
+        .await
     }
 
     /// The same for what goes from thread to thread, whose futures have to be boxed: of an async closure nobody can say
@@ -71,15 +69,13 @@ impl Writer {
         now: DateTime<Utc>,
         work: impl Fn(&mut Tx) -> BoxFuture<'_, Result<Option<T>, StoreError>>,
     ) -> Result<Option<T>, StoreError> {
-        let mut tries = Tries::default();
-        loop {
+        let work = &work;
+        transaction::retrying(|| async move {
             let mut tx = self.db.begin().await?;
             let worked = work(&mut tx).await;
-            match self.finish(tx, worked, now).await {
-                Err(error) => tries.again_after(error).await?,
-                done => return done,
-            }
-        }
+            self.finish(tx, worked, now).await
+        })
+        .await
     }
 
     async fn finish<T>(

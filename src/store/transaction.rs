@@ -83,25 +83,6 @@ impl Tx {
     }
 }
 
-/// How often something was tried that lost to another transaction.
-#[derive(Debug, Default)]
-pub(crate) struct Tries(u32);
-
-impl Tries {
-    /// Waits for a random moment if it is worth another try.
-    ///
-    /// # Errors
-    /// `error` itself, if it is not, or was tried often enough.
-    pub(crate) async fn again_after(&mut self, error: StoreError) -> Result<(), StoreError> {
-        self.0 += 1;
-        if !error.is_conflict() || self.0 >= TRIES {
-            return Err(error);
-        }
-        tokio::time::sleep(Duration::from_millis(random::jitter(4 << self.0))).await;
-        Ok(())
-    }
-}
-
 /// Runs `work` again, a few times, while it loses to another transaction.
 ///
 /// # Errors
@@ -110,13 +91,15 @@ pub async fn retrying<T, F>(work: impl Fn() -> F) -> Result<T, StoreError>
 where
     F: Future<Output = Result<T, StoreError>>,
 {
-    let mut tries = Tries::default();
-    loop {
+    for tried in 1..TRIES {
         match work().await {
-            Err(error) => tries.again_after(error).await?,
+            Err(error) if error.is_conflict() => {
+                tokio::time::sleep(Duration::from_millis(random::jitter(4 << tried))).await;
+            }
             done => return done,
         }
     }
+    work().await
 }
 
 /// Runs one body on either engine inside a transaction: `within!(tx, conn => …)`.

@@ -5,6 +5,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::LOCATION;
 use serde_json::json;
 
+use crate::domain::error_causes::with_causes;
 use crate::http::error;
 use crate::http::pages::renderer::Page;
 use crate::http::pages::visit::Visit;
@@ -69,7 +70,7 @@ fn error_page(visit: &Visit, error: &PageError) -> HttpResponse {
         PageError::Malformed(_) => ("malformed", StatusCode::BAD_REQUEST),
         PageError::Forged => ("forged", StatusCode::FORBIDDEN),
         PageError::Unavailable(failure) => {
-            tracing::error!(cause = error::chain(failure), "a page cannot be answered");
+            tracing::error!(cause = with_causes(failure), "a page cannot be answered");
             ("unavailable", StatusCode::SERVICE_UNAVAILABLE)
         }
     };
