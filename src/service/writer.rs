@@ -80,20 +80,28 @@ impl Writer {
 
     async fn finish<T>(
         &self,
-        mut tx: Tx,
+        tx: Tx,
         worked: Result<Option<T>, StoreError>,
         now: DateTime<Utc>,
     ) -> Result<Option<T>, StoreError> {
         let Some(value) = worked? else { return Ok(None) };
-        notices::note(&mut tx, now).await?;
-        let Committed { value, events, wakes_deliveries } = tx.commit(value).await?;
-        for event in events {
-            self.tell(event);
-        }
-        if wakes_deliveries {
-            self.deliveries.notify_one();
-        }
+        self.commit(tx, now).await?;
         Ok(Some(value))
+    }
+
+    /// Boxed: otherwise the code of every write has a copy of it.
+    fn commit(&self, mut tx: Tx, now: DateTime<Utc>) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async move {
+            notices::note(&mut tx, now).await?;
+            let Committed { events, wakes_deliveries } = tx.commit().await?;
+            for event in events {
+                self.tell(event);
+            }
+            if wakes_deliveries {
+                self.deliveries.notify_one();
+            }
+            Ok(())
+        })
     }
 
     /// Tells of what no transaction made happen, such as a refusal.

@@ -147,7 +147,7 @@ async fn migrate_in_one_transaction(db: &Db, lock: MigrationLock) -> Result<(), 
         OpenTransaction::Sqlite(transaction) => migrator.run_direct(None, &mut **transaction, false).await,
     };
     migrated.map_err(sqlx::Error::from)?;
-    let Committed { .. } = transaction.commit(()).await?;
+    let Committed { .. } = transaction.commit().await?;
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use sqlx::{Postgres, Sqlite, Transaction};
 
 use crate::crypto::random;
@@ -26,11 +27,10 @@ pub(in crate::store) enum OpenTransaction {
     Sqlite(Transaction<'static, Sqlite>),
 }
 
-/// What a transaction came to that is durable now.
+/// What a durable transaction has made happen.
 #[derive(Debug)]
 #[must_use]
-pub struct Committed<T> {
-    pub value: T,
+pub struct Committed {
     pub events: Vec<Event>,
     /// Whether there are deliveries that were not there before.
     pub wakes_deliveries: bool,
@@ -38,19 +38,19 @@ pub struct Committed<T> {
 
 impl Db {
     /// Begins a transaction that writes.
-    pub(crate) async fn begin(&self) -> Result<Tx, StoreError> {
+    pub(crate) fn begin(&self) -> BoxFuture<'_, Result<Tx, StoreError>> {
         // The driver's futures have 14 KB: unboxed, every caller's is as large, and is copied as often as it is moved.
-        let open = match self {
-            Self::Postgres(PostgresPool { pool, statements }) => {
-                OpenTransaction::Postgres(Box::pin(pool.begin()).await?, *statements)
-            }
-            // SQLite: a transaction that begins as a reader cannot always become a writer; one that takes the
-            // write lock at once waits its turn instead.
-            Self::Sqlite(pool) => {
-                OpenTransaction::Sqlite(Box::pin(pool.begin_with("BEGIN IMMEDIATE")).await?)
-            }
-        };
-        Ok(Tx { open, events: Vec::new(), wakes_deliveries: false })
+        Box::pin(async move {
+            let open = match self {
+                Self::Postgres(PostgresPool { pool, statements }) => {
+                    OpenTransaction::Postgres(pool.begin().await?, *statements)
+                }
+                // SQLite: a transaction that begins as a reader cannot always become a writer; one that takes the
+                // write lock at once waits its turn instead.
+                Self::Sqlite(pool) => OpenTransaction::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await?),
+            };
+            Ok(Tx { open, events: Vec::new(), wakes_deliveries: false })
+        })
     }
 }
 
@@ -74,12 +74,12 @@ impl Tx {
     ///
     /// # Errors
     /// [`StoreError`]; whether it was committed is then unknown.
-    pub(crate) async fn commit<T>(self, value: T) -> Result<Committed<T>, StoreError> {
+    pub(crate) async fn commit(self) -> Result<Committed, StoreError> {
         match self.open {
             OpenTransaction::Postgres(transaction, _) => transaction.commit().await?,
             OpenTransaction::Sqlite(transaction) => transaction.commit().await?,
         }
-        Ok(Committed { value, events: self.events, wakes_deliveries: self.wakes_deliveries })
+        Ok(Committed { events: self.events, wakes_deliveries: self.wakes_deliveries })
     }
 }
 
@@ -91,15 +91,16 @@ pub async fn retrying<T, F>(work: impl Fn() -> F) -> Result<T, StoreError>
 where
     F: Future<Output = Result<T, StoreError>>,
 {
-    for tried in 1..TRIES {
+    let mut tries = 0;
+    loop {
+        tries += 1;
         match work().await {
-            Err(error) if error.is_conflict() => {
-                tokio::time::sleep(Duration::from_millis(random::jitter(4 << tried))).await;
+            Err(error) if error.is_conflict() && tries < TRIES => {
+                tokio::time::sleep(Duration::from_millis(random::jitter(4 << tries))).await;
             }
             done => return done,
         }
     }
-    work().await
 }
 
 /// Runs one body on either engine inside a transaction: `within!(tx, conn => …)`.
