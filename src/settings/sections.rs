@@ -249,7 +249,7 @@ pub struct JanitorSettings {
 pub struct LogSettings {
     /// The form of a line.
     pub format: LogFormat,
-    /// What is logged, as directives of `tracing_subscriber::EnvFilter`.
+    /// What is logged, as `LEVEL` and `TARGET=LEVEL`, with commas between.
     #[serde(deserialize_with = "text::log_filter")]
     pub filter: String,
 }

@@ -7,7 +7,7 @@ use std::{fmt::Display, net::IpAddr, str::FromStr};
 
 use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, Serializer, de::Error};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
 
 use crate::domain::one_or_many::OneOrMany;
 
@@ -53,7 +53,7 @@ pub(super) mod words {
 
 pub(super) fn log_filter<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
     let text = String::deserialize(from)?;
-    parse::<EnvFilter, _>(&text).map(|_| text)
+    parse::<Targets, _>(&text).map(|_| text)
 }
 
 fn parse<T: FromStr, E: Error>(text: &str) -> Result<T, E> {
