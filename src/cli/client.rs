@@ -94,7 +94,7 @@ pub(super) struct ClientOptions {
     #[arg(long = "grant", value_name = "GRANT_TYPE")]
     grants: Option<Vec<GrantType>>,
     /// The scopes that it may be granted, such as "read write"
-    #[arg(long, value_name = "S")]
+    #[arg(long, value_parser = ScopeSet::typed, value_name = "S")]
     scope: Option<ScopeSet>,
     /// An audience that it may choose with `resource`; may be given more than once
     #[arg(long = "audience", value_name = "A")]

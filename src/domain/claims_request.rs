@@ -87,10 +87,9 @@ impl ClaimRequests {
     }
 
     /// Those about the user whose scope is among `scopes`.
-    fn within(&self, scopes: &ScopeSet) -> Self {
-        let may = |claim: &str| {
-            CLAIMS.iter().any(|(name, scope)| *name == claim && scopes.iter().any(|it| it == *scope))
-        };
+    #[must_use]
+    pub fn within(&self, scopes: &ScopeSet) -> Self {
+        let may = |claim: &str| CLAIMS.iter().any(|(name, scope)| *name == claim && scopes.contains(scope));
         let kept = self.0.iter().filter(|(claim, _)| may(claim));
         Self(kept.map(|(claim, requested)| (claim.clone(), requested.clone())).collect())
     }

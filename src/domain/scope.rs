@@ -13,7 +13,28 @@ pub struct ScopeSet(BTreeSet<String>);
 #[error("a scope must be made of visible ASCII characters other than \" and \\, with spaces between scopes")]
 pub struct InvalidScope;
 
+/// What a person typed names no scopes.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MistypedScopes {
+    #[error(transparent)]
+    Invalid(#[from] InvalidScope),
+    #[error("scopes have spaces between them: \"{0}\"")]
+    Commas(String),
+}
+
 impl ScopeSet {
+    /// Reads what a person typed. A comma may stand in a scope, but whoever types one means two scopes.
+    ///
+    /// # Errors
+    /// [`MistypedScopes`], with what was meant.
+    pub fn typed(text: &str) -> Result<Self, MistypedScopes> {
+        if text.contains(',') {
+            let meant: Vec<&str> = text.split([',', ' ']).filter(|scope| !scope.is_empty()).collect();
+            return Err(MistypedScopes::Commas(meant.join(" ")));
+        }
+        Ok(text.parse()?)
+    }
+
     /// Whether every scope of `self` is in `other`.
     #[must_use]
     pub fn is_subset(&self, other: &Self) -> bool {
@@ -24,6 +45,12 @@ impl ScopeSet {
     #[must_use]
     pub fn union(&self, other: &Self) -> Self {
         Self(self.0.union(&other.0).cloned().collect())
+    }
+
+    /// Whether this scope is in it.
+    #[must_use]
+    pub fn contains(&self, scope: &str) -> bool {
+        self.0.contains(scope)
     }
 
     /// Whether there is no scope at all.

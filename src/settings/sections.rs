@@ -75,7 +75,7 @@ pub struct RegistrationSettings {
     #[serde(with = "text")]
     pub code_protection: CodeProtection,
     /// The scopes that such a client may have.
-    #[serde(with = "text")]
+    #[serde(deserialize_with = "text::scopes", serialize_with = "text::serialize")]
     pub scopes: ScopeSet,
     /// The services that its tokens may be for, beside the issuer.
     #[serde(with = "text::words")]

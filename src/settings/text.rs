@@ -10,6 +10,7 @@ use serde::{Deserialize, Deserializer, Serializer, de::Error};
 use tracing_subscriber::filter::Targets;
 
 use crate::domain::one_or_many::OneOrMany;
+use crate::domain::scope::ScopeSet;
 
 pub(super) fn deserialize<'de, D: Deserializer<'de>, T: FromStr>(from: D) -> Result<T, D::Error> {
     parse(&String::deserialize(from)?)
@@ -17,6 +18,10 @@ pub(super) fn deserialize<'de, D: Deserializer<'de>, T: FromStr>(from: D) -> Res
 
 pub(super) fn serialize<S: Serializer, T: Display>(value: &T, to: S) -> Result<S::Ok, S::Error> {
     to.collect_str(value)
+}
+
+pub(super) fn scopes<'de, D: Deserializer<'de>>(from: D) -> Result<ScopeSet, D::Error> {
+    ScopeSet::typed(&String::deserialize(from)?).map_err(D::Error::custom)
 }
 
 /// A list with commas, or a list of texts; an address alone is the network of that one address.

@@ -14,7 +14,7 @@ struct SchemaStep {
     sqlite: &'static str,
 }
 
-const STEPS: [SchemaStep; 7] = [
+const STEPS: [SchemaStep; 8] = [
     SchemaStep {
         version: 1,
         description: "core",
@@ -56,6 +56,12 @@ const STEPS: [SchemaStep; 7] = [
         description: "code protection",
         postgres: include_str!("../../migrations/postgres/0007_code_protection.sql"),
         sqlite: include_str!("../../migrations/sqlite/0007_code_protection.sql"),
+    },
+    SchemaStep {
+        version: 8,
+        description: "scope of roles",
+        postgres: include_str!("../../migrations/postgres/0008_scope_of_roles.sql"),
+        sqlite: include_str!("../../migrations/sqlite/0008_scope_of_roles.sql"),
     },
 ];
 

@@ -130,9 +130,9 @@ both_stores! {
 
     async fn a_family_keeps_the_scope_of_its_login_when_its_client_is_given_more(app) {
         let tokens = app.ana_logged_in().await;
-        update(&app, |it| it.scopes = "openid profile email admin".parse().unwrap()).await;
-        assert_eq!(app.rotate(&tokens).await.claims()["scope"], "email openid profile");
-        assert_eq!(app.log_in("ana").await.claims()["scope"], "admin email openid profile");
+        update(&app, |it| it.scopes = "openid profile email roles admin".parse().unwrap()).await;
+        assert_eq!(app.rotate(&tokens).await.claims()["scope"], "email openid profile roles");
+        assert_eq!(app.log_in("ana").await.claims()["scope"], "admin email openid profile roles");
     }
 
     async fn a_clock_that_is_set_back_does_not_make_an_old_registration_last(app) {

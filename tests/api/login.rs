@@ -19,14 +19,14 @@ both_stores! {
         let login = app.post("/login", &json!({ "username": "Ana", "password": PASSWORD })).await;
         assert_eq!((&login.json["token_type"], &login.json["expires_in"]), (&json!("Bearer"), &json!(900)));
         assert_eq!(login.json["refresh_expires_in"], 7 * 86_400);
-        assert_eq!(login.json["scope"], "email openid profile");
+        assert_eq!(login.json["scope"], "email openid profile roles");
         assert_eq!(login.header("cache-control"), Some("no-store"));
         let claims = login.tokens().claims();
         let now = app.clock.now().timestamp();
         let sid = claims["sid"].as_str().unwrap();
         assert_eq!(claims, json!({
             "iss": app.url, "sub": user.to_string(), "aud": app.url, "client_id": "heirloom", "iat": now,
-            "exp": now + 900, "jti": claims["jti"], "scope": "email openid profile", "sid": sid, "auth_time": now,
+            "exp": now + 900, "jti": claims["jti"], "scope": "email openid profile roles", "sid": sid, "auth_time": now,
             "roles": ["editor"],
         }));
         assert_eq!(claims["jti"].as_str().unwrap().len(), 22);
@@ -90,8 +90,8 @@ both_stores! {
             app.post("/login", &json!({ "username": "ana", "password": PASSWORD, "scope": scope })).await
         };
         assert_eq!(login(json!("profile openid")).await.json["scope"], "openid profile");
-        assert_eq!(login(Value::Null).await.json["scope"], "email openid profile");
-        assert_eq!(login(json!("")).await.json["scope"], "email openid profile");
+        assert_eq!(login(Value::Null).await.json["scope"], "email openid profile roles");
+        assert_eq!(login(json!("")).await.json["scope"], "email openid profile roles");
         for beyond in ["admin", "profile admin", "pro\"file", "é"] {
             assert_eq!(login(json!(beyond)).await.code(), "400 invalid_scope", "{beyond}");
         }

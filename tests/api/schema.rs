@@ -5,6 +5,7 @@ use heirloom::domain::ids::FamilyId;
 use heirloom::domain::refresh_token::{Generation, RefreshToken};
 use heirloom::settings::Settings;
 use heirloom::store::families::{self, FastPath};
+use serde_json::json;
 
 use crate::database::{both_databases, with_database};
 use crate::harness::*;
@@ -74,6 +75,25 @@ both_databases! {
         migrate(&url).await;
         execute(&url, "DELETE FROM dropped_master_keys WHERE key_id = 'x'").await;
         starts(&url).await;
+    }
+
+    async fn our_own_clients_and_their_logins_keep_their_roles_through_the_upgrade(store, url) {
+        migrate(&url).await;
+        let clock = TestClock::new();
+        let (app, stop) = start(store, &url, clock.clone(), |_| ()).await;
+        let ana = app.ana_logged_in().await;
+        app.add_app("theirs", |it| it.scopes = "openid profile".parse().unwrap()).await;
+        // As the version before left them.
+        app.sql("UPDATE clients SET scopes = 'email openid profile'").await;
+        app.sql("UPDATE families SET scope = 'email openid'").await;
+        app.sql("DELETE FROM _sqlx_migrations WHERE description = 'scope of roles'").await;
+        stop.end().await;
+        let (app, stop) = start(store, &url, clock, |_| ()).await;
+        let next = app.rotate(&ana).await;
+        assert_eq!((&next.claims()["roles"], &next.claims()["scope"]), (&json!(["editor"]), &json!("email openid roles")));
+        assert_eq!(app.log_in("ana").await.claims()["roles"], json!(["editor"]));
+        assert_eq!(app.number("SELECT COUNT(*) FROM clients WHERE scopes = 'email openid profile'").await, 1, "theirs");
+        stop.end().await;
     }
 
     async fn a_newer_schema_asks_for_the_newer_binary(_store, url) {

@@ -60,7 +60,7 @@ both_stores! {
         assert_eq!((same.claims(), &same.refresh), (tokens.claims(), &tokens.refresh), "the same request, the same grant");
         let wide = narrow(&app, &first.refresh, &[]).await.tokens();
         assert_eq!(wide.refresh, tokens.refresh);
-        assert_eq!(wide.claims()["scope"], "email openid profile");
+        assert_eq!(wide.claims()["scope"], "email openid profile roles");
         assert_ne!(wide.claims()["jti"], tokens.claims()["jti"], "other content, another id");
         let both = narrow(&app, &wide.refresh, &[("resource", API), ("resource", OTHER)]).await.tokens();
         assert_eq!(both.claims()["aud"], json!([API, OTHER]));
@@ -141,7 +141,7 @@ both_stores! {
         let claims = tokens.claims();
         assert_eq!(seen, json!({
             "active": true, "token_type": "Bearer", "iss": app.url, "sub": user, "aud": [API], "client_id": "app",
-            "exp": claims["exp"], "iat": claims["iat"], "jti": claims["jti"], "scope": "email openid profile",
+            "exp": claims["exp"], "iat": claims["iat"], "jti": claims["jti"], "scope": "email openid profile roles",
             "sid": claims["sid"], "auth_time": claims["auth_time"], "roles": ["editor"],
         }));
         let inactive = json!({ "active": false });

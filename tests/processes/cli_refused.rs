@@ -7,7 +7,7 @@ fn commands_say_what_is_wrong() {
     let place = Place::sqlite();
     place.add_user("ana");
     let password = ["user", "add", "bob", "--password-stdin"];
-    let rows: [(&[&str], &str, &str); 14] = [
+    let rows: [(&[&str], &str, &str); 15] = [
         (&["user", "add", "ANA", "--password-stdin"], PASSWORD, "there already is a user with the name ANA"),
         (&password, "short", "a password must have 8 to 1,024 bytes"),
         (&password, &"x".repeat(1025), "a password must have 8 to 1,024 bytes"),
@@ -26,6 +26,11 @@ fn commands_say_what_is_wrong() {
             "a public client cannot use",
         ),
         (&["client", "add", "x", "--public", "--redirect-uri", "/relative"], "", "it must be absolute"),
+        (
+            &["client", "add", "x", "--public", "--scope", "read,write"],
+            "",
+            "scopes have spaces between them: \"read write\"",
+        ),
     ];
     for (arguments, input, said) in rows {
         let refusal = place.refused_with(arguments, input);

@@ -49,7 +49,8 @@ pub struct Claims {
     pub audience: Vec<String>,
     /// What was granted.
     pub scopes: Vec<String>,
-    /// The user's roles.
+    /// The user's roles; none without the scope `roles`. A role says what the user may do, and nothing of what the app
+    /// may do for the user: check the scope, too.
     pub roles: Vec<String>,
     /// `sid`: the login that the token belongs to; `None` when a client acts for itself.
     pub session_id: Option<String>,
@@ -88,7 +89,8 @@ impl Deref for AccessToken {
 }
 
 impl AccessToken {
-    /// Whether the token was granted this scope.
+    /// Whether the token was granted this scope: whether the app may do it. Whether the user may is for the role to
+    /// say, see [`has_role`](Self::has_role).
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sample/mod.rs"));
@@ -104,13 +106,15 @@ impl AccessToken {
         self.scopes.iter().any(|granted| granted == scope)
     }
 
-    /// Whether the user has this role.
+    /// Whether the user has this role: whether the user may do it. Whether this app may do it for the user is for the
+    /// scope to say: check both.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sample/mod.rs"));
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// assert!(sample_access().await.has_role("admin"));
+    /// let access = sample_access().await;
+    /// assert!(access.has_scope("orders:read") && access.has_role("admin"));
     /// # Ok(())
     /// # }
     /// ```

@@ -21,6 +21,10 @@
 //! # }
 //! ```
 //!
+//! The scope says what the app may do for its user, the role what the user may do: check both
+//! ([`has_scope`](AccessToken::has_scope), [`has_role`](AccessToken::has_role)). Roles stand in a token only with the
+//! scope `roles`.
+//!
 //! With the feature `actix`, [`AccessToken`] is an extractor and [`actix::Protect`] a middleware; with the feature
 //! `tower`, [`tower::VerifierLayer`] protects an axum router. Both answer refusals as RFC 6750 wants them.
 //!

@@ -111,8 +111,11 @@ async fn people_it(core: &Core, clock: &Clock) -> anyhow::Result<()> {
         roles: vec!["editor".to_owned()],
     };
     admin::users::add(core, user, now).await?;
-    let app =
-        Client { id: APP.parse()?, scopes: "profile dashboard".parse()?, ..admin::clients::built_in(now) };
+    let app = Client {
+        id: APP.parse()?,
+        scopes: "profile dashboard roles".parse()?,
+        ..admin::clients::built_in(now)
+    };
     let hasty = LifetimeOverrides { access_ttl: Some(Duration::from_secs(HASTY_SECONDS)), ..app.lifetimes };
     admin::clients::add(core, &app, now).await?;
     admin::clients::add(core, &Client { id: HASTY.parse()?, lifetimes: hasty, ..app }, now).await?;

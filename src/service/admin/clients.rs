@@ -24,7 +24,7 @@ pub fn built_in(now: DateTime<Utc>) -> Client {
     Client {
         party: Party::First,
         grants: [GrantType::RefreshToken].into(),
-        scopes: "openid profile email".parse().unwrap_or_default(),
+        scopes: "openid profile email roles".parse().unwrap_or_default(),
         ..Client::new(ClientId::built_in(), ClientKind::Public, Origin::Operator, now)
     }
 }

@@ -59,5 +59,5 @@ pub(crate) async fn end_with_way_back(
 }
 
 fn is_offline(family: &Family) -> bool {
-    family.scope.iter().any(|scope| scope == "offline_access")
+    family.scope.contains("offline_access")
 }

@@ -58,7 +58,7 @@ pub(super) fn beside(
     how: &SignedInHow,
     now: DateTime<Utc>,
 ) -> Result<Option<String>, Failure> {
-    if access.scope.iter().all(|scope| scope != "openid") {
+    if !access.scope.contains("openid") {
         return Ok(None);
     }
     let claims = |algorithm| {

@@ -47,6 +47,7 @@ pub(super) struct Access<'a> {
 pub(super) struct LoginClaims<'a> {
     pub family: FamilyId,
     pub auth_time: Option<i64>,
+    /// Told only with the scope `roles`.
     pub roles: Option<&'a [String]>,
     /// The family's secret, where the same grant has to have the same id again; otherwise each token has one of its
     /// own.
@@ -74,7 +75,7 @@ pub(super) fn issue(
         scope: &access.scope,
         sid: login.map(|login| login.family),
         auth_time: login.and_then(|login| login.auth_time),
-        roles: login.and_then(|login| login.roles),
+        roles: login.and_then(|login| login.roles).filter(|_| access.scope.contains("roles")),
         act: access.act,
     };
     let text = match login.and_then(|login| login.secret) {

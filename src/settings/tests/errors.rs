@@ -86,7 +86,11 @@ fn a_bad_value_is_told_with_what_would_be_right() {
         ("passwords.threads", &["all", "true"], number),
         ("registration.mode", &["yes", "closed"], "expected off, initial_access_token or open"),
         ("registration.code_protection", &["nonce", "PKCE"], "expected pkce, pkce-or-nonce or optional"),
-        ("registration.scopes", &["a\"b"], "expected scopes with spaces between them such as openid profile"),
+        (
+            "registration.scopes",
+            &["a\"b", "openid,profile"],
+            "expected scopes with spaces between them such as openid profile",
+        ),
         (
             "registration.audiences",
             &["https://a.example#b"],
