@@ -27,7 +27,7 @@ both_stores! {
             ("RFC 6749 §4.1.2.1", &[("response_type", "token")], "unsupported_response_type"),
             ("OIDC Core §3.2", &[("response_type", "code id_token")], "unsupported_response_type"),
             ("RFC 6749 §4.1.2.1", &[("client_id", "no-code")], "unauthorized_client"),
-            ("RFC 6749 §3.3", &[("scope", "openid admin")], "invalid_scope"),
+            ("RFC 6749 §3.3", &[("scope", "admin")], "invalid_scope"),
             ("RFC 6749 §3.3", &[("scope", "a\"b")], "invalid_scope"),
             ("RFC 8707 §2", &[("resource", "https://elsewhere.example")], "invalid_target"),
             ("RFC 8707 §2", &[("resource", "https://api.example#x")], "invalid_target"),

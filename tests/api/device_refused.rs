@@ -17,7 +17,7 @@ both_stores! {
             ("RFC 6749 §2.3.1: wrong secret", &[("client_id", "box"), ("client_secret", "hcs_x")], "401 invalid_client"),
             ("RFC 6749 §2.3: public client", &[("client_secret", &secret)], "401 invalid_client"),
             ("RFC 6749 §5.2: not its grant", &[("client_id", "app")], "400 unauthorized_client"),
-            ("RFC 6749 §3.3: scope", &[("scope", "openid admin")], "400 invalid_scope"),
+            ("RFC 6749 §3.3: scope", &[("scope", "admin")], "400 invalid_scope"),
             ("RFC 6749 §3.3: scope", &[("scope", "a\"b")], "400 invalid_scope"),
             ("RFC 8707 §2: unknown", &[("resource", "https://elsewhere.example")], "400 invalid_target"),
             ("RFC 8707 §2: fragment", &[("resource", "https://api.example#x")], "400 invalid_target"),
@@ -53,7 +53,7 @@ both_stores! {
             ("RFC 6749 §5.2: not its grant", &[("client_id", "app")], "400 unauthorized_client"),
             ("RFC 8628 §3.4: unknown client", &[("client_id", "nobody")], "401 invalid_client"),
             ("RFC 6749 §5.2: another grant", &[("grant_type", "urn:ietf:params:oauth:grant-type:device")], "400 unsupported_grant_type"),
-            ("RFC 6749 §6: wider scope", &[("scope", "openid profile")], "400 invalid_scope"),
+            ("RFC 6749 §3.3: not granted", &[("scope", "profile")], "400 invalid_scope"),
             ("RFC 8707 §2.2: not granted", &[("resource", &app.url)], "400 invalid_target"),
             ("RFC 6749 §3.2: repeated", &[("device_code", code), ("device_code", code)], "400 invalid_request"),
         ];

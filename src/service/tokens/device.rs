@@ -15,7 +15,7 @@ use crate::domain::refusal::Refusal;
 use crate::service::clients::client_request::ClientRequest;
 use crate::service::clients::known_clients::KnownClient;
 
-use crate::service::tokens::grant::Wanted;
+use crate::service::tokens::grant::{self, Wanted};
 use crate::service::tokens::id_token::SignedInHow;
 use crate::service::tokens::issued::Issued;
 use crate::service::tokens::new_family::{self, Beginning};
@@ -55,7 +55,7 @@ pub async fn begin(
 ) -> Result<Begun, Failure> {
     let known = request.authenticate(core, now).await?;
     known.may(GrantType::DeviceCode)?;
-    let wanted = wanted.for_client(&known.client);
+    let wanted = wanted.among(&known.client.scopes)?;
     if let Some(document) = &known.document {
         document.must_be_fetched()?;
     }
@@ -120,10 +120,10 @@ pub async fn poll(
             Err(Failure::Waiting(if alone { waiting } else { Waiting::SlowDown }))
         }
         Poll::Enter(approval) => {
-            params.wanted.scope_within(&found.scope)?;
-            params.wanted.audiences_within(&found.audiences, &known.client, &core.issuer)?;
+            let wanted = params.wanted.among(&grant::scope_left(&found.scope, &known.client))?;
+            wanted.audiences_within(&found.audiences, &known.client, &core.issuer)?;
             let how = SignedInHow { authentication: Some(approval.clone()), ..SignedInHow::default() };
-            let issued = enter(core, &found, approval, (&known, &params.wanted), &how, now).await?;
+            let issued = enter(core, &found, approval, (&known, &wanted), &how, now).await?;
             issued.ok_or(Refusal::BadDeviceCode.into())
         }
     }

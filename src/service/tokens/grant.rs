@@ -22,7 +22,8 @@ pub struct Wanted {
     pub resources: Vec<Audience>,
 }
 
-const OFFLINE: &str = "offline_access";
+/// The scope of logins that go on while their users are away (OpenID Connect Core §11).
+pub(super) const OFFLINE: &str = "offline_access";
 
 impl Wanted {
     /// Whether the request asks for anything in particular.
@@ -36,10 +37,23 @@ impl Wanted {
     /// tell every client of this scope.
     #[must_use]
     pub fn for_client(mut self, client: &Client) -> Self {
-        if client.scopes.iter().all(|scope| scope != OFFLINE) {
+        if !client.scopes.contains(OFFLINE) {
             self.scope = self.scope.map(|scope| scope.without(OFFLINE));
         }
         self
+    }
+
+    /// The same for a login that begins: a scope that is not among those `allowed` is passed over, and the answer tells
+    /// what was granted (RFC 6749 §3.3, OpenID Connect Core §3.1.2.1).
+    ///
+    /// # Errors
+    /// [`Failure::InvalidScope`] when nothing is left of what is asked for.
+    pub fn among(self, allowed: &ScopeSet) -> Result<Self, Failure> {
+        let scope = self.scope.map(|scope| scope.intersection(allowed));
+        if scope.as_ref().is_some_and(ScopeSet::is_empty) {
+            return Err(Failure::InvalidScope);
+        }
+        Ok(Self { scope, ..self })
     }
 
     /// The scope to grant, at most `allowed`.
@@ -73,8 +87,12 @@ impl Wanted {
         })
     }
 
-    /// The audiences of one access token of a family: those asked for among those `granted`, or all granted, or, when
-    /// login chose none, whatever the client may choose.
+    /// The audiences of one access token of a family: those asked for among those `granted` that the client may still
+    /// name, or all of these, or, when login chose none, whatever the client may choose.
+    ///
+    /// # Errors
+    /// [`Failure::InvalidTarget`] when one is asked for that is not among them, or none is left: nobody agreed to the
+    /// issuer in its place.
     pub fn audiences_within(
         &self,
         granted: &[Audience],
@@ -84,11 +102,19 @@ impl Wanted {
         if granted.is_empty() {
             return self.audiences_of(client, issuer);
         }
-        if self.resources.is_empty() {
-            return Ok(granted.to_vec());
+        let may_be_named = |audience: &&Audience| *audience == issuer || client.audiences.contains(*audience);
+        let left: Vec<Audience> = granted.iter().filter(may_be_named).cloned().collect();
+        match (left.is_empty(), self.resources.is_empty()) {
+            (true, _) => Err(Failure::InvalidTarget),
+            (false, true) => Ok(left),
+            (false, false) => within(&self.resources, |wanted| left.contains(wanted)),
         }
-        within(&self.resources, |wanted| granted.contains(wanted))
     }
+}
+
+/// What is left of a granted scope: a login has no more than its client may have now.
+pub(super) fn scope_left(granted: &ScopeSet, client: &Client) -> ScopeSet {
+    granted.intersection(&client.scopes)
 }
 
 /// The audiences without repetition, if each of them is allowed.
@@ -111,7 +137,8 @@ pub(super) fn within(
 /// Hands out a family's current generation to `known`, its client, with an ID token if `how` tells of the sign-in.
 ///
 /// # Errors
-/// [`Failure::InvalidScope`], [`Failure::InvalidTarget`] when the request asks for more than was granted;
+/// [`Failure::InvalidScope`], [`Failure::InvalidTarget`] when the request asks for more than was granted, or the client
+/// has lost all audiences of the login;
 /// [`Failure::NoSigningKey`], [`Failure::Key`].
 pub(crate) fn issue(
     core: &Core,
@@ -126,7 +153,7 @@ pub(crate) fn issue(
         subject: &grant.subject,
         client: &known.client.id,
         audiences: wanted.audiences_within(&grant.audiences, &known.client, &core.issuer)?,
-        scope: wanted.scope_within(&grant.scope)?,
+        scope: wanted.scope_within(&scope_left(&grant.scope, &known.client))?,
         issued_at: grant.issued_at.timestamp(),
         // An access token never outlives its family.
         expires_at: (grant.issued_at + known.lifetimes.access_ttl()).min(ends_at).timestamp(),

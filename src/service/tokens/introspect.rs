@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use crate::domain::client::Client;
 use crate::domain::family::{Family, Outcome, decide};
 use crate::service::tokens::access_token::{self, AccessToken, Standing};
+use crate::service::tokens::grant::{self, Wanted};
 use crate::service::tokens::presented::{self, Presented};
 use crate::service::tokens::refresh;
 use crate::service::{Core, Failure};
@@ -55,8 +56,14 @@ pub async fn introspect(
         | Outcome::Touch(_)
         | Outcome::Recover { .. }
         | Outcome::CatchUp(_) => {
+            // What a refresh would give now, if it would give anything.
+            let audiences = &family.audiences;
+            if Wanted::default().audiences_within(audiences, &known.client, &core.issuer).is_err() {
+                return Ok(Introspection::Inactive);
+            }
             let ends_at = family.ends_at(&known.lifetimes);
-            Introspection::Refresh { family, ends_at }
+            let scope = grant::scope_left(&family.scope, &known.client);
+            Introspection::Refresh { family: Box::new(Family { scope, ..*family }), ends_at }
         }
         Outcome::Reuse | Outcome::Overtaken | Outcome::Refuse(_) => Introspection::Inactive,
     })

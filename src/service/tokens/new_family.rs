@@ -14,7 +14,7 @@ use crate::domain::refresh_token::Generation;
 use crate::domain::scope::ScopeSet;
 use crate::domain::secrets::FamilySecret;
 use crate::service::clients::known_clients::KnownClient;
-use crate::service::tokens::grant::{self, Wanted};
+use crate::service::tokens::grant::{self, OFFLINE, Wanted};
 use crate::service::tokens::id_token::SignedInHow;
 use crate::service::tokens::issued::Issued;
 use crate::service::{Core, Failure};
@@ -75,8 +75,8 @@ pub(crate) async fn insert(tx: &mut Tx, family: Family) -> Result<(), StoreError
 /// A client gets refresh tokens when it may use them. One that is registered for `offline_access` gets them only for
 /// logins in which it asked for that (OpenID Connect Core §11).
 fn is_refreshable(known: &KnownClient, granted: &ScopeSet) -> bool {
-    let has = |scope: &ScopeSet| scope.iter().any(|it| it == "offline_access");
-    known.may(GrantType::RefreshToken).is_ok() && (has(granted) || !has(&known.client.scopes))
+    known.may(GrantType::RefreshToken).is_ok()
+        && (granted.contains(OFFLINE) || !known.client.scopes.contains(OFFLINE))
 }
 
 /// Makes a family of a code that `spend` uses in the same transaction, and hands out its tokens. `None` when the user

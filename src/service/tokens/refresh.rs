@@ -34,8 +34,8 @@ pub struct RefreshParams<'a> {
 /// Refreshes a family.
 ///
 /// # Errors
-/// [`Failure::Refused`] with the reason; [`Failure::InvalidScope`] and [`Failure::InvalidTarget`], which consume
-/// nothing; [`Failure::Overtaken`] and [`Failure::Store`], after which the same token still works.
+/// [`Failure::Refused`] with the reason; [`Failure::InvalidScope`], [`Failure::InvalidTarget`], [`Failure::Overtaken`]
+/// and [`Failure::Store`], after which the same token still works.
 pub async fn refresh(
     core: &Core,
     request: &ClientRequest,
@@ -65,7 +65,8 @@ pub async fn refresh(
 
 /// The fast path: nearly always the current generation is presented, so one statement rotates it unseen. A request
 /// that names a scope or resource does not take it: its refusal must consume nothing. Nor does a client whose tokens do
-/// not rotate with every refresh: what is to be written hangs on what is there.
+/// not rotate with every refresh: what is to be written hangs on what is there; nor one in strict mode, for which a
+/// token that was refused after the write, because the client has lost the login's audiences, could not come back.
 async fn fast_path(
     core: &Core,
     token: &RefreshToken,
@@ -73,7 +74,8 @@ async fn fast_path(
     wanted: &Wanted,
     now: DateTime<Utc>,
 ) -> Result<Option<Grant>, Failure> {
-    if !wanted.is_everything() || known.rotation != RotationPolicy::Always {
+    let is_strict = known.lifetimes.leeway().is_zero();
+    if !wanted.is_everything() || known.rotation != RotationPolicy::Always || is_strict {
         return Ok(None);
     }
     let attempt = FastPath {
@@ -101,7 +103,7 @@ async fn judge(
             Some(Presented::Genuine(family)) => *family,
         };
         check_binding(&family)?;
-        wanted.scope_within(&family.scope)?;
+        wanted.scope_within(&grant::scope_left(&family.scope, &known.client))?;
         wanted.audiences_within(&family.audiences, &known.client, &core.issuer)?;
         let policy = policy(core, token, &family, known, now).await?;
         let outcome = decide(&family, token.generation, now, &policy);

@@ -52,10 +52,13 @@ pub async fn userinfo(core: &Core, token: &str, now: DateTime<Utc>) -> Result<Us
     if access.scope.split(' ').all(|scope| scope != "openid") {
         return Err(Failure::InsufficientScope);
     }
-    let requests =
-        if access.client_id == family.client_id.as_str() { family.claims } else { ClaimRequests::default() };
-    let claims = user_claims::told(&user, &access.scope, &requests);
     let known = core.client(&client, now).await?.ok_or(Failure::InvalidToken)?;
+    let requests = if client == family.client_id {
+        family.claims.within(&known.client.scopes)
+    } else {
+        ClaimRequests::default()
+    };
+    let claims = user_claims::told(&user, &access.scope, &requests);
     let format = match known.client.metadata.userinfo_signed_response_alg {
         None => UserInfoFormat::Json,
         Some(_) => UserInfoFormat::Jwt,

@@ -42,6 +42,8 @@ pub(super) fn back(known: &KnownClient, form: &Form) -> Result<Back, PageError> 
         mode: ResponseMode::of(form.get("response_mode")).unwrap_or(ResponseMode::Query),
         state: form.get("state").filter(|state| state.len() <= LONGEST_STATE).map(ToOwned::to_owned),
         ui_locales: form.get("ui_locales").map(ToOwned::to_owned),
+        origin: known.client.origin,
+        is_silent: form.get("prompt") == Some("none"),
     })
 }
 
@@ -94,7 +96,7 @@ pub(super) fn content(
         // OAuth 2.1 §4.1.1: public clients must, all others should.
         return Err(Problem::Malformed("The parameter code_challenge is missing."));
     }
-    let wanted = form.wanted()?.for_client(client);
+    let wanted = form.wanted()?.among(&client.scopes)?;
     let asked = claims(form)?;
     let prompt = form.get("prompt").unwrap_or_default().parse::<Prompt>();
     Ok(AuthorizationRequest {
