@@ -57,6 +57,13 @@ pub enum Event {
     UserCodeRefused {
         user: UserId,
     },
+    /// An authorization code came without its client's proof: somebody else has it, too.
+    CodeRefused {
+        /// Whose code it is.
+        client: ClientId,
+        /// What it gave, if it was used.
+        family: Option<FamilyId>,
+    },
     /// A client got a token in exchange for another one: a family's, unless the client acts for itself.
     TokenExchanged {
         client: ClientId,
@@ -288,6 +295,10 @@ impl Event {
             Self::ConsentWithdrawn { user, client } => new("consent.withdrawn").user(*user).client(client),
             Self::DeviceDenied { user, client } => new("device.denied").user(*user).client(client),
             Self::UserCodeRefused { user } => new("user_code.refused").user(*user),
+            Self::CodeRefused { client, family } => EventRecord {
+                family: *family,
+                ..new("code.refused").severity(Severity::Warning).client(client)
+            },
             Self::TokenExchanged { client, family } => {
                 EventRecord { family: *family, ..new("token.exchanged").client(client) }
             }

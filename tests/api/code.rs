@@ -1,11 +1,30 @@
 //! Authorization codes: exchanged once, by whom they were made for, in time.
 
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use heirloom::domain::client::{GrantType, Party};
+use heirloom::domain::client::{CodeProtection, GrantType, Party};
 
 use crate::browser::*;
 use crate::harness::*;
+
+type Parameters<'a> = &'a [(&'a str, &'a str)];
+
+const MICROSECOND: Duration = Duration::from_micros(1);
+
+impl TestApp {
+    async fn refresh_as(&self, client: &str, proof: &[(&str, &str)], tokens: &Tokens) -> Answer {
+        let secret = proof.iter().copied().filter(|(name, _)| *name == "client_secret");
+        let usual = [
+            ("grant_type", "refresh_token"),
+            ("refresh_token", tokens.refresh.as_str()),
+            ("client_id", client),
+        ];
+        let all: Vec<_> = usual.into_iter().chain(secret).collect();
+        self.form("/oauth/token", &all).await
+    }
+}
 
 both_stores! {
     async fn a_code_is_good_for_its_own_request_only(app) {
@@ -35,24 +54,80 @@ both_stores! {
         assert_eq!(app.exchange(&code, &[("redirect_uri", "")]).await.status, 200, "nothing was consumed");
     }
 
-    async fn a_second_use_ends_what_the_first_gave(app) {
+    async fn a_second_use_ends_what_the_first_gave_unless_it_follows_at_once(app) {
         app.with_apps().await;
         let browser = Browser::new(&app);
         let code = browser.ana_signs_in(&[]).await;
+        // What counts is when it was used, not when it was made.
+        app.clock.advance(SECOND * 40);
         let tokens = app.exchange(&code, &[]).await.tokens();
-        assert_eq!(app.exchange(&code, &[("client_id", "other")]).await.code(), "400 invalid_grant");
-        assert_eq!(app.live_families().await, 1, "another client ends nothing");
+        app.clock.advance(SECOND * 30 - MICROSECOND);
+        for _ in 0..2 {
+            assert_eq!(app.exchange(&code, &[]).await.code(), "400 invalid_grant", "a lost answer is lost");
+        }
         let next = app.refresh_with("app", &tokens.refresh).await.tokens();
-        // RFC 6749 §4.1.2, even later than the code would have lasted.
-        app.clock.advance(MINUTE * 2);
+        assert_eq!(app.told("family.reused"), 0);
+        // RFC 6749 §4.1.2, later than the code would have lasted.
+        app.clock.advance(MICROSECOND);
         assert_eq!(app.exchange(&code, &[]).await.code(), "400 invalid_grant");
         assert_eq!(app.refresh_with("app", &next.refresh).await.refusal(), ENDED);
+        assert_eq!(app.told("family.reused client=app"), 1);
     }
 
-    async fn of_two_who_use_a_code_at_once_at_most_one_gets_tokens(app) {
+    async fn whoever_has_only_the_code_spends_nothing_and_ends_nothing(app) {
+        app.with_apps().await;
+        let free = |it: &mut heirloom::domain::client::Client| {
+            it.party = Party::First;
+            it.code_protection = CodeProtection::Optional;
+        };
+        let secret = app.add_web_app("web", free).await;
+        let browser = Browser::new(&app);
+        browser.ana_signs_in(&[]).await;
+        let other_verifier = "x".repeat(43);
+        let bare = [("code_challenge", ""), ("code_challenge_method", "")];
+        let web = [("client_id", "web"), ("client_secret", secret.as_str()), ("code_verifier", "")];
+        let rows: [(&str, Parameters<'_>, Parameters<'_>, &[Refused<'_>]); 2] = [
+            ("app", &[], &[], &[
+                ("no verifier", &[("code_verifier", "")], "400 invalid_grant"),
+                ("another verifier", &[("code_verifier", &other_verifier)], "400 invalid_grant"),
+                ("another client", &[("client_id", "other")], "400 invalid_grant"),
+                ("another client, that authenticates", &[web[0], web[1]], "400 invalid_grant"),
+            ]),
+            ("web", &[web[0], bare[0], bare[1]], &web, &[
+                ("no secret", &[web[0], web[2]], "401 invalid_client"),
+                ("another secret", &[web[0], web[2], ("client_secret", "guessed")], "401 invalid_client"),
+                ("RFC 9700 §4.8.2: a verifier without a challenge", &[web[0], web[1]], "400 invalid_grant"),
+                ("another client", &[("client_id", "other"), web[2]], "400 invalid_grant"),
+            ]),
+        ];
+        for (client, asked, proof, thefts) in rows {
+            let code = browser.authorize(asked).await.code();
+            let told = format!("code.refused client={client}");
+            let before = app.told(&told);
+            let steal = async || {
+                for (what, changes, refusal) in thefts {
+                    assert_eq!(app.exchange(&code, changes).await.code(), *refusal, "{what}");
+                }
+            };
+            steal().await;
+            let tokens = app.exchange(&code, proof).await.tokens();
+            app.clock.advance(SECOND * 31);
+            steal().await;
+            assert_eq!(app.told(&told), before + 2 * thefts.len(), "{:?}", app.events());
+            let family = tokens.claims()["sid"].as_str().unwrap().to_owned();
+            assert_eq!(app.told(&format!("{told} family={family}")), thefts.len());
+            assert_eq!(app.told("family.ended"), 0);
+            assert_eq!(app.refresh_as(client, proof, &tokens).await.status, 200, "{client}");
+        }
+        let before = app.events();
+        assert_eq!(app.exchange("rubbish", &[]).await.code(), "400 invalid_grant");
+        assert_eq!(app.events(), before, "no code of ours is nobody's business");
+    }
+
+    async fn of_two_who_use_a_code_at_once_at_most_one_gets_tokens_and_keeps_them(app) {
         app.with_apps().await;
         let browser = Browser::new(&app);
-        for _ in 0..10 {
+        for round in 1..=10 {
             let code = browser.authorize(&[]).await;
             let code = match code.status.as_u16() {
                 200 => browser.sign_in(&code, "ana").await.code(),
@@ -60,7 +135,7 @@ both_stores! {
             };
             let (one, other) = tokio::join!(app.exchange(&code, &[]), app.exchange(&code, &[]));
             let given = [one, other].iter().filter(|answer| answer.status == 200).count();
-            assert_eq!((given, app.live_families().await), (1, 0));
+            assert_eq!((given, app.live_families().await), (1, round));
         }
     }
 

@@ -1,23 +1,28 @@
-//! A code becomes a family (RFC 6749 §4.1.3): once. A second use ends what the first gave.
+//! A code becomes a family (RFC 6749 §4.1.3): once. Its client's second use ends what the first gave, unless it follows
+//! at once.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Map, Value};
 
 use crate::domain::authorization::AuthorizationCode;
 use crate::domain::client::GrantType;
+use crate::domain::event::Event;
 use crate::domain::ids::FamilyId;
 use crate::domain::opaque::OpaqueSecret;
 use crate::domain::refusal::{EndReason, Refusal};
 use crate::service::clients::client_request::ClientRequest;
 use crate::service::clients::known_clients::KnownClient;
-use crate::service::tokens::grant::Wanted;
+use crate::service::tokens::grant::{self, Wanted};
 use crate::service::tokens::id_token::SignedInHow;
 use crate::service::tokens::issued::Issued;
 use crate::service::tokens::new_family::{self, Beginning};
 use crate::service::tokens::reuse;
 use crate::service::tokens::user_claims;
 use crate::service::{Core, Failure};
-use crate::store::{Tx, authorization_codes, users};
+use crate::store::{Tx, authorization_codes, families, users};
+
+/// A client that comes again so soon lost the answer, or its page ran twice.
+const AT_ONCE: TimeDelta = TimeDelta::seconds(30);
 
 /// What a client sends to exchange a code.
 #[derive(Debug)]
@@ -43,28 +48,38 @@ pub async fn exchange_code(
     params: CodeParams<'_>,
     now: DateTime<Utc>,
 ) -> Result<Issued, Failure> {
-    let known = request.authenticate(core, now).await?;
+    let authenticated = request.authenticate(core, now).await;
+    let found = find(core, params.code).await?;
+    let known = match authenticated {
+        Ok(known) => known,
+        Err(failure) => {
+            if let (Failure::InvalidClient, Some(code)) = (&failure, &found) {
+                tell_unproven(core, code);
+            }
+            return Err(failure);
+        }
+    };
     known.may(GrantType::AuthorizationCode)?;
-    let presented = OpaqueSecret::presented(params.code).ok_or(Refusal::BadCode)?;
-    let found = authorization_codes::find(&core.db, &presented.hash()).await?.ok_or(Refusal::BadCode)?;
-    if found.client_id != known.client.id {
+    let found = found.ok_or(Refusal::BadCode)?;
+    if !is_proven(&found, request, params.code_verifier) {
+        tell_unproven(core, &found);
         return Err(Refusal::BadCode.into());
     }
     if let Some(family) = found.family {
-        return Err(end_reused(core, family, now).await);
+        return Err(refuse_repeated(core, family, now).await);
     }
-    if now >= found.expires_at || !fits(&found, &params) {
+    if now >= found.expires_at || !fits(&found, params.redirect_uri) {
         return Err(Refusal::BadCode.into());
     }
     // What can still refuse the request is checked before anything is written.
-    params.wanted.scope_within(&found.scope)?;
-    params.wanted.audiences_within(&found.audiences, &known.client, &core.issuer)?;
+    let wanted = params.wanted.among(&grant::scope_left(&found.scope, &known.client))?;
+    wanted.audiences_within(&found.audiences, &known.client, &core.issuer)?;
     let how = SignedInHow {
         nonce: found.nonce.clone(),
         authentication: Some(found.authentication.clone()),
         claims: id_token_claims(core, &found).await?,
     };
-    spend(core, found, (&known, &params.wanted), &how, now).await
+    spend(core, found, (&known, &wanted), &how, now).await
 }
 
 /// What the ID token says of the user, because the client asked for it by name (OpenID Connect Core §5.5).
@@ -76,20 +91,35 @@ async fn id_token_claims(core: &Core, found: &AuthorizationCode) -> Result<Map<S
     Ok(user_claims::told(&user, "", &found.claims.id_token))
 }
 
-/// Whether what is presented with the code fits the request that it was made for.
-fn fits(code: &AuthorizationCode, params: &CodeParams<'_>) -> bool {
-    let challenge_met = match (&code.code_challenge, params.code_verifier) {
+async fn find(core: &Core, text: &str) -> Result<Option<AuthorizationCode>, Failure> {
+    let Some(presented) = OpaqueSecret::presented(text) else { return Ok(None) };
+    Ok(authorization_codes::find(&core.db, &presented.hash()).await?)
+}
+
+/// Whether a code comes from the client that it was made for, which authenticated if it can: with what its challenge
+/// was made of, or by that authentication alone. A code travels through browsers, histories and logs, so whoever has
+/// only the code may neither use it nor end what it gave.
+fn is_proven(code: &AuthorizationCode, request: &ClientRequest, verifier: Option<&str>) -> bool {
+    let is_met = match (&code.code_challenge, verifier) {
         (Some(challenge), Some(verifier)) => challenge.is_met_by(verifier),
         // RFC 9700 §4.8.2: a verifier without a challenge means that somebody took the challenge away.
         (Some(_), None) | (None, Some(_)) => false,
-        (None, None) => true,
+        (None, None) => request.has_proof(),
     };
-    let uri_fits = match params.redirect_uri {
+    is_met && code.client_id == *request.client_id()
+}
+
+fn tell_unproven(core: &Core, found: &AuthorizationCode) {
+    core.tell(Event::CodeRefused { client: found.client_id.clone(), family: found.family });
+}
+
+/// Whether the redirect URI is that of the request that the code was made for.
+fn fits(code: &AuthorizationCode, redirect_uri: Option<&str>) -> bool {
+    match redirect_uri {
         Some(uri) => uri == code.redirect_uri,
         // OAuth 2.1 §10.2 has the parameter no more: PKCE does what it was for.
         None => code.code_challenge.is_some(),
-    };
-    challenge_met && uri_fits
+    }
 }
 
 async fn spend(
@@ -113,13 +143,20 @@ async fn spend(
     // Disabled meanwhile, or used meanwhile: then two hold it, and this is the second.
     let again = authorization_codes::find(&core.db, &found.code_hash).await?;
     Err(match again.and_then(|code| code.family) {
-        Some(first) => end_reused(core, first, now).await,
+        Some(first) => refuse_repeated(core, first, now).await,
         None => Refusal::BadCode.into(),
     })
 }
 
-/// RFC 6749 §4.1.2.
-async fn end_reused(core: &Core, family: FamilyId, now: DateTime<Utc>) -> Failure {
+/// What the code gave ends with its second use (RFC 6749 §4.1.2), unless that follows at once.
+async fn refuse_repeated(core: &Core, family: FamilyId, now: DateTime<Utc>) -> Failure {
+    let first = match families::find(&core.db, family).await {
+        Ok(first) => first,
+        Err(error) => return error.into(),
+    };
+    if first.is_none_or(|first| now - first.created_at < AT_ONCE) {
+        return Refusal::BadCode.into();
+    }
     let ended = reuse::end(core, family, EndReason::CodeReused, now).await;
     ended.err().unwrap_or(Refusal::BadCode.into())
 }
