@@ -74,6 +74,17 @@ pub enum Origin {
     Document,
 }
 
+impl Origin {
+    /// Whether an operator answers for such clients.
+    #[must_use]
+    pub fn is_vouched_for(self) -> bool {
+        match self {
+            Self::Operator => true,
+            Self::Registered | Self::Document => false,
+        }
+    }
+}
+
 /// How a client keeps a stolen authorization code from being used in its name (OAuth 2.1 §7.5.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CodeProtection {

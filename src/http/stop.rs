@@ -1,5 +1,6 @@
 //! Why there is no code, and the way back to the client, if there is one.
 
+use crate::domain::client::Origin;
 use crate::http::error::Problem;
 use crate::service::Failure;
 
@@ -33,6 +34,10 @@ pub(crate) struct Back {
     pub(crate) mode: ResponseMode,
     pub(crate) state: Option<String>,
     pub(crate) ui_locales: Option<String>,
+    /// Who says that the redirect URI is good.
+    pub(crate) origin: Origin,
+    /// Whether the client asked that no page be shown (`prompt=none`).
+    pub(crate) is_silent: bool,
 }
 
 /// Why there is no code: told on a page, as long as client and redirect URI are not trusted; to the client afterwards.

@@ -12,7 +12,7 @@ use crate::harness::*;
 use crate::remote::{Remote, authority, json_answer};
 
 const TOOL: &str = "https://tools.example/mcp";
-const CALLBACK: &str = "http://127.0.0.1:3000/callback";
+pub const CALLBACK: &str = "http://127.0.0.1:3000/callback";
 
 pub fn documents(settings: &mut Settings) {
     settings.registration.metadata_documents = true;

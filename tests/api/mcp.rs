@@ -102,7 +102,7 @@ async fn walks_in(app: &TestApp, resource: &str, client_id: impl AsyncFn(&Value)
     // An error says whose it is, too.
     let refused =
         browser.authorize(&[&own[..2], &[("resource", "https://elsewhere.example/mcp")]].concat()).await;
-    let (_, answer) = refused.answer();
+    let (_, answer) = refused.linked();
     assert_eq!((answer["error"].as_str(), answer["iss"].as_str()), ("invalid_target", issuer));
 }
 

@@ -189,7 +189,9 @@ both_stores! {
         // The user has signed in anew.
         let anew = Browser::new(&app);
         anew.ana_signs_in(&[]).await;
-        assert_eq!(anew.get(&logout(&second)).await.location(), "https://app.example/bye");
+        let page = anew.get(&logout(&second)).await;
+        let done = anew.post(&page.action(), &[("csrf", &page.hidden("csrf"))]).await;
+        assert_eq!(done.location(), "https://app.example/bye");
         assert_eq!(app.refresh_with("app", &second.tokens().refresh).await.refusal(), ENDED);
         assert_eq!(anew.authorize(&[("prompt", "none")]).await.error(), "login_required");
         // Somebody else has: whoever is there is asked first.

@@ -133,7 +133,7 @@ both_stores! {
         assert_eq!(app.post("/login", &login).await.code(), "400 unauthorized_client");
         // RFC 8707 §2: no other service than those that the operator named.
         let elsewhere = [asks[0], asks[1], ("resource", "https://api.example")];
-        assert_eq!(browser.authorize(&elsewhere).await.error(), "invalid_target");
+        assert_eq!(browser.authorize(&elsewhere).await.linked().1["error"], "invalid_target");
     }
 
     async fn a_web_application_gets_a_secret_that_opens_the_token_endpoint(app) with open; {
@@ -166,7 +166,7 @@ both_stores! {
         let browser = Browser::new(&app);
         for (client, nonce) in [(&public, "n"), (&web, "")] {
             let asks = [bare[0], bare[1], ("client_id", client.text("client_id")), ("nonce", nonce)];
-            assert_eq!(browser.authorize(&asks).await.error(), "invalid_request", "OAuth 2.1 §4.1.1");
+            assert_eq!(browser.authorize(&asks).await.linked().1["error"], "invalid_request", "OAuth 2.1 §4.1.1");
         }
         let own = [("client_id", web.text("client_id")), ("client_secret", web.text("client_secret"))];
         let page = browser.authorize(&[bare[0], bare[1], own[0]]).await;
@@ -178,7 +178,7 @@ both_stores! {
         let public = to_be_changed(&web, &json!({ "token_endpoint_auth_method": "none" }));
         assert_eq!(app.manage("PUT", &web, Some(&public)).await.status, 200);
         app.clock.advance(SECOND * 5);
-        assert_eq!(browser.authorize(&[bare[0], bare[1], own[0]]).await.error(), "invalid_request");
+        assert_eq!(browser.authorize(&[bare[0], bare[1], own[0]]).await.linked().1["error"], "invalid_request");
     }
 
     async fn a_client_registers_keys_instead_of_a_secret(app) with open; {

@@ -86,6 +86,17 @@ export async function redeem(code) {
   assert.equal(answer.status, 200);
 }
 
+/** The id of an app on this machine that registers itself (RFC 7591). */
+export async function registerStranger() {
+  const answer = await fetch(`${ISSUER}/oauth/register`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ redirect_uris: [CALLBACK], token_endpoint_auth_method: "none", client_name: "The Tool" }),
+  });
+  assert.equal(answer.status, 201);
+  return (await answer.json()).client_id;
+}
+
 /** What a device shows to its user (RFC 8628 §3.2). */
 export async function showCode() {
   const answer = await fetch(`${ISSUER}/oauth/device_authorization`, {

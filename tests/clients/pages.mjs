@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 import { APP, CALLBACK, HOME, ONWARD } from "./chromium.mjs";
-import { arriveAtTheApp, asked, authorization, launch, look, redeem, showCode, visitor, weigh } from "./chromium.mjs";
+import { arriveAtTheApp, asked, authorization, launch, look, redeem, registerStranger, showCode, visitor, weigh } from "./chromium.mjs";
 import { ISSUER, done } from "./program.mjs";
 
 const { PASSWORD, PICTURES: folder } = process.env;
@@ -52,6 +52,10 @@ async function walk(browser, { scripts, locale, user }) {
     await press("button[value=allow]");
     await redeem((await arriveAtTheApp(page)).get("code"));
   };
+
+  // A stranger's question that shall be answered without a page is answered by one where nobody is signed in.
+  await page.goto(authorization({ client_id: await registerStranger(), scope: "openid", prompt: "none" }));
+  await page.locator("main a", { hasText: APP }).waitFor();
 
   // A form that another browser was given.
   await page.goto(authorization());
@@ -118,6 +122,26 @@ async function walk(browser, { scripts, locale, user }) {
     await page.goto(url);
     await seen(what);
   }
+
+  // To the place of an app that registered itself goes who presses what says so, and nobody else.
+  const stranger = await registerStranger();
+  const there = { client_id: stranger, scope: "openid" };
+  const leads = (selector) => page.locator(selector, { hasText: APP }).click();
+  await page.goto(authorization({ ...there, response_type: "bogus" }));
+  await seen("refused");
+  await weigh(page, "refused");
+  await leads("main a");
+  assert.equal((await arriveAtTheApp(page)).get("error"), "unsupported_response_type");
+  await page.goto(authorization({ ...there, response_type: "bogus", response_mode: "form_post" }));
+  await seen("refused-form-post");
+  await leads("form button");
+  await page.waitForURL(CALLBACK);
+  await page.goto(authorization(there));
+  await press("button[value=deny]");
+  await page.waitForSelector("button", { state: "detached" });
+  await seen("refused-denied");
+  await leads("main a");
+  assert.equal((await arriveAtTheApp(page)).get("error"), "access_denied");
 
   await letIn();
   await open("/account", "account");

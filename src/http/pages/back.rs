@@ -3,13 +3,14 @@
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::LOCATION;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::domain::error_causes::with_causes;
-use crate::http::error;
+use crate::domain::redirect_uri;
+use crate::http::error::{self, Problem, Unmet};
 use crate::http::pages::renderer::Page;
 use crate::http::pages::visit::Visit;
-use crate::http::stop::{Back, PageError, ResponseMode, Stop};
+use crate::http::stop::{Back, PageError, RedirectError, ResponseMode, Stop};
 
 /// RFC 9700 §4.12: after a form with a password, 303 and nothing else, or the browser would post it on.
 pub(crate) fn see_other(place: &str) -> HttpResponse {
@@ -19,48 +20,94 @@ pub(crate) fn see_other(place: &str) -> HttpResponse {
         .finish()
 }
 
-/// Sends the browser back with these parameters, with `state`, and with `iss`, by which a client that knows
-/// several servers tells whose answer it has (RFC 9207).
+/// Sends the browser back with these parameters, and with those that every answer has.
 pub(crate) fn answer(visit: &Visit, back: &Back, parameters: &[(&str, &str)]) -> HttpResponse {
-    let issuer = visit.core().issuer.as_str();
-    let state = back.state.iter().map(|state| ("state", state.as_str()));
-    let all = parameters.iter().copied().chain(state).chain([("iss", issuer)]);
-    let separator = match back.mode {
-        ResponseMode::Query if back.redirect_uri.contains('?') => '&',
-        ResponseMode::Query => '?',
-        ResponseMode::Fragment => '#',
-        ResponseMode::FormPost => return form_post(visit, back, all),
-    };
-    let mut query = form_urlencoded::Serializer::new(String::new());
-    query.extend_pairs(all);
-    see_other(&format!("{}{separator}{}", back.redirect_uri, query.finish()))
-}
-
-fn form_post<'a>(
-    visit: &Visit,
-    back: &Back,
-    parameters: impl Iterator<Item = (&'a str, &'a str)>,
-) -> HttpResponse {
-    let fields = parameters.map(|(name, value)| json!({ "name": name, "value": value }));
-    let fields: Vec<_> = fields.collect();
+    let all = with_usual(visit, back, parameters);
+    if let Some(address) = address(back, &all) {
+        return see_other(&address);
+    }
     visit.page(&Page {
         template: "form_post.html",
-        content: json!({ "target": back.redirect_uri, "fields": fields }),
+        content: json!({ "target": back.redirect_uri, "fields": fields(&all) }),
         status: StatusCode::OK,
         language: visit.language(back.ui_locales.as_deref()),
         leads_away: true,
     })
 }
 
+/// What is answered, with `state`, and with `iss`, by which a client that knows several servers tells whose answer it
+/// has (RFC 9207).
+fn with_usual<'a>(
+    visit: &'a Visit,
+    back: &'a Back,
+    parameters: &[(&'a str, &'a str)],
+) -> Vec<(&'a str, &'a str)> {
+    let state = back.state.iter().map(|state| ("state", state.as_str()));
+    parameters.iter().copied().chain(state).chain([("iss", visit.core().issuer.as_str())]).collect()
+}
+
+/// Where the browser goes with an answer; `None` where a form takes it there.
+fn address(back: &Back, parameters: &[(&str, &str)]) -> Option<String> {
+    let separator = match back.mode {
+        ResponseMode::Query if back.redirect_uri.contains('?') => '&',
+        ResponseMode::Query => '?',
+        ResponseMode::Fragment => '#',
+        ResponseMode::FormPost => return None,
+    };
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    query.extend_pairs(parameters);
+    Some(format!("{}{separator}{}", back.redirect_uri, query.finish()))
+}
+
+fn fields(parameters: &[(&str, &str)]) -> Vec<Value> {
+    parameters.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect()
+}
+
 /// What a browser gets instead of what it came for.
-pub(crate) fn answer_stop(visit: &Visit, stop: &Stop) -> HttpResponse {
+pub(crate) async fn answer_stop(visit: &Visit, stop: &Stop) -> HttpResponse {
     match stop {
         Stop::Page(error) => error_page(visit, error),
         Stop::Redirect(error) => {
             let (code, description) = error::code(&error.problem);
-            answer(visit, &error.back, &[("error", code), ("error_description", description)])
+            let parameters = [("error", code), ("error_description", description)];
+            if goes_at_once(visit, &error.back).await {
+                answer(visit, &error.back, &parameters)
+            } else {
+                refused_page(visit, error, &parameters)
+            }
         }
     }
+}
+
+/// RFC 9700 §4.11.2: anybody can make a request that fails, so a link to this server would lead wherever a client says
+/// that nobody answers for. A client that asks in silence waits for the answer where nobody can follow a link, in a
+/// frame or behind a script; not so in the window of somebody who is not even signed in.
+async fn goes_at_once(visit: &Visit, back: &Back) -> bool {
+    if back.origin.is_vouched_for() {
+        return true;
+    }
+    back.is_silent && (!visit.is_top_level() || matches!(visit.session().await, Ok(Some(_))))
+}
+
+fn refused_page(visit: &Visit, error: &RedirectError, parameters: &[(&str, &str)]) -> HttpResponse {
+    let RedirectError { back, problem } = error;
+    let all = with_usual(visit, back, parameters);
+    let is_denied = matches!(problem, Problem::Unmet(Unmet::AccessDenied));
+    let (_, detail) = error::code(problem);
+    visit.page(&Page {
+        template: "refused.html",
+        content: json!({
+            "is_denied": is_denied,
+            "detail": detail,
+            "place": redirect_uri::source_of(&back.redirect_uri),
+            "address": address(back, &all),
+            "target": back.redirect_uri,
+            "fields": fields(&all),
+        }),
+        status: StatusCode::BAD_REQUEST,
+        language: visit.language(back.ui_locales.as_deref()),
+        leads_away: true,
+    })
 }
 
 fn error_page(visit: &Visit, error: &PageError) -> HttpResponse {

@@ -32,7 +32,10 @@ pub(crate) fn showing(
         let show = show.clone();
         async move {
             let visit = Visit::new(web, &request, now);
-            show(&visit, &request).await.unwrap_or_else(|stop| answer_stop(&visit, &stop))
+            match show(&visit, &request).await {
+                Ok(answer) => answer,
+                Err(stop) => answer_stop(&visit, &stop).await,
+            }
         }
     }
 }
@@ -49,7 +52,10 @@ pub(crate) fn taking(
                 Ok(form) => take(&visit, &request, form).await,
                 Err(problem) => Err(problem.into()),
             };
-            answer.unwrap_or_else(|stop| answer_stop(&visit, &stop))
+            match answer {
+                Ok(answer) => answer,
+                Err(stop) => answer_stop(&visit, &stop).await,
+            }
         }
     }
 }

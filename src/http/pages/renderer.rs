@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 
 use crate::http::pages::language::{self, Catalogue, LANGUAGES, UnfitTexts};
 
-const TEMPLATES: [(&str, &str); 16] = [
+const TEMPLATES: [(&str, &str); 17] = [
     ("layout.html", include_str!("templates/layout.html")),
     ("sign_in.html", include_str!("templates/sign_in.html")),
     ("consent.html", include_str!("templates/consent.html")),
@@ -36,6 +36,7 @@ const TEMPLATES: [(&str, &str); 16] = [
     ("account_apps.html", include_str!("templates/account_apps.html")),
     ("account_password.html", include_str!("templates/account_password.html")),
     ("error.html", include_str!("templates/error.html")),
+    ("refused.html", include_str!("templates/refused.html")),
 ];
 const STYLE: &str = include_str!("style.css");
 

@@ -61,7 +61,7 @@ pub(crate) async fn take(visit: &Visit, request: &HttpRequest, form: Form) -> Re
     match sign_in(visit.core(), sign_in_request, visit.now).await {
         Ok((session, secret)) => {
             let mut response = match purpose.refuse(visit, &session).await? {
-                Some(stop) => answer_stop(visit, &stop),
+                Some(stop) => answer_stop(visit, &stop).await,
                 None => see_other(&purpose.place_after(visit, Met::SignedIn).await?),
             };
             visit.remember(&mut response, &secret);

@@ -1,9 +1,12 @@
 //! `/oauth/logout` (OpenID Connect RP-Initiated Logout 1.0) and `/sign-out`, its question.
 
+use std::sync::Arc;
+
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Value, json};
 
+use crate::domain::client::Party;
 use crate::domain::ids::ClientId;
 use crate::domain::redirect_uri;
 use crate::domain::sign_in::SignInSession;
@@ -12,32 +15,43 @@ use crate::http::pages::back::see_other;
 use crate::http::pages::renderer::Page;
 use crate::http::pages::visit::Visit;
 use crate::http::stop::{PageError, Stop};
+use crate::service::clients::known_clients::KnownClient;
 use crate::service::logout::front_channel::FrontChannel;
-use crate::service::logout::sign_out::{end_named, sign_out};
+use crate::service::logout::sign_out::{client_of_own, end_named, sign_out};
 use crate::service::tokens::id_token::{self, Hint};
 use crate::service::users::account;
 
 /// What a client asks for.
 struct SignOutRequest {
     hint: Option<Hint>,
-    /// Where to go afterwards: registered, and with `state` in it.
-    afterwards: Option<String>,
+    /// Who is signed in here.
+    session: Option<SignInSession>,
+    /// The client that the hint is of, if it names a login of this very sign-in.
+    own: Option<Arc<KnownClient>>,
+    afterwards: Option<Afterwards>,
     query: String,
     language: &'static str,
+}
+
+/// Where to go afterwards.
+pub(super) struct Afterwards {
+    /// Registered, and with `state` in it.
+    uri: String,
+    /// What the link says that leads there, where nobody is sent without one: anybody can make a link to this server,
+    /// and for some clients nobody answers (RFC 9700 §4.11.2).
+    place: Option<String>,
 }
 
 /// `GET /oauth/logout`
 pub(crate) async fn show(visit: &Visit, request: &HttpRequest) -> Result<HttpResponse, Stop> {
     let asked = read_request(visit, request).await?;
     // RP-Initiated Logout §2: where nobody is signed in, there is nobody to be asked.
-    let Some(session) = visit.session().await? else { return end(visit, &asked, None).await };
-    // The client knows who is signed in, so it was not another site that sent the browser here.
-    if let Some(hint) = &asked.hint
-        && names(visit, hint, &session).await?
-    {
-        return end(visit, &asked, Some(&session)).await;
+    let Some(session) = &asked.session else { return end(visit, &asked).await };
+    // A client keeps its ID tokens for good, and any site can send a browser here with one.
+    match &asked.own {
+        Some(known) if known.client.party == Party::First || visit.is_same_site() => end(visit, &asked).await,
+        Some(_) | None => ask(visit, &asked, session).await,
     }
-    ask(visit, &asked, &session).await
 }
 
 /// `POST /oauth/logout`: the same by GET, for the sake of the `Lax` session cookie.
@@ -48,11 +62,10 @@ pub(crate) async fn take(visit: &Visit, _: &HttpRequest, form: Form) -> Result<H
 /// `POST /sign-out`: the user says yes.
 pub(crate) async fn confirm(visit: &Visit, request: &HttpRequest, form: Form) -> Result<HttpResponse, Stop> {
     let asked = read_request(visit, request).await?;
-    let Some(session) = visit.session().await? else { return end(visit, &asked, None).await };
-    if !visit.is_own(&form, Some(&session)) {
+    if asked.session.is_some() && !visit.is_own(&form, asked.session.as_ref()) {
         return Err(PageError::Forged.into());
     }
-    end(visit, &asked, Some(&session)).await
+    end(visit, &asked).await
 }
 
 async fn read_request(visit: &Visit, request: &HttpRequest) -> Result<SignOutRequest, Stop> {
@@ -66,15 +79,24 @@ async fn read_request(visit: &Visit, request: &HttpRequest) -> Result<SignOutReq
         return Err(PageError::Malformed("The id_token_hint belongs to another client.").into());
     }
     let client = hint.as_ref().map(|hint| hint.aud.as_str()).or(named);
-    let afterwards = match form.get("post_logout_redirect_uri") {
+    let session = visit.session().await?;
+    let own = match (&hint, &session) {
+        (Some(hint), Some(session)) => client_of_own(visit.core(), hint, session, visit.now).await?,
+        (Some(_), None) | (None, _) => None,
+    };
+    let mut afterwards = match form.get("post_logout_redirect_uri") {
         // A hint that cannot be read may be of a key that was forgotten: the user can still sign out, but is not sent
         // on from here.
         Some(_) if client.is_none() && given.is_some() => None,
         Some(uri) => Some(trusted(visit, uri, client, form.get("state")).await?),
         None => None,
     };
+    if let Some(afterwards) = afterwards.as_mut().filter(|_| own.is_some()) {
+        // The user let this client in, in this browser.
+        afterwards.place = None;
+    }
     let language = visit.language(form.get("ui_locales"));
-    Ok(SignOutRequest { hint, afterwards, query: form.to_query(), language })
+    Ok(SignOutRequest { hint, session, own, afterwards, query: form.to_query(), language })
 }
 
 /// RP-Initiated Logout §3: only to where the client is registered for; without a client, nowhere.
@@ -83,7 +105,7 @@ async fn trusted(
     uri: &str,
     client: Option<&str>,
     state: Option<&str>,
-) -> Result<String, Stop> {
+) -> Result<Afterwards, Stop> {
     let client: ClientId = client
         .and_then(|client| client.parse().ok())
         .ok_or(PageError::Malformed("The request does not name a client."))?;
@@ -91,18 +113,13 @@ async fn trusted(
     if !redirect_uri::is_registered(uri, &known.client.post_logout_redirect_uris) {
         return Err(PageError::RedirectUri.into());
     }
-    let Some(state) = state else { return Ok(uri.to_owned()) };
+    let is_vouched_for = known.client.origin.is_vouched_for();
+    let place = if is_vouched_for { None } else { redirect_uri::source_of(uri) };
+    let Some(state) = state else { return Ok(Afterwards { uri: uri.to_owned(), place }) };
     let separator = if uri.contains('?') { '&' } else { '?' };
     let mut query = form_urlencoded::Serializer::new(String::new());
     query.append_pair("state", state);
-    Ok(format!("{uri}{separator}{}", query.finish()))
-}
-
-/// Whether the hint's client means the user of `session`.
-async fn names(visit: &Visit, hint: &Hint, session: &SignInSession) -> Result<bool, Stop> {
-    let Ok(client) = hint.aud.parse() else { return Ok(false) };
-    let known = visit.core().client(&client, visit.now).await?;
-    Ok(known.is_some_and(|known| hint.sub == visit.core().subjects.subject(&known.client, session.user())))
+    Ok(Afterwards { uri: format!("{uri}{separator}{}", query.finish()), place })
 }
 
 async fn ask(visit: &Visit, asked: &SignOutRequest, session: &SignInSession) -> Result<HttpResponse, Stop> {
@@ -120,12 +137,8 @@ async fn ask(visit: &Visit, asked: &SignOutRequest, session: &SignInSession) -> 
     }))
 }
 
-async fn end(
-    visit: &Visit,
-    asked: &SignOutRequest,
-    session: Option<&SignInSession>,
-) -> Result<HttpResponse, Stop> {
-    let apps = match session {
+async fn end(visit: &Visit, asked: &SignOutRequest) -> Result<HttpResponse, Stop> {
+    let apps = match &asked.session {
         Some(session) => sign_out(visit.core(), session, visit.now).await?,
         None => Vec::new(),
     };
@@ -133,8 +146,8 @@ async fn end(
         end_named(visit.core(), hint, visit.now).await?;
     }
     let mut response = match &asked.afterwards {
-        Some(uri) if apps.is_empty() => see_other(uri),
-        afterwards => signed_out(visit, &apps, afterwards.as_deref(), asked.language),
+        Some(Afterwards { uri, place: None }) if apps.is_empty() => see_other(uri),
+        afterwards => signed_out(visit, &apps, afterwards.as_ref(), asked.language),
     };
     visit.forget(&mut response);
     Ok(response)
@@ -144,7 +157,7 @@ async fn end(
 pub(super) fn signed_out(
     visit: &Visit,
     apps: &[FrontChannel],
-    afterwards: Option<&str>,
+    afterwards: Option<&Afterwards>,
     language: &'static str,
 ) -> HttpResponse {
     let frames: Vec<Value> = apps.iter().map(|it| json!({ "uri": it.uri.as_str(), "app": it.app })).collect();
@@ -154,7 +167,11 @@ pub(super) fn signed_out(
     sources.dedup();
     let page = Page {
         template: "signed_out.html",
-        content: json!({ "frames": frames, "afterwards": afterwards }),
+        content: json!({
+            "frames": frames,
+            "afterwards": afterwards.map(|it| &it.uri),
+            "place": afterwards.and_then(|it| it.place.as_ref()),
+        }),
         status: StatusCode::OK,
         language,
         leads_away: false,

@@ -20,6 +20,7 @@ use crate::service::users::sign_in;
 use crate::service::{Core, Failure};
 
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+const FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 
 /// One request of a browser.
 pub(crate) struct Visit {
@@ -35,14 +36,15 @@ pub(crate) struct Visit {
     is_new: bool,
     accept_language: Option<String>,
     ui_locales: Option<String>,
-    from_elsewhere: bool,
+    /// Where the request was made, and what for, as far as the browser tells (Fetch Metadata Request Headers).
+    site: Option<String>,
+    destination: Option<String>,
 }
 
 impl Visit {
     pub(crate) fn new(web: web::Data<Web>, request: &HttpRequest, now: DateTime<Utc>) -> Self {
         let header = |name| request.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok());
         let known = cookies::read_cookie(&web, request, Name::Browser);
-        let site = header(FETCH_SITE);
         let address = address::of_client(request, &web.trusted_proxies);
         Self {
             now,
@@ -54,7 +56,8 @@ impl Visit {
             accept_language: header(ACCEPT_LANGUAGE).map(ToOwned::to_owned),
             ui_locales: form_urlencoded::parse(request.query_string().as_bytes())
                 .find_map(|(name, value)| (name == "ui_locales").then(|| value.into_owned())),
-            from_elsewhere: site.is_some_and(|site| site != "same-origin"),
+            site: header(FETCH_SITE).map(ToOwned::to_owned),
+            destination: header(FETCH_DEST).map(ToOwned::to_owned),
             web,
         }
     }
@@ -108,7 +111,17 @@ impl Visit {
     /// `no-referrer` browsers send `null`.
     pub(crate) fn is_own(&self, form: &Form, session: Option<&SignInSession>) -> bool {
         let carried = form.get("csrf").is_some_and(|token| self.csrf(session).matches(token));
-        carried && !self.is_new && !self.from_elsewhere
+        carried && !self.is_new && self.site.as_deref().is_none_or(|site| site == "same-origin")
+    }
+
+    /// Whether a page of our own site led here. An address that was typed may be one that was sent.
+    pub(crate) fn is_same_site(&self) -> bool {
+        matches!(self.site.as_deref(), Some("same-origin" | "same-site"))
+    }
+
+    /// Whether what is answered here stands in the browser's window, and in no frame.
+    pub(crate) fn is_top_level(&self) -> bool {
+        self.destination.as_deref() == Some("document")
     }
 
     /// Whom an authorization request is read for.

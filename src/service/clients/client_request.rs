@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use crate::domain::client::{AuthMethod, Origin};
+use crate::domain::client::AuthMethod;
 use crate::domain::family::UserAgentInfo;
 use crate::domain::ids::ClientId;
 use crate::domain::secrets::ClientSecret;
@@ -107,10 +107,7 @@ impl ClientRequest {
         known: &KnownClient,
         now: DateTime<Utc>,
     ) -> Result<(), Failure> {
-        let is_known = match known.client.origin {
-            Origin::Operator => self.has_proof(),
-            Origin::Registered | Origin::Document => false,
-        };
+        let is_known = known.client.origin.is_vouched_for() && self.has_proof();
         if is_known { Ok(()) } else { core.waiting.count(self.address, now) }
     }
 }
