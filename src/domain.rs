@@ -20,6 +20,7 @@ pub mod one_or_many;
 pub mod opaque;
 pub mod pkce;
 pub mod pushed_request;
+pub mod redirect_rule;
 pub mod redirect_uri;
 pub mod refresh_token;
 pub mod refusal;

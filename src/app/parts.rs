@@ -185,5 +185,9 @@ pub(super) fn cores() -> usize {
 }
 
 fn allowed(settings: &settings::RegistrationSettings) -> Allowed {
-    Allowed { scopes: settings.scopes.clone(), longest_rotation_period: settings.longest_rotation_period }
+    Allowed {
+        scopes: settings.scopes.clone(),
+        redirect_schemes: settings.redirect_schemes.clone(),
+        longest_rotation_period: settings.longest_rotation_period,
+    }
 }

@@ -14,6 +14,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use crate::domain::client::{AuthMethod, Client, ClientKind, ClientMetadata, Contradiction, GrantType};
+use crate::domain::redirect_rule::{PrivateSchemes, RedirectScheme, UnfitUri};
 use crate::domain::registration::members::Members;
 use crate::domain::scope::ScopeSet;
 use crate::domain::subject::check_sector_of_stranger;
@@ -71,6 +72,8 @@ pub const GRANTS: [GrantType; 3] =
 #[derive(Debug, Clone)]
 pub struct Allowed {
     pub scopes: ScopeSet,
+    /// The private schemes of redirect URIs that they may have beside domain names in reverse.
+    pub redirect_schemes: Vec<RedirectScheme>,
     /// How long the period of their rotation may be; zero for those that rotate with every refresh.
     pub longest_rotation_period: Duration,
 }
@@ -112,7 +115,8 @@ pub fn read_registration(
         )?,
     };
     let grants = grants(&members)?;
-    let (redirect_uris, application) = redirect_uris(&members, &grants)?;
+    let schemes = PrivateSchemes::ReverseDomainOr(&allowed.redirect_schemes);
+    let (redirect_uris, application) = redirect_uris(&members, &grants, schemes)?;
     if members.get("jwks").is_some() && members.get("jwks_uri").is_some() {
         // RFC 7591 §2: they must not both be there.
         return Err(InvalidRegistration::Metadata("Send jwks or jwks_uri, not both."));
@@ -133,7 +137,7 @@ pub fn read_registration(
     told.insert("application_type".to_owned(), json!(application.as_str()));
     told.insert("token_endpoint_auth_method".to_owned(), json!(auth.as_str()));
     Ok(Registration {
-        post_logout_redirect_uris: post_logout_redirect_uris(&members)?,
+        post_logout_redirect_uris: post_logout_redirect_uris(&members, schemes)?,
         scopes: scopes_of(&members, &allowed.scopes)?,
         name: members.name("client_name")?,
         redirect_uris,
@@ -173,6 +177,7 @@ fn grants(members: &Members<'_>) -> Result<BTreeSet<GrantType>, InvalidRegistrat
 fn redirect_uris(
     members: &Members<'_>,
     grants: &BTreeSet<GrantType>,
+    schemes: PrivateSchemes<'_>,
 ) -> Result<(Vec<String>, uris::Application), InvalidRegistration> {
     let uris = members
         .texts("redirect_uris")
@@ -189,21 +194,19 @@ fn redirect_uris(
             return Err(InvalidRegistration::Metadata("The application_type must be web or native."));
         }
     };
-    match uris.iter().find_map(|uri| application.refuses(uri)) {
-        Some(why) => Err(InvalidRegistration::RedirectUri(why)),
-        None => Ok((uris, application)),
-    }
+    let unfit = |UnfitUri(why)| InvalidRegistration::RedirectUri(why);
+    uris.iter().try_for_each(|uri| application.check(uri, schemes)).map_err(unfit)?;
+    Ok((uris, application))
 }
 
 /// OpenID Connect RP-Initiated Logout §3.1: the same rules as for other places that a browser is sent to.
-fn post_logout_redirect_uris(members: &Members<'_>) -> Result<Vec<String>, InvalidRegistration> {
+fn post_logout_redirect_uris(
+    members: &Members<'_>,
+    schemes: PrivateSchemes<'_>,
+) -> Result<Vec<String>, InvalidRegistration> {
     let uris = members.texts("post_logout_redirect_uris")?.unwrap_or_default();
-    let native = uris::Application::Native;
-    if uris.iter().any(|uri| native.refuses(uri).is_some()) {
-        return Err(InvalidRegistration::Metadata(
-            "The post_logout_redirect_uris must be https URLs, loopback addresses or of a private scheme.",
-        ));
-    }
+    let unfit = |UnfitUri(why)| InvalidRegistration::Metadata(why);
+    uris.iter().try_for_each(|uri| uris::Application::Native.check(uri, schemes)).map_err(unfit)?;
     Ok(uris)
 }
 

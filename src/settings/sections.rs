@@ -11,6 +11,7 @@ use super::text;
 use crate::crypto::signing_key::SigningAlgorithm;
 use crate::domain::audience::Audience;
 use crate::domain::client::CodeProtection;
+use crate::domain::redirect_rule::RedirectScheme;
 use crate::domain::registration::Mode;
 use crate::domain::scope::ScopeSet;
 
@@ -80,6 +81,9 @@ pub struct RegistrationSettings {
     /// The services that its tokens may be for, beside the issuer.
     #[serde(with = "text::words")]
     pub audiences: Vec<Audience>,
+    /// The schemes that its redirect URIs may have beside https and domain names in reverse.
+    #[serde(with = "text::words")]
+    pub redirect_schemes: Vec<RedirectScheme>,
     /// How many one address may register in an hour where registration is open.
     #[serde(deserialize_with = "text::deserialize")]
     pub per_hour: u32,

@@ -4,7 +4,7 @@ use self::{
     Default::{Text, Unset},
     Kind::{
         Algorithm, Audiences, CodeProtection, Colour, Database, Duration, Filter, Format, Issuer, Listen,
-        Networks, Number, Path, Registration, Scopes, Secret, Switch, Words,
+        Networks, Number, Path, Registration, Schemes, Scopes, Secret, Switch, Words,
     },
 };
 
@@ -53,6 +53,7 @@ pub(super) enum Kind {
     Number,
     Path,
     Registration,
+    Schemes,
     Scopes,
     Secret,
     Switch,
@@ -83,6 +84,9 @@ impl Kind {
             Path => "a path",
             Audiences => "services' URLs with spaces between them",
             Registration => "off, initial_access_token or open",
+            Schemes => {
+                "schemes of programs with spaces between them such as cursor vscode, and none that runs or reads"
+            }
             Scopes => "scopes with spaces between them such as openid profile",
             Secret | Words => "text",
             Switch => "true or false",
@@ -94,7 +98,7 @@ impl Kind {
         match self {
             Database | Secret => true,
             Algorithm | Audiences | CodeProtection | Colour | Duration | Filter | Format | Issuer
-            | Listen | Networks | Number | Path | Registration | Scopes | Switch | Words => false,
+            | Listen | Networks | Number | Path | Registration | Schemes | Scopes | Switch | Words => false,
         }
     }
 }

@@ -4,7 +4,7 @@ use super::setting::{
     Default::{Text, Unset},
     Kind::{
         Algorithm, Audiences, CodeProtection, Colour, Database, Duration, Filter, Format, Issuer, Listen,
-        Networks, Number, Path, Registration, Scopes, Secret, Switch, Words,
+        Networks, Number, Path, Registration, Schemes, Scopes, Secret, Switch, Words,
     },
     Setting,
 };
@@ -116,6 +116,12 @@ pub(super) static SETTINGS: &[Setting] = &[
         Text(""),
         Audiences,
         "The services that such clients may choose with `resource`, with spaces: an MCP server's URL.",
+    ),
+    Setting::new(
+        "registration.redirect_schemes",
+        Text(""),
+        Schemes,
+        "Schemes that such clients' redirect URIs may have, with spaces: cursor vscode, for tools that need them.",
     ),
     Setting::new(
         "registration.per_hour",

@@ -2,6 +2,7 @@
 
 use heirloom::domain::ids::{ClientId, FamilyId};
 use heirloom::domain::secrets::Password;
+use heirloom::service::admin::client_changes::ClientChanges;
 use heirloom::service::admin::users::Change;
 use heirloom::service::admin::{self, janitor};
 use heirloom::store::expired::{self, Expired};
@@ -10,6 +11,28 @@ use heirloom::store::families;
 use crate::harness::*;
 
 both_stores! {
+    async fn a_client_keeps_the_redirect_uris_that_it_has_and_gets_no_unfit_ones(app) {
+        let (now, id) = (app.clock.now(), "shop".parse().unwrap());
+        let uris = |uris: &[&str]| Some(uris.iter().map(|uri| (*uri).to_owned()).collect());
+        app.add_client("shop", |it| it.redirect_uris = vec!["http://intranet/cb".to_owned()]).await;
+        // It was registered when the rule was another.
+        let renamed = ClientChanges { name: Some("Shop".to_owned()), ..ClientChanges::default() };
+        let shop = admin::clients::change(&app.core, &id, renamed, now).await.unwrap();
+        assert_eq!(shop.redirect_uris, ["http://intranet/cb"]);
+        for unfit in ["http://intranet/cb", "https://*.example.com/cb", "data:text/html,x", "https://a b", "https://ä.example"] {
+            let sent_back = ClientChanges { redirect_uris: uris(&[unfit]), ..ClientChanges::default() };
+            let sent_on = ClientChanges { post_logout_redirect_uris: uris(&[unfit]), ..ClientChanges::default() };
+            for changes in [sent_back, sent_on] {
+                let refused = admin::clients::change(&app.core, &id, changes, now).await.unwrap_err().to_string();
+                assert!(refused.starts_with(unfit), "{refused}");
+            }
+        }
+        let fit = ["https://shop.example/cb", "http://[::1]/cb", "shop:/cb"];
+        let changes = ClientChanges { redirect_uris: uris(&fit), ..ClientChanges::default() };
+        let shop = admin::clients::change(&app.core, &id, changes, now).await.unwrap();
+        assert_eq!(shop.redirect_uris, fit);
+    }
+
     async fn what_ends_a_users_families_ends_all_of_them_and_nobody_elses(app) {
         let ana = app.add_user("ana").await;
         app.add_user("bob").await;

@@ -121,6 +121,8 @@ both_stores! {
             ("§8.1: redirect_uris", json!({ "redirect_uris": null })),
             ("§8.1: redirect_uris", json!({ "redirect_uris": ["http://tool.example/cb"] })),
             ("§8.1: redirect_uris", json!({ "redirect_uris": ["https://other.example/cb"] })),
+            ("RFC 9700 §4.1.3: no wildcard", json!({ "redirect_uris": [CALLBACK, "https://*.tool.example/cb"] })),
+            ("RFC 9700 §2.6", json!({ "post_logout_redirect_uris": ["http://tool.example/"] })),
             ("RFC 7591 §2.1", json!({ "grant_types": ["implicit"] })),
         ];
         for (section, changes) in rows {

@@ -7,7 +7,7 @@ fn commands_say_what_is_wrong() {
     let place = Place::sqlite();
     place.add_user("ana");
     let password = ["user", "add", "bob", "--password-stdin"];
-    let rows: [(&[&str], &str, &str); 15] = [
+    let rows: [(&[&str], &str, &str); 19] = [
         (&["user", "add", "ANA", "--password-stdin"], PASSWORD, "there already is a user with the name ANA"),
         (&password, "short", "a password must have 8 to 1,024 bytes"),
         (&password, &"x".repeat(1025), "a password must have 8 to 1,024 bytes"),
@@ -25,7 +25,23 @@ fn commands_say_what_is_wrong() {
             "",
             "a public client cannot use",
         ),
-        (&["client", "add", "x", "--public", "--redirect-uri", "/relative"], "", "it must be absolute"),
+        (&["client", "add", "x", "--public", "--redirect-uri", "/relative"], "", "must be an absolute URI"),
+        (
+            &["client", "add", "x", "--public", "--redirect-uri", "https://*.example.com/cb"],
+            "",
+            "There are no wildcards",
+        ),
+        (
+            &["client", "add", "x", "--public", "--redirect-uri", "javascript:alert(1)"],
+            "",
+            "a browser runs or reads",
+        ),
+        (
+            &["client", "add", "x", "--public", "--post-logout-redirect-uri", "http://app.example/"],
+            "",
+            "with http must be for 127.0.0.1",
+        ),
+        (&["client", "update", "heirloom", "--redirect-uri", "https://a b"], "", "must be an absolute URI"),
         (
             &["client", "add", "x", "--public", "--scope", "read,write"],
             "",

@@ -60,7 +60,8 @@ mod tests {
         let members = document.as_object_mut().unwrap();
         members.extend(changes.as_object().unwrap().clone());
         let scopes = "openid".parse().unwrap();
-        let allowed = Allowed { scopes, longest_rotation_period: Duration::ZERO };
+        let allowed =
+            Allowed { scopes, redirect_schemes: Vec::new(), longest_rotation_period: Duration::ZERO };
         client(&ID.parse().unwrap(), members, &allowed, DateTime::UNIX_EPOCH)
     }
 

@@ -5,6 +5,7 @@ use url::Url;
 
 use crate::domain::client::ClientMetadata;
 use crate::domain::family::RotationPolicy;
+use crate::domain::redirect_rule::{PrivateSchemes, check_redirect_uri};
 use crate::domain::registration::InvalidRegistration;
 
 const LONGEST_TEXT: usize = 2048;
@@ -59,8 +60,9 @@ const BAD_URI: InvalidRegistration = InvalidRegistration::Metadata(
 );
 
 /// OpenID Connect Core §4.
-const BAD_LOGIN_URI: InvalidRegistration =
-    InvalidRegistration::Metadata("The initiate_login_uri is not an https URL.");
+const BAD_LOGIN_URI: InvalidRegistration = InvalidRegistration::Metadata(
+    "The initiate_login_uri is not an https URL that a browser may be sent to.",
+);
 
 const BAD_MEMBER: InvalidRegistration = InvalidRegistration::Metadata(
     "A URI is not an https or http URL, an algorithm or the subject_type is not one of the server's, or the jwks are not a set of \
@@ -90,6 +92,12 @@ impl<'a> Members<'a> {
     fn is_url(&self, name: &str, schemes: &[&str]) -> Result<bool, InvalidRegistration> {
         let url = self.text(name)?.and_then(|text| Url::parse(text).ok());
         Ok(url.is_some_and(|url| schemes.contains(&url.scheme())))
+    }
+
+    /// An https URL that browsers are sent to, as to a redirect URI.
+    fn is_place(&self, name: &str) -> Result<bool, InvalidRegistration> {
+        let fits = |uri: &str| check_redirect_uri(uri, PrivateSchemes::ReverseDomainOr(&[])).is_ok();
+        Ok(self.text(name)?.is_some_and(|uri| uri.starts_with("https:") && fits(uri)))
     }
 
     pub(super) fn texts(&self, name: &str) -> Result<Option<Vec<String>>, InvalidRegistration> {
@@ -129,7 +137,7 @@ impl<'a> Members<'a> {
                 MemberKind::Text => drop(self.text(name)?),
                 MemberKind::Texts => drop(self.texts(name)?),
                 MemberKind::WebUri if !self.is_url(name, &["http", "https"])? => return Err(BAD_URI),
-                MemberKind::SecureUri if !self.is_url(name, &["https"])? => return Err(BAD_LOGIN_URI),
+                MemberKind::SecureUri if !self.is_place(name)? => return Err(BAD_LOGIN_URI),
                 MemberKind::WebUri | MemberKind::SecureUri => {}
             }
             told.insert(name.to_owned(), value.clone());

@@ -13,7 +13,11 @@ fn members(changes: &Value) -> Map<String, Value> {
 
 fn read_with(changes: &Value) -> Result<Registration, InvalidRegistration> {
     let scopes = "openid profile offline_access".parse().unwrap();
-    let allowed = Allowed { scopes, longest_rotation_period: Duration::from_hours(1) };
+    let allowed = Allowed {
+        scopes,
+        redirect_schemes: vec!["cursor".parse().unwrap()],
+        longest_rotation_period: Duration::from_hours(1),
+    };
     read_registration(&members(changes), AuthMethod::ClientSecretBasic, &allowed)
 }
 
@@ -58,6 +62,7 @@ fn each_kind_of_application_has_its_redirect_uris() {
         ("http://[::1]:8080/cb", Some("native"), "native"),
         ("http://localhost:3000/callback", None, "native"),
         ("com.example.app:/cb", None, "native"),
+        ("cursor://anysphere.cursor-mcp/oauth/callback", None, "native"),
         ("https://app.example/claimed", Some("native"), "native"),
     ] {
         assert_eq!(redirect_uri(uri, application).unwrap().told["application_type"], kind, "{uri}");
@@ -78,6 +83,9 @@ fn redirect_uris_that_nobody_may_register() {
         ("RFC 8252 §7.1: a scheme with a dot", "javascript:alert(1)", None),
         ("RFC 8252 §7.1: a scheme with a dot", "data:text/html,x", None),
         ("RFC 8252 §7.1: a scheme with a dot", "myapp:/cb", Some("native")),
+        ("RFC 8252 §7.1: a scheme with a dot", "vscode://app.example/cb", None),
+        ("RFC 9700 §4.1.3: no wildcard", "https://*.app.example/cb", None),
+        ("OIDC Registration §2: web is https", "cursor://app.example/cb", Some("web")),
         ("OIDC Registration §2: web is https", "com.example.app:/cb", Some("web")),
         ("OIDC Registration §2: web is not localhost", "https://localhost/cb", Some("web")),
         ("OIDC Registration §2: web is https", "http://127.0.0.1/cb", Some("web")),
@@ -121,6 +129,8 @@ fn metadata_that_nobody_may_register() {
         ("Front-Channel Logout §2", json!({ "frontchannel_logout_uri": "/bye" })),
         ("OIDC Registration §2: https", json!({ "initiate_login_uri": "http://app.example/login" })),
         ("OIDC Registration §2", json!({ "initiate_login_uri": ["https://app.example/login"] })),
+        ("RFC 3986 §2", json!({ "initiate_login_uri": "https://app.example/log in" })),
+        ("RFC 9700 §4.1", json!({ "initiate_login_uri": "https://app.example@evil.example/" })),
         ("RFC 7591 §2", json!({ "contacts": "ana@example.com" })),
         ("RFC 7591 §2", json!({ "client_name": ["The App"] })),
         ("RFC 7591 §2", json!({ "client_name": "a\nb" })),
@@ -138,6 +148,8 @@ fn metadata_that_nobody_may_register() {
         ("RFC 7591 §2.1", json!({ "grant_types": ["refresh_token"], "response_types": [] })),
         ("OIDC RP-Initiated Logout §3.1", json!({ "post_logout_redirect_uris": ["http://app.example/"] })),
         ("OIDC RP-Initiated Logout §3.1", json!({ "post_logout_redirect_uris": ["javascript:alert(1)"] })),
+        ("OIDC RP-Initiated Logout §3.1", json!({ "post_logout_redirect_uris": ["https://*.app.example/"] })),
+        ("OIDC RP-Initiated Logout §3.1", json!({ "post_logout_redirect_uris": ["vscode://app.example/"] })),
     ] {
         let refused = read_with(&changes).map(|read| read.told);
         assert!(

@@ -1,12 +1,12 @@
 //! What an operator says of a client, and what a client may be.
 
 use serde_json::{Map, Value};
-use url::Url;
 
 use crate::domain::audience::Audience;
 use crate::domain::client::{Client, ClientKind, CodeProtection, GrantType, Party};
 use crate::domain::family::RotationPolicy;
 use crate::domain::lifetimes::LifetimeOverrides;
+use crate::domain::redirect_rule::{PrivateSchemes, check_redirect_uri};
 use crate::domain::scope::ScopeSet;
 use crate::domain::subject::check_sector;
 use crate::service::Core;
@@ -34,6 +34,11 @@ pub struct ClientChanges {
 
 impl ClientChanges {
     pub(super) fn apply_to(self, client: &mut Client) -> Result<(), AdminError> {
+        // Only what is new: a client that was registered under another rule can still be changed otherwise.
+        for uri in [&self.redirect_uris, &self.post_logout_redirect_uris].into_iter().flatten().flatten() {
+            check_redirect_uri(uri, PrivateSchemes::Any)
+                .map_err(|why| AdminError::UnfitRedirectUri(uri.clone(), why))?;
+        }
         replace(&mut client.party, self.party);
         replace(&mut client.redirect_uris, self.redirect_uris);
         replace(&mut client.name, self.name.map(Some));
@@ -63,12 +68,6 @@ fn replace<T>(old: &mut T, new: Option<T>) {
 
 /// Whether an operator may have a client be so.
 pub(super) fn check(core: &Core, client: &Client) -> Result<(), AdminError> {
-    for uri in client.redirect_uris.iter().chain(&client.post_logout_redirect_uris) {
-        // RFC 6749 §3.1.2.
-        if !Url::parse(uri).is_ok_and(|url| url.fragment().is_none()) {
-            return Err(AdminError::NotARedirectUri(uri.clone()));
-        }
-    }
     // RFC 6749 §4.4: only confidential clients may use it; nor may anybody exchange tokens who cannot prove to be who
     // the policy is for.
     for grant in [GrantType::ClientCredentials, GrantType::TokenExchange] {

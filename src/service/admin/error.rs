@@ -6,6 +6,7 @@ use crate::domain::client::{Contradiction, GrantType};
 use crate::domain::family::InvalidRotationPolicy;
 use crate::domain::ids::{ClientId, FamilyId};
 use crate::domain::lifetimes::InvalidLifetimes;
+use crate::domain::redirect_rule::UnfitUri;
 use crate::domain::subject::NoSector;
 use crate::domain::user::Username;
 use crate::service::Failure;
@@ -28,8 +29,8 @@ pub enum AdminError {
     NoLiveFamily(FamilyId),
     #[error("there is no registration token {0}")]
     NoRegistrationToken(Uuid),
-    #[error("{0} is not a redirect URI: it must be absolute and must not have a fragment")]
-    NotARedirectUri(String),
+    #[error("{0}: {1}")]
+    UnfitRedirectUri(String, UnfitUri),
     #[error("a public client cannot use {}: it does not have a secret to show", .0.as_str())]
     NotForPublicClients(GrantType),
     #[error("metadata: {0}")]

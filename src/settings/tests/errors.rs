@@ -92,6 +92,11 @@ fn a_bad_value_is_told_with_what_would_be_right() {
             "expected scopes with spaces between them such as openid profile",
         ),
         (
+            "registration.redirect_schemes",
+            &["javascript", "cursor data", "file", "view-source", "https", "http", "Cursor", "cursor://"],
+            "expected schemes of programs with spaces between them such as cursor vscode, and none that runs or reads",
+        ),
+        (
             "registration.audiences",
             &["https://a.example#b"],
             "expected services' URLs with spaces between them",
