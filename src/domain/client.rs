@@ -18,7 +18,8 @@ use crate::domain::secrets::ClientSecret;
 
 pub use authentication::{AuthMethod, ClientKind, InvalidJwks, JwtAlgorithm, PublicJwks};
 pub use metadata::{
-    ClientMetadata, Contradiction, RefreshTokenDelivery, SubjectType, TokenExchangePolicy, WebUri,
+    AssertionAudience, ClientMetadata, Contradiction, RefreshTokenDelivery, SubjectType, TokenExchangePolicy,
+    WebUri,
 };
 
 /// A registered client.

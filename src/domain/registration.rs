@@ -1,6 +1,7 @@
 //! What a client says of itself when it registers (RFC 7591 §2, OpenID Connect Dynamic Client Registration 1.0 §2):
 //! read, checked, and cut down to what this server honours.
 
+mod algorithms;
 pub mod document;
 mod invalid;
 mod members;
@@ -19,6 +20,7 @@ use crate::domain::registration::members::Members;
 use crate::domain::scope::ScopeSet;
 use crate::domain::subject::check_sector_of_stranger;
 
+pub use algorithms::check_algorithms;
 pub use invalid::InvalidRegistration;
 
 /// Who may register a client without an operator.

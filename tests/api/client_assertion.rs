@@ -73,9 +73,30 @@ both_stores! {
         }
     }
 
-    async fn an_assertion_may_name_us_in_several_ways_but_nobody_beside_us(app) {
+    async fn an_assertion_is_for_the_issuer_alone_and_says_so_as_a_text(app) {
         let signer = Signer::new(Algorithm::ES256, "k1");
         app.add_key_client("service", &json!({ "jwks": signer.jwks() })).await;
+        // What earlier releases stored says the same as nothing does now.
+        app.add_key_client("strict", &json!({ "jwks": signer.jwks(), "require_issuer_audience": true })).await;
+        app.add_key_client("same", &json!({ "jwks": signer.jwks(), "assertion_audience": "issuer" })).await;
+        let (issuer, token, par) = (app.url.as_str(), app.at("/oauth/token"), app.at("/oauth/par"));
+        let others = [json!(token), json!(par), json!([issuer]), json!([issuer, token]), json!([])];
+        for id in ["service", "strict", "same"] {
+            for (number, aud) in others.iter().enumerate() {
+                for path in ["/oauth/token", "/oauth/par", "/oauth/introspect"] {
+                    let assertion = app.assertion(id, &format!("{path} {number}"));
+                    let jwt = signer.sign(&changed(&assertion, &json!({ "aud": aud })));
+                    let refused = app.form_asserted(path, &jwt, &[GRANT]).await;
+                    assert_eq!(refused.code(), "401 invalid_client", "RFC 10070 §4: {id} {path} {aud}");
+                }
+            }
+            assert_eq!(asserted(&app, &signer.sign(&app.assertion(id, "plain"))).await, "200");
+        }
+    }
+
+    async fn the_assertions_of_an_old_client_may_name_us_in_several_ways_but_nobody_beside_us(app) {
+        let signer = Signer::new(Algorithm::ES256, "k1");
+        app.add_key_client("service", &json!({ "jwks": signer.jwks(), "assertion_audience": "endpoint" })).await;
         let issuer = app.url.as_str();
         let token = app.at("/oauth/token");
         let good = [json!(issuer), json!(token), json!([issuer]), json!([token]), json!([issuer, token])];
@@ -86,32 +107,42 @@ both_stores! {
         let here = changed(&app.assertion("service", "here"), &json!({ "aud": app.at("/oauth/introspect") }));
         let here = app.form_asserted("/oauth/introspect", &signer.sign(&here), &[("token", "x")]).await;
         assert_eq!(here.json, json!({ "active": false }));
-        // RFC 9126 §2, FAPI 2.0 §5.3.2.1: wherever it is sent.
+        // RFC 9126 §2: wherever it is sent.
         for aud in [issuer, &token] {
             let there = changed(&app.assertion("service", &format!("{aud} there")), &json!({ "aud": aud }));
             let there = app.form_asserted("/oauth/introspect", &signer.sign(&there), &[("token", "x")]).await;
             assert_eq!(there.json, json!({ "active": false }), "{aud}");
         }
-        let elsewhere = changed(&app.assertion("service", "else"), &json!({ "aud": app.at("/oauth/introspect") }));
-        assert_eq!(asserted(&app, &signer.sign(&elsewhere)).await, "401 invalid_client");
+        let strange = [json!(app.at("/oauth/introspect")), json!([token, "https://other.example"]), json!([])];
+        for (number, aud) in strange.iter().enumerate() {
+            let claims = changed(&app.assertion("service", &format!("{number} else")), &json!({ "aud": aud }));
+            assert_eq!(asserted(&app, &signer.sign(&claims)).await, "401 invalid_client", "{aud}");
+        }
     }
 
-    async fn a_client_may_have_to_name_the_issuer_alone(app) {
-        let signer = Signer::new(Algorithm::ES256, "k1");
-        app.add_key_client("service", &json!({ "jwks": signer.jwks(), "require_issuer_audience": true })).await;
-        let (issuer, token, par) = (app.url.as_str(), app.at("/oauth/token"), app.at("/oauth/par"));
-        let sent = async |path: &str, number: usize, aud: &Value| {
-            let claims = changed(&app.assertion("service", &format!("{path} {number}")), &json!({ "aud": aud }));
-            app.form_asserted(path, &signer.sign(&claims), &[GRANT]).await.code()
-        };
-        let others = [json!(token), json!(par), json!([issuer]), json!([issuer, token]), json!([])];
-        for (number, aud) in others.iter().enumerate() {
-            for path in ["/oauth/token", "/oauth/par", "/oauth/introspect"] {
-                assert_eq!(sent(path, number, aud).await, "401 invalid_client", "FAPI 2.0 §5.3.2.1 (8): {path} {aud}");
+    async fn ed25519_is_understood_wherever_eddsa_is(app) {
+        let signer = Signer::new(Algorithm::EdDSA, "k1");
+        for (number, alg) in ["EdDSA", "Ed25519"].into_iter().enumerate() {
+            let id = format!("service-{number}");
+            let key = changed(&signer.public(), &json!({ "alg": alg }));
+            let keys = json!({ "jwks": { "keys": [key] }, "token_endpoint_auth_signing_alg": alg });
+            app.add_key_client(&id, &keys).await;
+            for name in ["EdDSA", "Ed25519"] {
+                let header = json!({ "alg": name, "kid": "k1" });
+                let jwt = signer.sign_raw(&header, &app.assertion(&id, name));
+                assert_eq!(asserted(&app, &jwt).await, "200", "RFC 9864 §2.2: {alg}, {name}");
+            }
+            for name in ["Ed448", "ed25519", "ES256"] {
+                let header = json!({ "alg": name, "kid": "k1" });
+                let jwt = signer.sign_raw(&header, &app.assertion(&id, name));
+                assert_eq!(asserted(&app, &jwt).await, "401 invalid_client", "{name}");
             }
         }
-        let plain = app.assertion("service", "plain");
-        assert_eq!(asserted(&app, &signer.sign(&plain)).await, "200");
+        let told = app.get("/.well-known/openid-configuration", "").await;
+        let understood = json!(["ES256", "EdDSA", "Ed25519", "PS256", "RS256"]);
+        for of_clients in ["token_endpoint_auth_signing_alg_values_supported", "request_object_signing_alg_values_supported"] {
+            assert_eq!(told.json[of_clients], understood);
+        }
     }
 
     async fn every_claim_that_is_wrong_is_refused(app) {

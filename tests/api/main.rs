@@ -49,6 +49,7 @@ mod races;
 mod recovery;
 mod refused;
 mod registration;
+mod registration_rules;
 mod remote;
 mod replicas;
 mod request_objects;

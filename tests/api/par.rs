@@ -182,7 +182,7 @@ both_stores! {
         assert_eq!(asserted.status, 201, "{asserted:?}");
         let here = crate::signer::changed(&app.assertion("keyed", "2"), &json!({ "aud": app.at("/oauth/par") }));
         let asserted = app.form_asserted("/oauth/par", &signer.sign(&here), &parameters).await;
-        assert_eq!(asserted.status, 201, "RFC 9126 §2: {asserted:?}");
+        assert_eq!(asserted.code(), "401 invalid_client", "RFC 10070 §5: {asserted:?}");
     }
 
     async fn every_push_that_is_wrong_is_refused(app) {

@@ -6,10 +6,10 @@ from joserfc.jwk import ECKey
 
 from program import CLIENT_ID, CLIENT_SECRET, ISSUER, METHOD
 
-# A client with a key signs with it.
+# A client with a key signs with it, for the issuer (RFC 10070): Authlib itself would name the token endpoint.
 SECRET, SIGNING = CLIENT_SECRET, []
 if METHOD == "private_key_jwt":
-    SIGNING = [PrivateKeyJWT(f"{ISSUER}/oauth/token", headers={"kid": "k-1"}, alg="ES256")]
+    SIGNING = [PrivateKeyJWT(ISSUER, headers={"kid": "k-1"}, alg="ES256")]
     SECRET = ECKey.import_key(f"-----BEGIN PRIVATE KEY-----\n{CLIENT_SECRET}\n-----END PRIVATE KEY-----\n")
 
 

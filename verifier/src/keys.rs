@@ -10,6 +10,8 @@ use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, K
 use jsonwebtoken::{Algorithm, DecodingKey};
 use serde::Deserialize;
 
+use crate::jws;
+
 type ReadPem = fn(&[u8]) -> jsonwebtoken::errors::Result<DecodingKey>;
 
 /// One public key and the one algorithm that it verifies: a token cannot choose another (RFC 8725 §3.1).
@@ -75,6 +77,7 @@ impl KeySet {
         Ok(Self(
             set.keys
                 .into_iter()
+                .map(renamed)
                 .filter_map(|key| serde_json::from_value(key).ok())
                 .filter_map(from_jwk)
                 .collect(),
@@ -113,6 +116,16 @@ impl KeySet {
             (Some(kid), keys) => keys.iter().find(|key| key.kid.as_deref().is_none_or(|own| own == kid)),
         }
     }
+}
+
+/// A key whose algorithm has the name that jsonwebtoken knows.
+fn renamed(mut key: serde_json::Value) -> serde_json::Value {
+    if let Some(alg) = key.get_mut("alg")
+        && let Some(name) = alg.as_str().map(jws::named)
+    {
+        *alg = name.to_owned().into();
+    }
+    key
 }
 
 fn from_jwk(jwk: Jwk) -> Option<Arc<Key>> {

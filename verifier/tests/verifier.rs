@@ -48,6 +48,22 @@ async fn a_good_token_of_each_algorithm_is_read() {
 }
 
 #[tokio::test]
+async fn ed25519_is_the_same_algorithm_as_eddsa() {
+    let key = Key::new(Algorithm::EdDSA, "one");
+    for alg in ["EdDSA", "Ed25519"] {
+        let mut jwk = key.jwk();
+        jwk["alg"] = json!(alg);
+        let verifier = builder().jwks_json(json!({ "keys": [jwk] }).to_string()).build().await.unwrap();
+        for name in ["EdDSA", "Ed25519"] {
+            let mut header = key.header();
+            header["alg"] = json!(name);
+            let access = verifier.verify(&key.sign_as(&header, &claims())).await;
+            assert_eq!(access.unwrap().subject, "ana", "RFC 9864 §2.2: a key for {alg}, a token with {name}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn what_a_token_may_leave_out_or_write_otherwise() {
     let key = Key::new(Algorithm::ES256, "one");
     let verifier = knowing(&[&key]).await;

@@ -61,8 +61,8 @@ pub enum JwtAlgorithm {
     /// ECDSA on P-256 with SHA-256.
     #[serde(rename = "ES256")]
     Es256,
-    /// Ed25519.
-    #[serde(rename = "EdDSA")]
+    /// Ed25519. RFC 9864 §2.2 gives it a second name, which others may write.
+    #[serde(rename = "EdDSA", alias = "Ed25519")]
     EdDsa,
     /// RSASSA-PSS with SHA-256.
     #[serde(rename = "PS256")]
@@ -71,6 +71,9 @@ pub enum JwtAlgorithm {
     #[serde(rename = "RS256")]
     Rs256,
 }
+
+/// The name that RFC 9864 §2.2 gives to `EdDSA` with Ed25519.
+const ED25519: &str = "Ed25519";
 
 impl JwtAlgorithm {
     /// Every algorithm.
@@ -87,6 +90,16 @@ impl JwtAlgorithm {
         }
     }
 
+    /// Every name that is understood in headers, keys and metadata.
+    pub const NAMES: [&str; 5] = ["ES256", "EdDSA", ED25519, "PS256", "RS256"];
+
+    /// The algorithm that others call so.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        let own = if name == ED25519 { Self::EdDsa.as_str() } else { name };
+        Self::ALL.into_iter().find(|algorithm| algorithm.as_str() == own)
+    }
+
     /// Whether a JSON Web Key is of the kind that it needs, and not meant for anything else (RFC 7517 §4).
     #[must_use]
     pub fn fits(self, key: &Value) -> bool {
@@ -100,7 +113,8 @@ impl JwtAlgorithm {
         let verifies = key.get("key_ops").is_none_or(|operations| {
             operations.as_array().is_some_and(|operations| operations.iter().any(|it| it == "verify"))
         });
-        kind && verifies && may_be("alg", self.as_str()) && may_be("use", "sig")
+        let algorithm = key.get("alg").is_none_or(|alg| alg.as_str().and_then(Self::named) == Some(self));
+        kind && verifies && algorithm && may_be("use", "sig")
     }
 }
 
@@ -184,6 +198,10 @@ mod tests {
             assert!(!JwtAlgorithm::Es256.fits(&key(&changes)), "{section}: {changes}");
         }
         let rsa = json!({ "kty": "RSA", "n": "n", "e": "AQAB", "alg": "PS256" });
+        for name in ["EdDSA", "Ed25519"] {
+            let key = json!({ "kty": "OKP", "crv": "Ed25519", "x": "x", "alg": name });
+            assert!(JwtAlgorithm::EdDsa.fits(&key), "RFC 9864 §2.2: {name}");
+        }
         assert!(JwtAlgorithm::Ps256.fits(&rsa) && !JwtAlgorithm::Rs256.fits(&rsa), "RFC 8725 §3.1");
     }
 }

@@ -28,9 +28,11 @@ pub struct ClientMetadata {
     /// What it signs its assertions with; any of ours when it is absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token_endpoint_auth_signing_alg: Option<JwtAlgorithm>,
-    /// Whether its assertions have to name the issuer as their audience, alone and as a text (FAPI 2.0 Security Profile
-    /// §5.3.2.1). A member of our own.
-    #[serde(default, skip_serializing_if = "is_false")]
+    /// What its assertions name as their audience. A member of our own.
+    #[serde(default, skip_serializing_if = "AssertionAudience::is_usual")]
+    pub assertion_audience: AssertionAudience,
+    /// What earlier releases had in the place of `assertion_audience`: stored clients may still say it.
+    #[serde(default, skip_serializing)]
     pub require_issuer_audience: bool,
     /// Its public keys.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -115,6 +117,25 @@ impl ClientMetadata {
             ));
         }
         Ok(())
+    }
+}
+
+/// What a client's assertions name as their audience.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AssertionAudience {
+    /// The issuer, alone and as a text (RFC 10070 §4, FAPI 2.0 Security Profile §5.3.2.1).
+    #[default]
+    Issuer,
+    /// The token endpoint's URL, that of the endpoint asked, or the issuer, as RFC 7523 §3 once had it: for a client
+    /// that cannot do otherwise.
+    Endpoint,
+}
+
+impl AssertionAudience {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+    fn is_usual(&self) -> bool {
+        *self == Self::Issuer
     }
 }
 

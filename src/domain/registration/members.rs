@@ -13,12 +13,13 @@ const LONGEST_NAME: usize = 120;
 const MOST: usize = 20;
 
 /// What [`ClientMetadata`] may be told by the client itself. Its other members are an operator's to set.
-const HONOURED: [&str; 18] = [
+const HONOURED: [&str; 19] = [
     "client_uri",
     "policy_uri",
     "tos_uri",
     "token_endpoint_auth_method",
     "token_endpoint_auth_signing_alg",
+    "assertion_audience",
     "jwks",
     "jwks_uri",
     "require_pushed_authorization_requests",
@@ -65,8 +66,8 @@ const BAD_LOGIN_URI: InvalidRegistration = InvalidRegistration::Metadata(
 );
 
 const BAD_MEMBER: InvalidRegistration = InvalidRegistration::Metadata(
-    "A URI is not an https or http URL, an algorithm or the subject_type is not one of the server's, or the jwks are not a set of \
-     public keys.",
+    "A URI is not an https or http URL, an algorithm, the subject_type or the assertion_audience is not one of the server's, or \
+     the jwks are not a set of public keys.",
 );
 
 const BAD_ROTATION: InvalidRegistration = InvalidRegistration::Metadata(

@@ -35,7 +35,7 @@ pub(crate) const JWKS: &str = "/.well-known/jwks.json";
 pub(crate) async fn metadata(web: web::Data<Web>, Arrival(now): Arrival) -> HttpResponse {
     let issuer = web.core.issuer.as_str();
     let algorithms = web.core.keys.with_signing_keys(|keys| signing_algorithms(keys, now));
-    let signed_by_clients = JwtAlgorithm::ALL.map(JwtAlgorithm::as_str);
+    let signed_by_clients = JwtAlgorithm::NAMES;
     let confidential = client_auth::METHODS.iter().filter(|method| **method != "none").collect::<Vec<_>>();
     let claims: Vec<&str> =
         ["sub", "auth_time", "acr", "amr"].into_iter().chain(CLAIMS.map(|(claim, _)| claim)).collect();

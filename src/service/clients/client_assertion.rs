@@ -2,13 +2,14 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::domain::client::Client;
+use crate::domain::client::{AssertionAudience, Client};
 use crate::domain::client_assertion::{Assertion, OnceOnly};
 use crate::service::clients::client_jwt;
 use crate::service::{Core, Failure};
 use crate::store::{client_assertions, transaction};
 
-/// What an assertion may say it is (RFC 7515 §4.1.9): anything else was signed for another purpose (RFC 8725 §3.11).
+/// What an assertion may say it is (RFC 10070 §4): anything else was signed for another purpose (RFC 8725 §3.11). `JWT`
+/// says no more than nothing does, and is what many libraries write.
 const TYPES: [&str; 2] = ["jwt", "client-authentication+jwt"];
 
 /// An assertion as it was presented.
@@ -58,10 +59,19 @@ async fn judge(
         return Err("it is a token of another type".to_owned());
     }
     let issuer = core.issuer.as_str();
-    if client.metadata.require_issuer_audience && !signed.claims.is_plainly_for(issuer) {
-        return Err("aud must be the issuer alone, as the client's assertions have to have it".to_owned());
+    let mut ours = vec![issuer.to_owned()];
+    match client.metadata.assertion_audience {
+        // Another server that got the client to send it an assertion for its own endpoint could use that here, if this
+        // server's endpoint was what it claimed as its own (RFC 10070 §1).
+        AssertionAudience::Issuer if !signed.claims.is_plainly_for(issuer) => {
+            return Err(
+                "aud is not the issuer alone, as a text; assertion_audience may be endpoint".to_owned()
+            );
+        }
+        AssertionAudience::Issuer => {}
+        AssertionAudience::Endpoint => {
+            ours.extend([format!("{issuer}/oauth/token"), presented.endpoint.clone()]);
+        }
     }
-    // RFC 7523 §3 (3) has the token endpoint's URL, RFC 9126 §2 the issuer, too; FAPI 2.0 has the issuer alone.
-    let ours = [issuer.to_owned(), format!("{issuer}/oauth/token"), presented.endpoint.clone()];
     signed.claims.judge(&client.id, &ours, now).map_err(|why| why.to_string())
 }

@@ -68,6 +68,7 @@ pub async fn register(
         }
         Mode::Open => None,
     };
+    registration::check_algorithms(members, core.keys.with_signing_keys(|keys| keys.signs_with(now)))?;
     let read = registration::read_registration(members, AuthMethod::ClientSecretBasic, &rules.allowed)?;
     let told = read.told.clone();
     let id = uuid_v7(now, random::bytes()).to_string().parse().unwrap_or_else(|_| ClientId::built_in());
@@ -131,6 +132,7 @@ pub async fn replace(
 ) -> Result<Registered, Failure> {
     let before = look(core, id, token, now).await?;
     names_itself(members, &before.client)?;
+    registration::check_algorithms(members, core.keys.with_signing_keys(|keys| keys.signs_with(now)))?;
     let read = registration::read_registration(
         members,
         AuthMethod::ClientSecretBasic,

@@ -7,6 +7,7 @@ use jsonwebtoken::jwk::JwkSet;
 use serde::Serialize;
 
 use crate::crypto::signing_key::SigningKey;
+use crate::domain::client::JwtAlgorithm;
 use crate::store::signing_keys::StoredKey;
 
 /// How much longer than its last token a key stays published: clocks differ, verifiers give leeway.
@@ -63,6 +64,12 @@ impl KeySet {
         let due = trusted().rfind(|it| it.stored.signs_from <= now);
         // A first key made by a replica whose clock is a moment ahead signs already.
         due.or_else(|| trusted().next()).map(|it| &it.key)
+    }
+
+    /// What it signs with, as clients name it.
+    #[must_use]
+    pub fn signs_with(&self, now: DateTime<Utc>) -> Option<JwtAlgorithm> {
+        self.signer(now).and_then(|key| JwtAlgorithm::named(key.algorithm().as_str()))
     }
 
     /// The keys that verifiers need to know at `now`.

@@ -24,6 +24,8 @@ pub struct AccessToken {
     pub client_id: String,
     /// Expiry, in seconds since 1970.
     pub exp: i64,
+    /// Before which it is worth nothing either; we write none.
+    nbf: Option<i64>,
     /// Issue time, in seconds since 1970.
     pub iat: i64,
     pub jti: String,
@@ -58,7 +60,9 @@ pub enum Standing {
 pub fn verify(core: &Core, token: &str, now: DateTime<Utc>) -> Option<AccessToken> {
     // RFC 9068 §4: an ID token or another JWT of ours must not pass for an access token.
     let token: AccessToken = own_jwt::read_current(core, token, "at+jwt", now)?;
-    (token.iss == core.issuer.as_str() && now.timestamp() < token.exp).then_some(token)
+    let seconds = now.timestamp();
+    let is_current = seconds < token.exp && token.nbf.is_none_or(|begin| begin <= seconds);
+    (token.iss == core.issuer.as_str() && is_current).then_some(token)
 }
 
 /// What stands behind a token: it is worth nothing once its family, or a client that it names, is gone.

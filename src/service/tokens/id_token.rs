@@ -106,6 +106,6 @@ pub struct Hint {
 /// once, and nothing about whoever sends it.
 #[must_use]
 pub fn read_hint(core: &Core, token: &str) -> Option<Hint> {
-    let hint: Hint = own_jwt::read_old(core, token, "JWT")?;
+    let hint: Hint = own_jwt::read_old(core, token, "jwt")?;
     (hint.iss == core.issuer.as_str()).then_some(hint)
 }
