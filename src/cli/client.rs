@@ -99,6 +99,12 @@ pub(super) struct ClientOptions {
     /// An audience that it may choose with `resource`; may be given more than once
     #[arg(long = "audience", value_name = "A")]
     audiences: Option<Vec<Audience>>,
+    /// An audience that it is itself, as a resource service that asks what tokens are worth; may be given more than once
+    #[arg(long, value_name = "A")]
+    serves: Option<Vec<Audience>>,
+    /// It is no resource service
+    #[arg(long, conflicts_with = "serves")]
+    serves_nothing: bool,
     /// How long its access tokens live, such as 15m
     #[arg(long, value_parser = duration, value_name = "D")]
     access_ttl: Option<Duration>,
@@ -195,6 +201,7 @@ impl From<ClientOptions> for ClientChanges {
             grants: said.grants,
             scopes: said.scope,
             audiences: said.audiences,
+            serves: if said.serves_nothing { Some(Vec::new()) } else { said.serves },
             lifetimes: LifetimeOverrides {
                 access_ttl: said.access_ttl,
                 idle_ttl: said.idle_ttl,

@@ -39,6 +39,8 @@ pub struct Client {
     pub scopes: ScopeSet,
     /// The audiences it may choose with `resource` (RFC 8707), beside the issuer.
     pub audiences: Vec<Audience>,
+    /// The audiences that it is itself: a resource service may look at the tokens that are meant for it (RFC 7662).
+    pub serves: Vec<Audience>,
     /// The lifetimes it sets of its own.
     pub lifetimes: LifetimeOverrides,
     /// What people are told that it is called; its id if it has no name.
@@ -199,6 +201,7 @@ impl Client {
             grants: BTreeSet::new(),
             scopes: ScopeSet::default(),
             audiences: Vec::new(),
+            serves: Vec::new(),
             lifetimes: LifetimeOverrides::default(),
             name: None,
             post_logout_redirect_uris: Vec::new(),

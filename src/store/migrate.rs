@@ -14,7 +14,7 @@ struct SchemaStep {
     sqlite: &'static str,
 }
 
-const STEPS: [SchemaStep; 8] = [
+const STEPS: [SchemaStep; 9] = [
     SchemaStep {
         version: 1,
         description: "core",
@@ -62,6 +62,12 @@ const STEPS: [SchemaStep; 8] = [
         description: "scope of roles",
         postgres: include_str!("../../migrations/postgres/0008_scope_of_roles.sql"),
         sqlite: include_str!("../../migrations/sqlite/0008_scope_of_roles.sql"),
+    },
+    SchemaStep {
+        version: 9,
+        description: "served audiences",
+        postgres: include_str!("../../migrations/postgres/0009_served_audiences.sql"),
+        sqlite: include_str!("../../migrations/sqlite/0009_served_audiences.sql"),
     },
 ];
 

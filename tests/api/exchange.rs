@@ -25,6 +25,7 @@ fn service(
         it.grants = [GrantType::ClientCredentials, GrantType::TokenExchange].into();
         it.scopes = "openid read write".parse().unwrap();
         it.audiences = vec![audience.parse().unwrap()];
+        it.serves.clone_from(&it.audiences);
         it.metadata.token_exchange = policy.into();
     }
 }

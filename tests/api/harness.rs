@@ -238,6 +238,7 @@ impl TestApp {
             it.grants = [GrantType::ClientCredentials, GrantType::RefreshToken].into();
             it.scopes = "read write".parse().unwrap();
             it.audiences = audiences.iter().map(|audience| audience.parse().unwrap()).collect();
+            it.serves.clone_from(&it.audiences);
         });
         secret.await.unwrap().expose().to_owned()
     }

@@ -35,6 +35,32 @@ async fn starts(url: &str) {
 }
 
 both_databases! {
+    async fn a_service_that_looked_at_tokens_goes_on_and_a_stranger_does_not(store, url) {
+        let clock = TestClock::new();
+        let (app, stop) = start(store, &url, clock.clone(), |_| ()).await;
+        let secret = app.add_service("service", &["https://api.example.com"]).await;
+        app.add_service("stranger", &["https://api.example.com"]).await;
+        app.add_client("app", |it| it.audiences = vec!["https://api.example.com".parse().unwrap()]).await;
+        app.sql("UPDATE clients SET self_registered = (1 = 1) WHERE id = 'stranger'").await;
+        // As the release before left it.
+        app.sql("ALTER TABLE clients DROP COLUMN serves; DELETE FROM _sqlx_migrations WHERE version = 9").await;
+        stop.end().await;
+        migrate(&url).await;
+        let (app, stop) = start(store, &url, clock, |_| ()).await;
+        let serving = "SELECT COUNT(*) FROM clients WHERE serves = '[\"https://api.example.com\"]' AND id = ";
+        assert_eq!(app.number(&format!("{serving} 'service'")).await, 1);
+        assert_eq!(app.number(&format!("{serving} 'stranger'")).await, 0);
+        assert_eq!(app.number(&format!("{serving} 'app'")).await, 0);
+        app.add_user("ana").await;
+        let login = json!({
+            "username": "ana", "password": PASSWORD, "client_id": "app", "resource": "https://api.example.com",
+        });
+        let token = app.post("/login", &login).await.tokens().access;
+        let seen = app.form_as("/oauth/introspect", ("service", &secret), &[("token", &token)]).await;
+        assert_eq!(seen.json["active"], true, "{seen:?}");
+        stop.end().await;
+    }
+
     async fn an_empty_database_names_the_command_where_it_is_not_migrated_at_once(store, url) {
         if store == Store::Postgres {
             execute(&url, "DROP SCHEMA public CASCADE; CREATE SCHEMA public").await;

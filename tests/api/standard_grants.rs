@@ -1,6 +1,8 @@
 //! The standard face: what is granted, looked at and revoked.
 
 use heirloom::domain::client::Client;
+use heirloom::service::admin;
+use heirloom::service::admin::client_changes::ClientChanges;
 use serde_json::{Value, json};
 
 use crate::harness::*;
@@ -155,6 +157,38 @@ both_stores! {
         assert_eq!(introspect(&app, service, own.text("access_token")).await, inactive);
         app.form("/oauth/revoke", &[("token", &tokens.refresh), ("client_id", "app")]).await;
         assert_eq!(introspect(&app, service, &tokens.access).await, inactive, "its family is over");
+    }
+
+    async fn who_may_call_a_service_is_not_that_service(app) with crate::registration::open; {
+        let api = app.settings.registration.audiences[0].to_string();
+        let audience = || vec![api.parse().unwrap()];
+        app.add_client("app", |it| it.audiences = audience()).await;
+        app.add_user("ana").await;
+        let login = json!({ "username": "ana", "password": PASSWORD, "client_id": "app", "resource": api });
+        let token = app.post("/login", &login).await.tokens().access;
+
+        let stranger = app.register(&crate::registration::web_app()).await;
+        let stranger = (stranger.text("client_id"), stranger.text("client_secret"));
+        let caller_secret = app.add_service("caller", &[]).await;
+        let service = app.add_service("service", &[]).await;
+        let changes = |audiences, serves| ClientChanges { audiences, serves, ..ClientChanges::default() };
+        let (id, now) = ("caller".parse().unwrap(), app.clock.now());
+        admin::clients::change(&app.core, &id, changes(Some(audience()), None), now).await.unwrap();
+        let id = "service".parse().unwrap();
+        admin::clients::change(&app.core, &id, changes(None, Some(audience())), now).await.unwrap();
+        for caller in [stranger, ("caller", caller_secret.as_str())] {
+            assert_eq!(introspect(&app, caller, &token).await, json!({ "active": false }), "RFC 7662 §4: {caller:?}");
+        }
+        let service = ("service", service.as_str());
+        assert_eq!(introspect(&app, service, &token).await["client_id"], "app");
+        // To be a service does not mean to call it.
+        let named = [("grant_type", "client_credentials"), ("resource", api.as_str())];
+        assert_eq!(app.form_as("/oauth/token", service, &named).await.code(), "400 invalid_target");
+        assert_eq!(app.form_as("/oauth/token", ("caller", &caller_secret), &named).await.status, 200);
+
+        admin::clients::change(&app.core, &id, changes(None, Some(Vec::new())), now).await.unwrap();
+        app.clock.advance(SECOND * 2);
+        assert_eq!(introspect(&app, service, &token).await, json!({ "active": false }));
     }
 
     async fn a_client_sees_its_own_refresh_token_while_it_would_be_served(app) {

@@ -26,6 +26,7 @@ pub struct ClientChanges {
     pub grants: Option<Vec<GrantType>>,
     pub scopes: Option<ScopeSet>,
     pub audiences: Option<Vec<Audience>>,
+    pub serves: Option<Vec<Audience>>,
     pub lifetimes: LifetimeOverrides,
     pub rotation: Option<RotationPolicy>,
     /// Whether the operator knows that the change may end logins.
@@ -51,6 +52,7 @@ impl ClientChanges {
         replace(&mut client.grants, self.grants.map(|grants| grants.into_iter().collect()));
         replace(&mut client.scopes, self.scopes);
         replace(&mut client.audiences, self.audiences);
+        replace(&mut client.serves, self.serves);
         let (own, new) = (&mut client.lifetimes, self.lifetimes);
         own.access_ttl = new.access_ttl.or(own.access_ttl);
         own.idle_ttl = new.idle_ttl.or(own.idle_ttl);

@@ -81,10 +81,10 @@ pub async fn standing(core: &Core, token: &AccessToken, now: DateTime<Utc>) -> R
 }
 
 impl AccessToken {
-    /// Whether `client` got it, or is one of those that it is meant for.
+    /// Whether `client` got it, or is one of those that it is meant for: many may call a service and are not it.
     #[must_use]
     pub fn concerns(&self, client: &Client) -> bool {
-        let meant_for_it = self.aud.iter().any(|audience| client.audiences.contains(audience));
+        let meant_for_it = self.aud.iter().any(|audience| client.serves.contains(audience));
         self.client_id == client.id.as_str() || meant_for_it
     }
 }
