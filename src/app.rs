@@ -8,7 +8,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::middleware::from_fn;
+use actix_web::middleware::{Condition, DefaultHeaders, from_fn};
 use actix_web::{HttpServer, web};
 use anyhow::Context as _;
 use chrono::{DateTime, Utc};
@@ -38,6 +38,9 @@ use parts::{
     attempt_limits, batching, check_clients, clients_cache, cores, look, outbound, password_pool,
     registration_rules, succession, tls, waiting_limit,
 };
+
+/// Browsers come back by https alone, for a year (RFC 6797). What else is on the host's subdomains is not ours to say.
+const HSTS: (&str, &str) = ("Strict-Transport-Security", "max-age=31536000");
 
 /// Everything that a serving process holds.
 #[derive(Debug)]
@@ -111,12 +114,15 @@ impl App {
             jwks_max_age: settings.keys.publish_ahead.min(Duration::from_mins(20)) / 4,
             trusted_proxies: limits.trusted_proxies,
         };
+        let is_tls = tls.is_some();
         let server = HttpServer::new(move || {
             let own = connections.map(|connections| Arc::new(shared.core.with_own_connections(connections)));
             let core = own.unwrap_or_else(|| Arc::clone(&shared.core));
             let web = web::Data::new(Web { core, ..shared.clone() });
             actix_web::App::new()
                 .wrap(from_fn(http::edge::edge))
+                // RFC 6797 §7.2: not where something else ends TLS, or nothing does.
+                .wrap(Condition::new(is_tls, DefaultHeaders::new().add(HSTS)))
                 .configure(move |config| http::routes::configure(config, &web))
         })
         .workers(workers)

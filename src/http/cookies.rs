@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use actix_web::http::header::{COOKIE, HeaderValue, SET_COOKIE};
 use actix_web::{HttpRequest, HttpResponse};
+use aws_lc_rs::digest;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::domain::opaque::OpaqueSecret;
 use crate::http::Web;
@@ -18,20 +21,27 @@ pub(crate) enum Name {
 }
 
 impl Name {
-    /// A `__Host-` cookie cannot be planted by a neighbour (RFC 6265bis §4.1.3.2); browsers keep one only for https.
-    fn text(self, web: &Web) -> &'static str {
-        match (self, web.is_https()) {
-            (Self::Session, true) => "__Host-heirloom-session",
-            (Self::Session, false) => "heirloom-session",
-            (Self::Browser, true) => "__Host-heirloom-browser",
-            (Self::Browser, false) => "heirloom-browser",
+    fn text(self, web: &Web) -> String {
+        match self {
+            Self::Session => own_name(web, "session", ""),
+            Self::Browser => own_name(web, "browser", ""),
         }
     }
 }
 
+/// A cookie's name, which is of this issuer alone, and of `whose` it is there. Several issuers may share a host, and a
+/// browser sends them all the same cookies: those know no ports, and a `__Host-` cookie no path. Such a one cannot be
+/// planted by a neighbour (RFC 6265bis §4.1.3.2); browsers keep one only for https.
+pub(crate) fn own_name(web: &Web, what: &str, whose: &str) -> String {
+    let hash = digest::digest(&digest::SHA256, format!("{}\0{whose}", web.core.issuer.as_str()).as_bytes());
+    let (start, _) = hash.as_ref().split_at(12);
+    let prefix = if web.is_https() { "__Host-" } else { "" };
+    format!("{prefix}heirloom-{what}-{}", URL_SAFE_NO_PAD.encode(start))
+}
+
 /// The secret in a cookie; `None` when it is missing, of another form, or there twice.
 pub(crate) fn read_cookie(web: &Web, request: &HttpRequest, name: Name) -> Option<OpaqueSecret> {
-    single(request, name.text(web)).and_then(OpaqueSecret::presented)
+    single(request, &name.text(web)).and_then(OpaqueSecret::presented)
 }
 
 /// A cookie's value; `None` when it is missing, or there twice: then somebody else set one.

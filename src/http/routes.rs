@@ -3,6 +3,7 @@
 use std::future::ready;
 
 use actix_web::dev::HttpServiceFactory;
+use actix_web::http::header::CACHE_CONTROL;
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{FromRequest, Handler, HttpResponse, Resource, Responder, Route, middleware};
@@ -36,7 +37,12 @@ pub(crate) fn configure(config: &mut ServiceConfig, web: &web::Data<Web>) {
 
 fn routes(base: &str, registration: Mode) -> impl HttpServiceFactory + use<> {
     web::scope(base)
-        .wrap(middleware::DefaultHeaders::new().add(("X-Content-Type-Options", "nosniff")))
+        // What may be kept says so itself.
+        .wrap(
+            middleware::DefaultHeaders::new()
+                .add(("X-Content-Type-Options", "nosniff"))
+                .add((CACHE_CONTROL, "no-store")),
+        )
         .service(only("/login", "POST", [web::post().to(login::login)]))
         .service(only("/refresh", "POST", [web::post().to(login::refresh)]))
         .service(only("/logout", "POST", [web::post().to(login::logout)]))

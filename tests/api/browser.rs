@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
+use aws_lc_rs::digest;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use heirloom::domain::client::{Client, ClientKind, GrantType, Party};
@@ -84,6 +85,15 @@ impl Seen {
     }
 }
 
+/// The full name of a sign-in cookie; any other's stays as it is.
+pub fn of_issuer(name: &str, issuer: &str) -> String {
+    if !name.ends_with("heirloom-session") && !name.ends_with("heirloom-browser") {
+        return name.to_owned();
+    }
+    let hash = digest::digest(&digest::SHA256, format!("{issuer}\0").as_bytes());
+    format!("{name}-{}", URL_SAFE_NO_PAD.encode(&hash.as_ref()[..12]))
+}
+
 pub fn unescaped(text: &str) -> String {
     text.replace("&quot;", "\"").replace("&#x2f;", "/").replace("&#x27;", "'").replace("&amp;", "&")
 }
@@ -98,12 +108,14 @@ impl<'a> Browser<'a> {
         self
     }
 
+    /// A cookie that is of the issuer alone.
     pub fn cookie(&self, name: &str) -> Option<String> {
-        self.cookies.borrow().get(name).cloned()
+        self.cookies.borrow().get(&of_issuer(name, self.app.core.issuer.as_str())).cloned()
     }
 
     pub fn set_cookie(&self, name: &str, value: &str) {
-        self.cookies.borrow_mut().insert(name.to_owned(), value.to_owned());
+        let name = of_issuer(name, self.app.core.issuer.as_str());
+        self.cookies.borrow_mut().insert(name, value.to_owned());
     }
 
     pub async fn send(&self, request: RequestBuilder) -> Seen {
@@ -119,7 +131,7 @@ impl<'a> Browser<'a> {
             if value.is_empty() {
                 self.cookies.borrow_mut().remove(name);
             } else {
-                self.set_cookie(name, value);
+                self.cookies.borrow_mut().insert(name.to_owned(), value.to_owned());
             }
         }
         seen

@@ -108,6 +108,30 @@ both_stores! {
         assert_eq!(again.status, 404, "its code opens nothing any more");
     }
 
+    async fn who_lets_a_device_in_is_told_what_asks_and_from_where(app) with |settings| {
+        settings.http.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
+    }; {
+        app.with_television().await;
+        let ask = async |agent: &str| {
+            let request = app.http.post(app.at("/oauth/device_authorization"));
+            let request = request.header("x-forwarded-for", "203.0.113.7").header("user-agent", agent);
+            app.send(form(request, &[("client_id", "tv"), ("scope", "openid")])).await.text("user_code").to_owned()
+        };
+        let browser = Browser::new(&app);
+        let page = browser.ana_at_device_page().await;
+        for (agent, shown) in [
+            ("Mozilla/5.0 (Linux; Android 14; TV) Chrome/140.0 Safari/537.36", "Chrome on Android, at the address 203.0.113.7"),
+            ("okhttp/4.12.0", "okhttp, at the address 203.0.113.7"),
+            ("", "Unknown device, at the address 203.0.113.7"),
+            ("<b>bank</b>/1", "&lt;b&gt;bank&lt;, at the address 203.0.113.7"),
+        ] {
+            let asked = browser.enter(&page, &ask(agent).await).await.body;
+            assert!(asked.contains(shown), "RFC 8628 §5.4: {shown}: {asked}");
+            assert!(asked.contains("without you for 90 days at most, and for 7 days if it is not used"), "{asked}");
+            assert!(!asked.contains("registered itself"), "{asked}");
+        }
+    }
+
     async fn a_device_is_not_the_browser_that_let_it_in(app) {
         app.with_television().await;
         let waits = app.device_waits(&[]).await;

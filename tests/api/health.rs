@@ -3,6 +3,13 @@
 use crate::harness::*;
 
 both_stores! {
+    async fn a_server_without_a_certificate_does_not_speak_for_who_has_it(app) with |settings| {
+        settings.issuer = Some("https://login.example.com".parse().unwrap());
+    }; {
+        let answer = app.send(app.http.get(app.at("/readyz"))).await;
+        assert_eq!(answer.header("strict-transport-security"), None, "RFC 6797 §7.2");
+    }
+
     async fn a_server_that_can_serve_says_so(app) {
         let get = async |path: &str| app.send(app.http.get(app.at(path))).await;
         assert_eq!(get("/healthz").await.json["status"], "ok");

@@ -4,6 +4,7 @@ use heirloom::domain::client::{GrantType, Party};
 use heirloom::settings::Settings;
 
 use crate::browser::*;
+use crate::database::Database;
 use crate::folder::Folder;
 use crate::harness::*;
 
@@ -151,15 +152,35 @@ both_stores! {
         assert!(page.action().starts_with("/tenant/sign-in?"), "{page:?}");
         let attributes = "Path=/; HttpOnly; SameSite=Lax; Secure";
         let [cookie] = page.set_cookies()[..] else { panic!("{page:?}") };
-        assert!(cookie.starts_with("__Host-heirloom-browser=") && cookie.ends_with(attributes), "{cookie}");
+        let named = |name: &str| format!("{}=", of_issuer(name, app.core.issuer.as_str()));
+        assert!(cookie.starts_with(&named("__Host-heirloom-browser")) && cookie.ends_with(attributes), "{cookie}");
         let csrf = page.hidden("csrf");
         let form = [("csrf", csrf.as_str()), ("username", "ana"), ("password", PASSWORD)];
         let done = browser.post(&page.action(), &form).await;
         assert!(done.location().starts_with("/tenant/oauth/authorize?"), "{done:?}");
         let [cookie] = done.set_cookies()[..] else { panic!("{done:?}") };
-        assert!(cookie.starts_with("__Host-heirloom-session=") && cookie.ends_with(attributes), "{cookie}");
+        assert!(cookie.starts_with(&named("__Host-heirloom-session")) && cookie.ends_with(attributes), "{cookie}");
         let back = browser.follow(done).await;
         assert_eq!(back.answer().1["iss"], "https://login.example.com/tenant");
+    }
+
+    async fn a_consent_page_says_for_how_long_and_that_a_client_registered_itself(app) with crate::registration::open; {
+        app.with_apps().await;
+        let mut tool = crate::registration::tool();
+        tool["scope"] = serde_json::json!("openid offline_access");
+        let registered = app.register(&tool).await;
+        let redirect_uri = ("redirect_uri", "http://127.0.0.1:1/cb");
+        let own = |scope| [("client_id", registered.text("client_id")), redirect_uri, ("scope", scope)];
+        let browser = Browser::new(&app);
+        let page = browser.authorize(&own("openid offline_access")).await;
+        let consent = browser.sign_in(&page, "ana").await.body;
+        let itself = "The app registered itself here.";
+        assert!(consent.contains(itself), "{consent}");
+        assert!(consent.contains("without you for 90 days at most, and for 7 days if it is not used"), "{consent}");
+        let once = browser.authorize(&own("openid")).await.body;
+        assert!(once.contains(itself) && once.contains("for 15 minutes at most"), "{once}");
+        let operators = browser.authorize(&[("client_id", "other"), ("ui_locales", "de")]).await.body;
+        assert!(operators.contains("höchstens 90 Tage lang ohne Sie") && !operators.contains("selbst angemeldet"), "{operators}");
     }
 
     async fn pages_speak_the_readers_language(app) {
@@ -262,6 +283,43 @@ fn stays_german(page: &Seen, what: &str) {
 }
 
 const BOTH: [Store; 2] = [Store::Sqlite, Store::Postgres];
+
+/// Two issuers on one host, which differ in their paths alone, and two that differ in their ports.
+#[test]
+fn a_browser_is_signed_in_at_each_issuer_of_a_host_by_itself() {
+    for (one, other) in [
+        ("https://login.example.com/one", "https://login.example.com/other"),
+        ("http://127.0.0.1:8001", "http://127.0.0.1:8002"),
+    ] {
+        run(
+            Store::Sqlite,
+            |it| it.issuer = Some(one.parse().unwrap()),
+            async |app| {
+                let database = Database::make(Store::Sqlite).await;
+                let at_other = |it: &mut Settings| it.issuer = Some(other.parse().unwrap());
+                let (there, stop) = start(Store::Sqlite, &database.url, app.clock.clone(), at_other).await;
+                let mut names = Vec::new();
+                for (app, issuer) in [(&app, one), (&there, other)] {
+                    app.with_apps().await;
+                    let browser = Browser::new(app);
+                    let base = issuer.strip_prefix("https://login.example.com").unwrap_or_default();
+                    let page = browser.get(&format!("{base}/sign-in?{}", query(&[]))).await;
+                    let csrf = page.hidden("csrf");
+                    let form = [("csrf", csrf.as_str()), ("username", "ana"), ("password", PASSWORD)];
+                    let done = browser.post(&page.action(), &form).await;
+                    for seen in [page, done] {
+                        let [cookie] = seen.set_cookies()[..] else { panic!("{seen:?}") };
+                        names.push(cookie.split_once('=').unwrap().0.to_owned());
+                    }
+                }
+                let different: std::collections::BTreeSet<&String> = names.iter().collect();
+                assert_eq!(different.len(), 4, "{names:?}");
+                stop.end().await;
+                database.drop().await;
+            },
+        );
+    }
+}
 
 #[test]
 fn pages_look_as_their_owner_wants() {

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::harness::*;
+use crate::signer::changed;
 
 async fn list(app: &TestApp, access: &str) -> Vec<Value> {
     let answer = app.get("/sessions", access).await;
@@ -100,6 +101,71 @@ both_stores! {
         let none = app.send(app.http.get(app.at("/sessions"))).await;
         assert_eq!(none.status, 401);
         assert_eq!(none.header("www-authenticate"), Some(r#"Bearer realm="heirloom""#), "RFC 6750 §3.1: no error code");
+    }
+
+    async fn an_own_token_is_read_here_as_strictly_as_by_a_service(app) {
+        let tokens = app.ana_logged_in().await;
+        let (claims, now) = (tokens.claims(), app.clock.now());
+        let second = now.timestamp();
+        let signed = |typ: &str, change: Value| {
+            let claims = changed(&claims, &change);
+            app.core.keys.sign_as(typ, &claims.to_string(), now).unwrap()
+        };
+        let issuer = app.core.issuer.clone();
+        let service = app.add_service("service", &[issuer.as_str()]).await;
+        let answers = async |token: &str| {
+            let sessions = app.get("/sessions", token).await.status.as_u16();
+            let userinfo = app.get("/oauth/userinfo", token).await.status.as_u16();
+            let seen = app.form_as("/oauth/introspect", ("service", &service), &[("token", token)]).await;
+            (sessions, userinfo, seen.json["active"] == true)
+        };
+        for (section, token) in [
+            ("as it was", tokens.access.clone()),
+            ("RFC 7519 §4.1.5: nbf", signed("at+jwt", json!({ "nbf": second }))),
+            ("RFC 9068 §2.1: typ", signed("application/at+jwt", json!({}))),
+            ("RFC 7515 §4.1.9: typ", signed("AT+JWT", json!({}))),
+        ] {
+            assert_eq!(answers(&token).await, (200, 200, true), "{section}");
+        }
+        for (section, token) in [
+            ("RFC 7519 §4.1.5: nbf", signed("at+jwt", json!({ "nbf": second + 1 }))),
+            ("RFC 7519 §4.1.5: nbf", signed("at+jwt", json!({ "nbf": "soon" }))),
+            ("RFC 7519 §4.1.4: exp", signed("at+jwt", json!({ "exp": second }))),
+            ("RFC 7519 §4.1.4: exp", signed("at+jwt", json!({ "exp": null }))),
+            ("RFC 7519 §4.1.1: iss", signed("at+jwt", json!({ "iss": "https://other.example" }))),
+            ("RFC 9068 §4: typ", signed("JWT", json!({}))),
+            ("RFC 9068 §4: typ", signed("logout+jwt", json!({}))),
+        ] {
+            assert_eq!(answers(&token).await, (401, 401, false), "{section}");
+        }
+    }
+
+    async fn nothing_of_a_user_is_kept_on_the_way(app) {
+        let tokens = app.ana_logged_in().await;
+        let other = app.log_in("ana").await;
+        let ended = app.delete(&format!("/sessions/{}", id(&other)), &tokens.access).await;
+        let answers = [
+            ended,
+            app.delete("/sessions", &tokens.access).await,
+            app.delete("/sessions/rubbish", &tokens.access).await,
+            app.delete("/sessions", "x").await,
+            app.get("/sessions", &tokens.access).await,
+            app.send(app.http.put(app.at("/sessions"))).await,
+            app.get("/oauth/userinfo", &tokens.access).await,
+            app.post("/refresh", &json!({ "refresh_token": tokens.refresh })).await,
+            app.post("/login", &json!({})).await,
+            app.post("/logout", &json!({ "refresh_token": tokens.refresh })).await,
+            app.form("/oauth/revoke", &[("token", &tokens.refresh), ("client_id", "heirloom")]).await,
+            app.form("/oauth/introspect", &[]).await,
+            app.form("/oauth/device_authorization", &[]).await,
+            app.form("/oauth/par", &[]).await,
+            app.get("/", "").await,
+            app.get("/device", "").await,
+            app.get("/account", "").await,
+        ];
+        for answer in answers {
+            assert_eq!(answer.header("cache-control"), Some("no-store"), "RFC 9111 §5.2.2.5: {answer:?}");
+        }
     }
 
     async fn logging_out_with_any_generation_ends_the_family(app) {

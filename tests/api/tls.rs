@@ -103,6 +103,11 @@ fn a_server_with_a_certificate_speaks_https() {
         let plain = reqwest::get(app.at("/readyz").replace("https:", "http:")).await;
         assert!(plain.is_err(), "{plain:?}");
         let app = TestApp { http: pair.client(Version::TLS_1_3), ..app };
+        for place in ["/readyz", "/sign-in", "/oauth/token", "/nowhere"] {
+            let answer = app.send(app.http.get(app.at(place))).await;
+            let hsts = answer.header("strict-transport-security");
+            assert_eq!(hsts, Some("max-age=31536000"), "RFC 6797 §7.1: {place}");
+        }
         app.with_apps().await;
         let browser = Browser::new(&app);
         let code = browser.ana_signs_in(&[]).await;

@@ -1,12 +1,14 @@
 //! `/consent`: what an app gets, in plain words, before it gets it.
 
+use std::time::Duration;
+
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Value, json};
 
 use crate::domain::audience::Audience;
 use crate::domain::authorization::Need;
-use crate::domain::client::ClientKind;
+use crate::domain::client::{ClientKind, Origin};
 use crate::domain::redirect_uri;
 use crate::domain::registration::document;
 use crate::domain::sign_in::{Consent, SignInSession};
@@ -71,12 +73,35 @@ pub(super) fn with_app(mut page: Value, known: &KnownClient, wanted: &Consent, i
         page.insert("client".to_owned(), json!(client.display_name()));
         page.insert("scopes".to_owned(), json!(known_first(wanted.scope.iter())));
         page.insert("audiences".to_owned(), json!(elsewhere));
+        page.insert("registered_itself".to_owned(), json!(client.origin == Origin::Registered));
+        page.insert("lasts".to_owned(), how_long(known, wanted));
         page.insert("host".to_owned(), json!(document.as_ref().and_then(|url| url.host_str())));
         page.insert("client_uri".to_owned(), json!(client.metadata.client_uri));
         page.insert("policy_uri".to_owned(), json!(client.metadata.policy_uri));
         page.insert("tos_uri".to_owned(), json!(client.metadata.tos_uri));
     }
     page
+}
+
+/// How long an app may come back without asking, altogether and unused; one that may not has what it has once.
+fn how_long(known: &KnownClient, wanted: &Consent) -> Value {
+    let lifetimes = &known.lifetimes;
+    if known.gets_refresh_tokens(&wanted.scope) {
+        json!({ "at_most": span(lifetimes.absolute_ttl()), "unused": span(lifetimes.idle_ttl()) })
+    } else {
+        json!({ "at_most": span(lifetimes.access_ttl()) })
+    }
+}
+
+/// A time in the largest unit that it has two of: so it is always a plural.
+fn span(time: Duration) -> Value {
+    let seconds = time.as_secs();
+    let units = [("days", 86_400), ("hours", 3600), ("minutes", 60)];
+    let (unit, number) = units
+        .into_iter()
+        .find(|(_, unit)| seconds >= 2 * unit)
+        .map_or(("seconds", seconds), |(name, unit)| (name, seconds / unit));
+    json!({ "unit": unit, "number": number.to_string() })
 }
 
 /// `POST /consent`

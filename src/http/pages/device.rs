@@ -6,6 +6,7 @@ use serde_json::json;
 
 use crate::domain::device::{DeviceCode, UserCode};
 use crate::domain::sign_in::{Consent, SignInSession};
+use crate::domain::user_agent;
 use crate::http::body::Form;
 use crate::http::pages::back::see_other;
 use crate::http::pages::consent;
@@ -84,8 +85,12 @@ async fn ask(
         return Ok(see_other(&visit.own("/device", "")));
     };
     let wanted = Consent { scope: device.scope.clone(), audiences: device.audiences.clone() };
+    let asks = user_agent::describe(device.agent.user_agent.as_deref().unwrap_or_default());
     let page = json!({
         "account": user.username.as_str(),
+        "program": asks.program,
+        "system": asks.system,
+        "address": device.agent.address,
         "user_code": code.to_string(),
         "other": visit.own("/sign-in", &OwnPlace::Device.sign_in_query(&format!("user_code={code}&prompt=login"))),
         "csrf": visit.csrf(Some(session)).expose(),

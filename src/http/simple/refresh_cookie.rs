@@ -6,9 +6,6 @@
 
 use actix_web::http::header::{HeaderName, ORIGIN};
 use actix_web::{HttpRequest, HttpResponse};
-use aws_lc_rs::digest;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
 
 use crate::domain::client::RefreshTokenDelivery;
@@ -30,7 +27,7 @@ pub(super) struct RefreshCookie<'a> {
 impl<'a> RefreshCookie<'a> {
     /// The cookie of a client.
     pub(super) fn of(web: &'a Web, client: &'a ClientId) -> Self {
-        Self { web, client, name: name(web, client) }
+        Self { web, client, name: cookies::own_name(web, "refresh", client.as_str()) }
     }
 
     /// Whether this is how the client gets its tokens. Asks the clients' memory, so nothing is asked before a token
@@ -80,16 +77,6 @@ impl<'a> RefreshCookie<'a> {
             "; Path=/; HttpOnly; SameSite=Strict"
         }
     }
-}
-
-/// One name for each client of each issuer, as several may share a host. RFC 6265bis §4.1.3.2: a neighbour cannot plant
-/// a `__Host-` cookie; browsers keep one only for https.
-fn name(web: &Web, client: &ClientId) -> String {
-    let whose = format!("{}\0{client}", web.core.issuer.as_str());
-    let hash = digest::digest(&digest::SHA256, whose.as_bytes());
-    let (start, _) = hash.as_ref().split_at(12);
-    let prefix = if web.is_https() { "__Host-" } else { "" };
-    format!("{prefix}heirloom-refresh-{}", URL_SAFE_NO_PAD.encode(start))
 }
 
 /// Whether a page of this server's own origin sent the request: the browser says so in `Sec-Fetch-Site` or `Origin`,

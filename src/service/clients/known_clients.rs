@@ -12,6 +12,7 @@ use crate::domain::family::RotationPolicy;
 use crate::domain::ids::ClientId;
 use crate::domain::lifetimes::{InvalidLifetimes, Lifetimes};
 use crate::domain::redirect_uri;
+use crate::domain::scope::{OFFLINE_ACCESS, ScopeSet};
 use crate::service::Failure;
 use crate::service::clients::documents::{Document, Documents};
 use crate::store::{Db, StoreError, Tx, client_documents, clients, registrations};
@@ -38,6 +39,13 @@ impl KnownClient {
     /// [`Failure::UnauthorizedClient`] unless the client may use this grant.
     pub fn may(&self, grant: GrantType) -> Result<(), Failure> {
         if self.client.grants.contains(&grant) { Ok(()) } else { Err(Failure::UnauthorizedClient) }
+    }
+
+    /// A client gets refresh tokens when it may use them. One that is registered for `offline_access` gets them only for
+    /// logins in which it asked for that (OpenID Connect Core §11).
+    pub fn gets_refresh_tokens(&self, granted: &ScopeSet) -> bool {
+        self.may(GrantType::RefreshToken).is_ok()
+            && (granted.contains(OFFLINE_ACCESS) || !self.client.scopes.contains(OFFLINE_ACCESS))
     }
 }
 

@@ -6,7 +6,7 @@ use crate::domain::audience::Audience;
 use crate::domain::client::{Client, Party};
 use crate::domain::family::Grant;
 use crate::domain::refresh_token::RefreshToken;
-use crate::domain::scope::ScopeSet;
+use crate::domain::scope::{OFFLINE_ACCESS, ScopeSet};
 use crate::domain::secrets::FamilySecret;
 use crate::service::clients::known_clients::KnownClient;
 use crate::service::tokens::id_token::SignedInHow;
@@ -22,9 +22,6 @@ pub struct Wanted {
     pub resources: Vec<Audience>,
 }
 
-/// The scope of logins that go on while their users are away (OpenID Connect Core §11).
-pub(super) const OFFLINE: &str = "offline_access";
-
 impl Wanted {
     /// Whether the request asks for anything in particular.
     #[must_use]
@@ -37,8 +34,8 @@ impl Wanted {
     /// tell every client of this scope.
     #[must_use]
     pub fn for_client(mut self, client: &Client) -> Self {
-        if !client.scopes.contains(OFFLINE) {
-            self.scope = self.scope.map(|scope| scope.without(OFFLINE));
+        if !client.scopes.contains(OFFLINE_ACCESS) {
+            self.scope = self.scope.map(|scope| scope.without(OFFLINE_ACCESS));
         }
         self
     }

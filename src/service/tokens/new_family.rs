@@ -6,7 +6,6 @@ use crate::crypto::random;
 use crate::domain::audience::Audience;
 use crate::domain::authentication::Authentication;
 use crate::domain::claims_request::ClaimRequests;
-use crate::domain::client::GrantType;
 use crate::domain::event::Event;
 use crate::domain::family::{Family, State, UserAgentInfo};
 use crate::domain::ids::FamilyId;
@@ -14,7 +13,7 @@ use crate::domain::refresh_token::Generation;
 use crate::domain::scope::ScopeSet;
 use crate::domain::secrets::FamilySecret;
 use crate::service::clients::known_clients::KnownClient;
-use crate::service::tokens::grant::{self, OFFLINE, Wanted};
+use crate::service::tokens::grant::{self, Wanted};
 use crate::service::tokens::id_token::SignedInHow;
 use crate::service::tokens::issued::Issued;
 use crate::service::{Core, Failure};
@@ -72,13 +71,6 @@ pub(crate) async fn insert(tx: &mut Tx, family: Family) -> Result<(), StoreError
     Ok(())
 }
 
-/// A client gets refresh tokens when it may use them. One that is registered for `offline_access` gets them only for
-/// logins in which it asked for that (OpenID Connect Core §11).
-fn is_refreshable(known: &KnownClient, granted: &ScopeSet) -> bool {
-    known.may(GrantType::RefreshToken).is_ok()
-        && (granted.contains(OFFLINE) || !known.client.scopes.contains(OFFLINE))
-}
-
 /// Makes a family of a code that `spend` uses in the same transaction, and hands out its tokens. `None` when the user
 /// was disabled or removed meanwhile, or `spend` says that the code was used meanwhile.
 ///
@@ -92,7 +84,7 @@ pub(crate) async fn open_family(
     now: DateTime<Utc>,
     spend: impl AsyncFn(&mut Tx, FamilyId) -> Result<bool, StoreError>,
 ) -> Result<Option<Issued>, Failure> {
-    let refreshable = is_refreshable(known, &beginning.scope);
+    let refreshable = known.gets_refresh_tokens(&beginning.scope);
     let (mut family, secret) = begin(core, beginning, known, now);
     if !refreshable && !known.client.metadata.follows_logouts() {
         // Nobody can make it last longer than its one access token, and nobody wants to know when it ends.
