@@ -99,7 +99,7 @@ pub(super) struct ClientOptions {
     /// An audience that it may choose with `resource`; may be given more than once
     #[arg(long = "audience", value_name = "A")]
     audiences: Option<Vec<Audience>>,
-    /// An audience that it is itself, as a resource service that asks what tokens are worth; may be given more than once
+    /// An audience that it is itself: a resource service that asks what tokens are worth; may be given more than once
     #[arg(long, value_name = "A")]
     serves: Option<Vec<Audience>>,
     /// It is no resource service

@@ -80,6 +80,7 @@ both_stores! {
         let secret = app.add_web_app("service", |it| {
             it.grants = [GrantType::TokenExchange].into();
             it.metadata = serde_json::from_value(json!({ "token_exchange": { "impersonation": true } })).unwrap();
+            it.serves = audiences(&[API]);
         }).await;
         let login = json!({ "username": "ana", "password": PASSWORD, "client_id": "app", "resource": API });
         let ana = app.post("/login", &login).await.tokens();

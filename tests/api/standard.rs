@@ -113,7 +113,7 @@ both_stores! {
         let at = |path: &str| app.at(path);
         let confidential = ["client_secret_basic", "client_secret_post", "private_key_jwt"];
         let methods = ["none", "client_secret_basic", "client_secret_post", "private_key_jwt"];
-        let signed_by_clients = ["ES256", "EdDSA", "PS256", "RS256"];
+        let signed_by_clients = ["ES256", "EdDSA", "Ed25519", "PS256", "RS256"];
         assert_eq!(answer.json, json!({
             "issuer": app.url,
             "token_endpoint": at("/oauth/token"),

@@ -37,14 +37,13 @@ impl Application {
     pub(super) fn check(self, uri: &str, schemes: PrivateSchemes<'_>) -> Result<(), UnfitUri> {
         check_redirect_uri(uri, schemes)?;
         match self {
-            Self::Native => Ok(()),
             Self::Web if !uri.starts_with("https:") => {
                 Err(UnfitUri("The redirect URIs of a web application must be https URLs."))
             }
             Self::Web if Url::parse(uri).is_ok_and(|url| is_loopback(&url)) => {
                 Err(UnfitUri("A redirect URI of a web application must not lead to the user's machine."))
             }
-            Self::Web => Ok(()),
+            Self::Native | Self::Web => Ok(()),
         }
     }
 }

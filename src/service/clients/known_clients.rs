@@ -41,8 +41,9 @@ impl KnownClient {
         if self.client.grants.contains(&grant) { Ok(()) } else { Err(Failure::UnauthorizedClient) }
     }
 
-    /// A client gets refresh tokens when it may use them. One that is registered for `offline_access` gets them only for
-    /// logins in which it asked for that (OpenID Connect Core §11).
+    /// A client gets refresh tokens when it may use them. One that is registered for `offline_access` gets them only
+    /// for logins in which it asked for that (OpenID Connect Core §11).
+    #[must_use]
     pub fn gets_refresh_tokens(&self, granted: &ScopeSet) -> bool {
         self.may(GrantType::RefreshToken).is_ok()
             && (granted.contains(OFFLINE_ACCESS) || !self.client.scopes.contains(OFFLINE_ACCESS))
