@@ -55,6 +55,8 @@ pub(super) fn attempt_limits(settings: &Settings) -> AttemptLimits {
         everywhere: it.account_attempts_everywhere,
         address: it.address_attempts,
         window: it.attempts_window,
+        // Who waits for a verdict waits for a password's thread, too.
+        waiting: settings.passwords.queue,
     }
 }
 

@@ -116,14 +116,26 @@ impl Passwords {
     }
 
     /// Checks a password against `stored`; without one, takes the time it would have taken and says it is wrong.
+    /// `settle` learns of the verdict first, even if whoever asked has gone meanwhile; it is dropped when nobody looked
+    /// at the password.
     ///
     /// # Errors
     /// [`Busy`] when the queue is full.
-    pub async fn verify(&self, password: Password, stored: Option<PasswordHash>) -> Result<Verdict, Busy> {
+    pub async fn verify(
+        &self,
+        password: Password,
+        stored: Option<PasswordHash>,
+        settle: impl FnOnce(&Verdict) + Send + 'static,
+    ) -> Result<Verdict, Busy> {
         let known = stored.is_some();
         let stored = stored.unwrap_or_else(|| self.nobody.clone());
-        let verdict = self.run(move |hasher| hasher.verify(&password, &stored)).await?;
-        Ok(if known { verdict } else { Verdict::Wrong })
+        self.run(move |hasher| {
+            let found = hasher.verify(&password, &stored);
+            let verdict = if known { found } else { Verdict::Wrong };
+            settle(&verdict);
+            verdict
+        })
+        .await
     }
 
     async fn run<T: Send + 'static>(

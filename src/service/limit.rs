@@ -1,8 +1,9 @@
 //! How often something may be done: so often in a window, once more by and by (GCRA). Each process counts for itself.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::hash::{BuildHasher as _, Hash, RandomState};
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -22,11 +23,23 @@ pub struct Count {
     each: TimeDelta,
 }
 
-/// When everything charged until now is forgiven.
-#[derive(Debug)]
+/// What stands against a count.
+#[derive(Debug, Clone, Copy)]
 struct Debt {
     charged_at: DateTime<Utc>,
+    /// When everything charged until now is forgiven.
     forgiven_at: DateTime<Utc>,
+    /// What is under way: charged or given back when it ends.
+    reserved: u32,
+}
+
+/// Why nothing could be reserved.
+#[derive(Debug, PartialEq, Eq)]
+pub enum NoRoom {
+    /// For each count the time until there is room for one more, if there is none now.
+    Owed(Vec<Option<Duration>>),
+    /// There is room if what is under way is given back.
+    Reserved,
 }
 
 /// The counts of this process that share a window.
@@ -59,29 +72,48 @@ impl Limiter {
         let mut debts = self.debts();
         match self.waits(&debts, counts, now).into_iter().flatten().max() {
             Some(wait) => return Err(wait),
-            None => self.add(&mut debts, counts, now),
+            None => self.charge(&mut debts, counts, now),
         }
         Ok(())
     }
 
-    /// For each count the time until there is room for one more, if there is none now.
-    pub fn look(&self, counts: &[Count], now: DateTime<Utc>) -> Vec<Option<Duration>> {
-        self.waits(&self.debts(), counts, now)
-    }
-
-    /// Charges one more to every count, whether there is room or not.
-    pub fn charge(&self, counts: &[Count], now: DateTime<Utc>) {
-        self.add(&mut self.debts(), counts, now);
-    }
-
-    /// Takes back what was charged once to every count.
-    pub fn give_back(&self, counts: &[Count]) {
+    /// Reserves one more of every count, or nothing of any. It ends by [`Limiter::charge_reserved`] or
+    /// [`Limiter::give_back`].
+    ///
+    /// # Errors
+    /// [`NoRoom`].
+    pub fn reserve(&self, counts: &[Count], now: DateTime<Utc>) -> Result<(), NoRoom> {
         let mut debts = self.debts();
-        for count in counts {
-            if let Some(debt) = debts.get_mut(&count.key) {
-                debt.forgiven_at -= count.each;
-            }
+        let waits = self.waits(&debts, counts, now);
+        if waits.iter().any(Option::is_some) {
+            return Err(NoRoom::Owed(waits));
         }
+        let is_full = |count: &Count| {
+            let Some(debt) = debts.get(&count.key) else { return false };
+            let under_way = count.each * i32::try_from(debt.reserved).unwrap_or(i32::MAX);
+            self.charged(&debts, count, now) + under_way - now > self.window
+        };
+        if counts.iter().any(is_full) {
+            return Err(NoRoom::Reserved);
+        }
+        self.see_to_room(&mut debts, counts, now);
+        for count in counts {
+            let fresh = Debt { charged_at: now, forgiven_at: now, reserved: 0 };
+            debts.entry(count.key).or_insert(fresh).reserved += 1;
+        }
+        Ok(())
+    }
+
+    /// What was reserved of every count is charged.
+    pub fn charge_reserved(&self, counts: &[Count], now: DateTime<Utc>) {
+        let mut debts = self.debts();
+        release(&mut debts, counts);
+        self.charge(&mut debts, counts, now);
+    }
+
+    /// What was reserved of every count is free again.
+    pub fn give_back(&self, counts: &[Count]) {
+        release(&mut self.debts(), counts);
     }
 
     fn debts(&self) -> MutexGuard<'_, HashMap<u64, Debt>> {
@@ -99,6 +131,7 @@ impl Limiter {
         debt.map_or(now, |debt| debt.forgiven_at) + count.each
     }
 
+    /// For each count the time until there is room for one more, if there is none now.
     fn waits(
         &self,
         debts: &HashMap<u64, Debt>,
@@ -110,24 +143,40 @@ impl Limiter {
         counts.iter().map(wait).collect()
     }
 
-    fn add(&self, debts: &mut HashMap<u64, Debt>, counts: &[Count], now: DateTime<Utc>) {
-        if debts.len() + counts.len() > CAPACITY {
-            self.make_room(debts, now);
-        }
+    fn charge(&self, debts: &mut HashMap<u64, Debt>, counts: &[Count], now: DateTime<Utc>) {
+        self.see_to_room(debts, counts, now);
         for count in counts {
             let forgiven_at = self.charged(debts, count, now);
-            debts.insert(count.key, Debt { charged_at: now, forgiven_at });
+            let reserved = debts.get(&count.key).map_or(0, |debt| debt.reserved);
+            debts.insert(count.key, Debt { charged_at: now, forgiven_at, reserved });
+        }
+    }
+
+    fn see_to_room(&self, debts: &mut HashMap<u64, Debt>, counts: &[Count], now: DateTime<Utc>) {
+        if debts.len() + counts.len() > CAPACITY {
+            self.make_room(debts, now);
         }
     }
 
     /// Forgets what is forgiven, and if that is not enough, the half that is the nearest to it.
     fn make_room(&self, debts: &mut HashMap<u64, Debt>, now: DateTime<Utc>) {
-        debts.retain(|_, debt| self.is_owed(debt, now));
+        debts.retain(|_, debt| debt.reserved > 0 || self.is_owed(debt, now));
         if debts.len() > CAPACITY / 2 {
             let mut times: Vec<DateTime<Utc>> = debts.values().map(|debt| debt.forgiven_at).collect();
             let (_, median, _) = times.select_nth_unstable(debts.len() / 2);
             let median = *median;
-            debts.retain(|_, debt| debt.forgiven_at > median);
+            debts.retain(|_, debt| debt.reserved > 0 || debt.forgiven_at > median);
+        }
+    }
+}
+
+fn release(debts: &mut HashMap<u64, Debt>, counts: &[Count]) {
+    for count in counts {
+        let Entry::Occupied(mut entry) = debts.entry(count.key) else { continue };
+        let debt = entry.get_mut();
+        debt.reserved = debt.reserved.saturating_sub(1);
+        if debt.reserved == 0 && debt.forgiven_at <= debt.charged_at {
+            entry.remove();
         }
     }
 }
@@ -151,17 +200,56 @@ impl Limit {
     /// # Errors
     /// [`Failure::TooMany`], which says when there is room again.
     pub(crate) fn count(&self, address: Option<IpAddr>, now: DateTime<Utc>) -> Result<(), Failure> {
-        let of_address = self.limiter.count(("address", address.map(network_of)), self.most);
-        let of_all = self.limiter.count("all addresses", self.most.saturating_mul(ADDRESSES));
-        self.limiter.take(&[of_address, of_all], now).map_err(Failure::TooMany)
+        let of_network =
+            |network: Network| self.limiter.count(("address", network), network.share(self.most));
+        let mut counts: Vec<Count> = Network::all_of(address).map(of_network).collect();
+        counts.push(self.limiter.count("all addresses", self.most.saturating_mul(ADDRESSES)));
+        self.limiter.take(&counts, now).map_err(Failure::TooMany)
     }
 }
 
-/// Whose an address is: in IPv6 everybody has at least a whole /64 (RFC 6177 §2).
-pub(crate) fn network_of(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(address) => address.into(),
-        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64)).into(),
+/// Whose an address may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Network {
+    /// Nobody knows the address.
+    Unknown,
+    Address(Ipv4Addr),
+    /// The first bits, and how many.
+    Prefix(Ipv6Addr, u8),
+}
+
+impl Network {
+    /// The narrowest network of an address: in IPv6 everybody has at least a whole /64 (RFC 6177 §2).
+    pub(crate) fn of(address: Option<IpAddr>) -> Self {
+        match address.map(|address| address.to_canonical()) {
+            None => Self::Unknown,
+            Some(IpAddr::V4(address)) => Self::Address(address),
+            Some(IpAddr::V6(address)) => Self::prefix(address, 64),
+        }
+    }
+
+    /// All of them, the narrowest first: a customer of a provider has a /56 or a /48, too (RFC 6177 §2).
+    pub(crate) fn all_of(address: Option<IpAddr>) -> impl Iterator<Item = Self> {
+        let wider = match address.map(|address| address.to_canonical()) {
+            Some(IpAddr::V6(address)) => Some([56, 48].map(|length| Self::prefix(address, length))),
+            None | Some(IpAddr::V4(_)) => None,
+        };
+        std::iter::once(Self::of(address)).chain(wider.into_iter().flatten())
+    }
+
+    /// How much all of it may do, where one address may do so much: others live in a wide network, but not in all of
+    /// it.
+    pub(crate) fn share(self, of_one: u32) -> u32 {
+        match self {
+            Self::Prefix(_, 48) => of_one.saturating_mul(4),
+            Self::Prefix(_, 56) => of_one.saturating_mul(2),
+            Self::Unknown | Self::Address(_) | Self::Prefix(..) => of_one,
+        }
+    }
+
+    fn prefix(address: Ipv6Addr, length: u8) -> Self {
+        let first = address.to_bits() & (u128::MAX << (128 - u32::from(length)));
+        Self::Prefix(Ipv6Addr::from_bits(first), length)
     }
 }
 
@@ -203,6 +291,21 @@ mod tests {
     }
 
     #[test]
+    fn a_wide_network_does_a_few_times_as_much_as_an_address() {
+        let done_by = |address: fn(u16) -> String| {
+            let limit = Limit::new(10, HOUR);
+            let allowed =
+                |number| wait(&limit, address(number).parse().unwrap(), DateTime::UNIX_EPOCH).is_none();
+            (0..100).filter(|number| allowed(*number)).count()
+        };
+        assert_eq!(done_by(|number| format!("2001:db8::{number:x}")), 10, "a /64");
+        assert_eq!(done_by(|number| format!("2001:db8:0:{number:x}::1")), 20, "a /56");
+        assert_eq!(done_by(|number| format!("2001:db8:0:{number:x}00::1")), 40, "a /48");
+        assert_eq!(done_by(|number| format!("2001:db8:{number:x}::1")), 100);
+        assert_eq!(done_by(|number| format!("192.0.2.{number}")), 100);
+    }
+
+    #[test]
     fn all_addresses_together_are_limited_too() {
         let limit = Limit::new(1, HOUR);
         let now = DateTime::UNIX_EPOCH;
@@ -219,11 +322,30 @@ mod tests {
         let counts = [limiter.count("ana", 1), limiter.count("all", 2)];
         assert_eq!(limiter.take(&counts, now), Ok(()));
         assert_eq!(limiter.take(&counts, now), Err(HOUR));
-        assert_eq!(limiter.look(&counts, now), [Some(HOUR), None], "nothing was taken from either");
+        let owed = NoRoom::Owed(vec![Some(HOUR), None]);
+        assert_eq!(limiter.reserve(&counts, now), Err(owed), "nothing was taken from either");
+        let now = now + HOUR;
+        assert_eq!(limiter.reserve(&counts, now), Ok(()));
+        assert_eq!(limiter.reserve(&counts, now), Err(NoRoom::Reserved));
         limiter.give_back(&counts);
-        assert_eq!(limiter.take(&counts, now), Ok(()));
-        limiter.charge(&counts, now);
-        assert_eq!(limiter.look(&counts, now), [Some(HOUR * 2), Some(HOUR / 2)]);
+        assert_eq!(limiter.reserve(&counts, now), Ok(()));
+        limiter.charge_reserved(&counts, now);
+        assert_eq!(limiter.reserve(&counts, now), Err(NoRoom::Owed(vec![Some(HOUR), None])));
+    }
+
+    #[test]
+    fn what_is_given_back_leaves_no_trace_and_forgives_nobody() {
+        let limiter = Limiter::new(HOUR);
+        let now = DateTime::UNIX_EPOCH;
+        let counts = [limiter.count("ana", 2)];
+        limiter.reserve(&counts, now).unwrap();
+        limiter.give_back(&counts);
+        assert!(limiter.debts().is_empty());
+        limiter.reserve(&counts, now).unwrap();
+        let later = now + HOUR;
+        assert_eq!([limiter.take(&counts, later), limiter.take(&counts, later)], [Ok(()); 2]);
+        limiter.give_back(&counts);
+        assert_eq!(limiter.take(&counts, later), Err(HOUR / 2), "however long it was under way");
     }
 
     #[test]
@@ -231,10 +353,10 @@ mod tests {
         let limiter = Limiter::new(HOUR);
         let now = DateTime::UNIX_EPOCH;
         let worst = [limiter.count("worst", 2)];
-        limiter.charge(&worst, now);
-        limiter.charge(&worst, now);
+        limiter.take(&worst, now).unwrap();
+        limiter.take(&worst, now).unwrap();
         for number in 0..2 * CAPACITY {
-            limiter.charge(&[limiter.count(number, 2)], now);
+            limiter.take(&[limiter.count(number, 2)], now).unwrap();
         }
         assert!(limiter.debts().len() <= CAPACITY);
         assert!(limiter.take(&worst, now).is_err());

@@ -1,7 +1,5 @@
 //! A name and a password, whichever door they come in by: the beginning of a family, or of a sign-in session.
 
-use std::net::IpAddr;
-
 use chrono::{DateTime, Utc};
 
 use crate::crypto::passwords::{PasswordHash, Verdict};
@@ -10,8 +8,8 @@ use crate::domain::ids::UserId;
 use crate::domain::refusal::Refusal;
 use crate::domain::secrets::Password;
 use crate::domain::user::Username;
-use crate::service::limit::network_of;
-use crate::service::users::attempts::{AttemptSource, Owner};
+use crate::service::limit::Network;
+use crate::service::users::attempts::{Attempt, AttemptSource, Attempted, HeldBack, Owner};
 use crate::service::{Core, Failure};
 use crate::store::users::{self, StoredUser};
 use crate::store::{StoreError, Tx, families};
@@ -73,22 +71,21 @@ pub(crate) async fn check<T>(
     begin: impl AsyncFn(Verified) -> Result<Option<T>, Failure>,
 ) -> Result<T, Failure> {
     let Some(password) = &credentials.password else { return Err(Refusal::BadCredentials.into()) };
-    let tried = async {
-        for _ in 0..TRIES {
-            let user = match &credentials.username {
-                Some(username) => users::find_stored_by_name(&core.db, username).await?,
-                None => None,
-            };
-            if let Some(begun) = begin(verify(core, user, password).await?).await? {
-                return Ok(begun);
-            }
-            // The user changed while the password was being checked. That may have been another login that stored a
-            // new hash of the same password: only looking again can tell.
+    let (name, address) = (credentials.username.as_ref(), credentials.place.address);
+    let attempted = Attempted { name, address, owner: owner(core, credentials).await? };
+    for _ in 0..TRIES {
+        let attempt = begin_attempt(core, attempted, now).await?;
+        let user = match name {
+            Some(name) => users::find_stored_by_name(&core.db, name).await?,
+            None => None,
+        };
+        if let Some(begun) = begin(verify(core, user, password, attempt).await?).await? {
+            return Ok(begun);
         }
-        Err(Failure::Busy)
-    };
-    let owner = owner(core, credentials).await?;
-    limited(core, credentials.username.as_ref(), credentials.place.address, owner, now, tried).await
+        // The user changed while the password was being checked. That may have been another login that stored a new
+        // hash of the same password: only looking again can tell.
+    }
+    Err(Failure::Busy)
 }
 
 /// Who is signed in as somebody else is not known as this user.
@@ -99,59 +96,60 @@ async fn owner(core: &Core, credentials: &Credentials) -> Result<Owner, Failure>
     Ok(if same { Owner::SignedIn(session) } else { Owner::Unknown })
 }
 
-/// Counts an attempt, unless its password was right or could not be looked at.
+/// Lets a password be tried.
 ///
 /// # Errors
-/// [`Failure::TooManyAttempts`]; what `attempt` gives.
-pub(crate) async fn limited<T>(
+/// [`Failure::TooManyAttempts`]; [`Failure::Busy`]; [`Failure::Store`].
+pub(crate) async fn begin_attempt(
     core: &Core,
-    name: Option<&Username>,
-    address: Option<IpAddr>,
-    owner: Owner,
+    attempted: Attempted<'_>,
     now: DateTime<Utc>,
-    attempt: impl Future<Output = Result<T, Failure>>,
-) -> Result<T, Failure> {
-    let begun = match core.attempts.begin(name, address, owner, now) {
-        Err(too_many) if too_many.of_account_only && is_known(core, name, address, now).await? => {
-            core.attempts.begin(name, address, Owner::Known, now)
+) -> Result<Attempt, Failure> {
+    let begun = match core.attempts.begin(attempted, now).await {
+        Err(HeldBack::TooMany { unless_known: true, .. }) if is_known(core, attempted, now).await? => {
+            core.attempts.begin(Attempted { owner: Owner::Known, ..attempted }, now).await
         }
         begun => begun,
     };
-    let begun = begun.map_err(|too_many| {
-        core.tell(Event::AttemptsLimited);
-        Failure::TooManyAttempts(too_many.retry_after)
-    })?;
-    let attempted = attempt.await;
-    if !matches!(attempted, Err(Failure::Refused(_))) {
-        begun.forget();
-    }
-    attempted
+    begun.map_err(|held| match held {
+        HeldBack::TooMany { retry_after, .. } => {
+            core.tell(Event::AttemptsLimited);
+            Failure::TooManyAttempts(retry_after)
+        }
+        HeldBack::UnderWay => Failure::Busy,
+    })
 }
 
 /// Whether one of the user's logins came from this address and still lives.
 async fn is_known(
     core: &Core,
-    name: Option<&Username>,
-    address: Option<IpAddr>,
+    Attempted { name, address, owner }: Attempted<'_>,
     now: DateTime<Utc>,
 ) -> Result<bool, Failure> {
-    let (Some(name), Some(address)) = (name, address) else { return Ok(false) };
+    let (Owner::Unknown, Some(name), Some(_)) = (owner, name, address) else { return Ok(false) };
     let Some(user) = users::find_by_name(&core.db, name).await? else { return Ok(false) };
     let known = families::addresses_of_user(&core.db, user.id, now).await?;
-    let here = network_of(address);
-    Ok(known.iter().filter_map(|known| known.parse().ok()).any(|known: IpAddr| network_of(known) == here))
+    let here = Network::of(address);
+    Ok(known.iter().filter_map(|known| known.parse().ok()).any(|known| Network::of(Some(known)) == here))
 }
 
+/// Holds a password against a user's, and lets the verdict end the attempt, even if nobody waits for it any more.
+///
 /// # Errors
 /// [`Refusal::BadCredentials`], the same and after the same time whether there is a user or not; [`Failure::Busy`].
 pub(crate) async fn verify(
     core: &Core,
     stored: Option<StoredUser>,
     password: &Password,
+    attempt: Attempt,
 ) -> Result<Verified, Failure> {
-    let hash = stored.as_ref().map(|stored| stored.password_hash.clone());
-    let verdict = core.passwords.verify(password.clone(), hash).await?;
     let stored = stored.filter(|stored| stored.user.disabled_at.is_none());
+    let hash = stored.as_ref().map(|stored| stored.password_hash.clone());
+    let settle = |verdict: &Verdict| match verdict {
+        Verdict::Wrong => attempt.was_wrong(),
+        Verdict::Right | Verdict::RightOutdated(_) => drop(attempt),
+    };
+    let verdict = core.passwords.verify(password.clone(), hash, settle).await?;
     let (stored, rehashed) = match (stored, verdict) {
         (Some(stored), Verdict::Right) => (stored, None),
         (Some(stored), Verdict::RightOutdated(new)) => (stored, Some(new)),
