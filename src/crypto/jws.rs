@@ -32,8 +32,8 @@ pub struct Jws<'t> {
 }
 
 impl<'t> Jws<'t> {
-    /// Takes a token apart: `None` when it is none, or has extensions that must be understood: none are
-    /// (RFC 7515 §4.1.11).
+    /// Takes a token apart: `None` when it does not have the form, or names extensions that must be understood
+    /// (RFC 7515 §4.1.11): this server does not know any.
     #[must_use]
     pub fn parse(token: &'t str) -> Option<Self> {
         let (message, signature) = token.rsplit_once('.')?;

@@ -104,7 +104,7 @@ pub fn check_redirect_uri(uri: &str, schemes: PrivateSchemes<'_>) -> Result<(), 
     }
 }
 
-/// A URI that everybody reads alike (RFC 3986 §2, §4.3): browsers mend much that is none, each in its own way.
+/// A URI that everybody reads alike (RFC 3986 §2, §4.3): browsers mend much that is not one, each in its own way.
 fn absolute(uri: &str) -> Option<Url> {
     let may_stand = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:/?#[]@!$&'()*+,;=%".contains(&byte);
     let is_escape = |part: &str| part.bytes().take(2).filter(u8::is_ascii_hexdigit).count() == 2;

@@ -17,7 +17,7 @@ use serde_json::{Map, Value, json};
 use crate::domain::client::{AuthMethod, Client, ClientKind, ClientMetadata, Contradiction, GrantType};
 use crate::domain::redirect_rule::{PrivateSchemes, RedirectScheme, UnfitUri};
 use crate::domain::registration::members::Members;
-use crate::domain::scope::ScopeSet;
+use crate::domain::scope::{OFFLINE_ACCESS, ScopeSet};
 use crate::domain::subject::check_sector_of_stranger;
 
 pub use algorithms::check_algorithms;
@@ -216,7 +216,7 @@ fn post_logout_redirect_uris(
 /// `offline_access` has to be named: whoever has it registered gets refresh tokens only by asking for it.
 fn scopes_of(members: &Members<'_>, allowed: &ScopeSet) -> Result<ScopeSet, InvalidRegistration> {
     let Some(text) = members.text("scope")?.filter(|text| !text.is_empty()) else {
-        return Ok(allowed.without("offline_access"));
+        return Ok(allowed.without(OFFLINE_ACCESS));
     };
     let asked: ScopeSet =
         text.parse().map_err(|_| InvalidRegistration::Metadata("The scope is malformed."))?;

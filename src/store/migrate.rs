@@ -14,61 +14,28 @@ struct SchemaStep {
     sqlite: &'static str,
 }
 
+/// A step, whose file has the same name in both folders.
+macro_rules! step {
+    ($version:literal, $description:literal, $file:literal) => {
+        SchemaStep {
+            version: $version,
+            description: $description,
+            postgres: include_str!(concat!("../../migrations/postgres/", $file)),
+            sqlite: include_str!(concat!("../../migrations/sqlite/", $file)),
+        }
+    };
+}
+
 const STEPS: [SchemaStep; 9] = [
-    SchemaStep {
-        version: 1,
-        description: "core",
-        postgres: include_str!("../../migrations/postgres/0001_core.sql"),
-        sqlite: include_str!("../../migrations/sqlite/0001_core.sql"),
-    },
-    SchemaStep {
-        version: 2,
-        description: "standard face",
-        postgres: include_str!("../../migrations/postgres/0002_standard_face.sql"),
-        sqlite: include_str!("../../migrations/sqlite/0002_standard_face.sql"),
-    },
-    SchemaStep {
-        version: 3,
-        description: "requests",
-        postgres: include_str!("../../migrations/postgres/0003_requests.sql"),
-        sqlite: include_str!("../../migrations/sqlite/0003_requests.sql"),
-    },
-    SchemaStep {
-        version: 4,
-        description: "grants",
-        postgres: include_str!("../../migrations/postgres/0004_grants.sql"),
-        sqlite: include_str!("../../migrations/sqlite/0004_grants.sql"),
-    },
-    SchemaStep {
-        version: 5,
-        description: "registration",
-        postgres: include_str!("../../migrations/postgres/0005_registration.sql"),
-        sqlite: include_str!("../../migrations/sqlite/0005_registration.sql"),
-    },
-    SchemaStep {
-        version: 6,
-        description: "logout deliveries",
-        postgres: include_str!("../../migrations/postgres/0006_logout_deliveries.sql"),
-        sqlite: include_str!("../../migrations/sqlite/0006_logout_deliveries.sql"),
-    },
-    SchemaStep {
-        version: 7,
-        description: "code protection",
-        postgres: include_str!("../../migrations/postgres/0007_code_protection.sql"),
-        sqlite: include_str!("../../migrations/sqlite/0007_code_protection.sql"),
-    },
-    SchemaStep {
-        version: 8,
-        description: "scope of roles",
-        postgres: include_str!("../../migrations/postgres/0008_scope_of_roles.sql"),
-        sqlite: include_str!("../../migrations/sqlite/0008_scope_of_roles.sql"),
-    },
-    SchemaStep {
-        version: 9,
-        description: "served audiences",
-        postgres: include_str!("../../migrations/postgres/0009_served_audiences.sql"),
-        sqlite: include_str!("../../migrations/sqlite/0009_served_audiences.sql"),
-    },
+    step!(1, "core", "0001_core.sql"),
+    step!(2, "standard face", "0002_standard_face.sql"),
+    step!(3, "requests", "0003_requests.sql"),
+    step!(4, "grants", "0004_grants.sql"),
+    step!(5, "registration", "0005_registration.sql"),
+    step!(6, "logout deliveries", "0006_logout_deliveries.sql"),
+    step!(7, "code protection", "0007_code_protection.sql"),
+    step!(8, "scope of roles", "0008_scope_of_roles.sql"),
+    step!(9, "served audiences", "0009_served_audiences.sql"),
 ];
 
 /// How the database's schema compares with the one this binary knows.

@@ -12,7 +12,7 @@ use crate::domain::client::{AuthMethod, Client, ClientKind, Origin};
 use crate::domain::event::{ClientChange, Event};
 use crate::domain::ids::{ClientId, uuid_v7};
 use crate::domain::opaque::OpaqueSecret;
-use crate::domain::registration::{self, InvalidRegistration, Mode};
+use crate::domain::registration::{self, InvalidRegistration, Mode, Registration};
 use crate::domain::secrets::ClientSecret;
 use crate::service::admin::{self, janitor};
 use crate::service::clients::sector;
@@ -68,8 +68,7 @@ pub async fn register(
         }
         Mode::Open => None,
     };
-    registration::check_algorithms(members, core.keys.with_signing_keys(|keys| keys.signs_with(now)))?;
-    let read = registration::read_registration(members, AuthMethod::ClientSecretBasic, &rules.allowed)?;
+    let read = read(core, members, now)?;
     let told = read.told.clone();
     let id = uuid_v7(now, random::bytes()).to_string().parse().unwrap_or_else(|_| ClientId::built_in());
     let mut client = Client::new(id, ClientKind::Public, Origin::Registered, now);
@@ -103,6 +102,13 @@ pub async fn register(
     Ok(Registered { client, secret, token, told })
 }
 
+fn read(core: &Core, members: &Map<String, Value>, now: DateTime<Utc>) -> Result<Registration, Failure> {
+    let signs_with = core.keys.with_signing_keys(|keys| keys.signs_with(now));
+    registration::check_algorithms(members, signs_with)?;
+    let allowed = &core.registrar.rules.allowed;
+    Ok(registration::read_registration(members, AuthMethod::ClientSecretBasic, allowed)?)
+}
+
 /// What a client registered (RFC 7592 §2.1).
 ///
 /// # Errors
@@ -132,12 +138,7 @@ pub async fn replace(
 ) -> Result<Registered, Failure> {
     let before = look(core, id, token, now).await?;
     names_itself(members, &before.client)?;
-    registration::check_algorithms(members, core.keys.with_signing_keys(|keys| keys.signs_with(now)))?;
-    let read = registration::read_registration(
-        members,
-        AuthMethod::ClientSecretBasic,
-        &core.registrar.rules.allowed,
-    )?;
+    let read = read(core, members, now)?;
     let told = read.told.clone();
     let mut client = before.client;
     let (was_confidential, had_secrets) = (is_confidential(&client), client.has_secrets());

@@ -10,6 +10,7 @@ use chrono::{DateTime, Utc};
 use crate::domain::family::Family;
 use crate::domain::ids::{ClientId, FamilyId, SignInSessionId, UserId};
 use crate::domain::refusal::EndReason;
+use crate::domain::scope::OFFLINE_ACCESS;
 use crate::service::logout::notices::{self, Followers};
 use crate::store::{StoreError, Tx, families, sign_in_sessions};
 
@@ -59,5 +60,5 @@ pub(crate) async fn end_with_way_back(
 }
 
 fn is_offline(family: &Family) -> bool {
-    family.scope.contains("offline_access")
+    family.scope.contains(OFFLINE_ACCESS)
 }

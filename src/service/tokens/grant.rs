@@ -1,5 +1,7 @@
 //! What a family hands out: computed from its row, so the same row gives the same grant however often it is asked.
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, Utc};
 
 use crate::domain::audience::Audience;
@@ -110,8 +112,12 @@ impl Wanted {
 }
 
 /// What is left of a granted scope: a login has no more than its client may have now.
-pub(super) fn scope_left(granted: &ScopeSet, client: &Client) -> ScopeSet {
-    granted.intersection(&client.scopes)
+pub(super) fn scope_left<'a>(granted: &'a ScopeSet, client: &Client) -> Cow<'a, ScopeSet> {
+    if granted.is_subset(&client.scopes) {
+        Cow::Borrowed(granted)
+    } else {
+        Cow::Owned(granted.intersection(&client.scopes))
+    }
 }
 
 /// The audiences without repetition, if each of them is allowed.

@@ -62,7 +62,7 @@ pub async fn introspect(
                 return Ok(Introspection::Inactive);
             }
             let ends_at = family.ends_at(&known.lifetimes);
-            let scope = grant::scope_left(&family.scope, &known.client);
+            let scope = grant::scope_left(&family.scope, &known.client).into_owned();
             Introspection::Refresh { family: Box::new(Family { scope, ..*family }), ends_at }
         }
         Outcome::Reuse | Outcome::Overtaken | Outcome::Refuse(_) => Introspection::Inactive,

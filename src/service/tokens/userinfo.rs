@@ -5,13 +5,14 @@ use serde_json::{Map, Value};
 
 use crate::domain::claims_request::ClaimRequests;
 use crate::domain::ids::ClientId;
+use crate::domain::scope::OFFLINE_ACCESS;
 use crate::service::tokens::access_token::{self, Standing};
 use crate::service::tokens::user_claims;
 use crate::service::{Core, Failure};
 use crate::store::users;
 
 /// The scopes that open claims here; a client gets only those that it is registered for.
-pub const SCOPES: [&str; 7] = ["openid", "profile", "email", "phone", "address", "roles", "offline_access"];
+pub const SCOPES: [&str; 7] = ["openid", "profile", "email", "phone", "address", "roles", OFFLINE_ACCESS];
 
 /// A user, as far as a token goes.
 #[derive(Debug)]
