@@ -1,7 +1,12 @@
 //! Request bodies: forms and JSON, read strictly.
 
-use actix_web::http::header::CONTENT_TYPE;
-use actix_web::{HttpMessage as _, HttpRequest, web::Bytes};
+use std::future::{Ready, ready};
+
+use actix_web::dev::{Payload, ServiceRequest};
+use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use actix_web::web::{Bytes, BytesMut};
+use actix_web::{Error, FromRequest, HttpMessage as _, HttpRequest};
+use futures_util::StreamExt as _;
 use serde::de::DeserializeOwned;
 
 use crate::domain::audience::Audience;
@@ -10,13 +15,45 @@ use crate::service::Failure;
 use crate::service::tokens::grant::Wanted;
 
 /// A body, or why it could not be read.
-pub(crate) type Body = Result<Bytes, actix_web::Error>;
+#[derive(Debug)]
+pub(crate) struct Body(Result<Bytes, Problem>);
 
-fn read_body(body: Body) -> Result<Bytes, Problem> {
-    body.map_err(|error| match error.as_response_error().status_code().as_u16() {
-        413 => Problem::TooLarge,
-        _ => Problem::Malformed("The request body could not be read."),
-    })
+impl Body {
+    /// Reads the body of a request to its last byte, for its handler to ask for: at most `limit` bytes.
+    pub(crate) async fn receive(request: &mut ServiceRequest, limit: usize) {
+        let length = request
+            .headers()
+            .get(CONTENT_LENGTH)
+            .and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+        // What is too long is not even begun.
+        let body = match length {
+            Some(length) if limit < length => Err(Problem::TooLarge),
+            Some(_) | None => read_payload(request.take_payload(), limit).await,
+        };
+        request.extensions_mut().insert(Self(body));
+    }
+}
+
+async fn read_payload(mut payload: Payload, limit: usize) -> Result<Bytes, Problem> {
+    let mut body = BytesMut::new();
+    while let Some(chunk) = payload.next().await {
+        let chunk = chunk.map_err(|_| Problem::Malformed("The request body could not be read."))?;
+        if limit - body.len() < chunk.len() {
+            return Err(Problem::TooLarge);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body.freeze())
+}
+
+impl FromRequest for Body {
+    type Error = Error;
+    type Future = Ready<Result<Self, Error>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let body = request.extensions_mut().remove::<Self>();
+        ready(body.ok_or_else(|| actix_web::error::ErrorInternalServerError("the edge is not installed")))
+    }
 }
 
 /// Reads a JSON object. Unknown members are passed over, a repeated one is refused.
@@ -29,7 +66,7 @@ pub(crate) fn json<T: DeserializeOwned>(
     if !request.content_type().eq_ignore_ascii_case("application/json") {
         return Err(Problem::Malformed("Send JSON, with Content-Type: application/json."));
     }
-    serde_json::from_slice(&read_body(body)?).map_err(|_| Problem::Malformed(shape))
+    serde_json::from_slice(&body.0?).map_err(|_| Problem::Malformed(shape))
 }
 
 /// A parameter of a form that must be there.
@@ -58,7 +95,7 @@ impl Form {
                 "Send a form, with Content-Type: application/x-www-form-urlencoded.",
             ));
         }
-        Self::parse(&read_body(body)?)
+        Self::parse(&body.0?)
     }
 
     /// Reads a query by the same rules.

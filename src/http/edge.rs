@@ -15,11 +15,12 @@ use crate::clock::Stopwatch;
 use crate::crypto::random;
 use crate::domain::ids::uuid_v7;
 use crate::http::Web;
+use crate::http::body::Body;
 use crate::http::error::{Problem, Standard, causes};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// When a request arrived: its `now`, fixed while it is worked on.
+/// When a request's last byte was read: its `now`, fixed while it is worked on.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Arrival(pub(crate) DateTime<Utc>);
 
@@ -43,11 +44,16 @@ pub(crate) async fn edge(
     let Some(web) = request.app_data::<web::Data<Web>>().cloned() else {
         return Err(actix_web::error::ErrorInternalServerError("the routes are not configured"));
     };
-    let now = web.clock.now();
-    request.extensions_mut().insert(Arrival(now));
-    let id = request_id(&request, now);
+    let id = request_id(&request, web.clock.now());
     let method = request.method().clone();
-    let in_time = tokio::time::timeout(web.deadline, next.call(request)).await;
+    let answer = async {
+        let mut request = request;
+        // Whoever holds a body back does not hold the time back: no code lives longer by that.
+        Body::receive(&mut request, web.body_limit).await;
+        request.extensions_mut().insert(Arrival(web.clock.now()));
+        next.call(request).await
+    };
+    let in_time = tokio::time::timeout(web.deadline, answer).await;
     let answered = in_time.unwrap_or_else(|_| Err(Standard(Problem::Deadline).into()));
     match answered {
         Ok(mut response) => {

@@ -22,7 +22,6 @@ pub(crate) fn configure(config: &mut ServiceConfig, web: &web::Data<Web>) {
     let base = web.base.as_str();
     config
         .app_data(web.clone())
-        .app_data(web::PayloadConfig::new(web.body_limit))
         .service(looked_at("/healthz", health::healthz))
         .service(looked_at("/readyz", health::readyz));
     if !base.is_empty() {

@@ -13,6 +13,7 @@
 
 mod account;
 mod admin;
+mod arrival;
 mod attempts;
 mod authorize;
 mod authorize_refused;

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use actix_web::dev::Payload;
 use actix_web::http::header::AUTHORIZATION;
-use actix_web::web::{self, Bytes};
+use actix_web::web;
 use actix_web::{Error, FromRequest, HttpRequest};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -43,10 +43,10 @@ impl FromRequest for ClientForm {
     type Future = LocalBoxFuture<'static, Result<Self, Error>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let (web, body) = (web::Data::<Web>::extract(request), Bytes::from_request(request, payload));
+        let (web, body) = (web::Data::<Web>::extract(request), Body::from_request(request, payload));
         let request = request.clone();
         Box::pin(async move {
-            let read = Self::read(&*web.await?, &request, body.await);
+            let read = Self::read(&*web.await?, &request, body.await?);
             read.map_err(|problem| Standard(problem).into())
         })
     }
