@@ -7,6 +7,10 @@ use serde::de::DeserializeOwned;
 use crate::crypto::jws::Jws;
 use crate::domain::client::{JwtAlgorithm, PublicJwks};
 
+/// The longest JWT that is read: one that holds an authorization request with the longest `state`, `nonce` and `claims`
+/// is shorter.
+const LONGEST: usize = 32_768;
+
 /// A JWT whose signature is good; who reads it judges its claims.
 #[derive(Debug)]
 pub struct Signed<T> {
@@ -23,7 +27,7 @@ pub fn read_jwt<T: DeserializeOwned>(
     keys: &PublicJwks,
     allowed: &[JwtAlgorithm],
 ) -> Option<Signed<T>> {
-    let jws = Jws::parse(jwt)?;
+    let jws = Jws::parse(jwt).filter(|_| jwt.len() <= LONGEST)?;
     let algorithm = JwtAlgorithm::named(&jws.alg).filter(|named| allowed.contains(named))?;
     let claims = keys.candidates(algorithm, jws.kid.as_deref()).find_map(|key| {
         let key: Jwk = serde_json::from_value(key.clone()).ok()?;

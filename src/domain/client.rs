@@ -2,6 +2,7 @@
 
 mod authentication;
 mod metadata;
+mod public_keys;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -16,11 +17,12 @@ use crate::domain::lifetimes::LifetimeOverrides;
 use crate::domain::scope::ScopeSet;
 use crate::domain::secrets::ClientSecret;
 
-pub use authentication::{AuthMethod, ClientKind, InvalidJwks, JwtAlgorithm, PublicJwks};
+pub use authentication::{AuthMethod, ClientKind, JwtAlgorithm};
 pub use metadata::{
     AssertionAudience, ClientMetadata, Contradiction, RefreshTokenDelivery, SubjectType, TokenExchangePolicy,
     WebUri,
 };
+pub use public_keys::{InvalidJwks, PublicJwks, UnfitKeys};
 
 /// A registered client.
 #[derive(Debug, Clone)]

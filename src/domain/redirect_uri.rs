@@ -14,18 +14,19 @@ pub fn is_registered(presented: &str, registered: &[String]) -> bool {
 }
 
 fn same_but_for_port(presented: &str, registered: &str) -> bool {
-    let any_port = |uri: &str, host: &str| -> Option<String> {
-        let rest = uri.strip_prefix(host)?;
-        let digits =
-            rest.strip_prefix(':').map_or(0, |port| port.bytes().take_while(u8::is_ascii_digit).count());
-        let (port, path) = if digits > 0 { rest.split_at(digits + 1) } else { ("", rest) };
-        let real = port.is_empty() || port.get(1..)?.parse::<u16>().is_ok_and(|port| port > 0);
-        // `127.0.0.1.evil.example` and `127.0.0.1@evil.example` go on without one of these.
-        (real && (path.is_empty() || path.starts_with(['/', '?']))).then(|| path.to_owned())
-    };
     LOOPBACK.iter().any(|host| {
-        matches!((any_port(presented, host), any_port(registered, host)), (Some(one), Some(other)) if one == other)
+        matches!((at_any_port(presented, host), at_any_port(registered, host)), (Some(one), Some(other)) if one == other)
     })
+}
+
+/// What stands behind host and port.
+fn at_any_port<'a>(uri: &'a str, host: &str) -> Option<&'a str> {
+    let rest = uri.strip_prefix(host)?;
+    let digits = rest.strip_prefix(':').map_or(0, |port| port.bytes().take_while(u8::is_ascii_digit).count());
+    let (port, path) = if digits > 0 { rest.split_at(digits + 1) } else { ("", rest) };
+    let real = port.is_empty() || port.get(1..)?.parse::<u16>().is_ok_and(|port| port > 0);
+    // `127.0.0.1.evil.example` and `127.0.0.1@evil.example` go on without one of these.
+    (real && (path.is_empty() || path.starts_with(['/', '?']))).then_some(path)
 }
 
 /// Whether only its owner can receive what is sent there: not a port or a scheme that any program on the user's

@@ -128,7 +128,8 @@ pub fn read_registration(
         // OpenID Connect Dynamic Client Registration §2.
         return Err(InvalidRegistration::Metadata("The sector_identifier_uri is not an https URL."));
     }
-    metadata.check(&kind_of(auth)).map_err(|Contradiction(what)| InvalidRegistration::Metadata(what))?;
+    let checked = metadata.check(&kind_of(auth)).and_then(|()| metadata.check_keys());
+    checked.map_err(|Contradiction(what)| InvalidRegistration::Metadata(what))?;
     let mut told = members.told()?;
     if !metadata.refresh_token_rotation.is_usual() {
         // RFC 7591 §3.2.1: what the server put in its place is told.

@@ -13,8 +13,8 @@ pub(crate) fn of_client(request: &HttpRequest, trusted: &[IpNet]) -> Option<IpAd
     let mut address = request.peer_addr()?.ip().to_canonical();
     let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(&address));
     let headers = request.headers().get_all("x-forwarded-for").filter_map(|value| value.to_str().ok());
-    let entries: Vec<&str> = headers.flat_map(|value| value.split(',')).collect();
-    for entry in entries.into_iter().rev() {
+    let lines: Vec<&str> = headers.collect();
+    for entry in lines.into_iter().rev().flat_map(|line| line.rsplit(',')) {
         if !is_trusted(address) {
             break;
         }

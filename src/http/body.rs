@@ -1,5 +1,6 @@
 //! Request bodies: forms and JSON, read strictly.
 
+use std::collections::HashSet;
 use std::future::{Ready, ready};
 
 use actix_web::dev::{Payload, ServiceRequest};
@@ -82,12 +83,20 @@ macro_rules! needed {
 
 pub(crate) use needed;
 
+/// What names services may stand more than once: `resource` (RFC 8707 §2) and `audience` (RFC 8693 §2.1).
+fn is_repeatable(name: &str) -> bool {
+    matches!(name, "resource" | "audience")
+}
+
+/// More parameters than any request of ours has, with what others add to theirs.
+const MOST_PARAMETERS: usize = 64;
+
 /// A form's parameters (RFC 6749 appendix B).
 #[derive(Debug)]
 pub(crate) struct Form(Vec<(String, String)>);
 
 impl Form {
-    /// Reads a form in which only `resource` (RFC 8707 §2) and `audience` (RFC 8693 §2.1) may stand more than once.
+    /// Reads a form of at most [`MOST_PARAMETERS`], in which nothing stands twice that must not.
     pub(crate) fn read(request: &HttpRequest, body: Body) -> Result<Self, Problem> {
         let typed = request.headers().contains_key(CONTENT_TYPE);
         if !typed || !request.content_type().eq_ignore_ascii_case("application/x-www-form-urlencoded") {
@@ -104,7 +113,8 @@ impl Form {
     }
 
     fn parse(text: &[u8]) -> Result<Self, Problem> {
-        let pairs = form_urlencoded::parse(text).into_owned().collect::<Vec<_>>();
+        // One more than may be is enough to see that there are too many.
+        let pairs: Vec<_> = form_urlencoded::parse(text).into_owned().take(MOST_PARAMETERS + 1).collect();
         if pairs.iter().any(|(_, value)| value.contains(char::REPLACEMENT_CHARACTER)) {
             return Err(Problem::Malformed("A parameter is not UTF-8."));
         }
@@ -113,16 +123,16 @@ impl Form {
 
     /// Takes parameters from elsewhere by the same rules.
     pub(crate) fn of_pairs(pairs: Vec<(String, String)>) -> Result<Self, Problem> {
-        let mut parameters: Vec<(String, String)> = Vec::with_capacity(pairs.len());
-        for (name, value) in pairs {
-            if !matches!(&*name, "resource" | "audience")
-                && parameters.iter().any(|(other, _)| *other == name)
-            {
-                return Err(Problem::Malformed("A parameter is sent twice."));
-            }
-            parameters.push((name, value));
+        if pairs.len() > MOST_PARAMETERS {
+            return Err(Problem::Malformed("There are more than 64 parameters."));
         }
-        Ok(Self(parameters))
+        let mut names = HashSet::with_capacity(pairs.len());
+        let once = pairs.iter().map(|(name, _)| name.as_str()).filter(|name| !is_repeatable(name));
+        if once.into_iter().all(|name| names.insert(name)) {
+            Ok(Self(pairs))
+        } else {
+            Err(Problem::Malformed("A parameter is sent twice."))
+        }
     }
 
     /// A parameter's value. RFC 6749 §3.2: one without a value counts as left out.
@@ -176,17 +186,22 @@ impl Form {
     }
 }
 
-/// Parses what a request asks for.
+/// Longer lists of scopes ask for nothing that anybody has.
+const LONGEST_SCOPE: usize = 8192;
+
+/// Parses what a request asks for: at most as many resources as a form may hold.
 pub(crate) fn wanted<'a>(
     scope: Option<&str>,
     resources: impl Iterator<Item = &'a str>,
 ) -> Result<Wanted, Failure> {
     let scope = scope.filter(|scope| !scope.is_empty());
+    if scope.is_some_and(|scope| scope.len() > LONGEST_SCOPE) {
+        return Err(Failure::InvalidScope);
+    }
+    let resources: Result<Vec<Audience>, _> = resources.take(MOST_PARAMETERS + 1).map(str::parse).collect();
+    let resources = resources.ok().filter(|resources| resources.len() <= MOST_PARAMETERS);
     Ok(Wanted {
         scope: scope.map(str::parse).transpose().map_err(|_| Failure::InvalidScope)?,
-        resources: resources
-            .map(str::parse::<Audience>)
-            .collect::<Result<_, _>>()
-            .map_err(|_| Failure::InvalidTarget)?,
+        resources: resources.ok_or(Failure::InvalidTarget)?,
     })
 }

@@ -45,6 +45,7 @@ mod outbound;
 mod pages;
 mod pairwise;
 mod par;
+mod parameters;
 mod policies;
 mod races;
 mod recovery;

@@ -1,7 +1,7 @@
-//! How a client registers to authenticate (RFC 7591 §2), and the keys that it signs with.
+//! How a client registers to authenticate (RFC 7591 §2), and the algorithms that it signs with.
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::domain::secrets::SecretHash;
 
@@ -118,57 +118,10 @@ impl JwtAlgorithm {
     }
 }
 
-/// A client's public keys: a JSON Web Key Set (RFC 7517 §5). Keys of kinds that are not known here are kept and passed
-/// over.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "Value", into = "Value")]
-pub struct PublicJwks(Vec<Value>);
-
-/// The JSON is no set of public keys.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("it must be a JSON Web Key Set with public keys only")]
-pub struct InvalidJwks;
-
-impl PublicJwks {
-    /// Whether there is none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// The keys that may have made a signature under this header.
-    pub fn candidates<'a>(
-        &'a self,
-        algorithm: JwtAlgorithm,
-        kid: Option<&'a str>,
-    ) -> impl Iterator<Item = &'a Value> {
-        let is_named = move |key: &&Value| kid.is_none_or(|kid| key.get("kid").is_some_and(|it| it == kid));
-        self.0.iter().filter(move |key| algorithm.fits(key)).filter(is_named)
-    }
-}
-
-impl TryFrom<Value> for PublicJwks {
-    type Error = InvalidJwks;
-
-    fn try_from(value: Value) -> Result<Self, InvalidJwks> {
-        // RFC 7518 §6: the private members of every kind of key; `k` is a secret key whole.
-        const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
-        let keys = value.get("keys").and_then(Value::as_array).ok_or(InvalidJwks)?;
-        let is_public = |key: &Value| {
-            key.get("kty").is_some_and(Value::is_string) && PRIVATE.iter().all(|name| key.get(name).is_none())
-        };
-        if keys.iter().all(is_public) { Ok(Self(keys.clone())) } else { Err(InvalidJwks) }
-    }
-}
-
-impl From<PublicJwks> for Value {
-    fn from(keys: PublicJwks) -> Self {
-        json!({ "keys": keys.0 })
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]

@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::domain::audience::Audience;
-use crate::domain::client::authentication::{AuthMethod, ClientKind, JwtAlgorithm, PublicJwks};
+use crate::domain::client::authentication::{AuthMethod, ClientKind, JwtAlgorithm};
+use crate::domain::client::public_keys::{PublicJwks, UnfitKeys};
 use crate::domain::family::RotationPolicy;
 
 /// The optional part of a client's registration, with the names of RFC 7591 §2 and `OpenID` Connect Dynamic Client
@@ -117,6 +118,18 @@ impl ClientMetadata {
             ));
         }
         Ok(())
+    }
+
+    /// Whether its keys, if it has any here, can be of use to it. Clients that were registered before this was asked
+    /// keep theirs.
+    ///
+    /// # Errors
+    /// [`Contradiction`], which says why not.
+    pub fn check_keys(&self) -> Result<(), Contradiction> {
+        let registered = [self.token_endpoint_auth_signing_alg, self.request_object_signing_alg];
+        let registered: Vec<JwtAlgorithm> = registered.into_iter().flatten().collect();
+        let checked = self.jwks.as_ref().map(|keys| keys.check(&registered));
+        checked.unwrap_or(Ok(())).map_err(|UnfitKeys(why)| Contradiction(why))
     }
 }
 

@@ -126,6 +126,12 @@ impl<'a> Members<'a> {
         if let Some(policy) = self.text("refresh_token_rotation")? {
             policy.parse::<RotationPolicy>().map_err(|_| BAD_ROTATION)?;
         }
+        let is_long = |name: &&str| {
+            self.get(name).and_then(Value::as_str).is_some_and(|text| text.len() > LONGEST_TEXT)
+        };
+        if HONOURED.iter().any(is_long) {
+            return Err(BAD_TEXT);
+        }
         let known = HONOURED.iter().filter_map(|name| Some(((*name).to_owned(), self.get(name)?.clone())));
         serde_json::from_value(Value::Object(known.collect())).map_err(|_| BAD_MEMBER)
     }

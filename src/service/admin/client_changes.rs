@@ -46,7 +46,11 @@ impl ClientChanges {
         replace(&mut client.post_logout_redirect_uris, self.post_logout_redirect_uris);
         replace(&mut client.code_protection, self.code_protection);
         if let Some(changes) = self.metadata {
-            client.metadata = merged("metadata", &client.metadata, changes)?;
+            let before = std::mem::take(&mut client.metadata);
+            client.metadata = merged("metadata", &before, changes)?;
+            if client.metadata.jwks != before.jwks {
+                client.metadata.check_keys()?;
+            }
         }
         replace(&mut client.metadata.refresh_token_rotation, self.rotation);
         replace(&mut client.grants, self.grants.map(|grants| grants.into_iter().collect()));
