@@ -1,5 +1,6 @@
 //! The composition root: settings become an [`App`], which binds, serves and drains.
 
+mod notes;
 mod opening;
 mod parts;
 
@@ -32,6 +33,7 @@ use crate::settings::{self, DatabaseUrl, Issuer, Settings};
 use crate::store::group_commit::GroupCommit;
 use crate::tls::{Looked, Tls};
 
+pub use notes::notes;
 pub use opening::{OldSchema, connect, migrate_store, open_store};
 pub use parts::lifetimes;
 use parts::{

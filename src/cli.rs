@@ -20,7 +20,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-use crate::settings::Settings;
+use crate::settings::{LoadFrom, Settings, UnnamedFiles};
 
 use arguments::{duration, json_object};
 use office::Office;
@@ -29,9 +29,12 @@ use office::Office;
 #[derive(Debug, Parser)]
 #[command(name = "heirloom", version, about, disable_help_subcommand = true)]
 pub struct Cli {
-    /// The settings file, instead of ./heirloom.toml
+    /// The settings file, instead of ./heirloom.toml, which counts for serve, config and healthcheck only
     #[arg(long, global = true, value_name = "PATH")]
     config: Option<PathBuf>,
+    /// The file of HEIRLOOM_… variables, instead of ./.env, which counts for the same commands only
+    #[arg(long, global = true, value_name = "PATH")]
+    env_file: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
@@ -87,7 +90,12 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         }
         _ => {}
     }
-    let settings = Settings::from_environment(cli.config.as_deref())?;
+    let unnamed_files = match cli.command {
+        Command::Serve(_) | Command::Config(_) | Command::Healthcheck(_) => UnnamedFiles::Count,
+        _ => UnnamedFiles::PassOver,
+    };
+    let files = LoadFrom { config: cli.config, env_file: cli.env_file, unnamed_files, ..LoadFrom::default() };
+    let settings = Settings::from_environment(files)?;
     match cli.command {
         Command::Serve(command) => serve::run(command, settings).await,
         Command::Migrate(command) => migrate::run(command, &settings).await,

@@ -1,8 +1,8 @@
 //! Where the master keys come from: the settings, or on the embedded store a file that makes itself.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{ErrorKind, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use anyhow::Context as _;
@@ -13,6 +13,9 @@ use crate::crypto::random;
 use crate::settings::{DatabaseUrl, Settings};
 
 const FILE: &str = "master.key";
+
+/// What those who are neither the owner nor of the group may do with a file.
+const OTHERS: u32 = 0o007;
 
 /// Reads the master keys.
 ///
@@ -43,9 +46,24 @@ pub fn load(settings: &Settings) -> anyhow::Result<MasterKeys> {
 }
 
 fn read_keys(path: &Path) -> anyhow::Result<MasterKeys> {
-    let text = fs::read_to_string(path).map(Zeroizing::new);
-    let text = text.with_context(|| format!("cannot read the master key {}", path.display()))?;
+    let (text, metadata) =
+        read_with_metadata(path).with_context(|| format!("cannot read the master key {}", path.display()))?;
+    // A group may be let in on purpose, as for a mounted secret; everybody never is.
+    if metadata.is_file() && metadata.permissions().mode() & OTHERS != 0 {
+        anyhow::bail!(
+            "the master key {} is open to every user of this machine: `chmod 600` it, or 640 with a group of its own (a \
+             mounted secret of Kubernetes: `defaultMode: 0440`); if others are there, make a new one",
+            path.display()
+        );
+    }
     MasterKeys::parse(text.trim()).with_context(|| path.display().to_string())
+}
+
+fn read_with_metadata(path: &Path) -> std::io::Result<(Zeroizing<String>, Metadata)> {
+    let mut file = File::open(path)?;
+    let mut text = Zeroizing::new(String::new());
+    file.read_to_string(&mut text)?;
+    Ok((text, file.metadata()?))
 }
 
 /// Written whole under another name first: whoever sees the file sees a key, and of two processes one wins.

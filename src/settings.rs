@@ -1,9 +1,9 @@
 //! The settings: what an operator may choose, where each choice came from, and what is wrong with it.
 //!
-//! Layers, each over the one before: the defaults, `heirloom.toml` (or `--config`), `.env`, the process's own
-//! `HEIRLOOM_*` variables. `table.rs` is the one list of all settings; the unknown-key check, `.env.example` and
-//! `config print` come from it, and a test holds it to the fields of [`Settings`]. Everything wrong is told at
-//! once, with its key and origin, and no secret is ever echoed.
+//! Layers, each over the one before: the defaults, `heirloom.toml` (or `--config`), `.env` (or `--env-file`), the
+//! process's own `HEIRLOOM_*` variables. `table.rs` is the one list of all settings; the unknown-key check,
+//! `.env.example` and `config print` come from it, and a test holds it to the fields of [`Settings`]. Everything wrong
+//! is told at once, with its key and origin, and no secret is ever echoed.
 
 mod addresses;
 mod colour;
@@ -28,7 +28,7 @@ pub use self::{
     colour::Colour,
     database_url::DatabaseUrl,
     example::env_example,
-    layers::LoadFrom,
+    layers::{LoadFrom, UnnamedFiles},
     origin::{Origins, SettingOrigin},
     problem::SettingsError,
     secret::Secret,

@@ -29,6 +29,9 @@ pub(super) async fn run(command: &Config, settings: &Settings) -> anyhow::Result
         Config::Example => print!("{}", env_example()),
         Config::Check => {
             app::lifetimes(settings)?;
+            for note in app::notes(settings)? {
+                println!("note: {note}");
+            }
             // Looking must not make anything: the embedded store makes its files when it first serves.
             match &settings.database_url {
                 DatabaseUrl::Postgres(_) => {

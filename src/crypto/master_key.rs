@@ -38,6 +38,12 @@ pub enum InvalidMasterKey {
         /// Which entry of the list, from 1.
         position: usize,
     },
+    /// One entry is one byte again and again: a file that was never filled, or an example.
+    #[error("master key {position} is the same byte 32 times (`heirloom keys new-master` makes one)")]
+    NotRandom {
+        /// Which entry of the list, from 1.
+        position: usize,
+    },
     /// The same key stands twice in the list.
     #[error("master key {position} stands in the list twice")]
     Repeated {
@@ -66,6 +72,9 @@ impl MasterKeys {
         let mut keys: Vec<MasterKey> = Vec::new();
         for (position, entry) in (1..).zip(text.split(',')) {
             let bytes = decode(entry.trim()).ok_or(InvalidMasterKey::Malformed { position })?;
+            if bytes.windows(2).all(|pair| pair.first() == pair.last()) {
+                return Err(InvalidMasterKey::NotRandom { position });
+            }
             let key = MasterKey::derive(&bytes);
             if keys.iter().any(|other| other.id() == key.id()) {
                 return Err(InvalidMasterKey::Repeated { position });

@@ -24,10 +24,24 @@ const DEFAULT_FILE: &str = "heirloom.toml";
 pub struct LoadFrom {
     /// The file named on the command line, which must exist; without it `heirloom.toml`, which may be missing.
     pub config: Option<PathBuf>,
-    /// Where `heirloom.toml` and `.env` are looked for, and what a relative `config` is relative to.
+    /// The file of variables named on the command line, which must exist; without it `.env`, which may be missing.
+    pub env_file: Option<PathBuf>,
+    /// What those two count for that lie in the working folder and are not named.
+    pub unnamed_files: UnnamedFiles,
+    /// Where `heirloom.toml` and `.env` are looked for, and what a relative path is relative to.
     pub working_dir: PathBuf,
     /// The process's variables, ours and all others.
     pub environment: Vec<(OsString, OsString)>,
+}
+
+/// What `heirloom.toml` and `.env` of the working folder count for where the command line does not name them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum UnnamedFiles {
+    /// They count: a server is started where its settings lie.
+    #[default]
+    Count,
+    /// They do not: a command is run in any folder, a stranger's too, whose files must not choose what it writes to.
+    PassOver,
 }
 
 /// The values that were set, the strongest layer's for each key, and what could not be read.
@@ -41,11 +55,12 @@ impl Layers {
     pub(super) fn read(from: &LoadFrom) -> (Self, Vec<SettingProblem>) {
         let mut layers = Self::default();
         layers.read_file(from);
-        layers.read_dot_env(&from.working_dir);
+        layers.read_env_file(from);
         for (name, value) in &from.environment {
             layers.set_variable(name, value, SettingOrigin::Variable);
         }
         layers.derive_database_url();
+        layers.want_a_named_store(from);
         let problems = std::mem::take(&mut layers.problems);
         (layers, problems)
     }
@@ -67,12 +82,7 @@ impl Layers {
     }
 
     fn read_file(&mut self, from: &LoadFrom) {
-        let name = from.config.clone().unwrap_or_else(|| DEFAULT_FILE.into());
-        let text = match fs::read_to_string(from.working_dir.join(&name)) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound && from.config.is_none() => return,
-            Err(error) => return self.problems.push(SettingProblem::unreadable(&name, &error)),
-        };
+        let Some((name, text)) = self.read_text(from, from.config.as_deref(), DEFAULT_FILE) else { return };
         match File::from_str(&text, FileFormat::Toml).collect() {
             Ok(table) => self.set_tree("", table.into(), &SettingOrigin::File(name)),
             Err(error) => {
@@ -91,29 +101,51 @@ impl Layers {
         }
     }
 
-    fn read_dot_env(&mut self, working_dir: &Path) {
-        let text = match fs::read_to_string(working_dir.join(DOT_ENV)) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return,
-            Err(error) => return self.problems.push(SettingProblem::unreadable(Path::new(DOT_ENV), &error)),
-        };
+    fn read_env_file(&mut self, from: &LoadFrom) {
+        let Some((file, text)) = self.read_text(from, from.env_file.as_deref(), DOT_ENV) else { return };
         for line in dotenvy::from_read_iter(text.as_bytes()) {
             match line {
-                Ok((name, value)) => self.set_variable(name.as_ref(), value.as_ref(), SettingOrigin::DotEnv),
-                Err(error) => self.problems.push(SettingProblem::BadFile {
-                    file: DOT_ENV.into(),
-                    reason: dot_env_reason(&error, &text),
+                Ok((name, value)) => self.set_variable(name.as_ref(), value.as_ref(), |variable| {
+                    SettingOrigin::EnvFile { variable, file: file.clone() }
                 }),
+                Err(error) => {
+                    let reason = dot_env_reason(&error, &text);
+                    self.problems.push(SettingProblem::BadFile { file: file.clone(), reason });
+                }
             }
         }
     }
 
-    fn set_variable(&mut self, name: &OsStr, value: &OsStr, origin: fn(String) -> SettingOrigin) {
-        let Some(name) = name.to_str() else { return };
-        let Some(rest) = name.strip_prefix(PREFIX) else { return };
-        if COMPOSE_ONLY.contains(&name) || is_kubernetes(rest, value) {
+    /// The file that is named, or else the working folder's own where that counts; with its name.
+    fn read_text(&mut self, from: &LoadFrom, named: Option<&Path>, own: &str) -> Option<(PathBuf, String)> {
+        if named.is_none() && from.unnamed_files == UnnamedFiles::PassOver {
+            return None;
+        }
+        let name = named.unwrap_or(Path::new(own));
+        match fs::read_to_string(from.working_dir.join(name)) {
+            Ok(text) => return Some((name.into(), text)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound && named.is_none() => {}
+            Err(error) => self.problems.push(SettingProblem::unreadable(name, &error)),
+        }
+        None
+    }
+
+    /// Where files were passed over and nothing else names the store, the default one may not be what was meant.
+    fn want_a_named_store(&mut self, from: &LoadFrom) {
+        if from.unnamed_files == UnnamedFiles::Count || self.values.contains_key("database_url") {
             return;
         }
+        if from.config.is_none() && from.working_dir.join(DEFAULT_FILE).exists() {
+            self.problems.push(SettingProblem::NotNamed { file: DEFAULT_FILE, option: "--config" });
+        }
+        if from.env_file.is_none() && holds_settings(&from.working_dir.join(DOT_ENV)) {
+            self.problems.push(SettingProblem::NotNamed { file: DOT_ENV, option: "--env-file" });
+        }
+    }
+
+    fn set_variable(&mut self, name: &OsStr, value: &OsStr, origin: impl Fn(String) -> SettingOrigin) {
+        let Some(name) = name.to_str() else { return };
+        let Some(rest) = setting_of(name, value) else { return };
         let key = rest.to_lowercase().replace("__", ".");
         let origin = origin(name.to_owned());
         match (value.to_str(), table::setting(&key)) {
@@ -146,6 +178,20 @@ impl Layers {
         let url = format!("sqlite:{}", Path::new(&folder).join(DATABASE_FILE).display());
         self.values.insert("database_url", (url.into(), SettingOrigin::Default));
     }
+}
+
+/// The variable's name without our prefix, if it is a setting of the server's.
+fn setting_of<'a>(name: &'a str, value: &OsStr) -> Option<&'a str> {
+    let rest = name.strip_prefix(PREFIX)?;
+    (!COMPOSE_ONLY.contains(&name) && !is_kubernetes(rest, value)).then_some(rest)
+}
+
+/// Whether a file of variables is about Heirloom: most that lie in folders are other programs'.
+fn holds_settings(file: &Path) -> bool {
+    let Ok(text) = fs::read(file) else { return false };
+    let ours =
+        |(name, value): (String, String)| !value.is_empty() && setting_of(&name, value.as_ref()).is_some();
+    dotenvy::from_read_iter(text.as_slice()).flatten().any(ours)
 }
 
 /// Kubernetes tells every container of each service: `HEIRLOOM_PORT…` and `HEIRLOOM_SERVICE_…` for one called

@@ -1,9 +1,6 @@
 //! Reading the settings, layer upon layer, and everything that is wrong with them.
 
-use std::{
-    env,
-    path::{Path, PathBuf},
-};
+use std::{env, path::PathBuf};
 
 use config::{Config, ConfigError, Value};
 
@@ -16,16 +13,12 @@ use super::{
 };
 
 impl Settings {
-    /// Reads the settings of this process: its working directory and its variables.
+    /// Reads the settings of this process: the files as they are given, its working directory and its variables.
     ///
     /// # Errors
     /// Everything that is wrong with them, as [`Settings::load`] tells it.
-    pub fn from_environment(config: Option<&Path>) -> Result<Self, SettingsError> {
-        Self::load(&LoadFrom {
-            config: config.map(Path::to_path_buf),
-            working_dir: PathBuf::new(),
-            environment: env::vars_os().collect(),
-        })
+    pub fn from_environment(files: LoadFrom) -> Result<Self, SettingsError> {
+        Self::load(&LoadFrom { working_dir: PathBuf::new(), environment: env::vars_os().collect(), ..files })
     }
 
     /// Reads the settings from what is given.

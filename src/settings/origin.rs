@@ -13,8 +13,13 @@ pub enum SettingOrigin {
     Default,
     /// This TOML file.
     File(PathBuf),
-    /// This variable in `.env`.
-    DotEnv(String),
+    /// This variable in `.env`, or in the file of variables that was named.
+    EnvFile {
+        /// Its name.
+        variable: String,
+        /// The file.
+        file: PathBuf,
+    },
     /// This variable of the process.
     Variable(String),
 }
@@ -24,7 +29,7 @@ impl fmt::Display for SettingOrigin {
         match self {
             Self::Default => to.write_str("the default"),
             Self::File(path) => write!(to, "{}", path.display()),
-            Self::DotEnv(name) => write!(to, "{name} in {DOT_ENV}"),
+            Self::EnvFile { variable, file } => write!(to, "{variable} in {}", file.display()),
             Self::Variable(name) => write!(to, "the variable {name}"),
         }
     }

@@ -37,6 +37,11 @@ pub(super) enum SettingProblem {
     Unreadable { file: PathBuf, reason: String },
     #[error("{}: {reason}", .file.display())]
     BadFile { file: PathBuf, reason: String },
+    #[error(
+        "{file} of this folder counts for `serve`, `config` and `healthcheck` only, and nothing else says which \
+         database is meant: add {option} {file} if that one's is, or set HEIRLOOM_DATABASE_URL"
+    )]
+    NotNamed { file: &'static str, option: &'static str },
     #[error("unknown setting \"{key}\" (from {origin}): {hint}")]
     Unknown { key: String, origin: SettingOrigin, hint: String },
     #[error("{given}: expected {expected}{}", .other.as_ref().map(GivenValue::clause).unwrap_or_default())]

@@ -5,7 +5,7 @@ use super::{origin::SettingOrigin, setting::Setting, table::SETTINGS};
 /// The end of the sentence about an unknown setting.
 pub(super) fn hint(key: &str, origin: &SettingOrigin) -> String {
     match (nearest(key), origin) {
-        (Some(setting), SettingOrigin::DotEnv(_) | SettingOrigin::Variable(_)) => {
+        (Some(setting), SettingOrigin::EnvFile { .. } | SettingOrigin::Variable(_)) => {
             format!("did you mean \"{}\" ({})?", setting.key, setting.variable())
         }
         (Some(setting), SettingOrigin::File(_) | SettingOrigin::Default) => {

@@ -11,7 +11,7 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
-use super::{LoadFrom, Settings, SettingsError};
+use super::{LoadFrom, Settings, SettingsError, UnnamedFiles};
 
 /// A folder with the files of one test.
 struct SettingsFolder(PathBuf);
@@ -37,6 +37,8 @@ impl SettingsFolder {
     fn load_with(&self, config: Option<&str>, variables: &[(&str, &str)]) -> Result<Settings, SettingsError> {
         Settings::load(&LoadFrom {
             config: config.map(PathBuf::from),
+            env_file: None,
+            unnamed_files: UnnamedFiles::Count,
             working_dir: self.0.clone(),
             environment: variables.iter().map(|(name, value)| (name.into(), value.into())).collect(),
         })

@@ -12,7 +12,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{ConnectOptions as _, Connection as _, Postgres, Sqlite};
 use tokio::time::timeout;
 
-use crate::store::{Db, PostgresPool, Statements, StoreError, checkpoints};
+use crate::store::{Db, PostgresPool, Statements, StoreError, checkpoints, private_file};
 
 /// A connection idle for longer than this is tried before it is used: the server may have gone and come back.
 const TRUSTED_IDLE: Duration = Duration::from_millis(500);
@@ -83,13 +83,16 @@ impl Db {
         Ok(Self::Postgres(PostgresPool { pool, statements }))
     }
 
-    /// Opens or makes a SQLite file.
+    /// Opens or makes a SQLite file, for its owner alone.
     ///
     /// # Errors
     /// [`StoreError`] when it cannot be opened.
     pub async fn sqlite_file(path: &Path, bounds: PoolBounds) -> Result<Self, StoreError> {
-        let options = SqliteConnectOptions::new().filename(path).create_if_missing(true);
-        Self::sqlite(options, bounds).await
+        private_file::make(path).map_err(sqlx::Error::Io)?;
+        let db =
+            Self::sqlite(SqliteConnectOptions::new().filename(path).create_if_missing(true), bounds).await?;
+        private_file::close_to_others(path).map_err(sqlx::Error::Io)?;
+        Ok(db)
     }
 
     /// Makes a SQLite database in memory: gone with the process.

@@ -11,6 +11,7 @@
 mod cli;
 mod cli_refused;
 mod crashes;
+mod files;
 mod limits;
 mod pooler;
 mod process;
@@ -19,5 +20,4 @@ mod replicas;
 mod stopping;
 
 #[path = "../api/folder.rs"]
-#[expect(dead_code, reason = "the tests in this process use the rest")]
 mod folder;

@@ -308,7 +308,7 @@ fn a_variable_of_ours_must_be_text() {
     let environment = ["HEIRLOOM_DATA_DIR", "HEIRLOOM_DATA_DUR"]
         .map(|name| (name.into(), OsString::from_vec(vec![b'x', 0xFF])))
         .to_vec();
-    let from = LoadFrom { environment, working_dir: SettingsFolder::new().0.clone(), config: None };
+    let from = LoadFrom { environment, working_dir: SettingsFolder::new().0.clone(), ..LoadFrom::default() };
     assert_eq!(
         Settings::load(&from).unwrap_err().to_string(),
         "\"data_dir\" (not shown, from the variable HEIRLOOM_DATA_DIR): expected text in UTF-8\n\

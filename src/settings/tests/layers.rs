@@ -4,9 +4,61 @@ use std::{ffi::OsString, net::SocketAddr, os::unix::ffi::OsStringExt, time::Dura
 
 use super::{LoadFrom, Settings, SettingsFolder, load};
 use crate::crypto::signing_key::SigningAlgorithm;
-use crate::settings::{DatabaseUrl, LogFormat, SettingOrigin};
+use crate::settings::{DatabaseUrl, LogFormat, SettingOrigin, UnnamedFiles};
 
 const MINUTE: Duration = Duration::from_mins(1);
+
+#[test]
+fn files_of_the_folder_that_are_not_named_count_for_the_server_only() {
+    let place = SettingsFolder::new()
+        .with("heirloom.toml", "database_url = \"sqlite:a.db\"\n")
+        .with(".env", "HEIRLOOM_ISSUER=https://a.example\n");
+    let load = |config: Option<&str>, env_file: Option<&str>, variables: &[(&str, &str)]| {
+        Settings::load(&LoadFrom {
+            config: config.map(Into::into),
+            env_file: env_file.map(Into::into),
+            unnamed_files: UnnamedFiles::PassOver,
+            working_dir: place.0.clone(),
+            environment: variables.iter().map(|(name, value)| (name.into(), value.into())).collect(),
+        })
+    };
+    let refused = load(None, None, &[]).unwrap_err().to_string();
+    assert_eq!(
+        refused,
+        "heirloom.toml of this folder counts for `serve`, `config` and `healthcheck` only, and nothing else says which \
+         database is meant: add --config heirloom.toml if that one's is, or set HEIRLOOM_DATABASE_URL\n\
+         .env of this folder counts for `serve`, `config` and `healthcheck` only, and nothing else says which database \
+         is meant: add --env-file .env if that one's is, or set HEIRLOOM_DATABASE_URL"
+    );
+    assert!(
+        load(None, Some(".env"), &[]).unwrap_err().to_string().starts_with("heirloom.toml of this folder")
+    );
+    let named = load(Some("heirloom.toml"), None, &[]).unwrap();
+    assert_eq!((named.database_url.to_string(), named.issuer.is_none()), ("sqlite:a.db".to_owned(), true));
+    let both = load(Some("heirloom.toml"), Some(".env"), &[]).unwrap();
+    assert_eq!(both.origins.of("issuer").to_string(), "HEIRLOOM_ISSUER in .env",);
+    for variable in [("HEIRLOOM_DATABASE_URL", "sqlite:b.db"), ("HEIRLOOM_DATA_DIR", "b")] {
+        let settings = load(None, None, &[variable]).unwrap();
+        assert!(settings.database_url.to_string().starts_with("sqlite:b"), "{}", settings.database_url);
+        assert!(settings.issuer.is_none());
+    }
+    assert!(
+        load(None, Some("missing.env"), &[]).unwrap_err().to_string().contains("cannot read missing.env")
+    );
+}
+
+#[test]
+fn files_of_other_programs_are_nothing_to_a_command() {
+    let text =
+        "DATABASE_URL=postgres://other\nPOSTGRES_PASSWORD=x\nHEIRLOOM_PUBLISH=8080\nHEIRLOOM_ISSUER=\n";
+    let place = SettingsFolder::new().with(".env", text);
+    let from = LoadFrom {
+        unnamed_files: UnnamedFiles::PassOver,
+        working_dir: place.0.clone(),
+        ..LoadFrom::default()
+    };
+    assert_eq!(Settings::load(&from).unwrap().database_url.to_string(), "sqlite:./heirloom-data/heirloom.db");
+}
 
 #[test]
 fn the_defaults_are_as_documented() {
@@ -48,7 +100,10 @@ fn each_layer_wins_over_the_one_before() {
     let settings = place.load(&[]).unwrap();
     assert_eq!(settings.tokens.access_ttl, 90 * MINUTE);
     assert_eq!(settings.tokens.idle_ttl, 24 * 60 * MINUTE, "a layer leaves alone what it does not name");
-    assert_eq!(settings.origins.of(KEY), &SettingOrigin::DotEnv("HEIRLOOM_TOKENS__ACCESS_TTL".into()));
+    assert_eq!(
+        settings.origins.of(KEY),
+        &SettingOrigin::EnvFile { variable: "HEIRLOOM_TOKENS__ACCESS_TTL".into(), file: ".env".into() }
+    );
 
     let settings = place.load(&[("HEIRLOOM_TOKENS__ACCESS_TTL", "40m")]).unwrap();
     assert_eq!(settings.tokens.access_ttl, 40 * MINUTE);
@@ -99,8 +154,12 @@ fn variables_of_others_may_be_of_any_bytes() {
     let odd = || OsString::from_vec(vec![b'x', 0xFF]);
     let environment = vec![(odd(), odd()), ("OTHER".into(), odd())];
     assert!(
-        Settings::load(&LoadFrom { environment, working_dir: SettingsFolder::new().0.clone(), config: None })
-            .is_ok()
+        Settings::load(&LoadFrom {
+            environment,
+            working_dir: SettingsFolder::new().0.clone(),
+            ..LoadFrom::default()
+        })
+        .is_ok()
     );
 }
 

@@ -1,0 +1,38 @@
+//! What is allowed, and still better known: `heirloom config check` tells it, and fails for none of it.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+use crate::settings::{DatabaseUrl, Settings};
+use crate::store::encryption::{Encryption, encryption};
+
+/// What an operator should know of these settings, a sentence each.
+///
+/// # Errors
+/// When the database's URL cannot be read.
+pub fn notes(settings: &Settings) -> anyhow::Result<Vec<String>> {
+    Ok([way_to_the_database(settings)?, key_of_the_certificate(settings)].into_iter().flatten().collect())
+}
+
+fn way_to_the_database(settings: &Settings) -> anyhow::Result<Option<String>> {
+    let DatabaseUrl::Postgres(url) = &settings.database_url else { return Ok(None) };
+    let told = match encryption(url.expose())? {
+        Encryption::NotNeeded | Encryption::WithTheServer => return Ok(None),
+        Encryption::NotWanted => {
+            "may be reached over the network without TLS: whoever is in between reads and changes all of it"
+        }
+        Encryption::WithAnybody => {
+            "is reached by TLS, but nothing makes sure that it is this server: whoever is in between can pose as it"
+        }
+    };
+    let url = &settings.database_url;
+    Ok(Some(format!("{url} {told}. Add sslmode=verify-full and sslrootcert=FILE to the URL.")))
+}
+
+fn key_of_the_certificate(settings: &Settings) -> Option<String> {
+    let path = settings.tls.key.as_ref()?;
+    let mode = fs::metadata(path).ok()?.permissions().mode();
+    (mode & 0o007 != 0).then(|| {
+        format!("tls.key: {} is open to every user of this machine: `chmod 600` it.", path.display())
+    })
+}
