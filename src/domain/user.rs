@@ -4,9 +4,9 @@ use std::fmt;
 use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
-use unicode_normalization::UnicodeNormalization as _;
 
 use crate::domain::ids::UserId;
+use crate::domain::lettering::{folded, is_hidden};
 use crate::domain::standard_claims::StandardClaims;
 
 /// A user's account. What its user signs in with stands apart from it.
@@ -42,6 +42,14 @@ pub struct Username(String);
 pub struct InvalidUsername;
 
 impl Username {
+    /// What somebody types to sign in: a blank at an end may have come along from a clipboard.
+    ///
+    /// # Errors
+    /// [`InvalidUsername`] when it is nobody's name, with or without blanks.
+    pub fn typed(text: &str) -> Result<Self, InvalidUsername> {
+        text.parse().or_else(|_| text.trim().parse())
+    }
+
     /// The name as written.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -51,9 +59,40 @@ impl Username {
     /// What names are compared by: equal for names that differ only in case or in how accents are encoded.
     #[must_use]
     pub fn key(&self) -> String {
-        // Upper case first folds what lower case alone leaves apart: ß and SS, σ and ς.
-        self.0.nfkc().collect::<String>().to_uppercase().to_lowercase().nfc().collect()
+        folded(&self.0)
     }
+
+    /// The same without blanks at the ends: what somebody means who types them. Names that were given out long ago may
+    /// have some, and are still found by them.
+    #[must_use]
+    pub fn meant_key(&self) -> String {
+        self.key().trim().to_owned()
+    }
+
+    /// Whether it may be given out: RFC 8265 §3.3 wants no more than letters, digits and what stands between them, and
+    /// two names that look alike are two accounts of which one poses as the other.
+    ///
+    /// # Errors
+    /// [`UnfitUsername`].
+    pub fn check_new(&self) -> Result<(), UnfitUsername> {
+        if let Some(hidden) = self.0.chars().find(|letter| is_hidden(*letter)) {
+            return Err(UnfitUsername::Hidden(hidden));
+        }
+        if self.0.trim() == self.0 && self.meant_key() == self.key() {
+            Ok(())
+        } else {
+            Err(UnfitUsername::Blanks)
+        }
+    }
+}
+
+/// A name that is not given out any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum UnfitUsername {
+    #[error("a username must not begin or end with a blank")]
+    Blanks,
+    #[error("a username must not have characters that cannot be seen, such as U+{:04X}", u32::from(*.0))]
+    Hidden(char),
 }
 
 impl fmt::Display for Username {
@@ -91,5 +130,31 @@ mod tests {
         for name in ["", "a\0", "a\nb", "\u{7f}", &"x".repeat(256)] {
             assert_eq!(name.parse::<Username>(), Err(InvalidUsername), "{name:?}");
         }
+    }
+
+    #[test]
+    fn a_new_name_shows_all_of_itself() {
+        let check = |name: &str| name.parse::<Username>().unwrap().check_new();
+        for name in ["ana", "Ana María", "ana@example.com", "אנה", "安娜", "o'neil", "🦀"] {
+            assert_eq!(check(name), Ok(()), "{name:?}");
+        }
+        for name in [" ana", "ana ", "ana\u{a0}", "\u{3000}ana", " ", "\u{b4}ana"] {
+            assert_eq!(check(name), Err(UnfitUsername::Blanks), "{name:?}");
+        }
+        for hidden in [
+            '\u{200b}', '\u{200d}', '\u{202e}', '\u{2067}', '\u{ad}', '\u{feff}', '\u{3164}', '\u{e000}',
+            '\u{378}',
+        ] {
+            assert_eq!(check(&format!("a{hidden}na")), Err(UnfitUsername::Hidden(hidden)), "{hidden:?}");
+        }
+    }
+
+    #[test]
+    fn blanks_at_the_ends_of_what_is_typed_mean_nothing() {
+        for typed in ["ana", " ana", "ana  ", "ana\u{a0}", "\u{2003}Ana", "\tana\r\n"] {
+            assert_eq!(Username::typed(typed).unwrap().meant_key(), "ana", "{typed:?}");
+        }
+        assert_eq!(Username::typed("ana ").unwrap().key(), "ana ", "somebody may be called so");
+        assert_eq!(Username::typed("\t"), Err(InvalidUsername));
     }
 }

@@ -78,10 +78,15 @@ pub async fn find_by_name(db: &Db, name: &Username) -> Result<Option<User>, Stor
     Ok(find_stored_by_name(db, name).await?.map(|stored| stored.user))
 }
 
-/// Finds a user by name, whatever its case, with the password's hash.
+/// Finds a user by name, whatever its case, with the password's hash: the one of exactly this name, or else of what it
+/// means.
 pub async fn find_stored_by_name(db: &Db, name: &Username) -> Result<Option<StoredUser>, StoreError> {
-    const SQL: &str = concat!("SELECT ", columns!(), " FROM users WHERE username_key = $1");
-    let row: Option<UserRow> = fetch_optional!(on db, SQL, name.key())?;
+    const SQL: &str = concat!(
+        "SELECT ",
+        columns!(),
+        " FROM users WHERE username_key IN ($1, $2) ORDER BY CASE WHEN username_key = $1 THEN 0 ELSE 1 END LIMIT 1"
+    );
+    let row: Option<UserRow> = fetch_optional!(on db, SQL, name.key(), name.meant_key())?;
     row.map(StoredUser::try_from).transpose()
 }
 

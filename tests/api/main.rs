@@ -40,6 +40,7 @@ mod keys;
 mod login;
 mod logout;
 mod mcp;
+mod names;
 mod openid;
 mod outbound;
 mod pages;

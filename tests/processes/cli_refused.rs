@@ -7,10 +7,12 @@ fn commands_say_what_is_wrong() {
     let place = Place::sqlite();
     place.add_user("ana");
     let password = ["user", "add", "bob", "--password-stdin"];
-    let rows: [(&[&str], &str, &str); 19] = [
+    let rows: [(&[&str], &str, &str); 21] = [
         (&["user", "add", "ANA", "--password-stdin"], PASSWORD, "there already is a user with the name ANA"),
         (&password, "short", "a password must have 8 to 1,024 bytes"),
         (&password, &"x".repeat(1025), "a password must have 8 to 1,024 bytes"),
+        (&["user", "add", "ana ", "--password-stdin"], PASSWORD, "a username must not begin or end with a blank"),
+        (&["user", "add", "a\u{202e}na", "--password-stdin"], PASSWORD, "that cannot be seen, such as U+202E"),
         (&["user", "add", "bob"], PASSWORD, "--password-stdin"),
         (&["user", "add", "", "--password-stdin"], PASSWORD, "a username must have 1 to 255 bytes"),
         (&["user", "disable", "bob"], "", "there is no user with the name bob"),

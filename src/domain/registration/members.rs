@@ -5,6 +5,7 @@ use url::Url;
 
 use crate::domain::client::ClientMetadata;
 use crate::domain::family::RotationPolicy;
+use crate::domain::lettering::is_label;
 use crate::domain::redirect_rule::{PrivateSchemes, check_redirect_uri};
 use crate::domain::registration::InvalidRegistration;
 
@@ -109,15 +110,14 @@ impl<'a> Members<'a> {
         list.iter().map(text).collect::<Option<Vec<String>>>().map(Some).ok_or(BAD_LIST)
     }
 
-    /// A name for people: on one line, and nothing in it that turns the text around it.
+    /// A name for people: on one line, and nothing in it that hides or turns the text around it.
     pub(super) fn name(&self, name: &str) -> Result<Option<String>, InvalidRegistration> {
         const BAD: InvalidRegistration = InvalidRegistration::Metadata(
             "The client_name is too long, or it has characters that a name cannot have.",
         );
-        let turns = |letter: char| matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}');
         match self.text(name)?.map(str::trim).filter(|name| !name.is_empty()) {
             Some(text) if text.chars().count() > LONGEST_NAME => Err(BAD),
-            Some(text) if text.chars().any(|letter| letter.is_control() || turns(letter)) => Err(BAD),
+            Some(text) if !is_label(text) => Err(BAD),
             text => Ok(text.map(ToOwned::to_owned)),
         }
     }

@@ -135,6 +135,7 @@ fn metadata_that_nobody_may_register() {
         ("RFC 7591 §2", json!({ "client_name": ["The App"] })),
         ("RFC 7591 §2", json!({ "client_name": "a\nb" })),
         ("RFC 7591 §2", json!({ "client_name": "\u{202e}knab" })),
+        ("RFC 7591 §2", json!({ "client_name": "The \u{200b}App" })),
         ("RFC 7591 §2", json!({ "client_name": "a".repeat(200) })),
         ("RFC 7591 §2", json!({ "scope": "a\"b" })),
         ("RFC 7591 §2", json!({ "scope": "admin root" })),

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use crate::domain::secrets::Password;
 use crate::domain::sign_in::SignInSession;
+use crate::domain::user::Username;
 use crate::http::body::Form;
 use crate::http::oauth::authorize::Met;
 use crate::http::pages::back::{answer_stop, see_other};
@@ -48,7 +49,7 @@ pub(crate) async fn take(visit: &Visit, request: &HttpRequest, form: Form) -> Re
     let password = form.get("password").unwrap_or_default().to_owned();
     let sign_in_request = SignIn {
         credentials: Credentials {
-            username: form.get("username").and_then(|name| name.parse().ok()),
+            username: form.get("username").and_then(|name| Username::typed(name).ok()),
             password: Password::new(password).ok(),
             place: AttemptSource {
                 address: visit.address,

@@ -5,9 +5,11 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 
 use crate::domain::ids::ClientId;
+use crate::domain::lettering::is_label;
 use crate::domain::one_or_many::OneOrMany;
 use crate::domain::refusal::Refusal;
 use crate::domain::secrets::Password;
+use crate::domain::user::Username;
 use crate::http::body::{self, Body};
 use crate::http::edge::Arrival;
 use crate::http::error::{Problem, Simple};
@@ -55,7 +57,7 @@ pub(crate) async fn login(
     }
     let params = LoginParams {
         credentials: Credentials {
-            username: body.username.parse().ok(),
+            username: Username::typed(&body.username).ok(),
             password: Password::new(body.password).ok(),
             place: AttemptSource { address: client.address, session: None },
         },
@@ -173,9 +175,11 @@ fn tokens(issued: &Issued, cookie: Option<&RefreshCookie<'_>>) -> HttpResponse {
 }
 
 fn device_name(name: String) -> Result<String, Problem> {
-    if name.len() <= LONGEST_DEVICE && !name.chars().any(char::is_control) {
+    if name.len() <= LONGEST_DEVICE && is_label(&name) {
         Ok(name)
     } else {
-        Err(Problem::Malformed("A device name has at most 255 bytes and no control characters."))
+        Err(Problem::Malformed(
+            "A device name has at most 255 bytes, no blanks at its ends and no characters that cannot be seen.",
+        ))
     }
 }

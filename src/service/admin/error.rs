@@ -8,7 +8,7 @@ use crate::domain::ids::{ClientId, FamilyId};
 use crate::domain::lifetimes::InvalidLifetimes;
 use crate::domain::redirect_rule::UnfitUri;
 use crate::domain::subject::NoSector;
-use crate::domain::user::Username;
+use crate::domain::user::{UnfitUsername, Username};
 use crate::service::Failure;
 use crate::store::StoreError;
 
@@ -25,6 +25,8 @@ pub enum AdminError {
     NoUser(Username),
     #[error("there already is a user with the name {0}")]
     UsernameTaken(Username),
+    #[error(transparent)]
+    UnfitUsername(#[from] UnfitUsername),
     #[error("there is no live family {0}")]
     NoLiveFamily(FamilyId),
     #[error("there is no registration token {0}")]

@@ -97,6 +97,7 @@ pub async fn find(core: &Core, name: &Username) -> Result<User, AdminError> {
 }
 
 pub async fn add(core: &Core, new: NewUser, now: DateTime<Utc>) -> Result<UserView, AdminError> {
+    new.username.check_new()?;
     let user = User {
         id: UserId::new(now, random::bytes()),
         username: new.username,

@@ -166,7 +166,8 @@ impl Attempts {
     /// Those that always count, and those that others may have filled who are elsewhere.
     fn counts(&self, Attempted { name, address, owner }: Attempted<'_>) -> (Vec<Count>, Vec<Count>) {
         let limits = self.limits;
-        let name = name.map(Username::key);
+        // One count for all ways to write it: blanks would give as many tries as there are.
+        let name = name.map(Username::meant_key);
         let of_network = |network: Network| {
             [
                 self.limiter.count(("account", &name, network), network.share(limits.account)),

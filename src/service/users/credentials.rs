@@ -91,8 +91,8 @@ pub(crate) async fn check<T>(
 /// Who is signed in as somebody else is not known as this user.
 async fn owner(core: &Core, credentials: &Credentials) -> Result<Owner, Failure> {
     let Some((session, user)) = credentials.place.session else { return Ok(Owner::Unknown) };
-    let signed_in = users::find(&core.db, user).await?.map(|user| user.username.key());
-    let same = signed_in.is_some() && signed_in == credentials.username.as_ref().map(Username::key);
+    let signed_in = users::find(&core.db, user).await?.map(|user| user.username.meant_key());
+    let same = signed_in.is_some() && signed_in == credentials.username.as_ref().map(Username::meant_key);
     Ok(if same { Owner::SignedIn(session) } else { Owner::Unknown })
 }
 
