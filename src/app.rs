@@ -31,6 +31,7 @@ use crate::service::logout::back_channel;
 use crate::service::writer::Writer;
 use crate::settings::{self, DatabaseUrl, Issuer, Settings};
 use crate::store::group_commit::GroupCommit;
+use crate::store::users;
 use crate::tls::{Looked, Tls};
 
 pub use notes::notes;
@@ -38,7 +39,7 @@ pub use opening::{OldSchema, connect, migrate_store, open_store};
 pub use parts::lifetimes;
 use parts::{
     attempt_limits, batching, check_clients, clients_cache, cores, look, outbound, password_pool,
-    registration_rules, succession, tls, waiting_limit,
+    password_rules, registration_rules, succession, tls, waiting_limit,
 };
 
 /// Browsers come back by https alone, for a year (RFC 6797). What else is on the host's subdomains is not ours to say.
@@ -256,9 +257,13 @@ pub async fn open_core(
     let outbound = Arc::new(outbound(&settings.outbound)?);
     let clients = clients_cache(lifetimes(settings)?, &settings.registration, &outbound);
     check_clients(&db, &clients).await?;
+    let passwords = password_pool(settings)?;
+    passwords.expect_stored(users::dearest_hash(&db).await?.as_ref());
+    let issuer = issuer()?;
     Ok(Core {
-        passwords: Arc::new(password_pool(settings)?),
-        issuer: issuer()?.as_str().parse().context("the issuer")?,
+        passwords: Arc::new(passwords),
+        password_rules: Arc::new(password_rules(settings, &issuer)),
+        issuer: issuer.as_str().parse().context("the issuer")?,
         keys: Arc::new(keys),
         succession,
         subjects: Arc::new(subjects),

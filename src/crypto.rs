@@ -3,6 +3,7 @@
 pub mod client_jwt;
 pub mod jws;
 pub mod master_key;
+pub mod password_hash;
 pub mod passwords;
 pub mod random;
 pub mod signing_key;

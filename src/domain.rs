@@ -17,6 +17,7 @@ pub mod family;
 pub mod ids;
 pub(crate) mod lettering;
 pub mod lifetimes;
+pub mod new_password;
 pub mod one_or_many;
 pub mod opaque;
 pub mod pkce;

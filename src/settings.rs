@@ -11,6 +11,7 @@ mod database_url;
 mod example;
 mod layers;
 mod loading;
+mod notes;
 mod origin;
 mod print;
 mod problem;

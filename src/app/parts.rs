@@ -12,6 +12,7 @@ use anyhow::Context as _;
 use crate::crypto::passwords::{Passwords, PoolSize};
 use crate::domain::client::Origin;
 use crate::domain::lifetimes::Lifetimes;
+use crate::domain::new_password::PasswordRules;
 use crate::domain::registration::Allowed;
 use crate::http::pages::renderer::{Look, file_names};
 use crate::outbound::{Limits, Outbound};
@@ -21,7 +22,7 @@ use crate::service::clients::registrar::Rules;
 use crate::service::keys::ring::Succession;
 use crate::service::limit::Limit;
 use crate::service::users::attempts::AttemptLimits;
-use crate::settings::{self, Settings};
+use crate::settings::{self, Issuer, Settings};
 use crate::store::group_commit::Batching;
 use crate::store::{Db, clients};
 use crate::tls::{self, Tls};
@@ -36,6 +37,14 @@ pub(super) fn password_pool(settings: &Settings) -> anyhow::Result<Passwords> {
         .map_err(|error| anyhow::anyhow!("passwords: {error}"))?;
     let size = PoolSize { threads: cost.threads.unwrap_or_else(cores), queue: cost.queue };
     Passwords::start(params, size).context("cannot start the password threads")
+}
+
+pub(super) fn password_rules(settings: &Settings, issuer: &Issuer) -> PasswordRules {
+    let host = url::Url::parse(issuer.as_str()).ok().and_then(|url| url.host_str().map(ToOwned::to_owned));
+    PasswordRules {
+        min_length: settings.passwords.min_length,
+        server_words: std::iter::once(settings.pages.name.clone()).chain(host).collect(),
+    }
 }
 
 /// The certificate, if the settings name one.

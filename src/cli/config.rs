@@ -15,7 +15,7 @@ pub(super) enum Config {
         #[arg(long)]
         json: bool,
     },
-    /// Check the settings and whether the database answers
+    /// Check the settings and whether the database answers; notes are what could be better
     Check,
     /// Print the text of .env.example
     #[command(hide = true)]
@@ -41,6 +41,9 @@ pub(super) async fn run(command: &Config, settings: &Settings) -> anyhow::Result
                 DatabaseUrl::Sqlite(_) | DatabaseUrl::SqliteMemory => {}
             }
             println!("the settings are good");
+            for note in settings.notes() {
+                println!("note: {note}");
+            }
         }
     }
     Ok(())

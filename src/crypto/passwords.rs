@@ -12,46 +12,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use argon2::password_hash::phc::{PasswordHash as PhcHash, Salt};
-use argon2::{Algorithm, Argon2, Block, Params, Version};
-use aws_lc_rs::constant_time;
+use argon2::Params;
 use tokio::sync::oneshot;
 
-use crate::crypto::random;
+use crate::crypto::password_hash::{Hasher, PasswordHash, Verdict, dearer};
+use crate::domain::new_password::NewPassword;
 use crate::domain::secrets::Password;
-
-/// A password's hash in PHC string format: parameters, salt and output in one text.
-#[derive(Clone, PartialEq, Eq)]
-pub struct PasswordHash(String);
-
-impl PasswordHash {
-    /// Wraps what was stored.
-    #[must_use]
-    pub fn from_stored(text: String) -> Self {
-        Self(text)
-    }
-
-    /// The text to store.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl std::fmt::Debug for PasswordHash {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("PasswordHash(…)")
-    }
-}
-
-/// How a presented password fared.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
-    Wrong,
-    Right,
-    /// It is right, and was hashed with other parameters than today's: here is a new hash to store.
-    RightOutdated(PasswordHash),
-}
 
 /// The pool's queue is full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -75,8 +41,10 @@ pub struct Passwords {
     queue: SyncSender<Job>,
     /// How often [`Passwords::make_way`] was called.
     hurries: Arc<AtomicU64>,
-    /// What an unknown user's password is checked against, so that it takes the same time.
-    nobody: PasswordHash,
+    today: Params,
+    /// What a wrong password costs, whoever's it is.
+    dearest: Mutex<Params>,
+    spent: Arc<AtomicU64>,
 }
 
 impl Passwords {
@@ -87,18 +55,33 @@ impl Passwords {
     pub fn start(params: Params, size: PoolSize) -> std::io::Result<Self> {
         let (queue, jobs) = sync_channel::<Job>(size.queue);
         let jobs = Arc::new(Mutex::new(jobs));
-        let hurries = Arc::new(AtomicU64::new(0));
+        let (hurries, spent) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
         for number in 0..size.threads.max(1) {
             let jobs = Arc::clone(&jobs);
-            let hasher = Hasher::new(params.clone());
+            let hasher = Hasher::new(params.clone(), Arc::clone(&spent));
             let is_last_of_several = number > 0 && number + 1 == size.threads;
             let yields_to = is_last_of_several.then(|| Arc::clone(&hurries));
             thread::Builder::new()
                 .name(format!("password-{number}"))
                 .spawn(move || work(&jobs, hasher, yields_to.as_deref()))?;
         }
-        let nobody = Hasher::new(params).hash_random();
-        Ok(Self { queue, hurries, nobody })
+        Ok(Self { queue, hurries, spent, dearest: Mutex::new(params.clone()), today: params })
+    }
+
+    /// Learns what the dearest of all stored hashes is: from now on no verdict of wrong costs less, for anybody.
+    pub fn expect_stored(&self, dearest: Option<&PasswordHash>) {
+        let stored = dearest.and_then(PasswordHash::params);
+        let today = self.today.clone();
+        *self.dearest.lock().unwrap_or_else(PoisonError::into_inner) = match stored {
+            Some(stored) => dearer(today, stored),
+            None => today,
+        };
+    }
+
+    /// KiB of memory that all hashes so far have passed over.
+    #[must_use]
+    pub fn spent(&self) -> u64 {
+        self.spent.load(Ordering::Relaxed)
     }
 
     /// Says that work is under way that is quicker than any password: for the next moments, and as long as it is said
@@ -111,13 +94,13 @@ impl Passwords {
     ///
     /// # Errors
     /// [`Busy`] when the queue is full.
-    pub async fn hash(&self, password: Password) -> Result<PasswordHash, Busy> {
+    pub async fn hash(&self, password: NewPassword) -> Result<PasswordHash, Busy> {
         self.run(move |hasher| hasher.hash(&password)).await
     }
 
-    /// Checks a password against `stored`; without one, takes the time it would have taken and says it is wrong.
-    /// `settle` learns of the verdict first, even if whoever asked has gone meanwhile; it is dropped when nobody looked
-    /// at the password.
+    /// Checks a password against `stored`; without one, or when it is wrong, takes the time that the dearest hash would
+    /// have taken. `settle` learns of the verdict first, even if whoever asked has gone meanwhile; it is dropped when
+    /// nobody looked at the password.
     ///
     /// # Errors
     /// [`Busy`] when the queue is full.
@@ -127,15 +110,22 @@ impl Passwords {
         stored: Option<PasswordHash>,
         settle: impl FnOnce(&Verdict) + Send + 'static,
     ) -> Result<Verdict, Busy> {
-        let known = stored.is_some();
-        let stored = stored.unwrap_or_else(|| self.nobody.clone());
+        let dearest = self.dearest_beside(stored.as_ref());
         self.run(move |hasher| {
-            let found = hasher.verify(&password, &stored);
-            let verdict = if known { found } else { Verdict::Wrong };
+            let verdict = hasher.verify(&password, stored.as_ref(), &dearest);
             settle(&verdict);
             verdict
         })
         .await
+    }
+
+    /// The dearest parameters known by now: another process may have stored a hash since we looked.
+    fn dearest_beside(&self, stored: Option<&PasswordHash>) -> Params {
+        let mut dearest = self.dearest.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(stored) = stored.and_then(PasswordHash::params) {
+            *dearest = dearer(dearest.clone(), stored);
+        }
+        dearest.clone()
     }
 
     async fn run<T: Send + 'static>(
@@ -204,82 +194,6 @@ fn work(jobs: &Mutex<Receiver<Job>>, mut hasher: Hasher, yields_to: Option<&Atom
     }
 }
 
-/// One thread's argon2 with its memory.
-struct Hasher {
-    params: Params,
-    memory: Vec<Block>,
-}
-
-const OUTPUT: usize = 32;
-
-impl Hasher {
-    fn new(params: Params) -> Self {
-        Self { params, memory: Vec::new() }
-    }
-
-    fn hash(&mut self, password: &Password) -> PasswordHash {
-        self.hash_bytes(password.expose())
-    }
-
-    fn hash_random(mut self) -> PasswordHash {
-        self.hash_bytes(&random::bytes::<32>())
-    }
-
-    fn hash_bytes(&mut self, password: &[u8]) -> PasswordHash {
-        let salt = random::bytes::<16>();
-        let params = self.params.clone();
-        let output = self.compute(&params, password, &salt, OUTPUT);
-        #[expect(clippy::expect_used, reason = "16 and 32 bytes are within the format's bounds")]
-        let phc = Salt::new(&salt)
-            .ok()
-            .zip(argon2::password_hash::phc::Output::new(&output).ok())
-            .expect("in bounds");
-        let text = PhcHash {
-            algorithm: Algorithm::Argon2id.ident(),
-            version: Some(Version::V0x13.into()),
-            params: (&params).try_into().unwrap_or_default(),
-            salt: Some(phc.0),
-            hash: Some(phc.1),
-        };
-        PasswordHash(text.to_string())
-    }
-
-    /// A stored hash that cannot be read matches no password.
-    fn verify(&mut self, password: &Password, stored: &PasswordHash) -> Verdict {
-        let Ok(phc) = PhcHash::new(stored.as_str()) else { return Verdict::Wrong };
-        let (Some(salt), Some(expected), Ok(params)) = (phc.salt, phc.hash, Params::try_from(&phc)) else {
-            return Verdict::Wrong;
-        };
-        let argon2id =
-            phc.algorithm == Algorithm::Argon2id.ident() && phc.version == Some(Version::V0x13.into());
-        let output = self.compute(&params, password.expose(), salt.as_ref(), expected.as_ref().len());
-        if !argon2id || constant_time::verify_slices_are_equal(&output, expected.as_ref()).is_err() {
-            return Verdict::Wrong;
-        }
-        let cost = |params: &Params| (params.m_cost(), params.t_cost(), params.p_cost());
-        if cost(&params) == cost(&self.params) {
-            Verdict::Right
-        } else {
-            Verdict::RightOutdated(self.hash(password))
-        }
-    }
-
-    fn compute(&mut self, params: &Params, password: &[u8], salt: &[u8], length: usize) -> Vec<u8> {
-        let mut output = vec![0; length];
-        if self.memory.len() < params.block_count() {
-            self.memory.resize(params.block_count(), Block::default());
-        }
-        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone());
-        let memory = self.memory.get_mut(..params.block_count()).unwrap_or_default();
-        // Lengths were checked when the parameters were made; an error would leave a zero output, which is random
-        // to nobody, so it must never pass for a hash.
-        if argon2.hash_password_into_with_memory(password, salt, &mut output, memory).is_err() {
-            output = random::bytes::<64>().to_vec();
-        }
-        output
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
@@ -288,45 +202,6 @@ mod tests {
 
     fn params(memory: u32) -> Params {
         Params::new(memory, 1, 1, None).unwrap()
-    }
-
-    fn password(text: &str) -> Password {
-        Password::new(text.to_owned()).unwrap()
-    }
-
-    #[test]
-    fn hashes_are_readable_by_the_argon2_crate_and_the_reverse() {
-        use argon2::{PasswordHasher as _, PasswordVerifier as _};
-        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params(64));
-        let ours = Hasher::new(params(64)).hash(&password("correct horse"));
-        let parsed = PhcHash::new(ours.as_str()).unwrap();
-        assert!(argon2.verify_password(b"correct horse", &parsed).is_ok());
-        let theirs = PasswordHash(argon2.hash_password(b"correct horse").unwrap().to_string());
-        let mut hasher = Hasher::new(params(64));
-        assert_eq!(hasher.verify(&password("correct horse"), &theirs), Verdict::Right);
-        assert_eq!(hasher.verify(&password("correct h0rse"), &theirs), Verdict::Wrong);
-    }
-
-    #[test]
-    fn other_parameters_are_verified_and_replaced() {
-        let old = Hasher::new(params(32)).hash(&password("correct horse"));
-        let mut today = Hasher::new(params(64));
-        let Verdict::RightOutdated(new) = today.verify(&password("correct horse"), &old) else {
-            panic!("an old hash is replaced");
-        };
-        assert!(new.as_str().contains("m=64,t=1,p=1"));
-        assert_eq!(today.verify(&password("correct horse"), &new), Verdict::Right);
-    }
-
-    #[test]
-    fn rubbish_in_the_database_matches_nothing() {
-        let mut hasher = Hasher::new(params(32));
-        for stored in
-            ["", "!", "$argon2id$v=19$m=32,t=1,p=1$c2FsdHNhbHQ", "$argon2i$v=19$m=32,t=1,p=1$c2FsdHNhbHQ$eA"]
-        {
-            let stored = PasswordHash(stored.to_owned());
-            assert_eq!(hasher.verify(&password("correct horse"), &stored), Verdict::Wrong);
-        }
     }
 
     #[test]
@@ -359,12 +234,12 @@ mod tests {
         });
         assert!(pool.queue.try_send(job).is_ok());
         running.recv().unwrap();
-        let waiting = pool.hash(password("waits in line"));
+        let waiting = pool.run(|_| "waits in line");
         let mut waiting = std::pin::pin!(waiting);
         assert!(
             std::future::poll_fn(|cx| std::task::Poll::Ready(waiting.as_mut().poll(cx))).await.is_pending()
         );
-        assert_eq!(pool.hash(password("one too many")).await, Err(Busy));
+        assert_eq!(pool.run(|_| "one too many").await, Err(Busy));
         release.send(()).unwrap();
         assert!(waiting.await.is_ok());
     }

@@ -5,6 +5,8 @@ use std::fmt;
 use aws_lc_rs::{constant_time, digest, hmac};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use unicode_normalization::UnicodeNormalization as _;
+use unicode_properties::{GeneralCategory, UnicodeGeneralCategory as _};
 use zeroize::ZeroizeOnDrop;
 
 /// `sha256` of a secret: what the database keeps instead of it.
@@ -121,31 +123,112 @@ impl fmt::Debug for ClientSecret {
     }
 }
 
-/// A password as typed, verbatim: any Unicode, 8 to 1,024 bytes.
+/// A password as somebody typed it, verbatim.
 #[derive(Clone, ZeroizeOnDrop)]
 pub struct Password(String);
 
-/// A password that cannot be set.
+/// The text can be nobody's password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a password must have 8 to 1,024 bytes")]
+#[error("a password must have at most 1,024 bytes")]
 pub struct InvalidPassword;
 
+/// Bytes of the longest password, as it is stored.
+const LONGEST_PASSWORD: usize = 1024;
+/// UAX #15 §13: what is normalized may take three times as many bytes in the form that somebody's keyboard has.
+const LONGEST_TYPED: usize = 3 * LONGEST_PASSWORD;
+/// Nobody's password ever had fewer bytes.
+const SHORTEST_TYPED: usize = 8;
+
 impl Password {
-    /// Wraps a password; none is trimmed, folded or normalised.
+    /// Wraps a password that is to be set; whether it may be is another question.
     ///
     /// # Errors
-    /// [`InvalidPassword`] when it is shorter than 8 bytes or longer than 1,024.
+    /// [`InvalidPassword`] when it is longer than any password.
     pub fn new(text: String) -> Result<Self, InvalidPassword> {
-        if (8..=1024).contains(&text.len()) { Ok(Self(text)) } else { Err(InvalidPassword) }
+        let typed = Self(text);
+        if typed.0.len() <= LONGEST_TYPED { Ok(typed) } else { Err(InvalidPassword) }
+    }
+
+    /// Wraps what somebody claims to know: `None` when it can be nobody's password.
+    #[must_use]
+    pub fn presented(text: String) -> Option<Self> {
+        Self::new(text).ok().filter(|typed| typed.0.len() >= SHORTEST_TYPED)
+    }
+
+    /// RFC 8265 §4.2.2: the form that is stored, so that every keyboard's way to write the same text is one password.
+    #[must_use]
+    pub fn canonical(&self) -> Self {
+        self.rewritten(self.0.chars().map(|letter| if is_other_space(letter) { ' ' } else { letter }).nfc())
+    }
+
+    /// The different texts that may have been hashed when this one was set, three at most: as typed, as it is stored
+    /// today, and decomposed, for passwords were once stored as they were typed.
+    pub(crate) fn forms(&self) -> Vec<Self> {
+        let mut forms = vec![self.clone()];
+        for form in [self.canonical(), self.rewritten(self.0.nfd())] {
+            if forms.iter().all(|known| known.0 != form.0) {
+                forms.push(form);
+            }
+        }
+        forms
+    }
+
+    pub(crate) fn is_too_long(&self) -> bool {
+        self.0.len() > LONGEST_PASSWORD
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        &self.0
     }
 
     pub(crate) fn expose(&self) -> &[u8] {
         self.0.as_bytes()
     }
+
+    /// In a buffer that never grows: what it would leave behind nobody would wipe.
+    fn rewritten(&self, letters: impl Iterator<Item = char>) -> Self {
+        let mut text = String::with_capacity(3 * self.0.len());
+        text.extend(letters);
+        Self(text)
+    }
+}
+
+/// A space of another width than the keyboard's (RFC 8265 §4.2.2: they become one).
+fn is_other_space(letter: char) -> bool {
+    letter != ' ' && letter.general_category() == GeneralCategory::SpaceSeparator
 }
 
 impl fmt::Debug for Password {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Password(…)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn forms(text: &str) -> Vec<String> {
+        let forms = Password::new(text.to_owned()).unwrap().forms();
+        forms.iter().map(|form| form.text().to_owned()).collect()
+    }
+
+    #[test]
+    fn a_password_has_as_many_forms_as_there_are_ways_to_write_it() {
+        assert_eq!(forms("correct horse"), ["correct horse"]);
+        assert_eq!(forms("pässwörd"), ["pässwörd", "pa\u{308}sswo\u{308}rd"]);
+        assert_eq!(forms("pa\u{308}sswo\u{308}rd"), ["pa\u{308}sswo\u{308}rd", "pässwörd"]);
+        // On a keyboard that writes one letter in one way and the next in another.
+        assert_eq!(forms("pa\u{308}sswörd").len(), 3);
+        assert_eq!(forms("correct\u{a0}horse"), ["correct\u{a0}horse", "correct horse"]);
+        assert_eq!(forms("ｃorrect horse").len(), 1, "width makes another password");
+    }
+
+    #[test]
+    fn what_can_be_nobodys_password_is_not_looked_at() {
+        assert!(Password::presented("7 bytes".to_owned()).is_none());
+        assert!(Password::presented("8 bytes!".to_owned()).is_some());
+        assert!(Password::presented("u\u{308}".repeat(512)).is_some(), "1,024 bytes in another form");
+        assert!(Password::new("x".repeat(3073)).is_err());
     }
 }

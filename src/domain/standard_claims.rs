@@ -115,6 +115,12 @@ pub struct ClaimText(String);
 #[error("a claim must have 1 to 1,024 bytes and must not have control characters")]
 pub struct InvalidClaimText;
 
+impl ClaimText {
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 impl TryFrom<String> for ClaimText {
     type Error = InvalidClaimText;
 

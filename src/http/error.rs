@@ -10,6 +10,7 @@ use serde_json::json;
 
 use crate::domain::device::Waiting;
 use crate::domain::error_causes::with_causes;
+use crate::domain::new_password::UnfitPassword;
 use crate::domain::refusal::{EndReason, Refusal};
 use crate::service::Failure;
 use crate::service::failure::UnacceptableToken;
@@ -233,6 +234,7 @@ fn answer_failure(failure: &Failure, face: Face) -> Answer {
         .with_retry_after(seconds(*retry_after)),
         Failure::Waiting(waiting) => Answer::new(BAD, waiting.as_str(), about_device(*waiting)),
         Failure::Unacceptable(token) => Answer::new(BAD, "invalid_request", about_exchange(*token)),
+        Failure::UnfitPassword(unfit) => Answer::new(BAD, "invalid_request", about_password(*unfit)),
         Failure::NotFound => Answer::new(StatusCode::NOT_FOUND, "not_found", "This session does not exist."),
         // RFC 6585 §4.
         Failure::TooManyAttempts(retry_after) => Answer::new(
@@ -271,6 +273,20 @@ fn sentence(refusal: Refusal) -> &'static str {
             "The refresh token was already used. This login has been ended. Please log in again."
         }
         Refusal::Ended(_) => "This login has been ended. Please log in again.",
+    }
+}
+
+fn about_password(unfit: UnfitPassword) -> &'static str {
+    match unfit {
+        UnfitPassword::TooShort { .. } => "The new password has too few characters.",
+        UnfitPassword::TooLong => "The new password is too long.",
+        UnfitPassword::Common => {
+            "The new password is one of the most common. Use a few words that nobody else would put together."
+        }
+        UnfitPassword::OwnWord => {
+            "The new password is little more than the user's or this server's name. Use a few words that nobody else \
+             would put together."
+        }
     }
 }
 

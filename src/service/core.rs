@@ -8,6 +8,7 @@ use crate::crypto::passwords::Passwords;
 use crate::domain::audience::Audience;
 use crate::domain::event::Event;
 use crate::domain::ids::ClientId;
+use crate::domain::new_password::PasswordRules;
 use crate::domain::sign_in::SignInLifetimes;
 use crate::domain::subject::SubjectKey;
 use crate::outbound::Outbound;
@@ -36,6 +37,8 @@ pub struct Core {
     pub succession: Succession,
     /// The password threads.
     pub passwords: Arc<Passwords>,
+    /// What a new password must be.
+    pub password_rules: Arc<PasswordRules>,
     /// What pairwise subjects are made with.
     pub subjects: Arc<SubjectKey>,
     /// How often passwords were wrong.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::crypto::passwords::Busy;
 use crate::crypto::signing_key::KeyError;
 use crate::domain::device::Waiting;
+use crate::domain::new_password::UnfitPassword;
 use crate::domain::refusal::Refusal;
 use crate::store::StoreError;
 
@@ -60,6 +61,9 @@ pub enum Failure {
     /// So many passwords were wrong that the next one is looked at after this time only.
     #[error("there were too many wrong passwords")]
     TooManyAttempts(Duration),
+    /// The password may not be set.
+    #[error(transparent)]
+    UnfitPassword(#[from] UnfitPassword),
     /// Too much is waiting: try again soon.
     #[error("too many requests are waiting")]
     Busy,

@@ -66,6 +66,8 @@ fn numbers(settings: &Settings) -> Vec<(&'static str, u64, RangeInclusive<u64>)>
     let wide = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
     vec![
         ("registration.per_hour", registration.per_hour.into(), 1..=1_000_000),
+        // NIST SP 800-63B-4 §3.1.1.2: never fewer than eight, and 64 must be allowed.
+        ("passwords.min_length", passwords.min_length.into(), 8..=64),
         // RFC 9106 §3.1. That the memory is 8 KiB a lane at least is seen to below.
         ("passwords.memory_kib", passwords.memory_kib.into(), 8..=u32::MAX.into()),
         ("passwords.iterations", passwords.iterations.into(), 1..=u32::MAX.into()),

@@ -95,10 +95,13 @@ pub struct RegistrationSettings {
     pub longest_rotation_period: Duration,
 }
 
-/// The cost of argon2id (RFC 9106) and the bounds of the pool that computes it.
+/// What a new password must be, the cost of argon2id (RFC 9106) and the bounds of the pool that computes it.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct PasswordSettings {
+    /// Characters of a new password.
+    #[serde(deserialize_with = "text::deserialize")]
+    pub min_length: u32,
     /// Memory of one hash in KiB.
     #[serde(deserialize_with = "text::deserialize")]
     pub memory_kib: u32,

@@ -142,6 +142,12 @@ pub(super) static SETTINGS: &[Setting] = &[
         "How long the period may be in which the refresh tokens of a client that registered itself rotate. 0s lets them \
          rotate with every refresh only.",
     ),
+    Setting::new(
+        "passwords.min_length",
+        Text("8"),
+        Number,
+        "Characters that a new password has at least; NIST SP 800-63B-4 asks for 15 while it is the only factor.",
+    ),
     Setting::new("passwords.memory_kib", Text("19456"), Number, "Memory of one argon2id hash in KiB."),
     Setting::new("passwords.iterations", Text("2"), Number, "Passes of argon2id over that memory."),
     Setting::new("passwords.parallelism", Text("1"), Number, "Lanes of one argon2id hash."),

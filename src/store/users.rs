@@ -4,7 +4,7 @@
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use crate::crypto::passwords::PasswordHash;
+use crate::crypto::password_hash::PasswordHash;
 use crate::domain::ids::UserId;
 use crate::domain::standard_claims::StandardClaims;
 use crate::domain::user::{User, Username};
@@ -65,11 +65,11 @@ impl TryFrom<UserRow> for StoredUser {
 /// [`StoreError::Exists`] when the name is taken, in whatever case.
 pub async fn insert(tx: &mut Tx, user: &User, password_hash: &PasswordHash) -> Result<(), StoreError> {
     const SQL: &str = "INSERT INTO users \
-         (id, username, username_key, email, email_verified, claims, password_hash, roles, created_at, changed_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)";
+         (id, username, username_key, email, email_verified, claims, password_hash, password_cost, roles, created_at, \
+         changed_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10)";
     execute!(within tx, SQL,
         user.id.0, user.username.as_str(), user.username.key(), &user.email, user.email_verified,
-        to_json(&user.claims), password_hash.as_str(), to_json(&user.roles), user.created_at)?;
+        to_json(&user.claims), password_hash.as_str(), password_hash.cost(), to_json(&user.roles), user.created_at)?;
     Ok(())
 }
 
@@ -100,6 +100,14 @@ pub async fn find_stored(db: &Db, id: UserId) -> Result<Option<StoredUser>, Stor
     const SQL: &str = concat!("SELECT ", columns!(), " FROM users WHERE id = $1");
     let row: Option<UserRow> = fetch_optional!(on db, SQL, id.0)?;
     row.map(StoredUser::try_from).transpose()
+}
+
+/// The stored hash that costs most, by an index.
+pub async fn dearest_hash(db: &Db) -> Result<Option<PasswordHash>, StoreError> {
+    const SQL: &str = "SELECT password_hash FROM users \
+         WHERE password_cost = (SELECT MAX(password_cost) FROM users) LIMIT 1";
+    let row: Option<(String,)> = fetch_optional!(on db, SQL)?;
+    Ok(row.map(|(hash,)| PasswordHash::from_stored(hash)))
 }
 
 /// Every user, by name.
@@ -156,8 +164,8 @@ pub async fn touch(tx: &mut Tx, id: UserId, now: DateTime<Utc>) -> Result<bool, 
 
 /// Stores a new password.
 pub async fn set_password(tx: &mut Tx, id: UserId, hash: &PasswordHash) -> Result<(), StoreError> {
-    const SQL: &str = "UPDATE users SET password_hash = $2 WHERE id = $1";
-    execute!(within tx, SQL, id.0, hash.as_str())?;
+    const SQL: &str = "UPDATE users SET password_hash = $2, password_cost = $3 WHERE id = $1";
+    execute!(within tx, SQL, id.0, hash.as_str(), hash.cost())?;
     Ok(())
 }
 
@@ -169,9 +177,10 @@ pub async fn replace_password(
     hash: &PasswordHash,
     now: DateTime<Utc>,
 ) -> Result<bool, StoreError> {
-    const SQL: &str = "UPDATE users SET password_hash = $3, changed_at = $4 \
+    const SQL: &str = "UPDATE users SET password_hash = $3, password_cost = $4, changed_at = $5 \
          WHERE id = $1 AND password_hash = $2 AND disabled_at IS NULL";
-    Ok(execute!(within tx, SQL, verified.user.id.0, verified.password_hash.as_str(), hash.as_str(), now)? > 0)
+    let before = verified.password_hash.as_str();
+    Ok(execute!(within tx, SQL, verified.user.id.0, before, hash.as_str(), hash.cost(), now)? > 0)
 }
 
 /// Stores what apps may be told of the user.

@@ -307,7 +307,10 @@ both_stores! {
         for (changes, text) in [
             (&[("password", "wrong password")][..], "That is not your current password."),
             (&[("password", "")], "That is not your current password."),
-            (&[("new_password", "short"), ("repeated", "short")], "too short or too long"),
+            (&[("new_password", "short"), ("repeated", "short")], "needs at least 8 characters"),
+            (&[("new_password", &"x".repeat(1025)), ("repeated", &"x".repeat(1025))], "is too long"),
+            (&[("new_password", "Password1"), ("repeated", "Password1")], "is one of the most common"),
+            (&[("new_password", "Heirloom 2026"), ("repeated", "Heirloom 2026")], "is little more than"),
             (&[("repeated", "four other words entirely.")], "The two new passwords do not match."),
         ] {
             let refused = browser.changes_password(&page, changes).await;

@@ -70,17 +70,14 @@ both_stores! {
         assert_eq!(try_password(&app, "ana", PASSWORD).await.status, 200);
     }
 
-    async fn any_unicode_password_of_8_to_1024_bytes_is_taken_verbatim(app) {
+    async fn any_characters_make_a_password(app) {
         let ana = app.add_user("ana").await;
-        for password in ["8 bytes!", "pässwörd", "\u{0}\u{1}\u{7f}\r\n\t  ", "🦀🦀", " e\u{301} é ", &"ü".repeat(512)] {
+        for password in ["8 signs!", "pässwörter", "\u{0}\u{1}\u{7f}\r\n\t  ", "🦀🦑🦀🦑🦀🦑🦀🦑", "   e\u{301} é  ", &"ü".repeat(512)] {
             let new = heirloom::domain::secrets::Password::new(password.to_owned()).unwrap();
             app.change_user(ana, Change::Password(new)).await;
             assert_eq!(try_password(&app, "ana", password).await.status, 200, "{password:?}");
             assert_eq!(try_password(&app, "ana", &password.replace('e', "E")).await.status.as_u16(),
                 if password.contains('e') { 401 } else { 200 });
-        }
-        for impossible in ["7 bytes", &"x".repeat(1025)] {
-            assert!(heirloom::domain::secrets::Password::new(impossible.to_owned()).is_err());
         }
     }
 

@@ -47,6 +47,7 @@ mod pages;
 mod pairwise;
 mod par;
 mod parameters;
+mod passwords;
 mod policies;
 mod races;
 mod recovery;

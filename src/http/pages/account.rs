@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::domain::audience::Audience;
 use crate::domain::family::{Family, RotationPolicy};
 use crate::domain::ids::FamilyId;
+use crate::domain::new_password::UnfitPassword;
 use crate::domain::secrets::Password;
 use crate::domain::sign_in::{GivenConsent, SignInSession};
 use crate::domain::user_agent;
@@ -154,15 +155,15 @@ pub(crate) async fn take_password(
     if !visit.is_own(&form, Some(&session)) {
         return Err(PageError::Forged.into());
     }
-    let typed = |name| Password::new(form.get(name).unwrap_or_default().to_owned());
-    let Ok(new) = typed("new_password") else {
+    let typed = |name| form.get(name).unwrap_or_default().to_owned();
+    let Ok(new) = Password::new(typed("new_password")) else {
         return password_page(visit, request, &session, Some("password_unfit")).await;
     };
     if form.get("new_password") != form.get("repeated") {
         return password_page(visit, request, &session, Some("password_repeated")).await;
     }
     let change = ChangePassword {
-        current: typed("password").ok(),
+        current: Password::presented(typed("password")),
         new,
         others: if form.get("end_others").is_some() { Others::End } else { Others::Keep },
     };
@@ -172,12 +173,25 @@ pub(crate) async fn take_password(
             visit.remember(&mut response, &secret);
             Ok(response)
         }
+        Err(Failure::UnfitPassword(unfit)) => {
+            password_page(visit, request, &session, Some(unfit_text(unfit))).await
+        }
         Err(failure) => {
             let wrong = Wrong::of(failure)?;
-            let content = json!({ "problem": wrong.text("password_wrong"), "minutes": wrong.minutes() });
+            let least = visit.core().password_rules.min_length;
+            let content = json!({ "problem": wrong.text("password_wrong"), "minutes": wrong.minutes(), "least": least });
             let shown = page(visit, request, &session, PASSWORD_PAGE, content, wrong.status()).await?;
             Ok(wrong.after(shown))
         }
+    }
+}
+
+fn unfit_text(unfit: UnfitPassword) -> &'static str {
+    match unfit {
+        UnfitPassword::TooShort { .. } => "password_short",
+        UnfitPassword::TooLong => "password_unfit",
+        UnfitPassword::Common => "password_common",
+        UnfitPassword::OwnWord => "password_own_word",
     }
 }
 
@@ -188,7 +202,7 @@ async fn password_page(
     problem: Option<&'static str>,
 ) -> Result<HttpResponse, Stop> {
     let status = if problem.is_some() { StatusCode::FORBIDDEN } else { StatusCode::OK };
-    let content = json!({ "problem": problem });
+    let content = json!({ "problem": problem, "least": visit.core().password_rules.min_length });
     page(visit, request, session, PASSWORD_PAGE, content, status).await
 }
 

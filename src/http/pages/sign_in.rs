@@ -50,7 +50,7 @@ pub(crate) async fn take(visit: &Visit, request: &HttpRequest, form: Form) -> Re
     let sign_in_request = SignIn {
         credentials: Credentials {
             username: form.get("username").and_then(|name| Username::typed(name).ok()),
-            password: Password::new(password).ok(),
+            password: Password::presented(password),
             place: AttemptSource {
                 address: visit.address,
                 session: session.as_ref().map(|session| (session.id, session.user())),

@@ -58,7 +58,7 @@ pub(crate) async fn login(
     let params = LoginParams {
         credentials: Credentials {
             username: Username::typed(&body.username).ok(),
-            password: Password::new(body.password).ok(),
+            password: Password::presented(body.password),
             place: AttemptSource { address: client.address, session: None },
         },
         wanted: body::wanted(

@@ -9,7 +9,7 @@ use crate::service::authorize::device::TRY_WINDOW;
 use crate::service::{Core, Failure};
 use crate::store::expired::{self, Expired};
 use crate::store::{
-    StoreError, clients, consents, families, logout_deliveries, registration_tokens, registrations,
+    StoreError, clients, consents, families, logout_deliveries, registration_tokens, registrations, users,
 };
 
 /// After this a removed client has no live family left: no cache believes in it, no batch is unfinished.
@@ -60,6 +60,7 @@ pub async fn tidy(core: &Core, batch: i64, now: DateTime<Utc>) -> Result<Tidied,
     tidied.deleted += until_less(batch, || delete_some_unused(core, now, batch)).await?;
     tidied.deleted += registration_tokens::delete_spent(db, now).await?;
     core.keys.forget_retired(&core.db, now).await?;
+    core.passwords.expect_stored(users::dearest_hash(db).await?.as_ref());
     Ok(tidied)
 }
 

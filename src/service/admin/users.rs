@@ -109,7 +109,8 @@ pub async fn add(core: &Core, new: NewUser, now: DateTime<Utc>) -> Result<UserVi
         last_login_at: None,
         disabled_at: None,
     };
-    let hash = core.passwords.hash(new.password).await.map_err(Failure::from)?;
+    let password = core.password_rules.accept(&new.password, &user).map_err(Failure::from)?;
+    let hash = core.passwords.hash(password).await.map_err(Failure::from)?;
     let added = core.write(now, async |tx| {
         users::insert(tx, &user, &hash).await?;
         tx.record(Event::UserChanged { user: user.id, change: UserChange::Added });
@@ -137,7 +138,7 @@ pub async fn change_details(
 /// Changes a user and gives the families that were ended by it.
 ///
 /// # Errors
-/// [`Failure::NotFound`], [`Failure::Busy`], [`Failure::Store`].
+/// [`Failure::NotFound`], [`Failure::UnfitPassword`], [`Failure::Busy`], [`Failure::Store`].
 pub async fn change(
     core: &Core,
     user: UserId,
@@ -146,7 +147,11 @@ pub async fn change(
 ) -> Result<Vec<EndedFamily>, Failure> {
     // Hashing takes long: it must not happen while the row is locked.
     let hash = match &change {
-        Change::Password(password) => Some(core.passwords.hash(password.clone()).await?),
+        Change::Password(password) => {
+            let known = users::find(&core.db, user).await?.ok_or(Failure::NotFound)?;
+            let password = core.password_rules.accept(password, &known)?;
+            Some(core.passwords.hash(password).await?)
+        }
         Change::Roles(_) | Change::Details(_) | Change::Disable | Change::Enable | Change::Remove => None,
     };
     let ended = core.write(now, async |tx| {

@@ -36,8 +36,8 @@ pub enum Others {
 /// Changes the password of the session's user. The browser's session goes on under a new secret, which is given.
 ///
 /// # Errors
-/// [`Refusal::BadCredentials`] when the present password is wrong; [`Failure::TooManyAttempts`], [`Failure::Busy`],
-/// [`Failure::Store`].
+/// [`Failure::UnfitPassword`]; [`Refusal::BadCredentials`] when the present password is wrong;
+/// [`Failure::TooManyAttempts`], [`Failure::Busy`], [`Failure::Store`].
 pub async fn change_password(
     core: &Core,
     session: &SignInSession,
@@ -47,11 +47,12 @@ pub async fn change_password(
     let current = request.current.ok_or(Refusal::BadCredentials)?;
     let stored = users::find_stored(&core.db, session.user()).await?.ok_or(Refusal::BadCredentials)?;
     let user = &stored.user;
+    let new = core.password_rules.accept(&request.new, user)?;
     let owner = Owner::SignedIn(session.id);
     let attempted = Attempted { name: Some(&user.username), address: None, owner };
     let attempt = credentials::begin_attempt(core, attempted, now).await?;
     credentials::verify(core, Some(stored.clone()), &current, attempt).await?;
-    let hash = core.passwords.hash(request.new).await?;
+    let hash = core.passwords.hash(new).await?;
     let secret = OpaqueSecret::from_random(&random::bytes());
     let again = session.authentication.clone().with_password_again(now);
     let changed = core.write(now, async |tx| {

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::crypto::passwords::{PasswordHash, Verdict};
+use crate::crypto::password_hash::{PasswordHash, Verdict};
 use crate::domain::event::Event;
 use crate::domain::ids::UserId;
 use crate::domain::refusal::Refusal;
@@ -34,7 +34,7 @@ pub(crate) struct Verified {
     pub(crate) user: UserId,
     /// What the password was held against.
     hash: PasswordHash,
-    /// What is to be stored in its place, if its parameters are not those of today.
+    /// What is to be stored in its place, if its parameters or the password's form are not those of today.
     rehashed: Option<PasswordHash>,
 }
 

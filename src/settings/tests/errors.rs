@@ -160,6 +160,8 @@ fn a_number_or_duration_out_of_its_bounds_is_told_with_them() {
         ("tokens.access_ttl", "25h", "a duration from 1s to 1d"),
         ("tokens.idle_ttl", "0s", "a duration from 1s to 3650d"),
         ("tokens.absolute_ttl", "11y", "a duration from 1s to 3650d"),
+        ("passwords.min_length", "7", "a number from 8 to 64"),
+        ("passwords.min_length", "65", "a number from 8 to 64"),
         ("passwords.memory_kib", "7", "a number from 8 to 4294967295"),
         ("passwords.iterations", "0", "a number from 1 to 4294967295"),
         ("passwords.parallelism", "0", "a number from 1 to 16777215"),
