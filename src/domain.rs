@@ -35,3 +35,4 @@ pub mod standard_claims;
 pub mod subject;
 pub mod user;
 pub mod user_agent;
+pub mod web_origin;

@@ -13,6 +13,7 @@ use crate::domain::family::RotationPolicy;
 use crate::domain::ids::ClientId;
 use crate::domain::lifetimes::LifetimeOverrides;
 use crate::domain::scope::ScopeSet;
+use crate::domain::web_origin::WebOrigin;
 use crate::service::admin::client_changes::ClientChanges;
 use crate::service::admin::clients;
 use crate::service::admin::error::AdminError;
@@ -84,6 +85,13 @@ pub(super) struct ClientOptions {
     /// Where users may be sent back to after a sign-out; may be given more than once
     #[arg(long = "post-logout-redirect-uri", value_name = "U")]
     post_logout_redirect_uris: Option<Vec<String>>,
+    /// A site whose scripts are its own, beside those that its redirect URIs lead to, such as `capacitor://localhost`;
+    /// may be given more than once
+    #[arg(long = "origin", value_name = "O")]
+    origins: Option<Vec<WebOrigin>>,
+    /// No further site is its own
+    #[arg(long, conflicts_with = "origins")]
+    no_origins: bool,
     /// How its codes are protected: a confidential client may have pkce-or-nonce, and optional if it can do neither
     #[arg(long, value_name = "pkce|pkce-or-nonce|optional")]
     code_protection: Option<CodeProtection>,
@@ -196,6 +204,7 @@ impl From<ClientOptions> for ClientChanges {
             redirect_uris: said.redirect_uris,
             name: said.name,
             post_logout_redirect_uris: said.post_logout_redirect_uris,
+            web_origins: if said.no_origins { Some(Vec::new()) } else { said.origins },
             code_protection: said.code_protection,
             metadata: said.metadata,
             grants: said.grants,

@@ -14,8 +14,10 @@ use serde::{Deserialize, Serialize};
 use crate::domain::audience::Audience;
 use crate::domain::ids::ClientId;
 use crate::domain::lifetimes::LifetimeOverrides;
+use crate::domain::redirect_uri;
 use crate::domain::scope::ScopeSet;
 use crate::domain::secrets::ClientSecret;
+use crate::domain::web_origin::WebOrigin;
 
 pub use authentication::{AuthMethod, ClientKind, JwtAlgorithm};
 pub use metadata::{
@@ -49,6 +51,8 @@ pub struct Client {
     pub name: Option<String>,
     /// Where it may send a browser back to after a sign-out, compared exactly.
     pub post_logout_redirect_uris: Vec<String>,
+    /// The sites whose scripts are its own, beside those that its redirect URIs lead to.
+    pub web_origins: Vec<WebOrigin>,
     /// How its authorization codes are protected while it is confidential.
     pub code_protection: CodeProtection,
     /// What else it said of itself.
@@ -207,6 +211,7 @@ impl Client {
             lifetimes: LifetimeOverrides::default(),
             name: None,
             post_logout_redirect_uris: Vec::new(),
+            web_origins: Vec::new(),
             code_protection: CodeProtection::Pkce,
             metadata: ClientMetadata::default(),
             origin,
@@ -218,6 +223,15 @@ impl Client {
     #[must_use]
     pub fn display_name(&self) -> &str {
         self.name.as_deref().unwrap_or(self.id.as_str())
+    }
+
+    /// Whether the scripts of a site are its own, by the site's origin as a browser writes it. Where the port of a
+    /// redirect URI is free, that of the site is, too (RFC 8252 §7.3).
+    #[must_use]
+    pub fn has_site(&self, origin: &str) -> bool {
+        let sites: Vec<String> =
+            self.redirect_uris.iter().filter_map(|uri| redirect_uri::source_of(uri)).collect();
+        redirect_uri::is_registered(origin, &sites) || self.web_origins.iter().any(|it| it.as_str() == origin)
     }
 
     /// What its authorization requests must carry. A public client has no choice.

@@ -1,20 +1,21 @@
-//! Which sites' scripts may read an answer (Fetch §3.2): those of the client that the answer is for.
+//! Which sites' scripts may read an answer (Fetch Standard, CORS protocol): those of the client that the answer is for.
 //!
-//! No cookie is ever looked at behind these, so credentials are never allowed.
+//! No cookie is ever looked at behind these, so credentials are never allowed, and what a script sends can do no more
+//! than what any program sends. A browser's question before that names no client: every site is told the same, out of
+//! memory and at once. It is the answer itself that only the client's own sites may read.
 
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
 use actix_web::http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, HeaderMap,
-    HeaderValue, ORIGIN, VARY,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, HeaderValue,
+    ORIGIN, VARY,
 };
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage as _, HttpRequest, HttpResponse, web};
 
 use crate::domain::ids::ClientId;
-use crate::domain::redirect_uri;
 use crate::http::Web;
 use crate::http::edge::Arrival;
 
@@ -27,41 +28,30 @@ pub(crate) fn speaks_for(request: &HttpRequest, client: &ClientId) {
     request.extensions_mut().insert(Speaker(client.clone()));
 }
 
-/// Lets scripts of a client's own sites read what is answered to it: sites are those of its redirect URIs. A browser's
-/// question before that names no client, so any client's site will do.
+/// Lets scripts of a client's own sites read what is answered to it.
 pub(crate) async fn by_client(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<EitherBody<impl MessageBody>>, Error> {
+    if is_preflight(&request) {
+        return Ok(request.into_response(preflight()).map_into_right_body());
+    }
     let origin = request.headers().get(ORIGIN).cloned();
     let web = request.app_data::<web::Data<Web>>().cloned();
     let arrival = request.extensions().get::<Arrival>().copied();
-    let (Some(origin), Some(web), Some(Arrival(now))) = (origin, web, arrival) else {
-        return Ok(next.call(request).await?.map_into_left_body());
-    };
-    let text = origin.to_str().unwrap_or_default().to_owned();
-    let is_preflight =
-        request.method() == Method::OPTIONS && request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD);
-    if is_preflight {
-        let known = web.core.clients.sites(&web.core.db, now).await.is_ok_and(|sites| sites.contains(&text));
-        let mut response = HttpResponse::NoContent().finish();
-        if known {
-            allow(response.headers_mut(), origin);
-            let headers = response.headers_mut();
-            headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST"));
-            let allowed = HeaderValue::from_static("Authorization, Content-Type");
-            headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, allowed);
-            headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
-        }
-        return Ok(request.into_response(response).map_into_right_body());
-    }
     let mut response = next.call(request).await?;
     let speaker = response.request().extensions().get::<Speaker>().cloned();
-    if let Some(Speaker(client)) = speaker
+    if let (Some(origin), Some(web), Some(Arrival(now)), Some(Speaker(client))) =
+        (origin, web, arrival, speaker)
+        && let Ok(text) = origin.to_str()
         && let Ok(Some(known)) = web.core.client(&client, now).await
-        && known.client.redirect_uris.iter().any(|uri| redirect_uri::source_of(uri).as_ref() == Some(&text))
+        && known.client.has_site(text)
     {
-        allow(response.headers_mut(), origin);
+        let headers = response.headers_mut();
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        let exposed = HeaderValue::from_static("WWW-Authenticate, Retry-After");
+        headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
+        headers.append(VARY, HeaderValue::from_static("Origin"));
     }
     Ok(response.map_into_left_body())
 }
@@ -71,26 +61,27 @@ pub(crate) async fn by_anybody(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<EitherBody<impl MessageBody>>, Error> {
-    let anybody = HeaderValue::from_static("*");
-    let is_preflight =
-        request.method() == Method::OPTIONS && request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD);
-    if is_preflight {
-        let mut response = HttpResponse::NoContent().finish();
-        let headers = response.headers_mut();
-        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, anybody);
-        headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST"));
-        // Fetch §4.8: all but Authorization. MCP clients send a header of their own.
-        headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("*"));
-        headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
-        return Ok(request.into_response(response).map_into_right_body());
+    if is_preflight(&request) {
+        return Ok(request.into_response(preflight()).map_into_right_body());
     }
     let mut response = next.call(request).await?;
-    response.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, anybody);
+    response.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     Ok(response.map_into_left_body())
 }
 
-fn allow(headers: &mut HeaderMap, origin: HeaderValue) {
-    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-    headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("WWW-Authenticate"));
-    headers.append(VARY, HeaderValue::from_static("Origin"));
+fn is_preflight(request: &ServiceRequest) -> bool {
+    request.method() == Method::OPTIONS && request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD)
+}
+
+/// What every site is told. Libraries send headers of their own (`traceparent`, `baggage`, `mcp-protocol-version`):
+/// the star lets in all but Authorization, and browsers that do not know it are told the usual ones.
+fn preflight() -> HttpResponse {
+    let allowed = HeaderValue::from_static("Authorization, Content-Type, DPoP, *");
+    let mut response = HttpResponse::NoContent().finish();
+    let headers = response.headers_mut();
+    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST"));
+    headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, allowed);
+    headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
+    response
 }

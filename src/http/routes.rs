@@ -64,11 +64,14 @@ fn routes(base: &str, registration: Mode) -> impl HttpServiceFactory + use<> {
             )
             .wrap(from_fn(cors::by_client)),
         )
-        .service(only(
-            "/oauth/device_authorization",
-            "POST",
-            [web::post().to(device_authorization::device_authorization)],
-        ))
+        .service(
+            only(
+                "/oauth/device_authorization",
+                "POST",
+                [web::post().to(device_authorization::device_authorization)],
+            )
+            .wrap(from_fn(cors::by_client)),
+        )
         .service(only(par::PATH, "POST", [web::post().to(par::push)]).wrap(from_fn(cors::by_client)))
         .service(only("/oauth/introspect", "POST", [web::post().to(introspect::introspect)]))
         .configure(move |config| registration_routes(config, registration))

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::domain::ids::ClientId;
 use crate::store::row::{from_json, row, to_json};
-use crate::store::{Db, StoreError, Tx, execute, fetch_all, fetch_optional};
+use crate::store::{Db, StoreError, Tx, execute, fetch_optional};
 
 /// A document that was kept.
 #[derive(Debug)]
@@ -56,14 +56,4 @@ pub async fn find(db: &Db, client: &ClientId) -> Result<Option<StoredDocument>, 
     let corrupt = || StoreError::corrupt("client_documents", client, "document");
     let members = from_json(&row.document).ok_or_else(corrupt)?;
     Ok(Some(StoredDocument { members, fetched_at: row.fetched_at }))
-}
-
-/// What every kept document says.
-pub async fn list(db: &Db) -> Result<Vec<Map<String, Value>>, StoreError> {
-    const SQL: &str = "SELECT client_id, document FROM client_documents";
-    let rows: Vec<(String, String)> = fetch_all!(on db, SQL)?;
-    let read = |(id, document): &(String, String)| {
-        from_json(document).ok_or_else(|| StoreError::corrupt("client_documents", id, "document"))
-    };
-    rows.iter().map(read).collect()
 }

@@ -16,8 +16,8 @@ use crate::store::{Db, StoreError, Tx, execute, fetch_all, fetch_optional};
 macro_rules! columns {
     () => {
         "id, confidential, first_party, redirect_uris, grants, scopes, audiences, serves, access_ttl_ms, idle_ttl_ms, \
-         absolute_ttl_ms, leeway_ms, name, post_logout_redirect_uris, pkce_required, nonce_required, metadata, \
-         self_registered, created_at"
+         absolute_ttl_ms, leeway_ms, name, post_logout_redirect_uris, web_origins, pkce_required, nonce_required, \
+         metadata, self_registered, created_at"
     };
 }
 
@@ -37,6 +37,7 @@ row! {
         leeway_ms: Option<i64>,
         name: Option<String>,
         post_logout_redirect_uris: String,
+        web_origins: String,
         pkce_required: bool,
         nonce_required: bool,
         metadata: String,
@@ -73,6 +74,7 @@ impl ClientRow {
             name: self.name,
             post_logout_redirect_uris: from_json(&self.post_logout_redirect_uris)
                 .ok_or_else(|| corrupt("post_logout_redirect_uris"))?,
+            web_origins: from_json(&self.web_origins).ok_or_else(|| corrupt("web_origins"))?,
             code_protection: match (self.pkce_required, self.nonce_required) {
                 (true, _) => CodeProtection::Pkce,
                 (false, true) => CodeProtection::PkceOrNonce,
@@ -102,15 +104,16 @@ pub async fn insert_if_new(tx: &mut Tx, client: &Client) -> Result<bool, StoreEr
     const SQL: &str = concat!(
         "INSERT INTO clients (",
         columns!(),
-        ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19) ON CONFLICT (id) DO NOTHING"
+        ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20) ON CONFLICT (id) DO NOTHING"
     );
     let done = execute!(within tx, SQL,
         client.id.as_str(), matches!(client.kind, ClientKind::Confidential(_)), client.party == Party::First,
         to_json(&client.redirect_uris), to_json(&client.grants), client.scopes.to_string(),
         to_json(&client.audiences), to_json(&client.serves), millis(client.lifetimes.access_ttl),
         millis(client.lifetimes.idle_ttl), millis(client.lifetimes.absolute_ttl), millis(client.lifetimes.leeway),
-        &client.name, to_json(&client.post_logout_redirect_uris), client.code_protection == CodeProtection::Pkce,
-        client.code_protection != CodeProtection::Optional, to_json(&client.metadata),
+        &client.name, to_json(&client.post_logout_redirect_uris), to_json(&client.web_origins),
+        client.code_protection == CodeProtection::Pkce, client.code_protection != CodeProtection::Optional,
+        to_json(&client.metadata),
         client.origin == Origin::Registered, client.created_at)?;
     Ok(done > 0)
 }
@@ -120,14 +123,15 @@ pub async fn update(tx: &mut Tx, client: &Client) -> Result<bool, StoreError> {
     const SQL: &str = "UPDATE clients SET first_party = $2, redirect_uris = $3, grants = $4, scopes = $5, \
          audiences = $6, access_ttl_ms = $7, idle_ttl_ms = $8, absolute_ttl_ms = $9, leeway_ms = $10, \
          name = $11, post_logout_redirect_uris = $12, pkce_required = $13, nonce_required = $14, metadata = $15, \
-         serves = $16 WHERE id = $1 AND removed_at IS NULL";
+         serves = $16, web_origins = $17 WHERE id = $1 AND removed_at IS NULL";
     let done = execute!(within tx, SQL,
         client.id.as_str(), client.party == Party::First, to_json(&client.redirect_uris),
         to_json(&client.grants), client.scopes.to_string(), to_json(&client.audiences),
         millis(client.lifetimes.access_ttl), millis(client.lifetimes.idle_ttl),
         millis(client.lifetimes.absolute_ttl), millis(client.lifetimes.leeway), &client.name,
         to_json(&client.post_logout_redirect_uris), client.code_protection == CodeProtection::Pkce,
-        client.code_protection != CodeProtection::Optional, to_json(&client.metadata), to_json(&client.serves))?;
+        client.code_protection != CodeProtection::Optional, to_json(&client.metadata), to_json(&client.serves),
+        to_json(&client.web_origins))?;
     Ok(done > 0)
 }
 

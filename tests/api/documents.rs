@@ -263,22 +263,4 @@ both_stores! {
         }).await.unwrap();
         assert_eq!(seen().await, with("ended: client_removed", "expired"), "until the janitor has been there");
     }
-
-    async fn scripts_of_a_documents_own_sites_reach_the_token_endpoint(app) with documents; {
-        app.add_user("ana").await;
-        let (_remote, id) = published(&json!({})).await;
-        let preflight = async |origin: &str| {
-            let request = app.http.request(reqwest::Method::OPTIONS, app.at("/oauth/token")).header("origin", origin);
-            let answer = app.send(request.header("access-control-request-method", "POST")).await;
-            answer.header("access-control-allow-origin").map(ToOwned::to_owned)
-        };
-        assert_eq!(preflight("https://tool.example").await, None, "nobody signed in with it yet");
-        let_in(&app, &Browser::new(&app), &id).await;
-        app.clock.advance(SECOND * 2);
-        assert_eq!(preflight("https://tool.example").await.as_deref(), Some("https://tool.example"));
-        assert_eq!(preflight("https://other.example").await, None);
-        let body = form(app.http.post(app.at("/oauth/token")), &[("client_id", id.as_str()), ("grant_type", "refresh_token"), ("refresh_token", "x")]);
-        let answer = app.send(body.header("origin", "https://tool.example")).await;
-        assert_eq!(answer.header("access-control-allow-origin"), Some("https://tool.example"));
-    }
 }

@@ -24,6 +24,7 @@ mod client_assertion;
 mod clients;
 mod code;
 mod cookie;
+mod cors;
 mod database;
 mod device;
 mod device_clients;

@@ -213,7 +213,8 @@ both_stores! {
             let asks = app.http.request(reqwest::Method::OPTIONS, app.at(place)).header("origin", "https://any.example");
             let asks = asks.header("access-control-request-headers", "mcp-protocol-version");
             let allowed = app.send(asks.header("access-control-request-method", "GET")).await;
-            assert_eq!((allowed.status.as_u16(), allowed.header("access-control-allow-headers")), (204, Some("*")), "{place}");
+            let headers = allowed.header("access-control-allow-headers").unwrap();
+            assert!(allowed.status == 204 && headers.split(", ").any(|name| name == "*"), "{place}: {headers}");
             let read = app.http.get(app.at(place)).header("mcp-protocol-version", "2025-11-25");
             assert_eq!(app.send(read).await.header("access-control-allow-origin"), Some("*"), "{place}");
         }

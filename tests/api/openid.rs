@@ -252,40 +252,6 @@ both_stores! {
         assert_eq!((seen.status.as_u16(), seen.header("location")), (200, ""));
     }
 
-    async fn a_clients_own_sites_read_its_answers_and_no_others(app) {
-        app.with_apps().await;
-        app.add_app("elsewhere", |it| it.redirect_uris = vec!["https://elsewhere.example/cb".to_owned()]).await;
-        let allowed = |answer: &Answer| answer.header("access-control-allow-origin").map(ToOwned::to_owned);
-        let preflight = async |origin: &str| {
-            let request = app.http.request(Method::OPTIONS, app.at("/oauth/token")).header("origin", origin);
-            allowed(&app.send(request.header("access-control-request-method", "POST")).await)
-        };
-        assert_eq!(preflight("https://app.example").await.as_deref(), Some("https://app.example"));
-        assert_eq!(preflight("https://evil.example").await, None);
-        assert_eq!(preflight("null").await, None);
-        let tokens = app.exchange(&Browser::new(&app).ana_signs_in(&[]).await, &[]).await.tokens();
-        let token = async |origin: &str| {
-            let request = app.http.post(app.at("/oauth/token")).header("origin", origin);
-            let parameters = [("grant_type", "refresh_token"), ("client_id", "app"), ("refresh_token", "x")];
-            let answer = app.send(form(request, &parameters)).await;
-            assert_eq!(answer.header("access-control-allow-credentials"), None);
-            allowed(&answer)
-        };
-        assert_eq!(token("https://app.example").await.as_deref(), Some("https://app.example"), "refusals too");
-        assert_eq!(token("https://elsewhere.example").await, None, "another client's");
-        let userinfo = async |origin: &str| {
-            let request = app.http.get(app.at("/oauth/userinfo")).bearer_auth(&tokens.access);
-            allowed(&app.send(request.header("origin", origin)).await)
-        };
-        assert_eq!(userinfo("https://app.example").await.as_deref(), Some("https://app.example"));
-        assert_eq!(userinfo("https://elsewhere.example").await, None);
-        for place in ["/.well-known/openid-configuration", "/.well-known/oauth-authorization-server", "/.well-known/jwks.json"] {
-            let answer = app.send(app.http.get(app.at(place)).header("origin", "https://any.example")).await;
-            assert_eq!(allowed(&answer).as_deref(), Some("*"), "{place}");
-            assert_eq!(answer.header("access-control-allow-credentials"), None);
-        }
-    }
-
     async fn discovery_is_the_same_at_both_places_and_leads_to_what_is_there(app) {
         app.add_app("app", |it| it.party = Party::First).await;
         let openid = app.send(app.http.get(app.at("/.well-known/openid-configuration"))).await;

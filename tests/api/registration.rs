@@ -417,7 +417,7 @@ both_stores! {
         let asks = app.http.request(reqwest::Method::OPTIONS, &place).header("origin", "https://any.example");
         let allowed = app.send(asks.header("access-control-request-method", "POST")).await;
         assert_eq!((allowed.status.as_u16(), allowed.header("access-control-allow-origin")), (204, Some("*")));
-        assert_eq!(allowed.header("access-control-allow-headers"), Some("*"));
+        assert_eq!(allowed.header("access-control-allow-headers"), Some("Authorization, Content-Type, DPoP, *"));
         assert_eq!(allowed.header("access-control-allow-credentials"), None);
         let sent = app.http.post(&place).header("origin", "https://any.example").json(&tool());
         assert_eq!(app.send(sent).await.header("access-control-allow-origin"), Some("*"));

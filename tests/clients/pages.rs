@@ -52,3 +52,10 @@ fn a_keyboard_is_enough_to_sign_in() {
     let client = world.confidential_client("web", Proof::Basic);
     world.run(node("keyboard.mjs"), &client, &mut world.browser());
 }
+
+#[test]
+fn scripts_of_an_apps_own_site_read_what_it_is_answered() {
+    let world = World::new();
+    let client = world.confidential_client("web", Proof::Basic);
+    world.run(node("cors.mjs"), &client, &mut world.browser());
+}

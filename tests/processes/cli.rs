@@ -112,6 +112,17 @@ fn metadata_is_changed_member_by_member(place: &Place) {
     assert!(place.refused(&exchange).contains("it does not have a secret to show"));
 }
 
+fn further_sites_are_given_and_taken_away(place: &Place) {
+    let origins = |arguments: &[&str]| {
+        place.json(&[&["client", "update", "service"], arguments].concat())["origins"].clone()
+    };
+    let both = ["--origin", "capacitor://localhost", "--origin", "https://app.example.com"];
+    assert_eq!(origins(&both), json!(["capacitor://localhost", "https://app.example.com"]));
+    assert_eq!(origins(&["--origin", "ionic://localhost"]), json!(["ionic://localhost"]));
+    assert_eq!(origins(&["--name", "Service"]), json!(["ionic://localhost"]));
+    assert_eq!(origins(&["--no-origins"]), json!([]));
+}
+
 fn a_client_with_keys_gets_no_secret(place: &Place) {
     let metadata =
         r#"{"token_endpoint_auth_method": "private_key_jwt", "jwks_uri": "https://a.example/jwks"}"#;
@@ -192,6 +203,7 @@ fn clients_are_added_changed_and_removed(place: &Place) {
         (&json!("read"), &json!("1m"), &json!("10s"))
     );
     metadata_is_changed_member_by_member(place);
+    further_sites_are_given_and_taken_away(place);
     a_change_that_may_end_logins_is_asked_about(place, &server);
     a_client_with_keys_gets_no_secret(place);
     let ids =

@@ -6,7 +6,7 @@ use crate::process::{MASTER_KEY, PASSWORD, Place, execute};
 fn commands_say_what_is_wrong() {
     let place = Place::sqlite();
     place.add_user("ana");
-    let rows: [(&[&str], &str, &str); 17] = [
+    let rows: [(&[&str], &str, &str); 19] = [
         (&["user", "add", "ANA", "--password-stdin"], PASSWORD, "there already is a user with the name ANA"),
         (&["user", "add", "bob"], PASSWORD, "--password-stdin"),
         (&["user", "add", "", "--password-stdin"], PASSWORD, "a username must have 1 to 255 bytes"),
@@ -39,6 +39,12 @@ fn commands_say_what_is_wrong() {
             "with http must be for 127.0.0.1",
         ),
         (&["client", "update", "heirloom", "--redirect-uri", "https://a b"], "", "must be an absolute URI"),
+        (
+            &["client", "add", "x", "--public", "--origin", "null"],
+            "",
+            "an origin must be as browsers write it",
+        ),
+        (&["client", "update", "heirloom", "--origin", "https://a.example/"], "", "without a path"),
         (
             &["client", "add", "x", "--public", "--scope", "read,write"],
             "",

@@ -9,6 +9,7 @@ use crate::domain::lifetimes::LifetimeOverrides;
 use crate::domain::redirect_rule::{PrivateSchemes, check_redirect_uri};
 use crate::domain::scope::ScopeSet;
 use crate::domain::subject::check_sector;
+use crate::domain::web_origin::WebOrigin;
 use crate::service::Core;
 use crate::service::admin::error::AdminError;
 use crate::service::admin::members::merged;
@@ -20,6 +21,7 @@ pub struct ClientChanges {
     pub redirect_uris: Option<Vec<String>>,
     pub name: Option<String>,
     pub post_logout_redirect_uris: Option<Vec<String>>,
+    pub web_origins: Option<Vec<WebOrigin>>,
     pub code_protection: Option<CodeProtection>,
     /// The members of its metadata that change; null takes one away (RFC 7396).
     pub metadata: Option<Map<String, Value>>,
@@ -44,6 +46,7 @@ impl ClientChanges {
         replace(&mut client.redirect_uris, self.redirect_uris);
         replace(&mut client.name, self.name.map(Some));
         replace(&mut client.post_logout_redirect_uris, self.post_logout_redirect_uris);
+        replace(&mut client.web_origins, self.web_origins);
         replace(&mut client.code_protection, self.code_protection);
         if let Some(changes) = self.metadata {
             let before = std::mem::take(&mut client.metadata);

@@ -16,6 +16,7 @@ use crate::domain::scope::ScopeSet;
 use crate::domain::secrets::ClientSecret;
 use crate::domain::standard_claims::StandardClaims;
 use crate::domain::user::{User, Username};
+use crate::domain::web_origin::WebOrigin;
 use crate::service::keys::key_set::{Phase, ScheduledKey};
 use crate::store::registration_tokens::RegistrationToken;
 
@@ -30,6 +31,7 @@ pub struct ClientView {
     pub name: Option<String>,
     pub redirect_uris: Vec<String>,
     pub post_logout_redirect_uris: Vec<String>,
+    pub origins: Vec<WebOrigin>,
     pub code_protection: &'static str,
     pub grants: BTreeSet<GrantType>,
     pub scope: ScopeSet,
@@ -56,6 +58,7 @@ impl ClientView {
             name: client.name,
             redirect_uris: client.redirect_uris,
             post_logout_redirect_uris: client.post_logout_redirect_uris,
+            origins: client.web_origins,
             code_protection: client.code_protection.as_str(),
             grants: client.grants,
             scope: client.scopes,

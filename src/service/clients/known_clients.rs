@@ -1,17 +1,15 @@
 //! The clients, remembered for a moment: a refresh must not ask the database about its client each time.
 
-use std::collections::HashSet;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::domain::audience::Audience;
 use crate::domain::client::{Client, GrantType, Origin};
-use crate::domain::expiring::{Expiring, Fresh};
+use crate::domain::expiring::Expiring;
 use crate::domain::family::RotationPolicy;
 use crate::domain::ids::ClientId;
 use crate::domain::lifetimes::{InvalidLifetimes, Lifetimes};
-use crate::domain::redirect_uri;
 use crate::domain::scope::{OFFLINE_ACCESS, ScopeSet};
 use crate::service::Failure;
 use crate::service::clients::documents::{Document, Documents};
@@ -71,7 +69,6 @@ pub struct Clients {
     /// `None` where no client's id may be the URL of its metadata document.
     documents: Option<Documents>,
     remembered: RwLock<Expiring<ClientId, Arc<KnownClient>>>,
-    sites: RwLock<Option<Fresh<Arc<HashSet<String>>>>>,
 }
 
 impl Clients {
@@ -83,7 +80,6 @@ impl Clients {
             audiences: Vec::new(),
             documents: None,
             remembered: RwLock::new(Expiring::new(CAPACITY, REMEMBERED)),
-            sites: RwLock::default(),
         }
     }
 
@@ -143,26 +139,6 @@ impl Clients {
         let Some(documents) = &self.documents else { return Ok(None) };
         let found = documents.find(db, id, now).await?;
         found.map(|(client, document)| self.with_lifetimes(client, Some(document))).transpose()
-    }
-
-    /// The origins of every client's redirect URIs: the sites whose scripts are a client's.
-    pub async fn sites(&self, db: &Db, now: DateTime<Utc>) -> Result<Arc<HashSet<String>>, StoreError> {
-        let known = |sites: &Option<Fresh<_>>| sites.as_ref()?.get(now).map(Arc::clone);
-        if let Some(origins) = known(&self.sites.read().unwrap_or_else(PoisonError::into_inner)) {
-            return Ok(origins);
-        }
-        let clients = clients::list(db).await?;
-        let mut uris: Vec<String> = clients.into_iter().flat_map(|client| client.redirect_uris).collect();
-        if self.documents.is_some() {
-            let documents = client_documents::list(db).await?;
-            let lists = documents.into_iter().filter_map(|mut members| members.remove("redirect_uris"));
-            uris.extend(lists.filter_map(|list| serde_json::from_value::<Vec<String>>(list).ok()).flatten());
-        }
-        let origins = uris.iter().filter_map(|uri| redirect_uri::source_of(uri));
-        let origins = Arc::new(origins.collect::<HashSet<_>>());
-        *self.sites.write().unwrap_or_else(PoisonError::into_inner) =
-            Some(Fresh { value: Arc::clone(&origins), at: now, lasting: REMEMBERED });
-        Ok(origins)
     }
 
     /// Checks a client's lifetimes against the settings.
