@@ -15,11 +15,11 @@ pub const TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 /// How far a client's clock may be from ours.
 pub const SKEW: TimeDelta = TimeDelta::seconds(30);
 
-/// The longest that an assertion may be good for: so long is its `jti` remembered.
-const LONGEST: TimeDelta = TimeDelta::hours(1);
+/// The longest that something signed may be good for that is taken once: so long is its `jti` remembered.
+pub(super) const LONGEST: TimeDelta = TimeDelta::hours(1);
 
 /// `jti` and names are no longer than this in anybody's hands.
-const LONGEST_ID: usize = 255;
+pub(super) const LONGEST_ID: usize = 255;
 
 /// The claims of an assertion.
 #[derive(Debug, Clone, Deserialize)]
@@ -33,7 +33,7 @@ pub struct Assertion {
     jti: String,
 }
 
-/// An assertion that is as it should be, and has to be used up.
+/// Something signed that is as it should be, and has to be used up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OnceOnly {
     /// What it is known by: a hash of client and `jti`.

@@ -3,8 +3,9 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
-use crate::domain::client_assertion::{SKEW, time};
+use crate::domain::client_assertion::{LONGEST, LONGEST_ID, OnceOnly, SKEW, time};
 use crate::domain::ids::ClientId;
+use crate::domain::secrets::SecretHash;
 
 /// Claims that speak of the token itself (RFC 7519 §4.1).
 const OF_THE_TOKEN: [&str; 7] = ["iss", "sub", "aud", "exp", "nbf", "iat", "jti"];
@@ -27,6 +28,12 @@ pub enum UnacceptableRequest {
     /// It holds another one (RFC 9101 §4).
     #[error("it holds request or request_uri")]
     Nested,
+    /// Its client wants each to have `aud`, `exp`, `nbf` and `jti`, and one is missing or cannot be what it is.
+    #[error("aud, exp, nbf or jti is missing or malformed")]
+    NotForOnce,
+    /// It is good for longer than an hour, or has been for so long.
+    #[error("it is good for more than an hour")]
+    TooLong,
     /// A claim can be no parameter.
     #[error("a claim cannot be a parameter")]
     Claim,
@@ -65,6 +72,28 @@ pub fn parameters(
         }
     }
     Ok(parameters)
+}
+
+/// Judges a request object, of which [`parameters`] were read, by what a client may ask of its own: that each is for
+/// this server, for an hour at most and for once (FAPI 2.0 Message Signing §5.3.1).
+///
+/// # Errors
+/// [`UnacceptableRequest`].
+pub fn once_only(claims: &Map<String, Value>, client: &ClientId) -> Result<OnceOnly, UnacceptableRequest> {
+    let moment = |name: &str| claims.get(name).and_then(Value::as_f64).and_then(time);
+    let id = claims.get("jti").and_then(Value::as_str);
+    let id = id.filter(|id| !id.is_empty() && id.len() <= LONGEST_ID);
+    let (Some(begin), Some(end), Some(id), true) =
+        (moment("nbf"), moment("exp"), id, claims.contains_key("aud"))
+    else {
+        return Err(UnacceptableRequest::NotForOnce);
+    };
+    // Its end is still to come, so it has not begun longer ago either.
+    if end > begin + LONGEST {
+        return Err(UnacceptableRequest::TooLong);
+    }
+    let id = SecretHash::of(format!("request\0{client}\0{id}").as_bytes());
+    Ok(OnceOnly { id, expires_at: end + SKEW })
 }
 
 fn names(audience: &Value, issuer: &str) -> bool {

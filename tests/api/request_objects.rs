@@ -208,6 +208,70 @@ both_stores! {
         assert_eq!(by_value.error(), "invalid_request", "RFC 9126 §6");
     }
 
+    async fn a_client_may_want_its_request_objects_to_be_short_lived_and_for_once(app) {
+        app.with_apps().await;
+        let signer = Signer::new(Algorithm::ES256, "k1");
+        let wants = json!({ "jwks": signer.jwks(), "require_single_use_request_object": true });
+        for id in ["once", "another"] {
+            app.add_signing_app(id, &wants).await;
+        }
+        app.add_signing_app("lenient", &json!({ "jwks": signer.jwks() })).await;
+        let now = app.clock.now().timestamp();
+        let of = |client: &str, changes: Value| {
+            let good = changed(&object(&app, client), &json!({ "nbf": now }));
+            signer.sign(&changed(&good, &changes))
+        };
+        let push = async |client: &str, jwt: &str| app.form("/oauth/par", &[("client_id", client), ("request", jwt)]).await;
+        let hour = 3600;
+        for (section, changes) in [
+            ("FAPI 2.0 Message Signing §5.3.1: aud", json!({ "aud": null })),
+            ("FAPI 2.0 Message Signing §5.3.1: nbf", json!({ "nbf": null })),
+            ("FAPI 2.0 Message Signing §5.3.1: exp", json!({ "exp": null })),
+            ("FAPI 2.0 Message Signing §5.3.1: an hour back", json!({ "nbf": now - hour - 31, "exp": now + 1 })),
+            ("FAPI 2.0 Message Signing §5.3.1: an hour on", json!({ "exp": now + hour + 1 })),
+            ("FAPI 2.0 Message Signing §5.3.1: an hour altogether", json!({ "nbf": now - hour, "exp": now + 1 })),
+            ("RFC 7519 §4.1.7: jti", json!({ "jti": null })),
+            ("RFC 7519 §4.1.7: jti", json!({ "jti": "" })),
+            ("RFC 7519 §4.1.7: jti", json!({ "jti": 1 })),
+            ("RFC 7519 §4.1.7: jti", json!({ "jti": "x".repeat(256) })),
+        ] {
+            let pushed = push("once", &of("once", changes.clone())).await;
+            assert_eq!(pushed.code(), "400 invalid_request_object", "{section} {changes}");
+            let seen = Browser::new(&app).come(&by_value("once", &of("once", changes.clone()))).await;
+            assert_eq!((seen.status.as_u16(), seen.header("location")), (400, ""), "{section} {changes}");
+            let pushed = push("lenient", &of("lenient", changes.clone())).await;
+            assert_eq!(pushed.status, 201, "who does not want it may do otherwise: {changes}");
+        }
+        assert_eq!(app.number("SELECT COUNT(*) FROM client_assertions").await, 0, "what was refused was not used");
+        let longest = of("once", json!({ "exp": now + hour }));
+        assert_eq!(push("once", &longest).await.status, 201);
+        let by_browser = async |client: &str, jwt: &str| Browser::new(&app).come(&by_value(client, jwt)).await;
+        for beside in ["", "&redirect_uri=https%3A%2F%2Fapp.example%2Fcb"] {
+            let seen = Browser::new(&app).come(&(by_value("once", &longest) + beside)).await;
+            assert_eq!(seen.error(), "invalid_request_object", "once, by whichever way");
+        }
+        assert_eq!(push("once", &of("once", json!({ "scope": "openid profile" }))).await.code(), "400 invalid_request_object", "jti is what counts");
+        assert_eq!(push("another", &of("another", json!({}))).await.status, 201, "another client's are its own");
+        let second = of("once", json!({ "jti": "2" }));
+        assert_eq!(by_browser("once", &second).await.status, 200);
+        assert_eq!(push("once", &second).await.code(), "400 invalid_request_object");
+        // What fails otherwise can be mended and sent again: it is not used up.
+        assert_eq!(push("once", &of("once", json!({ "jti": "3", "code_challenge": null }))).await.code(), "400 invalid_request");
+        let third = of("once", json!({ "jti": "3" }));
+        let all = futures_util::future::join_all((0..8).map(|_| push("once", &third))).await;
+        assert_eq!(all.iter().filter(|answer| answer.status == 201).count(), 1, "however many come at once");
+        let kept = "SELECT COUNT(*) FROM client_assertions";
+        assert_eq!(app.number(kept).await, 4);
+        let tidy = async || heirloom::service::admin::janitor::tidy(&app.core, 10, app.clock.now()).await.unwrap();
+        app.clock.advance(MINUTE * 60);
+        tidy().await;
+        assert_eq!(app.number(kept).await, 1, "remembered until it cannot be used any more");
+        app.clock.advance(SECOND * 31);
+        tidy().await;
+        assert_eq!(app.number(kept).await, 0);
+        assert_eq!(push("once", &longest).await.code(), "400 invalid_request_object", "RFC 7519 §4.1.4");
+    }
+
     async fn a_service_that_asks_for_it_gets_a_signed_answer(app) {
         let secret = app.add_service("service", &["https://api.example"]).await;
         app.with_apps().await;

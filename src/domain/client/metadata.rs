@@ -50,6 +50,10 @@ pub struct ClientMetadata {
     /// Whether it signs all of its authorization requests (RFC 9101 §10.5).
     #[serde(default, skip_serializing_if = "is_false")]
     pub require_signed_request_object: bool,
+    /// Whether each of its request objects is for once, and for an hour at most (FAPI 2.0 Message Signing §5.3.1). A
+    /// member of our own.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub require_single_use_request_object: bool,
     /// That it gets what it asks at the userinfo endpoint as a signed JWT (OpenID Connect Core §5.3.2). The algorithm
     /// is that of the server's key, whichever is named: as with ID tokens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -108,7 +112,10 @@ impl ClientMetadata {
         if method == Some(AuthMethod::PrivateKeyJwt) && !has_keys {
             return Err(Contradiction("The method private_key_jwt needs keys in jwks or at jwks_uri."));
         }
-        if (self.require_signed_request_object || self.request_object_signing_alg.is_some()) && !has_keys {
+        let signs_requests = self.require_signed_request_object
+            || self.require_single_use_request_object
+            || self.request_object_signing_alg.is_some();
+        if signs_requests && !has_keys {
             return Err(Contradiction("Signed request objects need keys in jwks or at jwks_uri."));
         }
         let is_public = matches!(kind, ClientKind::Public);

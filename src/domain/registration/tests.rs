@@ -120,6 +120,7 @@ fn metadata_that_nobody_may_register() {
         ("OIDC Registration §2", json!({ "userinfo_signed_response_alg": "none" })),
         ("OIDC Registration §2", json!({ "userinfo_signed_response_alg": "HS256" })),
         ("RFC 9101 §10.5", json!({ "require_signed_request_object": true })),
+        ("FAPI 2.0 Message Signing §5.3.1", json!({ "require_single_use_request_object": true })),
         ("RFC 7591 §2", json!({ "client_uri": "javascript:alert(1)" })),
         ("RFC 7591 §2", json!({ "logo_uri": "data:image/png,x" })),
         ("RFC 7591 §2", json!({ "policy_uri": 7 })),

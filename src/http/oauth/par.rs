@@ -26,10 +26,13 @@ pub(crate) async fn push(
         return Err(Problem::Malformed("A request that is pushed must not have a request_uri.").into());
     }
     let id = known.client.id.as_str();
+    let mut once = None;
     let form = match form.get("request") {
         Some(jwt) => {
             let read = pushed_request::read_object(&web.core, &known.client, jwt, now).await;
-            Form::of_pairs(read.ok_or(Problem::Unmet(Unmet::InvalidRequestObject))?)?
+            let read = read.ok_or(Problem::Unmet(Unmet::InvalidRequestObject))?;
+            once = read.once;
+            Form::of_pairs(read.parameters)?
         }
         None if known.client.metadata.require_signed_request_object => {
             return Err(Problem::Malformed("This client has to send a signed request object.").into());
@@ -38,6 +41,9 @@ pub(crate) async fn push(
     };
     authorize::check(&web.core, &known, &form)?;
     client.count_waiting(&web.core, &known, now)?;
+    if !pushed_request::spend(&web.core, &known.client.id, once.as_ref()).await? {
+        return Err(Problem::Unmet(Unmet::InvalidRequestObject).into());
+    }
     let uri = pushed_request::keep(&web.core, &known.client.id, &form.to_query(), now).await?;
     Ok(HttpResponse::Created()
         .insert_header((CACHE_CONTROL, "no-store"))

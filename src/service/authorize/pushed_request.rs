@@ -7,6 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::crypto::random;
 use crate::domain::client::Client;
+use crate::domain::client_assertion::OnceOnly;
 use crate::domain::ids::ClientId;
 use crate::domain::pushed_request::RequestUri;
 use crate::domain::request_object;
@@ -14,7 +15,7 @@ use crate::domain::secrets::SecretHash;
 use crate::service::clients::client_jwt;
 use crate::service::{Core, Failure};
 use crate::store::pushed_requests::{self, Opening};
-use crate::store::transaction;
+use crate::store::{client_assertions, transaction};
 
 /// How long a browser may take to come with a request's URI (RFC 9126 §2.2 has 5 to 600 seconds).
 pub const TTL: TimeDelta = TimeDelta::seconds(90);
@@ -24,6 +25,24 @@ const OPENED_TTL: TimeDelta = TimeDelta::minutes(30);
 
 /// What a request object may say it is (RFC 9101 §10.8, RFC 8725 §3.11).
 const TYPES: [&str; 2] = ["jwt", "oauth-authz-req+jwt"];
+
+/// What a client's request object says.
+#[derive(Debug)]
+pub struct SignedRequest {
+    pub parameters: Vec<(String, String)>,
+    /// Where its client wants each to be good for once: by what it is remembered.
+    pub once: Option<OnceOnly>,
+}
+
+/// Uses up a request object that is for once. `false` when it was brought before.
+pub async fn spend(core: &Core, client: &ClientId, once: Option<&OnceOnly>) -> Result<bool, Failure> {
+    let Some(once) = once else { return Ok(true) };
+    let is_new = transaction::retrying(|| client_assertions::spend(&core.db, once)).await?;
+    if !is_new {
+        tracing::warn!(client = client.as_str(), "a request object was replayed");
+    }
+    Ok(is_new)
+}
 
 /// Keeps a client's request that was checked.
 pub async fn keep(
@@ -60,13 +79,13 @@ pub async fn forget(core: &Core, uri: &SecretHash, now: DateTime<Utc>) -> Result
     Ok(())
 }
 
-/// The parameters of a client's request object; `None` when it is none, and the log says why.
+/// Reads a client's request object; `None` when it is none, and the log says why.
 pub async fn read_object(
     core: &Core,
     client: &Client,
     jwt: &str,
     now: DateTime<Utc>,
-) -> Option<Vec<(String, String)>> {
+) -> Option<SignedRequest> {
     let refused = |why: &str| {
         tracing::info!(client = client.id.as_str(), why, "a request object was refused");
         None
@@ -78,8 +97,14 @@ pub async fn read_object(
     if signed.typ.is_some_and(|typ| !TYPES.contains(&typ.as_str())) {
         return refused("it is a token of another type");
     }
-    match request_object::parameters(&signed.claims, &client.id, core.issuer.as_str(), now) {
-        Ok(parameters) => Some(parameters),
+    let read = || {
+        let parameters = request_object::parameters(&signed.claims, &client.id, core.issuer.as_str(), now)?;
+        let is_for_once = client.metadata.require_single_use_request_object;
+        let once = is_for_once.then(|| request_object::once_only(&signed.claims, &client.id));
+        Ok::<_, request_object::UnacceptableRequest>(SignedRequest { parameters, once: once.transpose()? })
+    };
+    match read() {
+        Ok(signed) => Some(signed),
         Err(why) => refused(&why.to_string()),
     }
 }

@@ -114,13 +114,16 @@ async fn signed(
             Err(_) => PageError::Malformed("The request object is invalid.").into(),
         });
     };
-    let form = Form::of_pairs(read)?;
+    let form = Form::of_pairs(read.parameters)?;
     let back = parameters::back(&known, &form)?;
     if known.client.metadata.require_pushed_authorization_requests {
         return Err(back.refuse(NOT_PUSHED));
     }
     // The object is the client's, but anybody may bring it again.
     browser.core.waiting.count(browser.address, browser.now).map_err(|too_many| back.refuse(too_many))?;
+    if !pushed_request::spend(browser.core, &known.client.id, read.once.as_ref()).await? {
+        return Err(back.refuse(Unmet::InvalidRequestObject));
+    }
     let uri = pushed_request::keep(browser.core, &known.client.id, &form.to_query(), browser.now).await?;
     pushed(browser, known, &uri, &form.without(&["prompt"])).await
 }
