@@ -59,6 +59,8 @@ pub struct Client {
     pub metadata: ClientMetadata,
     /// How it came to be known here.
     pub origin: Origin,
+    /// Grows with every change that makes another client of it to the people who agreed to it.
+    pub identity: i64,
     /// When it was registered.
     pub created_at: DateTime<Utc>,
 }
@@ -215,6 +217,7 @@ impl Client {
             code_protection: CodeProtection::Pkce,
             metadata: ClientMetadata::default(),
             origin,
+            identity: 0,
             created_at,
         }
     }
@@ -223,6 +226,34 @@ impl Client {
     #[must_use]
     pub fn display_name(&self) -> &str {
         self.name.as_deref().unwrap_or(self.id.as_str())
+    }
+
+    /// Whether it has become another client than `before` to the people who agreed to that one, by its own hand: it has
+    /// another name, goes to other places, proves itself in another way, or knows people by other names.
+    #[must_use]
+    pub fn is_another_than(&self, before: &Self) -> bool {
+        self.known_by() != before.known_by()
+    }
+
+    fn known_by(&self) -> impl PartialEq + '_ {
+        let places: BTreeSet<&String> = self.redirect_uris.iter().collect();
+        let said = &self.metadata;
+        let proof = (
+            matches!(self.kind, ClientKind::Public),
+            said.token_endpoint_auth_method,
+            &said.jwks,
+            &said.jwks_uri,
+        );
+        (&self.name, places, proof, said.subject_type, &said.sector_identifier_uri)
+    }
+
+    /// Whether an operator's change makes another client of `before` to the people who agreed to that one, as they are
+    /// shown its name and the place that they go to: it has another name, or goes where nothing of it was.
+    #[must_use]
+    pub fn leads_elsewhere_than(&self, before: &Self) -> bool {
+        let places: Vec<_> = before.redirect_uris.iter().map(|uri| redirect_uri::source_of(uri)).collect();
+        let is_new = |uri: &String| !places.contains(&redirect_uri::source_of(uri));
+        self.name != before.name || self.redirect_uris.iter().any(is_new)
     }
 
     /// Whether the scripts of a site are its own, by the site's origin as a browser writes it. Where the port of a

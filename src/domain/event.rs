@@ -185,6 +185,7 @@ words! {
         Removed: "removed",
         RegisteredItself: "registered_itself",
         UpdatedItself: "updated_itself",
+        ConsentsForgotten: "consents_forgotten",
         RemovedItself: "removed_itself",
     }
 }

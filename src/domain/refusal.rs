@@ -42,6 +42,8 @@ pub enum EndReason {
     UserDisabled,
     UserRemoved,
     ClientRemoved,
+    /// Its client proves no longer who it is.
+    ClientChanged,
     /// The authorization code that it came from was used again (RFC 6749 §4.1.2).
     CodeReused,
     /// Its user withdrew the consent that it rested on.
@@ -50,7 +52,7 @@ pub enum EndReason {
 
 impl EndReason {
     /// Every reason, as the databases' `CHECK` lists them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Reuse,
         Self::Logout,
         Self::ClientRevoked,
@@ -60,6 +62,7 @@ impl EndReason {
         Self::UserDisabled,
         Self::UserRemoved,
         Self::ClientRemoved,
+        Self::ClientChanged,
         Self::CodeReused,
         Self::ConsentWithdrawn,
     ];
@@ -77,6 +80,7 @@ impl EndReason {
             Self::UserDisabled => "user_disabled",
             Self::UserRemoved => "user_removed",
             Self::ClientRemoved => "client_removed",
+            Self::ClientChanged => "client_changed",
             Self::CodeReused => "code_reused",
             Self::ConsentWithdrawn => "consent_withdrawn",
         }
@@ -93,9 +97,12 @@ impl EndReason {
             | Self::UserDisabled
             | Self::UserRemoved
             | Self::ConsentWithdrawn => true,
-            Self::Reuse | Self::CodeReused | Self::Logout | Self::ClientRevoked | Self::ClientRemoved => {
-                false
-            }
+            Self::Reuse
+            | Self::CodeReused
+            | Self::Logout
+            | Self::ClientRevoked
+            | Self::ClientRemoved
+            | Self::ClientChanged => false,
         }
     }
 

@@ -81,6 +81,8 @@ impl Consent {
 pub struct GivenConsent {
     /// To whom.
     pub client: ClientId,
+    /// Which of the clients that this one has been.
+    pub identity: i64,
     pub consent: Consent,
     /// When it was last given.
     pub at: DateTime<Utc>,

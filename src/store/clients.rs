@@ -17,7 +17,7 @@ macro_rules! columns {
     () => {
         "id, confidential, first_party, redirect_uris, grants, scopes, audiences, serves, access_ttl_ms, idle_ttl_ms, \
          absolute_ttl_ms, leeway_ms, name, post_logout_redirect_uris, web_origins, pkce_required, nonce_required, \
-         metadata, self_registered, created_at"
+         metadata, self_registered, identity, created_at"
     };
 }
 
@@ -42,6 +42,7 @@ row! {
         nonce_required: bool,
         metadata: String,
         self_registered: bool,
+        identity: i64,
         created_at: DateTime<Utc>,
     }
 }
@@ -82,6 +83,7 @@ impl ClientRow {
             },
             metadata: from_json(&self.metadata).ok_or_else(|| corrupt("metadata"))?,
             origin: if self.self_registered { Origin::Registered } else { Origin::Operator },
+            identity: self.identity,
             created_at: self.created_at,
         })
     }
@@ -104,7 +106,7 @@ pub async fn insert_if_new(tx: &mut Tx, client: &Client) -> Result<bool, StoreEr
     const SQL: &str = concat!(
         "INSERT INTO clients (",
         columns!(),
-        ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20) ON CONFLICT (id) DO NOTHING"
+        ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21) ON CONFLICT (id) DO NOTHING"
     );
     let done = execute!(within tx, SQL,
         client.id.as_str(), matches!(client.kind, ClientKind::Confidential(_)), client.party == Party::First,
@@ -114,7 +116,7 @@ pub async fn insert_if_new(tx: &mut Tx, client: &Client) -> Result<bool, StoreEr
         &client.name, to_json(&client.post_logout_redirect_uris), to_json(&client.web_origins),
         client.code_protection == CodeProtection::Pkce, client.code_protection != CodeProtection::Optional,
         to_json(&client.metadata),
-        client.origin == Origin::Registered, client.created_at)?;
+        client.origin == Origin::Registered, client.identity, client.created_at)?;
     Ok(done > 0)
 }
 
@@ -135,12 +137,19 @@ pub async fn update(tx: &mut Tx, client: &Client) -> Result<bool, StoreError> {
     Ok(done > 0)
 }
 
+/// Makes another client of one to whoever agreed to it: what was agreed to before counts no more.
+pub async fn forget_consents(tx: &mut Tx, id: &ClientId) -> Result<(), StoreError> {
+    const SQL: &str = "UPDATE clients SET identity = identity + 1 WHERE id = $1";
+    execute!(within tx, SQL, id.as_str())?;
+    Ok(())
+}
+
 /// Stores a changed kind. A client that becomes public loses its secrets.
-pub async fn set_kind(tx: &mut Tx, client: &Client) -> Result<(), StoreError> {
-    const KIND: &str = "UPDATE clients SET confidential = $2 WHERE id = $1";
+pub async fn set_kind(tx: &mut Tx, client: &Client, now: DateTime<Utc>) -> Result<(), StoreError> {
+    const KIND: &str = "UPDATE clients SET confidential = $2, public_since = $3 WHERE id = $1";
     const FORGET: &str = "DELETE FROM client_secrets WHERE client_id = $1";
     let confidential = matches!(client.kind, ClientKind::Confidential(_));
-    execute!(within tx, KIND, client.id.as_str(), confidential)?;
+    execute!(within tx, KIND, client.id.as_str(), confidential, (!confidential).then_some(now))?;
     if !confidential {
         execute!(within tx, FORGET, client.id.as_str())?;
     }
@@ -198,6 +207,22 @@ pub async fn removed_since(db: &Db, since: DateTime<Utc>) -> Result<Vec<ClientId
     const SQL: &str = "SELECT id FROM clients WHERE removed_at > $1 ORDER BY id";
     let rows: Vec<(String,)> = fetch_all!(on db, SQL, since)?;
     rows.into_iter().map(|(id,)| id.parse().map_err(|_| StoreError::corrupt("clients", &id, "id"))).collect()
+}
+
+/// Clients that gave up their proof after `since`, and when: their families from before may still be live. One that
+/// nobody has signed in with has none.
+pub async fn public_since(
+    db: &Db,
+    since: DateTime<Utc>,
+) -> Result<Vec<(ClientId, DateTime<Utc>)>, StoreError> {
+    const SQL: &str = "SELECT id, public_since FROM clients WHERE public_since > $1 AND removed_at IS NULL \
+         AND NOT EXISTS (SELECT 1 FROM client_registrations \
+         WHERE client_id = clients.id AND unused_until IS NOT NULL) ORDER BY id";
+    let rows: Vec<(String, DateTime<Utc>)> = fetch_all!(on db, SQL, since)?;
+    let read = |(id, at): (String, DateTime<Utc>)| {
+        Ok((id.parse().map_err(|_| StoreError::corrupt("clients", &id, "id"))?, at))
+    };
+    rows.into_iter().map(read).collect()
 }
 
 /// Adds a secret.

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
+use crate::domain::client::Client;
 use crate::domain::ids::{ClientId, UserId};
 use crate::domain::sign_in::{Consent, GivenConsent};
 use crate::store::row::{from_json, row, to_json};
@@ -14,10 +15,11 @@ row! {
     }
 }
 
-/// What a user agreed to, if anything.
-pub async fn find(db: &Db, user: UserId, client: &ClientId) -> Result<Option<Consent>, StoreError> {
-    const SQL: &str = "SELECT scope, audiences FROM consents WHERE user_id = $1 AND client_id = $2";
-    let row: Option<ConsentRow> = fetch_optional!(on db, SQL, user.0, client.as_str())?;
+/// What a user agreed to, if anything. What was agreed to before the client became another one does not count.
+pub async fn find(db: &Db, user: UserId, client: &Client) -> Result<Option<Consent>, StoreError> {
+    const SQL: &str = "SELECT scope, audiences FROM consents \
+         WHERE user_id = $1 AND client_id = $2 AND client_identity = $3";
+    let row: Option<ConsentRow> = fetch_optional!(on db, SQL, user.0, client.id.as_str(), client.identity)?;
     row.map(|row| consent(user, &row.scope, &row.audiences)).transpose()
 }
 
@@ -32,6 +34,7 @@ fn consent(user: UserId, scope: &str, audiences: &str) -> Result<Consent, StoreE
 row! {
     struct GivenConsentRow {
         client_id: String,
+        client_identity: i64,
         scope: String,
         audiences: String,
         granted_at: DateTime<Utc>,
@@ -40,13 +43,14 @@ row! {
 
 /// Everything that a user agreed to, by client.
 pub async fn of_user(db: &Db, user: UserId) -> Result<Vec<GivenConsent>, StoreError> {
-    const SQL: &str =
-        "SELECT client_id, scope, audiences, granted_at FROM consents WHERE user_id = $1 ORDER BY client_id";
+    const SQL: &str = "SELECT client_id, client_identity, scope, audiences, granted_at FROM consents \
+         WHERE user_id = $1 ORDER BY client_id";
     let rows: Vec<GivenConsentRow> = fetch_all!(on db, SQL, user.0)?;
     let given = |row: GivenConsentRow| {
         let corrupt = |_| StoreError::corrupt("consents", user, "client_id");
         Ok(GivenConsent {
             client: row.client_id.parse().map_err(corrupt)?,
+            identity: row.client_identity,
             consent: consent(user, &row.scope, &row.audiences)?,
             at: row.granted_at,
         })
@@ -71,9 +75,10 @@ pub async fn delete(tx: &mut Tx, user: UserId, client: &ClientId) -> Result<bool
 }
 
 /// Takes the lock of a consent's row, which whoever withdraws it takes, too. `false` when there is none (any more).
-pub async fn touch(tx: &mut Tx, user: UserId, client: &ClientId) -> Result<bool, StoreError> {
-    const SQL: &str = "UPDATE consents SET granted_at = granted_at WHERE user_id = $1 AND client_id = $2";
-    Ok(execute!(within tx, SQL, user.0, client.as_str())? > 0)
+pub async fn touch(tx: &mut Tx, user: UserId, client: &Client) -> Result<bool, StoreError> {
+    const SQL: &str = "UPDATE consents SET granted_at = granted_at \
+         WHERE user_id = $1 AND client_id = $2 AND client_identity = $3";
+    Ok(execute!(within tx, SQL, user.0, client.id.as_str(), client.identity)? > 0)
 }
 
 /// Deletes up to `limit` consents that were given to a removed client; gives how many.
@@ -87,14 +92,15 @@ pub async fn delete_some_of_client(db: &Db, client: &ClientId, limit: i64) -> Re
 pub async fn put(
     tx: &mut Tx,
     user: UserId,
-    client: &ClientId,
+    client: &Client,
     consent: &Consent,
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
-    const SQL: &str = "INSERT INTO consents (user_id, client_id, scope, audiences, granted_at) \
-         VALUES ($1, $2, $3, $4, $5) ON CONFLICT (user_id, client_id) DO UPDATE \
-         SET scope = excluded.scope, audiences = excluded.audiences, granted_at = excluded.granted_at";
-    execute!(within tx, SQL,
-        user.0, client.as_str(), consent.scope.to_string(), to_json(&consent.audiences), now)?;
+    const SQL: &str = "INSERT INTO consents (user_id, client_id, client_identity, scope, audiences, granted_at) \
+         VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (user_id, client_id) DO UPDATE \
+         SET client_identity = excluded.client_identity, scope = excluded.scope, audiences = excluded.audiences, \
+         granted_at = excluded.granted_at";
+    execute!(within tx, SQL, user.0, client.id.as_str(), client.identity, consent.scope.to_string(),
+        to_json(&consent.audiences), now)?;
     Ok(())
 }

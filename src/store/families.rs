@@ -16,7 +16,7 @@ use crate::domain::sign_in::SignInSession;
 use crate::store::row::{from_json, row, to_json};
 use crate::store::{Db, StoreError, Tx, execute, fetch_all, fetch_one, fetch_optional};
 
-pub use ending::{Spared, end, end_of_user, end_of_user_at, end_some_of_client};
+pub use ending::{OfClient, Spared, end, end_of_user, end_of_user_at, end_some_of_client};
 pub use rotation::{FastPath, advance, rotate, rotate_together, step};
 
 /// Every column of a family, for `SELECT` and `RETURNING`.

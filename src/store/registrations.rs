@@ -13,14 +13,20 @@ use crate::store::{Db, StoreError, Tx, execute, fetch_all, fetch_optional};
 pub struct StoredRegistration {
     /// The hash of the token that manages it.
     pub token_hash: SecretHash,
+    /// That of the token that was given with the last change, until it is used.
+    pub next_token_hash: Option<SecretHash>,
     /// What the client was told that it registered.
     pub told: Map<String, Value>,
+    /// Whether somebody signed in with the client.
+    pub is_used: bool,
 }
 
 row! {
     struct StoredRegistrationRow {
         token_hash: Vec<u8>,
+        next_token_hash: Option<Vec<u8>>,
         told: String,
+        unused_until: Option<DateTime<Utc>>,
     }
 }
 
@@ -28,31 +34,53 @@ row! {
 pub async fn insert(
     tx: &mut Tx,
     client: &ClientId,
-    kept: &StoredRegistration,
+    (token, told): (&SecretHash, &Map<String, Value>),
     unused_until: DateTime<Utc>,
 ) -> Result<(), StoreError> {
     const SQL: &str = "INSERT INTO client_registrations (client_id, token_hash, told, unused_until) \
          VALUES ($1, $2, $3, $4)";
-    execute!(within tx, SQL, client.as_str(), kept.token_hash.as_bytes(), to_json(&kept.told), unused_until)?;
+    execute!(within tx, SQL, client.as_str(), token.as_bytes(), to_json(told), unused_until)?;
     Ok(())
 }
 
 /// What is kept of a client's registration.
 pub async fn find(db: &Db, client: &ClientId) -> Result<Option<StoredRegistration>, StoreError> {
-    const SQL: &str = "SELECT token_hash, told FROM client_registrations WHERE client_id = $1";
+    const SQL: &str = "SELECT token_hash, next_token_hash, told, unused_until FROM client_registrations \
+         WHERE client_id = $1";
     let row: Option<StoredRegistrationRow> = fetch_optional!(on db, SQL, client.as_str())?;
     let Some(row) = row else { return Ok(None) };
     let corrupt = |what| StoreError::corrupt("client_registrations", client, what);
+    let hash = |stored: &[u8]| SecretHash::from_stored(stored).ok_or_else(|| corrupt("hash"));
     Ok(Some(StoredRegistration {
-        token_hash: SecretHash::from_stored(&row.token_hash).ok_or_else(|| corrupt("hash"))?,
+        token_hash: hash(&row.token_hash)?,
+        next_token_hash: row.next_token_hash.as_deref().map(hash).transpose()?,
         told: from_json(&row.told).ok_or_else(|| corrupt("told"))?,
+        is_used: row.unused_until.is_none(),
     }))
 }
 
-/// Keeps what the client was told at a change. `false` when its registration is gone.
-pub async fn update(tx: &mut Tx, client: &ClientId, told: &Map<String, Value>) -> Result<bool, StoreError> {
-    const SQL: &str = "UPDATE client_registrations SET told = $2 WHERE client_id = $1";
-    Ok(execute!(within tx, SQL, client.as_str(), to_json(told))? > 0)
+/// The token that was given with the last change is used: the one before manages nothing from now on.
+pub async fn use_next(db: &Db, client: &ClientId, next: &SecretHash) -> Result<(), StoreError> {
+    const SQL: &str = "UPDATE client_registrations SET token_hash = next_token_hash, next_token_hash = NULL \
+         WHERE client_id = $1 AND next_token_hash = $2";
+    execute!(on db, SQL, client.as_str(), next.as_bytes())?;
+    Ok(())
+}
+
+/// Keeps what the client was told at a change, and the token that was given with it. `false` when the registration is
+/// not what it was in `before` any more: it is gone, or another change came first.
+pub async fn update(
+    tx: &mut Tx,
+    client: &ClientId,
+    before: &StoredRegistration,
+    (next, told): (&SecretHash, &Map<String, Value>),
+) -> Result<bool, StoreError> {
+    const SQL: &str = "UPDATE client_registrations SET told = $2, next_token_hash = $3 \
+         WHERE client_id = $1 AND token_hash = $4 AND next_token_hash IS NOT DISTINCT FROM $5";
+    let was_next = before.next_token_hash.as_ref().map(|hash| hash.as_bytes().to_vec());
+    let done = execute!(within tx, SQL,
+        client.as_str(), to_json(told), next.as_bytes(), before.token_hash.as_bytes(), was_next)?;
+    Ok(done > 0)
 }
 
 /// Somebody signed in with the client: it stays.

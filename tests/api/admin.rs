@@ -1,12 +1,13 @@
 //! What an operator does, and what it does to families.
 
 use heirloom::domain::ids::{ClientId, FamilyId};
+use heirloom::domain::refusal::EndReason;
 use heirloom::domain::secrets::Password;
 use heirloom::service::admin::client_changes::ClientChanges;
 use heirloom::service::admin::users::Change;
 use heirloom::service::admin::{self, janitor};
 use heirloom::store::expired::{self, Expired};
-use heirloom::store::families;
+use heirloom::store::families::{self, OfClient};
 
 use crate::harness::*;
 
@@ -134,8 +135,9 @@ both_stores! {
         }
         let (db, now) = (&app.core.db, app.clock.now());
         let (client, beginning) = ("app".parse().unwrap(), FamilyId(uuid::Uuid::nil()));
+        let all = OfClient { client, reason: EndReason::ClientRemoved, until: now };
         let some = app.core.write(now, async |tx| {
-            families::end_some_of_client(tx, &client, beginning, 2, now).await.map(Some)
+            families::end_some_of_client(tx, &all, beginning, 2, now).await.map(Some)
         });
         let some = some.await.unwrap().unwrap();
         assert_eq!((some.len(), app.live_families().await), (2, 3));

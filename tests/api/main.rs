@@ -54,6 +54,7 @@ mod races;
 mod recovery;
 mod refused;
 mod registration;
+mod registration_changed;
 mod registration_rules;
 mod remote;
 mod replicas;

@@ -110,7 +110,7 @@ pub(crate) async fn show_apps(visit: &Visit, request: &HttpRequest) -> Result<Ht
     let given = account::consents(visit.core(), &session, visit.now).await?;
     let given: Vec<Value> = given
         .iter()
-        .map(|(known, GivenConsent { client, consent, at })| {
+        .map(|(known, GivenConsent { client, consent, at, .. })| {
             let elsewhere = consent.audiences.iter().filter(|it| *it != issuer);
             json!({
                 "id": client,

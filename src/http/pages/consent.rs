@@ -52,7 +52,7 @@ pub(crate) async fn show(visit: &Visit, request: &HttpRequest) -> Result<HttpRes
         "place": redirect_uri::source_of(asked.redirect_uri()),
         "query": asked.query,
         "other_query": asked.query_for_another_account(),
-        "csrf": visit.csrf(Some(&session)).expose(),
+        "csrf": visit.csrf_about(&session, &asked.known.client).expose(),
     });
     Ok(visit.page(&Page {
         template: "consent.html",
@@ -110,7 +110,7 @@ pub(crate) async fn take(visit: &Visit, request: &HttpRequest, form: Form) -> Re
     let Some(session) = to_be_asked(visit, &asked).await? else {
         return Ok(see_other(&visit.at("/oauth/authorize", &asked.query)));
     };
-    if !visit.is_own(&form, Some(&session)) {
+    if !visit.is_own_about(&form, &session, &asked.known.client) {
         return Err(PageError::Forged.into());
     }
     if form.get("decision") != Some("allow") {
@@ -119,7 +119,8 @@ pub(crate) async fn take(visit: &Visit, request: &HttpRequest, form: Form) -> Re
         }
         return Err(asked.back.refuse(Unmet::AccessDenied));
     }
-    authorization::agree(visit.core(), &asked.request, &session, visit.now).await?;
+    let client = &asked.known.client;
+    authorization::agree(visit.core(), client, &asked.request, &session, visit.now).await?;
     match authorization::issue_code(visit.core(), &asked.request, &session, visit.now).await? {
         Some(code) => Ok(back::answer(visit, &asked.back, &[("code", code.expose())])),
         None => Ok(see_other(&visit.at("/oauth/authorize", &asked.query))),

@@ -7,6 +7,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::{DateTime, Utc};
 
 use crate::crypto::random;
+use crate::domain::client::Client;
 use crate::domain::family::UserAgentInfo;
 use crate::domain::opaque::OpaqueSecret;
 use crate::domain::sign_in::SignInSession;
@@ -107,10 +108,24 @@ impl Visit {
         self.browser.derived(&format!("form {whose}"))
     }
 
+    /// The same for a form about a client: one that was made before the client became another one counts no more.
+    pub(crate) fn csrf_about(&self, session: &SignInSession, client: &Client) -> OpaqueSecret {
+        self.browser.derived(&format!("form {} {}", session.id, client.identity))
+    }
+
     /// Whether a form was sent by the page that this browser was given. `Origin` would tell nothing: under
     /// `no-referrer` browsers send `null`.
     pub(crate) fn is_own(&self, form: &Form, session: Option<&SignInSession>) -> bool {
-        let carried = form.get("csrf").is_some_and(|token| self.csrf(session).matches(token));
+        self.carries(form, &self.csrf(session))
+    }
+
+    /// The same of a form about a client.
+    pub(crate) fn is_own_about(&self, form: &Form, session: &SignInSession, client: &Client) -> bool {
+        self.carries(form, &self.csrf_about(session, client))
+    }
+
+    fn carries(&self, form: &Form, csrf: &OpaqueSecret) -> bool {
+        let carried = form.get("csrf").is_some_and(|token| csrf.matches(token));
         carried && !self.is_new && self.site.as_deref().is_none_or(|site| site == "same-origin")
     }
 

@@ -117,15 +117,19 @@ async fn find(core: &Core, id: &ClientId, now: DateTime<Utc>) -> Result<Client, 
     clients::find(&core.db, id, now).await?.ok_or_else(|| AdminError::NoClient(id.clone()))
 }
 
-/// Stores a changed client.
+/// Stores a changed client. People agree anew to one that has another name or goes to another place.
 pub async fn update(core: &Core, client: &Client, now: DateTime<Utc>) -> Result<(), AdminError> {
     check(core, client)?;
+    let is_another = client.leads_elsewhere_than(&find(core, &client.id, now).await?);
     let updated = core.write(now, async |tx| {
         if !clients::update(tx, client).await? {
             return Ok(None);
         }
         allow_ttl(tx, client).await?;
         changed(tx, &client.id, ClientChange::Updated);
+        if is_another {
+            forget_consents(tx, &client.id).await?;
+        }
         Ok(Some(()))
     });
     updated.await?.ok_or_else(|| AdminError::NoClient(client.id.clone()))
@@ -165,6 +169,16 @@ pub async fn remove(core: &Core, id: &ClientId, batch: i64, now: DateTime<Utc>) 
 
 fn changed(tx: &mut Tx, client: &ClientId, change: ClientChange) {
     tx.record(Event::ClientChanged { client: client.clone(), change });
+}
+
+/// What people agreed to of a client that has become another one counts no more.
+///
+/// # Errors
+/// [`StoreError`].
+pub(crate) async fn forget_consents(tx: &mut Tx, id: &ClientId) -> Result<(), StoreError> {
+    clients::forget_consents(tx, id).await?;
+    changed(tx, id, ClientChange::ConsentsForgotten);
+    Ok(())
 }
 
 /// Gives a client another secret.

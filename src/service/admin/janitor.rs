@@ -1,18 +1,22 @@
-//! Tidying up in the background, in small batches: expired families, sign-ins and codes, removed clients' families,
-//! spent keys.
+//! Tidying up in the background, in small batches: expired families, sign-ins and codes, families of clients that were
+//! removed or gave up their proof, spent keys.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
 use crate::domain::ids::{ClientId, FamilyId};
+use crate::domain::refusal::EndReason;
 use crate::service::authorize::device::TRY_WINDOW;
+use crate::service::clients::known_clients::REMEMBERED;
 use crate::service::{Core, Failure};
 use crate::store::expired::{self, Expired};
+use crate::store::families::OfClient;
 use crate::store::{
     StoreError, clients, consents, families, logout_deliveries, registration_tokens, registrations, users,
 };
 
-/// After this a removed client has no live family left: no cache believes in it, no batch is unfinished.
+/// After this a client that was removed has no live family left, nor one that gave up its proof any from before: no
+/// cache believes in it, no batch is unfinished.
 const TOMBSTONE_WATCH: TimeDelta = TimeDelta::days(1);
 
 /// How long a code is remembered after its expiry: an authorization code's second use ends what it gave, a device is
@@ -28,7 +32,7 @@ pub struct Tidied {
     /// Families, sign-in sessions, codes, counts and unused registrations deleted, past their expiry, and consents to
     /// removed clients.
     pub deleted: u64,
-    /// Families ended, of removed clients.
+    /// Families ended, of clients that were removed or gave up their proof.
     pub ended: u64,
 }
 
@@ -42,6 +46,11 @@ pub async fn tidy(core: &Core, batch: i64, now: DateTime<Utc>) -> Result<Tidied,
         tidied.ended += end_families_of_client(core, &client, batch, now).await?;
         tidied.deleted +=
             until_less(batch, || consents::delete_some_of_client(&core.db, &client, batch)).await?;
+    }
+    for (client, at) in clients::public_since(&core.db, now - TOMBSTONE_WATCH).await? {
+        // Until then a login may have begun by what a cache still believed.
+        let which = OfClient { client, reason: EndReason::ClientChanged, until: at + REMEMBERED };
+        tidied.ended += end_families(core, &which, batch, now).await?;
     }
     let db = &core.db;
     for (what, before) in [
@@ -98,13 +107,29 @@ pub async fn end_families_of_client(
     batch: i64,
     now: DateTime<Utc>,
 ) -> Result<u64, StoreError> {
+    let which = OfClient { client: client.clone(), reason: EndReason::ClientRemoved, until: now };
+    end_families(core, &which, batch, now).await
+}
+
+/// Ends families of a client, a batch at a time.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn end_families(
+    core: &Core,
+    which: &OfClient,
+    batch: i64,
+    now: DateTime<Utc>,
+) -> Result<u64, StoreError> {
     let mut after = FamilyId(Uuid::nil());
     let mut ended = 0;
     loop {
-        let id = client.clone();
+        let which = which.clone();
         let families = core.writer.write_sending(now, move |tx| {
-            let id = id.clone();
-            Box::pin(async move { families::end_some_of_client(tx, &id, after, batch, now).await.map(Some) })
+            let which = which.clone();
+            Box::pin(
+                async move { families::end_some_of_client(tx, &which, after, batch, now).await.map(Some) },
+            )
         });
         let families = families.await?.unwrap_or_default();
         let Some(last) = families.iter().map(|family| family.id).max() else { return Ok(ended) };

@@ -43,7 +43,7 @@ async fn agreement(
     match client.party {
         Party::First => Ok(Agreement::Implied),
         Party::Third => {
-            let before = consents::find(&core.db, session.user(), &client.id).await?;
+            let before = consents::find(&core.db, session.user(), client).await?;
             Ok(before.map_or(Agreement::Missing, Agreement::Remembered))
         }
     }
@@ -58,19 +58,20 @@ fn may_be_anybody(client: &Client, request: &AuthorizationRequest) -> bool {
 /// The user of `session` agrees; it is remembered beside what was agreed to before.
 pub async fn agree(
     core: &Core,
+    client: &Client,
     request: &AuthorizationRequest,
     session: &SignInSession,
     now: DateTime<Utc>,
 ) -> Result<(), Failure> {
     let wanted = request.wanted();
-    let before = consents::find(&core.db, session.user(), &request.client_id).await?;
+    let before = consents::find(&core.db, session.user(), client).await?;
     let consent = match before {
         Some(before) => before.and(&wanted),
         None => wanted,
     };
     core.write(now, async |tx| {
-        consents::put(tx, session.user(), &request.client_id, &consent, now).await?;
-        tx.record(Event::ConsentGiven { user: session.user(), client: request.client_id.clone() });
+        consents::put(tx, session.user(), client, &consent, now).await?;
+        tx.record(Event::ConsentGiven { user: session.user(), client: client.id.clone() });
         Ok(Some(()))
     })
     .await?;
@@ -107,8 +108,8 @@ pub async fn issue_code(
         if !sign_in_sessions::touch(tx, session.id, now).await? {
             return Ok(None);
         }
-        // Nor does one slip past whatever withdraws the consent.
-        if was_asked && !consents::touch(tx, session.user(), &request.client_id).await? {
+        // Nor does one slip past whatever withdraws the consent, or makes another client of the one agreed to.
+        if was_asked && !consents::touch(tx, session.user(), &known.client).await? {
             return Ok(None);
         }
         if let Some(uri) = &request.pushed

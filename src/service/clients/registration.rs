@@ -12,16 +12,21 @@ use crate::domain::client::{AuthMethod, Client, ClientKind, Origin};
 use crate::domain::event::{ClientChange, Event};
 use crate::domain::ids::{ClientId, uuid_v7};
 use crate::domain::opaque::OpaqueSecret;
+use crate::domain::refusal::EndReason;
 use crate::domain::registration::{self, InvalidRegistration, Mode, Registration};
 use crate::domain::secrets::ClientSecret;
 use crate::service::admin::{self, janitor};
 use crate::service::clients::sector;
 use crate::service::{Core, Failure};
+use crate::store::families::OfClient;
 use crate::store::registrations::{self, StoredRegistration};
-use crate::store::{clients, registration_tokens};
+use crate::store::{StoreError, Tx, clients, registration_tokens, transaction};
 
-/// Ends the families of a client that removes itself.
+/// Ends the families of a client that removes itself, or gives up its proof.
 const BATCH: i64 = 1000;
+
+/// How often a change is tried that others come before.
+const TRIES: usize = 5;
 
 /// Who wants to register a client.
 #[derive(Debug, Clone, Copy)]
@@ -80,7 +85,6 @@ pub async fn register(
     }
     sector::check_anew(&core.outbound, &client, now).await?;
     let token = OpaqueSecret::from_random(&random::bytes());
-    let kept = StoredRegistration { token_hash: token.hash(), told: told.clone() };
     let added = core.write(now, async |tx| {
         // What can still refuse the request was checked: this is what it costs.
         if let Some(hash) = &initial
@@ -94,7 +98,8 @@ pub async fn register(
         } else {
             None
         };
-        registrations::insert(tx, &client.id, &kept, now + rules.unused_ttl).await?;
+        let kept = (&token.hash(), &told);
+        registrations::insert(tx, &client.id, kept, now + rules.unused_ttl).await?;
         tx.record(Event::ClientChanged { client: client.id.clone(), change: ClientChange::RegisteredItself });
         Ok(Some(secret))
     });
@@ -109,26 +114,45 @@ fn read(core: &Core, members: &Map<String, Value>, now: DateTime<Utc>) -> Result
     Ok(registration::read_registration(members, AuthMethod::ClientSecretBasic, allowed)?)
 }
 
+/// A client's registration, in the hands of who holds its token.
+struct HeldRegistration {
+    client: Client,
+    kept: StoredRegistration,
+    token: OpaqueSecret,
+}
+
+/// The registration of who holds its token. The token that came with the last change takes the place of the one before
+/// with its first use: until then the client may not have got it.
+async fn held(core: &Core, id: &str, token: &str, now: DateTime<Utc>) -> Result<HeldRegistration, Failure> {
+    let id: ClientId = id.parse().map_err(|_| Failure::InvalidToken)?;
+    let token = OpaqueSecret::presented(token).ok_or(Failure::InvalidToken)?;
+    let hash = token.hash();
+    let mut kept = registrations::find(&core.db, &id).await?.ok_or(Failure::InvalidToken)?;
+    if kept.next_token_hash.as_ref().is_some_and(|next| next.matches(&hash)) {
+        transaction::retrying(|| registrations::use_next(&core.db, &id, &hash)).await?;
+        (kept.token_hash, kept.next_token_hash) = (hash, None);
+    } else if !kept.token_hash.matches(&hash) {
+        return Err(Failure::InvalidToken);
+    }
+    let client = clients::find(&core.db, &id, now).await?.ok_or(Failure::InvalidToken)?;
+    Ok(HeldRegistration { client, kept, token })
+}
+
 /// What a client registered (RFC 7592 §2.1).
 ///
 /// # Errors
 /// [`Failure::InvalidToken`], whether the client is unknown or the token is another's; [`Failure::Store`].
 pub async fn look(core: &Core, id: &str, token: &str, now: DateTime<Utc>) -> Result<Registered, Failure> {
-    let id: ClientId = id.parse().map_err(|_| Failure::InvalidToken)?;
-    let token = OpaqueSecret::presented(token).ok_or(Failure::InvalidToken)?;
-    let kept = registrations::find(&core.db, &id).await?.ok_or(Failure::InvalidToken)?;
-    if !kept.token_hash.matches(&token.hash()) {
-        return Err(Failure::InvalidToken);
-    }
-    let client = clients::find(&core.db, &id, now).await?.ok_or(Failure::InvalidToken)?;
+    let HeldRegistration { client, kept, token } = held(core, id, token, now).await?;
     Ok(Registered { client, secret: None, token, told: kept.told })
 }
 
 /// Puts `members` in the place of all that a client registered (RFC 7592 §2.2). A client that begins to need a secret
-/// gets one.
+/// gets one, and each gets another token. People agree anew to one that has become another client, and one that proves
+/// no longer who it is loses its logins.
 ///
 /// # Errors
-/// As [`look`] and [`register`].
+/// As [`look`] and [`register`]; [`Failure::Busy`] when others change it again and again.
 pub async fn replace(
     core: &Core,
     id: &str,
@@ -136,33 +160,63 @@ pub async fn replace(
     members: &Map<String, Value>,
     now: DateTime<Utc>,
 ) -> Result<Registered, Failure> {
-    let before = look(core, id, token, now).await?;
+    for _ in 0..TRIES {
+        let before = held(core, id, token, now).await?;
+        if let Some(registered) = change(core, &before, members, now).await? {
+            return Ok(registered);
+        }
+    }
+    Err(Failure::Busy)
+}
+
+/// Changes a registration: `None` when another change came first.
+async fn change(
+    core: &Core,
+    before: &HeldRegistration,
+    members: &Map<String, Value>,
+    now: DateTime<Utc>,
+) -> Result<Option<Registered>, Failure> {
     names_itself(members, &before.client)?;
     let read = read(core, members, now)?;
     let told = read.told.clone();
-    let mut client = before.client;
-    let (was_confidential, had_secrets) = (is_confidential(&client), client.has_secrets());
+    let mut client = before.client.clone();
     read.apply(&mut client)?;
     rotation_fits(core, &client)?;
     sector::check_anew(&core.outbound, &client, now).await?;
+    let token = OpaqueSecret::from_random(&random::bytes());
     let changed = core.write(now, async |tx| {
-        let stays = registrations::update(tx, &client.id, &told).await?;
+        let stays = registrations::update(tx, &client.id, &before.kept, (&token.hash(), &told)).await?;
         if !stays || !clients::update(tx, &client).await? {
             return Ok(None);
         }
-        if is_confidential(&client) != was_confidential {
-            clients::set_kind(tx, &client).await?;
-        }
-        let secret = if client.has_secrets() && !had_secrets {
-            Some(admin::clients::new_secret(tx, &client.id, now).await?)
-        } else {
-            None
-        };
-        tx.record(Event::ClientChanged { client: client.id.clone(), change: ClientChange::UpdatedItself });
-        Ok(Some(secret))
+        store_identity(tx, &before.client, &client, now).await.map(Some)
     });
-    let secret = changed.await?.ok_or(Failure::InvalidToken)?;
-    Ok(Registered { client, secret, token: before.token, told })
+    let Some(secret) = changed.await? else { return Ok(None) };
+    if is_confidential(&before.client) && !is_confidential(&client) && before.kept.is_used {
+        let which = OfClient { client: client.id.clone(), reason: EndReason::ClientChanged, until: now };
+        janitor::end_families(core, &which, BATCH, now).await?;
+    }
+    Ok(Some(Registered { client, secret, token, told }))
+}
+
+/// Stores what a change makes of whom a client is taken for; gives its secret if it begins to need one.
+async fn store_identity(
+    tx: &mut Tx,
+    before: &Client,
+    client: &Client,
+    now: DateTime<Utc>,
+) -> Result<Option<ClientSecret>, StoreError> {
+    if is_confidential(client) != is_confidential(before) {
+        clients::set_kind(tx, client, now).await?;
+    }
+    let gets_secret = client.has_secrets() && !before.has_secrets();
+    let secret =
+        if gets_secret { Some(admin::clients::new_secret(tx, &client.id, now).await?) } else { None };
+    tx.record(Event::ClientChanged { client: client.id.clone(), change: ClientChange::UpdatedItself });
+    if client.is_another_than(before) {
+        admin::clients::forget_consents(tx, &client.id).await?;
+    }
+    Ok(secret)
 }
 
 fn rotation_fits(core: &Core, client: &Client) -> Result<(), Failure> {
@@ -215,7 +269,7 @@ fn names_itself(members: &Map<String, Value>, client: &Client) -> Result<(), Fai
 /// # Errors
 /// As [`look`].
 pub async fn remove(core: &Core, id: &str, token: &str, now: DateTime<Utc>) -> Result<(), Failure> {
-    let Registered { client, .. } = look(core, id, token, now).await?;
+    let HeldRegistration { client, .. } = held(core, id, token, now).await?;
     let removed = core.write(now, async |tx| {
         registrations::remove(tx, &client.id).await?;
         if !clients::remove(tx, &client.id, now).await? {

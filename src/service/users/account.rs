@@ -113,7 +113,7 @@ pub async fn end_all(
     front_channel::of(core, here.map(|family| (family.client, family.id)), now).await
 }
 
-/// What the user agreed to, with whom. Clients that are there no more have nothing any more.
+/// What the user agreed to, with whom. Clients that are there no more, or became others, have nothing any more.
 pub async fn consents(
     core: &Core,
     session: &SignInSession,
@@ -121,7 +121,9 @@ pub async fn consents(
 ) -> Result<Vec<(Arc<KnownClient>, GivenConsent)>, Failure> {
     let mut all = Vec::new();
     for given in consents::of_user(&core.db, session.user()).await? {
-        if let Some(known) = core.client(&given.client, now).await? {
+        if let Some(known) = core.client(&given.client, now).await?
+            && known.client.identity == given.identity
+        {
             all.push((known, given));
         }
     }

@@ -118,22 +118,32 @@ pub async fn end_of_user_at(
     record(tx, rows, reason)
 }
 
-/// Ends up to `limit` live families of a removed client, those with ids above `after`; gives the last id that it ended,
-/// from where to go on.
+/// Which families of a client end, and why.
+#[derive(Debug, Clone)]
+pub struct OfClient {
+    pub client: ClientId,
+    pub reason: EndReason,
+    /// Those that began later go on.
+    pub until: DateTime<Utc>,
+}
+
+/// Ends up to `limit` live families of a client, those with ids above `after`; gives what it ended: the last id is from
+/// where to go on.
 pub async fn end_some_of_client(
     tx: &mut Tx,
-    client: &ClientId,
+    which: &OfClient,
     after: FamilyId,
     limit: i64,
     now: DateTime<Utc>,
 ) -> Result<Vec<EndedFamily>, StoreError> {
     const SQL: &str = returning!(
-        "UPDATE families SET ended_at = $3, end_reason = 'client_removed' WHERE id IN \
-         (SELECT id FROM families WHERE client_id = $1 AND id > $2 AND ended_at IS NULL ORDER BY id LIMIT $4) \
-         AND ended_at IS NULL"
+        "UPDATE families SET ended_at = $3, end_reason = $5 WHERE id IN \
+         (SELECT id FROM families WHERE client_id = $1 AND id > $2 AND created_at <= $6 AND ended_at IS NULL \
+         ORDER BY id LIMIT $4) AND ended_at IS NULL"
     );
     let rows: Vec<EndedRow> = within!(tx, conn => sqlx::query_as(SQL)
-        .bind(client.as_str()).bind(after.0).bind(now).bind(limit)
+        .bind(which.client.as_str()).bind(after.0).bind(now).bind(limit)
+        .bind(which.reason.as_str()).bind(which.until)
         .fetch_all(conn).await)?;
-    record(tx, rows, EndReason::ClientRemoved)
+    record(tx, rows, which.reason)
 }

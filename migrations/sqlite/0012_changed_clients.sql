@@ -1,0 +1,9 @@
+-- Clients that change: consents to what one was before, logins of one that gave up its proof, tokens that manage it.
+
+-- Grows with every change that makes another client of it to the people who agreed to it. A consent is to one of them.
+ALTER TABLE clients ADD COLUMN identity INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE consents ADD COLUMN client_identity INTEGER NOT NULL DEFAULT 0;
+-- When it gave up its proof, if it did.
+ALTER TABLE clients ADD COLUMN public_since TEXT;
+-- The token that was given with the last change, until it is used: then it takes the place of the one before.
+ALTER TABLE client_registrations ADD COLUMN next_token_hash BLOB;
