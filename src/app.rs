@@ -21,6 +21,7 @@ use crate::http::pages::renderer::Pages;
 use crate::http::{self, Web};
 use crate::master_keys;
 use crate::service::users::attempts::Attempts;
+use crate::service::users::login_limit::LoginLimit;
 
 use crate::service::Core;
 use crate::service::admin::{self, janitor};
@@ -269,6 +270,7 @@ pub async fn open_core(
         subjects: Arc::new(subjects),
         sign_in: SignInLifetimes { idle: settings.sign_in.idle_ttl, absolute: settings.sign_in.absolute_ttl },
         attempts: Arc::new(Attempts::new(attempt_limits(settings))),
+        login_limit: Arc::new(LoginLimit::new(settings.limits.logins_per_user)),
         waiting: Arc::new(waiting_limit(settings)),
         clients: Arc::new(clients),
         registrar: Arc::new(Registrar::new(registration_rules(&settings.registration))),

@@ -11,6 +11,7 @@ pub mod consents;
 mod db;
 pub mod device_codes;
 pub mod encryption;
+pub mod ending_logins;
 pub mod error;
 pub mod expired;
 pub mod families;

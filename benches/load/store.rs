@@ -30,7 +30,7 @@ impl Counters {
 
 macro_rules! others {
     () => {
-        "user_id, subject, client_id, scope, audiences, roles, key_thumbprint, secret_hash, generation, base, \
+        "subject, client_id, scope, audiences, roles, key_thumbprint, secret_hash, generation, base, \
          rotated_at, auth_time, amr, acr, sign_in_session, device_name, user_agent, address, created_at, expires_at, \
          ended_at, end_reason"
     };
@@ -47,15 +47,17 @@ impl Store {
     }
 
     /// Clones the one family that is there, a real login's, `count` times: each a row with an id of its own (see
-    /// [`crate::chains::family_id`]). They share the login's `r`, which no query looks at but to compare.
+    /// [`crate::chains::family_id`]), and of a user of its own, who does not have too many. They share the login's `r`,
+    /// which no query looks at but to compare.
     pub(crate) async fn seed(&self, count: usize) -> anyhow::Result<()> {
         let sql = match &self.0 {
             Db::Postgres(_) => format!(
                 concat!(
-                    "INSERT INTO families (id, ",
+                    "INSERT INTO families (id, user_id, ",
                     others!(),
                     ") ",
                     "SELECT ('019ac000-0000-7000-8000-' || lpad(to_hex(number), 12, '0'))::UUID, ",
+                    "('019ac000-0000-7000-8001-' || lpad(to_hex(number), 12, '0'))::UUID, ",
                     others!(),
                     " FROM (SELECT * FROM families LIMIT 1) AS template, generate_series(0, {} - 1) AS number;"
                 ),
@@ -65,10 +67,11 @@ impl Store {
                 concat!(
                     "WITH RECURSIVE numbers (number) AS ",
                     "(SELECT 0 UNION ALL SELECT number + 1 FROM numbers WHERE number < {} - 1) ",
-                    "INSERT INTO families (id, ",
+                    "INSERT INTO families (id, user_id, ",
                     others!(),
                     ") ",
                     "SELECT unhex('019ac000000070008000' || printf('%012x', number)), ",
+                    "unhex('019ac000000070008001' || printf('%012x', number)), ",
                     others!(),
                     " FROM (SELECT * FROM families LIMIT 1) AS template, numbers;"
                 ),

@@ -10,7 +10,7 @@ use std::thread::available_parallelism;
 use anyhow::Context as _;
 
 use crate::crypto::passwords::{Passwords, PoolSize};
-use crate::domain::client::Origin;
+use crate::domain::client::{Client, Origin};
 use crate::domain::lifetimes::Lifetimes;
 use crate::domain::new_password::PasswordRules;
 use crate::domain::registration::Allowed;
@@ -93,17 +93,25 @@ pub fn lifetimes(settings: &Settings) -> anyhow::Result<Lifetimes> {
 
 /// Settings may have changed since a client was registered: better to say so now than to refuse its users later.
 pub(super) async fn check_clients(db: &Db, known: &Clients) -> anyhow::Result<()> {
-    for client in clients::list(db).await? {
-        let lifetimes = known.lifetimes_of(&client).map_err(anyhow::Error::from);
-        let checked = lifetimes.and_then(|lifetimes| match client.origin {
-            Origin::Operator => Ok(client.metadata.refresh_token_rotation.checked(&lifetimes).map(drop)?),
-            Origin::Registered | Origin::Document => Ok(()),
-        });
-        checked.with_context(|| {
-            format!("client {}: change it with `heirloom client update`, or the settings", client.id)
-        })?;
+    const PART: i64 = 1000;
+    let mut after = None;
+    loop {
+        let part = clients::list_some(db, after.as_ref(), PART).await?;
+        let Some(last) = part.last() else { return Ok(()) };
+        after = Some(last.id.clone());
+        part.iter().try_for_each(|client| check_client(client, known))?;
     }
-    Ok(())
+}
+
+fn check_client(client: &Client, known: &Clients) -> anyhow::Result<()> {
+    let lifetimes = known.lifetimes_of(client).map_err(anyhow::Error::from);
+    let checked = lifetimes.and_then(|lifetimes| match client.origin {
+        Origin::Operator => Ok(client.metadata.refresh_token_rotation.checked(&lifetimes).map(drop)?),
+        Origin::Registered | Origin::Document => Ok(()),
+    });
+    checked.with_context(|| {
+        format!("client {}: change it with `heirloom client update`, or the settings", client.id)
+    })
 }
 
 /// Reads the files that an operator has put in the place of the pages' own.

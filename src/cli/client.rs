@@ -6,7 +6,8 @@ use std::time::Duration;
 use clap::{ArgGroup, Args, Subcommand};
 use serde_json::{Map, Value, json};
 
-use crate::cli::{Office, duration, json_object, output};
+use crate::cli::output::{self, List, PART};
+use crate::cli::{Office, duration, json_object};
 use crate::domain::audience::Audience;
 use crate::domain::client::{ClientKind, CodeProtection, GrantType, Party};
 use crate::domain::family::RotationPolicy;
@@ -17,6 +18,7 @@ use crate::domain::web_origin::WebOrigin;
 use crate::service::admin::client_changes::ClientChanges;
 use crate::service::admin::clients;
 use crate::service::admin::error::AdminError;
+use crate::service::admin::views::ClientView;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ClientCommand {
@@ -179,12 +181,7 @@ async fn update(office: &Office, id: &ClientId, changes: ClientChanges) -> anyho
 }
 
 async fn list(office: &Office, json: bool) -> anyhow::Result<()> {
-    let clients = clients::list(&office.core).await?;
-    if json {
-        output::json(&clients);
-        return Ok(());
-    }
-    output::table(["id", "kind", "party", "grants", "scope"], &clients, |client| {
+    let mut listed = List::new(json, ["id", "kind", "party", "grants", "scope"], |client: &ClientView| {
         let grants: Vec<&str> = client.grants.iter().map(|grant| grant.as_str()).collect();
         [
             client.client_id.to_string(),
@@ -194,6 +191,14 @@ async fn list(office: &Office, json: bool) -> anyhow::Result<()> {
             output::or_dash(Some(client.scope.to_string())),
         ]
     });
+    let mut after = None;
+    loop {
+        let part = clients::list(&office.core, after.as_ref(), PART).await?;
+        let Some(last) = part.last() else { break };
+        after = Some(last.client_id.clone());
+        listed.print(&part);
+    }
+    listed.end();
     Ok(())
 }
 

@@ -3,9 +3,11 @@
 use anyhow::Context as _;
 use clap::Subcommand;
 
-use crate::cli::{Office, output};
+use crate::cli::Office;
+use crate::cli::output::{self, List, PART};
 use crate::domain::ids::FamilyId;
 use crate::domain::user::Username;
+use crate::service::admin::views::FamilyView;
 use crate::service::admin::{families, users};
 
 #[derive(Debug, Subcommand)]
@@ -39,7 +41,7 @@ pub(super) async fn run(command: FamilyCommand, office: &Office) -> anyhow::Resu
         FamilyCommand::List { user, limit, json } => list(office, user.as_ref(), limit, json).await?,
         FamilyCommand::Revoke { user: Some(name), .. } => {
             let ended = families::end_of_user(core, users::find(core, &name).await?.id, now).await?;
-            println!("{} logins of {name} have ended", ended.len());
+            println!("{ended} logins of {name} have ended");
         }
         FamilyCommand::Revoke { id, user: None } => {
             let id = id.context("name a family or a user")?;
@@ -52,15 +54,12 @@ pub(super) async fn run(command: FamilyCommand, office: &Office) -> anyhow::Resu
 
 async fn list(office: &Office, user: Option<&Username>, limit: i64, json: bool) -> anyhow::Result<()> {
     let (core, now) = (&office.core, office.clock.now());
-    let families = match user {
-        Some(name) => families::of_user(core, users::find(core, name).await?.id, now).await?,
-        None => families::newest(core, limit, now).await?,
+    let (user, mut left) = match user {
+        Some(name) => (Some(users::find(core, name).await?.id), i64::MAX),
+        None => (None, limit),
     };
-    if json {
-        output::json(&families);
-        return Ok(());
-    }
-    output::table(["id", "user", "client", "device", "last used", "state"], &families, |family| {
+    let headings = ["id", "user", "client", "device", "last used", "state"];
+    let mut listed = List::new(json, headings, |family: &FamilyView| {
         [
             family.id.to_string(),
             family.user_id.to_string(),
@@ -70,5 +69,14 @@ async fn list(office: &Office, user: Option<&Username>, limit: i64, json: bool) 
             family.state.clone(),
         ]
     });
+    let mut after = None;
+    while left > 0 {
+        let part = families::list(core, user, after, left.min(PART), now).await?;
+        let Some(last) = part.last() else { break };
+        after = Some(last.id);
+        left -= i64::try_from(part.len())?;
+        listed.print(&part);
+    }
+    listed.end();
     Ok(())
 }

@@ -10,10 +10,19 @@ pub(super) fn json(document: &impl Serialize) {
 
 /// Prints a row for each of the things under headings, as wide as they need to be.
 pub(super) fn table<T, const N: usize>(headings: [&str; N], things: &[T], row: impl Fn(&T) -> [String; N]) {
-    let headings = headings.map(str::to_uppercase);
+    rows(Some(headings), things, row, [0; N]);
+}
+
+/// Prints rows, at least so wide; gives how wide.
+fn rows<T, const N: usize>(
+    headings: Option<[&str; N]>,
+    things: &[T],
+    row: impl Fn(&T) -> [String; N],
+    mut widths: [usize; N],
+) -> [usize; N] {
+    let headings = headings.map(|headings| headings.map(str::to_uppercase));
     let rows: Vec<[String; N]> = things.iter().map(row).collect();
-    let all = || std::iter::once(&headings).chain(&rows);
-    let mut widths = [0; N];
+    let all = || headings.iter().chain(&rows);
     for row in all() {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = cell.chars().count().max(*width);
@@ -23,6 +32,48 @@ pub(super) fn table<T, const N: usize>(headings: [&str; N], things: &[T], row: i
         let cells: Vec<String> =
             row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
         println!("{}", cells.join("  ").trim_end());
+    }
+    widths
+}
+
+/// How many things of a list are read at once.
+pub(super) const PART: i64 = 1000;
+
+/// A list that is read and printed a part at a time: it may be longer than memory.
+pub(super) struct List<T, const N: usize> {
+    json: bool,
+    headings: Option<[&'static str; N]>,
+    row: fn(&T) -> [String; N],
+    widths: [usize; N],
+    is_empty: bool,
+}
+
+impl<T: Serialize, const N: usize> List<T, N> {
+    /// As one JSON array, or as a table with these headings.
+    pub(super) fn new(json: bool, headings: [&'static str; N], row: fn(&T) -> [String; N]) -> Self {
+        Self { json, headings: Some(headings), row, widths: [0; N], is_empty: true }
+    }
+
+    /// The next things.
+    pub(super) fn print(&mut self, part: &[T]) {
+        if !self.json {
+            self.widths = rows(self.headings.take(), part, self.row, self.widths);
+            return;
+        }
+        for thing in part {
+            let lines = format!("{:#}", json!(thing)).replace('\n', "\n  ");
+            print!("{}\n  {lines}", if self.is_empty { "[" } else { "," });
+            self.is_empty = false;
+        }
+    }
+
+    /// There are no more.
+    pub(super) fn end(self) {
+        match (self.json, self.is_empty) {
+            (true, true) => println!("[]"),
+            (true, false) => println!("\n]"),
+            (false, _) => drop(rows(self.headings, &[], self.row, self.widths)),
+        }
     }
 }
 

@@ -5,9 +5,11 @@ use std::time::Duration;
 use clap::Subcommand;
 use uuid::Uuid;
 
-use crate::cli::{Office, duration, output};
+use crate::cli::output::{List, PART};
+use crate::cli::{Office, duration};
 use crate::domain::registration::Mode;
 use crate::service::admin::registration_tokens;
+use crate::service::admin::views::RegistrationTokenView;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum RegistrationTokenCommand {
@@ -47,15 +49,19 @@ pub(super) async fn run(command: RegistrationTokenCommand, office: &Office) -> a
             }
         }
         RegistrationTokenCommand::List { json } => {
-            let tokens = registration_tokens::list(&office.core, now).await?;
-            if json {
-                output::json(&tokens);
-                return Ok(());
-            }
-            output::table(["id", "uses left", "created", "expires"], &tokens, |it| {
+            let headings = ["id", "uses left", "created", "expires"];
+            let mut listed = List::new(json, headings, |it: &RegistrationTokenView| {
                 let (created, expires) = (it.created_at.clone(), it.expires_at.clone());
                 [it.id.to_string(), it.uses_left.to_string(), created, expires]
             });
+            let mut after = None;
+            loop {
+                let part = registration_tokens::list(&office.core, after, PART, now).await?;
+                let Some(last) = part.last() else { break };
+                after = Some(last.id);
+                listed.print(&part);
+            }
+            listed.end();
         }
         RegistrationTokenCommand::Remove { id } => {
             registration_tokens::remove(&office.core, id, now).await?;

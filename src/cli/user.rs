@@ -6,10 +6,12 @@ use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value};
 
-use crate::cli::{Office, json_object, output};
+use crate::cli::output::{self, List, PART};
+use crate::cli::{Office, json_object};
 use crate::domain::secrets::Password;
 use crate::domain::user::Username;
 use crate::service::admin::users::{self, Change, DetailChanges, Details, NewUser};
+use crate::service::admin::views::UserView;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum UserCommand {
@@ -135,12 +137,7 @@ async fn add_user(add: AddUser, office: &Office) -> anyhow::Result<()> {
 }
 
 async fn list(office: &Office, json: bool) -> anyhow::Result<()> {
-    let users = users::list(&office.core).await?;
-    if json {
-        output::json(&users);
-        return Ok(());
-    }
-    output::table(["name", "id", "roles", "last login", "state"], &users, |user| {
+    let mut listed = List::new(json, ["name", "id", "roles", "last login", "state"], |user: &UserView| {
         [
             user.username.to_string(),
             user.id.to_string(),
@@ -149,13 +146,21 @@ async fn list(office: &Office, json: bool) -> anyhow::Result<()> {
             if user.disabled_at.is_some() { "disabled" } else { "active" }.to_owned(),
         ]
     });
+    let mut after = None;
+    loop {
+        let part = users::list(&office.core, after.as_ref(), PART).await?;
+        let Some(last) = part.last() else { break };
+        after = Some(last.username.clone());
+        listed.print(&part);
+    }
+    listed.end();
     Ok(())
 }
 
 async fn change(office: &Office, name: &Username, change: Change, done: &str) -> anyhow::Result<()> {
     let user = users::find(&office.core, name).await?;
     let ended = users::change(&office.core, user.id, change, office.clock.now()).await?;
-    match ended.len() {
+    match ended {
         0 => println!("{name} {done}"),
         1 => println!("{name} {done}; 1 login has ended"),
         count => println!("{name} {done}; {count} logins have ended"),

@@ -2,6 +2,7 @@
 //! protocol's own text.
 
 mod decision;
+mod place;
 mod policy;
 
 use std::time::Duration;
@@ -19,6 +20,7 @@ use crate::domain::scope::ScopeSet;
 use crate::domain::secrets::SecretHash;
 
 pub use decision::{Outcome, Policy, RecoveryWindow, Step, decide};
+pub use place::Place;
 pub use policy::{InvalidRotationPolicy, RotationPolicy};
 
 /// A family that was ended, and who knows it by which names.

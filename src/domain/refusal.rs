@@ -48,11 +48,15 @@ pub enum EndReason {
     CodeReused,
     /// Its user withdrew the consent that it rested on.
     ConsentWithdrawn,
+    /// Its user had more logins than one may have, and this one was unused for the longest time.
+    LoginLimit,
+    /// What a newer release may write.
+    Other,
 }
 
 impl EndReason {
-    /// Every reason, as the databases' `CHECK` lists them.
-    pub const ALL: [Self; 12] = [
+    /// Every reason that this release writes.
+    pub const ALL: [Self; 13] = [
         Self::Reuse,
         Self::Logout,
         Self::ClientRevoked,
@@ -65,6 +69,7 @@ impl EndReason {
         Self::ClientChanged,
         Self::CodeReused,
         Self::ConsentWithdrawn,
+        Self::LoginLimit,
     ];
 
     /// The word that is stored and logged.
@@ -83,6 +88,8 @@ impl EndReason {
             Self::ClientChanged => "client_changed",
             Self::CodeReused => "code_reused",
             Self::ConsentWithdrawn => "consent_withdrawn",
+            Self::LoginLimit => "login_limit",
+            Self::Other => "other",
         }
     }
 
@@ -96,20 +103,22 @@ impl EndReason {
             | Self::PasswordChanged
             | Self::UserDisabled
             | Self::UserRemoved
-            | Self::ConsentWithdrawn => true,
+            | Self::ConsentWithdrawn
+            | Self::LoginLimit => true,
             Self::Reuse
             | Self::CodeReused
             | Self::Logout
             | Self::ClientRevoked
             | Self::ClientRemoved
-            | Self::ClientChanged => false,
+            | Self::ClientChanged
+            | Self::Other => false,
         }
     }
 
-    /// Reads a stored word.
+    /// Reads a stored word; the row keeps it as it is.
     #[must_use]
-    pub fn from_stored(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|reason| reason.as_str() == word)
+    pub fn from_stored(word: &str) -> Self {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == word).unwrap_or(Self::Other)
     }
 }
 

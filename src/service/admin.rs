@@ -9,5 +9,6 @@ pub mod keys;
 mod members;
 pub mod recovery;
 pub mod registration_tokens;
+mod surplus;
 pub mod users;
 pub mod views;

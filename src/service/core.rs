@@ -17,6 +17,7 @@ use crate::service::clients::registrar::Registrar;
 use crate::service::keys::ring::{Keys, Succession};
 use crate::service::limit::Limit;
 use crate::service::users::attempts::Attempts;
+use crate::service::users::login_limit::LoginLimit;
 use crate::service::writer::Writer;
 use crate::store::group_commit::GroupCommit;
 use crate::store::{Db, StoreError, Tx};
@@ -43,6 +44,8 @@ pub struct Core {
     pub subjects: Arc<SubjectKey>,
     /// How often passwords were wrong.
     pub attempts: Arc<Attempts>,
+    /// How many live logins a user may have.
+    pub login_limit: Arc<LoginLimit>,
     /// How often requests came that wait for their users.
     pub waiting: Arc<Limit>,
     /// Writes, and tells what happened.

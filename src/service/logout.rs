@@ -2,6 +2,7 @@
 
 pub mod back_channel;
 pub mod ending;
+pub(crate) mod ending_many;
 pub mod front_channel;
 pub(crate) mod notices;
 pub mod sign_out;

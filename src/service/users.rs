@@ -4,5 +4,6 @@ pub mod account;
 pub mod attempts;
 pub mod change_password;
 pub mod credentials;
+pub mod login_limit;
 pub mod sessions;
 pub mod sign_in;

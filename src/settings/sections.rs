@@ -135,6 +135,9 @@ pub struct LimitSettings {
     /// In this time.
     #[serde(with = "text::duration")]
     pub attempts_window: Duration,
+    /// Live logins of one user; the longest unused ones end.
+    #[serde(deserialize_with = "text::deserialize")]
+    pub logins_per_user: u32,
     /// Requests that wait for their users, from one address.
     #[serde(deserialize_with = "text::deserialize")]
     pub waiting_requests: u32,

@@ -188,6 +188,12 @@ pub(super) static SETTINGS: &[Setting] = &[
         "How long it takes until that many wrong passwords are forgiven.",
     ),
     Setting::new(
+        "limits.logins_per_user",
+        Text("1000"),
+        Number,
+        "Live logins of one user; of more, those that were unused for the longest time end.",
+    ),
+    Setting::new(
         "limits.waiting_requests",
         Text("300"),
         Number,

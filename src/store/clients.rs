@@ -182,10 +182,15 @@ pub async fn metadata(tx: &mut Tx, id: &ClientId) -> Result<Option<ClientMetadat
     from_json(&metadata).map(Some).ok_or_else(|| StoreError::corrupt("clients", id, "metadata"))
 }
 
-/// Every client that was not removed, by id, without secrets.
-pub async fn list(db: &Db) -> Result<Vec<Client>, StoreError> {
-    const SQL: &str = concat!("SELECT ", columns!(), " FROM clients WHERE removed_at IS NULL ORDER BY id");
-    let rows: Vec<ClientRow> = fetch_all!(on db, SQL)?;
+/// Up to `limit` clients that were not removed, by id, without secrets: those after another one, or the first.
+pub async fn list_some(db: &Db, after: Option<&ClientId>, limit: i64) -> Result<Vec<Client>, StoreError> {
+    const SQL: &str = concat!(
+        "SELECT ",
+        columns!(),
+        " FROM clients WHERE removed_at IS NULL AND id > $1 ORDER BY id LIMIT $2"
+    );
+    let after = after.map(ClientId::as_str).unwrap_or_default();
+    let rows: Vec<ClientRow> = fetch_all!(on db, SQL, after, limit)?;
     rows.into_iter().map(|row| row.with_secrets(Vec::new())).collect()
 }
 
@@ -202,23 +207,32 @@ pub async fn is_removed(db: &Db, id: &ClientId) -> Result<bool, StoreError> {
     Ok(row.is_some())
 }
 
-/// Clients removed after `since`, whose families may still be live.
-pub async fn removed_since(db: &Db, since: DateTime<Utc>) -> Result<Vec<ClientId>, StoreError> {
-    const SQL: &str = "SELECT id FROM clients WHERE removed_at > $1 ORDER BY id";
-    let rows: Vec<(String,)> = fetch_all!(on db, SQL, since)?;
+/// Up to `limit` clients removed after `since`, whose families may still be live: those after another one, or the first.
+pub async fn removed_since(
+    db: &Db,
+    since: DateTime<Utc>,
+    after: Option<&ClientId>,
+    limit: i64,
+) -> Result<Vec<ClientId>, StoreError> {
+    const SQL: &str = "SELECT id FROM clients WHERE removed_at > $1 AND id > $2 ORDER BY id LIMIT $3";
+    let after = after.map(ClientId::as_str).unwrap_or_default();
+    let rows: Vec<(String,)> = fetch_all!(on db, SQL, since, after, limit)?;
     rows.into_iter().map(|(id,)| id.parse().map_err(|_| StoreError::corrupt("clients", &id, "id"))).collect()
 }
 
-/// Clients that gave up their proof after `since`, and when: their families from before may still be live. One that
-/// nobody has signed in with has none.
+/// Up to `limit` clients that gave up their proof after `since`, and when, those after another one, or the first: their
+/// families from before may still be live. One that nobody has signed in with has none.
 pub async fn public_since(
     db: &Db,
     since: DateTime<Utc>,
+    after: Option<&ClientId>,
+    limit: i64,
 ) -> Result<Vec<(ClientId, DateTime<Utc>)>, StoreError> {
     const SQL: &str = "SELECT id, public_since FROM clients WHERE public_since > $1 AND removed_at IS NULL \
          AND NOT EXISTS (SELECT 1 FROM client_registrations \
-         WHERE client_id = clients.id AND unused_until IS NOT NULL) ORDER BY id";
-    let rows: Vec<(String, DateTime<Utc>)> = fetch_all!(on db, SQL, since)?;
+         WHERE client_id = clients.id AND unused_until IS NOT NULL) AND id > $2 ORDER BY id LIMIT $3";
+    let after = after.map(ClientId::as_str).unwrap_or_default();
+    let rows: Vec<(String, DateTime<Utc>)> = fetch_all!(on db, SQL, since, after, limit)?;
     let read = |(id, at): (String, DateTime<Utc>)| {
         Ok((id.parse().map_err(|_| StoreError::corrupt("clients", &id, "id"))?, at))
     };

@@ -41,11 +41,17 @@ row! {
     }
 }
 
-/// Everything that a user agreed to, by client.
-pub async fn of_user(db: &Db, user: UserId) -> Result<Vec<GivenConsent>, StoreError> {
+/// Up to `limit` things that a user agreed to, by client: those after another client, or the first.
+pub async fn of_user(
+    db: &Db,
+    user: UserId,
+    after: Option<&ClientId>,
+    limit: u32,
+) -> Result<Vec<GivenConsent>, StoreError> {
     const SQL: &str = "SELECT client_id, client_identity, scope, audiences, granted_at FROM consents \
-         WHERE user_id = $1 ORDER BY client_id";
-    let rows: Vec<GivenConsentRow> = fetch_all!(on db, SQL, user.0)?;
+         WHERE user_id = $1 AND client_id > $2 ORDER BY client_id LIMIT $3";
+    let after = after.map(ClientId::as_str).unwrap_or_default();
+    let rows: Vec<GivenConsentRow> = fetch_all!(on db, SQL, user.0, after, i64::from(limit))?;
     let given = |row: GivenConsentRow| {
         let corrupt = |_| StoreError::corrupt("consents", user, "client_id");
         Ok(GivenConsent {

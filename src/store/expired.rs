@@ -9,6 +9,8 @@ use crate::store::{Db, StoreError, execute};
 pub enum Expired {
     /// Families past their absolute expiry.
     Families,
+    /// Families that were ended, by their end.
+    EndedFamilies,
     /// Sign-in sessions past their expiry.
     SignInSessions,
     /// Client assertions that were used.
@@ -39,6 +41,7 @@ impl Expired {
     fn delete_some(self) -> &'static str {
         match self {
             Self::Families => delete_some!("families", "id", "expires_at"),
+            Self::EndedFamilies => delete_some!("families", "id", "ended_at"),
             Self::SignInSessions => delete_some!("sign_in_sessions", "id", "expires_at"),
             Self::ClientAssertions => delete_some!("client_assertions", "id", "expires_at"),
             Self::PushedRequests => delete_some!("pushed_requests", "uri_hash", "expires_at"),

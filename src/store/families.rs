@@ -1,6 +1,7 @@
 //! Families: one row each, changed by compare-and-swap only.
 
 mod ending;
+mod listing;
 mod rotation;
 
 use chrono::{DateTime, Utc};
@@ -12,11 +13,14 @@ use crate::domain::ids::{ClientId, FamilyId, SignInSessionId, UserId};
 use crate::domain::refresh_token::Generation;
 use crate::domain::refusal::EndReason;
 use crate::domain::secrets::SecretHash;
-use crate::domain::sign_in::SignInSession;
 use crate::store::row::{from_json, row, to_json};
-use crate::store::{Db, StoreError, Tx, execute, fetch_all, fetch_one, fetch_optional};
+use crate::store::{Db, StoreError, Tx, execute, fetch_one, fetch_optional};
 
-pub use ending::{OfClient, Spared, end, end_of_user, end_of_user_at, end_some_of_client};
+pub use ending::{OfClient, end, end_part, end_some_of_client, end_unused};
+pub use listing::{
+    LastUse, addresses_of_user, counts_by_user, last_uses, live_of_sign_in, live_of_sign_in_within,
+    live_of_user, newest, newest_of_user,
+};
 pub use rotation::{FastPath, advance, rotate, rotate_together, step};
 
 /// Every column of a family, for `SELECT` and `RETURNING`.
@@ -27,6 +31,7 @@ macro_rules! columns {
          ended_at, end_reason"
     };
 }
+use columns;
 
 row! {
     struct FamilyRow {
@@ -62,11 +67,7 @@ impl TryFrom<FamilyRow> for Family {
 
     fn try_from(row: FamilyRow) -> Result<Self, StoreError> {
         let corrupt = |what| move || StoreError::corrupt("families", row.id, what);
-        let reason = row
-            .end_reason
-            .as_deref()
-            .map(|word| EndReason::from_stored(word).ok_or_else(corrupt("end_reason")));
-        let state = match (row.ended_at, reason.transpose()?) {
+        let state = match (row.ended_at, row.end_reason.as_deref().map(EndReason::from_stored)) {
             (None, None) => State::Live,
             (Some(at), Some(reason)) => State::Ended { at, reason },
             (None, Some(_)) | (Some(_), None) => return Err(corrupt("half ended")()),
@@ -130,80 +131,12 @@ pub async fn find(db: &Db, id: FamilyId) -> Result<Option<Family>, StoreError> {
     row.map(Family::try_from).transpose()
 }
 
-/// A user's families, newest first, ended ones too.
-pub async fn of_user(db: &Db, user: UserId) -> Result<Vec<Family>, StoreError> {
-    const SQL: &str = concat!("SELECT ", columns!(), " FROM families WHERE user_id = $1 ORDER BY id DESC");
-    all(fetch_all!(on db, SQL, user.0)?)
-}
-
-/// A user's families that have neither ended nor passed their absolute expiry, newest first.
-pub async fn live_of_user(db: &Db, user: UserId, now: DateTime<Utc>) -> Result<Vec<Family>, StoreError> {
-    const SQL: &str = concat!(
-        "SELECT ",
-        columns!(),
-        " FROM families WHERE user_id = $1 AND ended_at IS NULL AND expires_at > $2 ORDER BY id DESC"
-    );
-    all(fetch_all!(on db, SQL, user.0, now)?)
-}
-
-/// Some of a user's families that have neither ended nor passed their absolute expiry: those that came from `here`
-/// first, then by last use; those that come after another one, if it is given.
-pub async fn some_of_user(
-    db: &Db,
-    here: &SignInSession,
-    after: Option<&Family>,
-    limit: u32,
-    now: DateTime<Utc>,
-) -> Result<Vec<Family>, StoreError> {
-    const SQL: &str = concat!(
-        "SELECT ",
-        columns!(),
-        " FROM families WHERE user_id = $1 AND ended_at IS NULL AND expires_at > $2 \
-         AND ($4 IS NULL OR (CASE WHEN sign_in_session = $3 THEN 1 ELSE 0 END, rotated_at, id) < ($4, $5, $6)) \
-         ORDER BY CASE WHEN sign_in_session = $3 THEN 1 ELSE 0 END DESC, rotated_at DESC, id DESC LIMIT $7"
-    );
-    let is_here = after.map(|family| i32::from(family.authentication.sign_in_session == Some(here.id)));
-    let rows = fetch_all!(on db, SQL,
-        here.user().0, now, here.id.0, is_here, after.map(|family| family.rotated_at),
-        after.map(|family| family.id.0), i64::from(limit))?;
-    all(rows)
-}
-
-/// The addresses that a user's live families came from.
-pub async fn addresses_of_user(db: &Db, user: UserId, now: DateTime<Utc>) -> Result<Vec<String>, StoreError> {
-    const SQL: &str = "SELECT DISTINCT address FROM families \
-         WHERE user_id = $1 AND ended_at IS NULL AND expires_at > $2 AND address IS NOT NULL";
-    let rows: Vec<(String,)> = fetch_all!(on db, SQL, user.0, now)?;
-    Ok(rows.into_iter().map(|(address,)| address).collect())
-}
-
 /// How many families of a client have neither ended nor passed their absolute expiry.
 pub async fn count_live_of_client(db: &Db, client: &ClientId, now: DateTime<Utc>) -> Result<u64, StoreError> {
     const SQL: &str =
         "SELECT COUNT(*) FROM families WHERE client_id = $1 AND ended_at IS NULL AND expires_at > $2";
     let (count,): (i64,) = fetch_one!(on db, SQL, client.as_str(), now)?;
     Ok(u64::try_from(count).unwrap_or_default())
-}
-
-/// The newest families, for an operator to look through, ended ones too.
-pub async fn newest(db: &Db, limit: i64) -> Result<Vec<Family>, StoreError> {
-    const SQL: &str = concat!("SELECT ", columns!(), " FROM families ORDER BY id DESC LIMIT $1");
-    all(fetch_all!(on db, SQL, limit)?)
-}
-
-/// The live families that came from a user's sign-in session, in the transaction that touched the user's row.
-pub async fn live_of_sign_in(
-    tx: &mut Tx,
-    user: UserId,
-    session: SignInSessionId,
-    now: DateTime<Utc>,
-) -> Result<Vec<Family>, StoreError> {
-    const SQL: &str = concat!(
-        "SELECT ",
-        columns!(),
-        " FROM families WHERE user_id = $1 AND sign_in_session = $2 AND ended_at IS NULL AND expires_at > $3"
-    );
-    all(fetch_all!(within tx, SQL, user.0, session.0, now)?)
 }
 
 /// Gives a user's live families new roles, in the transaction that changed the user's.

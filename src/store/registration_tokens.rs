@@ -37,11 +37,16 @@ pub async fn insert(tx: &mut Tx, token: &RegistrationToken, hash: &SecretHash) -
     Ok(())
 }
 
-/// Every token that is still good for something, oldest first.
-pub async fn list(db: &Db, now: DateTime<Utc>) -> Result<Vec<RegistrationToken>, StoreError> {
+/// Up to `limit` tokens that are still good for something, oldest first: those after another one.
+pub async fn list(
+    db: &Db,
+    after: Uuid,
+    limit: i64,
+    now: DateTime<Utc>,
+) -> Result<Vec<RegistrationToken>, StoreError> {
     const SQL: &str = "SELECT id, uses_left, created_at, expires_at FROM registration_tokens \
-         WHERE uses_left > 0 AND expires_at > $1 ORDER BY id";
-    let rows: Vec<TokenRow> = fetch_all!(on db, SQL, now)?;
+         WHERE uses_left > 0 AND expires_at > $1 AND id > $2 ORDER BY id LIMIT $3";
+    let rows: Vec<TokenRow> = fetch_all!(on db, SQL, now, after, limit)?;
     let token = |row: TokenRow| {
         let TokenRow { id, uses_left, created_at, expires_at } = row;
         RegistrationToken { id, uses_left, created_at, expires_at }
@@ -70,8 +75,9 @@ pub async fn spend(tx: &mut Tx, hash: &SecretHash, now: DateTime<Utc>) -> Result
     Ok(execute!(within tx, SQL, hash.as_bytes(), now)? > 0)
 }
 
-/// Deletes those that are good for nothing any more.
-pub async fn delete_spent(db: &Db, now: DateTime<Utc>) -> Result<u64, StoreError> {
-    const SQL: &str = "DELETE FROM registration_tokens WHERE uses_left = 0 OR expires_at <= $1";
-    Ok(execute!(on db, SQL, now)?)
+/// Deletes up to `limit` of those that are good for nothing any more; gives how many.
+pub async fn delete_some_spent(db: &Db, now: DateTime<Utc>, limit: i64) -> Result<u64, StoreError> {
+    const SQL: &str = "DELETE FROM registration_tokens WHERE id IN \
+         (SELECT id FROM registration_tokens WHERE uses_left = 0 OR expires_at <= $1 ORDER BY id LIMIT $2)";
+    Ok(execute!(on db, SQL, now, limit)?)
 }

@@ -113,26 +113,39 @@ pub async fn end(tx: &mut Tx, user: UserId, id: SignInSessionId) -> Result<(), S
     Ok(())
 }
 
-/// Ends a user's sessions, all but `spared`, and the codes that they gave and nobody used yet, in the transaction that
-/// touched the user's row.
-pub async fn end_of_user(
+/// Ends up to `limit` of a user's sessions that began by `until`, all but `spared`, in the transaction that touched the
+/// user's row. Gives how many it ended.
+pub async fn end_some_of_user(
+    tx: &mut Tx,
+    user: UserId,
+    spared: Option<SignInSessionId>,
+    until: Option<DateTime<Utc>>,
+    limit: u32,
+) -> Result<u32, StoreError> {
+    const SQL: &str = "DELETE FROM sign_in_sessions WHERE id IN (SELECT id FROM sign_in_sessions \
+         WHERE user_id = $1 AND ($2 IS NULL OR id <> $2) AND ($3 IS NULL OR created_at <= $3) \
+         ORDER BY id DESC LIMIT $4) RETURNING id";
+    let spared = spared.map(|session| session.0);
+    let ended: Vec<(Uuid,)> = fetch_all!(within tx, SQL, user.0, spared, until, i64::from(limit))?;
+    let count = u32::try_from(ended.len()).unwrap_or(u32::MAX);
+    for (session,) in ended {
+        tx.record(Event::SignInEnded { session: SignInSessionId(session), user });
+    }
+    Ok(count)
+}
+
+/// Forgets the codes that a user's sessions gave and nobody used yet, all but those of `spared`.
+pub async fn forget_codes_of_user(
     tx: &mut Tx,
     user: UserId,
     spared: Option<SignInSessionId>,
 ) -> Result<(), StoreError> {
-    const SESSIONS: &str =
-        "DELETE FROM sign_in_sessions WHERE user_id = $1 AND ($2 IS NULL OR id <> $2) RETURNING id";
     const CODES: &str = "DELETE FROM authorization_codes \
          WHERE user_id = $1 AND family_id IS NULL AND ($2 IS NULL OR sign_in_session <> $2)";
     const DEVICES: &str = "DELETE FROM device_codes \
          WHERE user_id = $1 AND family_id IS NULL AND ($2 IS NULL OR sign_in_session <> $2)";
-    let spared = spared.map(|session| session.0);
-    let ended: Vec<(Uuid,)> = fetch_all!(within tx, SESSIONS, user.0, spared)?;
-    for (session,) in ended {
-        tx.record(Event::SignInEnded { session: SignInSessionId(session), user });
-    }
     for sql in [CODES, DEVICES] {
-        execute!(within tx, sql, user.0, spared)?;
+        execute!(within tx, sql, user.0, spared.map(|session| session.0))?;
     }
     Ok(())
 }

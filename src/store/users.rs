@@ -110,10 +110,12 @@ pub async fn dearest_hash(db: &Db) -> Result<Option<PasswordHash>, StoreError> {
     Ok(row.map(|(hash,)| PasswordHash::from_stored(hash)))
 }
 
-/// Every user, by name.
-pub async fn list(db: &Db) -> Result<Vec<User>, StoreError> {
-    const SQL: &str = concat!("SELECT ", columns!(), " FROM users ORDER BY username_key");
-    let rows: Vec<UserRow> = fetch_all!(on db, SQL)?;
+/// Up to `limit` users, by name: those after another one, or the first.
+pub async fn list(db: &Db, after: Option<&Username>, limit: i64) -> Result<Vec<User>, StoreError> {
+    const SQL: &str =
+        concat!("SELECT ", columns!(), " FROM users WHERE username_key > $1 ORDER BY username_key LIMIT $2");
+    let after = after.map(Username::key).unwrap_or_default();
+    let rows: Vec<UserRow> = fetch_all!(on db, SQL, after, limit)?;
     rows.into_iter().map(|row| Ok(StoredUser::try_from(row)?.user)).collect()
 }
 

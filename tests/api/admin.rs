@@ -115,7 +115,7 @@ both_stores! {
         assert!(admin::families::end(&app.core, id, app.clock.now()).await.is_err());
         assert_eq!(app.refresh(&one.refresh).await.refusal(), ENDED);
         let ended = admin::families::end_of_user(&app.core, ana, app.clock.now()).await.unwrap();
-        assert_eq!(ended.len(), 1);
+        assert_eq!(ended, 1);
         assert_eq!(app.refresh(&other.refresh).await.refusal(), ENDED);
     }
 

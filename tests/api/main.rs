@@ -40,6 +40,7 @@ mod health;
 mod keys;
 mod login;
 mod logout;
+mod many_logins;
 mod mcp;
 mod names;
 mod openid;

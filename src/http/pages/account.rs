@@ -1,5 +1,8 @@
 //! `/account`: what its owner sees of an account, and does to it.
 
+use std::fmt::Display;
+use std::str::FromStr;
+
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -7,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::domain::audience::Audience;
 use crate::domain::family::{Family, RotationPolicy};
-use crate::domain::ids::FamilyId;
+use crate::domain::ids::{ClientId, FamilyId};
 use crate::domain::new_password::UnfitPassword;
 use crate::domain::secrets::Password;
 use crate::domain::sign_in::{GivenConsent, SignInSession};
@@ -26,7 +29,7 @@ use crate::service::tokens::userinfo::SCOPES;
 use crate::service::users::account::{self, KeptLogins};
 use crate::service::users::change_password::{ChangePassword, Others, change_password};
 
-/// How many logins a page lists: it stays small.
+/// How many logins, or apps, a page lists: it stays small.
 const LISTED: usize = 20;
 
 /// What a page says was done, by the word in its address.
@@ -42,7 +45,7 @@ pub(crate) async fn show(visit: &Visit, request: &HttpRequest) -> Result<HttpRes
     let Some(session) = visit.session().await? else { return Ok(to_sign_in(visit, OwnPlace::Account)) };
     let after = after(request)?;
     let part = account::logins(visit.core(), &session, after, LISTED, visit.now).await?;
-    if part.families.is_empty() && after.is_some() {
+    if part.families.is_empty() && part.next.is_none() && after.is_some() {
         let done = what_was_done(request)?.map(|word| format!("done={word}"));
         return Ok(see_other(&visit.own(OwnPlace::Account.path(), &done.unwrap_or_default())));
     }
@@ -52,27 +55,29 @@ pub(crate) async fn show(visit: &Visit, request: &HttpRequest) -> Result<HttpRes
             login_json(visit, family, family.authentication.sign_in_session == Some(session.id)).await?,
         );
     }
-    let last = part.families.last().filter(|_| part.more).map(|family| family.id);
     let content = json!({
         "logins": with_alike(logins),
-        "this_part": part_after(visit, after),
-        "first_part": after.map(|_| part_after(visit, None)),
-        "next_part": last.map(|last| part_after(visit, Some(last))),
+        "this_part": part_after(visit, OwnPlace::Account, after),
+        "first_part": after.map(|_| part_after::<FamilyId>(visit, OwnPlace::Account, None)),
+        "next_part": part.next.map(|last| part_after(visit, OwnPlace::Account, Some(last))),
         "since": moment(session.created_at),
     });
     page(visit, request, &session, "account.html", content, StatusCode::OK).await
 }
 
-/// After which login the list goes on, as the page's address has it.
-fn after(request: &HttpRequest) -> Result<Option<FamilyId>, Stop> {
+/// After which login, or app, the list goes on, as the page's address has it.
+fn after<T: FromStr>(request: &HttpRequest) -> Result<Option<T>, Stop> {
     let asked = Form::of_query(request.query_string())?;
     let after = asked.get("after").map(str::parse).transpose();
     after.map_err(|_| PageError::Malformed("The list does not have this place.").into())
 }
 
-fn part_after(visit: &Visit, after: Option<FamilyId>) -> String {
-    let query = after.map(|after| format!("after={after}")).unwrap_or_default();
-    visit.own(OwnPlace::Account.path(), &query)
+fn part_after<T: Display>(visit: &Visit, place: OwnPlace, after: Option<T>) -> String {
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    if let Some(after) = after {
+        query.append_pair("after", &after.to_string());
+    }
+    visit.own(place.path(), &query.finish())
 }
 
 /// `POST /account`
@@ -97,7 +102,8 @@ pub(crate) async fn take(visit: &Visit, request: &HttpRequest, form: Form) -> Re
             let family = family.ok_or(PageError::Malformed("The form does not name a login."))?;
             account::end(visit.core(), &session, family, visit.now).await?;
             // On with the same part of the list.
-            let after = after(request)?.map(|after| format!("&after={after}")).unwrap_or_default();
+            let after: Option<FamilyId> = after(request)?;
+            let after = after.map(|after| format!("&after={after}")).unwrap_or_default();
             Ok(done(visit, OwnPlace::Account, &format!("ended{after}")))
         }
     }
@@ -107,8 +113,10 @@ pub(crate) async fn take(visit: &Visit, request: &HttpRequest, form: Form) -> Re
 pub(crate) async fn show_apps(visit: &Visit, request: &HttpRequest) -> Result<HttpResponse, Stop> {
     let Some(session) = visit.session().await? else { return Ok(to_sign_in(visit, OwnPlace::Apps)) };
     let issuer = &visit.core().issuer;
-    let given = account::consents(visit.core(), &session, visit.now).await?;
-    let given: Vec<Value> = given
+    let after: Option<ClientId> = after(request)?;
+    let part = account::consents(visit.core(), &session, after.clone(), LISTED, visit.now).await?;
+    let given: Vec<Value> = part
+        .given
         .iter()
         .map(|(known, GivenConsent { client, consent, at, .. })| {
             let elsewhere = consent.audiences.iter().filter(|it| *it != issuer);
@@ -121,7 +129,12 @@ pub(crate) async fn show_apps(visit: &Visit, request: &HttpRequest) -> Result<Ht
             })
         })
         .collect();
-    let content = json!({ "apps": given });
+    let content = json!({
+        "apps": given,
+        "this_part": part_after(visit, OwnPlace::Apps, after.as_ref()),
+        "first_part": after.map(|_| part_after::<ClientId>(visit, OwnPlace::Apps, None)),
+        "next_part": part.next.map(|last| part_after(visit, OwnPlace::Apps, Some(last))),
+    });
     page(visit, request, &session, "account_apps.html", content, StatusCode::OK).await
 }
 

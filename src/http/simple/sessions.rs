@@ -5,11 +5,18 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::SecondsFormat;
 use serde_json::{Value, json};
 
+use crate::domain::family::Place;
+use crate::http::body::Form;
 use crate::http::edge::Arrival;
-use crate::http::error::Simple;
+use crate::http::error::{Problem, Simple};
 use crate::http::{Web, headers};
 use crate::service::Failure;
 use crate::service::users::sessions::{self, Caller, Session};
+
+/// How many logins an answer lists.
+const LISTED: usize = 50;
+const LIMIT: Problem = Problem::Malformed("The limit is a number from 1 on; an answer lists 50 at most.");
+const AFTER: Problem = Problem::Malformed("Send as after what the answer before gave as next.");
 
 /// `GET /sessions`
 pub(crate) async fn list(
@@ -18,9 +25,16 @@ pub(crate) async fn list(
     Arrival(now): Arrival,
 ) -> Result<HttpResponse, Simple> {
     let caller = sessions::authenticate(&web.core, headers::bearer(&request)?, now).await?;
-    let sessions = sessions::list(&web.core, caller.user, now).await?;
-    let sessions: Vec<Value> = sessions.iter().map(|session| session_json(session, caller)).collect();
-    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(json!({ "sessions": sessions })))
+    let asked = Form::of_query(request.query_string())?;
+    let limit = asked.get("limit").map_or(Ok(LISTED), str::parse).map_err(|_| LIMIT)?;
+    let after = asked.get("after").map_or(Some(Place::NEWEST), Place::of_opaque).ok_or(AFTER)?;
+    if limit == 0 {
+        return Err(LIMIT.into());
+    }
+    let part = sessions::list(&web.core, caller.user, after, limit.min(LISTED), now).await?;
+    let sessions: Vec<Value> = part.sessions.iter().map(|session| session_json(session, caller)).collect();
+    let answer = json!({ "sessions": sessions, "next": part.next.map(Place::to_opaque) });
+    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(answer))
 }
 
 /// `DELETE /sessions/{id}`

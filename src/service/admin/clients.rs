@@ -38,9 +38,9 @@ pub async fn ensure_built_in(writer: &Writer, now: DateTime<Utc>) -> Result<(), 
     Ok(())
 }
 
-/// Every client that was not removed, by id.
-pub async fn list(core: &Core) -> Result<Vec<ClientView>, AdminError> {
-    let clients = clients::list(&core.db).await?;
+/// Up to `limit` clients that were not removed, by id: those after another one, or the first.
+pub async fn list(core: &Core, after: Option<&ClientId>, limit: i64) -> Result<Vec<ClientView>, AdminError> {
+    let clients = clients::list_some(&core.db, after, limit).await?;
     Ok(clients.into_iter().map(|client| ClientView::of(client, None)).collect())
 }
 

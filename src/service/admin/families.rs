@@ -5,26 +5,32 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 
 use crate::domain::event::{Event, UserChange};
-use crate::domain::family::{EndedFamily, Family, State};
+use crate::domain::family::{Family, Place, State};
 use crate::domain::ids::{ClientId, FamilyId, UserId};
 use crate::domain::lifetimes::Lifetimes;
 use crate::domain::refusal::EndReason;
 use crate::domain::registration::document;
 use crate::service::admin::error::AdminError;
 use crate::service::admin::views::FamilyView;
-use crate::service::logout::ending;
+use crate::service::logout::{ending, ending_many};
 use crate::service::{Core, Failure};
-use crate::store::families::Spared;
-use crate::store::{clients, families, sign_in_sessions, users};
+use crate::store::ending_logins::Which;
+use crate::store::{clients, families, users};
 
-/// The newest families of all users, newest first.
-pub async fn newest(core: &Core, limit: i64, now: DateTime<Utc>) -> Result<Vec<FamilyView>, AdminError> {
-    shown(core, families::newest(&core.db, limit).await?, now).await
-}
-
-/// A user's families, newest first.
-pub async fn of_user(core: &Core, user: UserId, now: DateTime<Utc>) -> Result<Vec<FamilyView>, AdminError> {
-    shown(core, families::of_user(&core.db, user).await?, now).await
+/// Up to `limit` families of a user, or of all of them, the newest first: those after another one, or the first.
+pub async fn list(
+    core: &Core,
+    user: Option<UserId>,
+    after: Option<FamilyId>,
+    limit: i64,
+    now: DateTime<Utc>,
+) -> Result<Vec<FamilyView>, AdminError> {
+    let after = after.unwrap_or(Place::NEWEST.id);
+    let listed = match user {
+        Some(user) => families::newest_of_user(&core.db, user, after, limit).await?,
+        None => families::newest(&core.db, after, limit).await?,
+    };
+    shown(core, listed, now).await
 }
 
 async fn shown(
@@ -77,13 +83,15 @@ pub async fn end(core: &Core, id: FamilyId, now: DateTime<Utc>) -> Result<(), Ad
     if ended.await? == Some(true) { Ok(()) } else { Err(AdminError::NoLiveFamily(id)) }
 }
 
-/// Ends every live family and every sign-in session of a user.
-pub async fn end_of_user(core: &Core, user: UserId, now: DateTime<Utc>) -> Result<Vec<EndedFamily>, Failure> {
-    let ended = core.write(now, async |tx| {
+/// Ends every live family and every sign-in session of a user; gives how many families.
+pub async fn end_of_user(core: &Core, user: UserId, now: DateTime<Utc>) -> Result<usize, Failure> {
+    let ending = core.write(now, async |tx| {
         users::touch(tx, user, now).await?;
-        sign_in_sessions::end_of_user(tx, user, None).await?;
         tx.record(Event::UserChanged { user, change: UserChange::LoginsEnded });
-        families::end_of_user(tx, user, Spared::Nothing, EndReason::Operator, now).await.map(Some)
+        ending_many::begin(tx, user, Which::All, EndReason::Operator, now).await.map(Some)
     });
-    Ok(ended.await?.unwrap_or_default())
+    match ending.await? {
+        Some(ending) => Ok(ending_many::finish(core, ending, now).await?),
+        None => Ok(0),
+    }
 }

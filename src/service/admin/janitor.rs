@@ -1,13 +1,16 @@
-//! Tidying up in the background, in small batches: expired families, sign-ins and codes, families of clients that were
-//! removed or gave up their proof, spent keys.
+//! Tidying up in the background, in small batches: expired and ended families, sign-ins and codes, families of clients
+//! that were removed or gave up their proof, those that a user has too many of, spent keys.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
 use crate::domain::ids::{ClientId, FamilyId};
+use crate::domain::lifetimes::LONGEST_ACCESS_TTL;
 use crate::domain::refusal::EndReason;
+use crate::service::admin::surplus;
 use crate::service::authorize::device::TRY_WINDOW;
 use crate::service::clients::known_clients::REMEMBERED;
+use crate::service::logout::ending_many;
 use crate::service::{Core, Failure};
 use crate::store::expired::{self, Expired};
 use crate::store::families::OfClient;
@@ -18,6 +21,11 @@ use crate::store::{
 /// After this a client that was removed has no live family left, nor one that gave up its proof any from before: no
 /// cache believes in it, no batch is unfinished.
 const TOMBSTONE_WATCH: TimeDelta = TimeDelta::days(1);
+
+/// How long an ended family is remembered, so that whoever comes with its token is told. No access token of it is good
+/// for longer, and one whose row is gone must not be good again: a status list has its bit no more.
+const ENDED_MEMORY: TimeDelta = TimeDelta::days(1);
+const _: () = assert!(LONGEST_ACCESS_TTL.as_secs() <= ENDED_MEMORY.num_seconds().unsigned_abs());
 
 /// How long a code is remembered after its expiry: an authorization code's second use ends what it gave, a device is
 /// told that it came too late.
@@ -32,7 +40,8 @@ pub struct Tidied {
     /// Families, sign-in sessions, codes, counts and unused registrations deleted, past their expiry, and consents to
     /// removed clients.
     pub deleted: u64,
-    /// Families ended, of clients that were removed or gave up their proof.
+    /// Families ended, of clients that were removed or gave up their proof, of users who have too many, and what others
+    /// had begun to end.
     pub ended: u64,
 }
 
@@ -42,19 +51,13 @@ pub struct Tidied {
 /// [`Failure::Store`]; what was done is done.
 pub async fn tidy(core: &Core, batch: i64, now: DateTime<Utc>) -> Result<Tidied, Failure> {
     let mut tidied = Tidied::default();
-    for client in clients::removed_since(&core.db, now - TOMBSTONE_WATCH).await? {
-        tidied.ended += end_families_of_client(core, &client, batch, now).await?;
-        tidied.deleted +=
-            until_less(batch, || consents::delete_some_of_client(&core.db, &client, batch)).await?;
-    }
-    for (client, at) in clients::public_since(&core.db, now - TOMBSTONE_WATCH).await? {
-        // Until then a login may have begun by what a cache still believed.
-        let which = OfClient { client, reason: EndReason::ClientChanged, until: at + REMEMBERED };
-        tidied.ended += end_families(core, &which, batch, now).await?;
-    }
     let db = &core.db;
+    end_what_removed_clients_had(core, &mut tidied, batch, now).await?;
+    tidied.ended += end_what_public_clients_had(core, batch, now).await?;
+    tidied.ended += count(ending_many::finish_noted(core, batch, now).await?);
     for (what, before) in [
         (Expired::Families, now),
+        (Expired::EndedFamilies, now - ENDED_MEMORY),
         (Expired::SignInSessions, now),
         (Expired::ClientAssertions, now),
         (Expired::PushedRequests, now),
@@ -67,10 +70,50 @@ pub async fn tidy(core: &Core, batch: i64, now: DateTime<Utc>) -> Result<Tidied,
     }
     tidied.deleted += until_less(batch, || logout_deliveries::delete_some_settled(db, now, batch)).await?;
     tidied.deleted += until_less(batch, || delete_some_unused(core, now, batch)).await?;
-    tidied.deleted += registration_tokens::delete_spent(db, now).await?;
+    tidied.deleted += until_less(batch, || registration_tokens::delete_some_spent(db, now, batch)).await?;
+    tidied.ended += surplus::end_surplus(core, batch, now).await?;
     core.keys.forget_retired(&core.db, now).await?;
     core.passwords.expect_stored(users::dearest_hash(db).await?.as_ref());
     Ok(tidied)
+}
+
+async fn end_what_removed_clients_had(
+    core: &Core,
+    tidied: &mut Tidied,
+    batch: i64,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let (db, since) = (&core.db, now - TOMBSTONE_WATCH);
+    let mut after = None;
+    loop {
+        let removed = clients::removed_since(db, since, after.as_ref(), batch).await?;
+        for client in &removed {
+            tidied.ended += end_families_of_client(core, client, batch, now).await?;
+            tidied.deleted +=
+                until_less(batch, || consents::delete_some_of_client(db, client, batch)).await?;
+        }
+        let Some(last) = removed.into_iter().next_back() else { return Ok(()) };
+        after = Some(last);
+    }
+}
+
+/// Ends what clients have from before they gave up their proof.
+async fn end_what_public_clients_had(core: &Core, batch: i64, now: DateTime<Utc>) -> Result<u64, StoreError> {
+    let (mut after, mut ended) = (None, 0);
+    loop {
+        let changed = clients::public_since(&core.db, now - TOMBSTONE_WATCH, after.as_ref(), batch).await?;
+        let Some((last, _)) = changed.last() else { return Ok(ended) };
+        after = Some(last.clone());
+        for (client, at) in changed {
+            // Until then a login may have begun by what a cache still believed.
+            let which = OfClient { client, reason: EndReason::ClientChanged, until: at + REMEMBERED };
+            ended += end_families(core, &which, batch, now).await?;
+        }
+    }
+}
+
+fn count(families: usize) -> u64 {
+    u64::try_from(families).unwrap_or(u64::MAX)
 }
 
 async fn delete_some_unused(core: &Core, now: DateTime<Utc>, batch: i64) -> Result<u64, StoreError> {
@@ -134,6 +177,6 @@ pub async fn end_families(
         let families = families.await?.unwrap_or_default();
         let Some(last) = families.iter().map(|family| family.id).max() else { return Ok(ended) };
         after = last;
-        ended += u64::try_from(families.len()).unwrap_or(u64::MAX);
+        ended += count(families.len());
     }
 }

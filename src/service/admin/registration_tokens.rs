@@ -33,9 +33,14 @@ pub async fn add(
     Ok((token.into(), secret))
 }
 
-/// Every token that is still good for something, oldest first.
-pub async fn list(core: &Core, now: DateTime<Utc>) -> Result<Vec<RegistrationTokenView>, Failure> {
-    let tokens = registration_tokens::list(&core.db, now).await?;
+/// Up to `limit` tokens that are still good for something, oldest first: those after another one, or the first.
+pub async fn list(
+    core: &Core,
+    after: Option<Uuid>,
+    limit: i64,
+    now: DateTime<Utc>,
+) -> Result<Vec<RegistrationTokenView>, Failure> {
+    let tokens = registration_tokens::list(&core.db, after.unwrap_or(Uuid::nil()), limit, now).await?;
     Ok(tokens.into_iter().map(RegistrationTokenView::from).collect())
 }
 

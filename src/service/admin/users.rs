@@ -6,7 +6,6 @@ use serde_json::{Map, Value};
 
 use crate::crypto::random;
 use crate::domain::event::{Event, UserChange};
-use crate::domain::family::EndedFamily;
 use crate::domain::ids::UserId;
 use crate::domain::refusal::EndReason;
 use crate::domain::secrets::Password;
@@ -15,9 +14,10 @@ use crate::domain::user::{User, Username};
 use crate::service::admin::error::AdminError;
 use crate::service::admin::members::merged;
 use crate::service::admin::views::UserView;
+use crate::service::logout::ending_many;
 use crate::service::{Core, Failure};
-use crate::store::families::Spared;
-use crate::store::{StoreError, families, sign_in_sessions, users};
+use crate::store::ending_logins::Which;
+use crate::store::{StoreError, families, users};
 
 /// A user to be added.
 #[derive(Debug)]
@@ -87,9 +87,10 @@ pub enum Change {
     Remove,
 }
 
-/// Every user, by name.
-pub async fn list(core: &Core) -> Result<Vec<UserView>, AdminError> {
-    Ok(users::list(&core.db).await?.into_iter().map(UserView::from).collect())
+/// Up to `limit` users, by name: those after another one, or the first.
+pub async fn list(core: &Core, after: Option<&Username>, limit: i64) -> Result<Vec<UserView>, AdminError> {
+    let listed = users::list(&core.db, after, limit).await?;
+    Ok(listed.into_iter().map(UserView::from).collect())
 }
 
 pub async fn find(core: &Core, name: &Username) -> Result<User, AdminError> {
@@ -135,16 +136,11 @@ pub async fn change_details(
     Ok(())
 }
 
-/// Changes a user and gives the families that were ended by it.
+/// Changes a user and gives how many families were ended by it.
 ///
 /// # Errors
 /// [`Failure::NotFound`], [`Failure::UnfitPassword`], [`Failure::Busy`], [`Failure::Store`].
-pub async fn change(
-    core: &Core,
-    user: UserId,
-    change: Change,
-    now: DateTime<Utc>,
-) -> Result<Vec<EndedFamily>, Failure> {
+pub async fn change(core: &Core, user: UserId, change: Change, now: DateTime<Utc>) -> Result<usize, Failure> {
     // Hashing takes long: it must not happen while the row is locked.
     let hash = match &change {
         Change::Password(password) => {
@@ -154,7 +150,7 @@ pub async fn change(
         }
         Change::Roles(_) | Change::Details(_) | Change::Disable | Change::Enable | Change::Remove => None,
     };
-    let ended = core.write(now, async |tx| {
+    let ending = core.write(now, async |tx| {
         if !users::touch(tx, user, now).await? {
             return Ok(None);
         }
@@ -178,11 +174,13 @@ pub async fn change(
             Change::Remove => users::delete(tx, user).await?,
         }
         tx.record(Event::UserChanged { user, change: change.as_event() });
-        let Some(reason) = change.ends_families() else { return Ok(Some(Vec::new())) };
-        sign_in_sessions::end_of_user(tx, user, None).await?;
-        families::end_of_user(tx, user, Spared::Nothing, reason, now).await.map(Some)
+        let Some(reason) = change.ends_families() else { return Ok(Some(None)) };
+        ending_many::begin(tx, user, Which::All, reason, now).await.map(|ending| Some(Some(ending)))
     });
-    ended.await?.ok_or(Failure::NotFound)
+    match ending.await?.ok_or(Failure::NotFound)? {
+        Some(ending) => Ok(ending_many::finish(core, ending, now).await?),
+        None => Ok(0),
+    }
 }
 
 impl Change {

@@ -7,15 +7,21 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::domain::family::Family;
+use crate::domain::family::{Family, Place};
 use crate::domain::ids::{ClientId, FamilyId, SignInSessionId, UserId};
 use crate::domain::refusal::EndReason;
 use crate::domain::scope::OFFLINE_ACCESS;
 use crate::service::logout::notices::{self, Followers};
 use crate::store::{StoreError, Tx, families, sign_in_sessions};
 
-/// Ends a sign-in session, in the transaction that touched its user's row. Gives the families whose clients follow
-/// logouts, those that go on too.
+/// How many families of a sign-in are read at once.
+const PART: u32 = 100;
+
+/// How many families a browser is given that are followed: more than it tells clients of.
+const FOLLOWED: usize = 1000;
+
+/// Ends a sign-in session, in the transaction that touched its user's row. Gives the newest of the families whose
+/// clients follow logouts, those that go on too.
 pub(crate) async fn end_sign_in(
     tx: &mut Tx,
     user: UserId,
@@ -23,22 +29,37 @@ pub(crate) async fn end_sign_in(
     now: DateTime<Utc>,
 ) -> Result<Vec<(ClientId, FamilyId)>, StoreError> {
     sign_in_sessions::end(tx, user, session).await?;
-    let mut followers = Followers::default();
-    let mut followed = Vec::new();
-    for family in families::live_of_sign_in(tx, user, session, now).await? {
-        let Some(client) = followers.client(tx, &family.client_id).await? else { continue };
-        if !client.follows_logouts() {
-            continue;
+    let (mut followers, mut followed) = (Followers::default(), Vec::new());
+    let mut after = Place::NEWEST;
+    loop {
+        let part = families::live_of_sign_in_within(tx, (user, session), after, PART).await?;
+        let Some(last) = part.last() else { return Ok(followed) };
+        after = last.place();
+        for family in part.into_iter().filter(|family| now < family.expires_at) {
+            if end_followed(tx, &mut followers, &family, now).await? && followed.len() < FOLLOWED {
+                followed.push((family.client_id, family.id));
+            }
         }
-        if client.backchannel_logout_uri.is_some() {
-            notices::deliver(tx, &family.client_id, &family.subject, family.id, now).await?;
-        }
-        if !is_offline(&family) {
-            families::end(tx, family.id, EndReason::Logout, now).await?;
-        }
-        followed.push((family.client_id, family.id));
     }
-    Ok(followed)
+}
+
+/// Tells the client of a family's sign-in of its end, and ends the family, if its client follows logouts; `false` where
+/// it does not.
+async fn end_followed(
+    tx: &mut Tx,
+    followers: &mut Followers,
+    family: &Family,
+    now: DateTime<Utc>,
+) -> Result<bool, StoreError> {
+    let client = followers.client(tx, &family.client_id).await?;
+    let Some(client) = client.filter(|client| client.follows_logouts()) else { return Ok(false) };
+    if client.backchannel_logout_uri.is_some() {
+        notices::deliver(tx, &family.client_id, &family.subject, family.id, now).await?;
+    }
+    if !is_offline(family) {
+        families::end(tx, family.id, EndReason::Logout, now).await?;
+    }
+    Ok(true)
 }
 
 /// Ends a family for its owner or an operator, and with it the sign-in that it came from, unless that is `kept`:

@@ -17,7 +17,10 @@ pub struct FrontChannel {
     pub uri: Url,
 }
 
-/// What to load for these families' clients: nothing for those that have no front-channel URI.
+/// How many frames a page has: each is another app's page, which the browser loads.
+const FRAMES: usize = 50;
+
+/// What to load for these families' clients, the first [`FRAMES`]: nothing for those that have no front-channel URI.
 pub(crate) async fn of(
     core: &Core,
     families: impl Iterator<Item = (ClientId, FamilyId)>,
@@ -25,6 +28,9 @@ pub(crate) async fn of(
 ) -> Result<Vec<FrontChannel>, Failure> {
     let mut all = Vec::new();
     for (client, family) in families {
+        if all.len() == FRAMES {
+            break;
+        }
         let Some(known) = core.client(&client, now).await? else { continue };
         let uri = uri_of(core, &known, family);
         all.extend(uri.map(|uri| FrontChannel { app: known.client.display_name().to_owned(), uri }));

@@ -5,18 +5,18 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use crate::domain::event::{Event, UserChange};
-use crate::domain::family::Family;
+use crate::domain::family::{EndedFamily, Family, Place};
 use crate::domain::ids::{ClientId, FamilyId};
 use crate::domain::refusal::EndReason;
 use crate::domain::sign_in::{GivenConsent, SignInSession};
 use crate::domain::user::User;
 use crate::service::clients::known_clients::KnownClient;
-use crate::service::logout::ending;
 use crate::service::logout::front_channel::{self, FrontChannel};
-use crate::service::users::sessions;
+use crate::service::logout::{ending, ending_many};
+use crate::service::users::sessions::{self, READ, READS};
 use crate::service::{Core, Failure};
-use crate::store::families::{self, Spared};
-use crate::store::{consents, sign_in_sessions, users};
+use crate::store::ending_logins::Which;
+use crate::store::{consents, families, users};
 
 /// Who is signed in: `None` when the user was removed since.
 pub async fn user(core: &Core, session: &SignInSession) -> Result<Option<User>, Failure> {
@@ -26,13 +26,21 @@ pub async fn user(core: &Core, session: &SignInSession) -> Result<Option<User>, 
 /// A part of the list of a user's logins.
 #[derive(Debug)]
 pub struct Logins {
-    /// Live families: those of this browser first, then by last use.
+    /// Live families: those of this browser first, the newest first.
     pub families: Vec<Family>,
-    /// Whether others come after them.
-    pub more: bool,
+    /// The one after which the list goes on, if it does.
+    pub next: Option<FamilyId>,
 }
 
-/// The user's logins, as many as `limit`: those after another one, or the first.
+/// Which part of the list is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum From {
+    ThisBrowser,
+    Elsewhere,
+}
+
+/// The user's logins, as many as `limit`: those after another one, or the first. There are fewer where many that nobody
+/// ended have been idle for too long: only so many rows are read.
 pub async fn logins(
     core: &Core,
     session: &SignInSession,
@@ -40,25 +48,40 @@ pub async fn logins(
     limit: usize,
     now: DateTime<Utc>,
 ) -> Result<Logins, Failure> {
-    // More than a page: of families that nobody ended, some are idle for too long.
-    const READ: u32 = 100;
-    let mut last = match after {
-        Some(id) => families::find(&core.db, id).await?.filter(|family| family.user() == session.user()),
+    let user = session.user();
+    let is_here = |family: &Family| family.authentication.sign_in_session == Some(session.id);
+    let last = match after {
+        Some(id) => families::find(&core.db, id).await?.filter(|family| family.user() == user),
         None => None,
     };
-    let mut listed = Vec::new();
-    loop {
-        let found = families::some_of_user(&core.db, session, last.as_ref(), READ, now).await?;
-        let Some(end) = found.last().cloned() else { return Ok(Logins { families: listed, more: false }) };
-        for family in found {
+    let mut place = last.as_ref().map_or(Place::NEWEST, Family::place);
+    let mut from = if last.is_none_or(|last| is_here(&last)) { From::ThisBrowser } else { From::Elsewhere };
+    let (mut listed, mut next) = (Vec::new(), None);
+    for _ in 0..READS {
+        let part = match from {
+            From::ThisBrowser => families::live_of_sign_in(&core.db, (user, session.id), place, READ).await?,
+            From::Elsewhere => families::live_of_user(&core.db, user, place, READ).await?,
+        };
+        let is_last = part.len() < READ as usize;
+        for family in part {
+            let known = next.replace(family.id);
+            place = family.place();
+            if from == From::Elsewhere && is_here(&family) {
+                continue;
+            }
             let Some((session, _)) = sessions::live(core, family, now).await? else { continue };
             if listed.len() == limit {
-                return Ok(Logins { families: listed, more: true });
+                return Ok(Logins { families: listed, next: known });
             }
             listed.push(session.family);
         }
-        last = Some(end);
+        match from {
+            From::ThisBrowser if is_last => (from, place) = (From::Elsewhere, Place::NEWEST),
+            From::Elsewhere if is_last => return Ok(Logins { families: listed, next: None }),
+            From::ThisBrowser | From::Elsewhere => {}
+        }
     }
+    Ok(Logins { families: listed, next })
 }
 
 /// Ends one of the user's families. One that came from another browser's sign-in takes that along. What is not the
@@ -95,39 +118,61 @@ pub async fn end_all(
     kept: KeptLogins,
     now: DateTime<Utc>,
 ) -> Result<Vec<FrontChannel>, Failure> {
-    let (kept, spared) = match kept {
-        KeptLogins::ThisBrowser => (Some(session.id), Spared::SignIn(session.id)),
-        KeptLogins::Nothing => (None, Spared::Nothing),
+    let user = session.user();
+    let which = match kept {
+        KeptLogins::ThisBrowser => Which::AllButOf(session.id),
+        KeptLogins::Nothing => Which::All,
     };
-    let ended = core.write(now, async |tx| {
-        users::touch(tx, session.user(), now).await?;
-        sign_in_sessions::end_of_user(tx, session.user(), kept).await?;
-        tx.record(Event::UserChanged { user: session.user(), change: UserChange::OwnLoginsEnded });
-        families::end_of_user(tx, session.user(), spared, EndReason::Owner, now).await.map(Some)
+    let ending = core.write(now, async |tx| {
+        users::touch(tx, user, now).await?;
+        tx.record(Event::UserChanged { user, change: UserChange::OwnLoginsEnded });
+        ending_many::begin(tx, user, which.clone(), EndReason::Owner, now).await.map(Some)
     });
-    let here = ended
-        .await?
-        .unwrap_or_default()
-        .into_iter()
-        .filter(|family| family.sign_in_session == Some(session.id));
-    front_channel::of(core, here.map(|family| (family.client, family.id)), now).await
+    let Some(ending) = ending.await? else { return Ok(Vec::new()) };
+    let is_here = |family: &&EndedFamily| family.sign_in_session == Some(session.id);
+    let here: Vec<_> = ending.ended.iter().filter(is_here).map(|it| (it.client.clone(), it.id)).collect();
+    ending_many::finish(core, ending, now).await?;
+    front_channel::of(core, here.into_iter(), now).await
 }
 
-/// What the user agreed to, with whom. Clients that are there no more, or became others, have nothing any more.
+/// A part of the list of what a user agreed to, with whom.
+#[derive(Debug)]
+pub struct Consents {
+    pub given: Vec<(Arc<KnownClient>, GivenConsent)>,
+    /// The client after which the list goes on, if it does.
+    pub next: Option<ClientId>,
+}
+
+/// What the user agreed to, as much as `limit`: with clients after another one, or the first. Those that are there no
+/// more, or became others, have nothing any more.
 pub async fn consents(
     core: &Core,
     session: &SignInSession,
+    mut after: Option<ClientId>,
+    limit: usize,
     now: DateTime<Utc>,
-) -> Result<Vec<(Arc<KnownClient>, GivenConsent)>, Failure> {
+) -> Result<Consents, Failure> {
     let mut all = Vec::new();
-    for given in consents::of_user(&core.db, session.user()).await? {
-        if let Some(known) = core.client(&given.client, now).await?
-            && known.client.identity == given.identity
-        {
-            all.push((known, given));
+    for _ in 0..READS {
+        let part = consents::of_user(&core.db, session.user(), after.as_ref(), READ).await?;
+        let is_last = part.len() < READ as usize;
+        for given in part {
+            let client = given.client.clone();
+            if let Some(known) = core.client(&client, now).await?
+                && known.client.identity == given.identity
+            {
+                if all.len() == limit {
+                    return Ok(Consents { given: all, next: after });
+                }
+                all.push((known, given));
+            }
+            after = Some(client);
+        }
+        if is_last {
+            return Ok(Consents { given: all, next: None });
         }
     }
-    Ok(all)
+    Ok(Consents { given: all, next: after })
 }
 
 /// Takes a consent back, and with it every family that the client has of the user.
@@ -137,15 +182,17 @@ pub async fn withdraw(
     client: &ClientId,
     now: DateTime<Utc>,
 ) -> Result<(), Failure> {
-    core.write(now, async |tx| {
+    let ending = core.write(now, async |tx| {
         users::touch(tx, session.user(), now).await?;
         if !consents::delete(tx, session.user(), client).await? {
             return Ok(None);
         }
         tx.record(Event::ConsentWithdrawn { user: session.user(), client: client.clone() });
-        let reason = EndReason::ConsentWithdrawn;
-        families::end_of_user_at(tx, session.user(), client, reason, now).await.map(Some)
-    })
-    .await?;
+        let (which, reason) = (Which::OfClient(client.clone()), EndReason::ConsentWithdrawn);
+        ending_many::begin(tx, session.user(), which, reason, now).await.map(Some)
+    });
+    if let Some(ending) = ending.await? {
+        ending_many::finish(core, ending, now).await?;
+    }
     Ok(())
 }

@@ -8,10 +8,11 @@ use crate::domain::opaque::OpaqueSecret;
 use crate::domain::refusal::{EndReason, Refusal};
 use crate::domain::secrets::Password;
 use crate::domain::sign_in::SignInSession;
+use crate::service::logout::ending_many;
 use crate::service::users::attempts::{Attempted, Owner};
 use crate::service::users::credentials;
 use crate::service::{Core, Failure};
-use crate::store::families::{self, Spared};
+use crate::store::ending_logins::Which;
 use crate::store::{sign_in_sessions, users};
 
 /// What is to be changed.
@@ -64,15 +65,16 @@ pub async fn change_password(
         tx.record(Event::UserChanged { user: user.id, change: UserChange::OwnPassword });
         match request.others {
             Others::End => {
-                sign_in_sessions::end_of_user(tx, user.id, Some(session.id)).await?;
-                let spared = Spared::SignIn(session.id);
-                families::end_of_user(tx, user.id, spared, EndReason::PasswordChanged, now).await?;
+                let others = Which::AllButOf(session.id);
+                let ending = ending_many::begin(tx, user.id, others, EndReason::PasswordChanged, now).await?;
+                Ok(Some(Some(ending)))
             }
-            Others::Keep => {}
+            Others::Keep => Ok(Some(None)),
         }
-        Ok(Some(()))
     });
     // Otherwise it was changed meanwhile, or the user was disabled, or this browser signed out.
-    changed.await?.ok_or(Refusal::BadCredentials)?;
+    if let Some(ending) = changed.await?.ok_or(Refusal::BadCredentials)? {
+        ending_many::finish(core, ending, now).await?;
+    }
     Ok(secret)
 }

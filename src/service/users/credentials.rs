@@ -17,6 +17,9 @@ use crate::store::{StoreError, Tx, families};
 /// How often a user may change under a login before it is asked to come back.
 const TRIES: usize = 3;
 
+/// How many of a user's logins are looked at for whether somebody is known at an address.
+const NEWEST: u32 = 1000;
+
 /// What a user claims to know.
 #[derive(Debug)]
 pub struct Credentials {
@@ -120,7 +123,7 @@ pub(crate) async fn begin_attempt(
     })
 }
 
-/// Whether one of the user's logins came from this address and still lives.
+/// Whether one of the user's newest logins came from this address and still lives.
 async fn is_known(
     core: &Core,
     Attempted { name, address, owner }: Attempted<'_>,
@@ -128,7 +131,7 @@ async fn is_known(
 ) -> Result<bool, Failure> {
     let (Owner::Unknown, Some(name), Some(_)) = (owner, name, address) else { return Ok(false) };
     let Some(user) = users::find_by_name(&core.db, name).await? else { return Ok(false) };
-    let known = families::addresses_of_user(&core.db, user.id, now).await?;
+    let known = families::addresses_of_user(&core.db, user.id, NEWEST, now).await?;
     let here = Network::of(address);
     Ok(known.iter().filter_map(|known| known.parse().ok()).any(|known| Network::of(Some(known)) == here))
 }

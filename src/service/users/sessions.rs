@@ -3,14 +3,19 @@
 use chrono::{DateTime, Utc};
 
 use crate::domain::client::Party;
-use crate::domain::family::Family;
+use crate::domain::family::{Family, Place};
 use crate::domain::ids::{FamilyId, SignInSessionId, UserId};
 use crate::domain::refusal::EndReason;
-use crate::service::logout::ending;
+use crate::service::logout::{ending, ending_many};
 use crate::service::tokens::access_token;
 use crate::service::{Core, Failure};
-use crate::store::families::Spared;
-use crate::store::{families, sign_in_sessions, users};
+use crate::store::ending_logins::Which;
+use crate::store::{families, users};
+
+/// How many rows are read at once for a part of a list, and how often: of families that nobody ended, some are idle for
+/// too long.
+pub(super) const READ: u32 = 100;
+pub(super) const READS: u32 = 5;
 
 /// Who asks: the user, and the family of the access token that proves it.
 #[derive(Debug, Clone, Copy)]
@@ -55,15 +60,44 @@ pub async fn authenticate(core: &Core, token: &str, now: DateTime<Utc>) -> Resul
     }
 }
 
-/// A user's live families, newest first.
-pub async fn list(core: &Core, user: UserId, now: DateTime<Utc>) -> Result<Vec<Session>, Failure> {
+/// A part of the list of a user's live families.
+#[derive(Debug)]
+pub struct Sessions {
+    pub sessions: Vec<Session>,
+    /// The place after which the list goes on, if it does.
+    pub next: Option<Place>,
+}
+
+/// A user's live families, newest first, as many as `limit`: those that come after a place. There are fewer where many
+/// that nobody ended have been idle for too long: only so many rows are read.
+pub async fn list(
+    core: &Core,
+    user: UserId,
+    mut after: Place,
+    limit: usize,
+    now: DateTime<Utc>,
+) -> Result<Sessions, Failure> {
     let mut sessions = Vec::new();
-    for family in families::live_of_user(&core.db, user, now).await? {
-        if let Some((session, _)) = live(core, family, now).await? {
+    for _ in 0..READS {
+        let part = families::live_of_user(&core.db, user, after, READ).await?;
+        let is_last = part.len() < READ as usize;
+        for family in part {
+            let place = family.place();
+            let Some((session, _)) = live(core, family, now).await? else {
+                after = place;
+                continue;
+            };
+            if sessions.len() == limit {
+                return Ok(Sessions { sessions, next: Some(after) });
+            }
+            after = place;
             sessions.push(session);
         }
+        if is_last {
+            return Ok(Sessions { sessions, next: None });
+        }
     }
-    Ok(sessions)
+    Ok(Sessions { sessions, next: Some(after) })
 }
 
 /// Ends one of the caller's live families, with the sign-in that it came from if that is not the caller's own.
@@ -83,13 +117,14 @@ pub async fn end(core: &Core, caller: Caller, id: FamilyId, now: DateTime<Utc>) 
 
 /// Ends all of the caller's families but the one in use, and all sign-ins but the one that it came from.
 pub async fn end_others(core: &Core, caller: Caller, now: DateTime<Utc>) -> Result<(), Failure> {
-    core.write(now, async |tx| {
+    let ending = core.write(now, async |tx| {
         users::touch(tx, caller.user, now).await?;
-        sign_in_sessions::end_of_user(tx, caller.user, caller.sign_in).await?;
-        let spared = Spared::Family(caller.family);
-        families::end_of_user(tx, caller.user, spared, EndReason::Owner, now).await.map(Some)
-    })
-    .await?;
+        let others = Which::AllBut(caller.family, caller.sign_in);
+        ending_many::begin(tx, caller.user, others, EndReason::Owner, now).await.map(Some)
+    });
+    if let Some(ending) = ending.await? {
+        ending_many::finish(core, ending, now).await?;
+    }
     Ok(())
 }
 

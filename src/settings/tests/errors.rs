@@ -171,6 +171,7 @@ fn a_number_or_duration_out_of_its_bounds_is_told_with_them() {
         ("limits.account_attempts_everywhere", "0", "a number from 1 to 1000000"),
         ("limits.address_attempts", "1000001", "a number from 1 to 1000000"),
         ("limits.attempts_window", "0s", "a duration from 1s to 1d"),
+        ("limits.logins_per_user", "0", "a number from 1 to 1000000"),
         ("limits.waiting_requests", "0", "a number from 1 to 1000000"),
         ("limits.waiting_window", "2d", "a duration from 1s to 1d"),
         ("tls.reload_every", "0s", "a duration from 1ms to 1d"),

@@ -4,11 +4,12 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::domain::event::Event;
-use crate::domain::family::EndedFamily;
+use crate::domain::family::{EndedFamily, Place};
 use crate::domain::ids::{ClientId, FamilyId, SignInSessionId, UserId};
 use crate::domain::refusal::EndReason;
+use crate::store::ending_logins::{EndingLogins, Which};
 use crate::store::row::row;
-use crate::store::{StoreError, Tx, within};
+use crate::store::{StoreError, Tx, fetch_all, fetch_optional, within};
 
 row! {
     struct EndedRow {
@@ -66,56 +67,55 @@ pub async fn end(
     Ok(record(tx, row.into_iter().collect(), reason)?.pop())
 }
 
-/// Which of a user's families go on when the others end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Spared {
-    /// None.
-    Nothing,
-    Family(FamilyId),
-    /// Those that came from one sign-in session.
-    SignIn(SignInSessionId),
-}
-
-/// Ends the families of a user whose row the transaction touched before, all but `spared`.
-pub async fn end_of_user(
+/// Ends a family that nobody has used since it was looked at. `false` when somebody has, or it was ended or gone before.
+pub async fn end_unused(
     tx: &mut Tx,
-    user: UserId,
-    spared: Spared,
+    id: FamilyId,
+    last_used: DateTime<Utc>,
     reason: EndReason,
     now: DateTime<Utc>,
-) -> Result<Vec<EndedFamily>, StoreError> {
+) -> Result<bool, StoreError> {
     const SQL: &str = returning!(
-        "UPDATE families SET ended_at = $2, end_reason = $3 \
-         WHERE user_id = $1 AND ended_at IS NULL AND expires_at > $2 AND ($4 IS NULL OR id <> $4) \
-         AND ($5 IS NULL OR sign_in_session IS NULL OR sign_in_session <> $5)"
+        "UPDATE families SET ended_at = $2, end_reason = $3 WHERE id = $1 AND ended_at IS NULL AND rotated_at = $4"
     );
-    let (family, session) = match spared {
-        Spared::Nothing => (None, None),
-        Spared::Family(family) => (Some(family.0), None),
-        Spared::SignIn(session) => (None, Some(session.0)),
+    let row: Option<EndedRow> = fetch_optional!(within tx, SQL, id.0, now, reason.as_str(), last_used)?;
+    Ok(!record(tx, row.into_iter().collect(), reason)?.is_empty())
+}
+
+/// Ends those that are to end among the next `limit` families of a user whose row the transaction touched before. Gives
+/// the place after which it goes on; `None` when that was the last part.
+pub async fn end_part(
+    tx: &mut Tx,
+    EndingLogins { user, which, reason, after, .. }: &EndingLogins,
+    limit: u32,
+    now: DateTime<Utc>,
+) -> Result<(Vec<EndedFamily>, Option<Place>), StoreError> {
+    const LAST: &str = "SELECT created_at, id FROM families \
+         WHERE user_id = $1 AND ended_at IS NULL AND (created_at, id) < ($2, $3) \
+         ORDER BY created_at DESC, id DESC LIMIT 1 OFFSET $4";
+    // The part is cut before anything is left out of it, so that whoever spares many does not read them all; in the
+    // order of its index, so that the database reads no other.
+    const END: &str = returning!(
+        "UPDATE families SET ended_at = $2, end_reason = $3 WHERE id IN (SELECT id FROM families \
+         WHERE user_id = $1 AND ended_at IS NULL AND (created_at, id) < ($4, $5) AND (created_at, id) >= ($6, $7) \
+         ORDER BY created_at DESC, id DESC LIMIT $8) AND ended_at IS NULL AND expires_at > $2 \
+         AND ($9 IS NULL OR id <> $9) AND ($10 IS NULL OR sign_in_session IS NULL OR sign_in_session <> $10) \
+         AND ($11 IS NULL OR client_id = $11)"
+    );
+    let (family, sign_in, client) = match which {
+        Which::AllBut(family, _) => (Some(family.0), None, None),
+        Which::AllButOf(sign_in) => (None, Some(sign_in.0), None),
+        Which::All => (None, None, None),
+        Which::OfClient(client) => (None, None, Some(client.as_str())),
     };
-    let rows: Vec<EndedRow> = within!(tx, conn => sqlx::query_as(SQL)
-        .bind(user.0).bind(now).bind(reason.as_str()).bind(family).bind(session)
-        .fetch_all(conn).await)?;
-    record(tx, rows, reason)
-}
-
-/// Ends a user's families of one client, in the transaction that touched the user's row.
-pub async fn end_of_user_at(
-    tx: &mut Tx,
-    user: UserId,
-    client: &ClientId,
-    reason: EndReason,
-    now: DateTime<Utc>,
-) -> Result<Vec<EndedFamily>, StoreError> {
-    const SQL: &str = returning!(
-        "UPDATE families SET ended_at = $2, end_reason = $3 \
-         WHERE user_id = $1 AND client_id = $4 AND ended_at IS NULL AND expires_at > $2"
-    );
-    let rows: Vec<EndedRow> = within!(tx, conn => sqlx::query_as(SQL)
-        .bind(user.0).bind(now).bind(reason.as_str()).bind(client.as_str())
-        .fetch_all(conn).await)?;
-    record(tx, rows, reason)
+    let last: Option<(DateTime<Utc>, Uuid)> = fetch_optional!(within tx, LAST,
+        user.0, after.created_at, after.id.0, i64::from(limit) - 1)?;
+    let last = last.map(|(created_at, id)| Place { created_at, id: FamilyId(id) });
+    let until = last.unwrap_or(Place::OLDEST);
+    let rows: Vec<EndedRow> = fetch_all!(within tx, END,
+        user.0, now, reason.as_str(), after.created_at, after.id.0, until.created_at, until.id.0,
+        i64::from(limit), family, sign_in, client)?;
+    Ok((record(tx, rows, *reason)?, last))
 }
 
 /// Which families of a client end, and why.
