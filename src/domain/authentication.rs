@@ -1,6 +1,8 @@
 //! Who somebody was found to be, and how: made where that is found, and copied as it is from a sign-in session to a
 //! code or a device's approval, and from there to the family.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +14,9 @@ pub const PASSWORD_ACR: &str = "urn:heirloom:acr:password";
 
 /// The classes that a sign-in at this server can reach.
 pub const ACRS: [&str; 1] = [PASSWORD_ACR];
+
+/// How long somebody who was let in need not show it again, whatever is asked for.
+pub const FRESH: Duration = Duration::from_mins(5);
 
 /// What somebody showed to be let in (RFC 8176).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,6 +81,12 @@ impl Authentication {
     #[must_use]
     pub fn elsewhere(self) -> Self {
         Self { sign_in_session: None, ..self }
+    }
+
+    /// Whether the user showed it a moment ago: who ends other logins has to (ASVS 7.5.2).
+    #[must_use]
+    pub fn is_fresh(&self, now: DateTime<Utc>) -> bool {
+        now < self.at + FRESH
     }
 
     /// The password was shown again. The age of what else was shown is not renewed by that.

@@ -220,6 +220,15 @@ fn answer_failure(failure: &Failure, face: Face) -> Answer {
             "The access token lacks the scope for this.",
         )
         .with_challenge(r#"Bearer realm="heirloom", error="insufficient_scope", scope="openid""#),
+        // RFC 9470 §3, with the seconds of `authentication::FRESH`.
+        Failure::StaleAuthentication => Answer::new(
+            StatusCode::UNAUTHORIZED,
+            "insufficient_user_authentication",
+            "This wants a login of the last 5 minutes. Please log in again, or send the password to /sessions/revoke.",
+        )
+        .with_challenge(
+            r#"Bearer realm="heirloom", error="insufficient_user_authentication", error_description="This wants a login of the last 5 minutes.", max_age="300""#,
+        ),
         Failure::UnsupportedTokenType => {
             Answer::new(BAD, "unsupported_token_type", "This access token cannot be revoked; it expires by itself.")
         }

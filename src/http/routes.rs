@@ -50,6 +50,7 @@ fn routes(base: &str, registration: Mode) -> impl HttpServiceFactory + use<> {
             "GET, DELETE",
             [web::get().to(sessions::list), web::delete().to(sessions::end_others)],
         ))
+        .service(only("/sessions/revoke", "POST", [web::post().to(sessions::revoke)]))
         .service(only("/sessions/{id}", "DELETE", [web::delete().to(sessions::end)]))
         .configure(pages_routes)
         .service(only("/oauth/token", "POST", [web::post().to(token::token)]).wrap(from_fn(cors::by_client)))

@@ -34,6 +34,9 @@ pub enum Failure {
     /// The access token is good, but lacks the scope (RFC 6750 §3.1).
     #[error("the access token lacks the scope")]
     InsufficientScope,
+    /// The access token is good, but its user came in too long ago (RFC 9470 §3).
+    #[error("the user has to authenticate again")]
+    StaleAuthentication,
     /// The token's kind cannot be revoked (RFC 7009 §2.2.1).
     #[error("tokens of this kind cannot be revoked")]
     UnsupportedTokenType,

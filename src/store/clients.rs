@@ -207,7 +207,8 @@ pub async fn is_removed(db: &Db, id: &ClientId) -> Result<bool, StoreError> {
     Ok(row.is_some())
 }
 
-/// Up to `limit` clients removed after `since`, whose families may still be live: those after another one, or the first.
+/// Up to `limit` clients removed after `since`, whose families may still be live: those after another one, or the
+/// first.
 pub async fn removed_since(
     db: &Db,
     since: DateTime<Utc>,

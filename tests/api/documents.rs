@@ -248,7 +248,7 @@ both_stores! {
         app.log_in_with("app", "ana").await;
         let fetched = remote.asked().len();
         let seen = async || {
-            let families = admin::families::newest(&app.core, 10, app.clock.now()).await.unwrap();
+            let families = admin::families::list(&app.core, None, None, 10, app.clock.now()).await.unwrap();
             assert_eq!(remote.asked().len(), fetched, "what a document says is for the server's own use");
             families.into_iter().map(|family| (family.client_id.to_string(), family.state)).collect::<Vec<_>>()
         };

@@ -34,6 +34,7 @@ mod documents_trusted;
 mod events;
 mod exchange;
 mod folder;
+mod fresh;
 mod group_commit;
 mod harness;
 mod health;

@@ -53,7 +53,7 @@ impl TestApp {
         (all, parts)
     }
 
-    async fn tidies(&self, batch: i64) -> janitor::Tidied {
+    async fn tidied(&self, batch: i64) -> janitor::Tidied {
         janitor::tidy(&self.core, batch, self.clock.now()).await.unwrap()
     }
 
@@ -174,14 +174,14 @@ both_stores! {
         // As whoever began leaves it behind: all of ana's but one, all of cleo's.
         for (user, but, reason) in [("ana", format!("'{}'", id(&ana)), "owner"), ("cleo", "NULL".into(), "password_changed")] {
             let but = if but != "NULL" && app.store == Store::Sqlite { format!("x{}", but.replace('-', "")) } else { but };
-            let blob = if app.store == Store::Sqlite { "BLOB" } else { "UUID" };
+            let column = if app.store == Store::Sqlite { "BLOB" } else { "UUID" };
             app.sql(&format!(
                 "INSERT INTO ending_logins (id, user_id, spared_family, reason, noted_at, created_at, family_id) \
-                 SELECT id, id, CAST({but} AS {blob}), '{reason}', created_at, '9999-12-31T23:59:59+00:00', id FROM users \
+                 SELECT id, id, CAST({but} AS {column}), '{reason}', created_at, '9999-12-31T23:59:59+00:00', id FROM users \
                  WHERE username = '{user}'"
             )).await;
         }
-        assert_eq!(app.tidies(1000).await.ended, 2101);
+        assert_eq!(app.tidied(1000).await.ended, 2101);
         assert_eq!((app.live_families().await, app.rows("ending_logins").await), (2, 0));
         app.rotate(&ana).await;
         app.rotate(&bob).await;
@@ -200,7 +200,7 @@ both_stores! {
         assert_eq!(app.live_families().await, 7, "a login only inserts");
         // The oldest is the one that was used last.
         tokens[0] = app.rotate(&tokens[0]).await;
-        assert_eq!(app.tidies(2).await.ended, 3);
+        assert_eq!(app.tidied(2).await.ended, 3);
         for (nth, live) in [true, false, false, false, true, true].into_iter().enumerate() {
             let answer = app.refresh(&tokens[nth].refresh).await;
             assert_eq!(answer.status == 200, live, "{nth}: {answer:?}");
@@ -211,7 +211,7 @@ both_stores! {
         assert_eq!(app.told("family.ended") , 3);
         assert!(app.events().iter().any(|it| it.starts_with("family.ended") && it.contains("reason=login_limit")));
         app.rotate(&bob).await;
-        assert_eq!(app.tidies(2).await.ended, 0);
+        assert_eq!(app.tidied(2).await.ended, 0);
     }
 
     async fn what_has_expired_ends_before_what_lives(app) with |it| it.limits.logins_per_user = 2; {
@@ -224,7 +224,7 @@ both_stores! {
         app.log_in_with("short", "ana").await;
         app.clock.advance(MINUTE * 31);
         let last = app.log_in("ana").await;
-        assert_eq!(app.tidies(10).await.ended, 1);
+        assert_eq!(app.tidied(10).await.ended, 1);
         app.rotate(&first).await;
         app.rotate(&last).await;
     }
@@ -238,7 +238,7 @@ both_stores! {
         }
         // Parts of two, three and more rows cut the users' at any place.
         for batch in [1, 2, 3, 5, 100] {
-            app.tidies(batch).await;
+            app.tidied(batch).await;
             assert_eq!(app.number("SELECT COUNT(*) FROM (SELECT user_id FROM families WHERE ended_at IS NULL \
                                    GROUP BY user_id HAVING COUNT(*) > 1) AS it").await, 0, "{batch}");
             app.sql("UPDATE families SET ended_at = NULL, end_reason = NULL").await;
@@ -250,10 +250,10 @@ both_stores! {
         app.copy_family(250, "").await;
         let last = if app.store == Store::Sqlite { "x'ffffffffffffffffffffffffffffffff'" } else { "'ffffffff-ffff-ffff-ffff-ffffffffffff'" };
         app.copy_family(5, last).await;
-        let ended = [app.tidies(1).await.ended, app.tidies(1).await.ended, app.tidies(1).await.ended];
+        let ended = [app.tidied(1).await.ended, app.tidied(1).await.ended, app.tidied(1).await.ended];
         assert_eq!((ended[0], ended.iter().sum::<u64>()), (0, 4), "{ended:?}");
         app.copy_family(5, last).await;
-        assert_eq!(app.tidies(1000).await.ended, 5, "and from the beginning again");
+        assert_eq!(app.tidied(1000).await.ended, 5, "and from the beginning again");
     }
 
     async fn an_ended_login_is_remembered_for_a_day(app) {
@@ -263,10 +263,10 @@ both_stores! {
         app.post("/logout", &json!({ "refresh_token": tokens.refresh })).await;
         let other = app.log_in("ana").await;
         app.clock.advance(DAY - SECOND);
-        assert_eq!(app.tidies(10).await.deleted, 0);
+        assert_eq!(app.tidied(10).await.deleted, 0);
         assert_eq!(app.refresh(&tokens.refresh).await.refusal(), ENDED);
         app.clock.advance(SECOND);
-        assert_eq!(app.tidies(10).await.deleted, 1);
+        assert_eq!(app.tidied(10).await.deleted, 1);
         assert_eq!(app.refresh(&tokens.refresh).await.refusal(), EXPIRED);
         app.rotate(&other).await;
     }
@@ -331,7 +331,7 @@ both_stores! {
         let rest = admin::registration_tokens::list(&app.core, Some(first[2].id), 3, app.clock.now()).await.unwrap();
         assert_eq!((first.len(), rest.len()), (3, 2));
         app.clock.advance(MINUTE);
-        assert_eq!(app.tidies(2).await.deleted, 5);
+        assert_eq!(app.tidied(2).await.deleted, 5);
     }
 
     async fn many_apps_with_access_are_shown_in_parts(app) {

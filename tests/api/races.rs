@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use heirloom::domain::family::{Family, Step};
+use heirloom::domain::family::{Family, Place, Step};
 use heirloom::domain::secrets::Password;
 use heirloom::service::admin;
 use heirloom::service::admin::users::Change;
@@ -192,13 +192,13 @@ both_stores_both_ways! {
     async fn what_was_decided_about_an_older_row_is_not_written(app) {
         let tokens = app.rotate(&app.ana_logged_in().await).await;
         let (db, now) = (&app.core.db, app.clock.now());
-        let read = families::newest(db, 1).await.unwrap().remove(0);
+        let read = families::newest(db, Place::NEWEST.id, 1).await.unwrap().remove(0);
         let step = Step { generation: read.generation.next().unwrap(), base: read.base };
         let elsewhen = Family { rotated_at: read.rotated_at - SECOND, ..read.clone() };
         assert!(families::advance(db, &elsewhen, step, now).await.unwrap().is_none());
         let tokens = app.rotate(&tokens).await;
         assert!(families::advance(db, &read, step, now).await.unwrap().is_none(), "it has rotated since");
-        let read = families::newest(db, 1).await.unwrap().remove(0);
+        let read = families::newest(db, Place::NEWEST.id, 1).await.unwrap().remove(0);
         let step = Step { generation: read.generation.next().unwrap(), base: read.base };
         app.post("/logout", &json!({ "refresh_token": tokens.refresh })).await;
         assert!(families::advance(db, &read, step, now).await.unwrap().is_none(), "it has ended since");

@@ -272,7 +272,7 @@ both_stores! {
 
     async fn an_initial_access_token_can_be_taken_back(app) with by_token; {
         let (token, secret) = registration_tokens::add(&app.core, 1, DAY, app.clock.now()).await.unwrap();
-        assert_eq!(registration_tokens::list(&app.core, app.clock.now()).await.unwrap().len(), 1);
+        assert_eq!(registration_tokens::list(&app.core, None, 9, app.clock.now()).await.unwrap().len(), 1);
         registration_tokens::remove(&app.core, token.id, app.clock.now()).await.unwrap();
         assert!(registration_tokens::remove(&app.core, token.id, app.clock.now()).await.is_err());
         assert_eq!(app.register_with(secret.expose(), &tool()).await.code(), "401 invalid_token");

@@ -1,5 +1,6 @@
 //! The rotation protocol, as a client sees it.
 
+use heirloom::domain::family::Place;
 use heirloom::domain::ids::ClientId;
 use heirloom::domain::lifetimes::LifetimeOverrides;
 use heirloom::domain::refresh_token::{Generation, RefreshToken};
@@ -198,7 +199,8 @@ pub async fn token_of(app: &TestApp, generation: u32) -> String {
 pub async fn token_of_client(app: &TestApp, client: &str, generation: u32) -> String {
     let secret = FamilySecret::new([7; 16]);
     app.set_family_secret(&secret).await;
-    let family = heirloom::store::families::newest(&app.core.db, 1).await.unwrap().remove(0).id;
+    let family =
+        heirloom::store::families::newest(&app.core.db, Place::NEWEST.id, 1).await.unwrap().remove(0).id;
     let generation = Generation::new(generation.into()).unwrap();
     let token = RefreshToken { family, generation, secret };
     token.encode(&client.parse().unwrap(), app.core.keys.mac())

@@ -18,15 +18,15 @@ use crate::domain::user_agent;
 use crate::http::Web;
 use crate::http::body::Form;
 use crate::http::pages::back::see_other;
+use crate::http::pages::ending::{Ending, done};
+use crate::http::pages::own_place::OwnPlace;
 use crate::http::pages::renderer::Page;
-use crate::http::pages::sign_in::OwnPlace;
-use crate::http::pages::sign_out::signed_out;
 use crate::http::pages::visit::Visit;
 use crate::http::pages::wrong_password::Wrong;
 use crate::http::stop::{PageError, Stop};
 use crate::service::Failure;
 use crate::service::tokens::userinfo::SCOPES;
-use crate::service::users::account::{self, KeptLogins};
+use crate::service::users::account;
 use crate::service::users::change_password::{ChangePassword, Others, change_password};
 
 /// How many logins, or apps, a page lists: it stays small.
@@ -86,27 +86,9 @@ pub(crate) async fn take(visit: &Visit, request: &HttpRequest, form: Form) -> Re
     if !visit.is_own(&form, Some(&session)) {
         return Err(PageError::Forged.into());
     }
-    match form.get("end") {
-        Some("others") => {
-            account::end_all(visit.core(), &session, KeptLogins::ThisBrowser, visit.now).await?;
-            Ok(done(visit, OwnPlace::Account, "ended_others"))
-        }
-        Some("all") => {
-            let apps = account::end_all(visit.core(), &session, KeptLogins::Nothing, visit.now).await?;
-            let mut response = signed_out(visit, &apps, None, visit.own_language());
-            visit.forget(&mut response);
-            Ok(response)
-        }
-        one => {
-            let family = one.and_then(|id| id.parse().ok());
-            let family = family.ok_or(PageError::Malformed("The form does not name a login."))?;
-            account::end(visit.core(), &session, family, visit.now).await?;
-            // On with the same part of the list.
-            let after: Option<FamilyId> = after(request)?;
-            let after = after.map(|after| format!("&after={after}")).unwrap_or_default();
-            Ok(done(visit, OwnPlace::Account, &format!("ended{after}")))
-        }
-    }
+    let after: Option<FamilyId> = after(request)?;
+    let after = after.map(|after| after.to_string());
+    Ending::read(OwnPlace::Account, &form, after.as_deref())?.take(visit, &session).await
 }
 
 /// `GET /account/apps`
@@ -144,10 +126,7 @@ pub(crate) async fn take_apps(visit: &Visit, _: &HttpRequest, form: Form) -> Res
     if !visit.is_own(&form, Some(&session)) {
         return Err(PageError::Forged.into());
     }
-    let client = form.get("withdraw").and_then(|id| id.parse().ok());
-    let client = client.ok_or(PageError::Malformed("The form does not name an app."))?;
-    account::withdraw(visit.core(), &session, &client, visit.now).await?;
-    Ok(done(visit, OwnPlace::Apps, "withdrawn"))
+    Ending::read(OwnPlace::Apps, &form, None)?.take(visit, &session).await
 }
 
 const PASSWORD_PAGE: &str = "account_password.html";
@@ -288,9 +267,4 @@ fn to_sign_in(visit: &Visit, place: OwnPlace) -> HttpResponse {
 fn what_was_done(request: &HttpRequest) -> Result<Option<&'static str>, Stop> {
     let asked = Form::of_query(request.query_string())?;
     Ok(asked.get("done").and_then(|word| DONE.into_iter().find(|known| *known == word)))
-}
-
-/// RFC 9110 §15.4.4: loading the page again does nothing again.
-fn done(visit: &Visit, place: OwnPlace, what: &str) -> HttpResponse {
-    see_other(&visit.own(place.path(), &format!("done={what}")))
 }

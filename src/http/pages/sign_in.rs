@@ -21,7 +21,6 @@ use crate::service::users::attempts::AttemptSource;
 use crate::service::users::credentials::Credentials;
 use crate::service::users::sign_in::{SignIn, sign_in};
 
-pub(crate) use purpose::OwnPlace;
 use purpose::Purpose;
 
 /// `GET /sign-in`
@@ -61,6 +60,9 @@ pub(crate) async fn take(visit: &Visit, request: &HttpRequest, form: Form) -> Re
     };
     match sign_in(visit.core(), sign_in_request, visit.now).await {
         Ok((session, secret)) => {
+            if let Some(ending) = purpose.ending(visit, &session) {
+                return Ok(ending.take_renewed(visit, &session, &secret).await);
+            }
             let mut response = match purpose.refuse(visit, &session).await? {
                 Some(stop) => answer_stop(visit, &stop).await,
                 None => see_other(&purpose.place_after(visit, Met::SignedIn).await?),
@@ -84,10 +86,13 @@ async fn page(
     session: Option<&SignInSession>,
     tried: Option<(&str, &Wrong)>,
 ) -> Result<HttpResponse, Stop> {
-    let user = match session.filter(|_| purpose.lets_choose()) {
+    let known = session.filter(|_| purpose.lets_choose() || purpose.is_once_more());
+    let user = match known {
         Some(session) => account::user(visit.core(), session).await?,
         None => None,
     };
+    let name = user.map(|user| user.username.to_string());
+    let (account, again) = if purpose.is_once_more() { (None, name) } else { (name, None) };
     Ok(visit.page(&Page {
         template: "sign_in.html",
         content: json!({
@@ -95,8 +100,8 @@ async fn page(
             "lead": purpose.lead(),
             "query": purpose.query(),
             "csrf": visit.csrf(session).expose(),
-            "username": tried.map(|(name, _)| name).or_else(|| purpose.login_hint()),
-            "account": user.map(|user| user.username.to_string()),
+            "username": tried.map(|(name, _)| name).or_else(|| purpose.login_hint()).or(again.as_deref()),
+            "account": account,
             "problem": tried.map(|(_, problem)| problem.text("sign_in_credentials")),
             "minutes": tried.map(|(_, problem)| problem.minutes()),
         }),

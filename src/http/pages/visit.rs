@@ -113,6 +113,11 @@ impl Visit {
         self.browser.derived(&format!("form {} {}", session.id, client.identity))
     }
 
+    /// What shows that who is signed in here asked for something in a form of ours, after another page.
+    pub(crate) fn proof(&self, session: &SignInSession, asked: &str) -> OpaqueSecret {
+        self.browser.derived(&format!("asked {} {asked}", session.id))
+    }
+
     /// Whether a form was sent by the page that this browser was given. `Origin` would tell nothing: under
     /// `no-referrer` browsers send `null`.
     pub(crate) fn is_own(&self, form: &Form, session: Option<&SignInSession>) -> bool {

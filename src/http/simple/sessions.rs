@@ -3,10 +3,13 @@
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::SecondsFormat;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::domain::family::Place;
-use crate::http::body::Form;
+use crate::domain::ids::FamilyId;
+use crate::domain::secrets::Password;
+use crate::http::body::{self, Body, Form};
 use crate::http::edge::Arrival;
 use crate::http::error::{Problem, Simple};
 use crate::http::{Web, headers};
@@ -31,8 +34,8 @@ pub(crate) async fn list(
     if limit == 0 {
         return Err(LIMIT.into());
     }
-    let part = sessions::list(&web.core, caller.user, after, limit.min(LISTED), now).await?;
-    let sessions: Vec<Value> = part.sessions.iter().map(|session| session_json(session, caller)).collect();
+    let part = sessions::list(&web.core, caller.user(), after, limit.min(LISTED), now).await?;
+    let sessions: Vec<Value> = part.sessions.iter().map(|session| session_json(session, &caller)).collect();
     let answer = json!({ "sessions": sessions, "next": part.next.map(Place::to_opaque) });
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(answer))
 }
@@ -46,7 +49,7 @@ pub(crate) async fn end(
 ) -> Result<HttpResponse, Simple> {
     let caller = sessions::authenticate(&web.core, headers::bearer(&request)?, now).await?;
     let id = id.parse().map_err(|_| Failure::NotFound)?;
-    sessions::end(&web.core, caller, id, now).await?;
+    sessions::end(&web.core, &caller, id, now).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -57,11 +60,36 @@ pub(crate) async fn end_others(
     Arrival(now): Arrival,
 ) -> Result<HttpResponse, Simple> {
     let caller = sessions::authenticate(&web.core, headers::bearer(&request)?, now).await?;
-    sessions::end_others(&web.core, caller, now).await?;
+    sessions::end_others(&web.core, &caller, now).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
-fn session_json(session: &Session, caller: Caller) -> Value {
+#[derive(Deserialize)]
+struct RevokeBody {
+    password: String,
+    id: Option<String>,
+}
+
+/// `POST /sessions/revoke`: as the two above, for whoever knows the password, however long ago it was shown.
+pub(crate) async fn revoke(
+    web: web::Data<Web>,
+    request: HttpRequest,
+    Arrival(now): Arrival,
+    body: Body,
+) -> Result<HttpResponse, Simple> {
+    const SHAPE: &str = "Send {\"password\": …}, and id to end one login instead of all others.";
+    let caller = sessions::authenticate(&web.core, headers::bearer(&request)?, now).await?;
+    let RevokeBody { password, id } = body::json(&request, body, SHAPE)?;
+    let id: Option<FamilyId> = id.map(|id| id.parse().map_err(|_| Failure::NotFound)).transpose()?;
+    let caller = sessions::prove(&web.core, caller, Password::new(password).ok(), now).await?;
+    match id {
+        Some(id) => sessions::end(&web.core, &caller, id, now).await?,
+        None => sessions::end_others(&web.core, &caller, now).await?,
+    }
+    Ok(HttpResponse::NoContent().finish())
+}
+
+fn session_json(session: &Session, caller: &Caller) -> Value {
     let Session { family, ends_at } = session;
     let time = |time: chrono::DateTime<chrono::Utc>| time.to_rfc3339_opts(SecondsFormat::Secs, true);
     json!({

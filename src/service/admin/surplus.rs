@@ -1,8 +1,8 @@
 //! Ending what users have more of than the limit of logins: the longest unused ones.
 //!
-//! Everything is read and ended in parts of a bounded size. Users are counted along an index of live families, some in a
-//! round; the next round goes on from where it stopped. Of a user who has too many, all are read part by part, and those
-//! that were used last are remembered, as many as the limit: whatever falls out of there ends.
+//! Everything is read and ended in parts of a bounded size. Users are counted along an index of live families, some in
+//! a round; the next round goes on from where it stopped. Of a user who has too many, all are read part by part, and
+//! those that were used last are remembered, as many as the limit: whatever falls out of there ends.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};

@@ -1,5 +1,5 @@
-//! The end of a user's logins, of which there may be many: a part of them in the transaction that ends them, and the rest
-//! part by part.
+//! The end of a user's logins, of which there may be many: a part of them in the transaction that ends them, and the
+//! rest part by part.
 //!
 //! What is left is noted in that first transaction, so that it ends whatever becomes of us: the janitor goes on. The
 //! first part is as large as all that a user may have ([`PART`] is the default of the limit), so whoever keeps within
@@ -20,7 +20,7 @@ const PART: u32 = 1000;
 
 /// What has begun to end.
 #[derive(Debug)]
-pub(crate) struct Ending {
+pub(crate) struct BegunEnding {
     /// The newest of the families that ended at once.
     pub(crate) ended: Vec<EndedFamily>,
     rest: Option<EndingLogins>,
@@ -34,7 +34,7 @@ pub(crate) async fn begin(
     which: Which,
     reason: EndReason,
     now: DateTime<Utc>,
-) -> Result<Ending, StoreError> {
+) -> Result<BegunEnding, StoreError> {
     let id = uuid_v7(now, random::bytes());
     let ending = EndingLogins { id, user, which, reason, noted_at: now, after: Place::NEWEST };
     let mut sign_ins = 0;
@@ -47,7 +47,7 @@ pub(crate) async fn begin(
     if let Some(rest) = &rest {
         ending_logins::insert(tx, rest).await?;
     }
-    Ok(Ending { ended, rest })
+    Ok(BegunEnding { ended, rest })
 }
 
 /// What is left after a part: families after a place, or sign-ins alone.
@@ -60,7 +60,11 @@ fn rest(ending: EndingLogins, sign_ins: u32, after: Option<Place>) -> Option<End
 ///
 /// # Errors
 /// [`StoreError`]; what was done is done, and the janitor goes on.
-pub(crate) async fn finish(core: &Core, ending: Ending, now: DateTime<Utc>) -> Result<usize, StoreError> {
+pub(crate) async fn finish(
+    core: &Core,
+    ending: BegunEnding,
+    now: DateTime<Utc>,
+) -> Result<usize, StoreError> {
     let mut count = ending.ended.len();
     let mut left = ending.rest;
     while let Some(ending) = left {
@@ -82,7 +86,7 @@ pub(crate) async fn finish(core: &Core, ending: Ending, now: DateTime<Utc>) -> R
 pub(crate) async fn finish_noted(core: &Core, limit: i64, now: DateTime<Utc>) -> Result<usize, StoreError> {
     let mut count = 0;
     for rest in ending_logins::first(&core.db, limit).await? {
-        count += finish(core, Ending { ended: Vec::new(), rest: Some(rest) }, now).await?;
+        count += finish(core, BegunEnding { ended: Vec::new(), rest: Some(rest) }, now).await?;
     }
     Ok(count)
 }

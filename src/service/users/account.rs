@@ -34,7 +34,7 @@ pub struct Logins {
 
 /// Which part of the list is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum From {
+enum PartOfList {
     ThisBrowser,
     Elsewhere,
 }
@@ -55,18 +55,21 @@ pub async fn logins(
         None => None,
     };
     let mut place = last.as_ref().map_or(Place::NEWEST, Family::place);
-    let mut from = if last.is_none_or(|last| is_here(&last)) { From::ThisBrowser } else { From::Elsewhere };
+    let begins_here = last.is_none_or(|last| is_here(&last));
+    let mut from = if begins_here { PartOfList::ThisBrowser } else { PartOfList::Elsewhere };
     let (mut listed, mut next) = (Vec::new(), None);
     for _ in 0..READS {
         let part = match from {
-            From::ThisBrowser => families::live_of_sign_in(&core.db, (user, session.id), place, READ).await?,
-            From::Elsewhere => families::live_of_user(&core.db, user, place, READ).await?,
+            PartOfList::ThisBrowser => {
+                families::live_of_sign_in(&core.db, (user, session.id), place, READ).await?
+            }
+            PartOfList::Elsewhere => families::live_of_user(&core.db, user, place, READ).await?,
         };
         let is_last = part.len() < READ as usize;
         for family in part {
             let known = next.replace(family.id);
             place = family.place();
-            if from == From::Elsewhere && is_here(&family) {
+            if from == PartOfList::Elsewhere && is_here(&family) {
                 continue;
             }
             let Some((session, _)) = sessions::live(core, family, now).await? else { continue };
@@ -76,12 +79,18 @@ pub async fn logins(
             listed.push(session.family);
         }
         match from {
-            From::ThisBrowser if is_last => (from, place) = (From::Elsewhere, Place::NEWEST),
-            From::Elsewhere if is_last => return Ok(Logins { families: listed, next: None }),
-            From::ThisBrowser | From::Elsewhere => {}
+            PartOfList::ThisBrowser if is_last => (from, place) = (PartOfList::Elsewhere, Place::NEWEST),
+            PartOfList::Elsewhere if is_last => return Ok(Logins { families: listed, next: None }),
+            PartOfList::ThisBrowser | PartOfList::Elsewhere => {}
         }
     }
     Ok(Logins { families: listed, next })
+}
+
+/// Whether a family is the user's and did not come from this sign-in.
+pub async fn is_elsewhere(core: &Core, session: &SignInSession, id: FamilyId) -> Result<bool, Failure> {
+    let family = families::find(&core.db, id).await?.filter(|family| family.user() == session.user());
+    Ok(family.is_some_and(|family| family.authentication.sign_in_session != Some(session.id)))
 }
 
 /// Ends one of the user's families. One that came from another browser's sign-in takes that along. What is not the

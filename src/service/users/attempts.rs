@@ -17,7 +17,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use tokio::sync::{Notify, Semaphore};
 
-use crate::domain::ids::{SignInSessionId, UserId};
+use crate::domain::ids::{FamilyId, SignInSessionId, UserId};
 use crate::domain::user::Username;
 use crate::service::limit::{Count, Limiter, Network, NoRoom};
 
@@ -50,6 +50,8 @@ pub struct AttemptSource {
 pub(crate) enum Owner {
     /// Signed in there, in this session.
     SignedIn(SignInSessionId),
+    /// Logged in there, in this family: whoever has its access token.
+    LoggedIn(FamilyId),
     /// Logged in from there.
     Known,
     /// Nobody knows.
@@ -179,6 +181,11 @@ impl Attempts {
             // Others at the same address must not stand in the way of who is signed in.
             Owner::SignedIn(session) => {
                 (vec![self.limiter.count(("session", &name, session), limits.account)], Vec::new())
+            }
+            // Nor others at all. One who has such a token can get more of them, but no more attempts.
+            Owner::LoggedIn(family) => {
+                let everywhere = self.limiter.count(("logins", &name), limits.everywhere);
+                (vec![self.limiter.count(("login", &name, family), limits.account), everywhere], Vec::new())
             }
             Owner::Known => (own, Vec::new()),
             Owner::Unknown => {

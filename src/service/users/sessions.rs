@@ -2,12 +2,16 @@
 
 use chrono::{DateTime, Utc};
 
+use crate::domain::authentication::Authentication;
 use crate::domain::client::Party;
 use crate::domain::family::{Family, Place};
-use crate::domain::ids::{FamilyId, SignInSessionId, UserId};
-use crate::domain::refusal::EndReason;
+use crate::domain::ids::{FamilyId, UserId};
+use crate::domain::refusal::{EndReason, Refusal};
+use crate::domain::secrets::Password;
 use crate::service::logout::{ending, ending_many};
 use crate::service::tokens::access_token;
+use crate::service::users::attempts::{Attempted, Owner};
+use crate::service::users::credentials;
 use crate::service::{Core, Failure};
 use crate::store::ending_logins::Which;
 use crate::store::{families, users};
@@ -18,13 +22,23 @@ pub(super) const READ: u32 = 100;
 pub(super) const READS: u32 = 5;
 
 /// Who asks: the user, and the family of the access token that proves it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Caller {
-    pub user: UserId,
+    /// The user, and when and how that user came in.
+    authentication: Authentication,
     /// The family that the caller uses.
     pub family: FamilyId,
-    /// The browser's sign-in that it came from.
-    pub sign_in: Option<SignInSessionId>,
+}
+
+impl Caller {
+    #[must_use]
+    pub fn user(&self) -> UserId {
+        self.authentication.user
+    }
+
+    fn must_be_fresh(&self, now: DateTime<Utc>) -> Result<(), Failure> {
+        if self.authentication.is_fresh(now) { Ok(()) } else { Err(Failure::StaleAuthentication) }
+    }
 }
 
 /// A live family and when it ends if it is not refreshed.
@@ -54,7 +68,7 @@ pub async fn authenticate(core: &Core, token: &str, now: DateTime<Utc>) -> Resul
     match live(core, family, now).await? {
         Some((session, Party::First)) => {
             let Family { id, authentication, .. } = session.family;
-            Ok(Caller { user: authentication.user, family: id, sign_in: authentication.sign_in_session })
+            Ok(Caller { authentication, family: id })
         }
         Some((_, Party::Third)) | None => Err(Failure::InvalidToken),
     }
@@ -100,27 +114,59 @@ pub async fn list(
     Ok(Sessions { sessions, next: Some(after) })
 }
 
+/// Lets a caller end other logins who knows the user's password.
+///
+/// # Errors
+/// [`Refusal::BadCredentials`] when it is not the right one; [`Failure::TooManyAttempts`], [`Failure::Busy`],
+/// [`Failure::Store`].
+pub async fn prove(
+    core: &Core,
+    caller: Caller,
+    password: Option<Password>,
+    now: DateTime<Utc>,
+) -> Result<Caller, Failure> {
+    let password = password.ok_or(Refusal::BadCredentials)?;
+    let stored = users::find_stored(&core.db, caller.user()).await?.ok_or(Refusal::BadCredentials)?;
+    let name = stored.user.username.clone();
+    let attempted = Attempted { name: Some(&name), address: None, owner: Owner::LoggedIn(caller.family) };
+    let attempt = credentials::begin_attempt(core, attempted, now).await?;
+    credentials::verify(core, Some(stored), &password, attempt).await?;
+    Ok(Caller { authentication: Authentication { at: now, ..caller.authentication }, ..caller })
+}
+
 /// Ends one of the caller's live families, with the sign-in that it came from if that is not the caller's own.
 ///
 /// # Errors
+/// [`Failure::StaleAuthentication`] when it is not the one in use, and its user came in too long ago;
 /// [`Failure::NotFound`] when it is not the caller's or not live; [`Failure::Store`].
-pub async fn end(core: &Core, caller: Caller, id: FamilyId, now: DateTime<Utc>) -> Result<(), Failure> {
-    let family = families::find(&core.db, id).await?.filter(|family| family.user() == caller.user);
+pub async fn end(core: &Core, caller: &Caller, id: FamilyId, now: DateTime<Utc>) -> Result<(), Failure> {
+    // It may log out, too.
+    if id != caller.family {
+        caller.must_be_fresh(now)?;
+    }
+    let user = caller.user();
+    let family = families::find(&core.db, id).await?.filter(|family| family.user() == user);
     let live = live(core, family.ok_or(Failure::NotFound)?, now).await?;
     let (Session { family, .. }, _) = live.ok_or(Failure::NotFound)?;
     let ended = core.write(now, async |tx| {
-        users::touch(tx, caller.user, now).await?;
-        ending::end_with_way_back(tx, &family, caller.sign_in, EndReason::Owner, now).await.map(Some)
+        users::touch(tx, user, now).await?;
+        let kept = caller.authentication.sign_in_session;
+        ending::end_with_way_back(tx, &family, kept, EndReason::Owner, now).await.map(Some)
     });
     if ended.await? == Some(true) { Ok(()) } else { Err(Failure::NotFound) }
 }
 
 /// Ends all of the caller's families but the one in use, and all sign-ins but the one that it came from.
-pub async fn end_others(core: &Core, caller: Caller, now: DateTime<Utc>) -> Result<(), Failure> {
+///
+/// # Errors
+/// [`Failure::StaleAuthentication`]; [`Failure::Store`].
+pub async fn end_others(core: &Core, caller: &Caller, now: DateTime<Utc>) -> Result<(), Failure> {
+    caller.must_be_fresh(now)?;
+    let user = caller.user();
     let ending = core.write(now, async |tx| {
-        users::touch(tx, caller.user, now).await?;
-        let others = Which::AllBut(caller.family, caller.sign_in);
-        ending_many::begin(tx, caller.user, others, EndReason::Owner, now).await.map(Some)
+        users::touch(tx, user, now).await?;
+        let others = Which::AllBut(caller.family, caller.authentication.sign_in_session);
+        ending_many::begin(tx, user, others, EndReason::Owner, now).await.map(Some)
     });
     if let Some(ending) = ending.await? {
         ending_many::finish(core, ending, now).await?;

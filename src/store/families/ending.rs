@@ -67,7 +67,8 @@ pub async fn end(
     Ok(record(tx, row.into_iter().collect(), reason)?.pop())
 }
 
-/// Ends a family that nobody has used since it was looked at. `false` when somebody has, or it was ended or gone before.
+/// Ends a family that nobody has used since it was looked at. `false` when somebody has, or it was ended or gone
+/// before.
 pub async fn end_unused(
     tx: &mut Tx,
     id: FamilyId,

@@ -8,48 +8,12 @@ use crate::http::body::Form;
 use crate::http::error::Unmet;
 use crate::http::oauth::authorize::{Asked, Met};
 use crate::http::pages::authorize;
+use crate::http::pages::ending::Ending;
+use crate::http::pages::own_place::OwnPlace;
 use crate::http::pages::visit::Visit;
 use crate::http::stop::{PageError, Stop};
 use crate::service::authorize::authorization;
 use crate::service::authorize::pushed_request;
-
-/// A page of ours that is for signed-in users.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum OwnPlace {
-    /// The user's devices and apps.
-    Account,
-    /// What the user agreed to.
-    Apps,
-    /// The change of password.
-    Password,
-    /// The code that a device shows.
-    Device,
-}
-
-impl OwnPlace {
-    const ALL: [Self; 4] = [Self::Account, Self::Apps, Self::Password, Self::Device];
-
-    /// Its path below the issuer's.
-    pub(crate) fn path(self) -> &'static str {
-        match self {
-            Self::Account => "/account",
-            Self::Apps => "/account/apps",
-            Self::Password => "/account/password",
-            Self::Device => "/device",
-        }
-    }
-
-    /// Where one signs in to go there.
-    pub(crate) fn sign_in(self, visit: &Visit) -> String {
-        visit.own("/sign-in", &self.sign_in_query(""))
-    }
-
-    /// The query of the sign-in page before it, with the page's own.
-    pub(crate) fn sign_in_query(self, query: &str) -> String {
-        let separator = if query.is_empty() { "" } else { "&" };
-        format!("to={}{separator}{query}", self.path())
-    }
-}
 
 /// Why somebody is asked to sign in, as the page's address has it.
 pub(super) enum Purpose {
@@ -66,8 +30,10 @@ pub(super) struct OwnPage {
     rest: String,
     /// All of the sign-in page's query.
     query: String,
-    /// Whoever is signed in wants to be somebody else.
+    /// Whoever is signed in wants to be somebody else, or has to show once more to be this user.
     anew: bool,
+    /// What the user asked to end there, and the proof of that.
+    ending: Option<(Ending, String)>,
     language: &'static str,
 }
 
@@ -80,12 +46,17 @@ impl Purpose {
         // A list, not a pattern: nobody is sent from here to where somebody else wants.
         let place = OwnPlace::ALL.into_iter().find(|place| place.path() == to);
         let place = place.ok_or(PageError::Malformed("The page to sign in for is not known here."))?;
-        let own = |name: &str, value: &str| (!matches!(name, "to" | "prompt")).then(|| value.to_owned());
+        let ending = Ending::read_again(place, &form);
+        let is_own = |name: &str| {
+            !matches!(name, "to" | "prompt") && (ending.is_none() || !Ending::is_parameter(name))
+        };
+        let own = |name: &str, value: &str| is_own(name).then(|| value.to_owned());
         Ok(Self::Own(Box::new(OwnPage {
             place,
             rest: form.rewritten(own),
             query: form.to_query(),
             anew: form.get("prompt") == Some("login"),
+            ending,
             language: visit.own_language(),
         })))
     }
@@ -144,6 +115,7 @@ impl Purpose {
     pub(super) fn lead(&self) -> &'static str {
         match self {
             Self::App(_) => "sign_in_lead",
+            Self::Own(page) if page.ending.is_some() => "sign_in_lead_again",
             Self::Own(page) => match page.place {
                 OwnPlace::Account | OwnPlace::Apps | OwnPlace::Password => "sign_in_lead_account",
                 OwnPlace::Device => "sign_in_lead_device",
@@ -156,6 +128,18 @@ impl Purpose {
             Self::App(asked) => asked.shown("login_hint"),
             Self::Own(_) => None,
         }
+    }
+
+    /// What is to be done now for this user, who asked for it here before signing in once more.
+    pub(super) fn ending(&self, visit: &Visit, session: &SignInSession) -> Option<&Ending> {
+        let Self::Own(page) = self else { return None };
+        let (ending, proof) = page.ending.as_ref()?;
+        ending.was_asked(visit, session, proof).then_some(ending)
+    }
+
+    /// Whether whoever is signed in shows once more to be this user.
+    pub(super) fn is_once_more(&self) -> bool {
+        matches!(self, Self::Own(page) if page.ending.is_some())
     }
 
     pub(super) fn is_app(&self) -> bool {

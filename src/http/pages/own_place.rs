@@ -1,0 +1,41 @@
+//! The pages that are for signed-in users.
+
+use crate::http::pages::visit::Visit;
+
+/// A page of ours that is for signed-in users.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OwnPlace {
+    /// The user's devices and apps.
+    Account,
+    /// What the user agreed to.
+    Apps,
+    /// The change of password.
+    Password,
+    /// The code that a device shows.
+    Device,
+}
+
+impl OwnPlace {
+    pub(crate) const ALL: [Self; 4] = [Self::Account, Self::Apps, Self::Password, Self::Device];
+
+    /// Its path below the issuer's.
+    pub(crate) fn path(self) -> &'static str {
+        match self {
+            Self::Account => "/account",
+            Self::Apps => "/account/apps",
+            Self::Password => "/account/password",
+            Self::Device => "/device",
+        }
+    }
+
+    /// Where one signs in to go there.
+    pub(crate) fn sign_in(self, visit: &Visit) -> String {
+        visit.own("/sign-in", &self.sign_in_query(""))
+    }
+
+    /// The query of the sign-in page before it, with the page's own.
+    pub(crate) fn sign_in_query(self, query: &str) -> String {
+        let separator = if query.is_empty() { "" } else { "&" };
+        format!("to={}{separator}{query}", self.path())
+    }
+}
