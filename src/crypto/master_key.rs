@@ -38,9 +38,9 @@ pub enum InvalidMasterKey {
         /// Which entry of the list, from 1.
         position: usize,
     },
-    /// One entry is one byte again and again: a file that was never filled, or an example.
-    #[error("master key {position} is the same byte 32 times (`heirloom keys new-master` makes one)")]
-    NotRandom {
+    /// One entry is nothing but zeros: a file that was never filled, or an example.
+    #[error("master key {position} is 32 zero bytes (`heirloom keys new-master` makes one)")]
+    Zeros {
         /// Which entry of the list, from 1.
         position: usize,
     },
@@ -72,8 +72,8 @@ impl MasterKeys {
         let mut keys: Vec<MasterKey> = Vec::new();
         for (position, entry) in (1..).zip(text.split(',')) {
             let bytes = decode(entry.trim()).ok_or(InvalidMasterKey::Malformed { position })?;
-            if bytes.windows(2).all(|pair| pair.first() == pair.last()) {
-                return Err(InvalidMasterKey::NotRandom { position });
+            if bytes.iter().all(|byte| *byte == 0) {
+                return Err(InvalidMasterKey::Zeros { position });
             }
             let key = MasterKey::derive(&bytes);
             if keys.iter().any(|other| other.id() == key.id()) {
@@ -322,6 +322,7 @@ mod tests {
         assert_eq!(parse(""), malformed(1));
         assert_eq!(parse("c2hvcnQ="), malformed(1));
         assert_eq!(parse(&format!("{},rubbish", text(1))), malformed(2));
+        assert_eq!(parse(&format!("{},{}", text(1), text(0))), Err(InvalidMasterKey::Zeros { position: 2 }));
         assert_eq!(parse(&format!("{0},{0}", text(1))), Err(InvalidMasterKey::Repeated { position: 2 }));
         assert_eq!(parse(&format!("{}, {}", text(1), text(2))), Ok(2));
     }

@@ -81,7 +81,7 @@ pub(crate) async fn revoke(
     let caller = sessions::authenticate(&web.core, headers::bearer(&request)?, now).await?;
     let RevokeBody { password, id } = body::json(&request, body, SHAPE)?;
     let id: Option<FamilyId> = id.map(|id| id.parse().map_err(|_| Failure::NotFound)).transpose()?;
-    let caller = sessions::prove(&web.core, caller, Password::new(password).ok(), now).await?;
+    let caller = sessions::prove(&web.core, caller, Password::presented(password), now).await?;
     match id {
         Some(id) => sessions::end(&web.core, &caller, id, now).await?,
         None => sessions::end_others(&web.core, &caller, now).await?,
