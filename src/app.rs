@@ -1,6 +1,7 @@
 //! The composition root: settings become an [`App`], which binds, serves and drains.
 
 mod notes;
+mod open_files;
 mod opening;
 mod parts;
 
@@ -10,13 +11,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::middleware::{Condition, DefaultHeaders, from_fn};
-use actix_web::{HttpServer, web};
+use actix_web::web;
 use anyhow::Context as _;
 use chrono::{DateTime, Utc};
 use tokio::task::JoinHandle;
 
 use crate::clock::Clock;
 use crate::domain::sign_in::SignInLifetimes;
+use crate::http::connections::Connections;
+use crate::http::listening::{ConnectionLimits, listen};
 use crate::http::pages::renderer::Pages;
 use crate::http::{self, Web};
 use crate::master_keys;
@@ -55,6 +58,7 @@ pub struct App {
     pages: Pages,
     listener: TcpListener,
     address: SocketAddr,
+    limits: ConnectionLimits,
     tls: Option<Arc<Tls>>,
 }
 
@@ -64,6 +68,8 @@ impl App {
     /// # Errors
     /// Whatever stands in the way, in words that an operator can act on.
     pub async fn build(settings: Settings, clock: Clock, old_schema: OldSchema) -> anyhow::Result<Self> {
+        // Before anything else needs files.
+        let limits = connection_limits(&settings);
         let tls = tls(&settings)?;
         let pages = Pages::new(look(&settings)?).context("pages")?;
         let mut bound = None;
@@ -77,7 +83,7 @@ impl App {
         };
         let core = open_core(&beside_the_workers(&settings), clock.now(), old_schema, issuer).await?;
         let (listener, address) = bound.context("nothing is bound")?;
-        Ok(Self { core: Arc::new(core), clock, settings, pages, listener, address, tls })
+        Ok(Self { core: Arc::new(core), clock, settings, pages, listener, address, limits, tls })
     }
 
     /// The services' world: for commands that run beside the server.
@@ -104,22 +110,23 @@ impl App {
             self.renew_certificate(),
             self.keep_log_short(),
         ];
-        let Self { core, clock, settings, pages, listener, tls, .. } = self;
-        let limits = settings.http.clone();
-        let workers = workers(&settings);
+        let Self { core, clock, settings, pages, listener, limits, tls, .. } = self;
+        let given = settings.http.clone();
+        let all_connections = Connections::new(limits.most(), given.trusted_proxies.clone());
         let connections = connections_of_a_worker(&settings);
         let shared = Web {
             pages: Arc::new(pages),
             base: base_path(core.issuer.as_str()),
             core: Arc::clone(&core),
             clock,
-            body_limit: limits.body_limit,
-            deadline: limits.request_timeout,
+            body_limit: given.body_limit,
+            deadline: given.request_timeout,
             jwks_max_age: settings.keys.publish_ahead.min(Duration::from_mins(20)) / 4,
-            trusted_proxies: limits.trusted_proxies,
+            trusted_proxies: given.trusted_proxies,
         };
         let is_tls = tls.is_some();
-        let server = HttpServer::new(move || {
+        let tls = tls.as_ref().map(Tls::server_config).transpose()?;
+        let server = listen(listener, tls, limits, &all_connections, move || {
             let own = connections.map(|connections| Arc::new(shared.core.with_own_connections(connections)));
             let core = own.unwrap_or_else(|| Arc::clone(&shared.core));
             let web = web::Data::new(Web { core, ..shared.clone() });
@@ -128,19 +135,7 @@ impl App {
                 // RFC 6797 §7.2: not where something else ends TLS, or nothing does.
                 .wrap(Condition::new(is_tls, DefaultHeaders::new().add(HSTS)))
                 .configure(move |config| http::routes::configure(config, &web))
-        })
-        .workers(workers)
-        .max_connections(limits.max_connections)
-        .keep_alive(limits.keep_alive)
-        .client_request_timeout(limits.header_timeout)
-        .shutdown_timeout(limits.drain_timeout.as_secs().max(1))
-        .tls_handshake_timeout(limits.header_timeout)
-        .disable_signals();
-        let server = match &tls {
-            Some(tls) => server.listen_rustls_0_23(listener, tls.server_config()?)?,
-            None => server.listen(listener)?,
-        }
-        .run();
+        })?;
         let handle = server.handle();
         let mut running = std::pin::pin!(server);
         tokio::select! {
@@ -287,7 +282,18 @@ fn workers(settings: &Settings) -> usize {
     settings.http.workers.unwrap_or_else(|| cores().div_ceil(2)).max(1)
 }
 
-/// How many of the server's connections each worker has to itself; `None` when there are too few to divide.
+fn connection_limits(settings: &Settings) -> ConnectionLimits {
+    let (workers, http) = (workers(settings), &settings.http);
+    ConnectionLimits {
+        workers,
+        of_a_worker: open_files::most_connections(settings, workers),
+        keep_alive: http.keep_alive,
+        header_timeout: http.header_timeout,
+        drain_timeout: http.drain_timeout,
+    }
+}
+
+/// How many of the database's connections each worker has to itself; `None` when there are too few to divide.
 fn connections_of_a_worker(settings: &Settings) -> Option<u32> {
     const BESIDE_THE_WORKERS: u32 = 2;
     let each = settings.database.max_connections.saturating_sub(BESIDE_THE_WORKERS) / worker_count(settings);

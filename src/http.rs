@@ -3,12 +3,14 @@
 
 mod address;
 mod body;
+pub(crate) mod connections;
 mod cookies;
 mod cors;
 pub(crate) mod edge;
 mod error;
 mod headers;
 mod health;
+pub(crate) mod listening;
 mod oauth;
 pub(crate) mod pages;
 pub(crate) mod routes;

@@ -23,6 +23,7 @@ mod claims;
 mod client_assertion;
 mod clients;
 mod code;
+mod connections;
 mod cookie;
 mod cors;
 mod database;

@@ -22,10 +22,13 @@ const LAYERS: [(&str, &[&str]); 8] = [
 ];
 
 /// Who may name a crate; nobody else.
-const CRATES: [(&str, &[&str]); 5] = [
+const CRATES: [(&str, &[&str]); 8] = [
     ("sqlx", &["store"]),
     // The demo's resource service is a server of its own.
     ("actix_web", &["http", "app", "cli/resource_service"]),
+    ("actix_http", &["http"]),
+    ("actix_service", &["http"]),
+    ("actix_tls", &["http"]),
     // Below these an error is a value that somebody has to tell apart. The master keys are read while composing.
     ("anyhow", &["main", "app", "cli", "master_keys", "tls"]),
     ("tokio", &["main", "app", "cli", "http", "service", "store", "crypto", "outbound"]),

@@ -122,3 +122,68 @@ fn a_password_thread_on_its_own_never_rests() {
         }
     });
 }
+
+/// Connections that say nothing, from `127.0.0.1`, for as long as they are kept. Who is not let in is hung up on.
+#[cfg(target_os = "linux")]
+async fn idle_connections(server: &Server, count: usize) -> Vec<tokio::net::TcpStream> {
+    const PATIENCE: Duration = Duration::from_secs(3);
+    let connect = |_| tokio::time::timeout(PATIENCE, tokio::net::TcpStream::connect(server.address()));
+    let connected = futures_util::future::join_all((0..count).map(connect)).await;
+    connected.into_iter().filter_map(|connected| connected.ok()?.ok()).collect()
+}
+
+/// Its limits of open files, the soft and the hard one.
+#[cfg(target_os = "linux")]
+fn open_files(server: &Server) -> [u64; 2] {
+    let limit = server.process().limits().unwrap().max_open_files;
+    [limit.soft_limit, limit.hard_limit].map(|limit| match limit {
+        procfs::process::LimitValue::Value(number) => number,
+        procfs::process::LimitValue::Unlimited => u64::MAX,
+    })
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn idle_connections_of_one_address_are_in_nobody_elses_way() {
+    // The test holds the other ends.
+    rlimit::increase_nofile_limit(u64::MAX).unwrap();
+    let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
+    let trusted = reqwest::Certificate::from_pem(made.cert.pem().as_bytes()).unwrap();
+    // Nothing but the bounds may let anybody in.
+    let patient = || Place::sqlite().with("HEIRLOOM_HTTP__HEADER_TIMEOUT", "5m");
+    let (plain, secure) = (patient(), patient());
+    let certificate = secure.folder.keep("certificate.pem", made.cert.pem());
+    let key = secure.folder.keep("key.pem", made.signing_key.serialize_pem());
+    let secure = secure
+        .with("HEIRLOOM_TLS__CERTIFICATE", certificate.to_str().unwrap())
+        .with("HEIRLOOM_TLS__KEY", key.to_str().unwrap());
+    // The soft limit is raised to the hard one; where that is low, the server makes do with it.
+    for (limit, place) in [
+        ("ulimit -S -n 1024", &plain),
+        ("ulimit -n 1024", &plain),
+        ("ulimit -S -n 1024", &secure),
+        ("ulimit -n 1024", &secure),
+    ] {
+        let server = place.serve_under(limit);
+        let [soft, hard] = open_files(&server);
+        assert_eq!(soft, hard, "{limit}");
+        block_on(async {
+            let _idle = idle_connections(&server, 1100).await;
+            let neighbour = reqwest::Client::builder()
+                .local_address(std::net::IpAddr::from([127, 0, 0, 2]))
+                .timeout(Duration::from_secs(20))
+                .tls_certs_only([trusted.clone()]);
+            let healthy = neighbour.build().unwrap().get(format!("{}/healthz", server.url)).send().await;
+            assert_eq!(healthy.unwrap().status(), 200, "{limit} {}", server.url);
+            let open = server.process().fd_count().unwrap();
+            // A share of what there is, and what else the server has.
+            assert!(hard > 1024 || open < 512, "{limit}: {open} files are open");
+            let is_told = async || server.log.lock().unwrap().contains("an address holds its share");
+            if hard == 1024 {
+                eventually("the operator is told", is_told).await;
+            }
+        });
+        let log = server.log.lock().unwrap();
+        assert!(!log.contains("ccepting connection"), "{log}");
+    }
+}

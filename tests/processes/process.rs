@@ -112,9 +112,27 @@ impl Place {
         self.serve_with(&["serve"])
     }
 
+    /// The same under limits that a shell sets.
+    #[cfg(target_os = "linux")]
+    pub fn serve_under(&self, limits: &str) -> Server {
+        let mut command = self.command(&[]);
+        let binary = command.get_program().to_owned();
+        let environment: Vec<_> = command
+            .get_envs()
+            .filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned())))
+            .collect();
+        command = Command::new("/bin/sh");
+        command.args(["-c", &format!("{limits} && exec \"$0\" serve")]).arg(binary);
+        command.current_dir(self.folder.path()).env_clear().envs(environment);
+        Self::started(command)
+    }
+
     /// Starts a server and waits until it says where it listens.
     pub fn serve_with(&self, arguments: &[&str]) -> Server {
-        let mut command = self.command(arguments);
+        Self::started(self.command(arguments))
+    }
+
+    fn started(mut command: Command) -> Server {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let log = Arc::new(Mutex::new(String::new()));
@@ -171,7 +189,7 @@ impl Server {
     }
 
     pub fn address(&self) -> &str {
-        self.url.strip_prefix("http://").unwrap()
+        self.url.split_once("://").unwrap().1
     }
 
     pub async fn post(&self, path: &str, body: &Value) -> (StatusCode, Value) {
