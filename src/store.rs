@@ -24,6 +24,7 @@ pub mod pushed_requests;
 pub mod recovery;
 pub mod registration_tokens;
 pub mod registrations;
+pub mod revoked_tokens;
 mod row;
 pub mod server_secrets;
 pub mod sign_in_sessions;

@@ -69,6 +69,13 @@ pub enum Event {
         client: ClientId,
         family: Option<FamilyId>,
     },
+    /// An access token was revoked alone: its login goes on.
+    TokenRevoked {
+        client: ClientId,
+        /// Unless the client acts for itself.
+        family: Option<FamilyId>,
+        jti: String,
+    },
     FamilyEnded {
         family: EndedFamily,
         reason: EndReason,
@@ -229,6 +236,8 @@ pub struct EventRecord<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<Uuid>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub jti: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub change: Option<&'static str>,
@@ -302,6 +311,9 @@ impl Event {
             },
             Self::TokenExchanged { client, family } => {
                 EventRecord { family: *family, ..new("token.exchanged").client(client) }
+            }
+            Self::TokenRevoked { client, family, jti } => {
+                EventRecord { family: *family, jti: Some(jti), ..new("token.revoked").client(client) }
             }
             Self::FamilyEnded { family, reason } => EventRecord {
                 reason: Some(reason.as_str()),

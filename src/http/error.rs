@@ -229,9 +229,6 @@ fn answer_failure(failure: &Failure, face: Face) -> Answer {
         .with_challenge(
             r#"Bearer realm="heirloom", error="insufficient_user_authentication", error_description="This wants a login of the last 5 minutes.", max_age="300""#,
         ),
-        Failure::UnsupportedTokenType => {
-            Answer::new(BAD, "unsupported_token_type", "This access token cannot be revoked; it expires by itself.")
-        }
         Failure::InvalidRedirectUri(why) => Answer::new(BAD, "invalid_redirect_uri", why),
         Failure::InvalidClientMetadata(why) => Answer::new(BAD, "invalid_client_metadata", why),
         // RFC 6585 §4.

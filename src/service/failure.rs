@@ -37,9 +37,6 @@ pub enum Failure {
     /// The access token is good, but its user came in too long ago (RFC 9470 §3).
     #[error("the user has to authenticate again")]
     StaleAuthentication,
-    /// The token's kind cannot be revoked (RFC 7009 §2.2.1).
-    #[error("tokens of this kind cannot be revoked")]
-    UnsupportedTokenType,
     /// A redirect URI that a client may not register (RFC 7591 §3.2.2).
     #[error("the redirect URI may not be registered: {0}")]
     InvalidRedirectUri(&'static str),

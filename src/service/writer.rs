@@ -138,6 +138,7 @@ fn log(event: &Event) {
                 session = it.session.map(tracing::field::display),
                 key = it.key,
                 token = it.token.map(tracing::field::display),
+                jti = it.jti,
                 reason = it.reason,
                 change = it.change,
                 generation = it.generation,

@@ -15,6 +15,8 @@ pub enum Expired {
     SignInSessions,
     /// Client assertions that were used.
     ClientAssertions,
+    /// Access tokens that were revoked alone.
+    RevokedTokens,
     /// Pushed requests that nobody finished.
     PushedRequests,
     /// Authorization codes, used or not.
@@ -44,6 +46,7 @@ impl Expired {
             Self::EndedFamilies => delete_some!("families", "id", "ended_at"),
             Self::SignInSessions => delete_some!("sign_in_sessions", "id", "expires_at"),
             Self::ClientAssertions => delete_some!("client_assertions", "id", "expires_at"),
+            Self::RevokedTokens => delete_some!("revoked_tokens", "jti", "expires_at"),
             Self::PushedRequests => delete_some!("pushed_requests", "uri_hash", "expires_at"),
             Self::AuthorizationCodes => delete_some!("authorization_codes", "code_hash", "expires_at"),
             Self::DeviceCodes => delete_some!("device_codes", "device_code_hash", "expires_at"),

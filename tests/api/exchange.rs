@@ -160,15 +160,32 @@ both_stores! {
         let answer = app.swap(client, &scene.ana.access, &[("scope", "read")]).await;
         let token = answer.text("access_token");
         assert_eq!(app.introspected(client, token).await["active"], true);
-        // A service cannot end the login that its user made with another client.
-        let revoked = app.form_as("/oauth/revoke", client, &[("token", token)]).await;
-        assert_eq!(revoked.code(), "400 unsupported_token_type");
-        assert_eq!(app.live_families().await, 1);
         app.form("/oauth/revoke", &[("client_id", "front"), ("token", &scene.ana.refresh)]).await;
         assert_eq!(app.introspected(client, token).await, json!({ "active": false }));
         let refused = app.swap(client, &scene.ana.access, &[]).await;
         assert_eq!(refused.code(), "400 invalid_request", "RFC 8693 §2.2.2: a revoked family's");
         assert_eq!(app.swap(client, token, &[]).await.code(), "400 invalid_request");
+    }
+
+    async fn a_revoked_token_is_not_exchanged_and_revokes_no_other(app) {
+        let scene = app.scene().await;
+        let client = ("service", scene.secret.as_str());
+        let answer = app.swap(client, &scene.ana.access, &[]).await;
+        let token = answer.text("access_token");
+        // A service cannot end the login that its user made with another client.
+        assert_eq!(app.form_as("/oauth/revoke", client, &[("token", token)]).await.status, 200);
+        assert_eq!(app.live_families().await, 1);
+        assert_eq!(app.introspected(client, token).await, json!({ "active": false }));
+        assert_eq!(app.swap(client, token, &[]).await.code(), "400 invalid_request");
+        let actor = app.own_token(client).await;
+        let acting = [("actor_token", actor.as_str()), ("actor_token_type", ACCESS_TOKEN)];
+        assert_eq!(app.swap(client, &scene.ana.access, &acting).await.status, 200);
+        assert_eq!(app.form_as("/oauth/revoke", client, &[("token", &actor)]).await.status, 200);
+        assert_eq!(app.swap(client, &scene.ana.access, &acting).await.code(), "400 invalid_request");
+        let again = app.swap(client, &scene.ana.access, &[]).await;
+        app.form("/oauth/revoke", &[("client_id", "front"), ("token", &scene.ana.access)]).await;
+        assert_eq!(app.swap(client, &scene.ana.access, &[]).await.code(), "400 invalid_request");
+        assert_eq!(app.introspected(client, again.text("access_token")).await["active"], true, "a token of its own");
     }
 
     async fn an_exchanged_token_is_no_login(app) {

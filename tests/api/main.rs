@@ -63,6 +63,7 @@ mod remote;
 mod replicas;
 mod request_objects;
 mod resource_refused;
+mod revocation;
 mod rights;
 mod rotation;
 mod schema;

@@ -1,4 +1,4 @@
-//! The standard face: what is granted, looked at and revoked.
+//! The standard face: what is granted and looked at.
 
 use heirloom::domain::client::Client;
 use heirloom::service::admin;
@@ -85,50 +85,6 @@ both_stores! {
         }
         assert_eq!(app.number("SELECT generation FROM families").await, 1);
         assert_eq!(narrow(&app, &tokens.refresh, &[]).await.tokens().generation(), 2);
-    }
-
-    async fn revoking_any_genuine_token_ends_the_family(app) {
-        app.add_user("ana").await;
-        for kind in ["access", "current", "old"] {
-            let first = app.log_in("ana").await;
-            let second = app.rotate(&first).await;
-            let third = app.rotate(&second).await;
-            let token = match kind {
-                "access" => &first.access,
-                "current" => &third.refresh,
-                _ => &first.refresh,
-            };
-            let answer = app.form("/oauth/revoke", &[("token", token), ("client_id", "heirloom")]).await;
-            assert_eq!(answer.status, 200, "{kind}");
-            assert_eq!(app.refresh(&third.refresh).await.refusal(), ENDED, "{kind}");
-        }
-    }
-
-    async fn revoking_what_is_foreign_or_forged_ends_nothing(app) {
-        let tokens = app.ana_logged_in().await;
-        app.add_client("app", |_| ()).await;
-        let secret = app.add_service("service", &[]).await;
-        for token in [tokens.access.as_str(), &tokens.refresh, "rubbish", "hrt1_x", "a.b.c"] {
-            assert_eq!(app.form("/oauth/revoke", &[("token", token), ("client_id", "app")]).await.status, 200);
-            let answer = app.form_as("/oauth/revoke", ("service", &secret), &[("token", token)]).await;
-            assert_eq!(answer.status, 200);
-            let answer = app.form_as("/oauth/revoke", ("service", "wrong"), &[("token", token)]).await;
-            assert_eq!(answer.code(), "401 invalid_client");
-        }
-        app.clock.advance(MINUTE * 15);
-        let expired = [("token", tokens.access.as_str()), ("client_id", "heirloom")];
-        assert_eq!(app.form("/oauth/revoke", &expired).await.status, 200);
-        assert_eq!(app.live_families().await, 1);
-        assert_eq!(app.form("/oauth/revoke", &[("client_id", "heirloom")]).await.code(), "400 invalid_request");
-        app.rotate(&tokens).await;
-    }
-
-    async fn a_token_without_a_family_cannot_be_revoked_and_says_so(app) {
-        let secret = app.add_service("service", &[]).await;
-        let client = ("service", secret.as_str());
-        let tokens = app.form_as("/oauth/token", client, &[("grant_type", "client_credentials")]).await;
-        let answer = app.form_as("/oauth/revoke", client, &[("token", tokens.text("access_token"))]).await;
-        assert_eq!(answer.code(), "400 unsupported_token_type");
     }
 
     async fn a_service_sees_access_tokens_that_are_its_own_or_meant_for_it(app) {

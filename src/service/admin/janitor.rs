@@ -31,14 +31,18 @@ const _: () = assert!(LONGEST_ACCESS_TTL.as_secs() <= ENDED_MEMORY.num_seconds()
 /// told that it came too late.
 const CODE_MEMORY: TimeDelta = TimeDelta::hours(1);
 
+/// How long a revoked access token is remembered after its expiry: replicas' clocks differ a little, and it must not
+/// come back where the time is behind.
+const REVOKED_MEMORY: TimeDelta = TimeDelta::minutes(1);
+
 /// How long a client's metadata document is kept that nobody asks for any more.
 const DOCUMENT_MEMORY: TimeDelta = TimeDelta::days(100);
 
 /// What one round did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tidied {
-    /// Families, sign-in sessions, codes, counts and unused registrations deleted, past their expiry, and consents to
-    /// removed clients.
+    /// Families, sign-in sessions, codes, revoked tokens, counts and unused registrations deleted, past their expiry,
+    /// and consents to removed clients.
     pub deleted: u64,
     /// Families ended, of clients that were removed or gave up their proof, of users who have too many, and what others
     /// had begun to end.
@@ -60,6 +64,7 @@ pub async fn tidy(core: &Core, batch: i64, now: DateTime<Utc>) -> Result<Tidied,
         (Expired::EndedFamilies, now - ENDED_MEMORY),
         (Expired::SignInSessions, now),
         (Expired::ClientAssertions, now),
+        (Expired::RevokedTokens, now - REVOKED_MEMORY),
         (Expired::PushedRequests, now),
         (Expired::AuthorizationCodes, now - CODE_MEMORY),
         (Expired::DeviceCodes, now - CODE_MEMORY),

@@ -11,9 +11,10 @@ use crate::domain::ids::FamilyId;
 use crate::domain::one_or_many::OneOrMany;
 use crate::service::tokens::own_jwt;
 use crate::service::{Core, Failure};
-use crate::store::families;
+use crate::store::{families, revoked_tokens};
 
-/// A genuine access token of ours that has not expired. Whether its family still lives is another question.
+/// A genuine access token of ours that has not expired. Whether it was revoked, and whether its family still lives, are
+/// other questions: [`standing`] answers them.
 #[derive(Debug, Clone, Deserialize)]
 pub struct AccessToken {
     /// The user, or the client acting for itself.
@@ -65,10 +66,14 @@ pub fn verify(core: &Core, token: &str, now: DateTime<Utc>) -> Option<AccessToke
     (token.iss == core.issuer.as_str() && is_current).then_some(token)
 }
 
-/// What stands behind a token: it is worth nothing once its family, or a client that it names, is gone.
+/// What stands behind a token: it is worth nothing once it was revoked, or its family, or a client that it names, is
+/// gone.
 pub async fn standing(core: &Core, token: &AccessToken, now: DateTime<Utc>) -> Result<Standing, Failure> {
     let Ok(client) = token.client_id.parse() else { return Ok(Standing::Nothing) };
     if core.client(&client, now).await?.is_none() {
+        return Ok(Standing::Nothing);
+    }
+    if revoked_tokens::contains(&core.db, &token.jti).await? {
         return Ok(Standing::Nothing);
     }
     let Some(family) = token.sid else { return Ok(Standing::Client) };
@@ -81,6 +86,12 @@ pub async fn standing(core: &Core, token: &AccessToken, now: DateTime<Utc>) -> R
 }
 
 impl AccessToken {
+    /// From when on it is worth nothing; `None` for a time that there is not.
+    #[must_use]
+    pub fn expires_at(&self) -> Option<DateTime<Utc>> {
+        DateTime::from_timestamp(self.exp, 0)
+    }
+
     /// Whether `client` got it, or is one of those that it is meant for: many may call a service and are not it.
     #[must_use]
     pub fn concerns(&self, client: &Client) -> bool {

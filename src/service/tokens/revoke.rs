@@ -1,15 +1,17 @@
-//! Logout and revocation (RFC 7009): the holder of a genuine token ends its family.
+//! Logout and revocation (RFC 7009): who presents a genuine refresh token ends its family, and so does a client that
+//! proves itself with an access token. An access token alone ends itself: every service that it is sent to has it, too.
 
 use chrono::{DateTime, Utc};
 
+use crate::domain::event::Event;
 use crate::domain::ids::FamilyId;
 use crate::domain::refresh_token::RefreshToken;
 use crate::domain::refusal::EndReason;
 use crate::service::clients::client_request::ClientRequest;
-use crate::service::tokens::access_token;
+use crate::service::tokens::access_token::{self, AccessToken};
 use crate::service::tokens::presented::{self, Presented};
 use crate::service::{Core, Failure};
-use crate::store::families;
+use crate::store::{families, revoked_tokens};
 
 /// Ends the family of a refresh token, whichever of its generations it is. What is not genuine, or has no family any
 /// more, ends nothing and is no error: what the caller asked for is done already.
@@ -27,12 +29,11 @@ pub async fn logout(
     end_family_of(core, &token, EndReason::Logout, now).await
 }
 
-/// Revokes a token of either kind for the client that it was issued to.
+/// Revokes a token of either kind for the client that it was issued to. Of any other token nothing is done, and nothing
+/// is said (RFC 7009 §2.2).
 ///
 /// # Errors
-/// [`Failure::UnsupportedTokenType`] for a genuine access token without a family, or exchanged from one of another
-/// client's (RFC 8693), which is not this client's to end: it is good until it expires, and saying otherwise would be a
-/// lie; [`Failure::InvalidClient`], [`Failure::Store`].
+/// [`Failure::InvalidClient`], [`Failure::Store`].
 pub async fn revoke(
     core: &Core,
     text: &str,
@@ -48,15 +49,41 @@ pub async fn revoke(
     request.authenticate(core, now).await?;
     match (refresh, access) {
         (Some(token), _) => end_family_of(core, &token, EndReason::ClientRevoked, now).await,
-        (None, Some(token)) => {
-            let family = token.sid.ok_or(Failure::UnsupportedTokenType)?;
-            match families::find(&core.db, family).await? {
-                Some(family) if family.client_id != *client => Err(Failure::UnsupportedTokenType),
-                Some(_) | None => end(core, family, EndReason::ClientRevoked, now).await,
-            }
-        }
+        (None, Some(token)) => revoke_access_token(core, &token, request, now).await,
         (None, None) => Ok(()),
     }
+}
+
+/// Ends the login that an access token comes from, if the client proved that it is the one whose login that is. In any
+/// other case only the token: a public client's name stands in it for everybody to read, a client that acts for itself
+/// has no login, and what was exchanged (RFC 8693) comes from another client's.
+async fn revoke_access_token(
+    core: &Core,
+    token: &AccessToken,
+    request: &ClientRequest,
+    now: DateTime<Utc>,
+) -> Result<(), Failure> {
+    if request.has_proof()
+        && let Some(family) = token.sid
+        && let Some(family) = families::find(&core.db, family).await?
+        && family.client_id == *request.client_id()
+    {
+        return end(core, family.id, EndReason::ClientRevoked, now).await;
+    }
+    let Some(expires_at) = token.expires_at() else { return Ok(()) };
+    core.write(now, async |tx| {
+        if !revoked_tokens::insert(tx, &token.jti, expires_at).await? {
+            return Ok(None);
+        }
+        tx.record(Event::TokenRevoked {
+            client: request.client_id().clone(),
+            family: token.sid,
+            jti: token.jti.clone(),
+        });
+        Ok(Some(()))
+    })
+    .await?;
+    Ok(())
 }
 
 async fn end_family_of(

@@ -9,7 +9,7 @@ use crate::domain::ids::{FamilyId, UserId};
 use crate::domain::refusal::{EndReason, Refusal};
 use crate::domain::secrets::Password;
 use crate::service::logout::{ending, ending_many};
-use crate::service::tokens::access_token;
+use crate::service::tokens::access_token::{self, Standing};
 use crate::service::users::attempts::{Attempted, Owner};
 use crate::service::users::credentials;
 use crate::service::{Core, Failure};
@@ -55,17 +55,18 @@ pub struct Session {
 /// [`Failure::InvalidToken`], whatever is wrong; [`Failure::Store`].
 pub async fn authenticate(core: &Core, token: &str, now: DateTime<Utc>) -> Result<Caller, Failure> {
     let token = access_token::verify(core, token, now).ok_or(Failure::InvalidToken)?;
-    let family = token.sid.ok_or(Failure::InvalidToken)?;
     // A token made for another service opens nothing here.
     if !token.aud.contains(&core.issuer) {
         return Err(Failure::InvalidToken);
     }
-    let family = families::find(&core.db, family).await?.ok_or(Failure::InvalidToken)?;
+    let Standing::Family(family) = access_token::standing(core, &token, now).await? else {
+        return Err(Failure::InvalidToken);
+    };
     // Nor does one that another client was given in exchange (RFC 8693).
     if token.client_id != family.client_id.as_str() {
         return Err(Failure::InvalidToken);
     }
-    match live(core, family, now).await? {
+    match live(core, *family, now).await? {
         Some((session, Party::First)) => {
             let Family { id, authentication, .. } = session.family;
             Ok(Caller { authentication, family: id })
