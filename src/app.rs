@@ -267,6 +267,7 @@ pub async fn open_core(
         attempts: Arc::new(Attempts::new(attempt_limits(settings))),
         login_limit: Arc::new(LoginLimit::new(settings.limits.logins_per_user)),
         waiting: Arc::new(waiting_limit(settings)),
+        replays: Arc::default(),
         clients: Arc::new(clients),
         registrar: Arc::new(Registrar::new(registration_rules(&settings.registration))),
         outbound,

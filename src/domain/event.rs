@@ -95,6 +95,12 @@ pub enum Event {
         family: FamilyId,
         generation: i64,
     },
+    /// Within the leeway a token came back from elsewhere: an owner who moved, or somebody who copied it.
+    FamilyReplayed {
+        family: FamilyId,
+        client: ClientId,
+        differs: ReplayDifference,
+    },
     /// A client took the news of a logout.
     LogoutDelivered {
         family: FamilyId,
@@ -198,6 +204,15 @@ words! {
 }
 
 words! {
+    /// In what a replay differs from the rotation whose answer it repeats.
+    ReplayDifference {
+        Address: "address",
+        Agent: "agent",
+        AddressAndAgent: "address_and_agent",
+    }
+}
+
+words! {
     /// What should never happen.
     Alarm {
         ForeignSecret: "a token with a genuine MAC and a foreign secret",
@@ -245,6 +260,8 @@ pub struct EventRecord<'a> {
     pub generation: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub skipped: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub differs: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<String>,
 }
@@ -328,6 +345,10 @@ impl Event {
             Self::FamilyCaughtUp { family, generation } => EventRecord {
                 generation: Some(*generation),
                 ..new("family.caught_up").severity(Severity::Warning).family(*family)
+            },
+            Self::FamilyReplayed { family, client, differs } => EventRecord {
+                differs: Some(differs.as_str()),
+                ..new("family.replayed").family(*family).client(client)
             },
             Self::LogoutDelivered { family, client } => {
                 new("logout.delivered").family(*family).client(client)

@@ -231,30 +231,37 @@ fn answer_failure(failure: &Failure, face: Face) -> Answer {
         ),
         Failure::InvalidRedirectUri(why) => Answer::new(BAD, "invalid_redirect_uri", why),
         Failure::InvalidClientMetadata(why) => Answer::new(BAD, "invalid_client_metadata", why),
-        // RFC 6585 §4.
-        Failure::TooMany(retry_after) => Answer::new(
-            StatusCode::TOO_MANY_REQUESTS,
+        Failure::TooMany(retry_after) => too_many(
             "temporarily_unavailable",
             "Too many requests of this kind came from this address. Please wait, then try again.",
-        )
-        .with_retry_after(seconds(*retry_after)),
+            *retry_after,
+        ),
+        // The token is good: `invalid_grant` would make clients throw it away.
+        Failure::TooManyReplays(retry_after) => too_many(
+            "temporarily_unavailable",
+            "This refresh token came back too often within a moment. Please wait, then try again.",
+            *retry_after,
+        ),
         Failure::Waiting(waiting) => Answer::new(BAD, waiting.as_str(), about_device(*waiting)),
         Failure::Unacceptable(token) => Answer::new(BAD, "invalid_request", about_exchange(*token)),
         Failure::UnfitPassword(unfit) => Answer::new(BAD, "invalid_request", about_password(*unfit)),
         Failure::NotFound => Answer::new(StatusCode::NOT_FOUND, "not_found", "This session does not exist."),
-        // RFC 6585 §4.
-        Failure::TooManyAttempts(retry_after) => Answer::new(
-            StatusCode::TOO_MANY_REQUESTS,
+        Failure::TooManyAttempts(retry_after) => too_many(
             "too_many_attempts",
             "There were too many wrong passwords. Please wait, then try again.",
-        )
-        .with_retry_after(seconds(*retry_after)),
+            *retry_after,
+        ),
         Failure::Store(error) if error.passes() => unavailable(TRY_AGAIN),
         Failure::Busy | Failure::Overtaken | Failure::NoDocument | Failure::NoSigningKey => unavailable(TRY_AGAIN),
         Failure::Store(_) | Failure::Key(_) => {
             Answer::new(StatusCode::INTERNAL_SERVER_ERROR, "server_error", "Something went wrong on our side.")
         }
     }
+}
+
+/// RFC 6585 §4.
+fn too_many(code: &'static str, description: &'static str, retry_after: Duration) -> Answer {
+    Answer::new(StatusCode::TOO_MANY_REQUESTS, code, description).with_retry_after(seconds(retry_after))
 }
 
 /// Whole seconds, so that it is not too early then.

@@ -16,6 +16,7 @@ use crate::service::clients::known_clients::{Clients, KnownClient};
 use crate::service::clients::registrar::Registrar;
 use crate::service::keys::ring::{Keys, Succession};
 use crate::service::limit::Limit;
+use crate::service::tokens::replays::Replays;
 use crate::service::users::attempts::Attempts;
 use crate::service::users::login_limit::LoginLimit;
 use crate::service::writer::Writer;
@@ -48,6 +49,8 @@ pub struct Core {
     pub login_limit: Arc<LoginLimit>,
     /// How often requests came that wait for their users.
     pub waiting: Arc<Limit>,
+    /// The rotations that may be replayed now.
+    pub replays: Arc<Replays>,
     /// Writes, and tells what happened.
     pub writer: Writer,
     /// The clients, remembered for a few seconds.

@@ -49,6 +49,9 @@ pub enum Failure {
     /// One address asked for too much; it may again after this time.
     #[error("too many requests come from one address")]
     TooMany(Duration),
+    /// A token came back too often within its leeway; it may again after this time.
+    #[error("a refresh token came back too often within its leeway")]
+    TooManyReplays(Duration),
     /// A device gets no tokens now (RFC 8628 §3.5).
     #[error("the device waits: {}", .0.as_str())]
     Waiting(Waiting),

@@ -13,6 +13,7 @@ pub mod new_family;
 pub mod own_jwt;
 pub mod presented;
 pub mod refresh;
+pub mod replays;
 mod reuse;
 pub mod revoke;
 pub mod token_exchange;

@@ -143,6 +143,7 @@ fn log(event: &Event) {
                 change = it.change,
                 generation = it.generation,
                 skipped = it.skipped,
+                differs = it.differs,
                 until = it.until,
             )
         };

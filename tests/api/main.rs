@@ -60,6 +60,7 @@ mod registration;
 mod registration_changed;
 mod registration_rules;
 mod remote;
+mod replays;
 mod replicas;
 mod request_objects;
 mod resource_refused;

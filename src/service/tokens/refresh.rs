@@ -14,6 +14,7 @@ use crate::service::tokens::grant::{self, Wanted};
 use crate::service::tokens::id_token::SignedInHow;
 use crate::service::tokens::issued::Issued;
 use crate::service::tokens::presented::{self, Presented};
+use crate::service::tokens::replays::{HandedOut, TooManyReplays};
 use crate::service::tokens::reuse;
 use crate::service::{Core, Failure};
 use crate::store::families::{self, FastPath};
@@ -31,11 +32,22 @@ pub struct RefreshParams<'a> {
     pub wanted: Wanted,
 }
 
+/// How a generation comes to be handed out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Given {
+    /// The family moved on to it.
+    Anew,
+    /// Within the leeway once more, and nothing was written.
+    Again,
+    /// By the client's policy it is handed out often, to several who share it.
+    Kept,
+}
+
 /// Refreshes a family.
 ///
 /// # Errors
-/// [`Failure::Refused`] with the reason; [`Failure::InvalidScope`], [`Failure::InvalidTarget`], [`Failure::Overtaken`]
-/// and [`Failure::Store`], after which the same token still works.
+/// [`Failure::Refused`] with the reason; [`Failure::InvalidScope`], [`Failure::InvalidTarget`], [`Failure::Overtaken`],
+/// [`Failure::TooManyReplays`] and [`Failure::Store`], after which the same token still works.
 pub async fn refresh(
     core: &Core,
     request: &ClientRequest,
@@ -54,10 +66,11 @@ pub async fn refresh(
     known.may(GrantType::RefreshToken)?;
     // A client that names again what it named at the authorization endpoint is heard as it was there.
     let wanted = params.wanted.for_client(&known.client);
-    let grant = match fast_path(core, &token, &known, &wanted, now).await? {
-        Some(grant) => grant,
+    let (grant, given) = match fast_path(core, &token, &known, &wanted, now).await? {
+        Some(grant) => (grant, Given::Anew),
         None => judge(core, &token, &known, &wanted, now).await?,
     };
+    watch(core, request, &known, (&grant, given), now)?;
     // A refresh tells nothing of how its user signed in (OpenID Connect Core §12.2).
     let how = request.takes_id_tokens().then(SignedInHow::default);
     grant::issue(core, &grant, &token.secret, (&known, &wanted), how.as_ref(), now)
@@ -95,7 +108,7 @@ async fn judge(
     known: &KnownClient,
     wanted: &Wanted,
     now: DateTime<Utc>,
-) -> Result<Grant, Failure> {
+) -> Result<(Grant, Given), Failure> {
     for _ in 0..TRIES {
         let family = match presented::family_of(core, token).await? {
             None => return Err(Refusal::Expired.into()),
@@ -107,19 +120,19 @@ async fn judge(
         wanted.audiences_within(&family.audiences, &known.client, &core.issuer)?;
         let policy = policy(core, token, &family, known, now).await?;
         let outcome = decide(&family, token.generation, now, &policy);
-        let step = match outcome {
-            Outcome::Replay => return Ok(family.into()),
-            Outcome::Keep => return Ok(Grant::kept(family, now)),
+        let (step, given) = match outcome {
+            Outcome::Replay => return Ok((family.into(), Given::Again)),
+            Outcome::Keep => return Ok((Grant::kept(family, now), Given::Kept)),
             Outcome::Refuse(refusal) => return Err(refuse(core, family.id, refusal)),
             Outcome::Overtaken => return Err(Failure::Overtaken),
             Outcome::Reuse => {
                 reuse::end(core, family.id, EndReason::Reuse, now).await?;
                 return Err(Refusal::Reused.into());
             }
-            Outcome::Rotate(step)
-            | Outcome::Touch(step)
-            | Outcome::Recover { step, .. }
-            | Outcome::CatchUp(step) => step,
+            Outcome::Touch(step) => (step, Given::Kept),
+            Outcome::Rotate(step) | Outcome::Recover { step, .. } | Outcome::CatchUp(step) => {
+                (step, Given::Anew)
+            }
         };
         let event = event(family.id, outcome);
         let advanced = match &event {
@@ -133,10 +146,39 @@ async fn judge(
             }
         };
         if let Some(advanced) = advanced {
-            return Ok(advanced);
+            return Ok((advanced, given));
         }
     }
     Err(Failure::Busy)
+}
+
+/// Within the leeway a copied token is served as a lost answer is. What sets them apart is told, and ends nothing: an
+/// owner's phone goes from one network to another, too.
+fn watch(
+    core: &Core,
+    request: &ClientRequest,
+    known: &KnownClient,
+    (grant, given): (&Grant, Given),
+    now: DateTime<Utc>,
+) -> Result<(), Failure> {
+    let leeway = known.lifetimes.leeway();
+    if leeway.is_zero() {
+        return Ok(());
+    }
+    let (family, generation) = (grant.family, grant.generation);
+    let to = core.replays.who(request.address, request.agent.user_agent.as_deref());
+    let handed_out = HandedOut { family, generation, to, leeway, now };
+    let differs = match given {
+        Given::Anew => core.replays.rotated(&handed_out),
+        Given::Again => core.replays.replayed(&handed_out).map_err(|TooManyReplays| {
+            Failure::TooManyReplays((grant.rotated_at + leeway - now).to_std().unwrap_or_default())
+        })?,
+        Given::Kept => None,
+    };
+    if let Some(differs) = differs {
+        core.tell(Event::FamilyReplayed { family, client: known.client.id.clone(), differs });
+    }
+    Ok(())
 }
 
 /// Sender-constrained families come later; until then nothing here can prove possession of a key, so a bound family
