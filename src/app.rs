@@ -42,7 +42,7 @@ pub use notes::notes;
 pub use opening::{OldSchema, connect, migrate_store, open_store};
 pub use parts::lifetimes;
 use parts::{
-    attempt_limits, batching, check_clients, clients_cache, cores, look, outbound, password_pool,
+    attempt_limits, batching, check_clients, clients_cache, cores, fetch_limit, look, outbound, password_pool,
     password_rules, registration_rules, succession, tls, waiting_limit,
 };
 
@@ -250,8 +250,9 @@ pub async fn open_core(
     let succession = succession(settings);
     keys.prepare(&writer, succession, now).await?;
     let subjects = subject_key::load(&keys, &writer, now).await?;
-    let outbound = Arc::new(outbound(&settings.outbound)?);
-    let clients = clients_cache(lifetimes(settings)?, &settings.registration, &outbound);
+    let outbound = Arc::new(outbound(&settings.outbound, &settings.registration)?);
+    let fetches = Arc::new(fetch_limit(settings));
+    let clients = clients_cache(lifetimes(settings)?, &settings.registration, (&outbound, &fetches));
     check_clients(&db, &clients).await?;
     let passwords = password_pool(settings)?;
     passwords.expect_stored(users::dearest_hash(&db).await?.as_ref());
@@ -271,6 +272,7 @@ pub async fn open_core(
         clients: Arc::new(clients),
         registrar: Arc::new(Registrar::new(registration_rules(&settings.registration))),
         outbound,
+        fetches,
         group_commit: Arc::new(GroupCommit::new(db.clone(), batching(&settings.database))),
         writer,
         db,

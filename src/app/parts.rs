@@ -6,6 +6,7 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::available_parallelism;
+use std::time::Duration;
 
 use anyhow::Context as _;
 
@@ -67,6 +68,12 @@ pub(super) fn attempt_limits(settings: &Settings) -> AttemptLimits {
         // Who waits for a verdict waits for a password's thread, too.
         waiting: settings.passwords.queue,
     }
+}
+
+/// How many documents of strangers one address may have fetched.
+pub(super) fn fetch_limit(settings: &Settings) -> Limit {
+    const HOUR: Duration = Duration::from_hours(1);
+    Limit::new(settings.limits.fetches, HOUR)
 }
 
 pub(super) fn waiting_limit(settings: &Settings) -> Limit {
@@ -162,11 +169,11 @@ fn page_files(folder: &Path) -> anyhow::Result<Vec<(String, String)>> {
 pub(super) fn clients_cache(
     defaults: Lifetimes,
     settings: &settings::RegistrationSettings,
-    outbound: &Arc<Outbound>,
+    (outbound, fetches): (&Arc<Outbound>, &Arc<Limit>),
 ) -> Clients {
     let clients = Clients::new(defaults).with_audiences(settings.audiences.clone());
     if settings.metadata_documents {
-        clients.with_documents(Documents::new(Arc::clone(outbound), allowed(settings)))
+        clients.with_documents(Documents::new(Arc::clone(outbound), allowed(settings), Arc::clone(fetches)))
     } else {
         clients
     }
@@ -183,9 +190,13 @@ pub(super) fn registration_rules(settings: &settings::RegistrationSettings) -> R
     }
 }
 
-pub(super) fn outbound(settings: &settings::OutboundSettings) -> anyhow::Result<Outbound> {
+pub(super) fn outbound(
+    settings: &settings::OutboundSettings,
+    of_strangers: &settings::RegistrationSettings,
+) -> anyhow::Result<Outbound> {
     let limits = Limits {
         allowed_networks: settings.allowed_networks.clone(),
+        strangers_networks: of_strangers.allowed_networks.clone(),
         timeout: settings.timeout,
         body_limit: settings.body_limit,
     };

@@ -24,6 +24,11 @@ impl<V> Fresh<V> {
         // A clock that was set back must not make a value last.
         ((now - self.at).abs() < age.min(self.lasting)).then_some(&self.value)
     }
+
+    /// The same for who has nothing better, and goes on believing it so much longer.
+    pub(crate) fn get_late(&self, longer: TimeDelta, now: DateTime<Utc>) -> Option<&V> {
+        ((now - self.at).abs() < self.lasting + longer).then_some(&self.value)
+    }
 }
 
 /// Values by key, each believed for the same while, and never more of them than the capacity.

@@ -22,6 +22,7 @@ use crate::domain::subject::check_sector_of_stranger;
 
 pub use algorithms::check_algorithms;
 pub use invalid::InvalidRegistration;
+pub use members::known_members;
 
 /// Who may register a client without an operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

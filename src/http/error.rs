@@ -126,6 +126,10 @@ impl Answer {
     }
 }
 
+/// Whatever the cause: a stranger must not find out by it what there is inside.
+const NOT_FETCHED: &str =
+    "The client's keys or its metadata document cannot be fetched right now. Please try again.";
+
 const TRY_AGAIN: &str = "The server cannot answer right now. Please try again.";
 
 fn answer(problem: &Problem, face: Face) -> Answer {
@@ -252,7 +256,8 @@ fn answer_failure(failure: &Failure, face: Face) -> Answer {
             *retry_after,
         ),
         Failure::Store(error) if error.passes() => unavailable(TRY_AGAIN),
-        Failure::Busy | Failure::Overtaken | Failure::NoDocument | Failure::NoSigningKey => unavailable(TRY_AGAIN),
+        Failure::NotFetched => unavailable(NOT_FETCHED),
+        Failure::Busy | Failure::Overtaken | Failure::NoSigningKey => unavailable(TRY_AGAIN),
         Failure::Store(_) | Failure::Key(_) => {
             Answer::new(StatusCode::INTERNAL_SERVER_ERROR, "server_error", "Something went wrong on our side.")
         }

@@ -10,7 +10,7 @@ pub enum NoAnswer {
     /// The URL is neither `https` nor `http`, or names a user.
     #[error("the URL may not be fetched")]
     Url,
-    /// The address is not public, or `http` is not allowed there.
+    /// The address is not public, or `http` is not allowed there. Strangers are told that it is unreachable.
     #[error("the address may not be reached")]
     Address,
     /// Nobody answered in time, or not in HTTP.
@@ -28,6 +28,18 @@ pub enum NoAnswer {
     /// Too many fetches are under way.
     #[error("too many fetches are under way")]
     Busy,
+}
+
+impl NoAnswer {
+    /// Whether there may be an answer soon: nobody answered, or the answer says that this is not the last word.
+    #[must_use]
+    pub fn passes(&self) -> bool {
+        match self {
+            Self::Unreachable(_) | Self::Busy => true,
+            Self::Status(status) => *status >= 500 || matches!(status, 408 | 425 | 429),
+            Self::Url | Self::Address | Self::TooLong | Self::Content => false,
+        }
+    }
 }
 
 /// None of a name's addresses may be reached.

@@ -1,5 +1,6 @@
 //! What the services work with.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -12,6 +13,8 @@ use crate::domain::new_password::PasswordRules;
 use crate::domain::sign_in::SignInLifetimes;
 use crate::domain::subject::SubjectKey;
 use crate::outbound::Outbound;
+use crate::service::Failure;
+use crate::service::clients::documents::Asker;
 use crate::service::clients::known_clients::{Clients, KnownClient};
 use crate::service::clients::registrar::Registrar;
 use crate::service::keys::ring::{Keys, Succession};
@@ -57,8 +60,10 @@ pub struct Core {
     pub clients: Arc<Clients>,
     /// What clients may do that register themselves.
     pub registrar: Arc<Registrar>,
-    /// The way to other servers.
+    /// The ways to other servers.
     pub outbound: Arc<Outbound>,
+    /// How often strangers' documents were fetched.
+    pub fetches: Arc<Limit>,
 }
 
 impl Core {
@@ -75,8 +80,21 @@ impl Core {
         &self,
         id: &ClientId,
         now: DateTime<Utc>,
-    ) -> Result<Option<Arc<KnownClient>>, StoreError> {
-        self.clients.find(&self.db, id, now).await
+    ) -> Result<Option<Arc<KnownClient>>, Failure> {
+        self.clients.find(&self.db, id, Asker::Ourselves, now).await
+    }
+
+    /// The same for who names it from this address: there may be a document to be fetched.
+    ///
+    /// # Errors
+    /// [`Failure::NotFetched`], [`Failure::TooMany`], [`Failure::Store`].
+    pub async fn client_named_from(
+        &self,
+        address: Option<IpAddr>,
+        id: &ClientId,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Arc<KnownClient>>, Failure> {
+        self.clients.find(&self.db, id, Asker::Outside(address), now).await
     }
 
     /// [`Writer::write`].

@@ -43,9 +43,9 @@ pub enum Failure {
     /// Metadata that a client may not register (RFC 7591 §3.2.2).
     #[error("the metadata may not be registered: {0}")]
     InvalidClientMetadata(&'static str),
-    /// A client's metadata document cannot be had now.
-    #[error("the client's metadata document cannot be fetched now")]
-    NoDocument,
+    /// A client's metadata document or its keys cannot be had now.
+    #[error("what the client keeps elsewhere cannot be fetched now")]
+    NotFetched,
     /// One address asked for too much; it may again after this time.
     #[error("too many requests come from one address")]
     TooMany(Duration),

@@ -79,6 +79,7 @@ fn numbers(settings: &Settings) -> Vec<(&'static str, u64, RangeInclusive<u64>)>
         ("limits.address_attempts", limits.address_attempts.into(), 1..=1_000_000),
         ("limits.logins_per_user", limits.logins_per_user.into(), 1..=1_000_000),
         ("limits.waiting_requests", limits.waiting_requests.into(), 1..=1_000_000),
+        ("limits.fetches", limits.fetches.into(), 1..=1_000_000),
         ("http.workers", http.workers.map_or(1, wide), 1..=1024),
         ("http.body_limit", wide(http.body_limit), 1024..=16 * 1024 * 1024),
         ("http.max_connections", wide(http.max_connections), 1..=1_000_000),

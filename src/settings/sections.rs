@@ -93,6 +93,9 @@ pub struct RegistrationSettings {
     /// How long the period may be in which the refresh tokens of such a client rotate.
     #[serde(with = "text::duration")]
     pub longest_rotation_period: Duration,
+    /// Networks that what such a client names may lead to, although they are not public, by http, too.
+    #[serde(deserialize_with = "text::networks")]
+    pub allowed_networks: Vec<IpNet>,
 }
 
 /// What a new password must be, the cost of argon2id (RFC 9106) and the bounds of the pool that computes it.
@@ -144,6 +147,9 @@ pub struct LimitSettings {
     /// In this time.
     #[serde(with = "text::duration")]
     pub waiting_window: Duration,
+    /// Documents of strangers that are fetched in an hour for one address.
+    #[serde(deserialize_with = "text::deserialize")]
+    pub fetches: u32,
 }
 
 /// Signing keys.
@@ -194,7 +200,7 @@ pub struct HttpSettings {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct OutboundSettings {
-    /// Networks that may be reached although they are not public, by http, too.
+    /// Networks that may be reached for operators' clients although they are not public, by http, too.
     #[serde(deserialize_with = "text::networks")]
     pub allowed_networks: Vec<IpNet>,
     /// Certificate authorities beside those of the machine: a file in PEM.

@@ -143,6 +143,13 @@ pub(super) static SETTINGS: &[Setting] = &[
          rotate with every refresh only.",
     ),
     Setting::new(
+        "registration.allowed_networks",
+        Text(""),
+        Networks,
+        "Networks beside the public ones that the URLs of such clients may lead to, by http too: strangers reach them \
+         through this server.",
+    ),
+    Setting::new(
         "passwords.min_length",
         Text("8"),
         Number,
@@ -200,6 +207,13 @@ pub(super) static SETTINGS: &[Setting] = &[
         "Device codes and pushed requests from one address, in the window, for clients that anybody can pose as.",
     ),
     Setting::new("limits.waiting_window", Text("10m"), Duration, "The time that they are counted in."),
+    Setting::new(
+        "limits.fetches",
+        Text("120"),
+        Number,
+        "Documents that are fetched in an hour because one address named them: of clients that nobody signed in with, \
+         and lists of sectors.",
+    ),
     Setting::new("keys.algorithm", Text("ES256"), Algorithm, "New signing keys are ES256, EdDSA or RS256."),
     Setting::new(
         "keys.publish_ahead",
@@ -240,7 +254,8 @@ pub(super) static SETTINGS: &[Setting] = &[
         "outbound.allowed_networks",
         Text(""),
         Networks,
-        "Networks beside the public ones that clients' URLs may lead to, by http too: your own services'.",
+        "Networks beside the public ones that your own clients' URLs may lead to, by http too. Clients that you did not \
+         add yourself do not reach them.",
     ),
     Setting::new(
         "outbound.ca_file",

@@ -65,7 +65,7 @@ both_stores! {
         browser.ana_at_device_page().await;
         let session = browser.session(&app).await;
         let code = UserCode::typed(waits.text("user_code")).unwrap();
-        let looked = device::look(&app.core, &code, &session, app.clock.now()).await.unwrap();
+        let looked = device::look(&app.core, &code, (&session, None), app.clock.now()).await.unwrap();
         let Found::Waiting(found, known) = looked else { panic!("{looked:?}") };
         // The session was found a moment ago, and now it ends.
         let page = browser.get("/oauth/logout").await;

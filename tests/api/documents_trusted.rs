@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use heirloom::domain::client::Origin;
 use heirloom::outbound::{Limits, NoAnswer, Outbound};
 use jsonwebtoken::Algorithm;
 use serde_json::{Value, json};
@@ -77,8 +78,9 @@ both_stores! {
         let id = remote.at("/oauth/client.json");
         publish(&remote, &id, &json!({}));
         let browser = Browser::new(&app);
-        assert_eq!(browser.authorize(&asks(&id)).await.status, 400);
-        assert_eq!(app.exchange("code", &asks(&id)).await.code(), "401 invalid_client");
+        // A stranger's server that is not believed is not told from one that does not answer.
+        assert_eq!(browser.authorize(&asks(&id)).await.status, 503);
+        assert_eq!(app.exchange("code", &asks(&id)).await.code(), "503 temporarily_unavailable");
         assert_eq!(remote.asked().len(), 0, "nothing was said to a stranger");
         // The same document from one that is known.
         let (_remote, id) = published(&json!({})).await;
@@ -113,7 +115,7 @@ both_stores! {
         let code = code_for(&Browser::new(&app), &id).await;
         let code: Vec<(&str, &str)> = code.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let answer = asks_for_tokens(&app, &key, &id, &code, &json!({})).await;
-        assert_eq!(answer.code(), "401 invalid_client");
+        assert_eq!(answer.code(), "503 temporarily_unavailable");
         assert_eq!(keys.asked().len(), 0);
     }
 }
@@ -124,6 +126,7 @@ async fn a_certificate_is_good_for_the_host_it_names_and_by_the_authority_that_i
     let trusting = |pem: Option<&[u8]>| {
         let limits = Limits {
             allowed_networks: vec!["127.0.0.0/8".parse().unwrap()],
+            strangers_networks: Vec::new(),
             timeout: std::time::Duration::from_secs(5),
             body_limit: 1024,
         };
@@ -131,8 +134,9 @@ async fn a_certificate_is_good_for_the_host_it_names_and_by_the_authority_that_i
     };
     let root = std::fs::read(&authority().file).unwrap();
     let (ours, theirs) = (Remote::start_secure().await, Remote::start_by(&stranger()).await);
-    let get =
-        async |outbound: &Outbound, url: String| outbound.get_json(&url.parse().unwrap(), clock.now()).await;
+    let get = async |outbound: &Outbound, url: String| {
+        outbound.for_clients(Origin::Operator).get_json(&url.parse().unwrap(), clock.now()).await
+    };
     for remote in [&ours, &theirs] {
         remote.give(&json!(1), "");
     }

@@ -77,3 +77,4 @@ mod standard;
 mod standard_grants;
 mod strangers;
 mod tls;
+mod ways_out;

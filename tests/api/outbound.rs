@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use heirloom::outbound::{Limits, NoAnswer, Outbound};
+use heirloom::domain::client::Origin;
+use heirloom::outbound::{Limits, NoAnswer, Outbound, WayOut};
 use serde_json::{Value, json};
 use url::Url;
 
@@ -13,6 +14,7 @@ use crate::remote::{Remote, json_answer};
 fn limits(allowed: &[&str]) -> Limits {
     Limits {
         allowed_networks: allowed.iter().map(|network| network.parse().unwrap()).collect(),
+        strangers_networks: Vec::new(),
         timeout: Duration::from_secs(5),
         body_limit: 1024,
     }
@@ -25,7 +27,11 @@ fn outbound(allowed: &[&str]) -> Outbound {
 const LOOPBACK: [&str; 2] = ["127.0.0.0/8", "::1/128"];
 
 async fn get(outbound: &Outbound, url: &str, clock: &TestClock) -> Result<Value, NoAnswer> {
-    outbound.get_json(&url.parse::<Url>().unwrap(), clock.now()).await
+    for_operators(outbound).get_json(&url.parse::<Url>().unwrap(), clock.now()).await
+}
+
+fn for_operators(outbound: &Outbound) -> &WayOut {
+    outbound.for_clients(Origin::Operator)
 }
 
 fn port(remote: &Remote) -> &str {
@@ -68,7 +74,7 @@ async fn nothing_private_is_reached_unless_its_network_is_allowed() {
             assert_eq!(get(&outbound(&[]), &url, &clock).await, Err(NoAnswer::Address), "{url}");
             let elsewhere = outbound(&["192.0.2.0/24"]);
             assert_eq!(get(&elsewhere, &url, &clock).await, Err(NoAnswer::Address), "{url}");
-            let posted = outbound(&[]).post_form(&url.parse().unwrap(), &[]).await;
+            let posted = for_operators(&outbound(&[])).post_form(&url.parse().unwrap(), &[]).await;
             assert_eq!(posted, Err(NoAnswer::Address), "{url}");
         }
     }
@@ -146,7 +152,7 @@ async fn who_answers_too_slowly_is_left() {
         assert!(matches!(&got, Err(NoAnswer::Unreachable(cause)) if cause.contains("timed out")), "{got:?}");
     }
     remote.answer_and_wait("");
-    let posted = outbound.post_form(&remote.at("/").parse().unwrap(), &[]).await;
+    let posted = for_operators(&outbound).post_form(&remote.at("/").parse().unwrap(), &[]).await;
     assert!(
         matches!(&posted, Err(NoAnswer::Unreachable(cause)) if cause.contains("timed out")),
         "{posted:?}"
@@ -174,7 +180,7 @@ async fn a_document_is_remembered_as_long_as_it_says() {
     }
     // Who misses something in it has it fetched anew, but not again and again.
     let (place, oldest) = (url.parse().unwrap(), TimeDelta::seconds(10));
-    let renew = async || outbound.renew_json::<Value>(&place, oldest, clock.now()).await;
+    let renew = async || for_operators(&outbound).renew_json::<Value>(&place, oldest, clock.now()).await;
     remote.give(&json!(3), "");
     assert_eq!(renew().await, Ok(json!(2)));
     clock.advance(SECOND * 10);
@@ -229,7 +235,7 @@ async fn a_form_is_posted_each_time() {
             200..300 => Ok(()),
             status => Err(NoAnswer::Status(status)),
         };
-        assert_eq!(outbound.post_form(&url, &[("logout_token", "a&b")]).await, expected);
+        assert_eq!(for_operators(&outbound).post_form(&url, &[("logout_token", "a&b")]).await, expected);
     }
     let asked = remote.asked();
     assert_eq!(asked.len(), 4);
@@ -243,4 +249,77 @@ fn certificate_authorities_that_are_none_are_refused() {
     for pem in ["rubbish", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {
         assert!(Outbound::new(limits(&[]), Some(pem.as_bytes())).is_err(), "{pem}");
     }
+}
+
+#[tokio::test]
+async fn a_document_counts_an_hour_longer_while_it_cannot_be_fetched() {
+    let clock = TestClock::new();
+    let remote = Remote::start().await;
+    let outbound = outbound(&LOOPBACK);
+    let url = remote.at("/jwks");
+    let place: Url = url.parse().unwrap();
+    let late =
+        async |outbound: &Outbound| for_operators(outbound).get_late_json::<Value>(&place, clock.now()).await;
+    remote.give(&json!(1), "cache-control: max-age=60\r\n");
+    assert_eq!(late(&outbound).await, Ok(json!(1)));
+    clock.advance(MINUTE);
+    for broken in ["HTTP/1.1 500 Oh\r\ncontent-length: 0\r\n\r\n", "rubbish\r\n\r\n"] {
+        remote.answer(broken);
+        assert_eq!(late(&outbound).await, Ok(json!(1)), "{broken}");
+        let asked = remote.asked().len();
+        assert_eq!(late(&outbound).await, Ok(json!(1)), "{broken}");
+        assert_eq!(remote.asked().len(), asked, "who is down is not asked by each request");
+        clock.advance(SECOND * 3);
+    }
+    // Who needs a younger one is not helped by it.
+    assert!(get(&outbound, &url, &clock).await.is_err());
+    let renewed =
+        for_operators(&outbound).renew_json::<Value>(&place, TimeDelta::seconds(10), clock.now()).await;
+    assert!(renewed.is_err(), "{renewed:?}");
+    clock.advance(SECOND * 3);
+    // While one is asking, the others do not wait with it.
+    remote.answer_and_wait("");
+    let asked = remote.asked().len();
+    let (asking, others) = (late(&outbound), async {
+        while remote.asked().len() == asked {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        late(&outbound).await
+    });
+    tokio::select! {
+        _ = asking => panic!("it waits for ever"),
+        got = others => assert_eq!(got, Ok(json!(1))),
+    }
+    remote.answer("HTTP/1.1 404 Gone\r\ncontent-length: 0\r\n\r\n");
+    assert_eq!(late(&outbound).await, Err(NoAnswer::Status(404)), "that is an answer");
+    clock.advance(SECOND * 3);
+    remote.answer("HTTP/1.1 500 Oh\r\ncontent-length: 0\r\n\r\n");
+    clock.advance(MINUTE * 59);
+    assert_eq!(late(&outbound).await, Ok(json!(1)), "within the hour");
+    clock.advance(MINUTE);
+    assert_eq!(late(&outbound).await, Err(NoAnswer::Status(500)), "the hour is over");
+}
+
+#[tokio::test]
+async fn strangers_push_nothing_of_operators_out_of_memory() {
+    let clock = TestClock::new();
+    let (remote, theirs) = (Remote::start().await, Remote::start().await);
+    let networks: Vec<_> = LOOPBACK.iter().map(|network| network.parse().unwrap()).collect();
+    let limits = Limits { strangers_networks: networks, ..limits(&LOOPBACK) };
+    let outbound = Outbound::new(limits, None).unwrap();
+    for it in [&remote, &theirs] {
+        it.give(&json!(1), "cache-control: max-age=3600\r\n");
+    }
+    let keys = async || assert_eq!(get(&outbound, &remote.at("/jwks"), &clock).await, Ok(json!(1)));
+    keys().await;
+    let strangers = outbound.for_clients(Origin::Document);
+    let used: Url = theirs.at("/used").parse().unwrap();
+    for number in 0..600 {
+        let url: Url = theirs.at(&format!("/{number}")).parse().unwrap();
+        assert_eq!(strangers.get_json::<Value>(&url, clock.now()).await, Ok(json!(1)));
+        assert_eq!(strangers.get_json::<Value>(&used, clock.now()).await, Ok(json!(1)));
+    }
+    keys().await;
+    assert_eq!(remote.asked().len(), 1);
+    assert_eq!(theirs.asked().len(), 601, "nor what is used all the time");
 }

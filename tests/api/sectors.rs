@@ -122,7 +122,10 @@ both_stores! {
         assert_eq!(app.register(&members).await.status, 201);
     }
 
-    async fn nobody_has_the_server_call_where_it_must_not(app) with open; {
+    async fn nobody_has_the_server_call_where_it_must_not(app) with |settings| {
+        reachable(settings);
+        settings.outbound.allowed_networks = std::mem::take(&mut settings.registration.allowed_networks);
+    }; {
         let (remote, members) = sector(&json!([REDIRECT_URI, THERE])).await;
         assert_eq!(app.register(&members).await.code(), "400 invalid_client_metadata");
         assert_eq!(remote.asked().len(), 0, "it is a private address");

@@ -46,6 +46,28 @@ const KEPT: [(&str, MemberKind); 5] = [
     ("software_version", MemberKind::Text),
 ];
 
+/// What is read beside them.
+const READ: [&str; 9] = [
+    "client_id",
+    "client_name",
+    "redirect_uris",
+    "post_logout_redirect_uris",
+    "application_type",
+    "grant_types",
+    "response_types",
+    "scope",
+    "token_endpoint_auth_method",
+];
+
+/// What of a document has a meaning here: the rest is not kept.
+#[must_use]
+pub fn known_members(members: &Map<String, Value>) -> Map<String, Value> {
+    let is_kept = |name: &str| KEPT.iter().any(|(kept, _)| *kept == name);
+    let is_known = |name: &str| READ.contains(&name) || HONOURED.contains(&name) || is_kept(name);
+    let known = members.iter().filter(|(name, _)| is_known(name));
+    known.map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
 #[derive(Clone, Copy)]
 enum MemberKind {
     Text,

@@ -29,7 +29,7 @@ pub(crate) async fn push(
     let mut once = None;
     let form = match form.get("request") {
         Some(jwt) => {
-            let read = pushed_request::read_object(&web.core, &known.client, jwt, now).await;
+            let read = pushed_request::read_object(&web.core, &known.client, jwt, now).await?;
             let read = read.ok_or(Problem::Unmet(Unmet::InvalidRequestObject))?;
             once = read.once;
             Form::of_pairs(read.parameters)?

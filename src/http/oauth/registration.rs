@@ -50,8 +50,8 @@ pub(crate) async fn replace(
     id: web::Path<String>,
     body: Body,
 ) -> Result<HttpResponse, Standard> {
-    let token = headers::bearer(&request)?;
-    let registered = service::replace(&web.core, &id, token, &members(&request, body)?, now).await?;
+    let caller = (headers::bearer(&request)?, address::of_client(&request, &web.trusted_proxies));
+    let registered = service::replace(&web.core, &id, caller, &members(&request, body)?, now).await?;
     Ok(answer(&web, StatusCode::OK, &registered, now))
 }
 

@@ -11,6 +11,7 @@ use crate::http::error::{self, Problem, Unmet};
 use crate::http::pages::renderer::Page;
 use crate::http::pages::visit::Visit;
 use crate::http::stop::{Back, PageError, RedirectError, ResponseMode, Stop};
+use crate::service::Failure;
 
 /// RFC 9700 §4.12: after a form with a password, 303 and nothing else, or the browser would post it on.
 pub(crate) fn see_other(place: &str) -> HttpResponse {
@@ -116,6 +117,9 @@ fn error_page(visit: &Visit, error: &PageError) -> HttpResponse {
         PageError::RedirectUri => ("redirect_uri", StatusCode::BAD_REQUEST),
         PageError::Malformed(_) => ("malformed", StatusCode::BAD_REQUEST),
         PageError::Forged => ("forged", StatusCode::FORBIDDEN),
+        // RFC 6585 §4. It is nothing that an operator has to see to.
+        PageError::Unavailable(Failure::TooMany(_)) => ("unavailable", StatusCode::TOO_MANY_REQUESTS),
+        PageError::Unavailable(Failure::NotFetched) => ("unavailable", StatusCode::SERVICE_UNAVAILABLE),
         PageError::Unavailable(failure) => {
             tracing::error!(cause = with_causes(failure), "a page cannot be answered");
             ("unavailable", StatusCode::SERVICE_UNAVAILABLE)

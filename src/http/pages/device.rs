@@ -50,11 +50,12 @@ pub(crate) async fn take(visit: &Visit, _: &HttpRequest, form: Form) -> Result<H
     let typed = form.get("user_code").unwrap_or_default();
     let unknown = page(visit, &session, &Entry::Unknown(typed));
     let Some(code) = UserCode::typed(typed) else { return Ok(unknown) };
-    let (device, known) = match device::look(visit.core(), &code, &session, visit.now).await? {
-        Found::Waiting(device, known) => (device, known),
-        Found::Nothing => return Ok(unknown),
-        Found::TooManyTries => return Ok(page(visit, &session, &Entry::TooManyTries)),
-    };
+    let (device, known) =
+        match device::look(visit.core(), &code, (&session, visit.address), visit.now).await? {
+            Found::Waiting(device, known) => (device, known),
+            Found::Nothing => return Ok(unknown),
+            Found::TooManyTries => return Ok(page(visit, &session, &Entry::TooManyTries)),
+        };
     let (done, outcome) = match form.get("decision") {
         None => return ask(visit, &session, &known, (&device, &code)).await,
         Some("allow") => {

@@ -1,5 +1,6 @@
 //! A user decides about a device that waits (RFC 8628 §3.3): looks at what it asks for, lets it in or keeps it out.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -29,7 +30,7 @@ pub enum Found {
 pub async fn look(
     core: &Core,
     user_code: &UserCode,
-    session: &SignInSession,
+    (session, address): (&SignInSession, Option<IpAddr>),
     now: DateTime<Utc>,
 ) -> Result<Found, Failure> {
     // Counted before it is looked up: many tries at once are many tries.
@@ -41,7 +42,7 @@ pub async fn look(
         return Ok(Found::Nothing);
     };
     device_codes::uncount_try(&core.db, session.user()).await?;
-    let known = core.client(&found.client_id, now).await?;
+    let known = core.client_named_from(address, &found.client_id, now).await?;
     Ok(known.map_or(Found::Nothing, |known| Found::Waiting(Box::new(found), known)))
 }
 

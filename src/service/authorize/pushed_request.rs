@@ -80,18 +80,21 @@ pub async fn forget(core: &Core, uri: &SecretHash, now: DateTime<Utc>) -> Result
 }
 
 /// Reads a client's request object; `None` when it is none, and the log says why.
+///
+/// # Errors
+/// [`Failure::NotFetched`] when the client's keys cannot be had now.
 pub async fn read_object(
     core: &Core,
     client: &Client,
     jwt: &str,
     now: DateTime<Utc>,
-) -> Option<SignedRequest> {
+) -> Result<Option<SignedRequest>, Failure> {
     let refused = |why: &str| {
         tracing::info!(client = client.id.as_str(), why, "a request object was refused");
-        None
+        Ok(None)
     };
     let registered = client.metadata.request_object_signing_alg;
-    let Some(signed) = client_jwt::read_jwt_of(core, client, jwt, registered, now).await else {
+    let Some(signed) = client_jwt::read_jwt_of(core, client, jwt, registered, now).await? else {
         return refused("it is not signed with one of the client's keys");
     };
     if signed.typ.is_some_and(|typ| !TYPES.contains(&typ.as_str())) {
@@ -104,7 +107,7 @@ pub async fn read_object(
         Ok::<_, request_object::UnacceptableRequest>(SignedRequest { parameters, once: once.transpose()? })
     };
     match read() {
-        Ok(signed) => Some(signed),
+        Ok(signed) => Ok(Some(signed)),
         Err(why) => refused(&why.to_string()),
     }
 }

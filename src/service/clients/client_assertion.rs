@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
+use crate::crypto::client_jwt::Signed;
 use crate::domain::client::{AssertionAudience, Client};
 use crate::domain::client_assertion::{Assertion, OnceOnly};
 use crate::service::clients::client_jwt;
@@ -23,14 +24,17 @@ pub struct PresentedAssertion {
 /// Verifies an assertion and uses it up.
 ///
 /// # Errors
-/// [`Failure::InvalidClient`] whatever is wrong with it; the log says what. [`Failure::Store`].
+/// [`Failure::InvalidClient`] whatever is wrong with it; the log says what. [`Failure::NotFetched`] when the client's
+/// keys cannot be had now. [`Failure::Store`].
 pub async fn verify(
     core: &Core,
     client: &Client,
     presented: &PresentedAssertion,
     now: DateTime<Utc>,
 ) -> Result<(), Failure> {
-    let once = match judge(core, client, presented, now).await {
+    let registered = client.metadata.token_endpoint_auth_signing_alg;
+    let signed = client_jwt::read_jwt_of::<Assertion>(core, client, &presented.jwt, registered, now).await?;
+    let once = match judge(core, client, presented, signed, now) {
         Ok(once) => once,
         Err(why) => {
             tracing::info!(client = client.id.as_str(), why, "a client assertion was refused");
@@ -46,14 +50,13 @@ pub async fn verify(
     }
 }
 
-async fn judge(
+fn judge(
     core: &Core,
     client: &Client,
     presented: &PresentedAssertion,
+    signed: Option<Signed<Assertion>>,
     now: DateTime<Utc>,
 ) -> Result<OnceOnly, String> {
-    let registered = client.metadata.token_endpoint_auth_signing_alg;
-    let signed = client_jwt::read_jwt_of::<Assertion>(core, client, &presented.jwt, registered, now).await;
     let signed = signed.ok_or("it is not signed with one of the client's keys, or a claim is missing")?;
     if signed.typ.is_some_and(|typ| !TYPES.contains(&typ.as_str())) {
         return Err("it is a token of another type".to_owned());

@@ -2,40 +2,49 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::de::DeserializeOwned;
-use url::Url;
 
 use crate::crypto::client_jwt::{self, Signed};
-use crate::domain::client::{Client, JwtAlgorithm, PublicJwks};
+use crate::domain::client::{Client, JwtAlgorithm, PublicJwks, WebUri};
 use crate::outbound::NoAnswer;
-use crate::service::Core;
+use crate::service::{Core, Failure};
 
 /// How old keys may be that did not sign what was brought: anybody can bring something that none of them signed.
 const RENEWABLE: TimeDelta = TimeDelta::seconds(10);
 
 /// Reads a JWT of this client's, signed with the algorithm that it registered, or with any of ours. Keys that stand
 /// somewhere else are fetched anew once when none of those remembered signed it: so a client changes its keys without a
-/// gap.
+/// gap. `None` when it is not signed with one of its keys.
+///
+/// # Errors
+/// [`Failure::NotFetched`] when nobody can tell now.
 pub(crate) async fn read_jwt_of<T: DeserializeOwned>(
     core: &Core,
     client: &Client,
     jwt: &str,
     registered: Option<JwtAlgorithm>,
     now: DateTime<Utc>,
-) -> Option<Signed<T>> {
+) -> Result<Option<Signed<T>>, Failure> {
     let allowed = registered.as_ref().map_or(&JwtAlgorithm::ALL[..], std::slice::from_ref);
     if let Some(keys) = &client.metadata.jwks {
-        return client_jwt::read_jwt(jwt, keys, allowed);
+        return Ok(client_jwt::read_jwt(jwt, keys, allowed));
     }
-    let place: Url = client.metadata.jwks_uri.as_ref()?.as_str().parse().ok()?;
-    let known = fetched(client, core.outbound.get_json(&place, now).await);
-    if let Some(signed) = known.and_then(|keys| client_jwt::read_jwt(jwt, &keys, allowed)) {
-        return Some(signed);
+    let place = client.metadata.jwks_uri.as_ref().and_then(WebUri::url);
+    let Some(place) = place else { return Ok(None) };
+    let way = core.outbound.for_clients(client.origin);
+    let signed = |keys: Option<PublicJwks>| keys.and_then(|keys| client_jwt::read_jwt(jwt, &keys, allowed));
+    let known = signed(fetched(client, way.get_late_json(&place, now).await)?);
+    if known.is_some() {
+        return Ok(known);
     }
-    let renewed = fetched(client, core.outbound.renew_json(&place, RENEWABLE, now).await);
-    renewed.and_then(|keys| client_jwt::read_jwt(jwt, &keys, allowed))
+    Ok(signed(fetched(client, way.renew_json(&place, RENEWABLE, now).await)?))
 }
 
-fn fetched(client: &Client, answer: Result<PublicJwks, NoAnswer>) -> Option<PublicJwks> {
+/// Keys that may be had soon are not the same as none: who is told that it is not itself gives up.
+fn fetched(client: &Client, answer: Result<PublicJwks, NoAnswer>) -> Result<Option<PublicJwks>, Failure> {
     let client = client.id.as_str();
-    answer.inspect_err(|error| tracing::warn!(client, %error, "a client's keys could not be fetched")).ok()
+    match answer.inspect_err(|error| tracing::warn!(client, %error, "a client's keys could not be fetched")) {
+        Ok(keys) => Ok(Some(keys)),
+        Err(no_answer) if no_answer.passes() => Err(Failure::NotFetched),
+        Err(_) => Ok(None),
+    }
 }

@@ -77,9 +77,11 @@ impl ClientRequest {
     ///
     /// # Errors
     /// [`Failure::InvalidClient`] when it is unknown, its proof is wrong, missing or not of the kind that it
-    /// registered; [`Failure::UnauthorizedClient`] when it may not use the simple face; [`Failure::Store`].
+    /// registered; [`Failure::UnauthorizedClient`] when it may not use the simple face; [`Failure::NotFetched`] when
+    /// that cannot be told now; [`Failure::TooMany`]; [`Failure::Store`].
     pub async fn authenticate(&self, core: &Core, now: DateTime<Utc>) -> Result<Arc<KnownClient>, Failure> {
-        let known = core.client(self.client_id(), now).await?.ok_or(Failure::InvalidClient)?;
+        let known = core.client_named_from(self.address, self.client_id(), now).await?;
+        let known = known.ok_or(Failure::InvalidClient)?;
         let client = &known.client;
         let is_proven = match &self.credentials {
             ClientCredentials::FirstParty(_) if client.may_use_simple_face() => true,

@@ -12,7 +12,7 @@ use crate::domain::ids::ClientId;
 use crate::domain::lifetimes::{InvalidLifetimes, Lifetimes};
 use crate::domain::scope::{OFFLINE_ACCESS, ScopeSet};
 use crate::service::Failure;
-use crate::service::clients::documents::{Document, Documents};
+use crate::service::clients::documents::{Asker, Document, Documents};
 use crate::store::{Db, StoreError, Tx, client_documents, clients, registrations};
 
 /// How long a client's registration is believed: a removal is in force everywhere after this.
@@ -108,16 +108,20 @@ impl Clients {
     }
 
     /// The client of this id: `None` when there is none (any more).
+    ///
+    /// # Errors
+    /// As [`Documents::find`].
     pub async fn find(
         &self,
         db: &Db,
         id: &ClientId,
+        asker: Asker,
         now: DateTime<Utc>,
-    ) -> Result<Option<Arc<KnownClient>>, StoreError> {
+    ) -> Result<Option<Arc<KnownClient>>, Failure> {
         if let Some(known) = self.recall(id, now) {
             return Ok(Some(known));
         }
-        let known = self.look(db, id, now).await?.map(Arc::new);
+        let known = self.look(db, id, asker, now).await?.map(Arc::new);
         let mut remembered = self.remembered.write().unwrap_or_else(PoisonError::into_inner);
         match &known {
             Some(known) => remembered.insert(id.clone(), Arc::clone(known), now),
@@ -131,14 +135,15 @@ impl Clients {
         &self,
         db: &Db,
         id: &ClientId,
+        asker: Asker,
         now: DateTime<Utc>,
-    ) -> Result<Option<KnownClient>, StoreError> {
+    ) -> Result<Option<KnownClient>, Failure> {
         if let Some(client) = clients::find(db, id, now).await? {
-            return self.with_lifetimes(client, None).map(Some);
+            return Ok(Some(self.with_lifetimes(client, None)?));
         }
         let Some(documents) = &self.documents else { return Ok(None) };
-        let found = documents.find(db, id, now).await?;
-        found.map(|(client, document)| self.with_lifetimes(client, Some(document))).transpose()
+        let found = documents.find(db, id, asker, now).await?;
+        Ok(found.map(|(client, document)| self.with_lifetimes(client, Some(document))).transpose()?)
     }
 
     /// Checks a client's lifetimes against the settings.

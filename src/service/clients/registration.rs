@@ -83,7 +83,7 @@ pub async fn register(
     if rules.mode == Mode::Open {
         core.registrar.limit.count(caller.address, now)?;
     }
-    sector::check_anew(&core.outbound, &client, now).await?;
+    sector_fits(core, &client, caller.address, now).await?;
     let token = OpaqueSecret::from_random(&random::bytes());
     let added = core.write(now, async |tx| {
         // What can still refuse the request was checked: this is what it costs.
@@ -156,13 +156,13 @@ pub async fn look(core: &Core, id: &str, token: &str, now: DateTime<Utc>) -> Res
 pub async fn replace(
     core: &Core,
     id: &str,
-    token: &str,
+    (token, address): (&str, Option<IpAddr>),
     members: &Map<String, Value>,
     now: DateTime<Utc>,
 ) -> Result<Registered, Failure> {
     for _ in 0..TRIES {
         let before = held(core, id, token, now).await?;
-        if let Some(registered) = change(core, &before, members, now).await? {
+        if let Some(registered) = change(core, (&before, address), members, now).await? {
             return Ok(registered);
         }
     }
@@ -172,7 +172,7 @@ pub async fn replace(
 /// Changes a registration: `None` when another change came first.
 async fn change(
     core: &Core,
-    before: &HeldRegistration,
+    (before, address): (&HeldRegistration, Option<IpAddr>),
     members: &Map<String, Value>,
     now: DateTime<Utc>,
 ) -> Result<Option<Registered>, Failure> {
@@ -182,7 +182,7 @@ async fn change(
     let mut client = before.client.clone();
     read.apply(&mut client)?;
     rotation_fits(core, &client)?;
-    sector::check_anew(&core.outbound, &client, now).await?;
+    sector_fits(core, &client, address, now).await?;
     let token = OpaqueSecret::from_random(&random::bytes());
     let changed = core.write(now, async |tx| {
         let stays = registrations::update(tx, &client.id, &before.kept, (&token.hash(), &told)).await?;
@@ -217,6 +217,19 @@ async fn store_identity(
         admin::clients::forget_consents(tx, &client.id).await?;
     }
     Ok(secret)
+}
+
+/// Whether a client is of the sector that it names. The list that says so is fetched at the expense of who registers.
+async fn sector_fits(
+    core: &Core,
+    client: &Client,
+    address: Option<IpAddr>,
+    now: DateTime<Utc>,
+) -> Result<(), Failure> {
+    if client.metadata.sector_identifier_uri.is_some() {
+        core.fetches.count(address, now)?;
+    }
+    Ok(sector::check_anew(&core.outbound, client, now).await?)
 }
 
 fn rotation_fits(core: &Core, client: &Client) -> Result<(), Failure> {

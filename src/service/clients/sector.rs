@@ -25,7 +25,7 @@ pub(crate) async fn check(
     now: DateTime<Utc>,
 ) -> Result<(), NotOfSector> {
     let Some(url) = place_of_list(client) else { return Ok(()) };
-    if lists(&outbound.get_json::<Vec<String>>(&url, now).await?, client) {
+    if lists(&outbound.for_clients(client.origin).get_json::<Vec<String>>(&url, now).await?, client) {
         return Ok(());
     }
     // Its owner may have added the client a moment ago.
@@ -40,7 +40,8 @@ pub(crate) async fn check_anew(
     now: DateTime<Utc>,
 ) -> Result<(), NotOfSector> {
     let Some(url) = place_of_list(client) else { return Ok(()) };
-    let list = outbound.renew_json::<Vec<String>>(&url, TimeDelta::zero(), now).await?;
+    let way = outbound.for_clients(client.origin);
+    let list = way.renew_json::<Vec<String>>(&url, TimeDelta::zero(), now).await?;
     if lists(&list, client) { Ok(()) } else { Err(NotOfSector::NotListed) }
 }
 
@@ -56,6 +57,7 @@ impl From<NotOfSector> for Failure {
     fn from(why: NotOfSector) -> Self {
         match why {
             NotOfSector::NoList(NoAnswer::Busy) => Self::Busy,
+            // One sentence for all causes: a stranger must not find out by them what there is inside.
             NotOfSector::NoList(_) => Self::InvalidClientMetadata(
                 "A JSON list of redirect URIs could not be fetched from the sector_identifier_uri.",
             ),

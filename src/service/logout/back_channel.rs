@@ -80,7 +80,8 @@ async fn tell(core: &Core, delivery: &Delivery, now: DateTime<Utc>) -> Result<To
     let Some(uri) = &known.client.metadata.backchannel_logout_uri else { return Ok(Told::Unwanted) };
     let token = logout_token(core, delivery, now)?;
     // §2.8: success is 200, and some frameworks say 204.
-    match core.outbound.post_form(uri.url(), &[("logout_token", &token)]).await {
+    let way = core.outbound.for_clients(known.client.origin);
+    match way.post_form(uri.url(), &[("logout_token", &token)]).await {
         Ok(()) => Ok(Told::Taken),
         Err(error) => {
             let (client, family) = (&delivery.client, delivery.family);

@@ -60,7 +60,8 @@ pub(crate) async fn read_form(browser: &Browser<'_>, form: Form) -> Result<Asked
 async fn client(browser: &Browser<'_>, form: &Form) -> Result<Arc<KnownClient>, Stop> {
     let id = form.get("client_id").ok_or(PageError::Malformed("The parameter client_id is missing."))?;
     let id: ClientId = id.parse().map_err(|_| PageError::UnknownClient)?;
-    let known = browser.core.client(&id, browser.now).await?.ok_or(PageError::UnknownClient)?;
+    let known = browser.core.client_named_from(browser.address, &id, browser.now).await?;
+    let known = known.ok_or(PageError::UnknownClient)?;
     if let Some(document) = &known.document {
         document.must_be_fetched()?;
     }
@@ -107,9 +108,19 @@ async fn signed(
     jwt: &str,
     form: &Form,
 ) -> Result<Asked, Stop> {
-    let Some(read) = pushed_request::read_object(browser.core, &known.client, jwt, browser.now).await else {
-        // A redirect URI beside the object is passed over (RFC 9101 §6.3), but the client's own all the same.
-        return Err(match parameters::back(&known, form) {
+    // A redirect URI beside the object is passed over (RFC 9101 §6.3), but the client's own all the same.
+    let back = parameters::back(&known, form);
+    let read = match pushed_request::read_object(browser.core, &known.client, jwt, browser.now).await {
+        Ok(read) => read,
+        Err(failure) => {
+            return Err(match back {
+                Ok(back) => back.refuse(failure),
+                Err(_) => PageError::Unavailable(failure).into(),
+            });
+        }
+    };
+    let Some(read) = read else {
+        return Err(match back {
             Ok(back) => back.refuse(Unmet::InvalidRequestObject),
             Err(_) => PageError::Malformed("The request object is invalid.").into(),
         });
