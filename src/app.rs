@@ -31,7 +31,7 @@ use crate::service::admin::{self, janitor};
 use crate::service::clients::registrar::Registrar;
 use crate::service::keys::ring::Keys;
 use crate::service::keys::subject_key;
-use crate::service::logout::back_channel;
+use crate::service::logout::back_channel::Messenger;
 use crate::service::writer::Writer;
 use crate::settings::{self, DatabaseUrl, Issuer, Settings};
 use crate::store::group_commit::GroupCommit;
@@ -171,10 +171,14 @@ impl App {
         const EVERY: Duration = Duration::from_secs(5);
         let (core, clock) = (Arc::clone(&self.core), self.clock.clone());
         tokio::spawn(async move {
+            let mut messenger = Messenger::new(Arc::clone(&core));
             loop {
-                match back_channel::deliver_due(&core, clock.now()).await {
-                    Ok(0) => drop(tokio::time::timeout(EVERY, core.writer.deliveries()).await),
-                    Ok(_) => {}
+                match messenger.begin_due(clock.now()).await {
+                    Ok(looked) => tokio::select! {
+                        () = messenger.ended(), if looked.lacks_places => {}
+                        () = core.writer.deliveries() => {}
+                        () = tokio::time::sleep(EVERY) => {}
+                    },
                     Err(error) => {
                         tracing::error!(%error, "clients could not be told of logouts; trying again");
                         tokio::time::sleep(EVERY).await;

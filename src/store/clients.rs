@@ -174,12 +174,14 @@ pub async fn find(db: &Db, id: &ClientId, now: DateTime<Utc>) -> Result<Option<C
     row.with_secrets(secrets).map(Some)
 }
 
-/// What a client that was not removed said of itself.
-pub async fn metadata(tx: &mut Tx, id: &ClientId) -> Result<Option<ClientMetadata>, StoreError> {
-    const SQL: &str = "SELECT metadata FROM clients WHERE id = $1 AND removed_at IS NULL";
-    let row: Option<(String,)> = fetch_optional!(within tx, SQL, id.as_str())?;
-    let Some((metadata,)) = row else { return Ok(None) };
-    from_json(&metadata).map(Some).ok_or_else(|| StoreError::corrupt("clients", id, "metadata"))
+/// What a client that was not removed said of itself, and who vouches for it.
+pub async fn metadata(tx: &mut Tx, id: &ClientId) -> Result<Option<(ClientMetadata, Origin)>, StoreError> {
+    const SQL: &str = "SELECT metadata, self_registered FROM clients WHERE id = $1 AND removed_at IS NULL";
+    let row: Option<(String, bool)> = fetch_optional!(within tx, SQL, id.as_str())?;
+    let Some((metadata, self_registered)) = row else { return Ok(None) };
+    let origin = if self_registered { Origin::Registered } else { Origin::Operator };
+    let metadata = from_json(&metadata).ok_or_else(|| StoreError::corrupt("clients", id, "metadata"))?;
+    Ok(Some((metadata, origin)))
 }
 
 /// Up to `limit` clients that were not removed, by id, without secrets: those after another one, or the first.

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
+use crate::domain::client::Origin;
 use crate::domain::event::Event;
 use crate::domain::ids::{ClientId, FamilyId};
 use crate::store::row::row;
@@ -20,6 +21,10 @@ pub struct Delivery {
     pub family: FamilyId,
     /// How often it was tried, or is being tried.
     pub attempts: i64,
+    /// Whose server it goes to, as far as was known when it was noted.
+    pub host: String,
+    /// Who vouches for the client.
+    pub origin: Origin,
 }
 
 /// How a delivery ended.
@@ -47,6 +52,8 @@ row! {
         subject: String,
         family_id: Uuid,
         attempts: i64,
+        host: String,
+        for_stranger: bool,
     }
 }
 
@@ -61,6 +68,8 @@ impl TryFrom<DeliveryRow> for Delivery {
             subject: row.subject,
             family: FamilyId(row.family_id),
             attempts: row.attempts,
+            host: row.host,
+            origin: if row.for_stranger { Origin::Registered } else { Origin::Operator },
         })
     }
 }
@@ -68,8 +77,8 @@ impl TryFrom<DeliveryRow> for Delivery {
 /// Adds a delivery that is due at once, in the transaction that ends the login.
 pub async fn insert(tx: &mut Tx, delivery: &Delivery, now: DateTime<Utc>) -> Result<(), StoreError> {
     const SQL: &str = "INSERT INTO logout_deliveries \
-         (id, client_id, subject, family_id, created_at, state, attempts, due_at) \
-         VALUES ($1, $2, $3, $4, $5, 'pending', $6, $5)";
+         (id, client_id, subject, family_id, created_at, state, attempts, due_at, host, for_stranger) \
+         VALUES ($1, $2, $3, $4, $5, 'pending', $6, $5, $7, $8)";
     within!(tx, conn => sqlx::query(SQL)
         .bind(delivery.id)
         .bind(delivery.client.as_str())
@@ -77,17 +86,36 @@ pub async fn insert(tx: &mut Tx, delivery: &Delivery, now: DateTime<Utc>) -> Res
         .bind(delivery.family.0)
         .bind(now)
         .bind(delivery.attempts)
+        .bind(&delivery.host)
+        .bind(!delivery.origin.is_vouched_for())
         .execute(conn).await.map(|_| ()))?;
     tx.wake_deliveries();
     Ok(())
 }
 
-/// Up to `limit` deliveries that are due.
-pub async fn due(db: &Db, now: DateTime<Utc>, limit: i64) -> Result<Vec<Delivery>, StoreError> {
-    const SQL: &str = "SELECT id, client_id, subject, family_id, attempts FROM logout_deliveries \
-         WHERE state = 'pending' AND due_at <= $1 ORDER BY due_at, id LIMIT $2";
-    let rows: Vec<DeliveryRow> =
-        on!(db, conn => sqlx::query_as(SQL).bind(now).bind(limit).fetch_all(conn).await)?;
+/// Which deliveries somebody has places for.
+#[derive(Debug)]
+pub struct DueFor<'a> {
+    /// To clients that operators vouch for, or to those that nobody does.
+    pub origin: Origin,
+    /// But not to these hosts.
+    pub except: [&'a str; MOST_HOSTS],
+    /// So many.
+    pub limit: i64,
+}
+
+/// How many hosts can be passed over.
+pub const MOST_HOSTS: usize = 4;
+
+/// Deliveries that are due.
+pub async fn due(db: &Db, wanted: &DueFor<'_>, now: DateTime<Utc>) -> Result<Vec<Delivery>, StoreError> {
+    const SQL: &str = "SELECT id, client_id, subject, family_id, attempts, host, for_stranger FROM logout_deliveries \
+         WHERE state = 'pending' AND for_stranger = $1 AND due_at <= $2 AND host NOT IN ($3, $4, $5, $6) \
+         ORDER BY due_at, id LIMIT $7";
+    let [one, two, three, four] = wanted.except;
+    let rows: Vec<DeliveryRow> = on!(db, conn => sqlx::query_as(SQL)
+        .bind(!wanted.origin.is_vouched_for()).bind(now).bind(one).bind(two).bind(three).bind(four).bind(wanted.limit)
+        .fetch_all(conn).await)?;
     rows.into_iter().map(Delivery::try_from).collect()
 }
 

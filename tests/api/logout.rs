@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use heirloom::domain::client::{Client, ClientMetadata};
+use heirloom::domain::client::{Client, ClientMetadata, Origin};
 use heirloom::domain::ids::UserId;
 use heirloom::domain::secrets::Password;
 use heirloom::service::admin::users::Change;
 use heirloom::service::admin::{self, janitor};
 use heirloom::service::logout::back_channel::deliver_due;
-use heirloom::store::logout_deliveries;
+use heirloom::store::logout_deliveries::{self, DueFor};
 use serde_json::{Value, json};
 
 use crate::browser::*;
@@ -288,7 +288,8 @@ both_stores! {
         // Somebody claims an attempt and is never heard of again.
         app.sql("UPDATE logout_deliveries SET state = 'pending', attempts = 0").await;
         let now = app.clock.now() + DAY;
-        let [delivery] = &logout_deliveries::due(&app.core.db, now + 30 * DAY, 9).await.unwrap()[..] else { panic!() };
+        let wanted = DueFor { origin: Origin::Operator, except: [" "; 4], limit: 9 };
+        let [delivery] = &logout_deliveries::due(&app.core.db, &wanted, now + 30 * DAY).await.unwrap()[..] else { panic!() };
         assert!(logout_deliveries::claim(&app.core.db, delivery, now + MINUTE).await.unwrap());
         assert!(!logout_deliveries::claim(&app.core.db, delivery, now).await.unwrap(), "claimed");
         app.clock.advance(DAY);

@@ -42,6 +42,7 @@ mod health;
 mod keys;
 mod login;
 mod logout;
+mod logout_slow;
 mod many_logins;
 mod mcp;
 mod names;

@@ -11,7 +11,7 @@ use crate::domain::family::{Family, Place};
 use crate::domain::ids::{ClientId, FamilyId, SignInSessionId, UserId};
 use crate::domain::refusal::EndReason;
 use crate::domain::scope::OFFLINE_ACCESS;
-use crate::service::logout::notices::{self, Followers};
+use crate::service::logout::notices::{self, Followers, LoggedOut};
 use crate::store::{StoreError, Tx, families, sign_in_sessions};
 
 /// How many families of a sign-in are read at once.
@@ -52,10 +52,9 @@ async fn end_followed(
     now: DateTime<Utc>,
 ) -> Result<bool, StoreError> {
     let client = followers.client(tx, &family.client_id).await?;
-    let Some(client) = client.filter(|client| client.follows_logouts()) else { return Ok(false) };
-    if client.backchannel_logout_uri.is_some() {
-        notices::deliver(tx, &family.client_id, &family.subject, family.id, now).await?;
-    }
+    let Some(client) = client.filter(|(client, _)| client.follows_logouts()) else { return Ok(false) };
+    let told = LoggedOut { client: &family.client_id, subject: &family.subject, family: family.id };
+    notices::deliver(tx, client, told, now).await?;
     if !is_offline(family) {
         families::end(tx, family.id, EndReason::Logout, now).await?;
     }

@@ -5,10 +5,11 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 
 use crate::crypto::random;
-use crate::domain::client::ClientMetadata;
+use crate::domain::client::{ClientMetadata, Origin};
 use crate::domain::event::Event;
 use crate::domain::family::EndedFamily;
 use crate::domain::ids::{ClientId, FamilyId, uuid_v7};
+use crate::outbound::host_of;
 use crate::store::logout_deliveries::{self, Delivery};
 use crate::store::{StoreError, Tx, clients};
 
@@ -21,45 +22,54 @@ pub(crate) async fn note(tx: &mut Tx, now: DateTime<Utc>) -> Result<(), StoreErr
     let ended: Vec<EndedFamily> = tx.events().iter().filter_map(told).collect();
     let mut followers = Followers::default();
     for family in ended {
-        let client = followers.client(tx, &family.client).await?;
-        if client.is_some_and(|client| client.backchannel_logout_uri.is_some()) {
-            deliver(tx, &family.client, &family.subject, family.id, now).await?;
+        if let Some(client) = followers.client(tx, &family.client).await? {
+            let told = LoggedOut { client: &family.client, subject: &family.subject, family: family.id };
+            deliver(tx, client, told, now).await?;
         }
     }
     Ok(())
 }
 
-/// Notes one delivery.
+/// Who is told, and of whose logout.
+pub(super) struct LoggedOut<'a> {
+    pub(super) client: &'a ClientId,
+    pub(super) subject: &'a str,
+    pub(super) family: FamilyId,
+}
+
+/// Notes one delivery, if the client wants it.
 pub(super) async fn deliver(
     tx: &mut Tx,
-    client: &ClientId,
-    subject: &str,
-    family: FamilyId,
+    (metadata, origin): &(ClientMetadata, Origin),
+    told: LoggedOut<'_>,
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
+    let Some(uri) = &metadata.backchannel_logout_uri else { return Ok(()) };
     let delivery = Delivery {
         id: uuid_v7(now, random::bytes()),
-        client: client.clone(),
-        subject: subject.to_owned(),
-        family,
+        client: told.client.clone(),
+        subject: told.subject.to_owned(),
+        family: told.family,
         attempts: 0,
+        host: host_of(uri.url()).to_owned(),
+        origin: *origin,
     };
     logout_deliveries::insert(tx, &delivery, now).await
 }
 
 /// The clients of one transaction: each is asked for once.
 #[derive(Default)]
-pub(super) struct Followers(HashMap<ClientId, Option<ClientMetadata>>);
+pub(super) struct Followers(HashMap<ClientId, Option<(ClientMetadata, Origin)>>);
 
 impl Followers {
     pub(super) async fn client(
         &mut self,
         tx: &mut Tx,
         id: &ClientId,
-    ) -> Result<Option<&ClientMetadata>, StoreError> {
+    ) -> Result<Option<&(ClientMetadata, Origin)>, StoreError> {
         if !self.0.contains_key(id) {
-            let metadata = clients::metadata(tx, id).await?;
-            self.0.insert(id.clone(), metadata);
+            let known = clients::metadata(tx, id).await?;
+            self.0.insert(id.clone(), known);
         }
         Ok(self.0.get(id).and_then(Option::as_ref))
     }
