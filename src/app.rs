@@ -273,6 +273,7 @@ pub async fn open_core(
         login_limit: Arc::new(LoginLimit::new(settings.limits.logins_per_user)),
         waiting: Arc::new(waiting_limit(settings)),
         replays: Arc::default(),
+        polling: Arc::default(),
         clients: Arc::new(clients),
         registrar: Arc::new(Registrar::new(registration_rules(&settings.registration))),
         outbound,

@@ -18,7 +18,7 @@ const ALPHABET: [char; 20] =
 const LENGTH: usize = 8;
 
 /// RFC 8628 §3.5: each `slow_down` adds this to the interval.
-const SLOWER: Duration = Duration::from_secs(5);
+pub(crate) const SLOWER: Duration = Duration::from_secs(5);
 
 /// What a user types: 34 bits, enough for a code that lives for minutes and may be missed a few times only.
 #[derive(Clone, PartialEq, Eq)]
@@ -89,10 +89,6 @@ pub struct DeviceCode {
     pub agent: UserAgentInfo,
     /// When it waits no more.
     pub expires_at: DateTime<Utc>,
-    /// How long it has to wait between two questions.
-    pub interval: Duration,
-    /// When it last asked.
-    pub polled_at: Option<DateTime<Utc>>,
     /// What its user said.
     pub decision: Decision,
     /// The family that it gave, once it was used.
@@ -143,8 +139,8 @@ pub enum Poll<'a> {
     Enter(&'a Authentication),
     /// It was let in before.
     Used,
-    /// It has to go on waiting, and so long between two questions.
-    Wait(Waiting, Duration),
+    /// It has to go on waiting.
+    Wait,
     /// It need not ask again.
     Over(Waiting),
 }
@@ -162,10 +158,7 @@ impl DeviceCode {
         match &self.decision {
             Decision::Allowed(approval) => Poll::Enter(approval),
             Decision::Denied => Poll::Over(Waiting::Denied),
-            Decision::Open if self.polled_at.is_some_and(|last| now < last + self.interval) => {
-                Poll::Wait(Waiting::SlowDown, self.interval + SLOWER)
-            }
-            Decision::Open => Poll::Wait(Waiting::Pending, self.interval),
+            Decision::Open => Poll::Wait,
         }
     }
 }

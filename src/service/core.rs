@@ -19,6 +19,7 @@ use crate::service::clients::known_clients::{Clients, KnownClient};
 use crate::service::clients::registrar::Registrar;
 use crate::service::keys::ring::{Keys, Succession};
 use crate::service::limit::Limit;
+use crate::service::tokens::polling::Polling;
 use crate::service::tokens::replays::Replays;
 use crate::service::users::attempts::Attempts;
 use crate::service::users::login_limit::LoginLimit;
@@ -54,6 +55,8 @@ pub struct Core {
     pub waiting: Arc<Limit>,
     /// The rotations that may be replayed now.
     pub replays: Arc<Replays>,
+    /// How fast devices ask.
+    pub polling: Arc<Polling>,
     /// Writes, and tells what happened.
     pub writer: Writer,
     /// The clients, remembered for a few seconds.

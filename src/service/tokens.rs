@@ -11,6 +11,7 @@ pub mod issued;
 pub mod login;
 pub mod new_family;
 pub mod own_jwt;
+pub mod polling;
 pub mod presented;
 pub mod refresh;
 pub mod replays;

@@ -17,7 +17,7 @@ macro_rules! select {
     ($condition:literal) => {
         concat!(
             "SELECT device_code_hash, user_code_hash, client_id, scope, audiences, user_agent, address, expires_at, \
-             poll_interval, polled_at, decision, user_id, sign_in_session, auth_time, amr, acr, family_id \
+             decision, user_id, sign_in_session, auth_time, amr, acr, family_id \
              FROM device_codes WHERE ",
             $condition
         )
@@ -34,8 +34,6 @@ row! {
         user_agent: Option<String>,
         address: Option<String>,
         expires_at: DateTime<Utc>,
-        poll_interval: i64,
-        polled_at: Option<DateTime<Utc>>,
         decision: Option<String>,
         user_id: Option<Uuid>,
         sign_in_session: Option<Uuid>,
@@ -68,7 +66,6 @@ impl TryFrom<DeviceRow> for DeviceCode {
 
     fn try_from(row: DeviceRow) -> Result<Self, StoreError> {
         let corrupt = |what| StoreError::corrupt("device_codes", &row.client_id, what);
-        let interval = u64::try_from(row.poll_interval).map_err(|_| corrupt("poll_interval"))?;
         Ok(Self {
             device_code_hash: SecretHash::from_stored(&row.device_code_hash)
                 .ok_or_else(|| corrupt("device_code_hash"))?,
@@ -78,8 +75,6 @@ impl TryFrom<DeviceRow> for DeviceCode {
             scope: row.scope.parse().map_err(|_| corrupt("scope"))?,
             audiences: from_json(&row.audiences).ok_or_else(|| corrupt("audiences"))?,
             expires_at: row.expires_at,
-            interval: Duration::from_secs(interval),
-            polled_at: row.polled_at,
             decision: row.decision().ok_or_else(|| corrupt("decision"))?,
             family: row.family_id.map(FamilyId),
             agent: UserAgentInfo { name: None, user_agent: row.user_agent, address: row.address },
@@ -91,15 +86,15 @@ fn seconds(interval: Duration) -> i64 {
     i64::try_from(interval.as_secs()).unwrap_or(i64::MAX)
 }
 
-/// Adds a device that waits: `false` when another one waits with the same user code.
-pub async fn insert(db: &Db, code: &DeviceCode) -> Result<bool, StoreError> {
+/// Adds a device that waits and was told this interval: `false` when another one waits with the same user code.
+pub async fn insert(db: &Db, code: &DeviceCode, interval: Duration) -> Result<bool, StoreError> {
     const SQL: &str = "INSERT INTO device_codes (device_code_hash, user_code_hash, client_id, scope, audiences, \
          user_agent, address, expires_at, poll_interval) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) \
          ON CONFLICT (user_code_hash) DO NOTHING";
     let done = execute!(on db, SQL,
         code.device_code_hash.as_bytes(), code.user_code_hash.as_bytes(), code.client_id.as_str(),
         code.scope.to_string(), to_json(&code.audiences), &code.agent.user_agent, &code.agent.address,
-        code.expires_at, seconds(code.interval))?;
+        code.expires_at, seconds(interval))?;
     Ok(done > 0)
 }
 
@@ -119,18 +114,6 @@ pub async fn find_open(
     const SQL: &str = select!("user_code_hash = $1 AND decision IS NULL AND expires_at > $2");
     let row: Option<DeviceRow> = fetch_optional!(on db, SQL, user_code.as_bytes(), now)?;
     row.map(DeviceCode::try_from).transpose()
-}
-
-/// Notes that a device asked at `now`, and how long it has to wait from now on. `false` when it asked beside this.
-pub async fn note_poll(
-    db: &Db,
-    found: &DeviceCode,
-    interval: Duration,
-    now: DateTime<Utc>,
-) -> Result<bool, StoreError> {
-    const SQL: &str = "UPDATE device_codes SET polled_at = $2, poll_interval = $3 \
-         WHERE device_code_hash = $1 AND polled_at IS NOT DISTINCT FROM $4";
-    Ok(execute!(on db, SQL, found.device_code_hash.as_bytes(), now, seconds(interval), found.polled_at)? > 0)
 }
 
 /// Lets a device in: `false` when it waits no more.

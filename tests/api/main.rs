@@ -18,6 +18,7 @@ mod attempts;
 mod authorize;
 mod authorize_refused;
 mod boundaries;
+mod bounds;
 mod browser;
 mod claims;
 mod client_assertion;

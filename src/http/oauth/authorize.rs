@@ -5,5 +5,5 @@ mod parameters;
 mod reading;
 
 pub(crate) use asked::{Asked, Met};
-pub(crate) use parameters::check;
+pub(crate) use parameters::{check, to_keep};
 pub(crate) use reading::{Browser, read_form};

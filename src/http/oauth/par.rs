@@ -40,11 +40,12 @@ pub(crate) async fn push(
         None => form.without(&client_auth::PARAMETERS).with("client_id", id),
     };
     authorize::check(&web.core, &known, &form)?;
+    let kept = authorize::to_keep(&form)?;
     client.count_waiting(&web.core, &known, now)?;
     if !pushed_request::spend(&web.core, &known.client.id, once.as_ref()).await? {
         return Err(Problem::Unmet(Unmet::InvalidRequestObject).into());
     }
-    let uri = pushed_request::keep(&web.core, &known.client.id, &form.to_query(), now).await?;
+    let uri = pushed_request::keep(&web.core, &known.client.id, &kept, now).await?;
     Ok(HttpResponse::Created()
         .insert_header((CACHE_CONTROL, "no-store"))
         .json(json!({ "request_uri": uri.expose(), "expires_in": TTL.num_seconds() })))

@@ -19,13 +19,12 @@ use crate::service::tokens::grant::{self, Wanted};
 use crate::service::tokens::id_token::SignedInHow;
 use crate::service::tokens::issued::Issued;
 use crate::service::tokens::new_family::{self, Beginning};
+use crate::service::tokens::polling::{INTERVAL, Question};
 use crate::service::{Core, Failure};
 use crate::store::{Tx, device_codes};
 
 /// Long enough to find another device and to sign in there, short enough that nobody guesses the code.
 const CODE_TTL: Duration = Duration::from_mins(10);
-/// RFC 8628 §3.2: what a device that is told nothing waits between two questions.
-const INTERVAL: Duration = Duration::from_secs(5);
 /// How often a user code that is taken already is made anew.
 const DRAWS: usize = 5;
 
@@ -45,7 +44,7 @@ pub struct Begun {
 /// A device begins to wait.
 ///
 /// # Errors
-/// [`Failure::InvalidClient`], [`Failure::UnauthorizedClient`], [`Failure::NoDocument`], [`Failure::InvalidScope`],
+/// [`Failure::InvalidClient`], [`Failure::UnauthorizedClient`], [`Failure::NotFetched`], [`Failure::InvalidScope`],
 /// [`Failure::InvalidTarget`], [`Failure::TooMany`], [`Failure::Busy`], [`Failure::Store`].
 pub async fn begin(
     core: &Core,
@@ -68,8 +67,6 @@ pub async fn begin(
         audiences: wanted.audiences_to_ask(&known.client, &core.issuer)?,
         agent: request.agent.clone(),
         expires_at: now + CODE_TTL,
-        interval: INTERVAL,
-        polled_at: None,
         decision: Decision::Open,
         family: None,
     };
@@ -77,7 +74,7 @@ pub async fn begin(
     for _ in 0..DRAWS {
         let user_code = UserCode::from_random(random::bytes());
         waiting.user_code_hash = user_code.hash();
-        if device_codes::insert(&core.db, &waiting).await? {
+        if device_codes::insert(&core.db, &waiting, INTERVAL).await? {
             return Ok(Begun { device_code, user_code, expires_in: CODE_TTL, interval: INTERVAL });
         }
     }
@@ -106,18 +103,26 @@ pub async fn poll(
 ) -> Result<Issued, Failure> {
     let known = request.authenticate(core, now).await?;
     known.may(GrantType::DeviceCode)?;
-    let device_code = OpaqueSecret::presented(params.device_code).ok_or(Refusal::BadDeviceCode)?;
-    let found = device_codes::find(&core.db, &device_code.hash()).await?.ok_or(Refusal::BadDeviceCode)?;
+    let hash = OpaqueSecret::presented(params.device_code).ok_or(Refusal::BadDeviceCode)?.hash();
+    let question = core.polling.ask(&hash, now);
+    if question == Question::Refused {
+        return Err(Failure::Waiting(Waiting::SlowDown));
+    }
+    let found = device_codes::find(&core.db, &hash).await?.ok_or(Refusal::BadDeviceCode)?;
     if found.client_id != known.client.id {
         return Err(Refusal::BadDeviceCode.into());
     }
     match found.poll(now) {
         Poll::Used => Err(Refusal::BadDeviceCode.into()),
         Poll::Over(waiting) => Err(Failure::Waiting(waiting)),
-        Poll::Wait(waiting, interval) => {
-            let alone = device_codes::note_poll(&core.db, &found, interval, now).await?;
-            // Two questions at once are one too many.
-            Err(Failure::Waiting(if alone { waiting } else { Waiting::SlowDown }))
+        Poll::Wait => {
+            let is_in_time = match question {
+                // Two questions at once are one too many.
+                Question::First => core.polling.begin(&hash, now),
+                Question::InTime => true,
+                Question::Early | Question::Refused => false,
+            };
+            Err(Failure::Waiting(if is_in_time { Waiting::Pending } else { Waiting::SlowDown }))
         }
         Poll::Enter(approval) => {
             let wanted = params.wanted.among(&grant::scope_left(&found.scope, &known.client))?;

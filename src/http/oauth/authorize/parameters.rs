@@ -22,6 +22,39 @@ const LONGEST_STATE: usize = 8192;
 /// A `nonce` is kept with its code, and nobody needs longer ones.
 const LONGEST_NONCE: usize = 2048;
 
+/// What is read of a request, here and by the pages. Nothing else of one is kept.
+const KNOWN: [&str; 16] = [
+    "client_id",
+    "response_type",
+    "response_mode",
+    "redirect_uri",
+    "scope",
+    "resource",
+    "state",
+    "nonce",
+    "code_challenge",
+    "code_challenge_method",
+    "prompt",
+    "max_age",
+    "claims",
+    "id_token_hint",
+    "login_hint",
+    "ui_locales",
+];
+
+/// The longest request that is kept, as a query: as long as a `state` of the longest length, whose every byte takes
+/// three, and something beside it.
+const LONGEST_KEPT: usize = 4 * LONGEST_STATE;
+
+/// What is kept of a request, as a query.
+///
+/// # Errors
+/// [`Problem::TooLarge`] (RFC 9126 §2.3).
+pub(crate) fn to_keep(form: &Form) -> Result<String, Problem> {
+    let kept = form.rewritten(|name, value| KNOWN.contains(&name).then(|| value.to_owned()));
+    if kept.len() > LONGEST_KEPT { Err(Problem::TooLarge) } else { Ok(kept) }
+}
+
 /// Checks a request before its browser comes with it.
 ///
 /// # Errors

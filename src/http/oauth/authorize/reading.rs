@@ -132,10 +132,11 @@ async fn signed(
     }
     // The object is the client's, but anybody may bring it again.
     browser.core.waiting.count(browser.address, browser.now).map_err(|too_many| back.refuse(too_many))?;
+    let kept = parameters::to_keep(&form).map_err(|too_long| back.refuse(too_long))?;
     if !pushed_request::spend(browser.core, &known.client.id, read.once.as_ref()).await? {
         return Err(back.refuse(Unmet::InvalidRequestObject));
     }
-    let uri = pushed_request::keep(browser.core, &known.client.id, &form.to_query(), browser.now).await?;
+    let uri = pushed_request::keep(browser.core, &known.client.id, &kept, browser.now).await?;
     pushed(browser, known, &uri, &form.without(&["prompt"])).await
 }
 
