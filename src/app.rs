@@ -42,8 +42,8 @@ pub use notes::notes;
 pub use opening::{OldSchema, connect, migrate_store, open_store};
 pub use parts::lifetimes;
 use parts::{
-    attempt_limits, batching, check_clients, clients_cache, cores, fetch_limit, look, outbound, password_pool,
-    password_rules, registration_rules, succession, tls, waiting_limit,
+    attempt_limits, batching, check_clients, clients_cache, cores, fetch_limit, look, outbound,
+    password_pool, password_rules, registration_rules, succession, tls, waiting_limit,
 };
 
 /// Browsers come back by https alone, for a year (RFC 6797). What else is on the host's subdomains is not ours to say.
