@@ -74,7 +74,7 @@ impl Workshop {
             .with("HEIRLOOM_REGISTRATION__METADATA_DOCUMENTS", "true")
             .with("HEIRLOOM_REGISTRATION__SCOPES", &format!("openid offline_access {SCOPE}"))
             .with("HEIRLOOM_REGISTRATION__AUDIENCES", &url)
-            .with("HEIRLOOM_OUTBOUND__ALLOWED_NETWORKS", "127.0.0.0/8,::1/128")
+            .with("HEIRLOOM_REGISTRATION__ALLOWED_NETWORKS", "127.0.0.0/8,::1/128")
             .with("HEIRLOOM_OUTBOUND__CA_FILE", authority().file.to_str().unwrap());
         let world = World::with(place);
         let tools = Tools::serve(listener, &url, &world.server.url);
