@@ -11,7 +11,6 @@ mod database_url;
 mod example;
 mod layers;
 mod loading;
-mod notes;
 mod origin;
 mod print;
 mod problem;

@@ -6,12 +6,27 @@ use std::os::unix::fs::PermissionsExt as _;
 use crate::settings::{DatabaseUrl, Settings};
 use crate::store::encryption::{Encryption, encryption};
 
+/// NIST SP 800-63B-4 §3.1.1.2, for passwords that are the only factor.
+const ONLY_FACTOR: u32 = 15;
+
 /// What an operator should know of these settings, a sentence each.
 ///
 /// # Errors
 /// When the database's URL cannot be read.
 pub fn notes(settings: &Settings) -> anyhow::Result<Vec<String>> {
-    Ok([way_to_the_database(settings)?, key_of_the_certificate(settings)].into_iter().flatten().collect())
+    let notes =
+        [way_to_the_database(settings)?, key_of_the_certificate(settings), length_of_passwords(settings)];
+    Ok(notes.into_iter().flatten().collect())
+}
+
+fn length_of_passwords(settings: &Settings) -> Option<String> {
+    let least = settings.passwords.min_length;
+    (least < ONLY_FACTOR).then(|| {
+        format!(
+            "passwords.min_length is {least}; NIST SP 800-63B-4 asks for {ONLY_FACTOR} characters while the password is the \
+             only factor"
+        )
+    })
 }
 
 fn way_to_the_database(settings: &Settings) -> anyhow::Result<Option<String>> {

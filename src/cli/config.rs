@@ -41,9 +41,6 @@ pub(super) async fn run(command: &Config, settings: &Settings) -> anyhow::Result
                 DatabaseUrl::Sqlite(_) | DatabaseUrl::SqliteMemory => {}
             }
             println!("the settings are good");
-            for note in settings.notes() {
-                println!("note: {note}");
-            }
         }
     }
     Ok(())
