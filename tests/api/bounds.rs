@@ -98,7 +98,7 @@ both_stores! {
         let consent = browser.enter(&page, waits.text("user_code")).await;
         let before = app.last_write_of_devices().await;
         assert_eq!(app.poll(code, &[]).await.code(), PENDING);
-        for _ in 0..10 {
+        for _ in 0..20 {
             assert_eq!(app.poll(code, &[]).await.code(), SLOW_DOWN);
         }
         app.clock.advance(MINUTE);

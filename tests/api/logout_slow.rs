@@ -159,7 +159,7 @@ both_stores! {
         let tokens = app.log_in("ana").await;
         app.end_all_of(&tokens.access).await;
         asked(&own, 1).await;
-        let tried = "SELECT COUNT(*) FROM logout_deliveries WHERE attempts = 1 AND state = 'pending'";
+        let tried = "SELECT COUNT(*) FROM logout_deliveries WHERE for_stranger AND attempts = 1 AND state = 'pending'";
         for _ in 0..3000 {
             if app.number(tried).await == 1 {
                 break;
