@@ -110,7 +110,7 @@ impl Clients {
     /// The client of this id: `None` when there is none (any more).
     ///
     /// # Errors
-    /// As [`Documents::find`].
+    /// As those of `Documents::find`.
     pub async fn find(
         &self,
         db: &Db,
