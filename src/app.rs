@@ -23,15 +23,14 @@ use crate::http::listening::{ConnectionLimits, listen};
 use crate::http::pages::renderer::Pages;
 use crate::http::{self, Web};
 use crate::master_keys;
-use crate::service::users::attempts::Attempts;
-use crate::service::users::login_limit::LoginLimit;
-
 use crate::service::Core;
 use crate::service::admin::{self, janitor};
 use crate::service::clients::registrar::Registrar;
 use crate::service::keys::ring::Keys;
 use crate::service::keys::subject_key;
 use crate::service::logout::back_channel::Messenger;
+use crate::service::users::attempts::Attempts;
+use crate::service::users::login_limit::LoginLimit;
 use crate::service::writer::Writer;
 use crate::settings::{self, DatabaseUrl, Issuer, Settings};
 use crate::store::group_commit::GroupCommit;

@@ -2,7 +2,7 @@
 
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
 use std::io::{ErrorKind, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 use anyhow::Context as _;
@@ -11,11 +11,9 @@ use zeroize::Zeroizing;
 use crate::crypto::master_key::{self, MasterKeys};
 use crate::crypto::random;
 use crate::settings::{DatabaseUrl, Settings};
+use crate::store::private_file::is_open_to_others;
 
 const FILE: &str = "master.key";
-
-/// What those who are neither the owner nor of the group may do with a file.
-const OTHERS: u32 = 0o007;
 
 /// Reads the master keys.
 ///
@@ -49,7 +47,7 @@ fn read_keys(path: &Path) -> anyhow::Result<MasterKeys> {
     let (text, metadata) =
         read_with_metadata(path).with_context(|| format!("cannot read the master key {}", path.display()))?;
     // A group may be let in on purpose, as for a mounted secret; everybody never is.
-    if metadata.is_file() && metadata.permissions().mode() & OTHERS != 0 {
+    if metadata.is_file() && is_open_to_others(&metadata) {
         anyhow::bail!(
             "the master key {} is open to every user of this machine: `chmod 600` it, or 640 with a group of its own (a \
              mounted secret of Kubernetes: `defaultMode: 0440`); if others are there, make a new one",

@@ -52,6 +52,9 @@ pub enum NoWayOut {
     Client(#[from] reqwest::Error),
 }
 
+/// So many hosts that do not answer take all places for calls.
+pub(crate) const FULL_HOSTS: usize = 4;
+
 /// The ways out of this server.
 #[derive(Debug)]
 pub struct Outbound {
@@ -75,13 +78,13 @@ impl Outbound {
             timeout,
             body_limit,
             fetches: (64, 16),
-            calls: (32, 8),
+            calls: (32, 32 / FULL_HOSTS),
             tells: Tells::Plainly,
         };
         let strangers = Bounds {
             networks: strangers_networks,
             fetches: (64, 8),
-            calls: (16, 4),
+            calls: (16, 16 / FULL_HOSTS),
             tells: Tells::Nothing,
             ..operators.clone()
         };

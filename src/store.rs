@@ -19,7 +19,7 @@ pub mod group_commit;
 pub mod logout_deliveries;
 pub mod migrate;
 mod postgres;
-mod private_file;
+pub mod private_file;
 pub mod pushed_requests;
 pub mod recovery;
 pub mod registration_tokens;

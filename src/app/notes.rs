@@ -1,10 +1,10 @@
 //! What is allowed, and still better known: `heirloom config check` tells it, and fails for none of it.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 
 use crate::settings::{DatabaseUrl, Settings};
 use crate::store::encryption::{Encryption, encryption};
+use crate::store::private_file::is_open_to_others;
 
 /// NIST SP 800-63B-4 §3.1.1.2, for passwords that are the only factor.
 const ONLY_FACTOR: u32 = 15;
@@ -46,8 +46,7 @@ fn way_to_the_database(settings: &Settings) -> anyhow::Result<Option<String>> {
 
 fn key_of_the_certificate(settings: &Settings) -> Option<String> {
     let path = settings.tls.key.as_ref()?;
-    let mode = fs::metadata(path).ok()?.permissions().mode();
-    (mode & 0o007 != 0).then(|| {
+    is_open_to_others(&fs::metadata(path).ok()?).then(|| {
         format!("tls.key: {} is open to every user of this machine: `chmod 600` it.", path.display())
     })
 }

@@ -24,8 +24,8 @@ pub(super) fn most_connections(settings: &Settings, workers: usize) -> usize {
     if fitting < wanted {
         tracing::warn!(
             open_files,
-            connections = fitting * workers,
-            "the limit of open files allows fewer connections than http.max_connections"
+            connections_of_a_worker = fitting,
+            "the limit of open files allows a worker fewer connections than http.max_connections"
         );
     }
     fitting.min(wanted)

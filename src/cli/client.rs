@@ -181,7 +181,7 @@ async fn update(office: &Office, id: &ClientId, changes: ClientChanges) -> anyho
 }
 
 async fn list(office: &Office, json: bool) -> anyhow::Result<()> {
-    let mut listed = List::new(json, ["id", "kind", "party", "grants", "scope"], |client: &ClientView| {
+    let listed = List::new(json, ["id", "kind", "party", "grants", "scope"], |client: &ClientView| {
         let grants: Vec<&str> = client.grants.iter().map(|grant| grant.as_str()).collect();
         [
             client.client_id.to_string(),
@@ -191,15 +191,8 @@ async fn list(office: &Office, json: bool) -> anyhow::Result<()> {
             output::or_dash(Some(client.scope.to_string())),
         ]
     });
-    let mut after = None;
-    loop {
-        let part = clients::list(&office.core, after.as_ref(), PART).await?;
-        let Some(last) = part.last() else { break };
-        after = Some(last.client_id.clone());
-        listed.print(&part);
-    }
-    listed.end();
-    Ok(())
+    let read = async |after: Option<ClientId>| clients::list(&office.core, after.as_ref(), PART).await;
+    Ok(listed.print_all(|client| client.client_id.clone(), read).await?)
 }
 
 impl From<ClientOptions> for ClientChanges {

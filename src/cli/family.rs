@@ -59,7 +59,7 @@ async fn list(office: &Office, user: Option<&Username>, limit: i64, json: bool) 
         None => (None, limit),
     };
     let headings = ["id", "user", "client", "device", "last used", "state"];
-    let mut listed = List::new(json, headings, |family: &FamilyView| {
+    let listed = List::new(json, headings, |family: &FamilyView| {
         [
             family.id.to_string(),
             family.user_id.to_string(),
@@ -69,14 +69,10 @@ async fn list(office: &Office, user: Option<&Username>, limit: i64, json: bool) 
             family.state.clone(),
         ]
     });
-    let mut after = None;
-    while left > 0 {
+    let read = async |after| {
         let part = families::list(core, user, after, left.min(PART), now).await?;
-        let Some(last) = part.last() else { break };
-        after = Some(last.id);
         left -= i64::try_from(part.len())?;
-        listed.print(&part);
-    }
-    listed.end();
-    Ok(())
+        anyhow::Ok(part)
+    };
+    listed.print_all(|family| family.id, read).await
 }

@@ -54,8 +54,25 @@ impl<T: Serialize, const N: usize> List<T, N> {
         Self { json, headings: Some(headings), row, widths: [0; N], is_empty: true }
     }
 
+    /// Reads and prints all parts, each after the key of the last thing before it.
+    pub(super) async fn print_all<K, E>(
+        mut self,
+        key: impl Fn(&T) -> K,
+        mut read: impl AsyncFnMut(Option<K>) -> Result<Vec<T>, E>,
+    ) -> Result<(), E> {
+        let mut after = None;
+        loop {
+            let part = read(after).await?;
+            let Some(last) = part.last() else { break };
+            after = Some(key(last));
+            self.print(&part);
+        }
+        self.end();
+        Ok(())
+    }
+
     /// The next things.
-    pub(super) fn print(&mut self, part: &[T]) {
+    fn print(&mut self, part: &[T]) {
         if !self.json {
             self.widths = rows(self.headings.take(), part, self.row, self.widths);
             return;
@@ -68,7 +85,7 @@ impl<T: Serialize, const N: usize> List<T, N> {
     }
 
     /// There are no more.
-    pub(super) fn end(self) {
+    fn end(self) {
         match (self.json, self.is_empty) {
             (true, true) => println!("[]"),
             (true, false) => println!("\n]"),

@@ -50,18 +50,12 @@ pub(super) async fn run(command: RegistrationTokenCommand, office: &Office) -> a
         }
         RegistrationTokenCommand::List { json } => {
             let headings = ["id", "uses left", "created", "expires"];
-            let mut listed = List::new(json, headings, |it: &RegistrationTokenView| {
+            let listed = List::new(json, headings, |it: &RegistrationTokenView| {
                 let (created, expires) = (it.created_at.clone(), it.expires_at.clone());
                 [it.id.to_string(), it.uses_left.to_string(), created, expires]
             });
-            let mut after = None;
-            loop {
-                let part = registration_tokens::list(&office.core, after, PART, now).await?;
-                let Some(last) = part.last() else { break };
-                after = Some(last.id);
-                listed.print(&part);
-            }
-            listed.end();
+            let read = async |after| registration_tokens::list(&office.core, after, PART, now).await;
+            listed.print_all(|token| token.id, read).await?;
         }
         RegistrationTokenCommand::Remove { id } => {
             registration_tokens::remove(&office.core, id, now).await?;

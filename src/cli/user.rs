@@ -137,7 +137,7 @@ async fn add_user(add: AddUser, office: &Office) -> anyhow::Result<()> {
 }
 
 async fn list(office: &Office, json: bool) -> anyhow::Result<()> {
-    let mut listed = List::new(json, ["name", "id", "roles", "last login", "state"], |user: &UserView| {
+    let listed = List::new(json, ["name", "id", "roles", "last login", "state"], |user: &UserView| {
         [
             user.username.to_string(),
             user.id.to_string(),
@@ -146,15 +146,8 @@ async fn list(office: &Office, json: bool) -> anyhow::Result<()> {
             if user.disabled_at.is_some() { "disabled" } else { "active" }.to_owned(),
         ]
     });
-    let mut after = None;
-    loop {
-        let part = users::list(&office.core, after.as_ref(), PART).await?;
-        let Some(last) = part.last() else { break };
-        after = Some(last.username.clone());
-        listed.print(&part);
-    }
-    listed.end();
-    Ok(())
+    let read = async |after: Option<Username>| users::list(&office.core, after.as_ref(), PART).await;
+    Ok(listed.print_all(|user| user.username.clone(), read).await?)
 }
 
 async fn change(office: &Office, name: &Username, change: Change, done: &str) -> anyhow::Result<()> {

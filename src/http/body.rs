@@ -127,12 +127,10 @@ impl Form {
             return Err(Problem::Malformed("There are more than 64 parameters."));
         }
         let mut names = HashSet::with_capacity(pairs.len());
-        let once = pairs.iter().map(|(name, _)| name.as_str()).filter(|name| !is_repeatable(name));
-        if once.into_iter().all(|name| names.insert(name)) {
-            Ok(Self(pairs))
-        } else {
-            Err(Problem::Malformed("A parameter is sent twice."))
+        if pairs.iter().any(|(name, _)| !is_repeatable(name) && !names.insert(name.as_str())) {
+            return Err(Problem::Malformed("A parameter is sent twice."));
         }
+        Ok(Self(pairs))
     }
 
     /// A parameter's value. RFC 6749 §3.2: one without a value counts as left out.

@@ -36,13 +36,14 @@ pub(crate) async fn by_client(
     if is_preflight(&request) {
         return Ok(request.into_response(preflight()).map_into_right_body());
     }
-    let origin = request.headers().get(ORIGIN).cloned();
+    let Some(origin) = request.headers().get(ORIGIN).cloned() else {
+        return Ok(next.call(request).await?.map_into_left_body());
+    };
     let web = request.app_data::<web::Data<Web>>().cloned();
     let arrival = request.extensions().get::<Arrival>().copied();
     let mut response = next.call(request).await?;
     let speaker = response.request().extensions().get::<Speaker>().cloned();
-    if let (Some(origin), Some(web), Some(Arrival(now)), Some(Speaker(client))) =
-        (origin, web, arrival, speaker)
+    if let (Some(web), Some(Arrival(now)), Some(Speaker(client))) = (web, arrival, speaker)
         && let Ok(text) = origin.to_str()
         && let Ok(Some(known)) = web.core.client(&client, now).await
         && known.client.has_site(text)

@@ -24,10 +24,11 @@ pub(crate) fn user_agent_info(
     name: Option<String>,
     address: Option<IpAddr>,
 ) -> UserAgentInfo {
+    // Visible ASCII, so a byte is a character.
     let user_agent = request.headers().get(USER_AGENT).and_then(|value| value.to_str().ok());
     UserAgentInfo {
         name,
-        user_agent: user_agent.map(|text| text.chars().take(LONGEST_USER_AGENT).collect()),
+        user_agent: user_agent.map(|text| text.get(..LONGEST_USER_AGENT).unwrap_or(text).to_owned()),
         address: address.map(|address| address.to_string()),
     }
 }

@@ -2,11 +2,17 @@
 //! again.
 
 use crate::domain::client_assertion::OnceOnly;
-use crate::store::{Db, StoreError, execute};
+use crate::store::{Db, StoreError, Tx, execute};
 
 /// Uses one up: `false` when it was used before.
 pub async fn spend(db: &Db, once: &OnceOnly) -> Result<bool, StoreError> {
-    const SQL: &str =
-        "INSERT INTO client_assertions (id, expires_at) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING";
-    Ok(execute!(on db, SQL, once.id.as_bytes(), once.expires_at)? > 0)
+    Ok(execute!(on db, SPEND, once.id.as_bytes(), once.expires_at)? > 0)
 }
+
+/// The same in the transaction that keeps what it is used for.
+pub async fn spend_within(tx: &mut Tx, once: &OnceOnly) -> Result<bool, StoreError> {
+    Ok(execute!(within tx, SPEND, once.id.as_bytes(), once.expires_at)? > 0)
+}
+
+const SPEND: &str =
+    "INSERT INTO client_assertions (id, expires_at) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING";

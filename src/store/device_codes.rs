@@ -1,7 +1,5 @@
 //! Devices that wait for their users: both codes as hashes, decided once, used once.
 
-use std::time::Duration;
-
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
@@ -82,19 +80,16 @@ impl TryFrom<DeviceRow> for DeviceCode {
     }
 }
 
-fn seconds(interval: Duration) -> i64 {
-    i64::try_from(interval.as_secs()).unwrap_or(i64::MAX)
-}
-
-/// Adds a device that waits and was told this interval: `false` when another one waits with the same user code.
-pub async fn insert(db: &Db, code: &DeviceCode, interval: Duration) -> Result<bool, StoreError> {
+/// Adds a device that waits: `false` when another one waits with the same user code.
+pub async fn insert(db: &Db, code: &DeviceCode) -> Result<bool, StoreError> {
+    // Nothing reads the interval here: a replica of an older release does.
     const SQL: &str = "INSERT INTO device_codes (device_code_hash, user_code_hash, client_id, scope, audiences, \
-         user_agent, address, expires_at, poll_interval) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) \
+         user_agent, address, expires_at, poll_interval) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 5) \
          ON CONFLICT (user_code_hash) DO NOTHING";
     let done = execute!(on db, SQL,
         code.device_code_hash.as_bytes(), code.user_code_hash.as_bytes(), code.client_id.as_str(),
         code.scope.to_string(), to_json(&code.audiences), &code.agent.user_agent, &code.agent.address,
-        code.expires_at, seconds(interval))?;
+        code.expires_at)?;
     Ok(done > 0)
 }
 

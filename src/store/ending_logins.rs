@@ -117,10 +117,16 @@ pub async fn delete(tx: &mut Tx, id: Uuid) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Up to `limit` of those that were noted first.
+/// Up to `limit` of those that were noted first. One that cannot be read, as a newer release may write, is left to
+/// whoever can.
 pub async fn first(db: &Db, limit: i64) -> Result<Vec<EndingLogins>, StoreError> {
     const SQL: &str = "SELECT id, user_id, client_id, spared_family, spared_sign_in, reason, noted_at, \
          created_at, family_id FROM ending_logins ORDER BY id LIMIT $1";
     let rows: Vec<EndingRow> = fetch_all!(on db, SQL, limit)?;
-    rows.into_iter().map(EndingLogins::try_from).collect()
+    let readable = |row| {
+        EndingLogins::try_from(row)
+            .inspect_err(|error| tracing::error!(%error, "logins that are to end"))
+            .ok()
+    };
+    Ok(rows.into_iter().filter_map(readable).collect())
 }

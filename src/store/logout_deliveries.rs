@@ -23,8 +23,6 @@ pub struct Delivery {
     pub attempts: i64,
     /// Whose server it goes to, as far as was known when it was noted.
     pub host: String,
-    /// Who vouches for the client.
-    pub origin: Origin,
 }
 
 /// How a delivery ended.
@@ -53,7 +51,6 @@ row! {
         family_id: Uuid,
         attempts: i64,
         host: String,
-        for_stranger: bool,
     }
 }
 
@@ -69,13 +66,17 @@ impl TryFrom<DeliveryRow> for Delivery {
             family: FamilyId(row.family_id),
             attempts: row.attempts,
             host: row.host,
-            origin: if row.for_stranger { Origin::Registered } else { Origin::Operator },
         })
     }
 }
 
-/// Adds a delivery that is due at once, in the transaction that ends the login.
-pub async fn insert(tx: &mut Tx, delivery: &Delivery, now: DateTime<Utc>) -> Result<(), StoreError> {
+/// Adds a delivery to a client of this origin that is due at once, in the transaction that ends the login.
+pub async fn insert(
+    tx: &mut Tx,
+    delivery: &Delivery,
+    origin: Origin,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
     const SQL: &str = "INSERT INTO logout_deliveries \
          (id, client_id, subject, family_id, created_at, state, attempts, due_at, host, for_stranger) \
          VALUES ($1, $2, $3, $4, $5, 'pending', $6, $5, $7, $8)";
@@ -87,7 +88,7 @@ pub async fn insert(tx: &mut Tx, delivery: &Delivery, now: DateTime<Utc>) -> Res
         .bind(now)
         .bind(delivery.attempts)
         .bind(&delivery.host)
-        .bind(!delivery.origin.is_vouched_for())
+        .bind(!origin.is_vouched_for())
         .execute(conn).await.map(|_| ()))?;
     tx.wake_deliveries();
     Ok(())
@@ -109,7 +110,7 @@ pub const MOST_HOSTS: usize = 4;
 
 /// Deliveries that are due.
 pub async fn due(db: &Db, wanted: &DueFor<'_>, now: DateTime<Utc>) -> Result<Vec<Delivery>, StoreError> {
-    const SQL: &str = "SELECT id, client_id, subject, family_id, attempts, host, for_stranger FROM logout_deliveries \
+    const SQL: &str = "SELECT id, client_id, subject, family_id, attempts, host FROM logout_deliveries \
          WHERE state = 'pending' AND for_stranger = $1 AND due_at <= $2 AND host NOT IN ($3, $4, $5, $6) \
          ORDER BY due_at, id LIMIT $7";
     let [one, two, three, four] = wanted.except;
@@ -152,7 +153,7 @@ pub async fn settle(
 /// Deletes up to `limit` settled deliveries whose time is over; gives how many.
 pub async fn delete_some_settled(db: &Db, now: DateTime<Utc>, limit: i64) -> Result<u64, StoreError> {
     const SQL: &str = "DELETE FROM logout_deliveries WHERE id IN \
-         (SELECT id FROM logout_deliveries WHERE state <> 'pending' AND due_at <= $1 ORDER BY due_at LIMIT $2)";
+         (SELECT id FROM logout_deliveries WHERE state IN ('delivered', 'given_up') AND due_at <= $1 ORDER BY due_at LIMIT $2)";
     Ok(
         on!(db, conn => sqlx::query(SQL).bind(now).bind(limit).execute(conn).await.map(|done| done.rows_affected()))?,
     )

@@ -1,13 +1,19 @@
-//! The files of the embedded store: for their owner alone, whatever the umask is.
+//! Files that are not everybody's: those of the embedded store are for their owner alone, whatever the umask is.
 
 use std::ffi::OsString;
-use std::fs::{self, OpenOptions, Permissions};
+use std::fs::{self, Metadata, OpenOptions, Permissions};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
 const OWNER_ONLY: u32 = 0o600;
 const OTHERS: u32 = 0o007;
+
+/// Whether those who are neither its owner nor of its group may do anything with a file.
+#[must_use]
+pub fn is_open_to_others(metadata: &Metadata) -> bool {
+    metadata.permissions().mode() & OTHERS != 0
+}
 
 /// Makes the database's file, unless it is there: an empty one is an empty database. The files that SQLite puts beside
 /// it get its mode.
@@ -26,13 +32,11 @@ pub(in crate::store) fn close_to_others(path: &Path) -> io::Result<()> {
     for suffix in ["", "-wal", "-shm"] {
         let mut file = OsString::from(path);
         file.push(suffix);
-        let mode = match fs::metadata(&file) {
-            Ok(metadata) => metadata.permissions().mode(),
+        match fs::metadata(&file) {
+            Ok(metadata) if is_open_to_others(&metadata) => {}
+            Ok(_) => continue,
             Err(error) if error.kind() == ErrorKind::NotFound => continue,
             Err(error) => return Err(error),
-        };
-        if mode & OTHERS == 0 {
-            continue;
         }
         match fs::set_permissions(&file, Permissions::from_mode(OWNER_ONLY)) {
             Err(error) if error.kind() == ErrorKind::PermissionDenied => {

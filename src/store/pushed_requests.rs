@@ -9,7 +9,7 @@ use crate::store::{Db, StoreError, Tx, execute, fetch_optional};
 
 /// Adds a request that no browser has opened yet.
 pub async fn insert(
-    db: &Db,
+    tx: &mut Tx,
     uri: &SecretHash,
     client: &ClientId,
     parameters: &str,
@@ -17,7 +17,7 @@ pub async fn insert(
 ) -> Result<(), StoreError> {
     const SQL: &str =
         "INSERT INTO pushed_requests (uri_hash, client_id, parameters, expires_at) VALUES ($1, $2, $3, $4)";
-    execute!(on db, SQL, uri.as_bytes(), client.as_str(), parameters, expires_at)?;
+    execute!(within tx, SQL, uri.as_bytes(), client.as_str(), parameters, expires_at)?;
     Ok(())
 }
 

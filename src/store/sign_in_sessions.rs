@@ -134,6 +134,17 @@ pub async fn end_some_of_user(
     Ok(count)
 }
 
+/// Ends up to `most` of a user's sessions beyond the `most` that were used last.
+pub async fn end_beyond(tx: &mut Tx, user: UserId, most: u32) -> Result<(), StoreError> {
+    const SQL: &str = "DELETE FROM sign_in_sessions WHERE id IN (SELECT id FROM sign_in_sessions \
+         WHERE user_id = $1 ORDER BY last_used_at DESC, id DESC LIMIT $2 OFFSET $2) RETURNING id";
+    let ended: Vec<(Uuid,)> = fetch_all!(within tx, SQL, user.0, i64::from(most))?;
+    for (session,) in ended {
+        tx.record(Event::SignInEnded { session: SignInSessionId(session), user });
+    }
+    Ok(())
+}
+
 /// Forgets the codes that a user's sessions gave and nobody used yet, all but those of `spared`.
 pub async fn forget_codes_of_user(
     tx: &mut Tx,

@@ -84,10 +84,6 @@ impl Seen {
 
 const NEW: &str = "four other words entirely";
 
-fn family(tokens: &Tokens) -> String {
-    tokens.claims()["sid"].as_str().unwrap().to_owned()
-}
-
 both_stores! {
     async fn the_account_is_for_who_signed_in(app) {
         app.with_apps().await;
@@ -144,14 +140,14 @@ both_stores! {
         let unused = phone.authorize(&[]).await.code();
         let kept = app.exchange(&laptop.ana_signs_in(&[]).await, &[]).await.tokens();
         let page = laptop.get("/account").await;
-        let done = laptop.press(&page, "end", &family(&lost)).await;
+        let done = laptop.press(&page, "end", &lost.family()).await;
         assert!(done.body.contains("The app on that device is now signed out."), "{done:?}");
         assert_eq!(app.refresh_with("app", &lost.refresh).await.refusal(), ENDED);
         assert_eq!(phone.authorize(&[("prompt", "none")]).await.error(), "login_required");
         assert_eq!(app.exchange(&unused, &[]).await.code(), "400 invalid_grant");
         let kept = app.refresh_with("app", &kept.refresh).await.tokens();
         // This browser's own login ends alone.
-        laptop.press(&done, "end", &family(&kept)).await;
+        laptop.press(&done, "end", &kept.family()).await;
         assert_eq!(app.refresh_with("app", &kept.refresh).await.refusal(), ENDED);
         laptop.authorize(&[("prompt", "none")]).await.code();
     }
@@ -162,11 +158,11 @@ both_stores! {
         let phone = Browser::new(&app);
         let lost = app.exchange(&phone.ana_signs_in(&[]).await, &[]).await.tokens();
         let unused = phone.authorize(&[]).await.code();
-        assert_eq!(app.delete(&format!("/sessions/{}", family(&lost)), &script.access).await.status, 204);
+        assert_eq!(app.delete(&format!("/sessions/{}", lost.family()), &script.access).await.status, 204);
         assert_eq!(phone.authorize(&[("prompt", "none")]).await.error(), "login_required");
         assert_eq!(app.exchange(&unused, &[]).await.code(), "400 invalid_grant");
         let lost = app.exchange(&phone.ana_signs_in(&[]).await, &[]).await.tokens();
-        let id = family(&lost).parse().unwrap();
+        let id = lost.family().parse().unwrap();
         heirloom::service::admin::families::end(&app.core, id, app.clock.now()).await.unwrap();
         assert_eq!(phone.authorize(&[("prompt", "none")]).await.error(), "login_required");
         // Of all the others' sign-ins none is left but the caller's own.
@@ -174,7 +170,7 @@ both_stores! {
         let here = app.exchange(&laptop.ana_signs_in(&[]).await, &[]).await.tokens();
         phone.ana_signs_in(&[]).await;
         let beside = app.exchange(&laptop.authorize(&[]).await.code(), &[]).await.tokens();
-        assert_eq!(app.delete(&format!("/sessions/{}", family(&beside)), &here.access).await.status, 204);
+        assert_eq!(app.delete(&format!("/sessions/{}", beside.family()), &here.access).await.status, 204);
         laptop.authorize(&[("prompt", "none")]).await.code();
         assert_eq!(app.delete("/sessions", &here.access).await.status, 204);
         assert_eq!(phone.authorize(&[("prompt", "none")]).await.error(), "login_required");
@@ -216,7 +212,7 @@ both_stores! {
         let bens = app.log_in("ben").await;
         let ana = Browser::new(&app);
         let page = ana.ana_opens("/account").await;
-        ana.press(&page, "end", &family(&bens)).await;
+        ana.press(&page, "end", &bens.family()).await;
         let bens = app.rotate(&bens).await;
         for end in ["", "everything", "00000000-0000-0000-0000-000000000000"] {
             ana.press(&page, "end", end).await;
@@ -240,11 +236,11 @@ both_stores! {
         }
         app.clock.advance(8 * DAY);
         let browser = Browser::new(&app);
-        let here = family(&app.exchange(&browser.ana_signs_in(&[]).await, &[]).await.tokens());
+        let here = app.exchange(&browser.ana_signs_in(&[]).await, &[]).await.tokens().family();
         app.clock.advance(MINUTE);
         let mut others = BTreeSet::new();
         for nth in 0..60 {
-            others.insert(family(&app.log_in("ana").await));
+            others.insert(app.log_in("ana").await.family());
             // Some at the very same moment.
             app.clock.advance(SECOND * (nth % 2));
         }
@@ -272,8 +268,50 @@ both_stores! {
         assert_eq!(done.location(), "/account?done=ended");
         assert_eq!(browser.get("/account?after=x").await.status, 400);
         app.add_user("ben").await;
-        let bens = family(&app.log_in("ben").await);
+        let bens = app.log_in("ben").await.family();
         assert_eq!(browser.get(&format!("/account?after={bens}")).await.logins(), all[..20], "that is no place in hers");
+    }
+
+    async fn a_login_of_this_browser_among_the_others_stops_no_list(app) {
+        app.with_apps().await;
+        let browser = Browser::new(&app);
+        let mut all = BTreeSet::new();
+        for _ in 0..5 {
+            all.insert(app.log_in("ana").await.family());
+        }
+        app.clock.advance(SECOND);
+        all.insert(app.exchange(&browser.ana_signs_in(&[]).await, &[]).await.tokens().family());
+        app.clock.advance(SECOND);
+        for _ in 0..19 {
+            all.insert(app.log_in("ana").await.family());
+        }
+        let first = browser.get("/account").await;
+        let second = browser.get(&first.link("rel=\"next\"").unwrap()).await;
+        assert_eq!((first.logins().len(), second.logins().len()), (20, 5), "{second:?}");
+        assert_eq!(first.logins().into_iter().chain(second.logins()).collect::<BTreeSet<_>>(), all);
+        assert_eq!(second.link("rel=\"next\""), None);
+    }
+
+    async fn a_user_is_signed_in_in_a_thousand_browsers_at_most(app) {
+        app.with_apps().await;
+        Browser::new(&app).ana_opens("/account").await;
+        let (id, secret) = match app.store {
+            Store::Sqlite => ("randomblob(16)", "randomblob(32)"),
+            Store::Postgres => ("gen_random_uuid()", "uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())"),
+        };
+        app.sql(&format!(
+            "INSERT INTO sign_in_sessions (id, secret_hash, user_id, auth_time, amr, created_at, last_used_at, expires_at) \
+             WITH RECURSIVE nth (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM nth WHERE n < 1100) \
+             SELECT {id}, {secret}, user_id, auth_time, amr, created_at, last_used_at, expires_at \
+             FROM nth, (SELECT * FROM sign_in_sessions LIMIT 1) AS it"
+        )).await;
+        app.clock.advance(MINUTE);
+        for _ in 0..2 {
+            let browser = Browser::new(&app);
+            browser.ana_opens("/account").await;
+            assert_eq!(app.rows("sign_in_sessions").await, 1000);
+            assert_eq!(browser.get("/account").await.status, 200, "the newest goes on");
+        }
     }
 
     async fn every_button_says_which_login_it_ends(app) {

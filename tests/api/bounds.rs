@@ -49,6 +49,16 @@ impl TestApp {
     }
 }
 
+/// A device that waits, and its user's browser at the page that asks for consent.
+async fn device_before_consent(app: &TestApp) -> (Answer, Browser<'_>, Seen) {
+    app.with_television().await;
+    let waits = app.device_waits(&[]).await;
+    let browser = Browser::new(app);
+    let page = browser.ana_at_device_page().await;
+    let consent = browser.enter(&page, waits.text("user_code")).await;
+    (waits, browser, consent)
+}
+
 both_stores! {
     async fn what_nobody_reads_of_a_pushed_request_is_not_kept(app) {
         app.with_apps().await;
@@ -70,7 +80,7 @@ both_stores! {
         assert_eq!(browser.come(&query).await.answer().1["state"], state);
     }
 
-    async fn nor_what_nobody_reads_of_a_request_object(app) {
+    async fn what_nobody_reads_of_a_request_object_is_not_kept(app) {
         app.with_apps().await;
         let signer = Signer::new(Algorithm::ES256, "k1");
         let keys = serde_json::from_value(json!({ "jwks": signer.jwks() })).unwrap();
@@ -90,12 +100,8 @@ both_stores! {
     }
 
     async fn a_device_that_asks_has_nothing_written(app) {
-        app.with_television().await;
-        let waits = app.device_waits(&[]).await;
+        let (waits, browser, consent) = device_before_consent(&app).await;
         let code = waits.text("device_code");
-        let browser = Browser::new(&app);
-        let page = browser.ana_at_device_page().await;
-        let consent = browser.enter(&page, waits.text("user_code")).await;
         let before = app.last_write_of_devices().await;
         assert_eq!(app.poll(code, &[]).await.code(), PENDING);
         for _ in 0..20 {
@@ -111,12 +117,8 @@ both_stores! {
     }
 
     async fn a_device_that_asks_all_the_time_is_not_even_looked_up(app) {
-        app.with_television().await;
-        let waits = app.device_waits(&[]).await;
+        let (waits, browser, consent) = device_before_consent(&app).await;
         let code = waits.text("device_code");
-        let browser = Browser::new(&app);
-        let page = browser.ana_at_device_page().await;
-        let consent = browser.enter(&page, waits.text("user_code")).await;
         assert_eq!(app.poll(code, &[]).await.code(), PENDING);
         for _ in 0..10 {
             assert_eq!(app.poll(code, &[]).await.code(), SLOW_DOWN);
@@ -205,6 +207,20 @@ both_stores! {
         assert_eq!(app.register(&sector).await.code(), TOO_MANY);
         assert_eq!(remote.asked().len(), 2);
         assert_eq!(app.register(&plain).await.status, 201, "what needs no list needs no fetch");
+    }
+
+    async fn a_list_that_lacks_a_document_is_fetched_anew_now_and_then_only(app) with two_fetches; {
+        let remote = Remote::start_secure().await;
+        remote.give(&json!([]), "");
+        let sector = json!({ "subject_type": "pairwise", "sector_identifier_uri": remote.at("/sector.json") });
+        let (_document, id) = published(&sector).await;
+        for times in 1..=2 {
+            for _ in 0..5 {
+                app.names("/oauth/token", &id, "192.0.2.1").await;
+            }
+            assert_eq!(remote.asked().len(), times);
+            app.clock.advance(SECOND * 11);
+        }
     }
 
     async fn a_token_to_register_with_does_not_fetch_without_end(app) with |settings| {

@@ -10,10 +10,6 @@ use crate::harness::*;
 const STALE: &str = "401 insufficient_user_authentication";
 const FRESH: Duration = Duration::from_mins(5);
 
-fn family(tokens: &Tokens) -> String {
-    tokens.claims()["sid"].as_str().unwrap().to_owned()
-}
-
 impl TestApp {
     async fn revoke(&self, access: &str, body: &Value) -> Answer {
         self.send(self.http.post(self.at("/sessions/revoke")).bearer_auth(access).json(body)).await
@@ -54,7 +50,7 @@ both_stores! {
     async fn a_token_ends_other_logins_for_five_minutes(app) {
         let other = app.ana_logged_in().await;
         let here = app.log_in("ana").await;
-        let one = format!("/sessions/{}", family(&other));
+        let one = format!("/sessions/{}", other.family());
         app.clock.advance(FRESH);
         // A refresh makes a new token, and nobody more awake.
         let here = app.rotate(&here).await;
@@ -78,7 +74,7 @@ both_stores! {
         app.ana_logged_in().await;
         let here = app.log_in("ana").await;
         app.clock.advance(FRESH + MINUTE);
-        assert_eq!(app.delete(&format!("/sessions/{}", family(&here)), &here.access).await.status, 204);
+        assert_eq!(app.delete(&format!("/sessions/{}", here.family()), &here.access).await.status, 204);
         assert_eq!(app.refresh(&here.refresh).await.refusal(), ENDED);
         assert_eq!(app.live_families().await, 1);
     }
@@ -92,17 +88,17 @@ both_stores! {
         for (body, code) in [
             (json!({ "password": "wrong password" }), "401 invalid_grant"),
             (json!({ "password": "" }), "401 invalid_grant"),
-            (json!({ "password": "wrong password", "id": family(&first) }), "401 invalid_grant"),
-            (json!({ "password": PASSWORD, "id": family(&bob) }), "404 not_found"),
+            (json!({ "password": "wrong password", "id": first.family() }), "401 invalid_grant"),
+            (json!({ "password": PASSWORD, "id": bob.family() }), "404 not_found"),
             (json!({ "password": PASSWORD, "id": "x" }), "404 not_found"),
-            (json!({ "id": family(&first) }), "400 invalid_request"),
+            (json!({ "id": first.family() }), "400 invalid_request"),
             (json!({ "password": 1 }), "400 invalid_request"),
         ] {
             assert_eq!(app.revoke(&here.access, &body).await.code(), code, "{body}");
         }
         assert_eq!(app.revoke("x", &json!({ "password": PASSWORD })).await.code(), "401 invalid_token");
         assert_eq!(app.live_families().await, 4);
-        let done = app.revoke(&here.access, &json!({ "password": PASSWORD, "id": family(&first) })).await;
+        let done = app.revoke(&here.access, &json!({ "password": PASSWORD, "id": first.family() })).await;
         assert_eq!((done.status.as_u16(), done.header("cache-control")), (204, Some("no-store")));
         assert_eq!(app.refresh(&first.refresh).await.refusal(), ENDED);
         app.rotate(&second).await;
@@ -146,7 +142,7 @@ both_stores! {
         let browser = Browser::new(&app);
         let page = browser.ana_at_her_account().await;
         app.clock.advance(FRESH - SECOND);
-        let done = browser.ends(&page, ("end", &family(&there))).await;
+        let done = browser.ends(&page, ("end", &there.family())).await;
         assert!(done.body.contains("The app on that device is now signed out."), "{done:?}");
         let there = app.log_in("ana").await;
         app.clock.advance(SECOND);
@@ -173,11 +169,11 @@ both_stores! {
         // One of many, in the same part of the list.
         let there = app.log_in("ana").await;
         app.clock.advance(FRESH);
-        let place = format!("/account?after={}", family(&there));
+        let place = format!("/account?after={}", there.family());
         let csrf = page.hidden("csrf");
-        let asked = browser.follow(browser.post(&place, &[("csrf", &csrf), ("end", &family(&there))]).await).await;
+        let asked = browser.follow(browser.post(&place, &[("csrf", &csrf), ("end", &there.family())]).await).await;
         let done = browser.signs_in_with(&asked, "ana", PASSWORD).await;
-        assert_eq!(done.location(), format!("/account?done=ended&after={}", family(&there)));
+        assert_eq!(done.location(), format!("/account?done=ended&after={}", there.family()));
         assert_eq!(app.refresh(&there.refresh).await.refusal(), ENDED);
         // All of them, this browser's too.
         app.clock.advance(FRESH);
@@ -213,7 +209,7 @@ both_stores! {
         let page = browser.ana_at_her_account().await;
         let here = app.exchange(&browser.authorize(&[]).await.code(), &[]).await.tokens();
         app.clock.advance(FRESH * 2);
-        let done = browser.ends(&page, ("end", &family(&here))).await;
+        let done = browser.ends(&page, ("end", &here.family())).await;
         assert!(done.body.contains("The app on that device is now signed out."), "{done:?}");
         assert_eq!(app.refresh_with("app", &here.refresh).await.refusal(), ENDED);
     }
@@ -228,7 +224,7 @@ both_stores! {
         let asked = browser.ends(&page, ("end", "others")).await;
         let action = asked.action();
         let (before, proof) = action.split_once("proof=").unwrap();
-        let of_one = browser.ends(&page, ("end", &family(&there))).await.action();
+        let of_one = browser.ends(&page, ("end", &there.family())).await.action();
         let of_one = of_one.split_once("proof=").unwrap().1;
         // A link that somebody made, and one that was made of another page's.
         for proof in ["", "x", of_one] {

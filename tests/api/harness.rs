@@ -142,6 +142,10 @@ impl Tokens {
     pub fn claims(&self) -> Value {
         claims(&self.access)
     }
+
+    pub fn family(&self) -> String {
+        self.claims()["sid"].as_str().unwrap().to_owned()
+    }
 }
 
 pub fn generation(refresh_token: &str) -> u32 {
@@ -180,6 +184,10 @@ impl TestApp {
     }
 
     pub async fn add_user(&self, name: &str) -> UserId {
+        self.try_add_user(name).await.unwrap()
+    }
+
+    pub async fn try_add_user(&self, name: &str) -> Result<UserId, String> {
         let new = NewUser {
             username: name.parse().unwrap(),
             password: Password::new(PASSWORD.to_owned()).unwrap(),
@@ -188,7 +196,8 @@ impl TestApp {
             claims: StandardClaims::default(),
             roles: vec!["editor".to_owned()],
         };
-        admin::users::add(&self.core, new, self.clock.now()).await.unwrap().id
+        let added = admin::users::add(&self.core, new, self.clock.now()).await;
+        added.map(|user| user.id).map_err(|error| error.to_string())
     }
 
     pub async fn change_user(&self, user: UserId, change: Change) {

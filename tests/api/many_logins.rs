@@ -2,6 +2,7 @@
 
 use heirloom::domain::ids::{FamilyId, UserId};
 use heirloom::domain::lifetimes::LifetimeOverrides;
+use heirloom::domain::secrets::Password;
 use heirloom::service::admin::users::Change;
 use heirloom::service::admin::{self, janitor};
 use serde_json::json;
@@ -11,10 +12,6 @@ use crate::harness::*;
 
 const COLUMNS: &str = "subject, client_id, scope, audiences, roles, key_thumbprint, secret_hash, generation, base, \
      auth_time, amr, acr, claims, sign_in_session, device_name, user_agent, address, created_at, expires_at";
-
-fn id(tokens: &Tokens) -> String {
-    tokens.claims()["sid"].as_str().unwrap().to_owned()
-}
 
 impl TestApp {
     /// Makes so many copies of the only family: of its user, or of somebody else each.
@@ -57,7 +54,7 @@ impl TestApp {
         janitor::tidy(&self.core, batch, self.clock.now()).await.unwrap()
     }
 
-    async fn rows(&self, table: &str) -> i64 {
+    pub async fn rows(&self, table: &str) -> i64 {
         self.number(&format!("SELECT COUNT(*) FROM {table}")).await
     }
 }
@@ -67,14 +64,14 @@ both_stores! {
         app.add_user("ana").await;
         let mut all = Vec::new();
         for nth in 0..120 {
-            all.insert(0, id(&app.log_in("ana").await));
+            all.insert(0, app.log_in("ana").await.family());
             // Some at the very same millisecond.
             app.clock.advance(MINUTE * (nth % 2));
         }
         app.add_user("bob").await;
         app.log_in("bob").await;
         let access = app.log_in("ana").await;
-        all.insert(0, id(&access));
+        all.insert(0, access.family());
         let access = access.access;
         let (first, next) = app.part(&access, "").await;
         assert_eq!((first.len(), next.is_some()), (50, true));
@@ -113,7 +110,7 @@ both_stores! {
         app.sql(&format!("UPDATE families SET created_at = {soon} WHERE client_id = 'short'")).await;
         let (first, next) = app.part(&here.access, "").await;
         assert_eq!((first, next.is_some()), (Vec::new(), true), "only so many rows are read");
-        assert_eq!(app.parts(&here.access).await, (vec![id(&here)], 3));
+        assert_eq!(app.parts(&here.access).await, (vec![here.family()], 3));
         assert_eq!(app.refresh_with("short", &old.refresh).await.refusal(), EXPIRED);
         // The page does as the list.
         let browser = Browser::new(&app);
@@ -121,7 +118,7 @@ both_stores! {
         let mut place = "/account".to_owned();
         for (parts, is_listed) in [(1, false), (2, false), (3, true)] {
             let page = browser.get(&place).await;
-            assert_eq!(page.body.contains(&id(&here)), is_listed, "{parts}: {page:?}");
+            assert_eq!(page.body.contains(&here.family()), is_listed, "{parts}: {page:?}");
             assert!(!page.body.contains("You are not signed in to any app."), "{page:?}");
             let next = page.body.split("<a href=\"").find(|link| link.contains("rel=\"next\""));
             match next {
@@ -149,16 +146,16 @@ both_stores! {
     async fn whatever_ends_a_users_logins_ends_all_of_many(app) {
         let ana = app.add_user("ana").await;
         app.add_client("app", |_| ()).await;
-        for (nth, change) in [Change::Disable, Change::Remove].into_iter().enumerate() {
+        let password = Password::new("four other words entirely".to_owned()).unwrap();
+        for change in [None, Some(Change::Disable), Some(Change::Password(password)), Some(Change::Remove)] {
             app.sql("DELETE FROM families").await;
             app.change_user(ana, Change::Enable).await;
             app.log_in_with("app", "ana").await;
             app.copy_family(1999, "user_id").await;
             let now = app.clock.now();
-            let ended = if nth == 0 {
-                admin::families::end_of_user(&app.core, ana, now).await.unwrap()
-            } else {
-                admin::users::change(&app.core, ana, change, now).await.unwrap()
+            let ended = match change {
+                None => admin::families::end_of_user(&app.core, ana, now).await.unwrap(),
+                Some(change) => admin::users::change(&app.core, ana, change, now).await.unwrap(),
             };
             assert_eq!((ended, app.live_families().await, app.rows("ending_logins").await), (2000, 0, 0));
         }
@@ -172,7 +169,7 @@ both_stores! {
         app.add_user("cleo").await;
         app.log_in("cleo").await;
         // As whoever began leaves it behind: all of ana's but one, all of cleo's.
-        for (user, but, reason) in [("ana", format!("'{}'", id(&ana)), "owner"), ("cleo", "NULL".into(), "password_changed")] {
+        for (user, but, reason) in [("ana", format!("'{}'", ana.family()), "owner"), ("cleo", "NULL".into(), "password_changed")] {
             let but = if but != "NULL" && app.store == Store::Sqlite { format!("x{}", but.replace('-', "")) } else { but };
             let column = if app.store == Store::Sqlite { "BLOB" } else { "UUID" };
             app.sql(&format!(

@@ -1,8 +1,6 @@
 //! What a name may be, and the ways to type one.
 
-use heirloom::domain::secrets::Password;
-use heirloom::domain::standard_claims::StandardClaims;
-use heirloom::service::admin::users::{self, NewUser};
+use heirloom::service::admin::users;
 use serde_json::json;
 
 use crate::browser::*;
@@ -10,18 +8,6 @@ use crate::harness::*;
 
 async fn log_in(app: &TestApp, name: &str, password: &str) -> Answer {
     app.post("/login", &json!({ "username": name, "password": password })).await
-}
-
-async fn add(app: &TestApp, name: &str) -> Result<(), String> {
-    let new = NewUser {
-        username: name.parse().unwrap(),
-        password: Password::new(PASSWORD.to_owned()).unwrap(),
-        email: None,
-        email_verified: false,
-        claims: StandardClaims::default(),
-        roles: Vec::new(),
-    };
-    users::add(&app.core, new, app.clock.now()).await.map(drop).map_err(|error| error.to_string())
 }
 
 both_stores! {
@@ -63,17 +49,17 @@ both_stores! {
 
     async fn a_new_name_shows_all_of_itself(app) {
         for name in [" ana", "ana ", "ana\u{a0}", "\u{3000}ana", " "] {
-            assert_eq!(add(&app, name).await, Err("a username must not begin or end with a blank".to_owned()), "{name:?}");
+            assert_eq!(app.try_add_user(name).await, Err("a username must not begin or end with a blank".to_owned()), "{name:?}");
         }
         for (hidden, code) in [
             ('\u{200b}', "U+200B"), ('\u{202e}', "U+202E"), ('\u{2066}', "U+2066"), ('\u{ad}', "U+00AD"), ('\u{3164}', "U+3164"),
             ('\u{feff}', "U+FEFF"), ('\u{e0061}', "U+E0061"), ('\u{fe0f}', "U+FE0F"), ('\u{e000}', "U+E000"), ('\u{378}', "U+0378"),
         ] {
-            let refused = add(&app, &format!("a{hidden}na")).await.unwrap_err();
+            let refused = app.try_add_user(&format!("a{hidden}na")).await.unwrap_err();
             assert_eq!(refused, format!("a username must not have characters that cannot be seen, such as {code}"));
         }
         for name in ["ana", "Ana María", "o'neil@example.com", "אנה", "安娜"] {
-            assert_eq!(add(&app, name).await, Ok(()), "{name:?}");
+            assert_eq!(app.try_add_user(name).await.map(drop), Ok(()), "{name:?}");
             assert_eq!(log_in(&app, name, PASSWORD).await.status, 200);
         }
     }

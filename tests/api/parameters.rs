@@ -141,7 +141,7 @@ both_stores! {
         }
     }
 
-    async fn an_assertion_is_not_endless(app) {
+    async fn an_assertion_of_more_than_32_kib_is_refused(app) {
         let signer = Signer::new(Algorithm::ES256, "k1");
         app.add_key_client("service", &json!({ "jwks": signer.jwks() })).await;
         for (length, status) in [(23_000, 200), (24_600, 401)] {

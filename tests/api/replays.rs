@@ -88,7 +88,7 @@ both_stores_both_ways! {
         assert_eq!(app.told("family.replayed"), 1, "{:?}", app.events());
     }
 
-    async fn a_network_is_a_place(app) with super::behind_a_proxy; {
+    async fn addresses_of_one_network_are_one_place(app) with super::behind_a_proxy; {
         let first = app.ana_logged_in().await;
         app.refresh_from(("2001:db8::1", "app/1"), &first.refresh).await.tokens();
         app.refresh_from(("2001:db8::ffff:1", "app/1"), &first.refresh).await.tokens();
@@ -137,7 +137,7 @@ both_stores! {
         assert_eq!(app.told("family.replayed"), 0);
     }
 
-    async fn the_standard_face_says_the_same(app) {
+    async fn the_token_endpoint_bounds_replays_too(app) {
         let first = app.ana_logged_in().await;
         app.rotate(&first).await;
         app.storm(&first.refresh, 100).await;

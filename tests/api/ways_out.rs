@@ -90,14 +90,20 @@ async fn asks_with_keys_at(app: &TestApp, signer: &Signer, jwks_uri: &str) -> An
     app.form_asserted("/oauth/token", &jwt, &[GRANT]).await
 }
 
+/// A client of the operator's, whose keys are at a server of the machine's own network, authenticates.
+async fn operators_client_is_served(app: &TestApp) -> (Remote, Signer) {
+    let remote = Remote::start().await;
+    let signer = Signer::new(Algorithm::ES256, "k1");
+    remote.give(&signer.jwks(), "");
+    app.add_key_client("service", &json!({ "jwks_uri": remote.at("/jwks") })).await;
+    let jwt = signer.sign(&app.assertion("service", "1"));
+    assert_eq!(app.form_asserted("/oauth/token", &jwt, &[GRANT]).await.status, 200);
+    (remote, signer)
+}
+
 both_stores! {
     async fn the_operators_network_is_for_the_operators_clients(app) with inside; {
-        let remote = Remote::start().await;
-        let signer = Signer::new(Algorithm::ES256, "k1");
-        remote.give(&signer.jwks(), "");
-        app.add_key_client("service", &json!({ "jwks_uri": remote.at("/jwks") })).await;
-        let jwt = signer.sign(&app.assertion("service", "1"));
-        assert_eq!(app.form_asserted("/oauth/token", &jwt, &[GRANT]).await.status, 200);
+        let (remote, signer) = operators_client_is_served(&app).await;
         assert_eq!(remote.asked().len(), 1);
         for place in [remote.at("/jwks"), remote.at("/jwks").replace("127.0.0.1", "localhost")] {
             assert_eq!(asks_with_keys_at(&app, &signer, &place).await.code(), LATER, "{place}");
@@ -172,12 +178,7 @@ both_stores! {
             .map(|number| tokio::spawn(ask(url(1 + number / 8, number)).send()))
             .collect();
         hanging.taken(64).await;
-        let remote = Remote::start().await;
-        let signer = Signer::new(Algorithm::ES256, "k1");
-        remote.give(&signer.jwks(), "");
-        app.add_key_client("service", &json!({ "jwks_uri": remote.at("/jwks") })).await;
-        let jwt = signer.sign(&app.assertion("service", "1"));
-        assert_eq!(app.form_asserted("/oauth/token", &jwt, &[GRANT]).await.status, 200);
+        operators_client_is_served(&app).await;
         // Of strangers there are enough for now; nobody is told that it is not itself.
         assert_eq!(app.send(ask(url(100, 100))).await.code(), LATER);
         under_way.iter().for_each(tokio::task::JoinHandle::abort);

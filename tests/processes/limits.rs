@@ -168,7 +168,9 @@ fn idle_connections_of_one_address_are_in_nobody_elses_way() {
         let [soft, hard] = open_files(&server);
         assert_eq!(soft, hard, "{limit}");
         block_on(async {
-            let _idle = idle_connections(&server, 1100).await;
+            let idle = idle_connections(&server, 1100).await;
+            // The rest may wait in the system's queue.
+            assert!(idle.len() > 512, "{limit}: {} are connected", idle.len());
             let neighbour = reqwest::Client::builder()
                 .local_address(std::net::IpAddr::from([127, 0, 0, 2]))
                 .timeout(Duration::from_secs(20))

@@ -42,10 +42,8 @@ pub(crate) async fn push(
     authorize::check(&web.core, &known, &form)?;
     let kept = authorize::to_keep(&form)?;
     client.count_waiting(&web.core, &known, now)?;
-    if !pushed_request::spend(&web.core, &known.client.id, once.as_ref()).await? {
-        return Err(Problem::Unmet(Unmet::InvalidRequestObject).into());
-    }
-    let uri = pushed_request::keep(&web.core, &known.client.id, &kept, now).await?;
+    let uri = pushed_request::keep(&web.core, &known.client.id, once.as_ref(), &kept, now).await?;
+    let uri = uri.ok_or(Problem::Unmet(Unmet::InvalidRequestObject))?;
     Ok(HttpResponse::Created()
         .insert_header((CACHE_CONTROL, "no-store"))
         .json(json!({ "request_uri": uri.expose(), "expires_in": TTL.num_seconds() })))

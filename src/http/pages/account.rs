@@ -113,7 +113,6 @@ pub(crate) async fn show_apps(visit: &Visit, request: &HttpRequest) -> Result<Ht
         .collect();
     let content = json!({
         "apps": given,
-        "this_part": part_after(visit, OwnPlace::Apps, after.as_ref()),
         "first_part": after.map(|_| part_after::<ClientId>(visit, OwnPlace::Apps, None)),
         "next_part": part.next.map(|last| part_after(visit, OwnPlace::Apps, Some(last))),
     });

@@ -21,13 +21,12 @@ const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 pub(super) struct RefreshCookie<'a> {
     web: &'a Web,
     client: &'a ClientId,
-    name: String,
 }
 
 impl<'a> RefreshCookie<'a> {
     /// The cookie of a client.
     pub(super) fn of(web: &'a Web, client: &'a ClientId) -> Self {
-        Self { web, client, name: cookies::own_name(web, "refresh", client.as_str()) }
+        Self { web, client }
     }
 
     /// Whether this is how the client gets its tokens. Asks the clients' memory, so nothing is asked before a token
@@ -48,7 +47,7 @@ impl<'a> RefreshCookie<'a> {
     /// # Errors
     /// [`Problem::CrossSite`] when it did, and not from a page of this server's own origin.
     pub(super) fn read_token<'r>(&self, request: &'r HttpRequest) -> Result<Option<&'r str>, Problem> {
-        let Some(token) = cookies::single(request, &self.name) else { return Ok(None) };
+        let Some(token) = cookies::single(request, &self.name()) else { return Ok(None) };
         self.must_be_own(request)?;
         Ok(Some(token))
     }
@@ -61,13 +60,18 @@ impl<'a> RefreshCookie<'a> {
 
     /// Lets the browser keep a token for as long as it can be refreshed.
     pub(super) fn set(&self, response: &mut HttpResponse, token: &str, seconds: i64) {
-        let cookie = format!("{}={token}; Max-Age={seconds}{}", self.name, self.attributes());
+        let cookie = format!("{}={token}; Max-Age={seconds}{}", self.name(), self.attributes());
         cookies::add(response, &cookie);
     }
 
     /// Lets the browser forget it.
     pub(super) fn clear(&self, response: &mut HttpResponse) {
-        cookies::add(response, &format!("{}=; Max-Age=0{}", self.name, self.attributes()));
+        cookies::add(response, &format!("{}=; Max-Age=0{}", self.name(), self.attributes()));
+    }
+
+    /// Computed for whoever looks at it: most tokens come in the body.
+    fn name(&self) -> String {
+        cookies::own_name(self.web, "refresh", self.client.as_str())
     }
 
     fn attributes(&self) -> &'static str {

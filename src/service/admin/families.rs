@@ -91,7 +91,7 @@ pub async fn end_of_user(core: &Core, user: UserId, now: DateTime<Utc>) -> Resul
         ending_many::begin(tx, user, Which::All, EndReason::Operator, now).await.map(Some)
     });
     match ending.await? {
-        Some(ending) => Ok(ending_many::finish(core, ending, now).await?),
+        Some(ending) => Ok(ending_many::finish(core, ending, now).await),
         None => Ok(0),
     }
 }

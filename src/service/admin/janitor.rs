@@ -58,7 +58,6 @@ pub async fn tidy(core: &Core, batch: i64, now: DateTime<Utc>) -> Result<Tidied,
     let db = &core.db;
     end_what_removed_clients_had(core, &mut tidied, batch, now).await?;
     tidied.ended += end_what_public_clients_had(core, batch, now).await?;
-    tidied.ended += count(ending_many::finish_noted(core, batch, now).await?);
     for (what, before) in [
         (Expired::Families, now),
         (Expired::EndedFamilies, now - ENDED_MEMORY),
@@ -76,6 +75,7 @@ pub async fn tidy(core: &Core, batch: i64, now: DateTime<Utc>) -> Result<Tidied,
     tidied.deleted += until_less(batch, || logout_deliveries::delete_some_settled(db, now, batch)).await?;
     tidied.deleted += until_less(batch, || delete_some_unused(core, now, batch)).await?;
     tidied.deleted += until_less(batch, || registration_tokens::delete_some_spent(db, now, batch)).await?;
+    tidied.ended += count(ending_many::finish_noted(core, batch, now).await?);
     tidied.ended += surplus::end_surplus(core, batch, now).await?;
     core.keys.forget_retired(&core.db, now).await?;
     core.passwords.expect_stored(users::dearest_hash(db).await?.as_ref());

@@ -72,14 +72,14 @@ async fn end_surplus_of(
     now: DateTime<Utc>,
 ) -> Result<u64, StoreError> {
     let (mut kept, mut surplus) = (BinaryHeap::new(), Vec::new());
-    let (mut place, mut ended) = (Place::NEWEST, 0);
+    let (mut place, mut ended, mut known) = (Place::NEWEST, 0, HashMap::new());
     loop {
         let part = families::last_uses(&core.db, user, place, batch).await?;
         let Some(last) = part.last() else { break };
         place = last.place;
-        let lifetimes = lifetimes_of(core, &part, now).await?;
+        learn_lifetimes(core, &mut known, &part, now).await?;
         for it in part {
-            let lifetimes = lifetimes.get(&it.client).and_then(Option::as_ref);
+            let lifetimes = known.get(&it.client).and_then(Option::as_ref);
             let is_live =
                 lifetimes.is_some_and(|it_has| now < it_has.end_of_family(it.rotated_at, it.expires_at));
             kept.push(Reverse(Used { is_live, at: it.rotated_at, id: it.place.id }));
@@ -98,23 +98,24 @@ async fn end_surplus_of(
 }
 
 /// The lifetimes of the clients that a part names; `None` for one that was removed.
-async fn lifetimes_of(
+async fn learn_lifetimes(
     core: &Core,
+    known: &mut HashMap<ClientId, Option<Lifetimes>>,
     part: &[LastUse],
     now: DateTime<Utc>,
-) -> Result<HashMap<ClientId, Option<Lifetimes>>, StoreError> {
-    let mut known = HashMap::new();
+) -> Result<(), StoreError> {
     for LastUse { client, .. } in part {
         if !known.contains_key(client) {
             let lifetimes = match clients::find(&core.db, client, now).await? {
-                Some(client) => core.clients.lifetimes_of(&client).ok(),
+                // Some that contradict the settings say nothing of how long its logins live.
+                Some(client) => Some(core.clients.lifetimes_of(&client).unwrap_or(*core.clients.defaults())),
                 // What its document says is the server's to fetch.
                 None => document::url_of(client).map(|_| *core.clients.defaults()),
             };
             known.insert(client.clone(), lifetimes);
         }
     }
-    Ok(known)
+    Ok(())
 }
 
 async fn end_unused(

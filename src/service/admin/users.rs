@@ -178,7 +178,7 @@ pub async fn change(core: &Core, user: UserId, change: Change, now: DateTime<Utc
         ending_many::begin(tx, user, Which::All, reason, now).await.map(|ending| Some(Some(ending)))
     });
     match ending.await?.ok_or(Failure::NotFound)? {
-        Some(ending) => Ok(ending_many::finish(core, ending, now).await?),
+        Some(ending) => Ok(ending_many::finish(core, ending, now).await),
         None => Ok(0),
     }
 }

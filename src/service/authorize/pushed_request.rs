@@ -34,26 +34,29 @@ pub struct SignedRequest {
     pub once: Option<OnceOnly>,
 }
 
-/// Uses up a request object that is for once. `false` when it was brought before.
-pub async fn spend(core: &Core, client: &ClientId, once: Option<&OnceOnly>) -> Result<bool, Failure> {
-    let Some(once) = once else { return Ok(true) };
-    let is_new = transaction::retrying(|| client_assertions::spend(&core.db, once)).await?;
-    if !is_new {
-        tracing::warn!(client = client.as_str(), "a request object was replayed");
-    }
-    Ok(is_new)
-}
-
-/// Keeps a client's request that was checked.
+/// Keeps a client's request that was checked, and uses up the object that it came in, if that is for once: `None` when
+/// that was brought before.
 pub async fn keep(
     core: &Core,
     client: &ClientId,
+    once: Option<&OnceOnly>,
     parameters: &str,
     now: DateTime<Utc>,
-) -> Result<RequestUri, Failure> {
+) -> Result<Option<RequestUri>, Failure> {
     let uri = RequestUri::from_random(&random::bytes());
-    pushed_requests::insert(&core.db, &uri.hash(), client, parameters, now + TTL).await?;
-    Ok(uri)
+    let kept = core.write(now, async |tx| {
+        if let Some(once) = once
+            && !client_assertions::spend_within(tx, once).await?
+        {
+            return Ok(None);
+        }
+        pushed_requests::insert(tx, &uri.hash(), client, parameters, now + TTL).await.map(Some)
+    });
+    if kept.await?.is_none() {
+        tracing::warn!(client = client.as_str(), "a request object was replayed");
+        return Ok(None);
+    }
+    Ok(Some(uri))
 }
 
 /// The request at a URI, for a client's browser: `None` when there is none, or it is another browser's.

@@ -7,6 +7,9 @@ use crate::domain::client::{Client, WebUri};
 use crate::outbound::{NoAnswer, Outbound};
 use crate::service::Failure;
 
+/// A list that is older than this is fetched anew for a client that it lacks.
+const RENEWABLE: TimeDelta = TimeDelta::seconds(10);
+
 /// Why a client is not of the sector that it names.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NotOfSector {
@@ -29,7 +32,7 @@ pub(crate) async fn check(
         return Ok(());
     }
     // Its owner may have added the client a moment ago.
-    check_anew(outbound, client, now).await
+    check_younger(outbound, client, RENEWABLE, now).await
 }
 
 /// The same for a client that registers: by the list as it is now, however long it may be remembered.
@@ -39,9 +42,18 @@ pub(crate) async fn check_anew(
     client: &Client,
     now: DateTime<Utc>,
 ) -> Result<(), NotOfSector> {
+    check_younger(outbound, client, TimeDelta::zero(), now).await
+}
+
+async fn check_younger(
+    outbound: &Outbound,
+    client: &Client,
+    oldest: TimeDelta,
+    now: DateTime<Utc>,
+) -> Result<(), NotOfSector> {
     let Some(url) = place_of_list(client) else { return Ok(()) };
     let way = outbound.for_clients(client.origin);
-    let list = way.renew_json::<Vec<String>>(&url, TimeDelta::zero(), now).await?;
+    let list = way.renew_json::<Vec<String>>(&url, oldest, now).await?;
     if lists(&list, client) { Ok(()) } else { Err(NotOfSector::NotListed) }
 }
 

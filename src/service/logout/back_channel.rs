@@ -10,9 +10,12 @@ use serde_json::json;
 use tokio::task::{JoinError, JoinSet};
 
 use crate::domain::client::Origin;
-use crate::outbound::TakenPlace;
+use crate::outbound::{FULL_HOSTS, TakenPlace};
 use crate::service::{Core, Failure};
-use crate::store::logout_deliveries::{self, Delivery, DueFor, Settled};
+use crate::store::logout_deliveries::{self, Delivery, DueFor, MOST_HOSTS, Settled};
+
+// As long as there are places, all hosts that have none can be passed over.
+const _: () = assert!(MOST_HOSTS >= FULL_HOSTS);
 
 /// `typ` of a logout token (Back-Channel Logout §2.4).
 const TYPE: &str = "logout+jwt";
@@ -121,6 +124,13 @@ impl Messenger {
         Ok(true)
     }
 
+    /// Waits until all that is under way has ended.
+    pub async fn all_ended(&mut self) {
+        while let Some(ended) = self.under_way.join_next().await {
+            report(ended);
+        }
+    }
+
     /// Waits until a delivery ends: for ever when nothing is under way.
     pub async fn ended(&mut self) {
         match self.under_way.join_next().await {
@@ -140,17 +150,6 @@ fn report(ended: Result<Result<(), Failure>, JoinError>) {
             tracing::error!(%error, "telling a client of a logout broke off; it will be told again");
         }
     }
-}
-
-/// Makes the deliveries that are due, as far as there are places, and waits until they have ended; gives how many there
-/// were.
-pub async fn deliver_due(core: &Arc<Core>, now: DateTime<Utc>) -> Result<usize, Failure> {
-    let mut messenger = Messenger::new(Arc::clone(core));
-    let begun = messenger.begin_due(now).await?.begun;
-    while let Some(ended) = messenger.under_way.join_next().await {
-        ended.map_err(|_| Failure::Busy)??;
-    }
-    Ok(begun)
 }
 
 /// How long after this attempt the next one is made; `None` when it is the last.

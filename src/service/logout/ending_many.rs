@@ -16,7 +16,7 @@ use crate::store::ending_logins::{self, EndingLogins, Which};
 use crate::store::{StoreError, Tx, families, sign_in_sessions, users};
 
 /// How many families, and how many sign-ins, end in one transaction.
-const PART: u32 = 1000;
+pub(crate) const PART: u32 = 1000;
 
 /// What has begun to end.
 #[derive(Debug)]
@@ -56,15 +56,9 @@ fn rest(ending: EndingLogins, sign_ins: u32, after: Option<Place>) -> Option<End
     (!is_over).then(|| EndingLogins { after: after.unwrap_or(Place::OLDEST), ..ending })
 }
 
-/// Ends what is left; gives how many families have ended by now, the first ones too.
-///
-/// # Errors
-/// [`StoreError`]; what was done is done, and the janitor goes on.
-pub(crate) async fn finish(
-    core: &Core,
-    ending: BegunEnding,
-    now: DateTime<Utc>,
-) -> Result<usize, StoreError> {
+/// Ends what is left; gives how many families have ended by now, the first ones too. What comes between is no failure
+/// of what was asked for, which is done: the janitor goes on.
+pub(crate) async fn finish(core: &Core, ending: BegunEnding, now: DateTime<Utc>) -> usize {
     let mut count = ending.ended.len();
     let mut left = ending.rest;
     while let Some(ending) = left {
@@ -72,21 +66,29 @@ pub(crate) async fn finish(
             let ending = ending.clone();
             Box::pin(async move { end_part(tx, ending, now).await.map(Some) })
         });
-        let Some((ended, rest)) = part.await? else { break };
-        count += ended;
-        left = rest;
+        left = match part.await {
+            Ok(Some((ended, rest))) => {
+                count += ended;
+                rest
+            }
+            Ok(None) => None,
+            Err(error) => {
+                tracing::warn!(%error, "not all logins of a user have ended yet; the janitor goes on");
+                None
+            }
+        };
     }
-    Ok(count)
+    count
 }
 
 /// Goes on with what others have noted and not finished, up to `limit` of it; gives how many families have ended.
 ///
 /// # Errors
-/// [`StoreError`]; what was done is done.
+/// [`StoreError`].
 pub(crate) async fn finish_noted(core: &Core, limit: i64, now: DateTime<Utc>) -> Result<usize, StoreError> {
     let mut count = 0;
     for rest in ending_logins::first(&core.db, limit).await? {
-        count += finish(core, BegunEnding { ended: Vec::new(), rest: Some(rest) }, now).await?;
+        count += finish(core, BegunEnding { ended: Vec::new(), rest: Some(rest) }, now).await;
     }
     Ok(count)
 }

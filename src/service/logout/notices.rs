@@ -52,9 +52,8 @@ pub(super) async fn deliver(
         family: told.family,
         attempts: 0,
         host: host_of(uri.url()).to_owned(),
-        origin: *origin,
     };
-    logout_deliveries::insert(tx, &delivery, now).await
+    logout_deliveries::insert(tx, &delivery, *origin, now).await
 }
 
 /// The clients of one transaction: each is asked for once.

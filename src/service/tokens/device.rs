@@ -14,7 +14,6 @@ use crate::domain::opaque::OpaqueSecret;
 use crate::domain::refusal::Refusal;
 use crate::service::clients::client_request::ClientRequest;
 use crate::service::clients::known_clients::KnownClient;
-
 use crate::service::tokens::grant::{self, Wanted};
 use crate::service::tokens::id_token::SignedInHow;
 use crate::service::tokens::issued::Issued;
@@ -74,7 +73,7 @@ pub async fn begin(
     for _ in 0..DRAWS {
         let user_code = UserCode::from_random(random::bytes());
         waiting.user_code_hash = user_code.hash();
-        if device_codes::insert(&core.db, &waiting, INTERVAL).await? {
+        if device_codes::insert(&core.db, &waiting).await? {
             return Ok(Begun { device_code, user_code, expires_in: CODE_TTL, interval: INTERVAL });
         }
     }

@@ -32,22 +32,21 @@ pub struct RefreshParams<'a> {
     pub wanted: Wanted,
 }
 
-/// How a generation comes to be handed out.
+/// How a generation comes to be handed out, unless it is kept: that one is handed out often, to several who share it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Given {
     /// The family moved on to it.
     Anew,
     /// Within the leeway once more, and nothing was written.
     Again,
-    /// By the client's policy it is handed out often, to several who share it.
-    Kept,
 }
 
 /// Refreshes a family.
 ///
 /// # Errors
-/// [`Failure::Refused`] with the reason; [`Failure::InvalidScope`], [`Failure::InvalidTarget`], [`Failure::Overtaken`],
-/// [`Failure::TooManyReplays`] and [`Failure::Store`], after which the same token still works.
+/// [`Failure::Refused`] with the reason; [`Failure::InvalidClient`], [`Failure::UnauthorizedClient`],
+/// [`Failure::InvalidScope`], [`Failure::InvalidTarget`], [`Failure::Overtaken`], [`Failure::TooManyReplays`],
+/// [`Failure::Busy`] and [`Failure::Store`], after which the same token still works.
 pub async fn refresh(
     core: &Core,
     request: &ClientRequest,
@@ -67,10 +66,12 @@ pub async fn refresh(
     // A client that names again what it named at the authorization endpoint is heard as it was there.
     let wanted = params.wanted.for_client(&known.client);
     let (grant, given) = match fast_path(core, &token, &known, &wanted, now).await? {
-        Some(grant) => (grant, Given::Anew),
+        Some(grant) => (grant, Some(Given::Anew)),
         None => judge(core, &token, &known, &wanted, now).await?,
     };
-    watch(core, request, &known, (&grant, given), now)?;
+    if let Some(given) = given {
+        watch(core, request, &known, (&grant, given), now)?;
+    }
     // A refresh tells nothing of how its user signed in (OpenID Connect Core §12.2).
     let how = request.takes_id_tokens().then(SignedInHow::default);
     grant::issue(core, &grant, &token.secret, (&known, &wanted), how.as_ref(), now)
@@ -108,7 +109,7 @@ async fn judge(
     known: &KnownClient,
     wanted: &Wanted,
     now: DateTime<Utc>,
-) -> Result<(Grant, Given), Failure> {
+) -> Result<(Grant, Option<Given>), Failure> {
     for _ in 0..TRIES {
         let family = match presented::family_of(core, token).await? {
             None => return Err(Refusal::Expired.into()),
@@ -121,17 +122,17 @@ async fn judge(
         let policy = policy(core, token, &family, known, now).await?;
         let outcome = decide(&family, token.generation, now, &policy);
         let (step, given) = match outcome {
-            Outcome::Replay => return Ok((family.into(), Given::Again)),
-            Outcome::Keep => return Ok((Grant::kept(family, now), Given::Kept)),
+            Outcome::Replay => return Ok((family.into(), Some(Given::Again))),
+            Outcome::Keep => return Ok((Grant::kept(family, now), None)),
             Outcome::Refuse(refusal) => return Err(refuse(core, family.id, refusal)),
             Outcome::Overtaken => return Err(Failure::Overtaken),
             Outcome::Reuse => {
                 reuse::end(core, family.id, EndReason::Reuse, now).await?;
                 return Err(Refusal::Reused.into());
             }
-            Outcome::Touch(step) => (step, Given::Kept),
+            Outcome::Touch(step) => (step, None),
             Outcome::Rotate(step) | Outcome::Recover { step, .. } | Outcome::CatchUp(step) => {
-                (step, Given::Anew)
+                (step, Some(Given::Anew))
             }
         };
         let event = event(family.id, outcome);
@@ -173,7 +174,6 @@ fn watch(
         Given::Again => core.replays.replayed(&handed_out).map_err(|TooManyReplays| {
             Failure::TooManyReplays((grant.rotated_at + leeway - now).to_std().unwrap_or_default())
         })?,
-        Given::Kept => None,
     };
     if let Some(differs) = differs {
         core.tell(Event::FamilyReplayed { family, client: known.client.id.clone(), differs });

@@ -1,8 +1,9 @@
 //! What a row does not tell of its replays: whether they come from where the rotation came from, and how many they are.
 //!
 //! Within the leeway a base gives its successor once more, to an owner whose answer got lost and to a thief alike, and
-//! nothing is written. So a process remembers the rotations that it made, for as long as their bases may come back. Of
-//! another process's rotation it knows nothing: there it compares with the first replay that comes here.
+//! nothing is written. So a process remembers the rotations that it made, for as long as their bases may come back, or
+//! until tens of thousands of others have followed. Of another process's rotation it knows nothing: there it compares
+//! with the first replay that comes here.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};

@@ -67,11 +67,12 @@ pub async fn logins(
         };
         let is_last = part.len() < READ as usize;
         for family in part {
-            let known = next.replace(family.id);
             place = family.place();
+            // It stood at the top, and is no place to go on from in the rest.
             if from == PartOfList::Elsewhere && is_here(&family) {
                 continue;
             }
+            let known = next.replace(family.id);
             let Some((session, _)) = sessions::live(core, family, now).await? else { continue };
             if listed.len() == limit {
                 return Ok(Logins { families: listed, next: known });
@@ -140,7 +141,7 @@ pub async fn end_all(
     let Some(ending) = ending.await? else { return Ok(Vec::new()) };
     let is_here = |family: &&EndedFamily| family.sign_in_session == Some(session.id);
     let here: Vec<_> = ending.ended.iter().filter(is_here).map(|it| (it.client.clone(), it.id)).collect();
-    ending_many::finish(core, ending, now).await?;
+    ending_many::finish(core, ending, now).await;
     front_channel::of(core, here.into_iter(), now).await
 }
 
@@ -201,7 +202,7 @@ pub async fn withdraw(
         ending_many::begin(tx, session.user(), which, reason, now).await.map(Some)
     });
     if let Some(ending) = ending.await? {
-        ending_many::finish(core, ending, now).await?;
+        ending_many::finish(core, ending, now).await;
     }
     Ok(())
 }

@@ -74,7 +74,7 @@ pub async fn change_password(
     });
     // Otherwise it was changed meanwhile, or the user was disabled, or this browser signed out.
     if let Some(ending) = changed.await?.ok_or(Refusal::BadCredentials)? {
-        ending_many::finish(core, ending, now).await?;
+        ending_many::finish(core, ending, now).await;
     }
     Ok(secret)
 }

@@ -9,10 +9,13 @@ use crate::domain::family::UserAgentInfo;
 use crate::domain::ids::SignInSessionId;
 use crate::domain::opaque::OpaqueSecret;
 use crate::domain::sign_in::SignInSession;
-use crate::service::logout::ending;
+use crate::service::logout::{ending, ending_many};
 use crate::service::users::credentials::{self, Credentials, Verified};
 use crate::service::{Core, Failure};
 use crate::store::sign_in_sessions;
+
+/// Browsers in which one user is signed in: as many as end in one transaction with a new password.
+const MOST_SESSIONS: u32 = ending_many::PART;
 
 /// A request to sign in.
 #[derive(Debug)]
@@ -82,6 +85,7 @@ async fn begin_session(
             }
         }
         sign_in_sessions::insert(tx, &session, &secret.hash()).await?;
+        sign_in_sessions::end_beyond(tx, session.user(), MOST_SESSIONS).await?;
         tx.record(Event::SignInSucceeded { session: session.id, user: session.user() });
         Ok(Some(()))
     });

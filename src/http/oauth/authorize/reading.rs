@@ -133,10 +133,9 @@ async fn signed(
     // The object is the client's, but anybody may bring it again.
     browser.core.waiting.count(browser.address, browser.now).map_err(|too_many| back.refuse(too_many))?;
     let kept = parameters::to_keep(&form).map_err(|too_long| back.refuse(too_long))?;
-    if !pushed_request::spend(browser.core, &known.client.id, read.once.as_ref()).await? {
-        return Err(back.refuse(Unmet::InvalidRequestObject));
-    }
-    let uri = pushed_request::keep(browser.core, &known.client.id, &kept, browser.now).await?;
+    let (client, once) = (&known.client.id, read.once.as_ref());
+    let uri = pushed_request::keep(browser.core, client, once, &kept, browser.now).await?;
+    let Some(uri) = uri else { return Err(back.refuse(Unmet::InvalidRequestObject)) };
     pushed(browser, known, &uri, &form.without(&["prompt"])).await
 }
 
