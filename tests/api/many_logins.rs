@@ -146,7 +146,7 @@ both_stores! {
     async fn whatever_ends_a_users_logins_ends_all_of_many(app) {
         let ana = app.add_user("ana").await;
         app.add_client("app", |_| ()).await;
-        let password = Password::new("four other words entirely".to_owned()).unwrap();
+        let password = Password::new(PASSWORD.to_owned()).unwrap();
         for change in [None, Some(Change::Disable), Some(Change::Password(password)), Some(Change::Remove)] {
             app.sql("DELETE FROM families").await;
             app.change_user(ana, Change::Enable).await;
