@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Subcommand;
 
 use crate::cli::{Office, duration};
-use crate::service::admin::recovery;
+use crate::service::admin::recovery::{self, RecoveryStatus};
 use crate::service::admin::views::time;
 
 #[derive(Debug, Subcommand)]
@@ -18,7 +18,13 @@ pub(super) enum Recovery {
     },
     /// End the window now
     Close,
-    /// Tell whether a window is open
+    /// Say that nothing was restored: tokens that are ahead of their rows are refused at once
+    Decline {
+        /// For how long; later ones wait for a word of yours again
+        #[arg(long = "for", value_parser = duration, default_value = "7d", value_name = "D")]
+        length: Duration,
+    },
+    /// Tell whether a window is open, and whether tokens wait for a word of yours
     Status,
 }
 
@@ -47,9 +53,25 @@ pub(super) async fn run(command: Recovery, office: &Office) -> anyhow::Result<()
             recovery::close_window(&office.core, now).await?;
             println!("the recovery window is closed");
         }
-        Recovery::Status => match recovery::closes_at(&office.core, now).await? {
-            Some(closes_at) => println!("the recovery window is open until {}", time(closes_at)),
-            None => println!("the recovery window is closed"),
+        Recovery::Decline { length } => {
+            let until = recovery::decline(&office.core, length, now).await?;
+            println!("tokens that are ahead of their rows are refused until {}", time(until));
+        }
+        Recovery::Status => match recovery::status(&office.core, now).await? {
+            RecoveryStatus::Open(until) => println!("the recovery window is open until {}", time(until)),
+            RecoveryStatus::Closed => println!("the recovery window is closed"),
+            RecoveryStatus::Declined(until) => println!(
+                "the recovery window is closed, and tokens that are ahead of their rows are refused until {}",
+                time(until)
+            ),
+            RecoveryStatus::Undecided { refused_from } => {
+                println!(
+                    "tokens came that are ahead of their rows: was the database restored, or did it fail over?"
+                );
+                println!("  yes  heirloom recovery open");
+                println!("  no   heirloom recovery decline");
+                println!("their clients are asked to come back, and refused from {} on", time(refused_from));
+            }
         },
     }
     Ok(())

@@ -143,6 +143,10 @@ pub enum Event {
     },
     /// An operator ended the time of recovery.
     RecoveryClosed,
+    /// An operator said that the database was not restored.
+    RecoveryDeclined {
+        until: DateTime<Utc>,
+    },
     /// An operator made an initial access token.
     RegistrationTokenAdded {
         token: Uuid,
@@ -302,6 +306,10 @@ impl<'a> EventRecord<'a> {
     fn change(self, change: &'static str) -> Self {
         Self { change: Some(change), ..self }
     }
+
+    fn until(self, until: DateTime<Utc>) -> Self {
+        Self { until: Some(until.to_rfc3339_opts(SecondsFormat::Secs, true)), ..self }
+    }
 }
 
 impl Event {
@@ -364,11 +372,13 @@ impl Event {
             Self::KeysReplaced { key } => new("key.replaced").severity(Severity::Warning).key(key),
             Self::MasterKeyDropped { key } => new("key.master_dropped").severity(Severity::Warning).key(key),
             Self::KeyResealed { key } => new("key.resealed").severity(Severity::Warning).key(key),
-            Self::RecoveryOpened { until } => EventRecord {
-                until: Some(until.to_rfc3339_opts(SecondsFormat::Secs, true)),
-                ..new("recovery.opened").severity(Severity::Warning)
-            },
+            Self::RecoveryOpened { until } => {
+                new("recovery.opened").severity(Severity::Warning).until(*until)
+            }
             Self::RecoveryClosed => new("recovery.closed").severity(Severity::Warning),
+            Self::RecoveryDeclined { until } => {
+                new("recovery.declined").severity(Severity::Warning).until(*until)
+            }
             Self::RegistrationTokenAdded { token } => new("registration_token.added").token(*token),
             Self::RegistrationTokenRemoved { token } => new("registration_token.removed").token(*token),
             Self::AlarmRaised { family, alarm } => EventRecord {

@@ -19,7 +19,7 @@ use crate::domain::refusal::EndReason;
 use crate::domain::scope::ScopeSet;
 use crate::domain::secrets::SecretHash;
 
-pub use decision::{Outcome, Policy, RecoveryWindow, Step, decide};
+pub use decision::{Outcome, Policy, RestoreDecision, Step, decide};
 pub use place::Place;
 pub use policy::{InvalidRotationPolicy, RotationPolicy};
 

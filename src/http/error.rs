@@ -132,8 +132,12 @@ const NOT_FETCHED: &str =
 
 const TRY_AGAIN: &str = "The server cannot answer right now. Please try again.";
 
+/// A person has to say something: that takes more than a moment.
+const TRY_LATER: &str = "The server cannot answer right now. Please keep the refresh token, and try again.";
+
+const BAD: StatusCode = StatusCode::BAD_REQUEST;
+
 fn answer(problem: &Problem, face: Face) -> Answer {
-    const BAD: StatusCode = StatusCode::BAD_REQUEST;
     match problem {
         Problem::Malformed(what) => Answer::new(BAD, "invalid_request", what),
         Problem::TooLarge => {
@@ -190,7 +194,6 @@ pub(crate) fn code(problem: &Problem) -> (&'static str, &'static str) {
 }
 
 fn answer_failure(failure: &Failure, face: Face) -> Answer {
-    const BAD: StatusCode = StatusCode::BAD_REQUEST;
     match failure {
         Failure::Refused(refusal) => {
             let status = match face {
@@ -257,6 +260,7 @@ fn answer_failure(failure: &Failure, face: Face) -> Answer {
         ),
         Failure::Store(error) if error.passes() => unavailable(TRY_AGAIN),
         Failure::NotFetched => unavailable(NOT_FETCHED),
+        Failure::Undecided => unavailable(TRY_LATER).with_retry_after(60),
         Failure::Busy | Failure::Overtaken | Failure::NoSigningKey => unavailable(TRY_AGAIN),
         Failure::Store(_) | Failure::Key(_) => {
             Answer::new(StatusCode::INTERNAL_SERVER_ERROR, "server_error", "Something went wrong on our side.")

@@ -73,6 +73,9 @@ pub enum Failure {
     /// The request waited in our own queue for so long that its verdict would be unfair.
     #[error("the request was overtaken by a later one")]
     Overtaken,
+    /// The token is ahead of its row, and an operator has yet to say whether the database was restored.
+    #[error("the refresh token is ahead of its row: was the database restored?")]
+    Undecided,
     #[error(transparent)]
     Store(#[from] StoreError),
     /// A signing key.

@@ -1,10 +1,19 @@
-//! The recovery window: open for a while after the database was restored.
+//! What was said of a restore: a recovery window is open for a while, or tokens ahead of their rows are refused.
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use crate::domain::family::RecoveryWindow;
+use crate::domain::family::RestoreDecision;
 use crate::store::{Db, StoreError, Tx, execute, fetch_optional};
+
+/// When tokens that are ahead of their rows are refused; before that they are asked to come back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RestoreRefusal {
+    /// From now on, or when the time to decide is over.
+    pub from: DateTime<Utc>,
+    /// After this the next such token asks anew.
+    pub until: DateTime<Utc>,
+}
 
 /// Opens a window.
 pub async fn open_window(
@@ -32,7 +41,47 @@ pub async fn closes_at(db: &Db, now: DateTime<Utc>) -> Result<Option<DateTime<Ut
     Ok(row.map(|(closes_at,)| closes_at))
 }
 
-/// Whether one is open.
-pub async fn window(db: &Db, now: DateTime<Utc>) -> Result<RecoveryWindow, StoreError> {
-    Ok(closes_at(db, now).await?.map_or(RecoveryWindow::Closed, |_| RecoveryWindow::Open))
+/// Puts `refusal` in the place of every other.
+pub async fn refuse(tx: &mut Tx, id: Uuid, refusal: RestoreRefusal) -> Result<(), StoreError> {
+    const SQL: &str = "INSERT INTO restore_refusals (id, refused_from, refused_until) VALUES ($1, $2, $3)";
+    withdraw_refusals(tx).await?;
+    execute!(within tx, SQL, id, refusal.from, refusal.until)?;
+    Ok(())
+}
+
+/// From now on nothing was decided.
+pub async fn withdraw_refusals(tx: &mut Tx) -> Result<(), StoreError> {
+    const SQL: &str = "DELETE FROM restore_refusals";
+    execute!(within tx, SQL)?;
+    Ok(())
+}
+
+/// Notes `refusal` unless there is one already: two processes that note one at once both keep to the earlier.
+pub async fn refuse_unless_noted(
+    db: &Db,
+    id: Uuid,
+    refusal: RestoreRefusal,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    const SQL: &str = "INSERT INTO restore_refusals (id, refused_from, refused_until) SELECT $1, $2, $3 \
+         WHERE NOT EXISTS (SELECT 1 FROM restore_refusals WHERE refused_until > $4)";
+    execute!(on db, SQL, id, refusal.from, refusal.until, now)?;
+    Ok(())
+}
+
+/// The refusal that is noted and not over.
+pub async fn refusal(db: &Db, now: DateTime<Utc>) -> Result<Option<RestoreRefusal>, StoreError> {
+    const SQL: &str = "SELECT refused_from, refused_until FROM restore_refusals WHERE refused_until > $1 \
+         ORDER BY refused_from LIMIT 1";
+    let row: Option<(DateTime<Utc>, DateTime<Utc>)> = fetch_optional!(on db, SQL, now)?;
+    Ok(row.map(|(from, until)| RestoreRefusal { from, until }))
+}
+
+/// What holds now.
+pub async fn decision(db: &Db, now: DateTime<Utc>) -> Result<RestoreDecision, StoreError> {
+    if closes_at(db, now).await?.is_some() {
+        return Ok(RestoreDecision::Recover);
+    }
+    let is_refused = refusal(db, now).await?.is_some_and(|refusal| refusal.from <= now);
+    Ok(if is_refused { RestoreDecision::Decline } else { RestoreDecision::Undecided })
 }

@@ -1,6 +1,7 @@
 //! Refresh tokens in cookies: for browser apps on this server's own origin, and for nobody else.
 
 use heirloom::domain::client::Client;
+use heirloom::service::admin::recovery;
 use serde_json::{Value, json};
 
 use crate::browser::*;
@@ -119,6 +120,10 @@ both_stores! {
         }
         // A token that is ahead of its row is good again once the operator opens a recovery window.
         app.sql("UPDATE families SET generation = 1, base = NULL").await;
+        let ahead = browser.call(&app, "/refresh", &body).await;
+        assert_eq!((ahead.status.as_u16(), ahead.set_cookies()), (503, Vec::new()));
+        let now = app.clock.now();
+        recovery::decline(&app.core, DAY, now).await.unwrap();
         let ahead = browser.call(&app, "/refresh", &body).await;
         assert_eq!((ahead.status.as_u16(), ahead.set_cookies()), (401, Vec::new()));
         app.sql("UPDATE families SET generation = 5").await;

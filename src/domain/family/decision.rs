@@ -7,6 +7,7 @@
 //! | base | age < leeway: replay, else recover | age < P/2: keep, else touch | as the current generation |
 //! | base, leeway 0 | reuse | (contradicts the policy) | (contradicts the policy) |
 //! | ahead by at most 2, or a window is open | catch up past it | catch up to it | catch up to it |
+//! | ahead, and nobody has decided about a restore | undecided | undecided | undecided |
 //! | ahead otherwise | refuse, raise an alarm | refuse, raise an alarm | refuse, raise an alarm |
 //! | any other | reuse: end the family | reuse | reuse |
 //!
@@ -28,13 +29,15 @@ use crate::domain::refusal::{EndReason, Refusal};
 /// lagged by a moment loses.
 const CATCH_UP_LIMIT: i64 = 2;
 
-/// Whether tokens may be arbitrarily far ahead of their rows, because an operator said that the database was restored.
+/// What was decided about tokens that are further ahead of their rows: did the database lose rotations?
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RecoveryWindow {
-    /// The usual state.
-    Closed,
-    /// Open since a restore, for a while.
-    Open,
+pub enum RestoreDecision {
+    /// Nobody has said anything: the usual state, and for an hour after such a token the time to find out.
+    Undecided,
+    /// It was restored, and a recovery window is open.
+    Recover,
+    /// It was not restored, or nobody said so in time.
+    Decline,
 }
 
 /// What [`decide`] goes by.
@@ -45,7 +48,7 @@ pub struct Policy {
     /// The client's rotation policy as it holds for this family.
     pub rotation: RotationPolicy,
     /// Whether a restore is being recovered from.
-    pub recovery_window: RecoveryWindow,
+    pub restore: RestoreDecision,
 }
 
 /// What a family's row becomes: applied by a compare-and-swap on what was read.
@@ -81,6 +84,8 @@ pub enum Outcome {
     Reuse,
     /// It would be reuse, but the request is older than the row's last change: it waited in our own queue.
     Overtaken,
+    /// The token is so far ahead that somebody has to say whether the database was restored: ask to come back.
+    Undecided,
     /// Refuse, change nothing.
     Refuse(Refusal),
 }
@@ -119,8 +124,10 @@ pub fn decide(family: &Family, presented: Generation, now: DateTime<Utc>, policy
 
 fn decide_ahead(family: &Family, presented: Generation, policy: &Policy) -> Outcome {
     let lead = presented.number() - family.generation.number();
-    if lead > CATCH_UP_LIMIT && policy.recovery_window == RecoveryWindow::Closed {
-        return Outcome::Refuse(Refusal::Ahead);
+    match policy.restore {
+        RestoreDecision::Undecided if lead > CATCH_UP_LIMIT => return Outcome::Undecided,
+        RestoreDecision::Decline if lead > CATCH_UP_LIMIT => return Outcome::Refuse(Refusal::Ahead),
+        RestoreDecision::Undecided | RestoreDecision::Recover | RestoreDecision::Decline => {}
     }
     match policy.rotation {
         RotationPolicy::Always => step(presented.next(), Some(presented), Outcome::CatchUp),

@@ -65,6 +65,8 @@ pub async fn introspect(
             let scope = grant::scope_left(&family.scope, &known.client).into_owned();
             Introspection::Refresh { family: Box::new(Family { scope, ..*family }), ends_at }
         }
-        Outcome::Reuse | Outcome::Overtaken | Outcome::Refuse(_) => Introspection::Inactive,
+        Outcome::Reuse | Outcome::Overtaken | Outcome::Undecided | Outcome::Refuse(_) => {
+            Introspection::Inactive
+        }
     })
 }

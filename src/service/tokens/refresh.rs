@@ -4,10 +4,11 @@ use chrono::{DateTime, Utc};
 
 use crate::domain::client::GrantType;
 use crate::domain::event::{Alarm, Event};
-use crate::domain::family::{Family, Grant, Outcome, Policy, RecoveryWindow, RotationPolicy, decide};
+use crate::domain::family::{Family, Grant, Outcome, Policy, RestoreDecision, RotationPolicy, decide};
 use crate::domain::ids::FamilyId;
 use crate::domain::refresh_token::RefreshToken;
 use crate::domain::refusal::{EndReason, Refusal};
+use crate::service::admin::recovery;
 use crate::service::clients::client_request::ClientRequest;
 use crate::service::clients::known_clients::KnownClient;
 use crate::service::tokens::grant::{self, Wanted};
@@ -18,7 +19,7 @@ use crate::service::tokens::replays::{HandedOut, TooManyReplays};
 use crate::service::tokens::reuse;
 use crate::service::{Core, Failure};
 use crate::store::families::{self, FastPath};
-use crate::store::{recovery, transaction};
+use crate::store::{self, transaction};
 
 /// How often a compare-and-swap may lose to another request before the client is asked to come back.
 const TRIES: usize = 8;
@@ -45,8 +46,8 @@ enum Given {
 ///
 /// # Errors
 /// [`Failure::Refused`] with the reason; [`Failure::InvalidClient`], [`Failure::UnauthorizedClient`],
-/// [`Failure::InvalidScope`], [`Failure::InvalidTarget`], [`Failure::Overtaken`], [`Failure::TooManyReplays`],
-/// [`Failure::Busy`] and [`Failure::Store`], after which the same token still works.
+/// [`Failure::InvalidScope`], [`Failure::InvalidTarget`], [`Failure::Overtaken`], [`Failure::Undecided`],
+/// [`Failure::TooManyReplays`], [`Failure::Busy`] and [`Failure::Store`], after which the same token still works.
 pub async fn refresh(
     core: &Core,
     request: &ClientRequest,
@@ -125,6 +126,11 @@ async fn judge(
             Outcome::Replay => return Ok((family.into(), Some(Given::Again))),
             Outcome::Keep => return Ok((Grant::kept(family, now), None)),
             Outcome::Refuse(refusal) => return Err(refuse(core, family.id, refusal)),
+            Outcome::Undecided => {
+                recovery::ask_for_decision(core, now).await?;
+                core.tell(Event::AlarmRaised { family: family.id, alarm: Alarm::AheadOfRow });
+                return Err(Failure::Undecided);
+            }
             Outcome::Overtaken => return Err(Failure::Overtaken),
             Outcome::Reuse => {
                 reuse::end(core, family.id, EndReason::Reuse, now).await?;
@@ -187,7 +193,7 @@ fn check_binding(family: &Family) -> Result<(), Failure> {
     if family.key_thumbprint.is_some() { Err(Refusal::Unknown.into()) } else { Ok(()) }
 }
 
-/// The recovery window matters only to a token that is ahead of its row: nobody else pays for asking.
+/// What was said of a restore matters only to a token that is ahead of its row: nobody else pays for asking.
 pub(super) async fn policy(
     core: &Core,
     token: &RefreshToken,
@@ -195,13 +201,13 @@ pub(super) async fn policy(
     known: &KnownClient,
     now: DateTime<Utc>,
 ) -> Result<Policy, Failure> {
-    let recovery_window = if token.generation > family.generation {
-        recovery::window(&core.db, now).await?
+    let restore = if token.generation > family.generation {
+        store::recovery::decision(&core.db, now).await?
     } else {
-        RecoveryWindow::Closed
+        RestoreDecision::Undecided
     };
     let rotation = known.rotation.for_family(&known.client.kind, family.key_thumbprint.as_deref());
-    Ok(Policy { lifetimes: known.lifetimes, rotation, recovery_window })
+    Ok(Policy { lifetimes: known.lifetimes, rotation, restore })
 }
 
 fn refuse(core: &Core, family: FamilyId, refusal: Refusal) -> Failure {
@@ -224,6 +230,7 @@ fn event(family: FamilyId, outcome: Outcome) -> Option<Event> {
         | Outcome::Touch(_)
         | Outcome::Reuse
         | Outcome::Overtaken
+        | Outcome::Undecided
         | Outcome::Refuse(_) => None,
     }
 }

@@ -21,8 +21,7 @@ struct World {
 impl World {
     fn new(rotation: RotationPolicy, leeway: i64) -> Self {
         let lifetimes = Lifetimes::new(seconds(900), seconds(IDLE), seconds(ABSOLUTE), seconds(leeway));
-        let policy =
-            Policy { lifetimes: lifetimes.unwrap(), rotation, recovery_window: RecoveryWindow::Closed };
+        let policy = Policy { lifetimes: lifetimes.unwrap(), rotation, restore: RestoreDecision::Undecided };
         Self { family: family(1, None, 0), policy, now: 0, rule: right, writes: vec![0] }
     }
 
@@ -45,10 +44,14 @@ impl World {
                 self.writes.push(self.now);
             }
             Outcome::Reuse => self.family.state = State::Ended { at: at(self.now), reason: EndReason::Reuse },
-            Outcome::Replay | Outcome::Keep | Outcome::Overtaken | Outcome::Refuse(_) => {}
+            Outcome::Replay
+            | Outcome::Keep
+            | Outcome::Overtaken
+            | Outcome::Undecided
+            | Outcome::Refuse(_) => {}
         }
         match outcome {
-            Outcome::Reuse | Outcome::Overtaken | Outcome::Refuse(_) => Err(outcome),
+            Outcome::Reuse | Outcome::Overtaken | Outcome::Undecided | Outcome::Refuse(_) => Err(outcome),
             Outcome::Rotate(_)
             | Outcome::Replay
             | Outcome::Recover { .. }

@@ -20,7 +20,7 @@ struct DecisionVector {
     policy: RotationPolicy,
     leeway: i64,
     idle: i64,
-    recovery_window: bool,
+    restore: String,
     state: RowVector,
     presented: i64,
     now: i64,
@@ -91,9 +91,13 @@ fn every_decision_is_as_documented() {
     for vector in &vectors {
         let lifetimes =
             Lifetimes::new(seconds(900), seconds(vector.idle), seconds(ABSOLUTE), seconds(vector.leeway));
-        let recovery_window =
-            if vector.recovery_window { RecoveryWindow::Open } else { RecoveryWindow::Closed };
-        let policy = Policy { lifetimes: lifetimes.unwrap(), rotation: vector.policy, recovery_window };
+        let restore = match vector.restore.as_str() {
+            "undecided" => RestoreDecision::Undecided,
+            "recover" => RestoreDecision::Recover,
+            "decline" => RestoreDecision::Decline,
+            other => panic!("{other}"),
+        };
+        let policy = Policy { lifetimes: lifetimes.unwrap(), rotation: vector.policy, restore };
         let (row, now) = (&vector.state, vector.now);
         let outcome = decide(&row.family(), generation(vector.presented), at(now), &policy);
         let same = row.clone();
@@ -106,6 +110,7 @@ fn every_decision_is_as_documented() {
             Outcome::CatchUp(step) => ("catch_up", row.after(step, now)),
             Outcome::Reuse => ("reuse", RowVector { ended: Some(EndReason::Reuse), ..same }),
             Outcome::Overtaken => ("overtaken", same),
+            Outcome::Undecided => ("undecided", same),
             Outcome::Refuse(_) => ("refuse", same),
         };
         let refusal = if let Outcome::Refuse(refusal) = outcome { Some(refusal.as_str()) } else { None };
