@@ -22,7 +22,7 @@ use clap::{Parser, Subcommand};
 
 use crate::settings::{LoadFrom, Settings, UnnamedFiles};
 
-use arguments::{duration, json_object};
+use arguments::{LONGEST, duration, duration_within, json_object};
 use office::Office;
 
 /// An OAuth 2.1 / OpenID Connect authorization server built around refresh-token families.

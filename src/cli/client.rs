@@ -7,7 +7,7 @@ use clap::{ArgGroup, Args, Subcommand};
 use serde_json::{Map, Value, json};
 
 use crate::cli::output::{self, List, PART};
-use crate::cli::{Office, duration, json_object};
+use crate::cli::{LONGEST, Office, duration, duration_within, json_object};
 use crate::domain::audience::Audience;
 use crate::domain::client::{ClientKind, CodeProtection, GrantType, Party};
 use crate::domain::family::RotationPolicy;
@@ -48,7 +48,7 @@ pub(super) enum ClientCommand {
         /// Which
         id: ClientId,
         /// How long the present secrets go on, such as 24h
-        #[arg(long, value_parser = duration, default_value = "24h", value_name = "D")]
+        #[arg(long, value_parser = duration_within(Duration::ZERO..=LONGEST), default_value = "24h", value_name = "D")]
         overlap: Duration,
     },
     /// Remove a client; ends all of its logins
@@ -144,6 +144,7 @@ pub(super) async fn run(command: ClientCommand, office: &Office) -> anyhow::Resu
         ClientCommand::Update { id, registration, third_party, yes } => {
             let mut changes = ClientChanges::from(registration);
             changes.party = if third_party { Some(Party::Third) } else { changes.party };
+            anyhow::ensure!(changes != ClientChanges::default(), "say what is to change; `--help` lists it");
             changes.confirmed = yes;
             update(office, &id, changes).await?;
         }
@@ -154,7 +155,7 @@ pub(super) async fn run(command: ClientCommand, office: &Office) -> anyhow::Resu
         ClientCommand::Remove { id } => {
             let batch = i64::from(office.settings.janitor.batch);
             let ended = clients::remove(core, &id, batch, now).await?;
-            println!("{id} is removed; {ended} logins have ended");
+            println!("{id} is removed; {}", output::logins_ended(ended));
         }
     }
     Ok(())

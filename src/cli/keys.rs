@@ -4,11 +4,14 @@ use std::time::Duration;
 
 use clap::{Subcommand, ValueEnum};
 
-use crate::cli::{Office, duration, output};
+use crate::cli::{Office, duration_within, output};
 use crate::crypto::master_key;
 use crate::crypto::signing_key::SigningAlgorithm;
 use crate::service::admin::keys;
 use crate::service::admin::views::time;
+
+/// As long as the setting `keys.publish_ahead` may be.
+const MONTH: Duration = Duration::from_hours(24 * 30);
 
 #[derive(Debug, Subcommand)]
 pub(super) enum KeysCommand {
@@ -21,7 +24,7 @@ pub(super) enum KeysCommand {
     /// Publish the next signing key; it signs once verifiers have had the time to learn of it
     Rotate {
         /// When it begins to sign, instead of the setting `keys.publish_ahead`
-        #[arg(long, value_parser = duration, value_name = "D")]
+        #[arg(long, value_parser = duration_within(Duration::ZERO..=MONTH), value_name = "D")]
         after: Option<Duration>,
         /// What it signs with, instead of the setting `keys.algorithm`
         #[arg(long, value_name = "ALGORITHM")]

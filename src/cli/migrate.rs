@@ -3,7 +3,7 @@
 use clap::Args;
 
 use crate::app::{self, OldSchema};
-use crate::settings::Settings;
+use crate::settings::{DatabaseUrl, Settings};
 use crate::telemetry;
 
 #[derive(Debug, Args)]
@@ -14,6 +14,9 @@ pub(super) struct Migrate {
 }
 
 pub(super) async fn run(command: Migrate, settings: &Settings) -> anyhow::Result<()> {
+    if matches!(settings.database_url, DatabaseUrl::SqliteMemory) {
+        anyhow::bail!("a database in memory belongs to the process that serves it, which migrates it itself");
+    }
     telemetry::init(&settings.log);
     let how = if command.no_lock { OldSchema::MigrateUnlocked } else { OldSchema::Migrate };
     let place = &settings.database_url;

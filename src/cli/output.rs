@@ -1,5 +1,7 @@
 //! What commands print: a table for people, JSON for scripts.
 
+use std::fmt::Display;
+
 use serde::Serialize;
 use serde_json::json;
 
@@ -97,4 +99,12 @@ impl<T: Serialize, const N: usize> List<T, N> {
 /// `-` for what is not there.
 pub(super) fn or_dash(text: Option<String>) -> String {
     text.filter(|text| !text.is_empty()).unwrap_or_else(|| "-".to_owned())
+}
+
+/// How many logins have ended, as a sentence.
+pub(super) fn logins_ended(count: impl Display) -> String {
+    match count.to_string().as_str() {
+        "1" => "1 login has ended".to_owned(),
+        count => format!("{count} logins have ended"),
+    }
 }

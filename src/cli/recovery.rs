@@ -4,16 +4,21 @@ use std::time::Duration;
 
 use clap::Subcommand;
 
-use crate::cli::{Office, duration};
+use crate::cli::{Office, duration_within};
 use crate::service::admin::recovery::{self, RecoveryStatus};
 use crate::service::admin::views::time;
+
+const SECOND: Duration = Duration::from_secs(1);
+/// While the window is open the word of a token is taken for how far its family was: not for longer than anybody stays
+/// away.
+const YEAR: Duration = Duration::from_hours(24 * 366);
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Recovery {
     /// Let tokens that are ahead of the restored rows go on; run this before serving again
     Open {
         /// For how long; as long as your clients may stay away
-        #[arg(long = "for", value_parser = duration, default_value = "7d", value_name = "D")]
+        #[arg(long = "for", value_parser = duration_within(SECOND..=YEAR), default_value = "7d", value_name = "D")]
         length: Duration,
     },
     /// End the window now

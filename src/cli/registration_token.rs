@@ -6,7 +6,7 @@ use clap::Subcommand;
 use uuid::Uuid;
 
 use crate::cli::output::{List, PART};
-use crate::cli::{Office, duration};
+use crate::cli::{LONGEST, Office, duration_within};
 use crate::domain::registration::Mode;
 use crate::service::admin::registration_tokens;
 use crate::service::admin::views::RegistrationTokenView;
@@ -19,7 +19,7 @@ pub(super) enum RegistrationTokenCommand {
         #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(i64).range(1..=1_000_000), value_name = "N")]
         uses: i64,
         /// For how long it is good
-        #[arg(long, value_parser = duration, default_value = "7d", value_name = "D")]
+        #[arg(long, value_parser = duration_within(Duration::from_secs(1)..=LONGEST), default_value = "7d", value_name = "D")]
         expires: Duration,
     },
     /// List the tokens that are still good, without their secrets

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use crate::cli::output::{self, List, PART};
 use crate::cli::{Office, json_object};
 use crate::domain::secrets::Password;
-use crate::domain::user::Username;
+use crate::domain::user::{Username, check_role};
 use crate::service::admin::users::{self, Change, DetailChanges, Details, NewUser};
 use crate::service::admin::views::UserView;
 
@@ -37,6 +37,9 @@ pub(super) enum UserCommand {
         name: Username,
         #[command(flatten)]
         details: DetailArgs,
+        /// There is no address any more
+        #[arg(long, conflicts_with = "email")]
+        no_email: bool,
     },
     /// Set a user's roles, all of them; without any, takes them all away
     SetRoles {
@@ -96,7 +99,7 @@ pub(super) struct DetailArgs {
 
 impl From<DetailArgs> for DetailChanges {
     fn from(said: DetailArgs) -> Self {
-        Self { email: said.email.map(|email| (email, said.email_verified)), claims: said.claims }
+        Self { email: said.email.map(|email| (Some(email), said.email_verified)), claims: said.claims }
     }
 }
 
@@ -108,12 +111,19 @@ pub(super) async fn run(command: UserCommand, office: &Office) -> anyhow::Result
             let password = read_password(password_stdin)?;
             change(office, &name, Change::Password(password), "has a new password").await
         }
-        UserCommand::Update { name, details } => {
-            users::change_details(&office.core, &name, details.into(), office.clock.now()).await?;
+        UserCommand::Update { name, details, no_email } => {
+            let mut changes = DetailChanges::from(details);
+            changes.email = changes.email.or(no_email.then_some((None, false)));
+            anyhow::ensure!(
+                changes != DetailChanges::default(),
+                "say what is to change: --email, --no-email or --claims"
+            );
+            users::change_details(&office.core, &name, changes, office.clock.now()).await?;
             println!("{name} is updated");
             Ok(())
         }
         UserCommand::SetRoles { name, roles } => {
+            roles.iter().try_for_each(|role| check_role(role))?;
             change(office, &name, Change::Roles(roles), "has new roles").await
         }
         UserCommand::Disable { name } => change(office, &name, Change::Disable, "is disabled").await,
@@ -155,8 +165,7 @@ async fn change(office: &Office, name: &Username, change: Change, done: &str) ->
     let ended = users::change(&office.core, user.id, change, office.clock.now()).await?;
     match ended {
         0 => println!("{name} {done}"),
-        1 => println!("{name} {done}; 1 login has ended"),
-        count => println!("{name} {done}; {count} logins have ended"),
+        count => println!("{name} {done}; {}", output::logins_ended(count)),
     }
     Ok(())
 }

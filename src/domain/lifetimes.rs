@@ -68,7 +68,7 @@ impl Lifetimes {
         if idle_ttl > absolute_ttl {
             return Err(InvalidLifetimes::IdleTtl);
         }
-        if leeway * 2 > access_ttl {
+        if leeway > access_ttl / 2 {
             return Err(InvalidLifetimes::Leeway);
         }
         Ok(Self { access_ttl, idle_ttl, absolute_ttl, leeway })

@@ -106,7 +106,12 @@ pub struct RefreshToken {
 
 /// The text is no refresh token of this client under any of our keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NotGenuine;
+pub enum NotGenuine {
+    /// It has another form, or is made under a key that is not ours.
+    Foreign,
+    /// It has the form and names one of our keys; its MAC is not this client's: it is another client's, or forged.
+    NotOfClient,
+}
 
 impl RefreshToken {
     /// Writes the token down for `client`.
@@ -132,27 +137,24 @@ impl RefreshToken {
     pub fn open<'k>(
         presented: &str,
         client: &ClientId,
-        mut keys: impl Iterator<Item = &'k MacKey>,
+        keys: impl Iterator<Item = &'k MacKey>,
     ) -> Result<Self, NotGenuine> {
-        let encoded =
-            presented.strip_prefix(PREFIX).filter(|rest| rest.len() == ENCODED).ok_or(NotGenuine)?;
-        let mut bytes = [0; BODY + MAC];
-        // The engine refuses padding and non-zero trailing bits: one token has one spelling.
-        let length = URL_SAFE_NO_PAD.decode_slice(encoded, &mut bytes).map_err(|_| NotGenuine)?;
-        let (key_id, rest) = bytes.split_first_chunk::<4>().ok_or(NotGenuine)?;
-        let (family, rest) = rest.split_first_chunk::<16>().ok_or(NotGenuine)?;
-        let (generation, rest) = rest.split_first_chunk::<4>().ok_or(NotGenuine)?;
-        let (secret, mac) = rest.split_first_chunk::<16>().ok_or(NotGenuine)?;
-        let token = Self {
-            family: FamilyId(Uuid::from_bytes(*family)),
-            generation: Generation::new(u32::from_be_bytes(*generation).into()).ok_or(NotGenuine)?,
-            secret: FamilySecret::new(*secret),
-        };
-        let key = keys.find(|key| key.id.0 == *key_id).ok_or(NotGenuine)?;
-        let genuine = constant_time::verify_slices_are_equal(&token.mac(client, key), mac).is_ok();
-        if genuine && length == bytes.len() { Ok(token) } else { Err(NotGenuine) }
+        let (token, key, mac) = read(presented, keys)?;
+        let is_genuine = constant_time::verify_slices_are_equal(&token.mac(client, key), &mac).is_ok();
+        if is_genuine { Ok(token) } else { Err(NotGenuine::NotOfClient) }
     }
 
+    /// The family that a token names under one of `keys`, whichever client's it is. It is not genuine by that: whoever
+    /// knows the family's client opens it.
+    ///
+    /// # Errors
+    /// [`NotGenuine`].
+    pub fn named_family<'k>(
+        presented: &str,
+        keys: impl Iterator<Item = &'k MacKey>,
+    ) -> Result<FamilyId, NotGenuine> {
+        read(presented, keys).map(|(token, _, _)| token.family)
+    }
     fn mac(&self, client: &ClientId, key: &MacKey) -> [u8; MAC] {
         let mut context = hmac::Context::with_key(&key.key);
         context.update(DOMAIN_TAG);
@@ -173,6 +175,30 @@ impl RefreshToken {
         mac.iter_mut().zip(tag.as_ref()).for_each(|(to, from)| *to = *from);
         mac
     }
+}
+
+/// Reads canonical encoding, and finds the key among `keys`; gives the MAC beside. Nothing of it is believed yet.
+fn read<'k>(
+    presented: &str,
+    mut keys: impl Iterator<Item = &'k MacKey>,
+) -> Result<(RefreshToken, &'k MacKey, [u8; MAC]), NotGenuine> {
+    const BAD: NotGenuine = NotGenuine::Foreign;
+    let encoded = presented.strip_prefix(PREFIX).filter(|rest| rest.len() == ENCODED).ok_or(BAD)?;
+    let mut bytes = [0; BODY + MAC];
+    // The engine refuses padding and non-zero trailing bits: one token has one spelling.
+    let length = URL_SAFE_NO_PAD.decode_slice(encoded, &mut bytes).map_err(|_| BAD)?;
+    let (key_id, rest) = bytes.split_first_chunk::<4>().ok_or(BAD)?;
+    let (family, rest) = rest.split_first_chunk::<16>().ok_or(BAD)?;
+    let (generation, rest) = rest.split_first_chunk::<4>().ok_or(BAD)?;
+    let (secret, mac) = rest.split_first_chunk::<16>().ok_or(BAD)?;
+    let token = RefreshToken {
+        family: FamilyId(Uuid::from_bytes(*family)),
+        generation: Generation::new(u32::from_be_bytes(*generation).into()).ok_or(BAD)?,
+        secret: FamilySecret::new(*secret),
+    };
+    let key = keys.find(|key| key.id.0 == *key_id).ok_or(BAD)?;
+    let mac = <[u8; MAC]>::try_from(mac).map_err(|_| BAD)?;
+    if length == bytes.len() { Ok((token, key, mac)) } else { Err(BAD) }
 }
 
 #[cfg(test)]

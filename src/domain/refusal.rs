@@ -8,8 +8,11 @@ use serde::{Deserialize, Serialize};
 pub enum Refusal {
     /// Unknown user, wrong password, or a user who is disabled: told apart nowhere.
     BadCredentials,
-    /// No refresh token of ours: garbage, forged, another client's, or of another secret than its family's.
+    /// No refresh token of ours: garbage, of a key that is not ours, or of another secret than its family's.
     Unknown,
+    /// A refresh token that was issued to another client than presents it, or forged: without asking the database
+    /// nobody can tell which.
+    WrongClient,
     /// The family was idle for too long, reached its absolute lifetime, or its row is gone.
     Expired,
     /// A spent token came back: its family is ended by now.
@@ -131,6 +134,7 @@ impl Refusal {
             Self::Ahead => false,
             Self::BadCredentials
             | Self::Unknown
+            | Self::WrongClient
             | Self::Expired
             | Self::Reused
             | Self::Ended(_)
@@ -145,6 +149,7 @@ impl Refusal {
         match self {
             Self::BadCredentials => "bad_credentials",
             Self::Unknown => "unknown",
+            Self::WrongClient => "wrong_client",
             Self::Expired => "expired",
             Self::Reused => "reused",
             Self::Ended(reason) => reason.as_str(),

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use chrono::{DateTime, Utc};
 
 use crate::domain::ids::UserId;
-use crate::domain::lettering::{folded, is_hidden};
+use crate::domain::lettering::{folded, is_hidden, is_label};
 use crate::domain::standard_claims::StandardClaims;
 
 /// A user's account. What its user signs in with stands apart from it.
@@ -95,6 +95,36 @@ pub enum UnfitUsername {
     Hidden(char),
 }
 
+/// The text can be no mail address (RFC 5321 §4.1.2, §4.5.3.1.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a mail address must be like ana@example.com, with 254 bytes at most")]
+pub struct UnfitEmail;
+
+/// Whether a text can be a mail address: whether mail comes through to it, only mail can tell.
+///
+/// # Errors
+/// [`UnfitEmail`].
+pub fn check_email(text: &str) -> Result<(), UnfitEmail> {
+    let has_parts =
+        text.rsplit_once('@').is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty());
+    let is_plain =
+        text.len() <= 254 && !text.chars().any(|letter| letter.is_whitespace() || is_hidden(letter));
+    if has_parts && is_plain { Ok(()) } else { Err(UnfitEmail) }
+}
+
+/// The text can be no role.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a role must have 1 to 255 bytes, no blanks at its ends and no characters that cannot be seen")]
+pub struct UnfitRole;
+
+/// Whether a text can be a role.
+///
+/// # Errors
+/// [`UnfitRole`].
+pub fn check_role(text: &str) -> Result<(), UnfitRole> {
+    if (1..=255).contains(&text.len()) && is_label(text) { Ok(()) } else { Err(UnfitRole) }
+}
+
 impl fmt::Display for Username {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
@@ -146,6 +176,29 @@ mod tests {
             '\u{378}',
         ] {
             assert_eq!(check(&format!("a{hidden}na")), Err(UnfitUsername::Hidden(hidden)), "{hidden:?}");
+        }
+    }
+
+    #[test]
+    fn a_mail_address_has_two_parts_and_no_blanks() {
+        for fit in ["ana@example.com", "ana+x@localhost", "\"a@b\"@example.com", "añа@exämple.at"] {
+            assert_eq!(check_email(fit), Ok(()), "{fit}");
+        }
+        let long = format!("{}@example.com", "a".repeat(243));
+        for unfit in
+            ["", "ana", "@example.com", "ana@", "a na@example.com", " ana@example.com", "a\0@b", &long]
+        {
+            assert_eq!(check_email(unfit), Err(UnfitEmail), "{unfit}");
+        }
+    }
+
+    #[test]
+    fn a_role_can_be_seen() {
+        for fit in ["admin", "Domain Admins", "a:b/c"] {
+            assert_eq!(check_role(fit), Ok(()), "{fit}");
+        }
+        for unfit in ["", " ", "admin ", "a\nb", "a\u{200b}b", &"x".repeat(256)] {
+            assert_eq!(check_role(unfit), Err(UnfitRole), "{unfit}");
         }
     }
 

@@ -285,7 +285,7 @@ const fn unavailable(description: &'static str) -> Answer {
 fn sentence(refusal: Refusal) -> &'static str {
     match refusal {
         Refusal::BadCredentials => "The username or the password is wrong.",
-        Refusal::Unknown | Refusal::Ahead => "The refresh token is invalid.",
+        Refusal::Unknown | Refusal::WrongClient | Refusal::Ahead => "The refresh token is invalid.",
         Refusal::BadCode => {
             "The authorization code is unknown, has expired, was used, or was made for another request."
         }

@@ -301,7 +301,7 @@ fn families_are_listed_and_revoked() {
     let families = place.json(&["family", "list", "--user", "ana", "--json"]);
     let states: Vec<&Value> = families.as_array().unwrap().iter().map(|family| &family["state"]).collect();
     assert!(states.contains(&&json!("live")) && states.contains(&&json!("ended: operator")), "{states:?}");
-    assert_eq!(place.ok(&["family", "revoke", "--user", "ana"]), "1 logins of ana have ended\n");
+    assert_eq!(place.ok(&["family", "revoke", "--user", "ana"]), "ana: 1 login has ended\n");
     assert_eq!(block_on(server.refresh(&other.refresh)).0, 401);
     assert!(place.refused(&["family", "revoke", &id]).contains("there is no live family"));
     assert!(place.ok(&["family", "list"]).contains("ended: operator"));

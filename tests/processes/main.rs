@@ -13,6 +13,7 @@ mod cli_refused;
 mod crashes;
 mod files;
 mod limits;
+mod orders;
 mod pooler;
 mod process;
 mod quiet;

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use crate::domain::audience::Audience;
 use crate::domain::client::{Client, ClientKind, CodeProtection, GrantType, Party};
 use crate::domain::family::RotationPolicy;
+use crate::domain::lettering::is_label;
 use crate::domain::lifetimes::LifetimeOverrides;
 use crate::domain::redirect_rule::{PrivateSchemes, check_redirect_uri};
 use crate::domain::scope::ScopeSet;
@@ -15,7 +16,7 @@ use crate::service::admin::error::AdminError;
 use crate::service::admin::members::merged;
 
 /// What an operator says of a client: it replaces what was, and what is absent stays as it is.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct ClientChanges {
     pub party: Option<Party>,
     pub redirect_uris: Option<Vec<String>>,
@@ -41,6 +42,9 @@ impl ClientChanges {
         for uri in [&self.redirect_uris, &self.post_logout_redirect_uris].into_iter().flatten().flatten() {
             check_redirect_uri(uri, PrivateSchemes::Any)
                 .map_err(|why| AdminError::UnfitRedirectUri(uri.clone(), why))?;
+        }
+        if self.name.as_deref().is_some_and(|name| name.is_empty() || !is_label(name)) {
+            return Err(AdminError::UnfitClientName);
         }
         replace(&mut client.party, self.party);
         replace(&mut client.redirect_uris, self.redirect_uris);

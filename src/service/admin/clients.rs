@@ -113,8 +113,17 @@ pub async fn change(
     Ok(ClientView::of(client, None))
 }
 
-async fn find(core: &Core, id: &ClientId, now: DateTime<Utc>) -> Result<Client, AdminError> {
-    clients::find(&core.db, id, now).await?.ok_or_else(|| AdminError::NoClient(id.clone()))
+pub(super) async fn find(core: &Core, id: &ClientId, now: DateTime<Utc>) -> Result<Client, AdminError> {
+    match clients::find(&core.db, id, now).await? {
+        Some(client) => Ok(client),
+        None => Err(no_client(core, id).await?),
+    }
+}
+
+/// What there is to say of an id that no client has.
+async fn no_client(core: &Core, id: &ClientId) -> Result<AdminError, StoreError> {
+    let was_one = clients::is_removed(&core.db, id).await?;
+    Ok(if was_one { AdminError::ClientRemoved(id.clone()) } else { AdminError::NoClient(id.clone()) })
 }
 
 /// Stores a changed client. People agree anew to one that has another name or goes to another place.
@@ -132,7 +141,10 @@ pub async fn update(core: &Core, client: &Client, now: DateTime<Utc>) -> Result<
         }
         Ok(Some(()))
     });
-    updated.await?.ok_or_else(|| AdminError::NoClient(client.id.clone()))
+    match updated.await? {
+        Some(()) => Ok(()),
+        None => Err(no_client(core, &client.id).await?),
+    }
 }
 
 /// Gives a client another secret; the present ones go on for `overlap`.
@@ -150,7 +162,10 @@ pub async fn rotate_secret(
         changed(tx, id, ClientChange::SecretRotated);
         new_secret(tx, id, now).await.map(Some)
     });
-    rotated.await?.ok_or_else(|| AdminError::NoClient(id.clone()))
+    match rotated.await? {
+        Some(secret) => Ok(secret),
+        None => Err(no_client(core, id).await?),
+    }
 }
 
 /// Removes a client. It is refused once the caches have turned over; its families, perhaps a million, are ended in
@@ -163,7 +178,9 @@ pub async fn remove(core: &Core, id: &ClientId, batch: i64, now: DateTime<Utc>) 
         changed(tx, id, ClientChange::Removed);
         Ok(Some(()))
     });
-    removed.await?.ok_or_else(|| AdminError::NoClient(id.clone()))?;
+    if removed.await?.is_none() {
+        return Err(no_client(core, id).await?);
+    }
     Ok(janitor::end_families_of_client(core, id, batch, now).await?)
 }
 

@@ -8,7 +8,7 @@ use crate::domain::ids::{ClientId, FamilyId};
 use crate::domain::lifetimes::InvalidLifetimes;
 use crate::domain::redirect_rule::UnfitUri;
 use crate::domain::subject::NoSector;
-use crate::domain::user::{UnfitUsername, Username};
+use crate::domain::user::{UnfitEmail, UnfitRole, UnfitUsername, Username};
 use crate::service::Failure;
 use crate::store::StoreError;
 
@@ -17,6 +17,8 @@ use crate::store::StoreError;
 pub enum AdminError {
     #[error("there is no client {0}")]
     NoClient(ClientId),
+    #[error("the client {0} was removed; an id is never given out twice")]
+    ClientRemoved(ClientId),
     #[error("there is or was a client {0}; an id is never given out twice")]
     ClientIdTaken(ClientId),
     #[error("{0} does not authenticate with a secret")]
@@ -27,6 +29,12 @@ pub enum AdminError {
     UsernameTaken(Username),
     #[error(transparent)]
     UnfitUsername(#[from] UnfitUsername),
+    #[error(transparent)]
+    UnfitEmail(#[from] UnfitEmail),
+    #[error(transparent)]
+    UnfitRole(#[from] UnfitRole),
+    #[error("a client's name must have no blanks at its ends and no characters that cannot be seen")]
+    UnfitClientName,
     #[error("there is no live family {0}")]
     NoLiveFamily(FamilyId),
     #[error("there is no registration token {0}")]

@@ -10,7 +10,7 @@ use crate::domain::ids::UserId;
 use crate::domain::refusal::EndReason;
 use crate::domain::secrets::Password;
 use crate::domain::standard_claims::StandardClaims;
-use crate::domain::user::{User, Username};
+use crate::domain::user::{User, Username, check_email, check_role};
 use crate::service::admin::error::AdminError;
 use crate::service::admin::members::merged;
 use crate::service::admin::views::UserView;
@@ -48,10 +48,10 @@ pub struct Details {
 }
 
 /// What of it changes; what is absent stays as it is.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
 pub struct DetailChanges {
-    /// Where to reach the user, and whether somebody made sure of it.
-    pub email: Option<(String, bool)>,
+    /// Where to reach the user, if anywhere, and whether somebody made sure of it.
+    pub email: Option<(Option<String>, bool)>,
     /// The claims that change; null takes one away (RFC 7396).
     pub claims: Option<Map<String, Value>>,
 }
@@ -62,10 +62,10 @@ impl Details {
             Some(changes) => merged("claims", &self.claims, changes)?,
             None => self.claims,
         };
-        let (email, email_verified) = match changes.email {
-            Some((email, email_verified)) => (Some(email), email_verified),
-            None => (self.email, self.email_verified),
-        };
+        if let Some((Some(email), _)) = &changes.email {
+            check_email(email)?;
+        }
+        let (email, email_verified) = changes.email.unwrap_or((self.email, self.email_verified));
         Ok(Self { email, email_verified, claims })
     }
 }
@@ -99,6 +99,7 @@ pub async fn find(core: &Core, name: &Username) -> Result<User, AdminError> {
 
 pub async fn add(core: &Core, new: NewUser, now: DateTime<Utc>) -> Result<UserView, AdminError> {
     new.username.check_new()?;
+    new.roles.iter().try_for_each(|role| check_role(role))?;
     let user = User {
         id: UserId::new(now, random::bytes()),
         username: new.username,

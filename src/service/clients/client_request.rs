@@ -55,6 +55,13 @@ impl ClientRequest {
         }
     }
 
+    /// The same request, had it been made at the simple face by another client.
+    #[must_use]
+    pub fn by(&self, id: ClientId) -> Self {
+        let (address, agent) = (self.address, self.agent.clone());
+        Self { credentials: ClientCredentials::FirstParty(id), address, agent }
+    }
+
     /// Whether the client brought a proof.
     #[must_use]
     pub fn has_proof(&self) -> bool {

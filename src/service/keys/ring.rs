@@ -180,7 +180,8 @@ impl Keys {
     /// unsealed.
     ///
     /// # Errors
-    /// [`KeysUnreadable::StillActive`] while it is the active one; the others.
+    /// [`KeysUnreadable::NoMasterKey`], [`KeysUnreadable::StillActive`] and [`KeysUnreadable::Dropped`], which change
+    /// nothing; the others.
     pub async fn drop_master(
         &self,
         writer: &Writer,
@@ -188,15 +189,28 @@ impl Keys {
         how: Succession,
         now: DateTime<Utc>,
     ) -> Result<String, KeysUnreadable> {
-        if self.master.active().id().to_string() == key_id {
-            return Err(KeysUnreadable::StillActive(key_id.to_owned()));
-        }
+        let key_id = self.key_to_drop(key_id)?;
         let dropped = writer.write(now, async |tx| {
-            tx.record(Event::MasterKeyDropped { key: key_id.to_owned() });
-            signing_keys::drop_master_key(tx, key_id, now).await.map(Some)
+            tx.record(Event::MasterKeyDropped { key: key_id.clone() });
+            signing_keys::drop_master_key(tx, &key_id, now).await.map(Some)
         });
         dropped.await?;
         self.replace(writer, how, now).await
+    }
+
+    /// The id as tokens have it, of a master key that can be dropped.
+    fn key_to_drop(&self, named: &str) -> Result<String, KeysUnreadable> {
+        let Some(id) = self.master_key_ids().find(|id| id.eq_ignore_ascii_case(named)) else {
+            let known = self.master_key_ids().collect::<Vec<_>>().join(", ");
+            return Err(KeysUnreadable::NoMasterKey { id: named.to_owned(), known });
+        };
+        if self.master.active().id().to_string() == id {
+            return Err(KeysUnreadable::StillActive(id));
+        }
+        if self.current().dropped.contains(&id) {
+            return Err(KeysUnreadable::Dropped(id));
+        }
+        Ok(id)
     }
 
     /// The master keys' ids, the active one first.
@@ -317,6 +331,20 @@ pub enum KeysUnreadable {
     /// The master key to be dropped still makes tokens.
     #[error("master key {0} is the active one: put another in front of it first, on every replica")]
     StillActive(String),
+    /// There is nothing to drop.
+    #[error(
+        "there is no master key {id}; there are {known}. One that is not given any more opens no token: if it leaked, \
+         `heirloom keys rotate --compromised` replaces the signing keys"
+    )]
+    NoMasterKey {
+        id: String,
+        /// Those that are given.
+        known: String,
+    },
+    #[error(
+        "master key {0} was dropped before; `heirloom keys rotate --compromised` replaces the signing keys once more"
+    )]
+    Dropped(String),
 }
 
 impl fmt::Debug for Keys {

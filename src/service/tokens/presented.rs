@@ -3,14 +3,27 @@
 use crate::domain::event::{Alarm, Event};
 use crate::domain::family::Family;
 use crate::domain::ids::ClientId;
-use crate::domain::refresh_token::RefreshToken;
+use crate::domain::refresh_token::{NotGenuine, RefreshToken};
 use crate::domain::refusal::Refusal;
 use crate::service::Core;
 use crate::store::{StoreError, families};
 
 /// Checks form and MAC: no database is asked about what is not genuine.
 pub(crate) fn open_token(core: &Core, text: &str, client: &ClientId) -> Result<RefreshToken, Refusal> {
-    core.keys.with_mac_keys(|keys| RefreshToken::open(text, client, keys)).map_err(|_| Refusal::Unknown)
+    let opened = core.keys.with_mac_keys(|keys| RefreshToken::open(text, client, keys));
+    opened.map_err(|why| match why {
+        NotGenuine::Foreign => Refusal::Unknown,
+        NotGenuine::NotOfClient => Refusal::WrongClient,
+    })
+}
+
+/// The client that a token's family belongs to, for whoever may not know: `None` when there is no such family (any more).
+/// The token is not genuine by that.
+pub(crate) async fn client_of(core: &Core, text: &str) -> Result<Option<ClientId>, StoreError> {
+    let Ok(family) = core.keys.with_mac_keys(|keys| RefreshToken::named_family(text, keys)) else {
+        return Ok(None);
+    };
+    Ok(families::find(&core.db, family).await?.map(|family| family.client_id))
 }
 
 /// Reads the token's family: `None` when its row is gone.

@@ -13,8 +13,9 @@ use crate::service::tokens::presented::{self, Presented};
 use crate::service::{Core, Failure};
 use crate::store::{families, revoked_tokens};
 
-/// Ends the family of a refresh token, whichever of its generations it is. What is not genuine, or has no family any
-/// more, ends nothing and is no error: what the caller asked for is done already.
+/// Ends the family of a refresh token, whichever of its generations it is, and whichever client the request names: an app
+/// that forgot to name itself must not be told that its user is logged out. What is not genuine, or has no family any more,
+/// ends nothing and is no error: what the caller asked for is done already.
 ///
 /// # Errors
 /// [`Failure::InvalidClient`], [`Failure::UnauthorizedClient`], [`Failure::Store`].
@@ -24,8 +25,13 @@ pub async fn logout(
     request: &ClientRequest,
     now: DateTime<Utc>,
 ) -> Result<(), Failure> {
-    let Ok(token) = presented::open_token(core, text, request.client_id()) else { return Ok(()) };
-    request.authenticate(core, now).await?;
+    if let Ok(token) = presented::open_token(core, text, request.client_id()) {
+        request.authenticate(core, now).await?;
+        return end_family_of(core, &token, EndReason::Logout, now).await;
+    }
+    let Some(client) = presented::client_of(core, text).await? else { return Ok(()) };
+    let Ok(token) = presented::open_token(core, text, &client) else { return Ok(()) };
+    request.by(client).authenticate(core, now).await?;
     end_family_of(core, &token, EndReason::Logout, now).await
 }
 
