@@ -1,11 +1,10 @@
 //! `heirloom family …`
 
-use anyhow::Context as _;
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 
 use crate::cli::Office;
 use crate::cli::output::{self, List, PART};
-use crate::domain::ids::FamilyId;
+use crate::domain::ids::{ClientId, FamilyId};
 use crate::domain::user::Username;
 use crate::service::admin::views::FamilyView;
 use crate::service::admin::{families, users};
@@ -18,35 +17,58 @@ pub(super) enum FamilyCommand {
         #[arg(long, value_name = "NAME")]
         user: Option<Username>,
         /// How many at most, unless a user is named
-        #[arg(long, default_value_t = 100)]
+        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(i64).range(1..))]
         limit: i64,
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// End one family, or all of a user's
-    Revoke {
-        /// Which family
-        #[arg(required_unless_present = "user")]
-        id: Option<FamilyId>,
-        /// All families of this user
-        #[arg(long, value_name = "NAME", conflicts_with = "id")]
-        user: Option<Username>,
-    },
+    /// End one family, or many
+    Revoke(Revoke),
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(super) struct Revoke {
+    /// Which family; the sign-in that it came from ends, too
+    id: Option<FamilyId>,
+    /// All families and sign-ins of this user
+    #[arg(long, value_name = "NAME")]
+    user: Option<Username>,
+    /// All families of this client; its users stay signed in at the pages
+    #[arg(long, value_name = "CLIENT")]
+    client: Option<ClientId>,
+    /// All families and sign-ins of everybody
+    #[arg(long)]
+    all: bool,
 }
 
 pub(super) async fn run(command: FamilyCommand, office: &Office) -> anyhow::Result<()> {
-    let (core, now) = (&office.core, office.clock.now());
     match command {
-        FamilyCommand::List { user, limit, json } => list(office, user.as_ref(), limit, json).await?,
-        FamilyCommand::Revoke { user: Some(name), .. } => {
-            let ended = families::end_of_user(core, users::find(core, &name).await?.id, now).await?;
-            println!("{ended} logins of {name} have ended");
-        }
-        FamilyCommand::Revoke { id, user: None } => {
-            let id = id.context("name a family or a user")?;
+        FamilyCommand::List { user, limit, json } => list(office, user.as_ref(), limit, json).await,
+        FamilyCommand::Revoke(which) => revoke(office, which).await,
+    }
+}
+
+async fn revoke(office: &Office, which: Revoke) -> anyhow::Result<()> {
+    let (core, now) = (&office.core, office.clock.now());
+    let batch = i64::from(office.settings.janitor.batch);
+    match which {
+        Revoke { id: Some(id), .. } => {
             families::end(core, id, now).await?;
             println!("{id} has ended");
+        }
+        Revoke { user: Some(name), .. } => {
+            let ended = families::end_of_user(core, users::find(core, &name).await?.id, now).await?;
+            println!("{name}: {}", output::logins_ended(ended));
+        }
+        Revoke { client: Some(client), .. } => {
+            let ended = families::end_of_client(core, &client, batch, now).await?;
+            println!("{client}: {}", output::logins_ended(ended));
+        }
+        Revoke { .. } => {
+            let ended = families::end_all(core, batch, now).await?;
+            println!("{}", output::logins_ended(ended));
         }
     }
     Ok(())

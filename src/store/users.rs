@@ -102,6 +102,15 @@ pub async fn find_stored(db: &Db, id: UserId) -> Result<Option<StoredUser>, Stor
     row.map(StoredUser::try_from).transpose()
 }
 
+/// Up to `limit` users who have a family that did not end, or are signed in somewhere: those with ids above `after`.
+pub async fn logged_in(db: &Db, after: UserId, limit: i64) -> Result<Vec<UserId>, StoreError> {
+    const SQL: &str = "SELECT id FROM users WHERE id > $1 \
+         AND (EXISTS (SELECT 1 FROM families WHERE user_id = users.id AND ended_at IS NULL) \
+         OR EXISTS (SELECT 1 FROM sign_in_sessions WHERE user_id = users.id)) ORDER BY id LIMIT $2";
+    let rows: Vec<(Uuid,)> = fetch_all!(on db, SQL, after.0, limit)?;
+    Ok(rows.into_iter().map(|(id,)| UserId(id)).collect())
+}
+
 /// The stored hash that costs most, by an index.
 pub async fn dearest_hash(db: &Db) -> Result<Option<PasswordHash>, StoreError> {
     const SQL: &str = "SELECT password_hash FROM users \

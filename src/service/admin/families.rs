@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
+use uuid::Uuid;
 
 use crate::domain::event::{Event, UserChange};
 use crate::domain::family::{Family, Place, State};
@@ -12,9 +13,11 @@ use crate::domain::refusal::EndReason;
 use crate::domain::registration::document;
 use crate::service::admin::error::AdminError;
 use crate::service::admin::views::FamilyView;
+use crate::service::admin::{self, janitor};
 use crate::service::logout::{ending, ending_many};
 use crate::service::{Core, Failure};
 use crate::store::ending_logins::Which;
+use crate::store::families::OfClient;
 use crate::store::{clients, families, users};
 
 /// Up to `limit` families of a user, or of all of them, the newest first: those after another one, or the first.
@@ -93,5 +96,34 @@ pub async fn end_of_user(core: &Core, user: UserId, now: DateTime<Utc>) -> Resul
     match ending.await? {
         Some(ending) => Ok(ending_many::finish(core, ending, now).await),
         None => Ok(0),
+    }
+}
+
+/// Ends every live family of a client, `batch` in a transaction; gives how many. What a sign-in of its users lets in
+/// again it lets in: it is the client that lost something, not the browsers.
+pub async fn end_of_client(
+    core: &Core,
+    id: &ClientId,
+    batch: i64,
+    now: DateTime<Utc>,
+) -> Result<u64, AdminError> {
+    // What its document says is the server's to fetch; that it has one is enough.
+    if document::url_of(id).is_none() {
+        admin::clients::find(core, id, now).await?;
+    }
+    let which = OfClient { client: id.clone(), reason: EndReason::Operator, until: now };
+    Ok(janitor::end_families(core, &which, batch, now).await?)
+}
+
+/// Ends every live family and every sign-in session there is, user by user; gives how many families.
+pub async fn end_all(core: &Core, batch: i64, now: DateTime<Utc>) -> Result<usize, Failure> {
+    let (mut after, mut ended) = (UserId(Uuid::nil()), 0);
+    loop {
+        let users = users::logged_in(&core.db, after, batch).await?;
+        let Some(last) = users.last() else { return Ok(ended) };
+        after = *last;
+        for user in users {
+            ended += end_of_user(core, user, now).await?;
+        }
     }
 }
