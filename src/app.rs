@@ -1,5 +1,7 @@
 //! The composition root: settings become an [`App`], which binds, serves and drains.
 
+mod backup;
+mod checking;
 mod notes;
 mod open_files;
 mod opening;
@@ -37,12 +39,14 @@ use crate::store::group_commit::GroupCommit;
 use crate::store::users;
 use crate::tls::{Looked, Tls};
 
+pub use backup::{KeyCopy, backup, key_file_of, restore};
+pub use checking::check;
 pub use notes::notes;
 pub use opening::{OldSchema, connect, migrate_store, open_store};
 pub use parts::lifetimes;
 use parts::{
-    attempt_limits, batching, check_clients, clients_cache, cores, fetch_limit, look, outbound,
-    password_pool, password_rules, registration_rules, succession, tls, waiting_limit,
+    attempt_limits, batching, check_clients, cores, known_clients, look, password_pool, password_rules,
+    registration_rules, succession, tls, waiting_limit,
 };
 
 /// Browsers come back by https alone, for a year (RFC 6797). What else is on the host's subdomains is not ours to say.
@@ -145,8 +149,15 @@ impl App {
                 ended?;
             }
         }
-        tasks.iter().for_each(JoinHandle::abort);
+        for task in tasks {
+            task.abort();
+            // Until it has let go of its connections.
+            let _ = task.await;
+        }
         core.group_commit.rest();
+        if let Err(error) = core.db.take_log_back().await {
+            tracing::warn!(%error, "the write-ahead log stays beside the database's file: copy both");
+        }
         core.db.close().await;
         tracing::info!("stopped");
         Ok(())
@@ -246,16 +257,16 @@ pub async fn open_core(
     old_schema: OldSchema,
     issuer: impl FnOnce() -> anyhow::Result<Issuer>,
 ) -> anyhow::Result<Core> {
-    let keys = Keys::new(master_keys::load(settings)?);
+    // Before anything is asked of the database: without a key there is no use in it.
+    master_keys::given(settings)?;
     let writer = Writer::new(open_store(settings, old_schema).await?);
     let db = writer.db().clone();
+    let keys = Keys::new(opening::master_keys(settings, &db).await?);
     admin::clients::ensure_built_in(&writer, now).await?;
     let succession = succession(settings);
     keys.prepare(&writer, succession, now).await?;
     let subjects = subject_key::load(&keys, &writer, now).await?;
-    let outbound = Arc::new(outbound(&settings.outbound, &settings.registration)?);
-    let fetches = Arc::new(fetch_limit(settings));
-    let clients = clients_cache(lifetimes(settings)?, &settings.registration, (&outbound, &fetches));
+    let (clients, outbound, fetches) = known_clients(settings)?;
     check_clients(&db, &clients).await?;
     let passwords = password_pool(settings)?;
     passwords.expect_stored(users::dearest_hash(&db).await?.as_ref());

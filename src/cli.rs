@@ -1,6 +1,10 @@
 //! The command line: one file a command.
 
+#[macro_use]
+mod output;
+
 mod arguments;
+mod backup;
 mod client;
 mod config;
 mod demo;
@@ -9,7 +13,6 @@ mod healthcheck;
 mod keys;
 mod migrate;
 mod office;
-mod output;
 mod recovery;
 mod registration_token;
 mod resource_service;
@@ -27,7 +30,7 @@ use office::Office;
 
 /// An OAuth 2.1 / OpenID Connect authorization server built around refresh-token families.
 #[derive(Debug, Parser)]
-#[command(name = "heirloom", version, about, disable_help_subcommand = true)]
+#[command(name = "heirloom", version, about)]
 pub struct Cli {
     /// The settings file, instead of ./heirloom.toml, which counts for serve, config and healthcheck only
     #[arg(long, global = true, value_name = "PATH")]
@@ -47,6 +50,25 @@ enum Command {
     Demo(demo::Demo),
     /// Bring the database's schema up to date
     Migrate(migrate::Migrate),
+    #[command(flatten)]
+    InOffice(OfficeCommand),
+    /// Copy the embedded store into a file, while it may be served
+    Backup(backup::BackupFile),
+    /// Put a backup in the place of the embedded store, while nothing uses that
+    Restore(backup::BackupFile),
+    /// Show or check the settings
+    #[command(subcommand)]
+    Config(config::Config),
+    /// Ask a running server whether it is ready; exits 0 if it is
+    Healthcheck(healthcheck::Healthcheck),
+    /// The demo's resource service
+    #[command(hide = true)]
+    ResourceService(resource_service::ResourceService),
+}
+
+/// What an operator does to what is in the store.
+#[derive(Debug, Subcommand)]
+enum OfficeCommand {
     /// Add, list and change users
     #[command(subcommand)]
     User(user::UserCommand),
@@ -65,14 +87,6 @@ enum Command {
     /// Tell the server that the database was restored from a backup
     #[command(subcommand)]
     Recovery(recovery::Recovery),
-    /// Show or check the settings
-    #[command(subcommand)]
-    Config(config::Config),
-    /// Ask a running server whether it is ready; exits 0 if it is
-    Healthcheck(healthcheck::Healthcheck),
-    /// The demo's resource service
-    #[command(hide = true)]
-    ResourceService(resource_service::ResourceService),
 }
 
 /// Runs the command that was asked for.
@@ -84,7 +98,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         // These need no settings, so bad ones must not stop them.
         Command::Demo(command) => return demo::run(command).await,
         Command::ResourceService(command) => return resource_service::run(command).await,
-        Command::Keys(keys::KeysCommand::NewMaster) => {
+        Command::InOffice(OfficeCommand::Keys(keys::KeysCommand::NewMaster)) => {
             keys::new_master();
             return Ok(());
         }
@@ -99,16 +113,28 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
         Command::Serve(command) => serve::run(command, settings).await,
         Command::Migrate(command) => migrate::run(command, &settings).await,
-        Command::User(command) => user::run(command, &Office::open(settings).await?).await,
-        Command::Client(command) => client::run(*command, &Office::open(settings).await?).await,
-        Command::RegistrationToken(command) => {
-            registration_token::run(command, &Office::open(settings).await?).await
-        }
-        Command::Keys(command) => keys::run(command, &Office::open(settings).await?).await,
-        Command::Family(command) => family::run(command, &Office::open(settings).await?).await,
-        Command::Recovery(command) => recovery::run(command, &Office::open(settings).await?).await,
+        Command::Backup(command) => backup::backup(command, &settings).await,
+        Command::Restore(command) => backup::restore(command, &settings).await,
         Command::Config(command) => config::run(&command, &settings).await,
         Command::Healthcheck(command) => healthcheck::run(command, &settings).await,
         Command::Demo(_) | Command::ResourceService(_) => Ok(()),
+        Command::InOffice(command) => {
+            let office = Office::open(settings).await?;
+            let done = run_in_office(command, &office).await;
+            // Closed in order, SQLite leaves one file behind that has everything in it.
+            office.core.db.close().await;
+            done
+        }
+    }
+}
+
+async fn run_in_office(command: OfficeCommand, office: &Office) -> anyhow::Result<()> {
+    match command {
+        OfficeCommand::User(command) => user::run(command, office).await,
+        OfficeCommand::Client(command) => client::run(*command, office).await,
+        OfficeCommand::RegistrationToken(command) => registration_token::run(command, office).await,
+        OfficeCommand::Keys(command) => keys::run(command, office).await,
+        OfficeCommand::Family(command) => family::run(command, office).await,
+        OfficeCommand::Recovery(command) => recovery::run(command, office).await,
     }
 }

@@ -2,6 +2,7 @@
 //! engine is behind a [`Db`].
 
 pub mod authorization_codes;
+pub mod backup;
 mod checkpoints;
 pub mod client_assertions;
 pub mod client_documents;

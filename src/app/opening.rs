@@ -2,11 +2,13 @@
 
 use anyhow::Context as _;
 
+use crate::crypto::master_key::MasterKeys;
 use crate::master_keys;
 use crate::settings::{DatabaseUrl, Settings};
 use crate::store::Db;
 use crate::store::connect::PoolBounds;
 use crate::store::migrate::{MigrationLock, Schema, migrate, schema};
+use crate::store::signing_keys;
 
 /// What to do about a schema that is older than this binary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +19,8 @@ pub enum OldSchema {
     MigrateUnlocked,
     /// Refuse, saying which command helps.
     Refuse,
+    /// The same, and leave the embedded store as it is.
+    LeaveAlone,
 }
 
 /// Opens the store and sees to its schema.
@@ -35,15 +39,31 @@ pub async fn open_store(settings: &Settings, old_schema: OldSchema) -> anyhow::R
 /// As [`open_store`].
 pub async fn migrate_store(settings: &Settings, old_schema: OldSchema) -> anyhow::Result<Option<i64>> {
     let db = connect(settings).await?;
-    let migrated_to = see_to_schema(&db, settings, old_schema).await?;
+    let seen = see_to_schema(&db, settings, old_schema).await?;
     db.close().await;
-    Ok(migrated_to)
+    Ok(match seen {
+        Seen::MigratedTo(version) => Some(version),
+        Seen::Current | Seen::Old => None,
+    })
 }
 
-async fn see_to_schema(db: &Db, settings: &Settings, old_schema: OldSchema) -> anyhow::Result<Option<i64>> {
+/// What the schema is when it was seen to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Seen {
+    Current,
+    MigratedTo(i64),
+    /// It is older than this binary, and was left so.
+    Old,
+}
+
+pub(super) async fn see_to_schema(
+    db: &Db,
+    settings: &Settings,
+    old_schema: OldSchema,
+) -> anyhow::Result<Seen> {
     let found = schema(db).await.with_context(|| format!("cannot read {}", settings.database_url))?;
     let (version, wanted) = match found {
-        Schema::Current => return Ok(None),
+        Schema::Current => return Ok(Seen::Current),
         Schema::TooOld { version, wanted } => (version, wanted),
         Schema::TooNew { version, known } => anyhow::bail!(
             "the database's schema is version {version}, newer than this binary knows ({known}): run the newer heirloom \
@@ -55,18 +75,54 @@ async fn see_to_schema(db: &Db, settings: &Settings, old_schema: OldSchema) -> a
         ),
     };
     let lock = match (old_schema, db, version) {
+        (OldSchema::LeaveAlone, Db::Sqlite(_), _) => return Ok(Seen::Old),
         (OldSchema::MigrateUnlocked, _, _) => MigrationLock::Omit,
         (OldSchema::Migrate, _, _) | (OldSchema::Refuse, Db::Sqlite(_), _) => MigrationLock::Take,
-        (OldSchema::Refuse, Db::Postgres(_), 0) => anyhow::bail!(
+        (OldSchema::Refuse | OldSchema::LeaveAlone, Db::Postgres(_), 0) => anyhow::bail!(
             "the database does not have the Heirloom schema yet: run `heirloom migrate`, or start with `heirloom serve --migrate`"
         ),
-        (OldSchema::Refuse, Db::Postgres(_), _) => anyhow::bail!(
+        (OldSchema::Refuse | OldSchema::LeaveAlone, Db::Postgres(_), _) => anyhow::bail!(
             "the database's schema is version {version}, this binary needs {wanted}: run `heirloom migrate`, or start \
              with `heirloom serve --migrate`"
         ),
     };
     migrate(db, lock).await.context("cannot migrate the database")?;
-    Ok(Some(wanted))
+    Ok(Seen::MigratedTo(wanted))
+}
+
+/// The master keys for a store that is open. The embedded store's own is made with it, and with no other: to one that
+/// has lost its key a new one is of no use.
+///
+/// # Errors
+/// When there is no key, and none to be made.
+pub(super) async fn master_keys(settings: &Settings, db: &Db) -> anyhow::Result<MasterKeys> {
+    match master_keys_found(settings, db).await? {
+        Some(keys) => Ok(keys),
+        None => master_keys::make_own(settings),
+    }
+}
+
+/// The same where nothing is made: `None` for a store that is new.
+///
+/// # Errors
+/// When there is no key, and none to be made.
+pub(super) async fn master_keys_found(settings: &Settings, db: &Db) -> anyhow::Result<Option<MasterKeys>> {
+    if let Some(keys) = master_keys::given(settings)? {
+        return Ok(Some(keys));
+    }
+    if signing_keys::list(db).await?.is_empty() {
+        return Ok(None);
+    }
+    // Another process may just have made both.
+    let keys = master_keys::given(settings)?;
+    keys.map(Some).with_context(|| {
+        let file = master_keys::own_file(settings);
+        format!(
+            "the master key of {} is not there: put it back as {}, or give it as HEIRLOOM_MASTER_KEY",
+            settings.database_url,
+            file.display()
+        )
+    })
 }
 
 /// Opens the store whatever its schema.
@@ -85,6 +141,12 @@ pub async fn connect(settings: &Settings) -> anyhow::Result<Db> {
         DatabaseUrl::Sqlite(path) => {
             if let Some(folder) = path.parent() {
                 master_keys::make_private_folder(folder)?;
+            }
+            let (whole, is_new) = (std::path::absolute(path)?, !path.exists());
+            if is_new {
+                tracing::info!(store = %whole.display(), "this is a new store");
+            } else {
+                tracing::info!(store = %whole.display(), "the store is there");
             }
             Db::sqlite_file(path, bounds).await
         }

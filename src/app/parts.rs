@@ -33,11 +33,19 @@ use crate::tls::{self, Tls};
 /// # Errors
 /// When the parameters are none, or the threads cannot start.
 pub(super) fn password_pool(settings: &Settings) -> anyhow::Result<Passwords> {
+    let it = &settings.passwords;
+    let size = PoolSize { threads: it.threads.unwrap_or_else(cores), queue: it.queue };
+    Passwords::start(password_cost(settings)?, size).context("cannot start the password threads")
+}
+
+/// What a password costs.
+///
+/// # Errors
+/// When these numbers are no costs.
+pub(super) fn password_cost(settings: &Settings) -> anyhow::Result<argon2::Params> {
     let cost = &settings.passwords;
-    let params = argon2::Params::new(cost.memory_kib, cost.iterations, cost.parallelism, None)
-        .map_err(|error| anyhow::anyhow!("passwords: {error}"))?;
-    let size = PoolSize { threads: cost.threads.unwrap_or_else(cores), queue: cost.queue };
-    Passwords::start(params, size).context("cannot start the password threads")
+    argon2::Params::new(cost.memory_kib, cost.iterations, cost.parallelism, None)
+        .map_err(|error| anyhow::anyhow!("passwords: {error}"))
 }
 
 pub(super) fn password_rules(settings: &Settings, issuer: &Issuer) -> PasswordRules {
@@ -71,7 +79,7 @@ pub(super) fn attempt_limits(settings: &Settings) -> AttemptLimits {
 }
 
 /// How many documents of strangers one address may have fetched.
-pub(super) fn fetch_limit(settings: &Settings) -> Limit {
+fn fetch_limit(settings: &Settings) -> Limit {
     const HOUR: Duration = Duration::from_hours(1);
     Limit::new(settings.limits.fetches, HOUR)
 }
@@ -166,17 +174,22 @@ fn page_files(folder: &Path) -> anyhow::Result<Vec<(String, String)>> {
     Ok(files)
 }
 
-pub(super) fn clients_cache(
-    defaults: Lifetimes,
-    settings: &settings::RegistrationSettings,
-    (outbound, fetches): (&Arc<Outbound>, &Arc<Limit>),
-) -> Clients {
-    let clients = Clients::new(defaults).with_audiences(settings.audiences.clone());
-    if settings.metadata_documents {
-        clients.with_documents(Documents::new(Arc::clone(outbound), allowed(settings), Arc::clone(fetches)))
+/// The clients, with the way to their documents and what bounds it.
+///
+/// # Errors
+/// When lifetimes contradict each other, or the certificates for that way cannot be read.
+pub(super) fn known_clients(settings: &Settings) -> anyhow::Result<(Clients, Arc<Outbound>, Arc<Limit>)> {
+    let registration = &settings.registration;
+    let outbound = Arc::new(outbound(&settings.outbound, registration)?);
+    let fetches = Arc::new(fetch_limit(settings));
+    let clients = Clients::new(lifetimes(settings)?).with_audiences(registration.audiences.clone());
+    let clients = if registration.metadata_documents {
+        let (outbound, fetches) = (Arc::clone(&outbound), Arc::clone(&fetches));
+        clients.with_documents(Documents::new(outbound, allowed(registration), fetches))
     } else {
         clients
-    }
+    };
+    Ok((clients, outbound, fetches))
 }
 
 pub(super) fn registration_rules(settings: &settings::RegistrationSettings) -> Rules {
@@ -190,7 +203,7 @@ pub(super) fn registration_rules(settings: &settings::RegistrationSettings) -> R
     }
 }
 
-pub(super) fn outbound(
+fn outbound(
     settings: &settings::OutboundSettings,
     of_strangers: &settings::RegistrationSettings,
 ) -> anyhow::Result<Outbound> {

@@ -4,8 +4,7 @@ use clap::Subcommand;
 
 use crate::app;
 use crate::cli::output;
-use crate::master_keys;
-use crate::settings::{DatabaseUrl, Settings, env_example};
+use crate::settings::{Settings, env_example};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Config {
@@ -15,7 +14,7 @@ pub(super) enum Config {
         #[arg(long)]
         json: bool,
     },
-    /// Check the settings and whether the database answers; notes are what could be better
+    /// Try what a server tries at its start, but to listen; notes are what could be better
     Check,
     /// Print the text of .env.example
     #[command(hide = true)]
@@ -28,18 +27,10 @@ pub(super) async fn run(command: &Config, settings: &Settings) -> anyhow::Result
         Config::Print { json: false } => print!("{}", settings.to_toml_string()),
         Config::Example => print!("{}", env_example()),
         Config::Check => {
-            app::lifetimes(settings)?;
             for note in app::notes(settings)? {
                 println!("note: {note}");
             }
-            // Looking must not make anything: the embedded store makes its files when it first serves.
-            match &settings.database_url {
-                DatabaseUrl::Postgres(_) => {
-                    master_keys::load(settings)?;
-                    app::open_store(settings, app::OldSchema::Refuse).await?;
-                }
-                DatabaseUrl::Sqlite(_) | DatabaseUrl::SqliteMemory => {}
-            }
+            app::check(settings).await?;
             println!("the settings are good");
         }
     }

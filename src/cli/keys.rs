@@ -71,6 +71,7 @@ pub(super) async fn run(command: KeysCommand, office: &Office) -> anyhow::Result
         KeysCommand::Export { format: Format::Jwks } => output::json(&keys::jwks(core, now)),
         KeysCommand::Export { format: Format::Pem } => print!("{}", keys::public_pem(core, now)?),
         KeysCommand::DropMaster { id } => {
+            let id = id.to_lowercase();
             let kid = keys::drop_master(core, &id, now).await?;
             println!("refresh tokens under master key {id} are refused from now on; {kid} signs now");
             println!("take the key out of HEIRLOOM_MASTER_KEY when every replica has restarted");

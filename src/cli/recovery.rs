@@ -26,7 +26,7 @@ pub(super) enum Recovery {
     /// Say that nothing was restored: tokens that are ahead of their rows are refused at once
     Decline {
         /// For how long; later ones wait for a word of yours again
-        #[arg(long = "for", value_parser = duration, default_value = "7d", value_name = "D")]
+        #[arg(long = "for", value_parser = duration_within(SECOND..=YEAR), default_value = "7d", value_name = "D")]
         length: Duration,
     },
     /// Tell whether a window is open, and whether tokens wait for a word of yours

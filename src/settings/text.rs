@@ -58,8 +58,16 @@ pub(super) mod words {
 
 pub(super) fn log_filter<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
     let text = String::deserialize(from)?;
+    // A word alone would be taken for the name of a part whose lines are all that is logged: it is a mistyped level.
+    let is_meant =
+        |directive: &str| directive.contains('=') || LEVELS.contains(&directive.to_lowercase().as_str());
+    if !text.split(',').all(|directive| is_meant(directive.trim())) {
+        return Err(D::Error::custom("a directive is neither a level nor a part with one"));
+    }
     parse::<Targets, _>(&text).map(|_| text)
 }
+
+const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
 fn parse<T: FromStr, E: Error>(text: &str) -> Result<T, E> {
     text.parse().map_err(|_| E::custom("does not parse"))

@@ -37,6 +37,13 @@ pub(super) async fn keep_short(pool: &SqlitePool) {
     }
 }
 
+/// Takes all of the log back and cuts it to nothing, once whoever else reads or writes has come to an end.
+pub(super) async fn take_all_back(pool: &SqlitePool) -> Result<(), sqlx::Error> {
+    const CUT: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
+    sqlx::query(CUT).execute(pool).await?;
+    Ok(())
+}
+
 async fn watch(options: &SqliteConnectOptions, pool: &SqlitePool) -> Result<(), sqlx::Error> {
     let mut beside = options.connect().await?;
     loop {

@@ -198,6 +198,14 @@ impl Db {
         }
     }
 
+    /// Takes SQLite's write-ahead log back into the file, all of it: whoever copies the file alone then has everything.
+    pub async fn take_log_back(&self) -> Result<(), StoreError> {
+        match self {
+            Self::Postgres(_) => Ok(()),
+            Self::Sqlite(pool) => Ok(checkpoints::take_all_back(pool).await?),
+        }
+    }
+
     /// Closes every connection, once it is idle.
     pub async fn close(&self) {
         match self {
@@ -229,14 +237,14 @@ pub(in crate::store) fn silence() -> sqlx::Error {
 
 /// Of several processes that open a new file, the others meet this one's lock while it turns the write-ahead log on:
 /// there SQLite does not wait, whatever its busy timeout.
-fn is_locked(error: &sqlx::Error) -> bool {
+pub(in crate::store) fn is_locked(error: &sqlx::Error) -> bool {
     const SQLITE_BUSY: u32 = 5;
     let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
     code.and_then(|code| code.parse::<u32>().ok()).is_some_and(|code| code & 0xff == SQLITE_BUSY)
 }
 
 /// Statements are logged (never their parameters) when somebody asks for it: `HEIRLOOM_LOG__FILTER=sqlx::query=debug`.
-fn quietly<O: sqlx::ConnectOptions>(options: O) -> O {
+pub(in crate::store) fn quietly<O: sqlx::ConnectOptions>(options: O) -> O {
     if tracing::enabled!(target: "sqlx::query", tracing::Level::DEBUG) {
         options
     } else {

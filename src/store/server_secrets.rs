@@ -1,20 +1,24 @@
 //! Secrets of the server's own that outlive every key: sealed under a master key, made once.
 
-use crate::store::{Db, StoreError, Tx, execute, fetch_one, fetch_optional};
+use crate::store::{Db, StoreError, Tx, execute, fetch_optional};
 
-/// The sealed secret of a name; `candidate` becomes it when there is none yet.
+/// The sealed secret of a name.
+pub async fn get(db: &Db, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+    const SQL: &str = "SELECT sealed FROM server_secrets WHERE name = $1";
+    let found: Option<(Vec<u8>,)> = fetch_optional!(on db, SQL, name)?;
+    Ok(found.map(|(sealed,)| sealed))
+}
+
+/// The same; `candidate` becomes it when there is none yet.
 pub async fn get_or_put(db: &Db, name: &str, candidate: &[u8]) -> Result<Vec<u8>, StoreError> {
     const PUT: &str =
         "INSERT INTO server_secrets (name, sealed) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
-    const GET: &str = "SELECT sealed FROM server_secrets WHERE name = $1";
-    let found: Option<(Vec<u8>,)> = fetch_optional!(on db, GET, name)?;
-    if let Some((sealed,)) = found {
+    if let Some(sealed) = get(db, name).await? {
         return Ok(sealed);
     }
     execute!(on db, PUT, name, candidate)?;
     // Another process may have been faster.
-    let (sealed,): (Vec<u8>,) = fetch_one!(on db, GET, name)?;
-    Ok(sealed)
+    get(db, name).await?.ok_or_else(|| StoreError::corrupt("server_secrets", name, "it is gone"))
 }
 
 /// Replaces what was `read` by the same under another master key; `false` when it changed since.

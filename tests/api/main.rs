@@ -43,6 +43,7 @@ mod health;
 mod keys;
 mod login;
 mod logout;
+mod logout_named;
 mod logout_slow;
 mod many_logins;
 mod mcp;

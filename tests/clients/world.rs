@@ -65,6 +65,7 @@ impl World {
 
     pub fn with(place: Place) -> Self {
         let add = ["user", "add", "ana", "--password-stdin", "--email", "ana@example.com", "--role", "buyer"];
+        place.ok(&["migrate"]);
         place.ok_with(&add, PASSWORD);
         let server = place.serve();
         Self { place, server }

@@ -51,6 +51,8 @@ fn a_group_that_was_let_in_stays_in() {
 fn a_master_key_that_everybody_can_read_is_refused() {
     let place = Place::sqlite().with("HEIRLOOM_MASTER_KEY_FILE", "key");
     let file = place.folder.keep("key", MASTER_KEY);
+    set_mode(&file, 0o600);
+    let place = place.migrated();
     for open in [0o644, 0o604, 0o602] {
         set_mode(&file, open);
         let refusal = place.refused(&["user", "list"]);
@@ -110,6 +112,7 @@ fn a_command_in_a_strangers_folder_writes_nowhere() {
         names
     };
     assert_eq!(files(), [".env"]);
+    place.ok(&["migrate", "--env-file", ".env"]);
     place.ok_with(&[&add[..], &["--env-file", ".env"]].concat(), PASSWORD);
     assert_eq!(files()[..2], [".env", "heirloom-data"]);
     assert!(place.folder.path().join("theirs.db").exists());
@@ -117,6 +120,7 @@ fn a_command_in_a_strangers_folder_writes_nowhere() {
     assert!(place.ok(&["config", "print"]).contains("theirs.db"));
     drop(place.serve());
     let elsewhere = place.with("HEIRLOOM_DATABASE_URL", "sqlite:ours.db");
+    elsewhere.ok(&["migrate"]);
     elsewhere.ok_with(&add, PASSWORD);
     assert!(elsewhere.folder.path().join("ours.db").exists());
 }

@@ -8,6 +8,7 @@
     reason = "tests fail by panicking, and nobody else reads them as a library"
 )]
 
+mod backup;
 mod cli;
 mod cli_refused;
 mod crashes;
@@ -19,6 +20,7 @@ mod process;
 mod quiet;
 mod replicas;
 mod stopping;
+mod tried;
 
 #[path = "../api/folder.rs"]
 mod folder;

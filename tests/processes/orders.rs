@@ -35,7 +35,9 @@ fn only_a_master_key_that_is_there_is_dropped(place: Place) {
 
 #[test]
 fn only_a_master_key_that_is_there_is_dropped_on_sqlite() {
-    only_a_master_key_that_is_there_is_dropped(Place::sqlite().with("HEIRLOOM_MASTER_KEY", MASTER_KEY));
+    only_a_master_key_that_is_there_is_dropped(
+        Place::sqlite().with("HEIRLOOM_MASTER_KEY", MASTER_KEY).migrated(),
+    );
 }
 
 #[test]
@@ -45,7 +47,7 @@ fn only_a_master_key_that_is_there_is_dropped_on_postgres() {
 
 #[test]
 fn a_duration_that_nobody_can_mean_is_refused() {
-    let place = Place::sqlite();
+    let place = Place::sqlite().migrated();
     let rows: [(&[&str], &str); 9] = [
         (&["recovery", "open", "--for", "1000y"], "expected a duration from 1s to 366d"),
         (&["recovery", "open", "--for", "0s"], "expected a duration from 1s to 366d"),
@@ -99,7 +101,7 @@ fn what_nobody_can_be_or_have_is_refused(place: &Place) {
 
 #[test]
 fn what_nobody_can_be_or_have_is_refused_on_sqlite() {
-    what_nobody_can_be_or_have_is_refused(&Place::sqlite());
+    what_nobody_can_be_or_have_is_refused(&Place::sqlite().migrated());
 }
 
 #[test]
@@ -127,7 +129,7 @@ fn who_names_a_removed_client_is_told_so(place: &Place) {
 
 #[test]
 fn who_names_a_removed_client_is_told_so_on_sqlite() {
-    who_names_a_removed_client_is_told_so(&Place::sqlite());
+    who_names_a_removed_client_is_told_so(&Place::sqlite().migrated());
 }
 
 #[test]

@@ -43,9 +43,13 @@ impl Place {
     }
 
     pub fn postgres() -> Self {
-        let place = Self::empty_postgres();
-        place.ok(&["migrate"]);
-        place
+        Self::empty_postgres().migrated()
+    }
+
+    /// With a store that is made.
+    pub fn migrated(self) -> Self {
+        self.ok(&["migrate"]);
+        self
     }
 
     pub fn with(mut self, name: &str, value: &str) -> Self {
@@ -78,6 +82,16 @@ impl Place {
         child.wait_with_output().unwrap()
     }
 
+    /// Runs a command whose output nobody reads; gives its exit code, and what it says.
+    pub fn run_unread(&self, arguments: &[&str]) -> (Option<i32>, String) {
+        let mut command = self.command(arguments);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    }
+
     /// Runs a command that must succeed; gives what it prints.
     pub fn ok_with(&self, arguments: &[&str], input: &str) -> String {
         let output = self.run_with(arguments, input);
@@ -104,7 +118,9 @@ impl Place {
         self.refused_with(arguments, "")
     }
 
+    /// Makes the store first, where there is none yet.
     pub fn add_user(&self, name: &str) {
+        self.ok(&["migrate"]);
         self.ok_with(&["user", "add", name, "--password-stdin"], PASSWORD);
     }
 

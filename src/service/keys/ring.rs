@@ -198,9 +198,9 @@ impl Keys {
         self.replace(writer, how, now).await
     }
 
-    /// The id as tokens have it, of a master key that can be dropped.
+    /// The id of a master key that can be dropped.
     fn key_to_drop(&self, named: &str) -> Result<String, KeysUnreadable> {
-        let Some(id) = self.master_key_ids().find(|id| id.eq_ignore_ascii_case(named)) else {
+        let Some(id) = self.master_key_ids().find(|id| id == named) else {
             let known = self.master_key_ids().collect::<Vec<_>>().join(", ");
             return Err(KeysUnreadable::NoMasterKey { id: named.to_owned(), known });
         };

@@ -2,13 +2,14 @@
 //! out of a master key itself, because those are rotated and users' names are not.
 
 use chrono::{DateTime, Utc};
+use zeroize::Zeroizing;
 
 use crate::crypto::random;
 use crate::domain::event::Event;
 use crate::domain::subject::SubjectKey;
 use crate::service::keys::ring::{Keys, KeysUnreadable};
 use crate::service::writer::Writer;
-use crate::store::{StoreError, server_secrets};
+use crate::store::{Db, StoreError, server_secrets};
 
 const NAME: &str = "pairwise subjects";
 /// A sealed secret opens only as itself.
@@ -19,8 +20,7 @@ pub async fn load(keys: &Keys, writer: &Writer, now: DateTime<Utc>) -> Result<Su
     let master = keys.master();
     let candidate = master.seal(CONTEXT, &random::bytes::<32>());
     let sealed = server_secrets::get_or_put(writer.db(), NAME, &candidate).await?;
-    let opened = master.open(CONTEXT, &sealed);
-    let opened = opened.map_err(|cause| KeysUnreadable::Secret { name: NAME, cause })?;
+    let opened = open(keys, &sealed)?;
     let material: &[u8; 32] =
         opened.as_slice().try_into().map_err(|_| StoreError::corrupt("server_secrets", NAME, "length"))?;
     let active = master.active().id();
@@ -33,4 +33,15 @@ pub async fn load(keys: &Keys, writer: &Writer, now: DateTime<Utc>) -> Result<Su
         resealed.await?;
     }
     Ok(SubjectKey::new(material))
+}
+
+/// Whether the key that is stored, if it is, opens.
+pub async fn check(keys: &Keys, db: &Db) -> Result<(), KeysUnreadable> {
+    let Some(sealed) = server_secrets::get(db, NAME).await? else { return Ok(()) };
+    open(keys, &sealed).map(drop)
+}
+
+fn open(keys: &Keys, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, KeysUnreadable> {
+    let opened = keys.master().open(CONTEXT, sealed);
+    opened.map_err(|cause| KeysUnreadable::Secret { name: NAME, cause })
 }

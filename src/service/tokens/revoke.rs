@@ -13,9 +13,9 @@ use crate::service::tokens::presented::{self, Presented};
 use crate::service::{Core, Failure};
 use crate::store::{families, revoked_tokens};
 
-/// Ends the family of a refresh token, whichever of its generations it is, and whichever client the request names: an app
-/// that forgot to name itself must not be told that its user is logged out. What is not genuine, or has no family any more,
-/// ends nothing and is no error: what the caller asked for is done already.
+/// Ends the family of a refresh token, whichever of its generations it is, and whichever client the request names: an
+/// app that forgot to name itself must not be told that its user is logged out. What is not genuine, or has no family
+/// any more, ends nothing and is no error: what the caller asked for is done already.
 ///
 /// # Errors
 /// [`Failure::InvalidClient`], [`Failure::UnauthorizedClient`], [`Failure::Store`].

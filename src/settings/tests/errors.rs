@@ -105,7 +105,11 @@ fn a_bad_value_is_told_with_what_would_be_right() {
         ("http.trusted_proxies", &["10.0.0.0/33", "proxy", "10.0.0.1,,10.0.0.2"], networks),
         ("outbound.allowed_networks", &["localhost", "10.0.0.0/8;127.0.0.1"], networks),
         ("log.format", &["xml"], "expected pretty or json"),
-        ("log.filter", &["heirloom=loud"], "expected log directives such as info or info,heirloom=debug"),
+        (
+            "log.filter",
+            &["heirloom=loud", "inf", "info,", "info,heirloom"],
+            "expected log directives such as info or info,heirloom=debug",
+        ),
     ];
     for (key, values, expected) in cases {
         let variable = format!("HEIRLOOM_{}", key.to_uppercase().replace('.', "__"));

@@ -1,0 +1,75 @@
+//! What `heirloom config check` tries: all that a start tries, but to listen. Nothing is made, and nothing is changed.
+
+use std::fs::{self, OpenOptions};
+use std::net::ToSocketAddrs as _;
+use std::path::Path;
+
+use anyhow::Context as _;
+
+use super::opening::{OldSchema, Seen, connect, master_keys_found, see_to_schema};
+use super::parts::{check_clients, known_clients, look, password_cost, tls};
+use crate::crypto::random;
+use crate::domain::audience::Audience;
+use crate::http::pages::renderer::Pages;
+use crate::master_keys;
+use crate::service::keys::ring::Keys;
+use crate::service::keys::subject_key;
+use crate::settings::{DatabaseUrl, Settings};
+use crate::store::{Db, signing_keys};
+
+/// Whether a server would start with these settings, if its address is free.
+///
+/// # Errors
+/// What would keep it from that, in its own words.
+pub async fn check(settings: &Settings) -> anyhow::Result<()> {
+    tls(settings)?;
+    Pages::new(look(settings)?).context("pages")?;
+    let mut addresses =
+        settings.listen.to_socket_addrs().with_context(|| format!("cannot listen on {}", settings.listen))?;
+    let address = addresses.next().with_context(|| format!("{} is not an address", settings.listen))?;
+    settings.issuer_at(address).as_str().parse::<Audience>().context("the issuer")?;
+    password_cost(settings)?;
+    let (clients, ..) = known_clients(settings)?;
+    if master_keys::given(settings)?.is_none() {
+        check_place(&master_keys::own_file(settings))?;
+    }
+    match &settings.database_url {
+        DatabaseUrl::SqliteMemory => return Ok(()),
+        DatabaseUrl::Sqlite(path) if !path.exists() => return check_place(path),
+        DatabaseUrl::Sqlite(_) | DatabaseUrl::Postgres(_) => {}
+    }
+    let db = connect(settings).await?;
+    if see_to_schema(&db, settings, OldSchema::LeaveAlone).await? == Seen::Current {
+        check_keys(settings, &db).await?;
+        check_clients(&db, &clients).await?;
+        check_writable(&db).await.with_context(|| format!("cannot write to {}", settings.database_url))?;
+    }
+    db.close().await;
+    Ok(())
+}
+
+async fn check_keys(settings: &Settings, db: &Db) -> anyhow::Result<()> {
+    let Some(master) = master_keys_found(settings, db).await? else { return Ok(()) };
+    let keys = Keys::new(master);
+    keys.reload(db).await?;
+    subject_key::check(&keys, db).await?;
+    Ok(())
+}
+
+/// Writes what changes nothing, and undoes it.
+async fn check_writable(db: &Db) -> anyhow::Result<()> {
+    let mut undone = db.begin().await?;
+    signing_keys::allow_ttl(&mut undone, 0).await?;
+    Ok(())
+}
+
+/// Whether a file could be made, with the folders above it.
+fn check_place(path: &Path) -> anyhow::Result<()> {
+    let whole = std::path::absolute(path)?;
+    let folder =
+        whole.ancestors().skip(1).find(|folder| folder.exists()).context("there is no folder at all")?;
+    let tried = folder.join(format!("heirloom-{:016x}", u64::from_be_bytes(random::bytes())));
+    let made =
+        OpenOptions::new().write(true).create_new(true).open(&tried).and_then(|_| fs::remove_file(&tried));
+    made.with_context(|| format!("cannot make {}: cannot write in {}", whole.display(), folder.display()))
+}
