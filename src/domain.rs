@@ -10,7 +10,7 @@ pub mod claims_request;
 pub mod client;
 pub mod client_assertion;
 pub mod device;
-pub(crate) mod error_causes;
+pub mod error_causes;
 pub mod event;
 pub(crate) mod expiring;
 pub mod family;

@@ -167,6 +167,7 @@ async fn check_integrity(db: &Db) -> anyhow::Result<()> {
 }
 
 /// `FILE.key`.
+#[must_use]
 pub fn key_file_of(file: &Path) -> PathBuf {
     with_suffix(file, ".key")
 }

@@ -84,7 +84,7 @@ async fn list(office: &Office, user: Option<&Username>, limit: i64, json: bool) 
     let listed = List::new(json, headings, |family: &FamilyView| {
         [
             family.id.to_string(),
-            family.user_id.to_string(),
+            family.username.clone().unwrap_or_else(|| family.user_id.to_string()),
             family.client_id.to_string(),
             output::or_dash(family.device.clone()),
             family.last_used_at.clone(),

@@ -1,9 +1,32 @@
 //! What commands print: a table for people, JSON for scripts.
 
-use std::fmt::Display;
+use std::fmt::{self, Display};
+use std::io::{self, ErrorKind, Write as _};
 
 use serde::Serialize;
 use serde_json::json;
+
+/// In the place of `std`'s for every command, which panics when whoever reads has seen enough.
+macro_rules! print {
+    ($($text:tt)*) => { $crate::cli::output::write_out(format_args!($($text)*)) };
+}
+
+macro_rules! println {
+    () => { print!("\n") };
+    ($($text:tt)*) => { print!("{}\n", format_args!($($text)*)) };
+}
+
+/// Writes to standard output. When nobody reads it any more (`heirloom family list | head`), the command ends, quietly.
+pub(super) fn write_out(text: fmt::Arguments<'_>) {
+    match io::stdout().write_fmt(text) {
+        Ok(()) => {}
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => std::process::exit(0),
+        Err(error) => {
+            eprintln!("heirloom: cannot write to standard output: {error}");
+            std::process::exit(1);
+        }
+    }
+}
 
 /// Prints one JSON document.
 pub(super) fn json(document: &impl Serialize) {

@@ -1,5 +1,7 @@
 //! `heirloom serve`
 
+use std::io::{self, Write as _};
+
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -22,7 +24,9 @@ pub(super) async fn run(command: Serve, settings: Settings) -> anyhow::Result<()
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let app = App::build(settings, Clock::system(), old_schema).await?;
-    println!(
+    // A server goes on, whether anybody reads this or not.
+    let _ = writeln!(
+        io::stdout(),
         "heirloom {} listening on {} (issuer {})",
         env!("CARGO_PKG_VERSION"),
         app.url(),

@@ -1,11 +1,13 @@
 //! Users. Whatever begins or ends a user's families touches the user's row first, in its own transaction: the row is
 //! where a login and a disabling wait for each other.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::crypto::password_hash::PasswordHash;
-use crate::domain::ids::UserId;
+use crate::domain::ids::{FamilyId, UserId};
 use crate::domain::standard_claims::StandardClaims;
 use crate::domain::user::{User, Username};
 use crate::store::row::{from_json, row, to_json};
@@ -109,6 +111,17 @@ pub async fn logged_in(db: &Db, after: UserId, limit: i64) -> Result<Vec<UserId>
          OR EXISTS (SELECT 1 FROM sign_in_sessions WHERE user_id = users.id)) ORDER BY id LIMIT $2";
     let rows: Vec<(Uuid,)> = fetch_all!(on db, SQL, after.0, limit)?;
     Ok(rows.into_iter().map(|(id,)| UserId(id)).collect())
+}
+
+/// The names of those who have families with ids from one to another.
+pub async fn names_by_families(
+    db: &Db,
+    (from, to): (FamilyId, FamilyId),
+) -> Result<HashMap<UserId, String>, StoreError> {
+    const SQL: &str = "SELECT id, username FROM users \
+         WHERE id IN (SELECT user_id FROM families WHERE id >= $1 AND id <= $2)";
+    let rows: Vec<(Uuid, String)> = fetch_all!(on db, SQL, from.0, to.0)?;
+    Ok(rows.into_iter().map(|(id, name)| (UserId(id), name)).collect())
 }
 
 /// The stored hash that costs most, by an index.

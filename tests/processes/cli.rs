@@ -289,9 +289,7 @@ fn keys_are_rotated_replaced_and_dropped() {
     block_on(server.log_in("ana"));
 }
 
-#[test]
-fn families_are_listed_and_revoked() {
-    let place = Place::sqlite();
+fn families_are_listed_and_revoked(place: &Place) {
     place.add_user("ana");
     let server = place.serve();
     let (one, other) = block_on(async { (server.log_in("ana").await, server.log_in("ana").await) });
@@ -299,12 +297,28 @@ fn families_are_listed_and_revoked() {
     assert_eq!(place.ok(&["family", "revoke", &id]), format!("{id} has ended\n"));
     assert_eq!(block_on(server.refresh(&one.refresh)).0, 401);
     let families = place.json(&["family", "list", "--user", "ana", "--json"]);
+    assert_eq!(families[0]["username"], "ana");
+    let user = families[0]["user_id"].as_str().unwrap().to_owned();
     let states: Vec<&Value> = families.as_array().unwrap().iter().map(|family| &family["state"]).collect();
     assert!(states.contains(&&json!("live")) && states.contains(&&json!("ended: operator")), "{states:?}");
     assert_eq!(place.ok(&["family", "revoke", "--user", "ana"]), "ana: 1 login has ended\n");
     assert_eq!(block_on(server.refresh(&other.refresh)).0, 401);
     assert!(place.refused(&["family", "revoke", &id]).contains("there is no live family"));
-    assert!(place.ok(&["family", "list"]).contains("ended: operator"));
+    let listed = place.ok(&["family", "list"]);
+    assert!(listed.contains("ended: operator") && listed.contains("  ana  "), "{listed}");
+    assert!(!listed.contains(&user), "{listed}");
+    place.ok(&["user", "remove", "ana"]);
+    assert!(place.ok(&["family", "list"]).contains(&user), "of nobody, the id is left");
+}
+
+#[test]
+fn families_are_listed_and_revoked_on_sqlite() {
+    families_are_listed_and_revoked(&Place::sqlite());
+}
+
+#[test]
+fn families_are_listed_and_revoked_on_postgres() {
+    families_are_listed_and_revoked(&Place::postgres());
 }
 
 #[test]
@@ -332,7 +346,7 @@ fn registration_tokens_are_made_listed_and_removed() {
 
 #[test]
 fn a_recovery_window_is_opened_shown_and_closed() {
-    let place = Place::sqlite();
+    let place = Place::sqlite().migrated();
     assert_eq!(place.ok(&["recovery", "status"]), "the recovery window is closed\n");
     let said = place.ok(&["recovery", "open", "--for", "2d"]);
     assert!(said.contains("open until") && said.contains("family.ended"));
@@ -404,4 +418,27 @@ fn the_demo_tells_its_story() {
     let story = place.ok(&["demo", "--once"]);
     assert_eq!(story.matches('✓').count(), 13, "{story}");
     assert_eq!(story.matches('✗').count(), 0, "{story}");
+}
+
+#[test]
+fn who_has_seen_enough_ends_a_command_quietly() {
+    let place = Place::sqlite();
+    place.add_user("ana");
+    let commands: [&[&str]; 5] = [
+        &["demo", "--once"],
+        &["user", "list"],
+        &["user", "list", "--json"],
+        &["keys", "list"],
+        &["config", "print"],
+    ];
+    for arguments in commands {
+        assert_eq!(place.run_unread(arguments), (Some(0), String::new()), "{arguments:?}");
+    }
+}
+
+#[test]
+fn help_is_a_command_too() {
+    let place = Place::sqlite();
+    assert_eq!(place.ok(&["help"]), place.ok(&["--help"]));
+    assert_eq!(place.ok(&["help", "client", "add"]), place.ok(&["client", "add", "--help"]));
 }

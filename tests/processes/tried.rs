@@ -19,8 +19,8 @@ fn what_keeps_a_server_from_starting_fails_the_check_too() {
     let made = rcgen::generate_simple_self_signed(vec!["id.example".to_owned()]).unwrap();
     let other = rcgen::generate_simple_self_signed(vec!["id.example".to_owned()]).unwrap();
     let files = |place: &Place| {
-        place.folder.keep("c.pem", &made.cert.pem());
-        place.folder.keep("other.pem", &other.signing_key.serialize_pem());
+        place.folder.keep("c.pem", made.cert.pem());
+        place.folder.keep("other.pem", other.signing_key.serialize_pem());
         let text = place.folder.keep("text", "hello");
         fs::set_permissions(text, fs::Permissions::from_mode(0o600)).unwrap();
         fs::create_dir(place.folder.path().join("pages")).unwrap();

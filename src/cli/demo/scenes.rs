@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::cli::demo::curl;
 use crate::cli::demo::held::Held;
-use crate::cli::demo::stage::{APP, HASTY, HASTY_SECONDS, PASSWORD, Stage, USER};
+use crate::cli::demo::stage::{APP, HASTY, HASTY_SECONDS, LEEWAY_MINUTES, PASSWORD, Stage, USER};
 use crate::cli::demo::teller::{Teller, say, short};
 
 /// What thief and owner are told, in these words.
@@ -81,7 +81,10 @@ async fn refresh(stage: &Stage, teller: &mut Teller, held: &Held) -> anyhow::Res
 
 async fn lose_a_response(stage: &Stage, teller: &mut Teller, held: &Held, next: &Held) -> anyhow::Result<()> {
     teller.scene("Lose a response: the train went into a tunnel, the app tries again");
-    say("It never got the successor, so it sends the token that it has.");
+    say(&format!(
+        "It never got the successor, so it sends the token that it has. This app's may come back for {LEEWAY_MINUTES} \
+         minutes, so that you have the time to read; usual are 30 seconds."
+    ));
     let (status, answer) = stage.refresh(&held.refresh).await?;
     let again = Held::of(&answer);
     teller.check(

@@ -27,6 +27,8 @@ pub(super) const USER: &str = "ana";
 pub(super) const PASSWORD: &str = "correct horse battery staple";
 /// The client of the story.
 pub(super) const APP: &str = "demo-app";
+/// Its leeway: who reads the story before pasting its lines takes longer than the usual 30 seconds.
+pub(super) const LEEWAY_MINUTES: u64 = 7;
 /// One whose access tokens expire while you watch.
 pub(super) const HASTY: &str = "hasty-app";
 pub(super) const HASTY_SECONDS: u64 = 2;
@@ -116,9 +118,11 @@ async fn people_it(core: &Core, clock: &Clock) -> anyhow::Result<()> {
         scopes: "profile dashboard roles".parse()?,
         ..admin::clients::built_in(now)
     };
-    let hasty = LifetimeOverrides { access_ttl: Some(Duration::from_secs(HASTY_SECONDS)), ..app.lifetimes };
-    admin::clients::add(core, &app, now).await?;
-    admin::clients::add(core, &Client { id: HASTY.parse()?, lifetimes: hasty, ..app }, now).await?;
+    let access_ttl = Some(Duration::from_secs(HASTY_SECONDS));
+    let hasty = LifetimeOverrides { access_ttl, ..app.lifetimes };
+    let patient = LifetimeOverrides { leeway: Some(Duration::from_mins(LEEWAY_MINUTES)), ..app.lifetimes };
+    admin::clients::add(core, &Client { id: HASTY.parse()?, lifetimes: hasty, ..app.clone() }, now).await?;
+    admin::clients::add(core, &Client { lifetimes: patient, ..app }, now).await?;
     Ok(())
 }
 

@@ -33,12 +33,22 @@ pub async fn list(
         Some(user) => families::newest_of_user(&core.db, user, after, limit).await?,
         None => families::newest(&core.db, after, limit).await?,
     };
-    shown(core, listed, now).await
+    let names = match (user, listed.first(), listed.last()) {
+        (Some(id), ..) => {
+            users::find(&core.db, id).await?.map(|user| (id, user.username.to_string())).into_iter().collect()
+        }
+        (None, Some(newest), Some(oldest)) => {
+            users::names_by_families(&core.db, (oldest.id, newest.id)).await?
+        }
+        (None, ..) => HashMap::new(),
+    };
+    shown(core, listed, &names, now).await
 }
 
 async fn shown(
     core: &Core,
     families: Vec<Family>,
+    names: &HashMap<UserId, String>,
     now: DateTime<Utc>,
 ) -> Result<Vec<FamilyView>, AdminError> {
     let mut known = HashMap::new();
@@ -50,7 +60,8 @@ async fn shown(
     let view = |family: Family| {
         let lifetimes = known.get(&family.client_id).and_then(Option::as_ref);
         let state = state(&family, lifetimes, now);
-        FamilyView::of(family, state)
+        let username = names.get(&family.user()).cloned();
+        FamilyView::of(family, username, state)
     };
     Ok(families.into_iter().map(view).collect())
 }

@@ -108,6 +108,8 @@ impl From<User> for UserView {
 pub struct FamilyView {
     pub id: FamilyId,
     pub user_id: UserId,
+    /// Unless the user was removed.
+    pub username: Option<String>,
     pub client_id: ClientId,
     pub scope: ScopeSet,
     pub generation: i64,
@@ -122,10 +124,11 @@ pub struct FamilyView {
 }
 
 impl FamilyView {
-    pub(super) fn of(family: Family, state: String) -> Self {
+    pub(super) fn of(family: Family, username: Option<String>, state: String) -> Self {
         Self {
             id: family.id,
             user_id: family.user(),
+            username,
             client_id: family.client_id,
             scope: family.scope,
             generation: family.generation.number(),
