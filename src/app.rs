@@ -288,7 +288,7 @@ pub async fn open_core(
         registrar: Arc::new(Registrar::new(registration_rules(&settings.registration))),
         outbound,
         fetches,
-        group_commit: Arc::new(GroupCommit::new(db.clone(), batching(&settings.database))),
+        group_commit: Arc::new(GroupCommit::new(db.clone(), batching(&settings.database, &db).await)),
         writer,
         db,
     })

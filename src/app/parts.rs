@@ -25,7 +25,7 @@ use crate::service::limit::Limit;
 use crate::service::users::attempts::AttemptLimits;
 use crate::settings::{self, Issuer, Settings};
 use crate::store::group_commit::Batching;
-use crate::store::{Db, clients};
+use crate::store::{Db, clients, families};
 use crate::tls::{self, Tls};
 
 /// The password threads that the settings describe.
@@ -219,8 +219,16 @@ fn outbound(
         .with_context(|| format!("outbound.ca_file: {} does not hold certificates in PEM", path.display()))
 }
 
-pub(super) fn batching(database: &settings::DatabaseSettings) -> Batching {
-    if database.batch_rotations { Batching::On } else { Batching::Off }
+/// Whether rotations share statements: where the settings want it, and the engine can.
+pub(super) async fn batching(settings: &settings::DatabaseSettings, db: &Db) -> Batching {
+    if !settings.batch_rotations {
+        return Batching::Off;
+    }
+    if families::can_rotate_together(db).await {
+        return Batching::On;
+    }
+    tracing::warn!("the database cannot rotate several logins in one statement: each goes in one of its own");
+    Batching::Off
 }
 
 pub(super) fn cores() -> usize {

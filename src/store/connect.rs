@@ -12,6 +12,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{ConnectOptions as _, Connection as _, Postgres, Sqlite};
 use tokio::time::timeout;
 
+use crate::store::postgres::steady;
 use crate::store::{Db, PostgresPool, Statements, StoreError, checkpoints, private_file};
 
 /// A connection idle for longer than this is tried before it is used: the server may have gone and come back.
@@ -64,6 +65,14 @@ impl Db {
             .max_connections(bounds.max_connections)
             .acquire_timeout(bounds.acquire_timeout)
             .test_before_acquire(false)
+            .after_connect(move |connection, _| {
+                Box::pin(async move {
+                    match statements {
+                        Statements::Named => steady(connection).await,
+                        Statements::Unnamed => Ok(()),
+                    }
+                })
+            })
             .before_acquire(|connection, meta| {
                 Box::pin(async move {
                     if meta.idle_for > TRUSTED_IDLE {

@@ -1,5 +1,6 @@
 //! What can go wrong below.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -45,14 +46,23 @@ impl StoreError {
     /// Whether running the same transaction again may succeed: it surely did nothing, because another one stood in
     /// its way (serialization failure or deadlock in PostgreSQL and those that speak its protocol).
     pub(super) fn is_conflict(&self) -> bool {
-        let Self::Unavailable(error) = self else { return false };
-        let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
-        matches!(code.as_deref(), Some("40001" | "40P01"))
+        matches!(self.sqlstate().as_deref(), Some("40001" | "40P01"))
+    }
+
+    /// Whether the engine cannot do this at all, as a sharded one says of some statements (feature_not_supported).
+    pub(super) fn is_unsupported(&self) -> bool {
+        self.sqlstate().as_deref() == Some("0A000")
     }
 
     /// Whether the statement surely changed nothing, whatever it was.
     pub(super) fn did_nothing(&self) -> bool {
-        matches!(self, Self::Refused(_)) || self.is_conflict()
+        matches!(self, Self::Refused(_)) || self.is_conflict() || self.is_unsupported()
+    }
+
+    /// What the database said of a statement that may pass another time.
+    fn sqlstate(&self) -> Option<Cow<'_, str>> {
+        let Self::Unavailable(error) = self else { return None };
+        error.as_database_error().and_then(sqlx::error::DatabaseError::code)
     }
 }
 

@@ -21,7 +21,7 @@ pub use listing::{
     LastUse, addresses_of_user, counts_by_user, last_uses, live_of_sign_in, live_of_sign_in_within,
     live_of_user, newest, newest_of_user,
 };
-pub use rotation::{FastPath, advance, rotate, rotate_together, step};
+pub use rotation::{FastPath, advance, can_rotate_together, rotate, rotate_together, step};
 
 /// Every column of a family, for `SELECT` and `RETURNING`.
 macro_rules! columns {
@@ -32,6 +32,16 @@ macro_rules! columns {
     };
 }
 use columns;
+
+/// That the family of a known id is live, in SQL. The same as `ended_at IS NULL` (the table has a CHECK for that), which
+/// the indexes of live families ask about: as long as PostgreSQL knows nothing of the table, one of those passes for a
+/// short way to the row, and is read from end to end.
+macro_rules! is_live {
+    () => {
+        "end_reason IS NULL"
+    };
+}
+use is_live;
 
 row! {
     struct FamilyRow {

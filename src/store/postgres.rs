@@ -103,6 +103,19 @@ impl<'c> Executor<'c> for PostgresExecutor<'c> {
     }
 }
 
+/// Begins a transaction with the settings of [`steady`]: behind a pooler none outlives it.
+pub(in crate::store) const BEGIN_STEADY: &str = "BEGIN; SET LOCAL enable_seqscan = off; SET LOCAL jit = off";
+
+/// Has a connection look rows up by indexes, however small PostgreSQL takes a table for: it keeps the plan of a prepared
+/// statement until it has looked at the table anew, and by then a small one may have become large. A statement for which
+/// no index is good would now pass for so costly that it is compiled first, so that is off, too. An engine that does not
+/// have these settings goes without.
+pub(in crate::store) async fn steady(connection: &mut PgConnection) -> Result<(), Error> {
+    const SQL: &str =
+        "SELECT set_config(name, 'off', false) FROM pg_settings WHERE name IN ('enable_seqscan', 'jit')";
+    sqlx::raw_sql(SQL).execute(connection).await.map(drop)
+}
+
 /// Runs a statement unnamed, in the transaction that is open or in one of its own.
 async fn run_unnamed<'q, E>(way: Way<'_>, query: E) -> Result<Vec<ResultItem>, Error>
 where
@@ -119,7 +132,7 @@ where
     if connection.is_in_transaction() {
         return connection.fetch_many(Unnamed(query)).try_collect().await;
     }
-    let mut transaction = connection.begin().await?;
+    let mut transaction = connection.begin_with(BEGIN_STEADY).await?;
     let outcome = transaction.fetch_many(Unnamed(query)).try_collect().await?;
     transaction.commit().await?;
     Ok(outcome)

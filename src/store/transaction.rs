@@ -7,6 +7,7 @@ use sqlx::{Postgres, Sqlite, Transaction};
 
 use crate::crypto::random;
 use crate::domain::event::Event;
+use crate::store::postgres::BEGIN_STEADY;
 use crate::store::{Db, PostgresPool, Statements, StoreError};
 
 /// How often a transaction is tried before its conflict is told to the caller.
@@ -43,7 +44,11 @@ impl Db {
         Box::pin(async move {
             let open = match self {
                 Self::Postgres(PostgresPool { pool, statements }) => {
-                    OpenTransaction::Postgres(pool.begin().await?, *statements)
+                    let transaction = match statements {
+                        Statements::Named => pool.begin().await?,
+                        Statements::Unnamed => pool.begin_with(BEGIN_STEADY).await?,
+                    };
+                    OpenTransaction::Postgres(transaction, *statements)
                 }
                 // SQLite: a transaction that begins as a reader cannot always become a writer; one that takes the
                 // write lock at once waits its turn instead.

@@ -12,7 +12,9 @@ use proptest::test_runner::TestRunner;
 use sqlx::{PgPool, Postgres, Transaction};
 use uuid::Uuid;
 
+use crate::database::with_database;
 use crate::harness::*;
+use crate::relay::Relay;
 
 const FAMILIES: usize = 5;
 
@@ -196,4 +198,40 @@ async fn waits_for_its_rows(app: TestApp) {
 #[test]
 fn a_batch_that_waits_for_its_rows_loses_nobody() {
     run(Store::Postgres, |settings| settings.http.workers = Some(1), waits_for_its_rows);
+}
+
+/// More refreshes than a batch of one, at the same moment: all must be served.
+async fn many_refresh_at_once(app: &TestApp) {
+    let logins = futures_util::future::join_all((0..40).map(|_| app.log_in("ana"))).await;
+    let rotated = futures_util::future::join_all(logins.iter().map(|tokens| app.rotate(tokens))).await;
+    assert!(rotated.iter().all(|tokens| tokens.generation() == 2));
+}
+
+/// What a sharded engine answers to a batch: feature_not_supported.
+const UNSUPPORTED: (&str, &str) = ("UNNEST", "0A000");
+
+#[test]
+fn an_engine_that_cannot_take_batches_is_noticed_at_the_start() {
+    with_database(Store::Postgres, async |store, url| {
+        let (relay, url) = Relay::to(&url).await;
+        relay.refuse(UNSUPPORTED.0, UNSUPPORTED.1);
+        let (app, stop) = start(store, &url, TestClock::new(), |_| {}).await;
+        app.add_user("ana").await;
+        many_refresh_at_once(&app).await;
+        assert_eq!(relay.refused(), 1, "the one question at the start");
+        stop.end().await;
+    });
+}
+
+#[test]
+fn a_batch_that_the_engine_cannot_take_is_written_one_by_one() {
+    with_database(Store::Postgres, async |store, url| {
+        let (relay, url) = Relay::to(&url).await;
+        let (app, stop) = start(store, &url, TestClock::new(), |_| {}).await;
+        app.add_user("ana").await;
+        relay.refuse(UNSUPPORTED.0, UNSUPPORTED.1);
+        many_refresh_at_once(&app).await;
+        assert!(relay.refused() > 0, "there were batches");
+        stop.end().await;
+    });
 }

@@ -1,52 +1,13 @@
 //! A database that falls silent, as when its machine is gone: nobody is told, and nothing may wait for it forever.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
-use tokio::io::copy_bidirectional;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use crate::database::with_database;
 use crate::harness::*;
-
-/// A way to the database whose connections can be made to fall silent, all that there are; later ones are better.
-#[derive(Clone)]
-struct Relay {
-    silenced: Arc<Notify>,
-}
-
-impl Relay {
-    /// Gives the database's URL by way of itself.
-    async fn to(url: &str) -> (Self, String) {
-        let mut url = url::Url::parse(url).unwrap();
-        let database = format!("{}:{}", url.host_str().unwrap(), url.port().unwrap());
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        url.set_port(Some(listener.local_addr().unwrap().port())).unwrap();
-        let relay = Self { silenced: Arc::default() };
-        let silenced = Arc::clone(&relay.silenced);
-        tokio::spawn(async move {
-            loop {
-                let (mut here, _) = listener.accept().await.unwrap();
-                let mut there = TcpStream::connect(&database).await.unwrap();
-                let silenced = Arc::clone(&silenced);
-                tokio::spawn(async move {
-                    tokio::select! {
-                        _ = copy_bidirectional(&mut here, &mut there) => {}
-                        () = silenced.notified() => std::future::pending().await,
-                    }
-                });
-            }
-        });
-        (relay, url.to_string())
-    }
-
-    fn silence(&self) {
-        self.silenced.notify_waiters();
-    }
-}
+use crate::relay::Relay;
 
 /// What is answered once the connections that fell silent are given up.
 async fn served(ask: impl AsyncFn() -> Answer) -> Tokens {

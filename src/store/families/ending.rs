@@ -8,6 +8,7 @@ use crate::domain::family::{EndedFamily, Place};
 use crate::domain::ids::{ClientId, FamilyId, SignInSessionId, UserId};
 use crate::domain::refusal::EndReason;
 use crate::store::ending_logins::{EndingLogins, Which};
+use crate::store::families::is_live;
 use crate::store::row::row;
 use crate::store::{StoreError, Tx, fetch_all, fetch_optional, within};
 
@@ -38,8 +39,8 @@ impl TryFrom<EndedRow> for EndedFamily {
 
 /// What [`EndedFamily`] is read from.
 macro_rules! returning {
-    ($update:literal) => {
-        concat!($update, " RETURNING id, user_id, client_id, subject, sign_in_session")
+    ($($update:expr),+) => {
+        concat!($($update,)+ " RETURNING id, user_id, client_id, subject, sign_in_session")
     };
 }
 
@@ -60,7 +61,7 @@ pub async fn end(
     now: DateTime<Utc>,
 ) -> Result<Option<EndedFamily>, StoreError> {
     const SQL: &str =
-        returning!("UPDATE families SET ended_at = $2, end_reason = $3 WHERE id = $1 AND ended_at IS NULL");
+        returning!("UPDATE families SET ended_at = $2, end_reason = $3 WHERE id = $1 AND ", is_live!());
     let row: Option<EndedRow> = within!(tx, conn => sqlx::query_as(SQL)
         .bind(id.0).bind(now).bind(reason.as_str())
         .fetch_optional(conn).await)?;
@@ -77,7 +78,8 @@ pub async fn end_unused(
     now: DateTime<Utc>,
 ) -> Result<bool, StoreError> {
     const SQL: &str = returning!(
-        "UPDATE families SET ended_at = $2, end_reason = $3 WHERE id = $1 AND ended_at IS NULL AND rotated_at = $4"
+        "UPDATE families SET ended_at = $2, end_reason = $3 WHERE id = $1 AND rotated_at = $4 AND ",
+        is_live!()
     );
     let row: Option<EndedRow> = fetch_optional!(within tx, SQL, id.0, now, reason.as_str(), last_used)?;
     Ok(!record(tx, row.into_iter().collect(), reason)?.is_empty())

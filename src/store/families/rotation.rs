@@ -12,6 +12,7 @@ use crate::domain::ids::FamilyId;
 use crate::domain::refresh_token::Generation;
 use crate::domain::secrets::SecretHash;
 use crate::store::connect::{Connection, PATIENCE, silence};
+use crate::store::families::is_live;
 use crate::store::row::{from_json, row, to_json};
 use crate::store::{Db, PostgresExecutor, StoreError, Tx, on, within};
 
@@ -84,7 +85,9 @@ macro_rules! holds {
             $presented,
             " AND secret_hash = ",
             $secret_hash,
-            " AND ended_at IS NULL AND key_thumbprint IS NULL AND generation < 4294967295 AND expires_at > ",
+            " AND ",
+            is_live!(),
+            " AND key_thumbprint IS NULL AND generation < 4294967295 AND expires_at > ",
             $now,
             " AND rotated_at > ",
             $idle_since
@@ -146,32 +149,45 @@ pub async fn rotate_together(
     Ok(rows.into_iter().map(|row: GrantRow| (FamilyId(row.id), Grant::try_from(row))).collect())
 }
 
-/// The rows are locked in one order first, so that two batches never wait for each other in a circle. Measured: where
-/// a locked row is, it need not be looked up again, which is a quarter of the statement. One that somebody else changed
-/// since the statement began is not seen at its new place: its attempt counts as failed, and whoever made it reads the
-/// row.
+/// Whether the engine can rotate many families in one statement. A sharded one may not, and says so though the statement
+/// has nothing to do; whatever else is wrong shows later.
+pub async fn can_rotate_together(db: &Db) -> bool {
+    match db {
+        Db::Postgres(pool) => {
+            let nothing = rotate_by_arrays(pool.executor(), &[]).await;
+            !nothing.is_err_and(|error| StoreError::from(error).is_unsupported())
+        }
+        Db::Sqlite(_) => true,
+    }
+}
+
+/// The rows are locked in the order of their ids first, so that two batches never wait for each other in a circle. Each
+/// is looked up by itself: where rows are locked, PostgreSQL does not turn the look-ups into a join, which would be
+/// another one for every size that it takes the table for. Measured: where a locked row is, it need not be looked up
+/// again, which is a quarter of the statement. One that somebody else changed since the statement began is not seen at
+/// its new place: its attempt counts as failed, and whoever made it reads the row.
 async fn rotate_by_arrays(
     executor: PostgresExecutor<'_>,
     attempts: &[&FastPath],
 ) -> Result<Vec<GrantRow>, sqlx::Error> {
     const SQL: &str = concat!(
-        "WITH attempt AS (SELECT * FROM UNNEST($1::UUID[], $2::BIGINT[], $3::BYTEA[], $4::TIMESTAMPTZ[], \
-         $5::TIMESTAMPTZ[]) AS attempt (family, presented, hash, now, idle_since)), \
-         held AS (SELECT families.ctid AS place, now FROM families JOIN attempt ON id = family WHERE ",
+        "WITH held AS (SELECT place, now FROM UNNEST($1::UUID[], $2::BIGINT[], $3::BYTEA[], $4::TIMESTAMPTZ[], \
+         $5::TIMESTAMPTZ[]) AS attempt (family, presented, hash, now, idle_since), \
+         LATERAL (SELECT ctid AS place FROM families WHERE id = family AND ",
         holds!("presented", "hash", "now", "idle_since"),
-        " ORDER BY id FOR UPDATE OF families) \
+        " FOR UPDATE) AS found) \
          UPDATE families SET generation = generation + 1, base = generation, rotated_at = held.now \
          FROM held WHERE families.ctid = held.place RETURNING ",
         grant_columns!("families.")
     );
-    let column =
-        |value: fn(&FastPath) -> i64| attempts.iter().map(|attempt| value(attempt)).collect::<Vec<_>>();
+    let mut attempts = attempts.to_vec();
+    attempts.sort_unstable_by_key(|attempt| attempt.id.0);
     let times = |time: fn(&FastPath) -> DateTime<Utc>| {
         attempts.iter().map(|attempt| time(attempt)).collect::<Vec<_>>()
     };
     sqlx::query_as(SQL)
         .bind(attempts.iter().map(|attempt| attempt.id.0).collect::<Vec<_>>())
-        .bind(column(|attempt| attempt.presented.number()))
+        .bind(attempts.iter().map(|attempt| attempt.presented.number()).collect::<Vec<_>>())
         .bind(attempts.iter().map(|attempt| attempt.secret_hash.as_bytes()).collect::<Vec<_>>())
         .bind(times(|attempt| attempt.now))
         .bind(times(|attempt| attempt.idle_since))
@@ -217,7 +233,9 @@ macro_rules! stepping {
     ($read:expr, $step:expr, $now:expr) => {
         sqlx::query_as::<_, GrantRow>(concat!(
             "UPDATE families SET generation = $2, base = $3, rotated_at = $4 \
-             WHERE id = $1 AND generation = $5 AND rotated_at = $6 AND ended_at IS NULL RETURNING ",
+             WHERE id = $1 AND generation = $5 AND rotated_at = $6 AND ",
+            is_live!(),
+            " RETURNING ",
             grant_columns!("")
         ))
         .bind($read.id.0)
