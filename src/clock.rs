@@ -32,7 +32,7 @@ impl Clock {
     }
 }
 
-/// Measures how long something took, for logs and progress; never for a decision.
+/// Measures how long something took: for logs, for progress, for how old an answer is; never for a token or a login.
 #[derive(Debug, Clone, Copy)]
 pub struct Stopwatch(std::time::Instant);
 

@@ -1,7 +1,9 @@
 //! A way to the database in a test's hand: it can fall silent, take its time, and refuse statements in an engine's place.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -16,6 +18,8 @@ pub struct Relay {
     silenced: Arc<Notify>,
     refusing: Arc<Mutex<Refusing>>,
     refused: Arc<AtomicUsize>,
+    delay: Arc<Mutex<Duration>>,
+    run: Arc<Mutex<Vec<String>>>,
 }
 
 impl Relay {
@@ -58,15 +62,28 @@ impl Relay {
         self.refused.load(Ordering::SeqCst)
     }
 
+    /// Brings every answer so much later from now on.
+    pub fn delay(&self, by: Duration) {
+        *self.delay.lock().unwrap() = by;
+    }
+
+    /// How often statements with this text were run so far.
+    pub fn run(&self, text: &str) -> usize {
+        self.run.lock().unwrap().iter().filter(|sql| sql.contains(text)).count()
+    }
+
     async fn carry(self, here: TcpStream, there: TcpStream) -> std::io::Result<()> {
         let (mut from_here, to_here) = here.into_split();
         let (mut from_there, mut to_there) = there.into_split();
         let to_here = Arc::new(tokio::sync::Mutex::new(to_here));
         let answers = Arc::clone(&to_here);
+        let delay = Arc::clone(&self.delay);
         let answering = async move {
             let mut buffer = [0; 16384];
             loop {
                 let length = from_there.read(&mut buffer).await?;
+                let delay = *delay.lock().unwrap();
+                tokio::time::sleep(delay).await;
                 if length == 0 {
                     return answers.lock().await.shutdown().await;
                 }
@@ -88,11 +105,22 @@ impl Relay {
     ) -> std::io::Result<()> {
         const STARTUP: u32 = 196_608;
         while read_message(from, to).await?.get(4..8) != Some(&STARTUP.to_be_bytes()) {}
+        let mut prepared = HashMap::new();
         loop {
             let kind = from.read_u8().await?;
             let length = from.read_u32().await?;
             let mut message = vec![0; length as usize - 4];
             from.read_exact(&mut message).await?;
+            let mut texts =
+                message.split(|byte| *byte == 0).map(|text| String::from_utf8_lossy(text).into_owned());
+            let first_two = (texts.next().unwrap_or_default(), texts.next().unwrap_or_default());
+            match (kind, first_two) {
+                // Parse: the name, the statement.
+                (b'P', (name, sql)) => drop(prepared.insert(name, sql)),
+                // Bind: the portal, the name.
+                (b'B', (_, name)) => self.run.lock().unwrap().extend(prepared.get(&name).cloned()),
+                _ => {}
+            }
             let refusing = *self.refusing.lock().unwrap();
             if let Some((text, sqlstate)) = refusing
                 && kind == b'P'

@@ -13,9 +13,10 @@ use std::path::{Path, PathBuf};
 const LAYERS: [(&str, &[&str]); 8] = [
     ("domain", &["domain"]),
     ("crypto", &["domain", "crypto"]),
-    ("store", &["domain", "crypto", "store"]),
+    // Of the clock, these two name the stopwatch.
+    ("store", &["domain", "crypto", "store", "clock"]),
     ("outbound", &["domain", "outbound"]),
-    ("service", &["domain", "crypto", "store", "outbound", "service"]),
+    ("service", &["domain", "crypto", "store", "outbound", "service", "clock"]),
     ("http", &["domain", "crypto", "service", "http", "clock"]),
     ("settings", &["domain", "crypto", "settings"]),
     ("cli", &["domain", "crypto", "service", "settings", "app", "master_keys", "telemetry", "clock", "cli"]),

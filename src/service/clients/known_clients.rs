@@ -4,6 +4,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use crate::clock::Stopwatch;
 use crate::domain::audience::Audience;
 use crate::domain::client::{Client, GrantType, Origin};
 use crate::domain::expiring::Expiring;
@@ -13,10 +14,13 @@ use crate::domain::lifetimes::{InvalidLifetimes, Lifetimes};
 use crate::domain::scope::{OFFLINE_ACCESS, ScopeSet};
 use crate::service::Failure;
 use crate::service::clients::documents::{Asker, Document, Documents};
+use crate::service::clients::flights::Flights;
 use crate::store::{Db, StoreError, Tx, client_documents, clients, registrations};
 
 /// How long a client's registration is believed: a removal is in force everywhere after this.
 pub const REMEMBERED: TimeDelta = TimeDelta::seconds(2);
+/// However long the answer was under way: so much is left of the five seconds in which a removal is in force.
+const LONGEST_QUESTION: TimeDelta = TimeDelta::seconds(3);
 const CAPACITY: usize = 10_000;
 
 /// A registered client with the lifetimes that hold for it.
@@ -69,6 +73,7 @@ pub struct Clients {
     /// `None` where no client's id may be the URL of its metadata document.
     documents: Option<Documents>,
     remembered: RwLock<Expiring<ClientId, Arc<KnownClient>>>,
+    flights: Flights<ClientId, Option<Arc<KnownClient>>>,
 }
 
 impl Clients {
@@ -80,6 +85,7 @@ impl Clients {
             audiences: Vec::new(),
             documents: None,
             remembered: RwLock::new(Expiring::new(CAPACITY, REMEMBERED)),
+            flights: Flights::new(),
         }
     }
 
@@ -121,10 +127,24 @@ impl Clients {
         if let Some(known) = self.recall(id, now) {
             return Ok(Some(known));
         }
+        self.flights.share(id, async || self.ask(db, id, asker, now).await).await
+    }
+
+    /// Asks, and remembers the answer from when it was there: it may have been long under way.
+    async fn ask(
+        &self,
+        db: &Db,
+        id: &ClientId,
+        asker: Asker,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Arc<KnownClient>>, Failure> {
+        let asked = Stopwatch::start();
         let known = self.look(db, id, asker, now).await?.map(Arc::new);
+        let answered =
+            now + TimeDelta::from_std(asked.elapsed()).unwrap_or(LONGEST_QUESTION).min(LONGEST_QUESTION);
         let mut remembered = self.remembered.write().unwrap_or_else(PoisonError::into_inner);
         match &known {
-            Some(known) => remembered.insert(id.clone(), Arc::clone(known), now),
+            Some(known) => remembered.insert(id.clone(), Arc::clone(known), answered),
             None => remembered.remove(id),
         }
         Ok(known)
