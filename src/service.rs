@@ -13,6 +13,7 @@ pub mod readiness;
 pub mod tokens;
 pub mod users;
 pub mod writer;
+pub mod writes;
 
 pub use core::Core;
 pub use failure::Failure;

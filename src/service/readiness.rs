@@ -2,15 +2,25 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use crate::crypto::random;
+use crate::domain::error_causes::with_causes;
+use crate::domain::ids::uuid_v7;
 use crate::service::Core;
 use crate::store::migrate::{self, Schema};
+use crate::store::{StoreError, Tx, recovery};
 
 /// Replicas whose clocks are further apart than this would disagree about the leeway.
 const CLOCK_TOLERANCE: TimeDelta = TimeDelta::seconds(5);
 
-/// What is not as it must be: of database, schema, clock and signing key.
+const NO_WRITES: &str = "the database takes no writes";
+
+/// What is not as it must be: of database, writes, schema, clock and signing key.
 pub async fn missing(core: &Core, now: DateTime<Utc>) -> Option<&'static str> {
-    let Ok(database_time) = core.db.time().await else { return Some("the database does not answer") };
+    let database_time = match core.db.time().await {
+        Ok(time) => time,
+        Err(StoreError::ReadOnly) => return Some(NO_WRITES),
+        Err(_) => return Some("the database does not answer"),
+    };
     if database_time.is_some_and(|time| (time - now).abs() > CLOCK_TOLERANCE) {
         return Some("this machine's clock and the database's differ by more than 5 seconds");
     }
@@ -21,6 +31,22 @@ pub async fn missing(core: &Core, now: DateTime<Utc>) -> Option<&'static str> {
         }
         Err(_) => return Some("the database does not answer"),
     }
+    if !writes_work(core, now).await {
+        return Some(NO_WRITES);
+    }
     let signs = core.keys.with_signing_keys(|keys| keys.signer(now).is_some());
     if signs { None } else { Some("there is no signing key") }
+}
+
+/// Whether writes work. After one that failed the server tries one itself now and then, until one has worked.
+async fn writes_work(core: &Core, now: DateTime<Utc>) -> bool {
+    let writes = core.writer.writes();
+    if writes.are_to_be_tried(now) {
+        let id = uuid_v7(now, random::bytes());
+        let trial = async |tx: &mut Tx| recovery::write_and_undo(tx, id, now).await.map(Some);
+        if let Err(error) = core.write(now, trial).await {
+            tracing::warn!(error = with_causes(&error), "a write was tried, and failed");
+        }
+    }
+    !writes.fail()
 }

@@ -8,6 +8,7 @@ use tokio::sync::{Notify, broadcast};
 
 use crate::domain::event::{Event, Severity};
 use crate::service::logout::notices;
+use crate::service::writes::Writes;
 use crate::store::transaction;
 use crate::store::{Committed, Db, StoreError, Tx};
 
@@ -18,6 +19,7 @@ const BACKLOG: usize = 1024;
 #[derive(Debug, Clone)]
 pub struct Writer {
     db: Db,
+    writes: Arc<Writes>,
     deliveries: Arc<Notify>,
     listeners: broadcast::Sender<Event>,
 }
@@ -26,13 +28,24 @@ impl Writer {
     /// Writes to this database.
     #[must_use]
     pub fn new(db: Db) -> Self {
-        Self { db, deliveries: Arc::default(), listeners: broadcast::Sender::new(BACKLOG) }
+        Self {
+            db,
+            writes: Arc::default(),
+            deliveries: Arc::default(),
+            listeners: broadcast::Sender::new(BACKLOG),
+        }
     }
 
     /// The same on other connections.
     #[must_use]
     pub fn on(&self, db: Db) -> Self {
         Self { db, ..self.clone() }
+    }
+
+    /// Whether writes work: its own, and those that it is told of.
+    #[must_use]
+    pub fn writes(&self) -> &Writes {
+        &self.writes
     }
 
     /// Where it writes.
@@ -54,12 +67,14 @@ impl Writer {
         work: impl AsyncFn(&mut Tx) -> Result<Option<T>, StoreError>,
     ) -> Result<Option<T>, StoreError> {
         let work = &work;
-        transaction::retrying(|| async move {
+        let written = transaction::retrying(|| async move {
             let mut tx = self.db.begin().await?;
             let worked = work(&mut tx).await;
             self.finish(tx, worked, now).await
         })
-        .await
+        .await;
+        self.writes.learn(&written);
+        written
     }
 
     /// The same for what goes from thread to thread, whose futures have to be boxed: of an async closure nobody can say
@@ -70,12 +85,14 @@ impl Writer {
         work: impl Fn(&mut Tx) -> BoxFuture<'_, Result<Option<T>, StoreError>>,
     ) -> Result<Option<T>, StoreError> {
         let work = &work;
-        transaction::retrying(|| async move {
+        let written = transaction::retrying(|| async move {
             let mut tx = self.db.begin().await?;
             let worked = work(&mut tx).await;
             self.finish(tx, worked, now).await
         })
-        .await
+        .await;
+        self.writes.learn(&written);
+        written
     }
 
     async fn finish<T>(

@@ -1,6 +1,6 @@
 //! Which store, and where.
 
-use std::{fmt, path::PathBuf, str::FromStr};
+use std::{borrow::Cow, fmt, path::PathBuf, str::FromStr};
 
 use url::Url;
 
@@ -35,6 +35,10 @@ impl FromStr for DatabaseUrl {
         if !text.starts_with("postgres://") && !text.starts_with("postgresql://") {
             return Err(NotADatabase);
         }
+        if names_several(text) {
+            // Said by a rule of its own.
+            return Ok(Self::Postgres(Secret::from(text.to_owned())));
+        }
         let url = Url::parse(text).map_err(|_| NotADatabase)?;
         // An unescaped #, ? or / in a password ends it early: what follows would pass for something to be shown.
         let has_lost_its_password = url.path().contains('@') || url.query().unwrap_or_default().contains('@');
@@ -43,6 +47,38 @@ impl FromStr for DatabaseUrl {
         }
         Ok(Self::Postgres(Secret::from(text.to_owned())))
     }
+}
+
+impl DatabaseUrl {
+    /// What is expected instead of what the URL asks for and cannot have.
+    pub(super) fn expected(&self) -> Option<&'static str> {
+        let Self::Postgres(url) = self else { return None };
+        if names_several(url.expose()) {
+            return Some(ONE_HOST);
+        }
+        let url = Url::parse(url.expose()).ok()?;
+        let is_met = |target: &str| matches!(target, "read-write" | "primary" | "any");
+        let is_unmet = url.query_pairs().any(|(name, value)| name == TARGET && !is_met(&value));
+        is_unmet.then_some(WRITES)
+    }
+}
+
+const TARGET: &str = "target_session_attrs";
+const ONE_HOST: &str = "one host, whose address leads to the primary after a failover, too: a name that follows it, or a \
+     proxy; not several";
+const WRITES: &str = "target_session_attrs=read-write, or none: no server is used but one that takes writes";
+
+/// Whether a URL lists hosts, as libpq lets it, in their place or among the parameters.
+fn names_several(url: &str) -> bool {
+    let after_scheme = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let (authority, rest) =
+        after_scheme.split_at(after_scheme.find(['/', '?', '#']).unwrap_or(after_scheme.len()));
+    let hosts = authority.rsplit_once('@').map_or(authority, |(_, hosts)| hosts);
+    let query = rest.split_once('?').map_or("", |(_, query)| query);
+    let lists = |(name, value): (Cow<str>, Cow<str>)| {
+        matches!(&*name, "host" | "hostaddr" | "port") && value.contains(',')
+    };
+    hosts.contains(',') || url::form_urlencoded::parse(query.as_bytes()).any(lists)
 }
 
 impl fmt::Display for DatabaseUrl {

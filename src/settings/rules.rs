@@ -35,6 +35,9 @@ pub(super) fn broken(settings: &Settings) -> Vec<Broken> {
             broken.push(Broken { key, expected: format!("a duration from {from} to {to}"), other: None });
         }
     }
+    if let Some(expected) = settings.database_url.expected() {
+        broken.push(Broken { key: "database_url", expected: expected.to_owned(), other: None });
+    }
     for (holds, key, expected, other) in conflicts(settings) {
         if !holds {
             broken.push(Broken { key, expected: expected.to_owned(), other: Some(other) });

@@ -298,7 +298,7 @@ pub(super) static SETTINGS: &[Setting] = &[
         "database.batch_rotations",
         Text("true"),
         Switch,
-        "Whether refreshes that arrive together are written together; false on sharded engines.",
+        "Whether refreshes that arrive together are written together; an engine that cannot is noticed at the start.",
     ),
     Setting::new(
         "database.acquire_timeout",

@@ -16,6 +16,10 @@ const EVERY: Duration = Duration::from_millis(100);
 /// A log of so many pages is taken back.
 const LONG: i64 = 4000;
 
+/// One of any length is, when it was looked at so often and nothing had come: then it is in nobody's way. A log that
+/// has filled the disk by itself is such a one, and what is taken back makes room for the next writes.
+const STILL: u32 = 10;
+
 /// Passes beside the writer before the last one. SQLite flushes the file only in a pass during which nothing was
 /// written: the fewer pages are left, the likelier that is.
 const PASSES: u32 = 6;
@@ -46,9 +50,14 @@ pub(super) async fn take_all_back(pool: &SqlitePool) -> Result<(), sqlx::Error> 
 
 async fn watch(options: &SqliteConnectOptions, pool: &SqlitePool) -> Result<(), sqlx::Error> {
     let mut beside = options.connect().await?;
+    let (mut before, mut still) = (0, 0);
     loop {
         tokio::time::sleep(EVERY).await;
-        if left(&mut beside).await? >= LONG && !copied_beside(&mut beside).await? {
+        let now = left(&mut beside).await?;
+        still = if now == before { still + 1 } else { 0 };
+        before = now;
+        let is_long = now >= LONG;
+        if (is_long || now > 0 && still >= STILL) && !copied_beside(&mut beside).await? && is_long {
             sqlx::query(COPY).execute(&mut *pool.acquire().await?).await?;
         }
     }

@@ -3,17 +3,20 @@
 use std::io;
 use std::path::Path;
 use std::str::FromStr as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
+};
 use sqlx::{ConnectOptions as _, Connection as _, Postgres, Sqlite};
 use tokio::time::timeout;
+use url::Url;
 
-use crate::store::postgres::steady;
-use crate::store::{Db, PostgresPool, Statements, StoreError, checkpoints, private_file};
+use crate::store::{Db, Link, PostgresPool, Statements, StoreError, checkpoints, private_file};
 
 /// A connection idle for longer than this is tried before it is used: the server may have gone and come back.
 const TRUSTED_IDLE: Duration = Duration::from_millis(500);
@@ -21,6 +24,9 @@ const TRUSTED_IDLE: Duration = Duration::from_millis(500);
 /// How long a server may leave a connection without an answer. One that has vanished, as after a failover, never says
 /// so: the kernel would wait for it for a quarter of an hour.
 pub(in crate::store) const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The parameter of libpq that says what kind of server is wanted.
+const TARGET: &str = "target_session_attrs";
 
 /// How long to wait before a locked file is tried again.
 const LOCKED_PAUSE: Duration = Duration::from_millis(20);
@@ -40,7 +46,7 @@ pub struct PoolBounds {
 #[derive(Debug)]
 pub enum Connection {
     /// To PostgreSQL.
-    Postgres(PoolConnection<Postgres>, Statements),
+    Postgres(PoolConnection<Postgres>, Link),
     Sqlite(PoolConnection<Sqlite>),
 }
 
@@ -52,29 +58,37 @@ impl Db {
     /// [`StoreError`] when the URL cannot be read or the server does not answer.
     pub async fn postgres(url: &str, bounds: PoolBounds) -> Result<Self, StoreError> {
         let options = quietly(
-            PgConnectOptions::from_str(url)?
+            PgConnectOptions::from_url(&without_target(url)?)?
                 .application_name("heirloom")
                 // We have no numbers that it would be about, and poolers refuse it.
                 .extra_float_digits(None)
                 .statement_cache_capacity(bounds.statement_cache),
         );
         let statements = if bounds.statement_cache == 0 { Statements::Unnamed } else { Statements::Named };
-        let first = timeout(bounds.acquire_timeout, options.connect()).await;
-        first.unwrap_or(Err(sqlx::Error::PoolTimedOut))?.close().await?;
+        let link = Link { statements, primary: Arc::default() };
+        let opening = async {
+            let mut first = options.connect().await?;
+            let admitted = link.admit(&mut first).await;
+            first.close().await?;
+            admitted
+        };
+        let opened = timeout(bounds.acquire_timeout, opening).await;
+        link.explain(opened.unwrap_or(Err(sqlx::Error::PoolTimedOut)))?;
+        let (admitting, watching) = (link.clone(), link.clone());
         let pool = PgPoolOptions::new()
             .max_connections(bounds.max_connections)
             .acquire_timeout(bounds.acquire_timeout)
             .test_before_acquire(false)
             .after_connect(move |connection, _| {
-                Box::pin(async move {
-                    match statements {
-                        Statements::Named => steady(connection).await,
-                        Statements::Unnamed => Ok(()),
-                    }
-                })
+                let link = admitting.clone();
+                Box::pin(async move { link.admit(connection).await })
             })
-            .before_acquire(|connection, meta| {
+            .before_acquire(move |connection, meta| {
+                let is_suspect = watching.primary.is_suspect(meta.age);
                 Box::pin(async move {
+                    if is_suspect {
+                        return Ok(false);
+                    }
                     if meta.idle_for > TRUSTED_IDLE {
                         connection.ping().await?;
                     }
@@ -89,7 +103,7 @@ impl Db {
                 })
             })
             .connect_lazy_with(options);
-        Ok(Self::Postgres(PostgresPool { pool, statements }))
+        Ok(Self::Postgres(PostgresPool { pool, link }))
     }
 
     /// Opens or makes a SQLite file, for its owner alone.
@@ -98,20 +112,27 @@ impl Db {
     /// [`StoreError`] when it cannot be opened.
     pub async fn sqlite_file(path: &Path, bounds: PoolBounds) -> Result<Self, StoreError> {
         private_file::make(path).map_err(sqlx::Error::Io)?;
-        let db =
-            Self::sqlite(SqliteConnectOptions::new().filename(path).create_if_missing(true), bounds).await?;
+        let options = SqliteConnectOptions::new().filename(path).create_if_missing(true);
+        // A connection that is not given out is replaced.
+        let pool = SqlitePoolOptions::new().before_acquire(|connection, _| Box::pin(has_ended(connection)));
+        let db = Self::sqlite(options, pool, bounds).await?;
         private_file::close_to_others(path).map_err(sqlx::Error::Io)?;
         Ok(db)
     }
 
     /// Makes a SQLite database in memory: gone with the process.
     pub async fn sqlite_memory(bounds: PoolBounds) -> Result<Self, StoreError> {
-        Self::sqlite(SqliteConnectOptions::from_str("sqlite::memory:")?, bounds).await
+        let options = SqliteConnectOptions::from_str("sqlite::memory:")?;
+        Self::sqlite(options, SqlitePoolOptions::new(), bounds).await
     }
 
     /// One connection: SQLite has one writer at a time anyway, and a queue in the pool is fair where SQLite's
-    /// busy handler only tries its luck. It is never closed, for a memory database would go with it.
-    async fn sqlite(options: SqliteConnectOptions, bounds: PoolBounds) -> Result<Self, StoreError> {
+    /// busy handler only tries its luck. It is never closed for its age, for a memory database would go with it.
+    async fn sqlite(
+        options: SqliteConnectOptions,
+        pool: SqlitePoolOptions,
+        bounds: PoolBounds,
+    ) -> Result<Self, StoreError> {
         let options = options
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
@@ -121,7 +142,7 @@ impl Db {
             .pragma("cache_size", "-12000")
             // Commands of other processes write to the same file.
             .busy_timeout(bounds.acquire_timeout);
-        let pool = SqlitePoolOptions::new()
+        let pool = pool
             .max_connections(1)
             .min_connections(1)
             .idle_timeout(None)
@@ -147,10 +168,10 @@ impl Db {
     #[must_use]
     pub fn with_own_connections(&self, connections: u32) -> Self {
         match self {
-            Self::Postgres(PostgresPool { pool, statements }) => {
+            Self::Postgres(PostgresPool { pool, link }) => {
                 let options = pool.options().clone().max_connections(connections);
                 let pool = options.connect_lazy_with(pool.connect_options().as_ref().clone());
-                Self::Postgres(PostgresPool { pool, statements: *statements })
+                Self::Postgres(PostgresPool { pool, link: link.clone() })
             }
             Self::Sqlite(pool) => Self::Sqlite(pool.clone()),
         }
@@ -170,8 +191,8 @@ impl Db {
     pub async fn acquire(&self) -> Result<Connection, StoreError> {
         // Boxed for the reason given at `begin`.
         Ok(match self {
-            Self::Postgres(PostgresPool { pool, statements }) => {
-                Connection::Postgres(Box::pin(pool.acquire()).await?, *statements)
+            Self::Postgres(PostgresPool { pool, link }) => {
+                Connection::Postgres(Box::pin(pool.acquire()).await?, link.clone())
             }
             Self::Sqlite(pool) => Connection::Sqlite(Box::pin(pool.acquire()).await?),
         })
@@ -225,11 +246,16 @@ impl Db {
 
     /// Asks the database for its time: proof that it answers, and a check of our clock. SQLite has no clock of its
     /// own, so it gives none.
+    ///
+    /// # Errors
+    /// [`StoreError::ReadOnly`] when the server takes no writes, or none was found that does.
     pub async fn time(&self) -> Result<Option<DateTime<Utc>>, StoreError> {
         match self {
             Self::Postgres(pool) => {
-                let (now,) = sqlx::query_as("SELECT clock_timestamp()").fetch_one(pool.executor()).await?;
-                Ok(Some(now))
+                const SQL: &str = "SELECT clock_timestamp(), current_setting('transaction_read_only') = 'on'";
+                let asked = sqlx::query_as(SQL).fetch_one(pool.executor()).await;
+                let (now, is_read_only) = pool.link.explain(asked)?;
+                if is_read_only { Err(StoreError::ReadOnly) } else { Ok(Some(now)) }
             }
             Self::Sqlite(pool) => {
                 let (_,): (i64,) = sqlx::query_as("SELECT 1").fetch_one(pool).await?;
@@ -239,9 +265,31 @@ impl Db {
     }
 }
 
+/// The URL without the one parameter that the driver does not know: no server is used but one that takes writes.
+fn without_target(url: &str) -> Result<Url, StoreError> {
+    let mut url = Url::parse(url).map_err(sqlx::Error::config)?;
+    let is_target = |name: &str| name == TARGET;
+    if url.query_pairs().any(|(name, _)| is_target(&name)) {
+        let others: Vec<_> = url.query_pairs().into_owned().filter(|(name, _)| !is_target(name)).collect();
+        url.query_pairs_mut().clear().extend_pairs(others);
+    }
+    Ok(url)
+}
+
 /// A server that does not answer.
 pub(in crate::store) fn silence() -> sqlx::Error {
     sqlx::Error::Io(io::ErrorKind::TimedOut.into())
+}
+
+/// Whether the last transaction has ended. After some errors (a full disk, a failing one) SQLite has rolled back by
+/// itself: the driver's own rollback fails, and it would believe in an open transaction for ever.
+async fn has_ended(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    if !connection.is_in_transaction() {
+        return Ok(true);
+    }
+    // A rollback may be under way.
+    connection.ping().await?;
+    Ok(!connection.is_in_transaction())
 }
 
 /// Of several processes that open a new file, the others meet this one's lock while it turns the write-ahead log on:

@@ -10,6 +10,9 @@ pub enum StoreError {
     /// The database cannot be reached or cannot work now.
     #[error("the database is unavailable")]
     Unavailable(#[source] Arc<sqlx::Error>),
+    /// It leads to a standby, or one that was made read-only: what was the primary once, maybe.
+    #[error("the database takes no writes: it is a standby, or read-only")]
+    ReadOnly,
     /// What was to be added is there already.
     #[error("it exists already")]
     Exists,
@@ -38,15 +41,16 @@ impl StoreError {
     /// Whether another try, later, may find the database well.
     pub(crate) fn passes(&self) -> bool {
         match self {
-            Self::Unavailable(_) | Self::Pooled(_) => true,
+            Self::Unavailable(_) | Self::ReadOnly | Self::Pooled(_) => true,
             Self::Exists | Self::Corrupt { .. } | Self::Refused(_) => false,
         }
     }
 
     /// Whether running the same transaction again may succeed: it surely did nothing, because another one stood in
-    /// its way (serialization failure or deadlock in PostgreSQL and those that speak its protocol).
+    /// its way (serialization failure or deadlock in PostgreSQL and those that speak its protocol), or because its
+    /// connection led to what is the primary no more.
     pub(super) fn is_conflict(&self) -> bool {
-        matches!(self.sqlstate().as_deref(), Some("40001" | "40P01"))
+        matches!(self, Self::ReadOnly) || matches!(self.sqlstate().as_deref(), Some("40001" | "40P01"))
     }
 
     /// Whether the engine cannot do this at all, as a sharded one says of some statements (feature_not_supported).
@@ -80,6 +84,10 @@ impl From<sqlx::Error> for StoreError {
             return Self::Exists;
         }
         let code = database.code().unwrap_or_default();
+        // read_only_sql_transaction
+        if code == "25006" {
+            return Self::ReadOnly;
+        }
         // duplicate_prepared_statement, invalid_sql_statement_name
         if matches!(code.as_ref(), "42P05" | "26000") {
             return Self::Pooled(error.into());

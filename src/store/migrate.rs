@@ -5,7 +5,7 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 
 use crate::store::row::row;
 use crate::store::transaction::OpenTransaction;
-use crate::store::{Committed, Db, PostgresPool, Statements, StoreError, fetch_all};
+use crate::store::{Committed, Db, Link, PostgresPool, Statements, StoreError, fetch_all};
 
 struct SchemaStep {
     version: i64,
@@ -103,7 +103,7 @@ fn migrator(db: &Db) -> Migrator {
 /// Applies what is missing.
 pub async fn migrate(db: &Db, lock: MigrationLock) -> Result<(), StoreError> {
     match db {
-        Db::Postgres(PostgresPool { pool, statements: Statements::Named }) => {
+        Db::Postgres(PostgresPool { pool, link: Link { statements: Statements::Named, .. } }) => {
             let mut migrator = migrator(db);
             migrator.set_locking(lock == MigrationLock::Take);
             Ok(migrator.run(pool).await.map_err(sqlx::Error::from)?)

@@ -3,11 +3,17 @@
 //! or taken by somebody else. An unnamed statement is still parsed in one exchange and run in another, and a
 //! transaction keeps both on the same connection.
 
-use futures_util::future::BoxFuture;
+use std::sync::Arc;
+
+use futures_util::TryFutureExt as _;
+use futures_util::future::{BoxFuture, FutureExt as _};
 use futures_util::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
 use sqlx::error::BoxDynError;
 use sqlx::postgres::{PgArguments, PgQueryResult, PgRow, PgStatement, PgTypeInfo};
 use sqlx::{Connection as _, Either, Error, Execute, Executor, PgConnection, PgPool, Postgres, SqlStr};
+
+use crate::store::StoreError;
+use crate::store::primary::Primary;
 
 /// How statements are sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,10 +24,36 @@ pub enum Statements {
     Unnamed,
 }
 
-impl Statements {
+/// What all connections to a server have in common.
+#[derive(Debug, Clone)]
+pub struct Link {
+    pub(in crate::store) statements: Statements,
+    pub(in crate::store) primary: Arc<Primary>,
+}
+
+impl Link {
     /// Runs what it is given on this connection.
-    pub(in crate::store) fn on(self, connection: &mut PgConnection) -> PostgresExecutor<'_> {
-        PostgresExecutor { way: Way::Connection(connection), statements: self }
+    pub(in crate::store) fn on<'c>(&self, connection: &'c mut PgConnection) -> PostgresExecutor<'c> {
+        PostgresExecutor { way: Way::Connection(connection), link: self.clone() }
+    }
+
+    /// What stands behind it that nothing was found to run a statement on.
+    pub(in crate::store) fn explain<T>(&self, outcome: Result<T, Error>) -> Result<T, StoreError> {
+        outcome.map_err(|error| match error {
+            Error::PoolTimedOut | Error::Configuration(_) if !self.primary.takes_writes() => {
+                StoreError::ReadOnly
+            }
+            other => other.into(),
+        })
+    }
+
+    /// Sees to a new connection before it is used: where it leads, and how it plans.
+    pub(in crate::store) async fn admit(&self, connection: &mut PgConnection) -> Result<(), Error> {
+        self.primary.admit(connection).await?;
+        match self.statements {
+            Statements::Named => steady(connection).await,
+            Statements::Unnamed => Ok(()),
+        }
     }
 }
 
@@ -29,14 +61,14 @@ impl Statements {
 #[derive(Debug, Clone)]
 pub struct PostgresPool {
     pub(in crate::store) pool: PgPool,
-    pub(in crate::store) statements: Statements,
+    pub(in crate::store) link: Link,
 }
 
 impl PostgresPool {
     /// Runs what it is given on some connection.
     #[must_use]
     pub fn executor(&self) -> PostgresExecutor<'_> {
-        PostgresExecutor { way: Way::Pool(&self.pool), statements: self.statements }
+        PostgresExecutor { way: Way::Pool(&self.pool), link: self.link.clone() }
     }
 }
 
@@ -44,7 +76,7 @@ impl PostgresPool {
 #[derive(Debug)]
 pub struct PostgresExecutor<'c> {
     way: Way<'c>,
-    statements: Statements,
+    link: Link,
 }
 
 #[derive(Debug)]
@@ -65,11 +97,13 @@ impl<'c> Executor<'c> for PostgresExecutor<'c> {
         'c: 'e,
         E: 'q + Execute<'q, Postgres>,
     {
-        match (self.statements, self.way) {
+        let Link { statements, primary } = self.link;
+        let outcome = match (statements, self.way) {
             (Statements::Named, Way::Pool(pool)) => pool.fetch_many(query),
             (Statements::Named, Way::Connection(connection)) => connection.fetch_many(query),
             (Statements::Unnamed, way) => streamed(run_unnamed(way, query)),
-        }
+        };
+        outcome.inspect_err(move |error| primary.notice(error)).boxed()
     }
 
     fn fetch_optional<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Result<Option<PgRow>, Error>>
@@ -77,7 +111,8 @@ impl<'c> Executor<'c> for PostgresExecutor<'c> {
         'c: 'e,
         E: 'q + Execute<'q, Postgres>,
     {
-        match (self.statements, self.way) {
+        let Link { statements, primary } = self.link;
+        let outcome = match (statements, self.way) {
             (Statements::Named, Way::Pool(pool)) => pool.fetch_optional(query),
             (Statements::Named, Way::Connection(connection)) => connection.fetch_optional(query),
             (Statements::Unnamed, way) => {
@@ -85,7 +120,8 @@ impl<'c> Executor<'c> for PostgresExecutor<'c> {
                     async move { Ok(run_unnamed(way, query).await?.into_iter().find_map(Either::right)) },
                 )
             }
-        }
+        };
+        outcome.inspect_err(move |error| primary.notice(error)).boxed()
     }
 
     fn prepare_with<'e>(
@@ -106,11 +142,11 @@ impl<'c> Executor<'c> for PostgresExecutor<'c> {
 /// Begins a transaction with the settings of [`steady`]: behind a pooler none outlives it.
 pub(in crate::store) const BEGIN_STEADY: &str = "BEGIN; SET LOCAL enable_seqscan = off; SET LOCAL jit = off";
 
-/// Has a connection look rows up by indexes, however small PostgreSQL takes a table for: it keeps the plan of a prepared
-/// statement until it has looked at the table anew, and by then a small one may have become large. A statement for which
-/// no index is good would now pass for so costly that it is compiled first, so that is off, too. An engine that does not
-/// have these settings goes without.
-pub(in crate::store) async fn steady(connection: &mut PgConnection) -> Result<(), Error> {
+/// Has a connection look rows up by indexes, however small PostgreSQL takes a table for: it keeps the plan of a
+/// prepared statement until it has looked at the table anew, and by then a small one may have become large. A statement
+/// for which no index is good would now pass for so costly that it is compiled first, so that is off, too. An engine
+/// that does not have these settings goes without.
+async fn steady(connection: &mut PgConnection) -> Result<(), Error> {
     const SQL: &str =
         "SELECT set_config(name, 'off', false) FROM pg_settings WHERE name IN ('enable_seqscan', 'jit')";
     sqlx::raw_sql(SQL).execute(connection).await.map(drop)

@@ -27,6 +27,14 @@ pub async fn open_window(
     Ok(())
 }
 
+/// Writes a window that is never open, and takes it back, to see whether the database can write at all.
+pub async fn write_and_undo(tx: &mut Tx, id: Uuid, now: DateTime<Utc>) -> Result<(), StoreError> {
+    const SQL: &str = "DELETE FROM recovery_windows WHERE id = $1";
+    open_window(tx, id, now, now).await?;
+    execute!(within tx, SQL, id)?;
+    Ok(())
+}
+
 /// Closes every open window now.
 pub async fn close_window(tx: &mut Tx, now: DateTime<Utc>) -> Result<u64, StoreError> {
     const SQL: &str = "UPDATE recovery_windows SET closes_at = $1 WHERE closes_at > $1";

@@ -8,7 +8,7 @@ use sqlx::{Postgres, Sqlite, Transaction};
 use crate::crypto::random;
 use crate::domain::event::Event;
 use crate::store::postgres::BEGIN_STEADY;
-use crate::store::{Db, PostgresPool, Statements, StoreError};
+use crate::store::{Db, Link, PostgresPool, Statements, StoreError};
 
 /// How often a transaction is tried before its conflict is told to the caller.
 const TRIES: u32 = 5;
@@ -23,7 +23,7 @@ pub struct Tx {
 
 #[derive(Debug)]
 pub(in crate::store) enum OpenTransaction {
-    Postgres(Transaction<'static, Postgres>, Statements),
+    Postgres(Transaction<'static, Postgres>, Link),
     /// With the write lock taken at its beginning.
     Sqlite(Transaction<'static, Sqlite>),
 }
@@ -43,12 +43,12 @@ impl Db {
         // The driver's futures have 14 KB: unboxed, every caller's is as large, and is copied as often as it is moved.
         Box::pin(async move {
             let open = match self {
-                Self::Postgres(PostgresPool { pool, statements }) => {
-                    let transaction = match statements {
+                Self::Postgres(PostgresPool { pool, link }) => {
+                    let transaction = match link.statements {
                         Statements::Named => pool.begin().await?,
                         Statements::Unnamed => pool.begin_with(BEGIN_STEADY).await?,
                     };
-                    OpenTransaction::Postgres(transaction, *statements)
+                    OpenTransaction::Postgres(transaction, link.clone())
                 }
                 // SQLite: a transaction that begins as a reader cannot always become a writer; one that takes the
                 // write lock at once waits its turn instead.
@@ -112,8 +112,8 @@ where
 macro_rules! within {
     ($tx:expr, $conn:ident => $body:expr) => {
         match &mut $tx.open {
-            $crate::store::transaction::OpenTransaction::Postgres(transaction, statements) => {
-                let $conn = statements.on(transaction);
+            $crate::store::transaction::OpenTransaction::Postgres(transaction, link) => {
+                let $conn = link.on(transaction);
                 $body
             }
             $crate::store::transaction::OpenTransaction::Sqlite(transaction) => {

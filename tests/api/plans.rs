@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use serde_json::json;
 use tokio::time::{sleep, timeout};
 
 use crate::database::with_database;
@@ -48,6 +49,12 @@ async fn grows_unseen(app: &TestApp, is_analysed: bool) {
          (SELECT * FROM families ORDER BY id DESC LIMIT 1) AS one"
     ))
     .await;
+    // What ends a login, and what replaces a token that was lost, go by the id as well.
+    let (ended, lost) = (logins.remove(0), logins.remove(0));
+    assert_eq!(app.post("/logout", &json!({ "refresh_token": ended.refresh })).await.status, 204);
+    app.rotate(&lost).await;
+    app.clock.advance(MINUTE);
+    assert_eq!(app.rotate(&lost).await.generation(), lost.generation() + 2);
     let so_far = scans(app, "by_id.idx_scan").await;
     let counted = async {
         // A connection reports its counters once a second, after a statement.

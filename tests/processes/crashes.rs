@@ -1,6 +1,5 @@
 //! Power cuts: whatever was acknowledged is still there.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -8,41 +7,8 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::io::AsyncWriteExt as _;
 
-use crate::folder::Folder;
-use crate::process::{MASTER_KEY, Place, Server, Tokens, block_on, eventually, postgres_script};
-
-/// A PostgreSQL server of a test's own, as durable as in production.
-struct Postgres {
-    folder: Folder,
-    url: String,
-}
-
-impl Postgres {
-    fn start() -> Self {
-        let folder = Folder::new();
-        let url = postgres_script(&["start", data(&folder).to_str().unwrap()]);
-        Self { folder, url }
-    }
-
-    fn kill(&self) {
-        postgres_script(&["kill", data(&self.folder).to_str().unwrap()]);
-    }
-
-    fn restart(&self) {
-        let port = self.url.rsplit_once(':').unwrap().1.split_once('/').unwrap().0;
-        assert_eq!(postgres_script(&["start", data(&self.folder).to_str().unwrap(), port]), self.url);
-    }
-}
-
-impl Drop for Postgres {
-    fn drop(&mut self) {
-        self.kill();
-    }
-}
-
-fn data(folder: &Folder) -> PathBuf {
-    folder.path().join("postgres")
-}
+use crate::own_postgres::Postgres;
+use crate::process::{MASTER_KEY, Place, Server, Tokens, block_on, eventually};
 
 /// Kills the server the moment it has answered, several times over.
 fn survives_kills_of_the_server(place: &Place) {

@@ -100,7 +100,9 @@ async fn fast_path(
         now,
         idle_since: now - known.lifetimes.idle_ttl(),
     };
-    Ok(core.group_commit.rotate(attempt).await?)
+    let written = core.group_commit.rotate(attempt).await;
+    core.writer.writes().learn(&written);
+    Ok(written?)
 }
 
 /// Reads the row, decides, applies the decision to what was read; from the start again when the row has moved.

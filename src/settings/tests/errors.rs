@@ -324,6 +324,26 @@ fn a_variable_of_ours_must_be_text() {
 }
 
 #[test]
+fn what_libpq_lets_a_url_ask_for_is_had_or_refused() {
+    for several in [
+        "postgres://u:hush@a,b/d",
+        "postgres://u:hush@a:1,b:2/d",
+        "postgres:///d?host=a,b",
+        "postgresql://a/d?port=1,2",
+    ] {
+        let told = error(&[("HEIRLOOM_DATABASE_URL", several)]);
+        let expected = "expected one host, whose address leads to the primary after a failover, too: a name that follows \
+             it, or a proxy; not several";
+        assert!(told.ends_with(expected) && !told.contains("hush"), "{several}: {told}");
+    }
+    let told = error(&[("HEIRLOOM_DATABASE_URL", "postgres://h/d?target_session_attrs=standby")]);
+    assert!(told.ends_with("no server is used but one that takes writes"), "{told}");
+    for had in ["postgres://u:1,2@h/d", "postgres://h/d?target_session_attrs=read-write&sslmode=require"] {
+        SettingsFolder::new().load(&[("HEIRLOOM_DATABASE_URL", had)]).unwrap();
+    }
+}
+
+#[test]
 fn a_secret_is_not_in_an_error() {
     for url in [
         "mysql://u:hush@h/d",

@@ -132,9 +132,9 @@ pub async fn rotate_together(
 ) -> Result<Vec<(FamilyId, Result<Grant, StoreError>)>, StoreError> {
     let rows = match connection {
         Connection::Sqlite(connection) => rotate_by_json(connection, attempts).await?,
-        Connection::Postgres(connection, statements) => {
+        Connection::Postgres(connection, link) => {
             let rotating = async {
-                let executor = statements.on(connection);
+                let executor = link.on(connection);
                 match attempts {
                     [attempt] => rotating!(attempt).fetch_all(executor).await,
                     attempts => rotate_by_arrays(executor, attempts).await,

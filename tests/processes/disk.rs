@@ -1,0 +1,107 @@
+//! A disk that is full, and has space again.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::folder::Folder;
+use crate::process::{PASSWORD, Place, Server, Tokens, block_on, eventually};
+
+/// A small disk of a test's own, in memory.
+struct SmallDisk(Folder);
+
+impl SmallDisk {
+    /// `None` on a machine that mounts nothing for us; it says which test it goes without.
+    fn mount(test: &str, size: &str) -> Option<Self> {
+        let disk = Self(Folder::new());
+        std::fs::create_dir(disk.path()).unwrap();
+        let options = format!("size={size}");
+        let mount =
+            Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(disk.path()).output();
+        if mount.is_ok_and(|done| done.status.success()) {
+            return Some(disk);
+        }
+        eprintln!("NOT RUN, 1: {test}: no disk in memory can be mounted here (only root can, on Linux)");
+        None
+    }
+
+    fn path(&self) -> PathBuf {
+        self.0.path().join("disk")
+    }
+
+    fn filler(&self) -> PathBuf {
+        self.path().join("filler")
+    }
+
+    /// Takes all the space that is left.
+    fn fill(&self) {
+        let mut filler = std::fs::File::create(self.filler()).unwrap();
+        while filler.write_all(&[0; 4096]).is_ok() {}
+    }
+
+    fn give_space(&self) {
+        std::fs::remove_file(self.filler()).unwrap();
+    }
+
+    fn place(&self) -> Place {
+        let place = Place::sqlite().with("HEIRLOOM_DATA_DIR", self.path().to_str().unwrap());
+        place.add_user("ana");
+        place
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("--lazy").arg(self.path()).status();
+    }
+}
+
+async fn try_to_log_in(server: &Server) -> u16 {
+    server.post("/login", &json!({ "username": "ana", "password": PASSWORD })).await.0.as_u16()
+}
+
+async fn ready(server: &Server) -> (u16, Value) {
+    let answer = server.http.get(format!("{}/readyz", server.url)).send().await.unwrap();
+    (answer.status().as_u16(), answer.json().await.unwrap())
+}
+
+#[test]
+fn a_full_disk_is_told_of_and_forgotten_when_there_is_space_again() {
+    let Some(disk) = SmallDisk::mount("a full disk", "8m") else { return };
+    let server = disk.place().serve();
+    block_on(async {
+        let tokens = server.log_in("ana").await;
+        disk.fill();
+        eventually("nothing can be written", async || try_to_log_in(&server).await == 503).await;
+        let (status, json) = ready(&server).await;
+        assert_eq!((status, &json["reason"]), (503, &"the database takes no writes".into()));
+        disk.give_space();
+        eventually("it is ready again", async || ready(&server).await.0 == 200).await;
+        assert_eq!(try_to_log_in(&server).await, 200);
+        Tokens::of(server.refresh(&tokens.refresh).await);
+    });
+}
+
+#[test]
+fn a_log_that_fills_the_disk_is_taken_back() {
+    let Some(disk) = SmallDisk::mount("a log that fills the disk", "3m") else { return };
+    let server = disk.place().serve();
+    block_on(async {
+        let mut tokens = server.log_in("ana").await;
+        let mut times_full = 0;
+        while times_full < 2 {
+            let (status, json) = server.refresh(&tokens.refresh).await;
+            if status == 200 {
+                tokens = Tokens::of((status, json));
+                continue;
+            }
+            assert_eq!(status, 503, "{json}");
+            times_full += 1;
+            let again = async || server.refresh(&tokens.refresh).await.0 == 200;
+            eventually("refreshes go on", again).await;
+            tokens = Tokens::of(server.refresh(&tokens.refresh).await);
+        }
+    });
+}
