@@ -56,9 +56,12 @@ async fn watch(options: &SqliteConnectOptions, pool: &SqlitePool) -> Result<(), 
         let now = left(&mut beside).await?;
         still = if now == before { still + 1 } else { 0 };
         before = now;
-        let is_long = now >= LONG;
-        if (is_long || now > 0 && still >= STILL) && !copied_beside(&mut beside).await? && is_long {
-            sqlx::query(COPY).execute(&mut *pool.acquire().await?).await?;
+        if now >= LONG {
+            if !copied_beside(&mut beside).await? {
+                sqlx::query(COPY).execute(&mut *pool.acquire().await?).await?;
+            }
+        } else if now > 0 && still >= STILL {
+            copied_beside(&mut beside).await?;
         }
     }
 }

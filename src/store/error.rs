@@ -53,7 +53,7 @@ impl StoreError {
         matches!(self, Self::ReadOnly) || matches!(self.sqlstate().as_deref(), Some("40001" | "40P01"))
     }
 
-    /// Whether the engine cannot do this at all, as a sharded one says of some statements (feature_not_supported).
+    /// Whether the engine cannot do this at all, as a sharded one says of some statements (`feature_not_supported`).
     pub(super) fn is_unsupported(&self) -> bool {
         self.sqlstate().as_deref() == Some("0A000")
     }

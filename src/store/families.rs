@@ -33,9 +33,9 @@ macro_rules! columns {
 }
 use columns;
 
-/// That the family of a known id is live, in SQL. The same as `ended_at IS NULL` (the table has a CHECK for that), which
-/// the indexes of live families ask about: as long as PostgreSQL knows nothing of the table, one of those passes for a
-/// short way to the row, and is read from end to end.
+/// That the family of a known id is live, in SQL. The same as `ended_at IS NULL` (the table has a CHECK for that),
+/// which the indexes of live families ask about: as long as PostgreSQL knows nothing of the table, one of those passes
+/// for a short way to the row, and is read from end to end.
 macro_rules! is_live {
     () => {
         "end_reason IS NULL"

@@ -10,10 +10,10 @@ use crate::clock::Stopwatch;
 
 /// What the server's answers have told of it.
 #[derive(Debug)]
-pub(in crate::store) struct Primary(Mutex<Seen>);
+pub(in crate::store) struct Primary(Mutex<LastSeen>);
 
 #[derive(Debug)]
-struct Seen {
+struct LastSeen {
     takes_writes: bool,
     /// When a write was last refused for where its connection leads.
     refused: Option<Stopwatch>,
@@ -21,7 +21,7 @@ struct Seen {
 
 impl Default for Primary {
     fn default() -> Self {
-        Self(Mutex::new(Seen { takes_writes: true, refused: None }))
+        Self(Mutex::new(LastSeen { takes_writes: true, refused: None }))
     }
 }
 
@@ -29,7 +29,7 @@ impl Primary {
     /// Learns from what became of a statement.
     pub(in crate::store) fn notice(&self, error: &Error) {
         if is_read_only(error) {
-            *self.seen() = Seen { takes_writes: false, refused: Some(Stopwatch::start()) };
+            *self.seen() = LastSeen { takes_writes: false, refused: Some(Stopwatch::start()) };
         }
     }
 
@@ -51,7 +51,7 @@ impl Primary {
         if is_read_only { Err(Error::Configuration("the server takes no writes".into())) } else { Ok(()) }
     }
 
-    fn seen(&self) -> MutexGuard<'_, Seen> {
+    fn seen(&self) -> MutexGuard<'_, LastSeen> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

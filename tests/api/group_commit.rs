@@ -207,7 +207,7 @@ async fn many_refresh_at_once(app: &TestApp) {
     assert!(rotated.iter().all(|tokens| tokens.generation() == 2));
 }
 
-/// What a sharded engine answers to a batch: feature_not_supported.
+/// What a sharded engine answers to a batch: `feature_not_supported`.
 const UNSUPPORTED: (&str, &str) = ("UNNEST", "0A000");
 
 #[test]

@@ -1,5 +1,5 @@
-//! The plans of PostgreSQL, as its own counters tell of them: a refresh goes to its row by the primary key, whatever the
-//! planner takes the table for.
+//! The plans of PostgreSQL, as its own counters tell of them: a refresh goes to its row by the primary key, whatever
+//! the planner takes the table for.
 
 use std::time::Duration;
 

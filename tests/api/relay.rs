@@ -1,4 +1,5 @@
-//! A way to the database in a test's hand: it can fall silent, take its time, and refuse statements in an engine's place.
+//! A way to the database in a test's hand: it can fall silent, take its time, and refuse statements in an engine's
+//! place.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -73,15 +74,15 @@ impl Relay {
     }
 
     async fn carry(self, here: TcpStream, there: TcpStream) -> std::io::Result<()> {
-        let (mut from_here, to_here) = here.into_split();
-        let (mut from_there, mut to_there) = there.into_split();
-        let to_here = Arc::new(tokio::sync::Mutex::new(to_here));
-        let answers = Arc::clone(&to_here);
+        let (mut from_here, back) = here.into_split();
+        let (mut from_database, mut to_database) = there.into_split();
+        let back = Arc::new(tokio::sync::Mutex::new(back));
+        let answers = Arc::clone(&back);
         let delay = Arc::clone(&self.delay);
         let answering = async move {
             let mut buffer = [0; 16384];
             loop {
-                let length = from_there.read(&mut buffer).await?;
+                let length = from_database.read(&mut buffer).await?;
                 let delay = *delay.lock().unwrap();
                 tokio::time::sleep(delay).await;
                 if length == 0 {
@@ -92,7 +93,7 @@ impl Relay {
         };
         tokio::select! {
             done = answering => done,
-            done = self.ask(&mut from_here, &mut to_there, &to_here) => done,
+            done = self.ask(&mut from_here, &mut to_database, &back) => done,
         }
     }
 

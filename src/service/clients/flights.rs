@@ -18,8 +18,8 @@ impl<K: Clone + Eq + Hash, V: Clone> Flights<K, V> {
         Self(Mutex::new(HashMap::new()))
     }
 
-    /// The answer to the question that is under way, or what `ask` gives. A failure that is its asker's own, such as too
-    /// many requests from one address, is not shared; nor does it stop the others that their asker went away.
+    /// The answer to the question that is under way, or what `ask` gives. A failure that is its asker's own, such as
+    /// too many requests from one address, is not shared; nor does it stop the others that their asker went away.
     pub(super) async fn share(
         &self,
         key: &K,

@@ -138,10 +138,10 @@ impl Clients {
         asker: Asker,
         now: DateTime<Utc>,
     ) -> Result<Option<Arc<KnownClient>>, Failure> {
-        let asked = Stopwatch::start();
+        let question = Stopwatch::start();
         let known = self.look(db, id, asker, now).await?.map(Arc::new);
         let answered =
-            now + TimeDelta::from_std(asked.elapsed()).unwrap_or(LONGEST_QUESTION).min(LONGEST_QUESTION);
+            now + TimeDelta::from_std(question.elapsed()).unwrap_or(LONGEST_QUESTION).min(LONGEST_QUESTION);
         let mut remembered = self.remembered.write().unwrap_or_else(PoisonError::into_inner);
         match &known {
             Some(known) => remembered.insert(id.clone(), Arc::clone(known), answered),

@@ -149,8 +149,8 @@ pub async fn rotate_together(
     Ok(rows.into_iter().map(|row: GrantRow| (FamilyId(row.id), Grant::try_from(row))).collect())
 }
 
-/// Whether the engine can rotate many families in one statement. A sharded one may not, and says so though the statement
-/// has nothing to do; whatever else is wrong shows later.
+/// Whether the engine can rotate many families in one statement. A sharded one may not, and says so though there is
+/// nothing to do; whatever else is wrong shows later.
 pub async fn can_rotate_together(db: &Db) -> bool {
     match db {
         Db::Postgres(pool) => {
