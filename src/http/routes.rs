@@ -91,12 +91,15 @@ fn pages_routes(config: &mut ServiceConfig) {
         .service(page("/consent", consent::show, consent::take))
         .service(page("/device", device::show, device::take))
         .service(page("/oauth/logout", sign_out::show, sign_out::take))
-        .service(only("/sign-out", "POST", [web::post().to(handlers::taking(sign_out::confirm))]))
+        .service(page("/sign-out", sign_out::show, sign_out::confirm))
         .service(page("/account", account::show, account::take))
         .service(page("/account/apps", account::show_apps, account::take_apps))
         .service(page("/account/password", account::show_password, account::take_password))
         .service(looked_at("/assets/style.css", assets::style))
-        .service(looked_at("/assets/submit.js", assets::script))
+        .service(looked_at("/favicon.ico", assets::icon))
+        .service(looked_at("/assets/icon.svg", assets::icon))
+        .service(looked_at("/assets/page.js", assets::page))
+        .service(looked_at("/assets/submit.js", assets::submit))
         .service(looked_at("/assets/onward.js", assets::onward))
         .service(looked_at("/assets/logo", assets::logo));
 }

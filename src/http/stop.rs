@@ -56,6 +56,8 @@ pub(crate) enum PageError {
     RedirectUri,
     /// The request is none.
     Malformed(&'static str),
+    /// The form is this browser's own, and was made before somebody signed in or out, or before the client changed.
+    Stale,
     /// The form was not sent by the browser that it was made for.
     Forged,
     /// The server cannot answer now, or at all.

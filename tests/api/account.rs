@@ -33,6 +33,16 @@ impl Browser<'_> {
         self.follow(self.post(&page.action(), &[("csrf", &csrf), (name, value)]).await).await
     }
 
+    /// Signs out everywhere, and says so twice.
+    async fn ends_all(&self, page: &Seen) -> Seen {
+        let asked = self.press(page, "end", "all").await;
+        assert!(asked.body.contains("Sign out everywhere?"), "{asked:?}");
+        let form =
+            [("csrf", asked.hidden("csrf")), ("sure", asked.hidden("sure")), ("end", "all".to_owned())];
+        let form = form.each_ref().map(|(name, value)| (*name, value.as_str()));
+        self.follow(self.post(&asked.action(), &form).await).await
+    }
+
     async fn changes_password(&self, page: &Seen, changes: &[(&str, &str)]) -> Seen {
         let csrf = page.hidden("csrf");
         let usual = [
@@ -198,7 +208,7 @@ both_stores! {
         assert_eq!(app.refresh_with("app", &there.refresh).await.refusal(), ENDED);
         assert_eq!(phone.authorize(&[("prompt", "none")]).await.error(), "login_required");
         let here = app.refresh_with("app", &here.refresh).await.tokens();
-        let gone = laptop.press(&page, "end", "all").await;
+        let gone = laptop.ends_all(&page).await;
         assert!(gone.body.contains("You are signed out"), "{gone:?}");
         assert_eq!(app.refresh_with("app", &here.refresh).await.refusal(), ENDED);
         assert_eq!(laptop.authorize(&[("prompt", "none")]).await.error(), "login_required");
@@ -220,9 +230,11 @@ both_stores! {
         // Only this browser's own form counts.
         for csrf in ["", "x", &Browser::new(&app).ana_opens("/account").await.hidden("csrf")] {
             for (place, name, value) in [("/account", "end", "all"), ("/account/apps", "withdraw", "other")] {
-                assert_eq!(ana.post(place, &[("csrf", csrf), (name, value)]).await.status, 403, "{place} {csrf}");
+                let form = [("csrf", csrf), (name, value), ("sure", "yes")];
+                let stale = ana.post(place, &form).await;
+                assert_eq!(stale.location(), format!("{place}?done=nothing"), "{csrf}");
             }
-            assert_eq!(ana.changes_password(&page, &[("csrf", csrf)]).await.status, 403);
+            assert!(ana.changes_password(&page, &[("csrf", csrf)]).await.body.contains("Nothing was done"));
         }
         ana.authorize(&[("prompt", "none")]).await.code();
         app.rotate(&bens).await;

@@ -177,7 +177,9 @@ both_stores! {
         assert_eq!(app.refresh(&there.refresh).await.refusal(), ENDED);
         // All of them, this browser's too.
         app.clock.advance(FRESH);
-        let asked = browser.ends(&page, ("end", "all")).await;
+        let sure = [("csrf", page.hidden("csrf")), ("end", "all".to_owned()), ("sure", "yes".to_owned())];
+        let sure = sure.each_ref().map(|(name, value)| (*name, value.as_str()));
+        let asked = browser.follow(browser.post("/account", &sure).await).await;
         assert!(asks_again(&asked), "{asked:?}");
         let gone = browser.signs_in_with(&asked, "ana", PASSWORD).await;
         assert!(gone.body.contains("You are signed out"), "{gone:?}");

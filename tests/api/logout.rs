@@ -375,7 +375,7 @@ both_stores! {
         let browser = Browser::new(&app);
         app.lets_in(&browser, "framed", "openid").await.tokens();
         let csrf = browser.get("/account").await.hidden("csrf");
-        let all = browser.post("/account", &[("csrf", &csrf), ("end", "all")]).await;
+        let all = browser.post("/account", &[("csrf", &csrf), ("end", "all"), ("sure", "yes")]).await;
         assert_eq!(all.body.matches("<iframe").count(), 1, "{all:?}");
     }
 

@@ -28,6 +28,7 @@ mod connections;
 mod cookie;
 mod cors;
 mod database;
+mod dead_ends;
 mod device;
 mod device_clients;
 mod device_refused;

@@ -110,7 +110,7 @@ both_stores! {
         let place = page.action();
         let form = |csrf| [("csrf", csrf), ("username", "ana"), ("password", PASSWORD)];
         for csrf in ["", "x", theirs.as_str()] {
-            assert_eq!(browser.post(&place, &form(csrf)).await.status, 403, "{csrf}");
+            assert_eq!(browser.post(&place, &form(csrf)).await.location(), place, "{csrf}");
         }
         assert_eq!(Browser::new(&app).post(&place, &form(&good)).await.status, 403, "without the cookie");
         let elsewhere = Browser::new(&app).with_header("sec-fetch-site", "cross-site");
@@ -120,7 +120,7 @@ both_stores! {
         // A form from before the sign-in is none after it: somebody else may have signed in.
         let consent = browser.sign_in(&browser.authorize(&[("client_id", "other")]).await, "ana").await;
         let stale = browser.post(&consent.action(), &[("csrf", &good), ("decision", "allow")]).await;
-        assert_eq!(stale.status, 403);
+        assert_eq!(stale.location(), consent.action());
         assert_eq!(app.number("SELECT COUNT(*) FROM consents").await, 0);
     }
 
@@ -252,7 +252,12 @@ both_stores! {
         stays_german(&consent, "device consent");
         let done = browser.answer_device(&consent, "deny").await;
         assert!(done.body.contains("<html lang=\"de\">"), "{done:?}");
-        let gone = press(&german("/account").await, "end", "all").await;
+        let sure = press(&german("/account").await, "end", "all").await;
+        stays_german(&sure, "asked whether all end");
+        let form = [("csrf", sure.hidden("csrf")), ("sure", sure.hidden("sure")), ("end", "all".to_owned())];
+        let form = form.each_ref().map(|(name, value)| (*name, value.as_str()));
+        let gone = browser.post(&sure.action(), &form).await;
+        stays_german(&gone, "signed out everywhere");
         assert!(gone.body.contains("Sie sind abgemeldet"), "{gone:?}");
     }
 

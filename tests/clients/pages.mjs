@@ -6,11 +6,12 @@ import { arriveAtTheApp, asked, authorization, launch, look, redeem, registerStr
 import { ISSUER, done } from "./program.mjs";
 
 const { PASSWORD, PICTURES: folder } = process.env;
+const ZONE = "Pacific/Auckland";
 const ANOTHER = "another good password";
 if (folder) mkdirSync(folder, { recursive: true });
 
 async function walk(browser, { scripts, locale, user }) {
-  const page = await visitor(browser, { locale, javaScriptEnabled: scripts });
+  const page = await visitor(browser, { locale, timezoneId: ZONE, javaScriptEnabled: scripts });
   const seen = async (what) => {
     await look(page, what, { scripts, folder });
     assert.equal(await page.locator("html").getAttribute("lang"), locale, what);
@@ -62,9 +63,20 @@ async function walk(browser, { scripts, locale, user }) {
   await page.context().clearCookies();
   await signIn(PASSWORD);
   await seen("error-forged");
+  await press("main a");
+  await page.waitForURL("**/sign-in?*");
 
   await page.goto(authorization());
   await seen("sign-in");
+  assert.equal(await page.isVisible("button.show"), scripts);
+  if (scripts) {
+    await page.fill("[name=password]", PASSWORD);
+    await press("button.show");
+    assert.equal(await page.getAttribute("[name=password]", "type"), "text");
+    await seen("sign-in-shown");
+    await press("button.show");
+    assert.equal(await page.getAttribute("[name=password]", "type"), "password");
+  }
   await weigh(page, "sign-in");
   await signIn("wrong");
   await alert();
@@ -146,6 +158,12 @@ async function walk(browser, { scripts, locale, user }) {
   await letIn();
   await open("/account", "account");
   await weigh(page, "account");
+  const used = page.locator("time").first();
+  const text = await used.evaluate((time, [language, timeZone]) =>
+    new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short", timeZone }).format(new Date(time.dateTime)),
+  [locale, ZONE]);
+  if (scripts) assert.equal(await used.textContent(), text);
+  else assert.match(await used.textContent(), / UTC$/);
   const login = { username: user, password: PASSWORD, device: "Kitchen tablet" };
   const headers = { "Content-Type": "application/json" };
   for (let nth = 0; nth < 22; nth += 1) {
@@ -164,6 +182,11 @@ async function walk(browser, { scripts, locale, user }) {
   await press("button[value=others]");
   await alert("status");
   await seen("account-others-ended");
+  await press("button[value=all]");
+  await page.waitForSelector("[name=sure]", { state: "attached" });
+  await seen("account-end-all");
+  await press("main .note a");
+  await page.waitForURL("**/account*");
   await open("/account/apps", "account-apps");
   await press(".entries button");
   await alert("status");

@@ -47,6 +47,13 @@ fn when_the_store_is_gone_the_page_says_what_to_do() {
 }
 
 #[test]
+fn a_second_click_and_a_second_tab_lead_on() {
+    let world = World::new();
+    let client = world.confidential_client("web", Proof::Basic);
+    world.run(node("clicks.mjs"), &client, &mut world.browser());
+}
+
+#[test]
 fn a_keyboard_is_enough_to_sign_in() {
     let world = World::new();
     let client = world.confidential_client("web", Proof::Basic);

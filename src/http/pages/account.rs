@@ -33,7 +33,7 @@ use crate::service::users::change_password::{ChangePassword, Others, change_pass
 const LISTED: usize = 20;
 
 /// What a page says was done, by the word in its address.
-const DONE: [&str; 4] = ["ended", "ended_others", "withdrawn", "password"];
+const DONE: [&str; 5] = ["ended", "ended_others", "withdrawn", "password", "nothing"];
 
 /// `GET /`: who types this server's name looks for the own account.
 pub(crate) async fn home(web: web::Data<Web>) -> HttpResponse {
@@ -83,12 +83,24 @@ fn part_after<T: Display>(visit: &Visit, place: OwnPlace, after: Option<T>) -> S
 /// `POST /account`
 pub(crate) async fn take(visit: &Visit, request: &HttpRequest, form: Form) -> Result<HttpResponse, Stop> {
     let Some(session) = visit.session().await? else { return Ok(to_sign_in(visit, OwnPlace::Account)) };
-    if !visit.is_own(&form, Some(&session)) {
-        return Err(PageError::Forged.into());
+    visit.own_form(&form, Some(&session))?;
+    if form.get("end") == Some("all") && form.get("sure").is_none() {
+        return Ok(ask_whether_all_end(visit, &session));
     }
     let after: Option<FamilyId> = after(request)?;
     let after = after.map(|after| after.to_string());
     Ending::read(OwnPlace::Account, &form, after.as_deref())?.take(visit, &session).await
+}
+
+/// What ends this browser's login too is asked for twice.
+fn ask_whether_all_end(visit: &Visit, session: &SignInSession) -> HttpResponse {
+    visit.page(&Page {
+        template: "account_end_all.html",
+        content: json!({ "csrf": visit.csrf(Some(session)).expose() }),
+        status: StatusCode::OK,
+        language: visit.own_language(),
+        leads_away: false,
+    })
 }
 
 /// `GET /account/apps`
@@ -122,9 +134,7 @@ pub(crate) async fn show_apps(visit: &Visit, request: &HttpRequest) -> Result<Ht
 /// `POST /account/apps`
 pub(crate) async fn take_apps(visit: &Visit, _: &HttpRequest, form: Form) -> Result<HttpResponse, Stop> {
     let Some(session) = visit.session().await? else { return Ok(to_sign_in(visit, OwnPlace::Apps)) };
-    if !visit.is_own(&form, Some(&session)) {
-        return Err(PageError::Forged.into());
-    }
+    visit.own_form(&form, Some(&session))?;
     Ending::read(OwnPlace::Apps, &form, None)?.take(visit, &session).await
 }
 
@@ -143,9 +153,7 @@ pub(crate) async fn take_password(
     form: Form,
 ) -> Result<HttpResponse, Stop> {
     let Some(session) = visit.session().await? else { return Ok(to_sign_in(visit, OwnPlace::Password)) };
-    if !visit.is_own(&form, Some(&session)) {
-        return Err(PageError::Forged.into());
-    }
+    visit.own_form(&form, Some(&session))?;
     let typed = |name| form.get(name).unwrap_or_default().to_owned();
     let Ok(new) = Password::new(typed("new_password")) else {
         return password_page(visit, request, &session, Some("password_unfit")).await;

@@ -10,9 +10,19 @@ pub(crate) async fn style(web: web::Data<Web>) -> HttpResponse {
     web.pages.style.answer()
 }
 
+/// `GET /assets/icon.svg`, and `GET /favicon.ico` for who looks at what is no page.
+pub(crate) async fn icon(web: web::Data<Web>) -> HttpResponse {
+    web.pages.icon.answer()
+}
+
+/// `GET /assets/page.js`
+pub(crate) async fn page(web: web::Data<Web>) -> HttpResponse {
+    web.pages.page.answer()
+}
+
 /// `GET /assets/submit.js`
-pub(crate) async fn script(web: web::Data<Web>) -> HttpResponse {
-    web.pages.script.answer()
+pub(crate) async fn submit(web: web::Data<Web>) -> HttpResponse {
+    web.pages.submit.answer()
 }
 
 /// `GET /assets/onward.js`

@@ -67,6 +67,7 @@ fn fields(parameters: &[(&str, &str)]) -> Vec<Value> {
 /// What a browser gets instead of what it came for.
 pub(crate) async fn answer_stop(visit: &Visit, stop: &Stop) -> HttpResponse {
     match stop {
+        Stop::Page(PageError::Stale) => see_other(&visit.once_more()),
         Stop::Page(error) => error_page(visit, error),
         Stop::Redirect(error) => {
             let (code, description) = error::code(&error.problem);
@@ -116,7 +117,7 @@ fn error_page(visit: &Visit, error: &PageError) -> HttpResponse {
         PageError::UnknownClient => ("unknown_client", StatusCode::BAD_REQUEST),
         PageError::RedirectUri => ("redirect_uri", StatusCode::BAD_REQUEST),
         PageError::Malformed(_) => ("malformed", StatusCode::BAD_REQUEST),
-        PageError::Forged => ("forged", StatusCode::FORBIDDEN),
+        PageError::Forged | PageError::Stale => ("forged", StatusCode::FORBIDDEN),
         // RFC 6585 §4. It is nothing that an operator has to see to.
         PageError::Unavailable(Failure::TooMany(_)) => ("unavailable", StatusCode::TOO_MANY_REQUESTS),
         PageError::Unavailable(Failure::NotFetched) => ("unavailable", StatusCode::SERVICE_UNAVAILABLE),
@@ -127,13 +128,19 @@ fn error_page(visit: &Visit, error: &PageError) -> HttpResponse {
     };
     let detail = match error {
         PageError::Malformed(what) => Some(*what),
-        PageError::UnknownClient | PageError::RedirectUri | PageError::Forged | PageError::Unavailable(_) => {
-            None
-        }
+        PageError::UnknownClient
+        | PageError::RedirectUri
+        | PageError::Forged
+        | PageError::Stale
+        | PageError::Unavailable(_) => None,
+    };
+    let again = match error {
+        PageError::Forged | PageError::Stale | PageError::Unavailable(_) => Some(visit.own_place()),
+        PageError::UnknownClient | PageError::RedirectUri | PageError::Malformed(_) => None,
     };
     visit.page(&Page {
         template: "error.html",
-        content: json!({ "problem": problem, "detail": detail }),
+        content: json!({ "problem": problem, "detail": detail, "again": again }),
         status,
         language: visit.own_language(),
         leads_away: false,

@@ -20,7 +20,7 @@ use crate::http::pages::authorize;
 use crate::http::pages::back::{self, see_other};
 use crate::http::pages::renderer::Page;
 use crate::http::pages::visit::Visit;
-use crate::http::stop::{PageError, Stop};
+use crate::http::stop::Stop;
 use crate::service::authorize::authorization;
 use crate::service::authorize::pushed_request;
 use crate::service::clients::known_clients::KnownClient;
@@ -110,9 +110,7 @@ pub(crate) async fn take(visit: &Visit, request: &HttpRequest, form: Form) -> Re
     let Some(session) = to_be_asked(visit, &asked).await? else {
         return Ok(see_other(&visit.at("/oauth/authorize", &asked.query)));
     };
-    if !visit.is_own_about(&form, &session, &asked.known.client) {
-        return Err(PageError::Forged.into());
-    }
+    visit.own_form_about(&form, &session, &asked.known.client)?;
     if form.get("decision") != Some("allow") {
         if let Some(uri) = &asked.request.pushed {
             pushed_request::forget(visit.core(), uri, visit.now).await?;

@@ -13,7 +13,7 @@ use crate::http::pages::consent;
 use crate::http::pages::own_place::OwnPlace;
 use crate::http::pages::renderer::Page;
 use crate::http::pages::visit::Visit;
-use crate::http::stop::{PageError, Stop};
+use crate::http::stop::Stop;
 use crate::service::authorize::device::{self, Found};
 use crate::service::clients::known_clients::KnownClient;
 use crate::service::users::account;
@@ -44,9 +44,7 @@ pub(crate) async fn show(visit: &Visit, request: &HttpRequest) -> Result<HttpRes
 /// `POST /device`: a code that was typed, or what its user decided.
 pub(crate) async fn take(visit: &Visit, _: &HttpRequest, form: Form) -> Result<HttpResponse, Stop> {
     let Some(session) = visit.session().await? else { return Ok(see_other(&visit.own("/device", ""))) };
-    if !visit.is_own(&form, Some(&session)) {
-        return Err(PageError::Forged.into());
-    }
+    visit.own_form(&form, Some(&session))?;
     let typed = form.get("user_code").unwrap_or_default();
     let unknown = page(visit, &session, &Entry::Unknown(typed));
     let Some(code) = UserCode::typed(typed) else { return Ok(unknown) };

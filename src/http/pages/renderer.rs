@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 
 use crate::http::pages::language::{self, Catalogue, LANGUAGES, UnfitTexts};
 
-const TEMPLATES: [(&str, &str); 17] = [
+const TEMPLATES: [(&str, &str); 18] = [
     ("layout.html", include_str!("templates/layout.html")),
     ("sign_in.html", include_str!("templates/sign_in.html")),
     ("consent.html", include_str!("templates/consent.html")),
@@ -34,11 +34,13 @@ const TEMPLATES: [(&str, &str); 17] = [
     ("account_layout.html", include_str!("templates/account_layout.html")),
     ("account.html", include_str!("templates/account.html")),
     ("account_apps.html", include_str!("templates/account_apps.html")),
+    ("account_end_all.html", include_str!("templates/account_end_all.html")),
     ("account_password.html", include_str!("templates/account_password.html")),
     ("error.html", include_str!("templates/error.html")),
     ("refused.html", include_str!("templates/refused.html")),
 ];
 const STYLE: &str = include_str!("style.css");
+const ICON: &str = include_str!("icon.svg");
 
 /// The names of the files that an operator's folder may have: templates, and catalogues such as `en.json`.
 pub(crate) fn file_names() -> impl Iterator<Item = String> {
@@ -69,8 +71,12 @@ pub(crate) struct Pages {
     pub(crate) style: File,
     /// The picture.
     pub(crate) logo: Option<File>,
-    /// The one script: it presses a button that is there for everybody.
-    pub(crate) script: File,
+    /// What stands for this server in a browser's tab.
+    pub(crate) icon: File,
+    /// The script of every page.
+    pub(crate) page: File,
+    /// The script that presses a button that is there for everybody.
+    pub(crate) submit: File,
     /// The script that goes on by itself from where there is a link.
     pub(crate) onward: File,
 }
@@ -141,6 +147,7 @@ impl Pages {
             moment("2000-01-01T00:00:00Z", form).map_err(|_| CannotRender::Moment(language))?;
         }
         let (accent, on_accent) = look.accent;
+        let icon = ICON.replace("{accent}", &accent).replace("{on_accent}", on_accent);
         let style = format!(":root{{--accent:{accent};--on-accent:{on_accent}}}\n{STYLE}");
         let file = |(content, media_type)| File::new(content, media_type);
         Ok(Self {
@@ -149,8 +156,10 @@ impl Pages {
             name: look.name,
             style: File::new(style.into_bytes(), "text/css; charset=utf-8"),
             logo: look.logo.map(file),
-            onward: File::new(include_bytes!("onward.js").to_vec(), "text/javascript; charset=utf-8"),
-            script: File::new(include_bytes!("submit.js").to_vec(), "text/javascript; charset=utf-8"),
+            icon: File::new(icon.into_bytes(), "image/svg+xml"),
+            page: File::script(include_bytes!("page.js")),
+            submit: File::script(include_bytes!("submit.js")),
+            onward: File::script(include_bytes!("onward.js")),
         })
     }
 
@@ -166,7 +175,9 @@ impl Pages {
             context.insert("language".to_owned(), json!(page.language));
             context.insert("t".to_owned(), json!(catalogue.map(|it| &it.texts)));
             context.insert("style_version".to_owned(), json!(self.style.version));
-            context.insert("script_version".to_owned(), json!(self.script.version));
+            context.insert("icon_version".to_owned(), json!(self.icon.version));
+            context.insert("page_version".to_owned(), json!(self.page.version));
+            context.insert("submit_version".to_owned(), json!(self.submit.version));
             context.insert("onward_version".to_owned(), json!(self.onward.version));
             context.insert("logo_version".to_owned(), json!(self.logo.as_ref().map(|logo| &logo.version)));
         }
@@ -214,6 +225,10 @@ impl File {
         let hash = digest::digest(&digest::SHA256, &content);
         let (start, _) = hash.as_ref().split_at(9);
         Self { version: URL_SAFE_NO_PAD.encode(start), content, media_type }
+    }
+
+    fn script(content: &[u8]) -> Self {
+        Self::new(content.to_vec(), "text/javascript; charset=utf-8")
     }
 
     /// The file itself.

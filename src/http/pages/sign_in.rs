@@ -15,7 +15,7 @@ use crate::http::pages::back::{answer_stop, see_other};
 use crate::http::pages::renderer::Page;
 use crate::http::pages::visit::Visit;
 use crate::http::pages::wrong_password::Wrong;
-use crate::http::stop::{PageError, Stop};
+use crate::http::stop::Stop;
 use crate::service::users::account;
 use crate::service::users::attempts::AttemptSource;
 use crate::service::users::credentials::Credentials;
@@ -39,9 +39,7 @@ pub(crate) async fn show(visit: &Visit, request: &HttpRequest) -> Result<HttpRes
 pub(crate) async fn take(visit: &Visit, request: &HttpRequest, form: Form) -> Result<HttpResponse, Stop> {
     let purpose = Purpose::read(visit, request).await?;
     let session = visit.session().await?;
-    if !visit.is_own(&form, session.as_ref()) {
-        return Err(PageError::Forged.into());
-    }
+    visit.own_form(&form, session.as_ref())?;
     if session.is_some() && form.get("go_on").is_some() {
         return Ok(see_other(&purpose.place_after(visit, Met::Chosen).await?));
     }

@@ -62,16 +62,15 @@ pub(crate) async fn take(visit: &Visit, _: &HttpRequest, form: Form) -> Result<H
 /// `POST /sign-out`: the user says yes.
 pub(crate) async fn confirm(visit: &Visit, request: &HttpRequest, form: Form) -> Result<HttpResponse, Stop> {
     let asked = read_request(visit, request).await?;
-    if asked.session.is_some() && !visit.is_own(&form, asked.session.as_ref()) {
-        return Err(PageError::Forged.into());
+    if asked.session.is_some() {
+        visit.own_form(&form, asked.session.as_ref())?;
     }
     end(visit, &asked).await
 }
 
 async fn read_request(visit: &Visit, request: &HttpRequest) -> Result<SignOutRequest, Stop> {
     let form = Form::of_query(request.query_string())?;
-    let given = form.get("id_token_hint");
-    let hint = given.and_then(|it| id_token::read_hint(visit.core(), it));
+    let hint = form.get("id_token_hint").and_then(|it| id_token::read_hint(visit.core(), it));
     let named = form.get("client_id");
     if let (Some(hint), Some(named)) = (&hint, named)
         && hint.aud != named
@@ -85,11 +84,13 @@ async fn read_request(visit: &Visit, request: &HttpRequest) -> Result<SignOutReq
         (Some(_), None) | (None, _) => None,
     };
     let mut afterwards = match form.get("post_logout_redirect_uri") {
-        // A hint that cannot be read may be of a key that was forgotten: the user can still sign out, but is not sent
-        // on from here.
-        Some(_) if client.is_none() && given.is_some() => None,
-        Some(uri) => Some(trusted(visit, uri, client, form.get("state")).await?),
+        // Of no client, or of one that a hint names which cannot be read, perhaps because its key was forgotten: the
+        // user can still sign out, but is not sent on from here.
         None => None,
+        Some(uri) => match client {
+            Some(client) => Some(trusted(visit, uri, client, form.get("state")).await?),
+            None => None,
+        },
     };
     if let Some(afterwards) = afterwards.as_mut().filter(|_| own.is_some()) {
         // The user let this client in, in this browser.
@@ -99,16 +100,9 @@ async fn read_request(visit: &Visit, request: &HttpRequest) -> Result<SignOutReq
     Ok(SignOutRequest { hint, session, own, afterwards, query: form.to_query(), language })
 }
 
-/// RP-Initiated Logout §3: only to where the client is registered for; without a client, nowhere.
-async fn trusted(
-    visit: &Visit,
-    uri: &str,
-    client: Option<&str>,
-    state: Option<&str>,
-) -> Result<Afterwards, Stop> {
-    let client: ClientId = client
-        .and_then(|client| client.parse().ok())
-        .ok_or(PageError::Malformed("The request does not name a client."))?;
+/// RP-Initiated Logout §3: only to where the client is registered for.
+async fn trusted(visit: &Visit, uri: &str, client: &str, state: Option<&str>) -> Result<Afterwards, Stop> {
+    let client: ClientId = client.parse().map_err(|_| PageError::UnknownClient)?;
     let known = visit.core().client(&client, visit.now).await?.ok_or(PageError::UnknownClient)?;
     if !redirect_uri::is_registered(uri, &known.client.post_logout_redirect_uris) {
         return Err(PageError::RedirectUri.into());

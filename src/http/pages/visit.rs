@@ -16,6 +16,7 @@ use crate::http::cookies::{self, Name};
 use crate::http::oauth::authorize::Browser;
 use crate::http::pages::language;
 use crate::http::pages::renderer::Page;
+use crate::http::stop::PageError;
 use crate::http::{Web, address, headers};
 use crate::service::users::sign_in;
 use crate::service::{Core, Failure};
@@ -35,6 +36,8 @@ pub(crate) struct Visit {
     secret: Option<OpaqueSecret>,
     browser: OpaqueSecret,
     is_new: bool,
+    /// The page's own address: path and query.
+    place: String,
     accept_language: Option<String>,
     ui_locales: Option<String>,
     /// Where the request was made, and what for, as far as the browser tells (Fetch Metadata Request Headers).
@@ -53,6 +56,7 @@ impl Visit {
             address,
             secret: cookies::read_cookie(&web, request, Name::Session),
             is_new: known.is_none(),
+            place: request.uri().path_and_query().map(ToString::to_string).unwrap_or_default(),
             browser: known.unwrap_or_else(|| OpaqueSecret::from_random(&random::bytes())),
             accept_language: header(ACCEPT_LANGUAGE).map(ToOwned::to_owned),
             ui_locales: form_urlencoded::parse(request.query_string().as_bytes())
@@ -75,6 +79,20 @@ impl Visit {
     /// A place of ours, with a query.
     pub(crate) fn at(&self, path: &str, query: &str) -> String {
         format!("{}{path}?{query}", self.web.base)
+    }
+
+    /// This very page's address.
+    pub(crate) fn own_place(&self) -> &str {
+        &self.place
+    }
+
+    /// This very page, to be looked at once more: what a stale form was meant for is done by now, or asked anew there.
+    pub(crate) fn once_more(&self) -> String {
+        if !self.place.starts_with(&format!("{}/account", self.web.base)) {
+            return self.place.clone();
+        }
+        let separator = if self.place.contains('?') { '&' } else { '?' };
+        format!("{}{separator}done=nothing", self.place)
     }
 
     /// Another page of ours, in the language that this one's address asks for.
@@ -118,20 +136,31 @@ impl Visit {
         self.browser.derived(&format!("asked {} {asked}", session.id))
     }
 
-    /// Whether a form was sent by the page that this browser was given. `Origin` would tell nothing: under
+    /// Takes a form for the one that this browser was given with this page. `Origin` would tell nothing: under
     /// `no-referrer` browsers send `null`.
-    pub(crate) fn is_own(&self, form: &Form, session: Option<&SignInSession>) -> bool {
+    ///
+    /// # Errors
+    /// [`PageError::Stale`], [`PageError::Forged`].
+    pub(crate) fn own_form(&self, form: &Form, session: Option<&SignInSession>) -> Result<(), PageError> {
         self.carries(form, &self.csrf(session))
     }
 
-    /// The same of a form about a client.
-    pub(crate) fn is_own_about(&self, form: &Form, session: &SignInSession, client: &Client) -> bool {
+    /// The same for a form about a client.
+    pub(crate) fn own_form_about(
+        &self,
+        form: &Form,
+        session: &SignInSession,
+        client: &Client,
+    ) -> Result<(), PageError> {
         self.carries(form, &self.csrf_about(session, client))
     }
 
-    fn carries(&self, form: &Form, csrf: &OpaqueSecret) -> bool {
-        let carried = form.get("csrf").is_some_and(|token| csrf.matches(token));
-        carried && !self.is_new && self.site.as_deref().is_none_or(|site| site == "same-origin")
+    fn carries(&self, form: &Form, csrf: &OpaqueSecret) -> Result<(), PageError> {
+        if self.is_new || self.site.as_deref().is_some_and(|site| site != "same-origin") {
+            return Err(PageError::Forged);
+        }
+        let is_carried = form.get("csrf").is_some_and(|token| csrf.matches(token));
+        if is_carried { Ok(()) } else { Err(PageError::Stale) }
     }
 
     /// Whether a page of our own site led here. An address that was typed may be one that was sent.
