@@ -2,6 +2,7 @@
 
 use std::net::TcpListener;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use crate::browser::Browser;
 use crate::process::{block_on, eventually};
@@ -21,6 +22,16 @@ fn the_example_signs_a_user_in_and_out() {
         assert!(arrival.body.contains("Hello, ana"), "{}", arrival.body);
         assert!(example.home(&mut browser).await.contains("Hello, ana"));
 
+        // What has expired is refreshed, and nobody is asked; a login that was ended is over.
+        while world.place.json(&["family", "list", "--json"])[0]["generation"] == 1 {
+            assert!(example.home(&mut browser).await.contains("Hello, ana"));
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        assert!(example.home(&mut browser).await.contains("Hello, ana"));
+        world.place.ok(&["family", "revoke", "--user", "ana"]);
+        assert!(example.home(&mut browser).await.contains("Sign in"));
+
+        browser.visit(&format!("{}/sign-in", example.url)).await;
         let arrival = browser.visit(&format!("{}/sign-out", example.url)).await;
         assert!(arrival.url.as_str().starts_with(&format!("{}/", example.url)), "{}", arrival.url);
         assert!(example.home(&mut browser).await.contains("Sign in"));
@@ -64,6 +75,7 @@ impl Example {
         ];
         let places = ["--redirect-uri", callback.as_str(), "--post-logout-redirect-uri", home.as_str()];
         let registered = world.place.json(&[add.as_slice(), &places].concat());
+        world.place.ok(&["client", "update", "example", "--access-ttl", "3s", "--leeway", "1s"]);
         let mut command = Command::new(venv().join("bin/python"));
         command.arg(repository().join("deploy/example-client/app.py"));
         command.env("ISSUER", &world.server.url).env("PORT", port);

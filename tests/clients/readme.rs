@@ -89,9 +89,9 @@ fn all_pages() -> Vec<Page> {
 fn the_page_about_sign_in_shows_lines_of_the_example() {
     let example = fs::read_to_string(repository().join("deploy/example-client/app.py")).unwrap();
     let page = Page::at(repository().join("docs/sign-in.md"));
-    let (_, shown) = page.text.split_once("```python\nheirloom = OAuth(app)").unwrap();
+    let (_, shown) = page.text.split_once("```python\ndef refreshed").unwrap();
     let (shown, _) = shown.split_once("```").unwrap();
-    assert!(example.contains(&format!("heirloom = OAuth(app){shown}")), "{shown}");
+    assert!(example.contains(&format!("def refreshed{shown}")), "{shown}");
 }
 
 #[test]
