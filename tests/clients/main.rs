@@ -13,6 +13,7 @@ mod example;
 mod libraries;
 mod mcp;
 mod pages;
+mod pasted;
 
 mod program;
 mod readme;
