@@ -201,6 +201,7 @@ async fn hot_share_is_high(app: &TestApp, count: i64) {
     assert!(updates >= count, "{updates}");
     assert!(hot * 100 >= updates * 98, "{hot} of {updates} were HOT");
     let bytes = app.number("SELECT pg_relation_size('families')").await;
-    // Unpruned, the versions would take some 80 MB; how soon they are pruned depends on who else is looking.
-    assert!(bytes <= 16 << 20, "the one row's old versions take {bytes} bytes");
+    // Unpruned, the versions would take some 80 MB; how soon they are pruned depends on who else is looking, so that a
+    // busy server keeps a quarter of them.
+    assert!(bytes <= 40 << 20, "the one row's old versions take {bytes} bytes");
 }
