@@ -4,6 +4,7 @@ Every block in order, in one session; of `PAGE#HEADING` those below the heading.
 the server's port is ours. What is for PostgreSQL is pasted where DATABASE is set, and nothing else then.
 """
 
+import atexit
 import json
 import os
 import pty
@@ -153,6 +154,8 @@ def filled(statement, known):
 
 
 terminal, known, pasted = Terminal(), {}, 0
+# Whatever happens, no server of ours goes on.
+atexit.register(terminal.write, "\x03\nkill %1; exit\n")
 for page in PAGES:
     for statement in blocks(page):
         if any(statement.startswith(start) for start in ELSEWHERE):
@@ -172,6 +175,5 @@ for page in PAGES:
             known.update((name, value) for name, value in answer.items() if isinstance(value, str))
         if "curl" in statement and not (answers(shown) or "/logout" in statement or "/revoke" in statement):
             terminal.fail(f"{page}: there is no answer to {statement}")
-terminal.write("kill %1; exit\n")
 if not pasted:
     sys.exit("nothing was pasted")
