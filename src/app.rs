@@ -15,7 +15,6 @@ use std::time::Duration;
 use actix_web::middleware::{Condition, DefaultHeaders, from_fn};
 use actix_web::web;
 use anyhow::Context as _;
-use chrono::{DateTime, Utc};
 use tokio::task::JoinHandle;
 
 use crate::clock::Clock;
@@ -28,6 +27,7 @@ use crate::master_keys;
 use crate::service::Core;
 use crate::service::admin::{self, janitor};
 use crate::service::clients::registrar::Registrar;
+use crate::service::clock_watch::ClockWatch;
 use crate::service::keys::ring::Keys;
 use crate::service::keys::subject_key;
 use crate::service::logout::back_channel::Messenger;
@@ -84,7 +84,7 @@ impl App {
             bound = Some((listener, address));
             Ok(settings.issuer_at(address))
         };
-        let core = open_core(&beside_the_workers(&settings), clock.now(), old_schema, issuer).await?;
+        let core = open_core(&beside_the_workers(&settings), &clock, old_schema, issuer).await?;
         let (listener, address) = bound.context("nothing is bound")?;
         Ok(Self { core: Arc::new(core), clock, settings, pages, listener, address, limits, tls })
     }
@@ -112,6 +112,7 @@ impl App {
             self.tell_of_logouts(),
             self.renew_certificate(),
             self.keep_log_short(),
+            self.watch_clock(),
         ];
         let Self { core, clock, settings, pages, listener, limits, tls, .. } = self;
         let given = settings.http.clone();
@@ -183,7 +184,12 @@ impl App {
         tokio::spawn(async move {
             let mut messenger = Messenger::new(Arc::clone(&core));
             loop {
-                match messenger.begin_due(clock.now()).await {
+                let reading = clock.read();
+                if core.clock_watch.check(reading).is_err() {
+                    tokio::time::sleep(EVERY).await;
+                    continue;
+                }
+                match messenger.begin_due(reading.now).await {
                     Ok(looked) => tokio::select! {
                         () = messenger.ended(), if looked.lacks_places => {}
                         () = core.writer.deliveries() => {}
@@ -220,6 +226,20 @@ impl App {
         })
     }
 
+    /// Somebody may set it wrong while we serve.
+    fn watch_clock(&self) -> JoinHandle<()> {
+        const EVERY: Duration = Duration::from_secs(5);
+        let (core, clock) = (Arc::clone(&self.core), self.clock.clone());
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(EVERY).await;
+                if let Err(error) = core.clock_watch.compare(&core.db, || clock.read()).await {
+                    tracing::warn!(%error, "the database's clock could not be read; going on with what is known");
+                }
+            }
+        })
+    }
+
     fn keep_log_short(&self) -> JoinHandle<()> {
         let in_a_file = matches!(self.settings.database_url, DatabaseUrl::Sqlite(_));
         let db = self.core.db.clone();
@@ -236,7 +256,7 @@ impl App {
         tokio::spawn(async move {
             loop {
                 tokio::time::sleep(settings.every).await;
-                match janitor::tidy(&core, i64::from(settings.batch), clock.now()).await {
+                match janitor::tidy_in_good_time(&core, i64::from(settings.batch), clock.read()).await {
                     Ok(done) if done == janitor::Tidied::default() => {}
                     Ok(done) => tracing::info!(deleted = done.deleted, ended = done.ended, "tidied up"),
                     Err(error) => tracing::error!(%error, "tidying up failed; the next round goes on"),
@@ -253,7 +273,7 @@ impl App {
 /// Whatever stands in the way, in words that an operator can act on.
 pub async fn open_core(
     settings: &Settings,
-    now: DateTime<Utc>,
+    clock: &Clock,
     old_schema: OldSchema,
     issuer: impl FnOnce() -> anyhow::Result<Issuer>,
 ) -> anyhow::Result<Core> {
@@ -262,6 +282,10 @@ pub async fn open_core(
     let writer = Writer::new(open_store(settings, old_schema).await?);
     let db = writer.db().clone();
     let keys = Keys::new(opening::master_keys(settings, &db).await?);
+    let clock_watch = ClockWatch::new(settings.tokens.leeway);
+    clock_watch.compare(&db, || clock.read()).await?;
+    clock_watch.check(clock.read())?;
+    let now = clock.now();
     admin::clients::ensure_built_in(&writer, now).await?;
     let succession = succession(settings);
     keys.prepare(&writer, succession, now).await?;
@@ -283,6 +307,7 @@ pub async fn open_core(
         login_limit: Arc::new(LoginLimit::new(settings.limits.logins_per_user)),
         waiting: Arc::new(waiting_limit(settings)),
         replays: Arc::default(),
+        clock_watch: Arc::new(clock_watch),
         polling: Arc::default(),
         clients: Arc::new(clients),
         registrar: Arc::new(Registrar::new(registration_rules(&settings.registration))),

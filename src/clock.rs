@@ -4,35 +4,57 @@
 //! why a test can age a login by ninety days without sleeping.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 
+use crate::domain::reading::Reading;
+
 /// A source of the current time, in whole microseconds: what both databases keep.
 #[derive(Clone)]
-pub struct Clock(Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>);
+pub struct Clock {
+    now: Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>,
+    steady: Option<Arc<dyn Fn() -> Duration + Send + Sync>>,
+}
 
 impl Clock {
     /// The machine's own clock.
     #[must_use]
     pub fn system() -> Self {
+        let running = Stopwatch::start();
         #[expect(clippy::disallowed_methods, reason = "this is the clock that everyone else is told to ask")]
-        Self::new(Utc::now)
+        Self::beside(Utc::now, move || running.elapsed())
     }
 
-    /// A clock that asks `now`; a test moves time by changing what `now` answers.
+    /// A clock that asks `now`, which nobody doubts; a test moves time by changing what `now` answers.
     pub fn new(now: impl Fn() -> DateTime<Utc> + Send + Sync + 'static) -> Self {
-        Self(Arc::new(now))
+        Self { now: Arc::new(now), steady: None }
+    }
+
+    /// A clock that somebody may set wrong, beside one that nobody sets: the time since any one instant.
+    pub fn beside(
+        now: impl Fn() -> DateTime<Utc> + Send + Sync + 'static,
+        steady: impl Fn() -> Duration + Send + Sync + 'static,
+    ) -> Self {
+        Self { now: Arc::new(now), steady: Some(Arc::new(steady)) }
     }
 
     /// The current time, cut to whole microseconds.
     #[must_use]
     pub fn now(&self) -> DateTime<Utc> {
-        let now = (self.0)();
+        let now = (self.now)();
         now.duration_trunc(TimeDelta::microseconds(1)).unwrap_or(now)
+    }
+
+    /// The current time and the time that has passed.
+    #[must_use]
+    pub fn read(&self) -> Reading {
+        Reading { now: self.now(), steady: self.steady.as_ref().map(|steady| steady()) }
     }
 }
 
-/// Measures how long something took: for logs, for progress, for how old an answer is; never for a token or a login.
+/// Measures how long something took: for logs, for progress, for how old an answer is, for whether a clock jumped;
+/// never for a token or a login.
 #[derive(Debug, Clone, Copy)]
 pub struct Stopwatch(std::time::Instant);
 
@@ -41,7 +63,7 @@ impl Stopwatch {
     #[must_use]
     #[expect(
         clippy::disallowed_methods,
-        reason = "durations in logs are real time, whatever the injected clock says"
+        reason = "how long something took is real time, whatever the injected clock says"
     )]
     pub fn start() -> Self {
         Self(std::time::Instant::now())

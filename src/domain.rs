@@ -22,6 +22,7 @@ pub mod one_or_many;
 pub mod opaque;
 pub mod pkce;
 pub mod pushed_request;
+pub mod reading;
 pub mod redirect_rule;
 pub mod redirect_uri;
 pub mod refresh_token;

@@ -4,6 +4,7 @@
 pub mod admin;
 pub mod authorize;
 pub mod clients;
+pub mod clock_watch;
 pub mod core;
 pub mod failure;
 pub mod keys;

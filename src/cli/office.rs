@@ -31,7 +31,7 @@ impl Office {
         let clock = Clock::system();
         let unbound = SocketAddr::from(([127, 0, 0, 1], settings.listen.port()));
         let issuer = || Ok(settings.issuer_at(unbound));
-        let core = app::open_core(&settings, clock.now(), OldSchema::Refuse, issuer).await?;
+        let core = app::open_core(&settings, &clock, OldSchema::Refuse, issuer).await?;
         Ok(Self { settings, core, clock })
     }
 }

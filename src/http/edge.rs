@@ -3,7 +3,7 @@
 use std::fmt;
 use std::future::{Ready, ready};
 
-use actix_web::body::MessageBody;
+use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderName, HeaderValue};
@@ -14,6 +14,7 @@ use chrono::{DateTime, Utc};
 use crate::clock::Stopwatch;
 use crate::crypto::random;
 use crate::domain::ids::uuid_v7;
+use crate::domain::reading::Reading;
 use crate::http::Web;
 use crate::http::body::Body;
 use crate::http::error::{Problem, Standard, causes};
@@ -50,7 +51,9 @@ pub(crate) async fn edge(
         let mut request = request;
         // Whoever holds a body back does not hold the time back: no code lives longer by that.
         Body::receive(&mut request, web.body_limit).await;
-        request.extensions_mut().insert(Arrival(web.clock.now()));
+        let reading = web.clock.read();
+        request.extensions_mut().insert(Arrival(reading.now));
+        request.extensions_mut().insert(reading);
         next.call(request).await
     };
     let in_time = tokio::time::timeout(web.deadline, answer).await;
@@ -70,6 +73,22 @@ pub(crate) async fn edge(
             Err(Unanswered { error, id }.into())
         }
     }
+}
+
+/// Answers nothing, and so writes nothing, at a time that cannot be believed.
+pub(crate) async fn in_good_time(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<EitherBody<impl MessageBody>>, Error> {
+    let reading = request.extensions().get::<Reading>().copied();
+    let web = request.app_data::<web::Data<Web>>().cloned();
+    if let (Some(web), Some(reading)) = (web, reading)
+        && let Err(astray) = web.core.clock_watch.check(reading)
+    {
+        let refused = HttpResponse::from_error(Standard(Problem::Astray(astray)));
+        return Ok(request.into_response(refused).map_into_right_body());
+    }
+    Ok(next.call(request).await?.map_into_left_body())
 }
 
 /// A request that got no answer of its handler's: what is said instead carries the request's id too.

@@ -13,6 +13,7 @@ use crate::domain::error_causes::with_causes;
 use crate::domain::new_password::UnfitPassword;
 use crate::domain::refusal::{EndReason, Refusal};
 use crate::service::Failure;
+use crate::service::clock_watch::Astray;
 use crate::service::failure::UnacceptableToken;
 
 /// Everything that can be wrong with a request.
@@ -42,6 +43,9 @@ pub(crate) enum Problem {
     /// The service said no.
     #[error(transparent)]
     Service(#[from] Failure),
+    /// It is not known what time it is.
+    #[error(transparent)]
+    Astray(Astray),
     /// The request took longer than we allow ourselves.
     #[error("the request took too long")]
     Deadline,
@@ -161,7 +165,7 @@ fn answer(problem: &Problem, face: Face) -> Answer {
             "invalid_request",
             "This client's requests must come from a page of this server's own origin.",
         ),
-        Problem::Deadline => unavailable(TRY_AGAIN),
+        Problem::Deadline | Problem::Astray(_) => unavailable(TRY_AGAIN),
         Problem::Unmet(unmet) => answer_unmet(*unmet),
         Problem::Service(failure) => answer_failure(failure, face),
     }

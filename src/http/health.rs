@@ -5,7 +5,6 @@ use actix_web::{HttpResponse, web};
 use serde_json::json;
 
 use crate::http::Web;
-use crate::http::edge::Arrival;
 use crate::service::readiness;
 
 /// `GET /healthz`: the process answers.
@@ -14,8 +13,8 @@ pub(crate) async fn healthz() -> HttpResponse {
 }
 
 /// `GET /readyz`: database, schema, clock and signing key are as they must be.
-pub(crate) async fn readyz(web: web::Data<Web>, Arrival(now): Arrival) -> HttpResponse {
-    let missing = readiness::missing(&web.core, now).await;
+pub(crate) async fn readyz(web: web::Data<Web>) -> HttpResponse {
+    let missing = readiness::missing(&web.core, web.clock.read()).await;
     let mut response = match missing {
         None => HttpResponse::Ok(),
         Some(_) => HttpResponse::ServiceUnavailable(),

@@ -15,7 +15,7 @@ use crate::http::oauth::{
 use crate::http::pages::handlers::{self, Show, Take};
 use crate::http::pages::{account, assets, authorize, consent, device, sign_in, sign_out};
 use crate::http::simple::{login, sessions};
-use crate::http::{Web, cors, error, health};
+use crate::http::{Web, cors, edge, error, health};
 
 /// Adds every route, all but the health checks below the issuer's path.
 pub(crate) fn configure(config: &mut ServiceConfig, web: &web::Data<Web>) {
@@ -36,6 +36,7 @@ pub(crate) fn configure(config: &mut ServiceConfig, web: &web::Data<Web>) {
 
 fn routes(base: &str, registration: Mode) -> impl HttpServiceFactory + use<> {
     web::scope(base)
+        .wrap(from_fn(edge::in_good_time))
         // What may be kept says so itself.
         .wrap(
             middleware::DefaultHeaders::new()

@@ -95,6 +95,7 @@ impl From<Problem> for Stop {
             | Problem::UnsupportedGrantType
             | Problem::NoToken
             | Problem::TokenTwice
+            | Problem::Astray(_)
             | Problem::Deadline => PageError::Malformed("The request is not one of an app."),
         })
     }

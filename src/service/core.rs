@@ -17,6 +17,7 @@ use crate::service::Failure;
 use crate::service::clients::documents::Asker;
 use crate::service::clients::known_clients::{Clients, KnownClient};
 use crate::service::clients::registrar::Registrar;
+use crate::service::clock_watch::ClockWatch;
 use crate::service::keys::ring::{Keys, Succession};
 use crate::service::limit::Limit;
 use crate::service::tokens::polling::Polling;
@@ -55,6 +56,8 @@ pub struct Core {
     pub waiting: Arc<Limit>,
     /// The rotations that may be replayed now.
     pub replays: Arc<Replays>,
+    /// Whether this machine's time can be believed.
+    pub clock_watch: Arc<ClockWatch>,
     /// How fast devices ask.
     pub polling: Arc<Polling>,
     /// Writes, and tells what happened.

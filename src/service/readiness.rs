@@ -1,28 +1,27 @@
 //! Whether this process can serve.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
 use crate::crypto::random;
 use crate::domain::error_causes::with_causes;
 use crate::domain::ids::uuid_v7;
+use crate::domain::reading::Reading;
 use crate::service::Core;
 use crate::store::migrate::{self, Schema};
 use crate::store::{StoreError, Tx, recovery};
 
-/// Replicas whose clocks are further apart than this would disagree about the leeway.
-const CLOCK_TOLERANCE: TimeDelta = TimeDelta::seconds(5);
-
 const NO_WRITES: &str = "the database takes no writes";
 
 /// What is not as it must be: of database, writes, schema, clock and signing key.
-pub async fn missing(core: &Core, now: DateTime<Utc>) -> Option<&'static str> {
-    let database_time = match core.db.time().await {
-        Ok(time) => time,
+pub async fn missing(core: &Core, reading: Reading) -> Option<&'static str> {
+    let now = reading.now;
+    match core.db.time().await {
+        Ok(_) => {}
         Err(StoreError::ReadOnly) => return Some(NO_WRITES),
         Err(_) => return Some("the database does not answer"),
-    };
-    if database_time.is_some_and(|time| (time - now).abs() > CLOCK_TOLERANCE) {
-        return Some("this machine's clock and the database's differ by more than 5 seconds");
+    }
+    if core.clock_watch.check(reading).is_err() {
+        return Some("this machine's clock and the database's differ");
     }
     match migrate::schema(&core.db).await {
         Ok(Schema::Current) => {}

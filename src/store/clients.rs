@@ -11,7 +11,7 @@ use crate::domain::ids::ClientId;
 use crate::domain::lifetimes::LifetimeOverrides;
 use crate::domain::secrets::SecretHash;
 use crate::store::row::{from_json, row, to_json};
-use crate::store::{Db, StoreError, Tx, execute, fetch_all, fetch_optional};
+use crate::store::{Db, StoreError, Tx, execute, fetch_all, fetch_one, fetch_optional};
 
 macro_rules! columns {
     () => {
@@ -269,4 +269,12 @@ pub async fn expire_secrets(
     execute!(within tx, FORGET, client.as_str(), now)?;
     execute!(within tx, EXPIRE, client.as_str(), at)?;
     Ok(())
+}
+
+/// The shortest leeway that a client sets, or that half its own access-token lifetime leaves it; strict mode has none.
+pub async fn shortest_leeway(db: &Db) -> Result<Option<Duration>, StoreError> {
+    const SQL: &str = "SELECT MIN(CASE WHEN leeway_ms IS NULL THEN access_ttl_ms / 2 ELSE leeway_ms END) \
+         FROM clients WHERE (leeway_ms > 0 OR (leeway_ms IS NULL AND access_ttl_ms > 0)) AND removed_at IS NULL";
+    let (shortest,): (Option<i64>,) = fetch_one!(on db, SQL)?;
+    Ok(shortest.map(|millis| Duration::from_millis(millis.unsigned_abs())))
 }

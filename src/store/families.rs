@@ -155,3 +155,14 @@ pub async fn set_roles_of_user(tx: &mut Tx, user: UserId, roles: &[String]) -> R
     execute!(within tx, SQL, user.0, to_json(&roles))?;
     Ok(())
 }
+
+/// The newest time that the table knows of cheaply: when the last login began; in SQLite, whose tables are small, when
+/// the last refresh came.
+pub async fn newest_time(db: &Db) -> Result<Option<DateTime<Utc>>, StoreError> {
+    let sql = match db {
+        Db::Postgres(_) => "SELECT created_at FROM families ORDER BY id DESC LIMIT 1",
+        Db::Sqlite(_) => "SELECT rotated_at FROM families ORDER BY rotated_at DESC LIMIT 1",
+    };
+    let row: Option<(DateTime<Utc>,)> = fetch_optional!(on db, sql)?;
+    Ok(row.map(|(time,)| time))
+}

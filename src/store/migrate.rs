@@ -26,7 +26,7 @@ macro_rules! step {
     };
 }
 
-const STEPS: [SchemaStep; 16] = [
+const STEPS: [SchemaStep; 17] = [
     step!(1, "core", "0001_core.sql"),
     step!(2, "standard face", "0002_standard_face.sql"),
     step!(3, "requests", "0003_requests.sql"),
@@ -43,6 +43,7 @@ const STEPS: [SchemaStep; 16] = [
     step!(14, "revoked tokens", "0014_revoked_tokens.sql"),
     step!(15, "hosts of deliveries", "0015_hosts_of_deliveries.sql"),
     step!(16, "restore refusals", "0016_restore_refusals.sql"),
+    step!(17, "leeways", "0017_leeways.sql"),
 ];
 
 /// How the database's schema compares with the one this binary knows.

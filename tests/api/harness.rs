@@ -383,11 +383,17 @@ pub fn start(
     clock: TestClock,
     change: impl FnOnce(&mut Settings),
 ) -> LocalBoxFuture<'static, (TestApp, Stop)> {
-    Box::pin(start_with(store, settings(url, change), clock))
+    let own = clock.clock();
+    Box::pin(start_with(store, settings(url, change), clock, own))
 }
 
-async fn start_with(store: Store, settings: Settings, clock: TestClock) -> (TestApp, Stop) {
-    let app = App::build(settings.clone(), clock.clock(), OldSchema::Migrate).await.unwrap();
+/// The same by a clock that is not the test's.
+pub fn start_by(store: Store, url: &str, own: Clock) -> LocalBoxFuture<'static, (TestApp, Stop)> {
+    Box::pin(start_with(store, settings(url, |_| ()), TestClock::new(), own))
+}
+
+async fn start_with(store: Store, settings: Settings, clock: TestClock, own: Clock) -> (TestApp, Stop) {
+    let app = App::build(settings.clone(), own, OldSchema::Migrate).await.unwrap();
     let (core, url) = (Arc::clone(app.core()), app.url());
     let events = Events { coming: Mutex::new(core.writer.listen()), told: Mutex::default() };
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();

@@ -17,17 +17,6 @@ both_stores! {
         assert_eq!((ready.status.as_u16(), &ready.json["status"]), (200, &"ready".into()));
     }
 
-    async fn a_clock_that_went_astray_is_not_ready(app) {
-        app.clock.advance(MINUTE);
-        let ready = app.send(app.http.get(app.at("/readyz"))).await;
-        if app.store == Store::Postgres {
-            assert_eq!(ready.status, 503);
-            assert!(ready.text("reason").contains("clock"), "{ready:?}");
-        } else {
-            assert_eq!(ready.status, 200, "SQLite has no clock to compare with");
-        }
-    }
-
     async fn a_foreign_schema_is_not_ready(app) {
         app.sql("DELETE FROM _sqlx_migrations").await;
         let ready = app.send(app.http.get(app.at("/readyz"))).await;

@@ -23,6 +23,7 @@ mod browser;
 mod claims;
 mod client_assertion;
 mod clients;
+mod clocks;
 mod code;
 mod connections;
 mod cookie;

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use crate::domain::ids::{ClientId, FamilyId};
 use crate::domain::lifetimes::LONGEST_ACCESS_TTL;
+use crate::domain::reading::Reading;
 use crate::domain::refusal::EndReason;
 use crate::service::admin::surplus;
 use crate::service::authorize::device::TRY_WINDOW;
@@ -47,6 +48,18 @@ pub struct Tidied {
     /// Families ended, of clients that were removed or gave up their proof, of users who have too many, and what others
     /// had begun to end.
     pub ended: u64,
+}
+
+/// One round, unless the time cannot be believed: then nothing is done.
+///
+/// # Errors
+/// As [`tidy`].
+pub async fn tidy_in_good_time(core: &Core, batch: i64, reading: Reading) -> Result<Tidied, Failure> {
+    if core.clock_watch.may_delete(&core.db, reading).await? {
+        tidy(core, batch, reading.now).await
+    } else {
+        Ok(Tidied::default())
+    }
 }
 
 /// One round.
