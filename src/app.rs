@@ -10,6 +10,7 @@ mod parts;
 use std::future::Future;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use actix_web::middleware::{Condition, DefaultHeaders, from_fn};
@@ -116,6 +117,7 @@ impl App {
         ];
         let Self { core, clock, settings, pages, listener, limits, tls, .. } = self;
         let given = settings.http.clone();
+        let stopping = Arc::new(AtomicBool::new(false));
         let all_connections = Connections::new(limits.most(), given.trusted_proxies.clone());
         let connections = connections_of_a_worker(&settings);
         let shared = Web {
@@ -125,6 +127,7 @@ impl App {
             clock,
             body_limit: given.body_limit,
             deadline: given.request_timeout,
+            stopping: Arc::clone(&stopping),
             jwks_max_age: settings.keys.publish_ahead.min(Duration::from_mins(20)) / 4,
             trusted_proxies: given.trusted_proxies,
         };
@@ -145,6 +148,12 @@ impl App {
         tokio::select! {
             ended = &mut running => ended?,
             () = stop => {
+                stopping.store(true, Ordering::Relaxed);
+                if !given.drain_delay.is_zero() {
+                    let delay = tracing::field::debug(given.drain_delay);
+                    tracing::info!(delay, "stopping: /readyz says so, requests are still taken");
+                    tokio::time::sleep(given.drain_delay).await;
+                }
                 tracing::info!("stopping: open requests may finish");
                 let (ended, ()) = tokio::join!(running, handle.stop(true));
                 ended?;

@@ -5,6 +5,7 @@ use std::future::{Ready, ready};
 
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
+use actix_web::http::ConnectionType;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::middleware::Next;
@@ -65,6 +66,10 @@ pub(crate) async fn edge(
             let cause = response.response().error().map(causes);
             log(&id, method.as_str(), &pattern, status, watch, cause.as_deref());
             set_id(response.headers_mut(), &id);
+            if web.is_stopping() {
+                // RFC 9112 §9.6: the next request goes to another server.
+                response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
+            }
             Ok(response)
         }
         Err(error) => {

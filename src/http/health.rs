@@ -14,7 +14,11 @@ pub(crate) async fn healthz() -> HttpResponse {
 
 /// `GET /readyz`: database, schema, clock and signing key are as they must be.
 pub(crate) async fn readyz(web: web::Data<Web>) -> HttpResponse {
-    let missing = readiness::missing(&web.core, web.clock.read()).await;
+    let missing = if web.is_stopping() {
+        Some("the server is about to stop")
+    } else {
+        readiness::missing(&web.core, web.clock.read()).await
+    };
     let mut response = match missing {
         None => HttpResponse::Ok(),
         Some(_) => HttpResponse::ServiceUnavailable(),

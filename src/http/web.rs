@@ -1,6 +1,7 @@
 //! What every request handler can ask for.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -26,11 +27,18 @@ pub(crate) struct Web {
     pub(crate) deadline: Duration,
     /// How long a JWKS may be kept by whoever fetched it.
     pub(crate) jwks_max_age: Duration,
+    /// Whether the server was told to stop.
+    pub(crate) stopping: Arc<AtomicBool>,
     /// The proxies whose `X-Forwarded-For` is believed.
     pub(crate) trusted_proxies: Vec<IpNet>,
 }
 
 impl Web {
+    /// Whether the server was told to stop: who asks should go elsewhere.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+
     /// Whether browsers reach this server by https: cookies are for that alone then.
     pub(crate) fn is_https(&self) -> bool {
         self.core.issuer.as_str().starts_with("https://")

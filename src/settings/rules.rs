@@ -121,6 +121,7 @@ fn durations(settings: &Settings) -> Vec<(&'static str, Duration, RangeInclusive
         ("http.request_timeout", http.request_timeout, MOMENT..=DAY),
         ("http.header_timeout", http.header_timeout, MOMENT..=DAY),
         ("http.keep_alive", http.keep_alive, MOMENT..=DAY),
+        ("http.drain_delay", http.drain_delay, Duration::ZERO..=DAY),
         ("http.drain_timeout", http.drain_timeout, MOMENT..=DAY),
         ("outbound.timeout", outbound.timeout, MOMENT..=60 * SECOND),
         ("tls.reload_every", tls.reload_every, MOMENT..=DAY),

@@ -185,7 +185,10 @@ pub struct HttpSettings {
     /// How long an idle connection stays open.
     #[serde(with = "text::duration")]
     pub keep_alive: Duration,
-    /// How long open requests may take to finish once the server is told to stop.
+    /// How long the server goes on once it is told to stop, so that whoever sends it requests can look elsewhere.
+    #[serde(with = "text::duration")]
+    pub drain_delay: Duration,
+    /// How long open requests may take to finish after that.
     #[serde(with = "text::duration")]
     pub drain_timeout: Duration,
     /// Open connections of one worker.

@@ -238,10 +238,16 @@ pub(super) static SETTINGS: &[Setting] = &[
     ),
     Setting::new("http.keep_alive", Text("75s"), Duration, "How long an idle connection stays open."),
     Setting::new(
+        "http.drain_delay",
+        Text("0s"),
+        Duration,
+        "How long the server still takes requests when it is told to stop, while /readyz says 503; 5s in the image.",
+    ),
+    Setting::new(
         "http.drain_timeout",
         Text("10s"),
         Duration,
-        "How long open requests may take to finish when the server is told to stop.",
+        "How long open requests may take to finish after that.",
     ),
     Setting::new("http.max_connections", Text("10000"), Number, "Open connections of one worker at most."),
     Setting::new(

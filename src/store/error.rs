@@ -25,6 +25,14 @@ pub enum StoreError {
         /// What is wrong with it.
         what: &'static str,
     },
+    /// The database refused a migration: its own reason says what to do.
+    #[error("migration {version} failed")]
+    Migration {
+        /// Its number.
+        version: i64,
+        #[source]
+        cause: Arc<sqlx::Error>,
+    },
     /// The name of a prepared statement is unknown, or somebody else's.
     #[error("a pooler in transaction mode mixes up prepared statements; set database.statement_cache to 0")]
     Pooled(#[source] Arc<sqlx::Error>),
@@ -42,7 +50,7 @@ impl StoreError {
     pub(crate) fn passes(&self) -> bool {
         match self {
             Self::Unavailable(_) | Self::ReadOnly | Self::Pooled(_) => true,
-            Self::Exists | Self::Corrupt { .. } | Self::Refused(_) => false,
+            Self::Exists | Self::Corrupt { .. } | Self::Migration { .. } | Self::Refused(_) => false,
         }
     }
 

@@ -1,11 +1,13 @@
 //! The schema: embedded in the binary, one folder an engine.
 
+use std::sync::Arc;
+
 use sqlx::SqlSafeStr as _;
-use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 
 use crate::store::row::row;
 use crate::store::transaction::OpenTransaction;
-use crate::store::{Committed, Db, Link, PostgresPool, Statements, StoreError, fetch_all};
+use crate::store::{Committed, Db, Link, PostgresPool, Statements, StoreError, fetch_all, fetch_optional};
 
 struct SchemaStep {
     version: i64,
@@ -26,7 +28,7 @@ macro_rules! step {
     };
 }
 
-const STEPS: [SchemaStep; 17] = [
+const STEPS: [SchemaStep; 18] = [
     step!(1, "core", "0001_core.sql"),
     step!(2, "standard face", "0002_standard_face.sql"),
     step!(3, "requests", "0003_requests.sql"),
@@ -44,6 +46,7 @@ const STEPS: [SchemaStep; 17] = [
     step!(15, "hosts of deliveries", "0015_hosts_of_deliveries.sql"),
     step!(16, "restore refusals", "0016_restore_refusals.sql"),
     step!(17, "leeways", "0017_leeways.sql"),
+    step!(18, "compatibility", "0018_compatibility.sql"),
 ];
 
 /// How the database's schema compares with the one this binary knows.
@@ -58,7 +61,9 @@ pub enum Schema {
         /// The last one that this binary knows.
         wanted: i64,
     },
-    /// The database was migrated by a newer version.
+    /// A newer release migrated the database, and left this one all that it needs: both may serve together.
+    Newer,
+    /// The database was migrated by a newer version that this one cannot go along with.
     TooNew {
         /// The last migration that was applied.
         version: i64,
@@ -107,7 +112,7 @@ pub async fn migrate(db: &Db, lock: MigrationLock) -> Result<(), StoreError> {
         Db::Postgres(PostgresPool { pool, link: Link { statements: Statements::Named, .. } }) => {
             let mut migrator = migrator(db);
             migrator.set_locking(lock == MigrationLock::Take);
-            Ok(migrator.run(pool).await.map_err(sqlx::Error::from)?)
+            Ok(migrator.run(pool).await.map_err(not_migrated)?)
         }
         Db::Postgres(_) | Db::Sqlite(_) => migrate_in_one_transaction(db, lock).await,
     }
@@ -133,7 +138,7 @@ async fn migrate_in_one_transaction(db: &Db, lock: MigrationLock) -> Result<(), 
         }
         OpenTransaction::Sqlite(transaction) => migrator.run_direct(None, &mut **transaction, false).await,
     };
-    migrated.map_err(sqlx::Error::from)?;
+    migrated.map_err(not_migrated)?;
     let Committed { .. } = transaction.commit().await?;
     Ok(())
 }
@@ -151,11 +156,13 @@ pub async fn schema(db: &Db) -> Result<Schema, StoreError> {
         return Ok(Schema::Damaged { version: *version });
     }
     let version = applied.iter().map(|step| step.version).max().unwrap_or(0);
-    if version > wanted {
+    let is_newer = version > wanted;
+    if is_newer && lowest_compatible(db).await? > wanted {
         return Ok(Schema::TooNew { version, known: wanted });
     }
     for step in migrator.iter() {
         match applied.iter().find(|applied| applied.version == step.version) {
+            None if is_newer => return Ok(Schema::Damaged { version: step.version }),
             None => return Ok(Schema::TooOld { version, wanted }),
             Some(applied) if applied.checksum != *step.checksum => {
                 return Ok(Schema::Damaged { version: step.version });
@@ -163,7 +170,26 @@ pub async fn schema(db: &Db) -> Result<Schema, StoreError> {
             Some(_) => {}
         }
     }
-    Ok(Schema::Current)
+    Ok(if is_newer { Schema::Newer } else { Schema::Current })
+}
+
+/// The lowest version that a release must know to serve on this schema.
+async fn lowest_compatible(db: &Db) -> Result<i64, StoreError> {
+    const SQL: &str = "SELECT lowest FROM schema_compatibility ORDER BY lowest DESC LIMIT 1";
+    let row: Option<(i64,)> = fetch_optional!(on db, SQL)?;
+    Ok(row.map_or(i64::MAX, |(lowest,)| lowest))
+}
+
+/// What went wrong within a migration is told as that: the database is there, and said no.
+fn not_migrated(error: MigrateError) -> StoreError {
+    match error {
+        MigrateError::Execute(error) => error.into(),
+        MigrateError::ExecuteMigration(error @ sqlx::Error::Database(_), version) => {
+            StoreError::Migration { version, cause: error.into() }
+        }
+        MigrateError::ExecuteMigration(error, _) => error.into(),
+        other => StoreError::Refused(Arc::new(sqlx::Error::from(other))),
+    }
 }
 
 async fn has_migrations_table(db: &Db) -> Result<bool, StoreError> {

@@ -10,6 +10,10 @@ use serde_json::json;
 use crate::database::{both_databases, with_database};
 use crate::harness::*;
 
+/// What a newer release leaves that migrated the database.
+const LATER: &str = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+     VALUES (9999, 'later', TRUE, '', 0)";
+
 async fn execute(url: &str, sql: &'static str) {
     let settings = Settings { database_url: url.parse().unwrap(), ..Settings::default() };
     match heirloom::app::connect(&settings).await.unwrap() {
@@ -124,14 +128,52 @@ both_databases! {
 
     async fn a_newer_schema_asks_for_the_newer_binary(_store, url) {
         migrate(&url).await;
-        execute(&url, "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
-             VALUES (9999, 'later', TRUE, '', 0)").await;
+        execute(&url, LATER).await;
+        execute(&url, "UPDATE schema_compatibility SET lowest = 9999").await;
         let known = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/sqlite")).unwrap().count();
         assert_eq!(
             start_refused(&url, |_| ()).await,
             format!("the database's schema is version 9999, newer than this binary knows ({known}): run the newer \
                      heirloom that migrated it")
         );
+    }
+
+    async fn while_a_newer_release_is_rolled_out_this_one_serves(store, url) {
+        let clock = TestClock::new();
+        let (app, stop) = start(store, &url, clock.clone(), |_| ()).await;
+        let (ana, other) = (app.ana_logged_in().await, app.log_in("ana").await);
+        let ready = async |app: &TestApp| app.send(app.http.get(app.at("/readyz"))).await.status;
+        // What it may do: add, and write words that only it knows.
+        app.sql(LATER).await;
+        app.sql("ALTER TABLE families ADD COLUMN later TEXT").await;
+        app.sql("UPDATE families SET amr = '[\"pwd\",\"later\"]'").await;
+        let ended = "UPDATE families SET end_reason = 'later', ended_at = created_at WHERE id = ";
+        let id = match store {
+            Store::Sqlite => format!("x'{}'", other.family().replace('-', "")),
+            Store::Postgres => format!("'{}'", other.family()),
+        };
+        app.sql(&format!("{ended}{id}")).await;
+        assert_eq!(ready(&app).await, 200);
+        let ana = app.rotate(&ana).await;
+        stop.end().await;
+        let (app, stop) = start(store, &url, clock, |_| ()).await;
+        assert_eq!(ready(&app).await, 200);
+        app.rotate(&ana).await;
+        assert_eq!(app.refresh(&other.refresh).await.refusal(), ENDED);
+        let words = "SELECT COUNT(*) FROM families WHERE end_reason = 'later' OR amr LIKE '%later%'";
+        assert_eq!(app.number(words).await, 2, "they are kept as they are");
+        app.sql("UPDATE schema_compatibility SET lowest = 9999").await;
+        assert_eq!(ready(&app).await, 503, "that one has taken something away");
+        stop.end().await;
+    }
+
+    async fn a_migration_that_fails_says_what_the_database_said(_store, url) {
+        migrate(&url).await;
+        execute(&url, "DELETE FROM _sqlx_migrations WHERE description = 'compatibility'").await;
+        let settings = Settings { database_url: url.parse().unwrap(), ..Settings::default() };
+        let failed = format!("{:#}", open_store(&settings, OldSchema::Migrate).await.unwrap_err());
+        assert!(failed.starts_with("cannot migrate the database: migration 18 failed: "), "{failed}");
+        assert!(failed.contains("schema_compatibility") && failed.contains("already exists"), "{failed}");
     }
 
     async fn a_changed_migration_is_noticed(store, url) {

@@ -50,3 +50,27 @@ fn an_idle_connection_holds_nobody_up() {
         assert!(took < Duration::from_secs(9), "{took:?}");
     });
 }
+
+#[test]
+fn whoever_sends_requests_has_the_time_to_look_elsewhere() {
+    let place = Place::sqlite().with("HEIRLOOM_HTTP__DRAIN_DELAY", "3s");
+    let mut server = place.serve();
+    block_on(async {
+        let get = async |path: &str| server.http.get(format!("{}{path}", server.url)).send().await.unwrap();
+        let ready = get("/readyz").await;
+        assert_eq!((ready.status().as_u16(), ready.headers().get("connection")), (200, None));
+        server.signal("TERM");
+        while get("/readyz").await.status() == 200 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        let ready = get("/readyz").await;
+        assert_eq!(ready.headers()["connection"], "close");
+        assert_eq!(ready.json::<serde_json::Value>().await.unwrap()["reason"], "the server is about to stop");
+        let served = get("/.well-known/jwks.json").await;
+        assert_eq!(
+            (served.status().as_u16(), &served.headers()["connection"]),
+            (200, &"close".parse().unwrap())
+        );
+    });
+    assert_eq!(server.wait().0, Some(0));
+}

@@ -186,6 +186,7 @@ fn a_number_or_duration_out_of_its_bounds_is_told_with_them() {
         ("http.request_timeout", "0s", "a duration from 1ms to 1d"),
         ("http.header_timeout", "0s", "a duration from 1ms to 1d"),
         ("http.keep_alive", "0s", "a duration from 1ms to 1d"),
+        ("http.drain_delay", "2d", "a duration from 0s to 1d"),
         ("http.drain_timeout", "2d", "a duration from 1ms to 1d"),
         ("http.max_connections", "0", "a number from 1 to 1000000"),
         ("registration.per_hour", "0", "a number from 1 to 1000000"),

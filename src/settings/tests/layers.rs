@@ -79,6 +79,7 @@ fn the_defaults_are_as_documented() {
     assert_eq!((settings.http.workers, settings.http.body_limit), (None, 64 * 1024));
     assert_eq!((settings.http.request_timeout, settings.http.header_timeout), (MINUTE / 6, MINUTE / 12));
     assert_eq!((settings.http.keep_alive, settings.http.drain_timeout), (MINUTE * 5 / 4, MINUTE / 6));
+    assert!(settings.http.drain_delay.is_zero(), "on a terminal nobody waits");
     assert!(settings.http.trusted_proxies.is_empty());
     assert_eq!((settings.database.max_connections, settings.database.acquire_timeout), (10, MINUTE / 20));
     assert_eq!((settings.janitor.every, settings.janitor.batch), (MINUTE, 1000));
