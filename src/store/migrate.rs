@@ -183,11 +183,10 @@ async fn lowest_compatible(db: &Db) -> Result<i64, StoreError> {
 /// What went wrong within a migration is told as that: the database is there, and said no.
 fn not_migrated(error: MigrateError) -> StoreError {
     match error {
-        MigrateError::Execute(error) => error.into(),
         MigrateError::ExecuteMigration(error @ sqlx::Error::Database(_), version) => {
             StoreError::Migration { version, cause: error.into() }
         }
-        MigrateError::ExecuteMigration(error, _) => error.into(),
+        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => error.into(),
         other => StoreError::Refused(Arc::new(sqlx::Error::from(other))),
     }
 }

@@ -66,9 +66,9 @@ fn whoever_sends_requests_has_the_time_to_look_elsewhere() {
         let ready = get("/readyz").await;
         assert_eq!(ready.headers()["connection"], "close");
         assert_eq!(ready.json::<serde_json::Value>().await.unwrap()["reason"], "the server is about to stop");
-        let served = get("/.well-known/jwks.json").await;
+        let answered = get("/.well-known/jwks.json").await;
         assert_eq!(
-            (served.status().as_u16(), &served.headers()["connection"]),
+            (answered.status().as_u16(), &answered.headers()["connection"]),
             (200, &"close".parse().unwrap())
         );
     });
