@@ -165,8 +165,12 @@ impl App {
             let _ = task.await;
         }
         core.group_commit.rest();
-        if let Err(error) = core.db.take_log_back().await {
-            tracing::warn!(%error, "the write-ahead log stays beside the database's file: copy both");
+        match core.db.take_log_back().await {
+            Ok(true) => {}
+            Ok(false) => {
+                tracing::warn!("somebody else uses the store: what was changed last may be in its log alone");
+            }
+            Err(error) => tracing::warn!(%error, "what was changed last may be in the store's log alone"),
         }
         core.db.close().await;
         tracing::info!("stopped");

@@ -41,11 +41,12 @@ pub(super) async fn keep_short(pool: &SqlitePool) {
     }
 }
 
-/// Takes all of the log back and cuts it to nothing, once whoever else reads or writes has come to an end.
-pub(super) async fn take_all_back(pool: &SqlitePool) -> Result<(), sqlx::Error> {
+/// Takes all of the log back and cuts it to nothing, once whoever else reads or writes has come to an end. `false` when
+/// somebody does not.
+pub(super) async fn take_all_back(pool: &SqlitePool) -> Result<bool, sqlx::Error> {
     const CUT: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
-    sqlx::query(CUT).execute(pool).await?;
-    Ok(())
+    let (busy, _in_log, _copied): (i64, i64, i64) = sqlx::query_as(CUT).fetch_one(pool).await?;
+    Ok(busy == 0)
 }
 
 async fn watch(options: &SqliteConnectOptions, pool: &SqlitePool) -> Result<(), sqlx::Error> {

@@ -229,9 +229,10 @@ impl Db {
     }
 
     /// Takes SQLite's write-ahead log back into the file, all of it: whoever copies the file alone then has everything.
-    pub async fn take_log_back(&self) -> Result<(), StoreError> {
+    /// `false` when somebody else uses it.
+    pub async fn take_log_back(&self) -> Result<bool, StoreError> {
         match self {
-            Self::Postgres(_) => Ok(()),
+            Self::Postgres(_) => Ok(true),
             Self::Sqlite(pool) => Ok(checkpoints::take_all_back(pool).await?),
         }
     }

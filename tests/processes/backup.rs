@@ -2,9 +2,11 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde_json::json;
+use sqlx::{Connection as _, SqliteConnection};
 
 use crate::process::{MASTER_KEY, PASSWORD, Place, Server, Tokens, block_on};
 
@@ -19,6 +21,18 @@ fn names(place: &Place, folder: &str) -> Vec<String> {
     let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
     names
+}
+
+/// The first page of what holds the users.
+fn root_page(store: &Path, kind: &str) -> usize {
+    let sql = "SELECT rootpage FROM sqlite_master WHERE tbl_name = 'users' AND type = $1 LIMIT 1";
+    let page: i64 = block_on(async {
+        let mut connection = SqliteConnection::connect(&format!("sqlite:{}", store.display())).await.unwrap();
+        let page = sqlx::query_scalar(sql).bind(kind).fetch_one(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+        page
+    });
+    page.try_into().unwrap()
 }
 
 fn stop(mut server: Server) {
@@ -57,6 +71,25 @@ fn after_a_clean_stop_the_file_alone_is_the_whole_store() {
     assert_eq!(block_on(server.refresh(&tokens.refresh)).0, 200);
     stop(server);
     assert_eq!(names(&other, "heirloom-data"), ["heirloom.db", "master.key"]);
+}
+
+#[test]
+fn a_log_that_cannot_be_taken_back_at_the_stop_is_told_of() {
+    let place = Place::sqlite().with("HEIRLOOM_DATABASE__ACQUIRE_TIMEOUT", "300ms");
+    place.add_user("ana");
+    let server = place.serve();
+    let log = Arc::clone(&server.log);
+    let told = block_on(async {
+        let url = format!("sqlite:{}", file(&place, STORE).display());
+        let mut reader = SqliteConnection::connect(&url).await.unwrap();
+        sqlx::raw_sql("BEGIN; SELECT COUNT(*) FROM users").execute(&mut reader).await.unwrap();
+        server.log_in("ana").await;
+        tokio::task::block_in_place(|| stop(server));
+        let told = log.lock().unwrap().contains("somebody else uses the store");
+        reader.close().await.unwrap();
+        told
+    });
+    assert!(told, "{}", log.lock().unwrap());
 }
 
 #[test]
@@ -158,15 +191,18 @@ fn a_backup_that_is_of_no_use_is_refused_and_changes_nothing() {
     refused(&["backup", "good.db"], "good.db is there already");
     refused(&["backup", "missing/folder.db"], "missing/folder.db");
     let whole = fs::read(file(&place, "good.db")).unwrap();
-    // A page of it is torn, it is cut short, it is another file, or another program's.
-    let mut torn = whole.clone();
-    let middle = torn.len() / 8192 * 4096;
-    torn[middle..middle + 4096].fill(0xa5);
-    place.folder.keep("torn.db", torn);
+    // A page of a table or of an index is torn, it is cut short, it is another file, or another program's.
+    for (name, kind) in [("table.db", "table"), ("index.db", "index")] {
+        let page = root_page(&file(&place, "good.db"), kind);
+        let mut torn = whole.clone();
+        torn[(page - 1) * 4096..page * 4096].fill(0xa5);
+        place.folder.keep(name, torn);
+        refused(&["restore", name], &format!("{name}: it is damaged"));
+    }
     place.folder.keep("short.db", &whole[..whole.len() / 2]);
     place.folder.keep("other.db", "hello");
     place.folder.keep("empty.db", "");
-    for name in ["torn.db", "short.db", "other.db", "empty.db"] {
+    for name in ["short.db", "other.db", "empty.db"] {
         let refusal = place.refused(&["restore", name]);
         let said = ["it is damaged", "cannot copy", "cannot open", "it is not a store of Heirloom's"];
         assert!(said.iter().any(|said| refusal.contains(said)), "{name}: {refusal}");
