@@ -143,3 +143,18 @@ async fn resource_service(server: &str) -> anyhow::Result<(Child, String)> {
     let (_, url) = line.rsplit_once(' ').context("the resource service said something else")?;
     Ok((child, url.to_owned()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn who_reads_the_story_before_pasting_its_lines_is_in_time() {
+        let clock = Clock::system();
+        let app = server_on(0, &clock).await.unwrap();
+        people_it(app.core(), &clock).await.unwrap();
+        let known = app.core().client(&APP.parse().unwrap(), clock.now()).await.unwrap().unwrap();
+        assert!(known.lifetimes.leeway() >= Duration::from_mins(5));
+        assert_eq!(known.lifetimes.leeway(), Duration::from_mins(LEEWAY_MINUTES), "the story says so");
+    }
+}
