@@ -15,6 +15,7 @@ pub mod event;
 pub(crate) mod expiring;
 pub mod family;
 pub mod ids;
+pub(crate) mod json;
 pub(crate) mod lettering;
 pub mod lifetimes;
 pub mod new_password;

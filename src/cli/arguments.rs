@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use crate::domain::json::{self, InvalidJson};
 use crate::domain::lifetimes::duration_text;
 
 /// Durations on the command line read like those in the settings: `15m`, `7d`.
@@ -30,5 +31,8 @@ pub(super) fn duration_within(
 /// Reads a JSON object from the argument itself, or from the file that it names after an `@`.
 pub(super) fn json_object(text: &str) -> anyhow::Result<Map<String, Value>> {
     let read = text.strip_prefix('@').map(std::fs::read_to_string).transpose()?;
-    Ok(serde_json::from_str(read.as_deref().unwrap_or(text))?)
+    let json = read.as_deref().unwrap_or(text);
+    let members = serde_json::from_str(json)?;
+    anyhow::ensure!(!json::holds_nul(json.as_bytes()), "{}", InvalidJson::Nul);
+    Ok(members)
 }

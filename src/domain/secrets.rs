@@ -129,7 +129,7 @@ pub struct Password(String);
 
 /// The text can be nobody's password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a password must have at most 1,024 bytes")]
+#[error("a password must have at most 1,024 bytes and must not have the character U+0000")]
 pub struct InvalidPassword;
 
 /// Bytes of the longest password, as it is stored.
@@ -143,10 +143,11 @@ impl Password {
     /// Wraps a password that is to be set; whether it may be is another question.
     ///
     /// # Errors
-    /// [`InvalidPassword`] when it is longer than any password.
+    /// [`InvalidPassword`] when it is longer than any password, or has what no form and no JSON of ours may hold.
     pub fn new(text: String) -> Result<Self, InvalidPassword> {
         let typed = Self(text);
-        if typed.0.len() <= LONGEST_TYPED { Ok(typed) } else { Err(InvalidPassword) }
+        let fits = typed.0.len() <= LONGEST_TYPED && !typed.0.contains('\0');
+        if fits { Ok(typed) } else { Err(InvalidPassword) }
     }
 
     /// Wraps what somebody claims to know: `None` when it can be nobody's password.
@@ -230,5 +231,6 @@ mod tests {
         assert!(Password::presented("8 bytes!".to_owned()).is_some());
         assert!(Password::presented("u\u{308}".repeat(512)).is_some(), "1,024 bytes in another form");
         assert!(Password::new("x".repeat(3073)).is_err());
+        assert!(Password::new("correct\0horse".to_owned()).is_err());
     }
 }

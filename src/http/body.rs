@@ -11,6 +11,7 @@ use futures_util::StreamExt as _;
 use serde::de::DeserializeOwned;
 
 use crate::domain::audience::Audience;
+use crate::domain::json::{self, InvalidJson};
 use crate::http::error::Problem;
 use crate::service::Failure;
 use crate::service::tokens::grant::Wanted;
@@ -67,8 +68,14 @@ pub(crate) fn json<T: DeserializeOwned>(
     if !request.content_type().eq_ignore_ascii_case("application/json") {
         return Err(Problem::Malformed("Send JSON, with Content-Type: application/json."));
     }
-    serde_json::from_slice(&body.0?).map_err(|_| Problem::Malformed(shape))
+    json::read(&body.0?).map_err(|invalid| match invalid {
+        InvalidJson::Malformed => Problem::Malformed(shape),
+        InvalidJson::Nul => NUL,
+    })
 }
+
+/// What no row can hold.
+pub(crate) const NUL: Problem = Problem::Malformed("A text holds the character U+0000.");
 
 /// A parameter of a form that must be there.
 macro_rules! needed {
@@ -96,8 +103,14 @@ const MOST_PARAMETERS: usize = 64;
 pub(crate) struct Form(Vec<(String, String)>);
 
 impl Form {
-    /// Reads a form of at most [`MOST_PARAMETERS`], in which nothing stands twice that must not.
+    /// Reads a form of at most [`MOST_PARAMETERS`], in which nothing stands twice that must not, and nothing that no
+    /// row can hold.
     pub(crate) fn read(request: &HttpRequest, body: Body) -> Result<Self, Problem> {
+        Self::read_as_sent(request, body)?.storable()
+    }
+
+    /// Reads a form of which a client is told somewhere else what no row can hold: [`Form::check_storable`] says so.
+    pub(crate) fn read_as_sent(request: &HttpRequest, body: Body) -> Result<Self, Problem> {
         let typed = request.headers().contains_key(CONTENT_TYPE);
         if !typed || !request.content_type().eq_ignore_ascii_case("application/x-www-form-urlencoded") {
             return Err(Problem::Malformed(
@@ -107,9 +120,25 @@ impl Form {
         Self::parse(&body.0?)
     }
 
-    /// Reads a query by the same rules.
+    /// Reads a query by the rules of [`Form::read`].
     pub(crate) fn of_query(query: &str) -> Result<Self, Problem> {
+        Self::of_query_as_sent(query)?.storable()
+    }
+
+    /// Reads a query by the rules of [`Form::read_as_sent`].
+    pub(crate) fn of_query_as_sent(query: &str) -> Result<Self, Problem> {
         Self::parse(query.as_bytes())
+    }
+
+    fn storable(self) -> Result<Self, Problem> {
+        self.check_storable()?;
+        Ok(self)
+    }
+
+    /// Checks that rows can hold it: PostgreSQL's texts have no U+0000.
+    pub(crate) fn check_storable(&self) -> Result<(), Problem> {
+        let holds_nul = self.0.iter().any(|(name, value)| name.contains('\0') || value.contains('\0'));
+        if holds_nul { Err(NUL) } else { Ok(()) }
     }
 
     fn parse(text: &[u8]) -> Result<Self, Problem> {
@@ -121,7 +150,7 @@ impl Form {
         Self::of_pairs(pairs)
     }
 
-    /// Takes parameters from elsewhere by the same rules.
+    /// Takes parameters from elsewhere by the rules of [`Form::read_as_sent`].
     pub(crate) fn of_pairs(pairs: Vec<(String, String)>) -> Result<Self, Problem> {
         if pairs.len() > MOST_PARAMETERS {
             return Err(Problem::Malformed("There are more than 64 parameters."));

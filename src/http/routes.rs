@@ -87,7 +87,11 @@ fn pages_routes(config: &mut ServiceConfig) {
     config
         .service(looked_at("", account::home))
         .service(looked_at("/", account::home))
-        .service(page("/oauth/authorize", authorize::show, authorize::take))
+        .service(looked_at_and_sent(
+            "/oauth/authorize",
+            authorize::show,
+            web::post().to(handlers::taking_as_sent(authorize::take)),
+        ))
         .service(page("/sign-in", sign_in::show, sign_in::take))
         .service(page("/consent", consent::show, consent::take))
         .service(page("/device", device::show, device::take))
@@ -124,9 +128,12 @@ fn registration_routes(config: &mut ServiceConfig, mode: Mode) {
 
 /// A place that a browser looks at and sends forms to.
 fn page(path: &str, show: impl Show, take: impl Take) -> Resource {
+    looked_at_and_sent(path, show, web::post().to(handlers::taking(take)))
+}
+
+fn looked_at_and_sent(path: &str, show: impl Show, post: Route) -> Resource {
     let show = handlers::showing(show);
-    let routes = [web::get().to(show.clone()), web::head().to(show), web::post().to(handlers::taking(take))];
-    only(path, "GET, HEAD, POST", routes)
+    only(path, "GET, HEAD, POST", [web::get().to(show.clone()), web::head().to(show), post])
 }
 
 /// A place that is only looked at (RFC 9110 §9.3.2: HEAD is GET without the content).

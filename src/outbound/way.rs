@@ -14,6 +14,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use url::{Host, Url};
 
 use crate::domain::error_causes::with_causes;
+use crate::domain::json;
 use crate::outbound::NoAnswer;
 use crate::outbound::addresses::{Reach, may_reach};
 use crate::outbound::budget::Budget;
@@ -153,7 +154,7 @@ impl WayOut {
             Some(known) => known,
             None => self.fly(&slot, url, age, now).await,
         };
-        serde_json::from_slice(&known?).map_err(|_| NoAnswer::Content)
+        json::read(&known?).map_err(|_| NoAnswer::Content)
     }
 
     /// Fetches for everybody who waits for the same. Who has the one before need not wait for somebody else's fetch.

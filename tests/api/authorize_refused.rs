@@ -57,6 +57,7 @@ both_stores! {
             ),
             ("no nonce is that long", &[("nonce", long_nonce)], "invalid_request"),
             ("no state is that long", &[("state", long_state)], "invalid_request"),
+            ("no row can hold it", &[("nonce", "a\0b")], "invalid_request"),
         ];
         let browser = Browser::new(&app);
         for (section, changes, error) in rows {

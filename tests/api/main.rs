@@ -86,4 +86,5 @@ mod standard;
 mod standard_grants;
 mod strangers;
 mod tls;
+mod unstorable;
 mod ways_out;

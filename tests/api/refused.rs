@@ -21,8 +21,8 @@ async fn forgeries(app: &TestApp) -> Vec<String> {
     vec![
         "garbage".to_owned(),
         "hrt1_".to_owned(),
-        "\0\0\0".to_owned(),
-        format!("{}\0", one.refresh),
+        "\u{1}\u{1}\u{1}".to_owned(),
+        format!("{}\u{1}", one.refresh),
         one.refresh[..one.refresh.len() - 1].to_owned(),
         format!("{}A", one.refresh),
         format!("{}=", one.refresh),

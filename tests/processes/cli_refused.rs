@@ -65,13 +65,29 @@ fn commands_say_what_is_wrong() {
 }
 
 #[test]
+fn commands_refuse_what_no_row_can_hold() {
+    let place = Place::sqlite();
+    place.add_user("ana");
+    let metadata = r#"{"client_uri": "https://app.example/\u0000"}"#;
+    let claims = r#"{"nickname": "a\u0000b"}"#;
+    for arguments in [
+        ["client", "update", "heirloom", "--metadata", metadata].as_slice(),
+        &["user", "update", "ana", "--claims", claims],
+    ] {
+        let refusal = place.refused(arguments);
+        assert!(refusal.contains("a text in it holds the character U+0000"), "{arguments:?}: {refusal}");
+    }
+}
+
+#[test]
 fn commands_say_what_a_name_and_a_password_may_not_be() {
     let place = Place::sqlite();
     place.add_user("ana");
     let password = ["user", "add", "bob", "--password-stdin"];
-    let rows: [(&[&str], &str, &str); 6] = [
+    let rows: [(&[&str], &str, &str); 7] = [
         (&password, "short", "a password must have at least 8 characters"),
         (&password, &"x".repeat(1025), "a password must have at most 1,024 bytes"),
+        (&password, "correct\0horse", "must not have the character U+0000"),
         (&password, "Password1", "this password is one of the most common"),
         (
             &["user", "set-password", "ana", "--password-stdin"],

@@ -29,7 +29,7 @@ fn asks_no_database_about_what_is_not_genuine(place: Place) {
         assert!(before > 0, "statements are counted");
         let half = &tokens.refresh[..40];
         let flipped = tokens.refresh.replacen("hrt1_", "hrt1_A", 1);
-        for forged in ["rubbish", "", "hrt1_", half, &flipped[..80], &foreign, "\0", &"h".repeat(20_000)] {
+        for forged in ["rubbish", "", "hrt1_", half, &flipped[..80], &foreign, "\u{1}", &"h".repeat(20_000)] {
             assert_eq!(server.refresh(forged).await.0, 401);
             // A token of another client logs out whoever is named.
             if forged != foreign {

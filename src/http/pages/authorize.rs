@@ -60,5 +60,5 @@ pub(crate) async fn go_on(visit: &Visit, asked: &Asked) -> Result<HttpResponse, 
 
 /// Reads the client's request that a page carries in its address.
 pub(crate) async fn read_request(visit: &Visit, request: &HttpRequest) -> Result<Asked, Stop> {
-    authorize::read_form(&visit.as_browser(), Form::of_query(request.query_string())?).await
+    authorize::read_form(&visit.as_browser(), Form::of_query_as_sent(request.query_string())?).await
 }

@@ -5,6 +5,7 @@ use actix_web::{Handler, HttpRequest, HttpResponse, web};
 use crate::http::Web;
 use crate::http::body::{Body, Form};
 use crate::http::edge::Arrival;
+use crate::http::error::Problem;
 use crate::http::pages::back::answer_stop;
 use crate::http::pages::visit::Visit;
 use crate::http::stop::Stop;
@@ -40,15 +41,29 @@ pub(crate) fn showing(
     }
 }
 
-/// The handler of a page that is sent a form.
+/// The handler of a page that is sent a form of ours.
 pub(crate) fn taking(
+    take: impl Take,
+) -> impl Handler<(web::Data<Web>, HttpRequest, Arrival, Body), Output = HttpResponse> {
+    taking_read(Form::read, take)
+}
+
+/// The handler of a page that is sent a client's request, which is judged elsewhere.
+pub(crate) fn taking_as_sent(
+    take: impl Take,
+) -> impl Handler<(web::Data<Web>, HttpRequest, Arrival, Body), Output = HttpResponse> {
+    taking_read(Form::read_as_sent, take)
+}
+
+fn taking_read(
+    read: fn(&HttpRequest, Body) -> Result<Form, Problem>,
     take: impl Take,
 ) -> impl Handler<(web::Data<Web>, HttpRequest, Arrival, Body), Output = HttpResponse> {
     move |web: web::Data<Web>, request: HttpRequest, Arrival(now): Arrival, body: Body| {
         let take = take.clone();
         async move {
             let visit = Visit::new(web, &request, now);
-            let answer = match Form::read(&request, body) {
+            let answer = match read(&request, body) {
                 Ok(form) => take(&visit, &request, form).await,
                 Err(problem) => Err(problem.into()),
             };

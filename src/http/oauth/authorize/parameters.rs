@@ -6,9 +6,10 @@ use crate::domain::authentication::ACRS;
 use crate::domain::authorization::{AuthorizationRequest, Prompt};
 use crate::domain::claims_request::ClaimsRequest;
 use crate::domain::client::{Client, CodeProtection, GrantType};
+use crate::domain::json;
 use crate::domain::pkce::{self, CodeChallenge};
 use crate::domain::redirect_uri;
-use crate::http::body::Form;
+use crate::http::body::{Form, NUL};
 use crate::http::error::{Problem, Unmet};
 use crate::http::stop::{Back, PageError, ResponseMode};
 use crate::service::Core;
@@ -96,6 +97,7 @@ pub(super) fn content(
     form: &Form,
 ) -> Result<AuthorizationRequest, Problem> {
     let client = &known.client;
+    form.check_storable()?;
     known.may(GrantType::AuthorizationCode)?;
     // What stands elsewhere (RFC 9101 §5.2) and dynamic registration by the request itself are not served.
     for (name, unmet) in
@@ -177,6 +179,9 @@ fn max_age(form: &Form) -> Result<Option<Duration>, Problem> {
 /// that no sign-in here can reach is refused at once (§5.5.1.1).
 fn claims(form: &Form) -> Result<ClaimsRequest, Problem> {
     let Some(text) = form.get("claims") else { return Ok(ClaimsRequest::default()) };
+    if json::holds_nul(text.as_bytes()) {
+        return Err(NUL);
+    }
     let malformed = "The claims are not a JSON object with userinfo and id_token.";
     let claims: ClaimsRequest = text.parse().map_err(|_| Problem::Malformed(malformed))?;
     if ACRS.iter().any(|acr| claims.is_met_by(acr)) {

@@ -83,7 +83,7 @@ async fn pushed(
     let client = &known.client.id;
     let stored =
         pushed_request::open_request(browser.core, client, &hash, &browser.hash, browser.now).await?;
-    let stored = Form::of_query(&stored.ok_or(GONE)?)?;
+    let stored = Form::of_query_as_sent(&stored.ok_or(GONE)?)?;
     let query = Form::of_pairs(vec![
         ("client_id".to_owned(), client.to_string()),
         ("request_uri".to_owned(), uri.expose()),

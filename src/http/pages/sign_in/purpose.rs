@@ -39,7 +39,7 @@ pub(super) struct OwnPage {
 
 impl Purpose {
     pub(super) async fn read(visit: &Visit, request: &HttpRequest) -> Result<Self, Stop> {
-        let form = Form::of_query(request.query_string())?;
+        let form = Form::of_query_as_sent(request.query_string())?;
         let Some(to) = form.get("to").filter(|_| form.get("client_id").is_none()) else {
             return Ok(Self::App(Box::new(authorize::read_request(visit, request).await?)));
         };
