@@ -10,8 +10,8 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use crate::domain::audience::Audience;
-use crate::domain::authentication::Authentication;
-use crate::domain::claims_request::ClaimRequests;
+use crate::domain::authentication::{Authentication, AuthenticationMethod};
+use crate::domain::claims_request::{ClaimRequests, ClaimsRequest};
 use crate::domain::ids::{ClientId, FamilyId, SignInSessionId, UserId};
 use crate::domain::lifetimes::Lifetimes;
 use crate::domain::refresh_token::Generation;
@@ -65,8 +65,8 @@ pub struct Family {
     pub base: Option<Generation>,
     /// When a refresh last wrote the row. A replay and a keep never move it.
     pub rotated_at: DateTime<Utc>,
-    /// What its client asked to be told at the userinfo endpoint, claim by claim.
-    pub claims: ClaimRequests,
+    /// What its client asked to be told, claim by claim.
+    pub claims: ClaimsRequest,
     /// Where it is used, for its owner's eyes.
     pub agent: UserAgentInfo,
     /// When it was created.
@@ -82,6 +82,8 @@ pub struct Family {
 pub struct Grant {
     /// The family.
     pub family: FamilyId,
+    /// Whose login it is.
+    pub user: UserId,
     /// `sub` as it was issued at login.
     pub subject: String,
     /// What was granted at login.
@@ -92,6 +94,12 @@ pub struct Grant {
     pub roles: Vec<String>,
     /// When its user signed in.
     pub auth_time: DateTime<Utc>,
+    /// How.
+    pub methods: Vec<AuthenticationMethod>,
+    /// The authentication context class that was reached, if one was.
+    pub acr: Option<String>,
+    /// What its client asked to be told in ID tokens, claim by claim.
+    pub claims: ClaimRequests,
     /// The generation that is handed out.
     pub generation: Generation,
     /// When a refresh last wrote the row.
@@ -106,11 +114,15 @@ impl From<Family> for Grant {
     fn from(family: Family) -> Self {
         Self {
             family: family.id,
+            user: family.authentication.user,
             subject: family.subject,
             scope: family.scope,
             audiences: family.audiences,
             roles: family.roles,
             auth_time: family.authentication.at,
+            methods: family.authentication.methods,
+            acr: family.authentication.acr,
+            claims: family.claims.id_token,
             generation: family.generation,
             rotated_at: family.rotated_at,
             issued_at: family.rotated_at,

@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::domain::authentication::Authentication;
+use crate::domain::claims_request::ClaimsRequest;
 use crate::domain::family::{Family, State, UserAgentInfo};
 use crate::domain::ids::{ClientId, FamilyId, SignInSessionId, UserId};
 use crate::domain::refresh_token::Generation;
@@ -27,8 +28,8 @@ pub use rotation::{FastPath, advance, can_rotate_together, rotate, rotate_togeth
 macro_rules! columns {
     () => {
         "id, user_id, subject, client_id, scope, audiences, roles, key_thumbprint, secret_hash, generation, base, \
-         rotated_at, auth_time, amr, acr, claims, sign_in_session, device_name, user_agent, address, created_at, expires_at, \
-         ended_at, end_reason"
+         rotated_at, auth_time, amr, acr, claims, id_token_claims, sign_in_session, device_name, user_agent, address, \
+         created_at, expires_at, ended_at, end_reason"
     };
 }
 use columns;
@@ -61,6 +62,7 @@ row! {
         amr: String,
         acr: Option<String>,
         claims: String,
+        id_token_claims: String,
         sign_in_session: Option<Uuid>,
         device_name: Option<String>,
         user_agent: Option<String>,
@@ -102,7 +104,10 @@ impl TryFrom<FamilyRow> for Family {
             generation: Generation::new(row.generation).ok_or_else(corrupt("generation"))?,
             base,
             rotated_at: row.rotated_at,
-            claims: from_json(&row.claims).ok_or_else(corrupt("claims"))?,
+            claims: ClaimsRequest {
+                userinfo: from_json(&row.claims).ok_or_else(corrupt("claims"))?,
+                id_token: from_json(&row.id_token_claims).ok_or_else(corrupt("id_token_claims"))?,
+            },
             agent: UserAgentInfo { name: row.device_name, user_agent: row.user_agent, address: row.address },
             created_at: row.created_at,
             expires_at: row.expires_at,
@@ -121,15 +126,15 @@ pub async fn insert(tx: &mut Tx, family: &Family) -> Result<(), StoreError> {
         "INSERT INTO families (",
         columns!(),
         ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, \
-         $22, NULL, NULL)"
+         $22, $23, NULL, NULL)"
     );
     let who = &family.authentication;
     execute!(within tx, SQL,
         family.id.0, who.user.0, &family.subject, family.client_id.as_str(), family.scope.to_string(),
         to_json(&family.audiences), to_json(&family.roles), &family.key_thumbprint,
         family.secret_hash.as_bytes(), family.generation.number(), family.base.map(Generation::number),
-        family.rotated_at, who.at, to_json(&who.methods), &who.acr, to_json(&family.claims),
-        who.sign_in_session.map(|session| session.0), &family.agent.name, &family.agent.user_agent, &family.agent.address,
+        family.rotated_at, who.at, to_json(&who.methods), &who.acr, to_json(&family.claims.userinfo),
+        to_json(&family.claims.id_token), who.sign_in_session.map(|session| session.0), &family.agent.name, &family.agent.user_agent, &family.agent.address,
         family.created_at, family.expires_at)?;
     Ok(())
 }

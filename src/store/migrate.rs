@@ -28,7 +28,7 @@ macro_rules! step {
     };
 }
 
-const STEPS: [SchemaStep; 18] = [
+const STEPS: [SchemaStep; 19] = [
     step!(1, "core", "0001_core.sql"),
     step!(2, "standard face", "0002_standard_face.sql"),
     step!(3, "requests", "0003_requests.sql"),
@@ -47,6 +47,7 @@ const STEPS: [SchemaStep; 18] = [
     step!(16, "restore refusals", "0016_restore_refusals.sql"),
     step!(17, "leeways", "0017_leeways.sql"),
     step!(18, "compatibility", "0018_compatibility.sql"),
+    step!(19, "claims of ID tokens", "0019_claims_of_id_tokens.sql"),
 ];
 
 /// How the database's schema compares with the one this binary knows.

@@ -100,7 +100,11 @@ both_stores! {
         assert_eq!(claims["auth_time"], app.clock.now().timestamp() - 2);
         let tokens = answer.tokens();
         assert_eq!(tokens.claims()["scope"], "openid profile");
-        assert_eq!(app.refresh_with("tv", &tokens.refresh).await.tokens().generation(), 2);
+        let form = [("grant_type", "refresh_token"), ("client_id", "tv"), ("refresh_token", &tokens.refresh)];
+        let refreshed = app.form("/oauth/token", &form).await;
+        assert_eq!(refreshed.tokens().generation(), 2);
+        let again = crate::harness::claims(refreshed.text("id_token"));
+        assert_eq!((&again["amr"], &again["acr"]), (&claims["amr"], &claims["acr"]), "OIDC Core §12.2");
         // One family, whoever asks again (RFC 8628 §3.4: nothing is given twice).
         assert_eq!(app.poll(device_code, &[]).await.code(), "400 invalid_grant");
         assert_eq!(app.live_families().await, 1);

@@ -43,6 +43,7 @@ mod full;
 mod group_commit;
 mod harness;
 mod health;
+mod id_tokens;
 mod keys;
 mod login;
 mod logout;

@@ -58,6 +58,10 @@ pub struct ClientMetadata {
     /// is that of the server's key, whichever is named: as with ID tokens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub userinfo_signed_response_alg: Option<JwtAlgorithm>,
+    /// Whether its ID tokens tell what its scopes open: some clients never ask at the userinfo endpoint. A member of
+    /// our own.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub scope_claims_in_id_token: bool,
     /// Where it is told of logouts (Back-Channel Logout §2.2).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backchannel_logout_uri: Option<LogoutUri>,

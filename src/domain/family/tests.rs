@@ -43,7 +43,7 @@ fn family(current: i64, base: Option<i64>, rotated: i64) -> Family {
         generation: generation(current),
         base: base.map(generation),
         rotated_at: at(rotated),
-        claims: ClaimRequests::default(),
+        claims: ClaimsRequest::default(),
         agent: UserAgentInfo::default(),
         created_at: at(0),
         expires_at: at(ABSOLUTE),

@@ -14,7 +14,7 @@ const LONGEST_NAME: usize = 120;
 const MOST: usize = 20;
 
 /// What [`ClientMetadata`] may be told by the client itself. Its other members are an operator's to set.
-const HONOURED: [&str; 20] = [
+const HONOURED: [&str; 21] = [
     "client_uri",
     "policy_uri",
     "tos_uri",
@@ -28,6 +28,7 @@ const HONOURED: [&str; 20] = [
     "require_signed_request_object",
     "require_single_use_request_object",
     "userinfo_signed_response_alg",
+    "scope_claims_in_id_token",
     "backchannel_logout_uri",
     "backchannel_logout_session_required",
     "frontchannel_logout_uri",

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 
 use crate::crypto::random;
 use crate::domain::authentication::Authentication;
-use crate::domain::claims_request::ClaimRequests;
+use crate::domain::claims_request::ClaimsRequest;
 use crate::domain::client::GrantType;
 use crate::domain::device::{Decision, DeviceCode, Poll, UserCode, Waiting};
 use crate::domain::opaque::OpaqueSecret;
@@ -15,10 +15,11 @@ use crate::domain::refusal::Refusal;
 use crate::service::clients::client_request::ClientRequest;
 use crate::service::clients::known_clients::KnownClient;
 use crate::service::tokens::grant::{self, Wanted};
-use crate::service::tokens::id_token::SignedInHow;
+use crate::service::tokens::id_token::IdTokenContent;
 use crate::service::tokens::issued::Issued;
 use crate::service::tokens::new_family::{self, Beginning};
 use crate::service::tokens::polling::{INTERVAL, Question};
+use crate::service::tokens::user_claims::{self, ClaimsAsked};
 use crate::service::{Core, Failure};
 use crate::store::{Tx, device_codes};
 
@@ -126,8 +127,7 @@ pub async fn poll(
         Poll::Enter(approval) => {
             let wanted = params.wanted.among(&grant::scope_left(&found.scope, &known.client))?;
             wanted.audiences_within(&found.audiences, &known.client, &core.issuer)?;
-            let how = SignedInHow { authentication: Some(approval.clone()), ..SignedInHow::default() };
-            let issued = enter(core, &found, approval, (&known, &wanted), &how, now).await?;
+            let issued = enter(core, &found, approval, (&known, &wanted), now).await?;
             issued.ok_or(Refusal::BadDeviceCode.into())
         }
     }
@@ -138,17 +138,20 @@ async fn enter(
     found: &DeviceCode,
     approval: &Authentication,
     for_whom: (&KnownClient, &Wanted),
-    how: &SignedInHow,
     now: DateTime<Utc>,
 ) -> Result<Option<Issued>, Failure> {
+    let claims = ClaimsRequest::default();
+    let asked = ClaimsAsked { user: approval.user, scope: &found.scope, claims: &claims.id_token };
+    let told =
+        IdTokenContent { nonce: None, user: user_claims::told_in_id_token(core, for_whom, asked).await? };
     let beginning = Beginning {
         // The browser that let it in is another device.
         authentication: approval.clone().elsewhere(),
         scope: found.scope.clone(),
         audiences: found.audiences.clone(),
-        claims: ClaimRequests::default(),
+        claims,
         agent: found.agent.clone(),
     };
     let spend = async |tx: &mut Tx, family| device_codes::spend(tx, &found.device_code_hash, family).await;
-    new_family::open_family(core, beginning, for_whom, Some(how), now, spend).await
+    new_family::open_family(core, beginning, for_whom, &told, now, spend).await
 }

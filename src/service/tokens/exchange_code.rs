@@ -2,7 +2,6 @@
 //! at once.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use serde_json::{Map, Value};
 
 use crate::domain::authorization::AuthorizationCode;
 use crate::domain::client::GrantType;
@@ -13,13 +12,13 @@ use crate::domain::refusal::{EndReason, Refusal};
 use crate::service::clients::client_request::ClientRequest;
 use crate::service::clients::known_clients::KnownClient;
 use crate::service::tokens::grant::{self, Wanted};
-use crate::service::tokens::id_token::SignedInHow;
+use crate::service::tokens::id_token::IdTokenContent;
 use crate::service::tokens::issued::Issued;
 use crate::service::tokens::new_family::{self, Beginning};
 use crate::service::tokens::reuse;
-use crate::service::tokens::user_claims;
+use crate::service::tokens::user_claims::{self, ClaimsAsked};
 use crate::service::{Core, Failure};
-use crate::store::{Tx, authorization_codes, families, users};
+use crate::store::{Tx, authorization_codes, families};
 
 /// A client that comes again so soon lost the answer, or its page ran twice.
 const AT_ONCE: TimeDelta = TimeDelta::seconds(30);
@@ -74,21 +73,11 @@ pub async fn exchange_code(
     // What can still refuse the request is checked before anything is written.
     let wanted = params.wanted.among(&grant::scope_left(&found.scope, &known.client))?;
     wanted.audiences_within(&found.audiences, &known.client, &core.issuer)?;
-    let how = SignedInHow {
-        nonce: found.nonce.clone(),
-        authentication: Some(found.authentication.clone()),
-        claims: id_token_claims(core, &found).await?,
-    };
-    spend(core, found, (&known, &wanted), &how, now).await
-}
-
-/// What the ID token says of the user, because the client asked for it by name (OpenID Connect Core §5.5).
-async fn id_token_claims(core: &Core, found: &AuthorizationCode) -> Result<Map<String, Value>, Failure> {
-    if found.claims.id_token.is_empty() {
-        return Ok(Map::new());
-    }
-    let user = users::find(&core.db, found.authentication.user).await?.ok_or(Refusal::BadCode)?;
-    Ok(user_claims::told(&user, "", &found.claims.id_token))
+    let asked =
+        ClaimsAsked { user: found.authentication.user, scope: &found.scope, claims: &found.claims.id_token };
+    let user = user_claims::told_in_id_token(core, (&known, &wanted), asked).await?;
+    let told = IdTokenContent { nonce: found.nonce.clone(), user };
+    spend(core, found, (&known, &wanted), &told, now).await
 }
 
 async fn find(core: &Core, text: &str) -> Result<Option<AuthorizationCode>, Failure> {
@@ -126,18 +115,18 @@ async fn spend(
     core: &Core,
     found: AuthorizationCode,
     for_whom: (&KnownClient, &Wanted),
-    how: &SignedInHow,
+    told: &IdTokenContent,
     now: DateTime<Utc>,
 ) -> Result<Issued, Failure> {
     let beginning = Beginning {
         authentication: found.authentication,
         scope: found.scope,
         audiences: found.audiences,
-        claims: found.claims.userinfo,
+        claims: found.claims,
         agent: found.agent,
     };
     let spend = async |tx: &mut Tx, family| authorization_codes::spend(tx, &found.code_hash, family).await;
-    if let Some(issued) = new_family::open_family(core, beginning, for_whom, Some(how), now, spend).await? {
+    if let Some(issued) = new_family::open_family(core, beginning, for_whom, told, now, spend).await? {
         return Ok(issued);
     }
     // Disabled meanwhile, or used meanwhile: then two hold it, and this is the second.

@@ -11,7 +11,7 @@ use crate::domain::refresh_token::RefreshToken;
 use crate::domain::scope::{OFFLINE_ACCESS, ScopeSet};
 use crate::domain::secrets::FamilySecret;
 use crate::service::clients::known_clients::KnownClient;
-use crate::service::tokens::id_token::SignedInHow;
+use crate::service::tokens::id_token::{IdTokenContent, SignedInHow};
 use crate::service::tokens::issued::{self, Access, Issued, LoginClaims};
 use crate::service::{Core, Failure};
 
@@ -137,7 +137,7 @@ pub(super) fn within(
     Ok(audiences)
 }
 
-/// Hands out a family's current generation to `known`, its client, with an ID token if `how` tells of the sign-in.
+/// Hands out a family's current generation to `known`, its client, with an ID token if there is something `told` in it.
 ///
 /// # Errors
 /// [`Failure::InvalidScope`], [`Failure::InvalidTarget`] when the request asks for more than was granted, or the client
@@ -148,7 +148,7 @@ pub(crate) fn issue(
     grant: &Grant,
     secret: &FamilySecret,
     (known, wanted): (&KnownClient, &Wanted),
-    how: Option<&SignedInHow>,
+    told: Option<&IdTokenContent>,
     now: DateTime<Utc>,
 ) -> Result<Issued, Failure> {
     let ends_at = known.lifetimes.end_of_family(grant.rotated_at, grant.expires_at);
@@ -168,7 +168,13 @@ pub(crate) fn issue(
         }),
         act: None,
     };
-    let issued = issued::issue(core, access, how, now)?;
+    let how = told.map(|told| SignedInHow {
+        nonce: told.nonce.as_deref(),
+        methods: &grant.methods,
+        acr: grant.acr.as_deref(),
+        user: &told.user,
+    });
+    let issued = issued::issue(core, access, how.as_ref(), now)?;
     let refresh = RefreshToken { family: grant.family, generation: grant.generation, secret: secret.clone() };
     let refresh_token = refresh.encode(&known.client.id, core.keys.mac());
     let lives = (ends_at.timestamp() - now.timestamp()).max(0);

@@ -10,21 +10,32 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::crypto::signing_key::SigningAlgorithm;
-use crate::domain::authentication::{Authentication, AuthenticationMethod};
+use crate::domain::authentication::AuthenticationMethod;
 use crate::domain::claims::AccessClaims;
 use crate::domain::ids::FamilyId;
 use crate::service::tokens::own_jwt;
 use crate::service::{Core, Failure};
 
-/// What only the sign-in itself can tell: a refresh leaves it out (OpenID Connect Core §12.2).
-#[derive(Debug, Default)]
-pub struct SignedInHow {
+/// What an ID token tells that no access token does. It is the same after a refresh as after the sign-in, but for the
+/// `nonce` (OpenID Connect Core §12.2).
+#[derive(Debug)]
+pub(super) struct SignedInHow<'a> {
     /// The authorization request's `nonce`.
-    pub nonce: Option<String>,
+    pub nonce: Option<&'a str>,
     /// How the user signed in.
-    pub authentication: Option<Authentication>,
-    /// What the client asked to be told here of the user.
-    pub claims: Map<String, Value>,
+    pub methods: &'a [AuthenticationMethod],
+    pub acr: Option<&'a str>,
+    /// What is told of the user.
+    pub user: &'a Map<String, Value>,
+}
+
+/// What an ID token tells beside what its family's row says.
+#[derive(Debug)]
+pub(crate) struct IdTokenContent {
+    /// The authorization request's `nonce`.
+    pub(crate) nonce: Option<String>,
+    /// What is told of the user.
+    pub(crate) user: Map<String, Value>,
 }
 
 #[derive(Serialize)]
@@ -55,7 +66,7 @@ pub(super) fn beside(
     core: &Core,
     access: &AccessClaims<'_>,
     access_token: &str,
-    how: &SignedInHow,
+    how: &SignedInHow<'_>,
     now: DateTime<Utc>,
 ) -> Result<Option<String>, Failure> {
     if !access.scope.contains("openid") {
@@ -69,12 +80,12 @@ pub(super) fn beside(
             exp: access.exp,
             iat: access.iat,
             auth_time: access.auth_time,
-            nonce: how.nonce.as_deref(),
+            nonce: how.nonce,
             at_hash: half_hash(algorithm, access_token),
             sid: access.sid,
-            amr: how.authentication.as_ref().map_or(&[], |it| &it.methods),
-            acr: how.authentication.as_ref().and_then(|it| it.acr.as_deref()),
-            user: &how.claims,
+            amr: how.methods,
+            acr: how.acr,
+            user: how.user,
         };
         serde_json::to_string(&claims).unwrap_or_else(|error| unreachable!("plain data is JSON: {error}"))
     };

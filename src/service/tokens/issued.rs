@@ -58,7 +58,7 @@ pub(super) struct LoginClaims<'a> {
 pub(super) fn issue(
     core: &Core,
     mut access: Access<'_>,
-    how: Option<&SignedInHow>,
+    how: Option<&SignedInHow<'_>>,
     now: DateTime<Utc>,
 ) -> Result<Issued, Failure> {
     if access.audiences.is_empty() {

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use crate::domain::authentication::Authentication;
-use crate::domain::claims_request::ClaimRequests;
+use crate::domain::claims_request::ClaimsRequest;
 use crate::domain::event::Event;
 use crate::domain::family::Family;
 use crate::domain::secrets::FamilySecret;
@@ -62,7 +62,7 @@ async fn begin_family(
         authentication: Authentication::by_password(verified.user, now),
         scope: params.wanted.scope_within(&known.client.scopes)?,
         audiences: params.wanted.audiences_of(&known.client, &core.issuer)?,
-        claims: ClaimRequests::default(),
+        claims: ClaimsRequest::default(),
         agent: request.agent.clone(),
     };
     let (mut family, secret) = new_family::begin(core, beginning, known, now);

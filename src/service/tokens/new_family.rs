@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use crate::crypto::random;
 use crate::domain::audience::Audience;
 use crate::domain::authentication::Authentication;
-use crate::domain::claims_request::ClaimRequests;
+use crate::domain::claims_request::ClaimsRequest;
 use crate::domain::event::Event;
 use crate::domain::family::{Family, State, UserAgentInfo};
 use crate::domain::ids::FamilyId;
@@ -14,7 +14,7 @@ use crate::domain::scope::ScopeSet;
 use crate::domain::secrets::FamilySecret;
 use crate::service::clients::known_clients::KnownClient;
 use crate::service::tokens::grant::{self, Wanted};
-use crate::service::tokens::id_token::SignedInHow;
+use crate::service::tokens::id_token::IdTokenContent;
 use crate::service::tokens::issued::Issued;
 use crate::service::{Core, Failure};
 use crate::store::{StoreError, Tx, families, users};
@@ -28,8 +28,8 @@ pub(crate) struct Beginning {
     pub scope: ScopeSet,
     /// For which services.
     pub audiences: Vec<Audience>,
-    /// What its client would like to know claim by claim, later.
-    pub claims: ClaimRequests,
+    /// What its client would like to know claim by claim.
+    pub claims: ClaimsRequest,
     /// What its owner will know it by.
     pub agent: UserAgentInfo,
 }
@@ -80,7 +80,7 @@ pub(crate) async fn open_family(
     core: &Core,
     beginning: Beginning,
     (known, wanted): (&KnownClient, &Wanted),
-    how: Option<&SignedInHow>,
+    told: &IdTokenContent,
     now: DateTime<Utc>,
     spend: impl AsyncFn(&mut Tx, FamilyId) -> Result<bool, StoreError>,
 ) -> Result<Option<Issued>, Failure> {
@@ -101,7 +101,7 @@ pub(crate) async fn open_family(
     });
     let Some(roles) = roles.await? else { return Ok(None) };
     family.roles = roles;
-    let mut issued = grant::issue(core, &family.into(), &secret, (known, wanted), how, now)?;
+    let mut issued = grant::issue(core, &family.into(), &secret, (known, wanted), Some(told), now)?;
     if !refreshable {
         issued.refresh = None;
     }

@@ -12,11 +12,12 @@ use crate::service::admin::recovery;
 use crate::service::clients::client_request::ClientRequest;
 use crate::service::clients::known_clients::KnownClient;
 use crate::service::tokens::grant::{self, Wanted};
-use crate::service::tokens::id_token::SignedInHow;
+use crate::service::tokens::id_token::IdTokenContent;
 use crate::service::tokens::issued::Issued;
 use crate::service::tokens::presented::{self, Presented};
 use crate::service::tokens::replays::{HandedOut, TooManyReplays};
 use crate::service::tokens::reuse;
+use crate::service::tokens::user_claims::{self, ClaimsAsked};
 use crate::service::{Core, Failure};
 use crate::store::families::{self, FastPath};
 use crate::store::{self, transaction};
@@ -66,16 +67,35 @@ pub async fn refresh(
     known.may(GrantType::RefreshToken)?;
     // A client that names again what it named at the authorization endpoint is heard as it was there.
     let wanted = params.wanted.for_client(&known.client);
-    let (grant, given) = match fast_path(core, &token, &known, &wanted, now).await? {
-        Some(grant) => (grant, Some(Given::Anew)),
-        None => judge(core, &token, &known, &wanted, now).await?,
+    let (grant, given, told) = match fast_path(core, &token, &known, &wanted, now).await? {
+        Some(grant) => {
+            let asked = ClaimsAsked { user: grant.user, scope: &grant.scope, claims: &grant.claims };
+            let told = told(core, request, (&known, &wanted), asked).await?;
+            (grant, Some(Given::Anew), told)
+        }
+        None => judge(core, request, &token, (&known, &wanted), now).await?,
     };
     if let Some(given) = given {
         watch(core, request, &known, (&grant, given), now)?;
     }
-    // A refresh tells nothing of how its user signed in (OpenID Connect Core §12.2).
-    let how = request.takes_id_tokens().then(SignedInHow::default);
-    grant::issue(core, &grant, &token.secret, (&known, &wanted), how.as_ref(), now)
+    grant::issue(core, &grant, &token.secret, (&known, &wanted), told.as_ref(), now)
+}
+
+/// What the ID token tells that goes with a refresh, if the client takes one. OpenID Connect Core §12.2: all that it
+/// told after the sign-in, but for the `nonce`.
+async fn told(
+    core: &Core,
+    request: &ClientRequest,
+    for_whom: (&KnownClient, &Wanted),
+    asked: ClaimsAsked<'_>,
+) -> Result<Option<IdTokenContent>, Failure> {
+    if !request.takes_id_tokens() {
+        return Ok(None);
+    }
+    Ok(Some(IdTokenContent {
+        nonce: None,
+        user: user_claims::told_in_id_token(core, for_whom, asked).await?,
+    }))
 }
 
 /// The fast path: nearly always the current generation is presented, so one statement rotates it unseen. A request
@@ -105,14 +125,15 @@ async fn fast_path(
     Ok(written?)
 }
 
-/// Reads the row, decides, applies the decision to what was read; from the start again when the row has moved.
+/// Reads the row, decides, applies the decision to what was read; from the start again when the row has moved. What the
+/// answer tells of the user is read before anything is written: in strict mode nothing may fail after that.
 async fn judge(
     core: &Core,
+    request: &ClientRequest,
     token: &RefreshToken,
-    known: &KnownClient,
-    wanted: &Wanted,
+    (known, wanted): (&KnownClient, &Wanted),
     now: DateTime<Utc>,
-) -> Result<(Grant, Option<Given>), Failure> {
+) -> Result<(Grant, Option<Given>, Option<IdTokenContent>), Failure> {
     for _ in 0..TRIES {
         let family = match presented::family_of(core, token).await? {
             None => return Err(Refusal::Expired.into()),
@@ -122,11 +143,14 @@ async fn judge(
         check_binding(&family)?;
         wanted.scope_within(&grant::scope_left(&family.scope, &known.client))?;
         wanted.audiences_within(&family.audiences, &known.client, &core.issuer)?;
+        let asked =
+            ClaimsAsked { user: family.user(), scope: &family.scope, claims: &family.claims.id_token };
+        let told = told(core, request, (known, wanted), asked).await?;
         let policy = policy(core, token, &family, known, now).await?;
         let outcome = decide(&family, token.generation, now, &policy);
         let (step, given) = match outcome {
-            Outcome::Replay => return Ok((family.into(), Some(Given::Again))),
-            Outcome::Keep => return Ok((Grant::kept(family, now), None)),
+            Outcome::Replay => return Ok((family.into(), Some(Given::Again), told)),
+            Outcome::Keep => return Ok((Grant::kept(family, now), None, told)),
             Outcome::Refuse(refusal) => return Err(refuse(core, family.id, refusal)),
             Outcome::Undecided => {
                 recovery::ask_for_decision(core, now).await?;
@@ -155,7 +179,7 @@ async fn judge(
             }
         };
         if let Some(advanced) = advanced {
-            return Ok((advanced, given));
+            return Ok((advanced, given, told));
         }
     }
     Err(Failure::Busy)

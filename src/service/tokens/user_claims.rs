@@ -4,8 +4,41 @@
 use serde_json::{Map, Value, json};
 
 use crate::domain::claims_request::ClaimRequests;
+use crate::domain::ids::UserId;
+use crate::domain::scope::ScopeSet;
 use crate::domain::standard_claims::CLAIMS;
 use crate::domain::user::User;
+use crate::service::clients::known_clients::KnownClient;
+use crate::service::tokens::grant::{self, Wanted};
+use crate::service::{Core, Failure};
+use crate::store::users;
+
+/// Somebody of whom ID tokens tell, and what is asked for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ClaimsAsked<'a> {
+    pub(crate) user: UserId,
+    /// What is granted.
+    pub(crate) scope: &'a ScopeSet,
+    /// What is asked for by name.
+    pub(crate) claims: &'a ClaimRequests,
+}
+
+/// What ID tokens of a client tell of a user: what it asked for by name and, if it is registered so, what the granted
+/// scope opens. Only then is the user's row read.
+pub(crate) async fn told_in_id_token(
+    core: &Core,
+    (known, wanted): (&KnownClient, &Wanted),
+    asked: ClaimsAsked<'_>,
+) -> Result<Map<String, Value>, Failure> {
+    let client = &known.client;
+    let granted = wanted.scope_within(&grant::scope_left(asked.scope, client))?;
+    let opened = if client.metadata.scope_claims_in_id_token { granted.to_string() } else { String::new() };
+    if !granted.contains("openid") || (opened.is_empty() && asked.claims.is_empty()) {
+        return Ok(Map::new());
+    }
+    let user = users::find(&core.db, asked.user).await?;
+    Ok(user.map(|user| told(&user, &opened, &asked.claims.within(&client.scopes))).unwrap_or_default())
+}
 
 /// The claims that `scope` opens, and those that are asked for by name and have a value that is asked for. What a
 /// user does not have is left out.

@@ -8,7 +8,7 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::domain::family::{Family, Grant, Step};
-use crate::domain::ids::FamilyId;
+use crate::domain::ids::{FamilyId, UserId};
 use crate::domain::refresh_token::Generation;
 use crate::domain::secrets::SecretHash;
 use crate::store::connect::{Connection, PATIENCE, silence};
@@ -19,18 +19,26 @@ use crate::store::{Db, PostgresExecutor, StoreError, Tx, on, within};
 /// The columns of a [`Grant`], for `RETURNING`.
 macro_rules! grant_columns {
     ($table:literal) => {
-        concat!($table, "id, subject, scope, audiences, roles, auth_time, generation, rotated_at, expires_at")
+        concat!(
+            $table,
+            "id, user_id, subject, scope, audiences, roles, auth_time, amr, acr, id_token_claims, generation, rotated_at, \
+             expires_at"
+        )
     };
 }
 
 row! {
     struct GrantRow {
         id: Uuid,
+        user_id: Uuid,
         subject: String,
         scope: String,
         audiences: String,
         roles: String,
         auth_time: DateTime<Utc>,
+        amr: String,
+        acr: Option<String>,
+        id_token_claims: String,
         generation: i64,
         rotated_at: DateTime<Utc>,
         expires_at: DateTime<Utc>,
@@ -44,11 +52,15 @@ impl TryFrom<GrantRow> for Grant {
         let corrupt = |what| move || StoreError::corrupt("families", row.id, what);
         Ok(Self {
             family: FamilyId(row.id),
+            user: UserId(row.user_id),
             subject: row.subject,
             scope: row.scope.parse().map_err(|_| corrupt("scope")())?,
             audiences: from_json(&row.audiences).ok_or_else(corrupt("audiences"))?,
             roles: from_json(&row.roles).ok_or_else(corrupt("roles"))?,
             auth_time: row.auth_time,
+            methods: from_json(&row.amr).ok_or_else(corrupt("amr"))?,
+            acr: row.acr,
+            claims: from_json(&row.id_token_claims).ok_or_else(corrupt("id_token_claims"))?,
             generation: Generation::new(row.generation).ok_or_else(corrupt("generation"))?,
             rotated_at: row.rotated_at,
             issued_at: row.rotated_at,
