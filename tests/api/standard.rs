@@ -51,6 +51,30 @@ both_stores! {
         }
     }
 
+    async fn a_header_that_is_not_a_clients_is_passed_over(app) {
+        let service = app.add_service("service", &[]).await;
+        let mut tokens = app.ana_logged_in().await;
+        for header in ["Bearer x.y.z", "bearer", "DPoP x", "Negotiate YII=", "Digest username=\"ana\"", "Basically x"] {
+            let post = async |path: &str, parameters: &[(&str, &str)]| {
+                app.send(form(app.http.post(app.at(path)).header("authorization", header), parameters)).await
+            };
+            let own = ("client_id", "heirloom");
+            let refresh = [("grant_type", "refresh_token"), ("refresh_token", tokens.refresh.as_str()), own];
+            tokens = post("/oauth/token", &refresh).await.tokens();
+            assert_eq!(post("/oauth/revoke", &[("token", "unknown"), own]).await.status, 200, "{header}");
+            let posted = [("client_id", "service"), ("client_secret", service.as_str()), ("token", tokens.access.as_str())];
+            assert_eq!(post("/oauth/introspect", &posted).await.status, 200, "{header}");
+            // It proves nothing either.
+            let unproven = post("/oauth/introspect", &[("client_id", "service"), ("token", "x")]).await;
+            assert_eq!(unproven.code(), "401 invalid_client", "{header}");
+        }
+        for header in ["Basic", "Basic ", "basic !", "BASIC eA=="] {
+            let request = app.http.post(app.at("/oauth/revoke")).header("authorization", header);
+            let refused = app.send(form(request, &[("token", "x"), ("client_id", "heirloom")])).await;
+            assert_eq!(refused.code(), "401 invalid_client", "{header}");
+        }
+    }
+
     async fn a_wrong_secret_is_told_before_a_wrong_token(app) {
         app.add_service("service", &[]).await;
         let form = [("grant_type", "refresh_token"), ("refresh_token", "rubbish")];

@@ -117,14 +117,16 @@ fn endpoint(request: &HttpRequest) -> String {
     format!("{}{}", web.core.issuer.as_str(), path.strip_prefix(&web.base).unwrap_or(path))
 }
 
-/// RFC 6749 §2.3.1: id and secret are each form-encoded before they are joined.
+/// RFC 6749 §2.3.1: id and secret are each form-encoded before they are joined. A header of another scheme says nothing
+/// of the client: an interceptor adds `Bearer` to every request, a proxy `Negotiate`.
 fn basic(request: &HttpRequest) -> Result<Option<(String, String)>, Problem> {
     let Some(header) = request.headers().get(AUTHORIZATION) else { return Ok(None) };
-    let encoded = header.to_str().ok().and_then(|value| {
-        let (scheme, rest) = value.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("basic").then_some(rest.trim())
-    });
-    let decoded = encoded.and_then(|encoded| STANDARD.decode(encoded).ok());
+    let value = header.to_str().map_err(|_| Failure::InvalidClient)?;
+    let (scheme, encoded) = value.split_once(' ').unwrap_or((value, ""));
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return Ok(None);
+    }
+    let decoded = STANDARD.decode(encoded.trim()).ok();
     let text = decoded.and_then(|bytes| String::from_utf8(bytes).ok()).ok_or(Failure::InvalidClient)?;
     let (id, secret) = text.split_once(':').ok_or(Failure::InvalidClient)?;
     Ok(Some((form_decode(id), form_decode(secret))))
