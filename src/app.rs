@@ -20,6 +20,7 @@ use tokio::task::JoinHandle;
 
 use crate::clock::Clock;
 use crate::domain::sign_in::SignInLifetimes;
+use crate::http::address::TrustedProxies;
 use crate::http::connections::Connections;
 use crate::http::listening::{ConnectionLimits, listen};
 use crate::http::pages::renderer::Pages;
@@ -129,7 +130,7 @@ impl App {
             deadline: given.request_timeout,
             stopping: Arc::clone(&stopping),
             jwks_max_age: settings.keys.publish_ahead.min(Duration::from_mins(20)) / 4,
-            trusted_proxies: given.trusted_proxies,
+            trusted_proxies: Arc::new(TrustedProxies::new(given.trusted_proxies)),
         };
         let is_tls = tls.is_some();
         let tls = tls.as_ref().map(Tls::server_config).transpose()?;

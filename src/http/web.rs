@@ -4,9 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use ipnet::IpNet;
-
 use crate::clock::Clock;
+use crate::http::address::TrustedProxies;
 use crate::http::pages::renderer::Pages;
 use crate::service::Core;
 
@@ -29,8 +28,8 @@ pub(crate) struct Web {
     pub(crate) jwks_max_age: Duration,
     /// Whether the server was told to stop.
     pub(crate) stopping: Arc<AtomicBool>,
-    /// The proxies whose `X-Forwarded-For` is believed.
-    pub(crate) trusted_proxies: Vec<IpNet>,
+    /// The proxies that are believed when they say whom they forward for.
+    pub(crate) trusted_proxies: Arc<TrustedProxies>,
 }
 
 impl Web {

@@ -174,6 +174,19 @@ both_stores! {
         assert_eq!(address("::ffff:203.0.113.7").await, "203.0.113.7", "one address, one spelling");
         assert_eq!(address("10.1.1.1").await, "10.1.1.1", "where only proxies are, the farthest of them");
         assert_eq!(address("").await, "127.0.0.1");
+        // As proxies write it that tell the port, too.
+        for (forwarded, client) in [
+            ("198.51.100.7:51234", "198.51.100.7"),
+            ("[2001:db8::7]:443", "2001:db8::7"),
+            ("[2001:db8::7]", "2001:db8::7"),
+            ("\"198.51.100.7:51234\"", "198.51.100.7"),
+            ("198.51.100.7,", "198.51.100.7"),
+            (", 198.51.100.7:1 , , 10.1.1.1:2 ,", "198.51.100.7"),
+            ("198.51.100.7, unknown", "127.0.0.1"),
+            ("\"unknown, 198.51.100.7", "198.51.100.7"),
+        ] {
+            assert_eq!(address(forwarded).await, client, "{forwarded}");
+        }
         let body = json!({ "username": "ana", "password": PASSWORD });
         let request = app.http.post(app.at("/login")).json(&body);
         let twice = request.header("x-forwarded-for", "198.51.100.1").header("x-forwarded-for", "203.0.113.7, 10.1.1.1");
@@ -181,6 +194,28 @@ both_stores! {
         let tokens = app.send(twice).await.tokens();
         let address = app.get("/sessions", &tokens.access).await.json["sessions"][0]["address"].clone();
         assert_eq!(address, "203.0.113.7", "headers that stand twice are one list");
+    }
+
+    async fn a_trusted_proxy_may_tell_the_address_in_the_standard_header(app) with |settings| {
+        settings.http.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap(), "10.0.0.0/8".parse().unwrap()];
+    }; {
+        app.add_user("ana").await;
+        for (forwarded, usual, client) in [
+            ("for=198.51.100.7", None, "198.51.100.7"),
+            ("by=10.1.1.1;For=\"[2001:db8::7]:443\";proto=https", None, "2001:db8::7"),
+            ("for=192.0.2.1, for=198.51.100.7:99;proto=http, for=10.1.1.1,", None, "198.51.100.7"),
+            ("for=192.0.2.1;x=\", for=198.51.100.7", None, "198.51.100.7"),
+            ("for=unknown", None, "127.0.0.1"),
+            ("proto=https", None, "127.0.0.1"),
+            ("for=192.0.2.1", Some("198.51.100.7"), "198.51.100.7"),
+        ] {
+            app.clock.advance(SECOND);
+            let request = app.http.post(app.at("/login")).json(&json!({ "username": "ana", "password": PASSWORD }));
+            let request = request.header("forwarded", forwarded);
+            let tokens = app.send(usual.into_iter().fold(request, |it, usual| it.header("x-forwarded-for", usual))).await.tokens();
+            let sessions = app.get("/sessions", &tokens.access).await.json["sessions"].clone();
+            assert_eq!(sessions[0]["address"], client, "{forwarded} {usual:?}");
+        }
     }
 
     async fn an_old_hash_is_replaced_at_login(app) with |settings| settings.passwords.memory_kib = 16; {

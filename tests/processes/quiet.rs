@@ -74,6 +74,30 @@ fn no_database_is_asked_about_what_is_not_genuine_on_postgres() {
 }
 
 #[test]
+fn what_a_proxy_says_and_nobody_understands_is_told_once() {
+    let place = Place::sqlite().with("HEIRLOOM_HTTP__TRUSTED_PROXIES", "127.0.0.1");
+    place.add_user("ana");
+    let server = place.serve();
+    let log_in = async |forwarded: &str| {
+        let login = json!({ "username": "ana", "password": PASSWORD });
+        let request = server.http.post(format!("{}/login", server.url)).json(&login);
+        request.header("x-forwarded-for", forwarded).send().await.unwrap().status()
+    };
+    let told = || server.log.lock().unwrap().matches("does not say in a form that is understood").count();
+    block_on(async {
+        for forwarded in ["198.51.100.7:51234", "unknown, [2001:db8::7]:443", ""] {
+            assert_eq!(log_in(forwarded).await, 200);
+        }
+        assert_eq!(told(), 0);
+        for _ in 0..3 {
+            assert_eq!(log_in("unknown").await, 200);
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        assert_eq!(told(), 1, "{}", server.log.lock().unwrap());
+    });
+}
+
+#[test]
 fn the_log_holds_no_secret() {
     let place =
         Place::postgres().with("HEIRLOOM_LOG__FILTER", "trace").with("HEIRLOOM_MASTER_KEY", MASTER_KEY);
