@@ -1,7 +1,7 @@
 //! The HTTP front door: parse at the edge, call one service, answer at the edge. A room a face; what several of them
 //! need stands here.
 
-mod address;
+pub(crate) mod address;
 mod body;
 pub(crate) mod connections;
 mod cookies;

@@ -1,15 +1,18 @@
 //! What happened, as a value. The transaction that made it happen carries it, and lets it out once it is committed.
 //!
-//! Names and fields are an interface, listed in `docs/events.md` and only ever added to. An event holds ids, never a
-//! name, an address, a token or a password.
+//! Names and fields are an interface, listed in `docs/events.md` and only ever added to. An event holds ids and where a
+//! request came from, never a name, a mail address, a token or a password.
 
-use chrono::{DateTime, SecondsFormat, Utc};
-use serde::Serialize;
+mod record;
+
+use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use crate::domain::family::EndedFamily;
+use crate::domain::family::{EndedFamily, UserAgentInfo};
 use crate::domain::ids::{ClientId, FamilyId, SignInSessionId, UserId};
 use crate::domain::refusal::EndReason;
+
+pub use record::{EventRecord, Severity};
 
 /// Something that an operator, a client or an owner may want to know.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,25 +22,44 @@ pub enum Event {
         family: FamilyId,
         user: UserId,
         client: ClientId,
+        from: Whence,
     },
-    /// A login was refused. Who it was to be is not told: people type their passwords there.
+    /// A login was refused.
     LoginRefused {
         client: ClientId,
+        account: TriedAccount,
+        from: Whence,
     },
     /// A browser was signed in.
     SignInSucceeded {
         session: SignInSessionId,
         user: UserId,
+        from: Whence,
     },
     /// A sign-in at the pages was refused.
-    SignInRefused,
+    SignInRefused {
+        account: TriedAccount,
+        from: Whence,
+    },
     /// A browser's sign-in ended.
     SignInEnded {
         session: SignInSessionId,
         user: UserId,
     },
     /// A password was not looked at, after many wrong ones.
-    AttemptsLimited,
+    AttemptsLimited {
+        account: TriedAccount,
+        from: Whence,
+    },
+    /// An authorization request got no code (RFC 6749 §4.1.2.1).
+    AuthorizeRefused {
+        /// What was named as the client, if that can be one.
+        client: Option<ClientId>,
+        error: &'static str,
+        /// What is wrong, in words.
+        reason: &'static str,
+        from: Whence,
+    },
     /// A user agreed to what a client asked for.
     ConsentGiven {
         user: UserId,
@@ -56,6 +78,7 @@ pub enum Event {
     /// A user typed a code that no device waits with.
     UserCodeRefused {
         user: UserId,
+        from: Whence,
     },
     /// An authorization code came without its client's proof: somebody else has it, too.
     CodeRefused {
@@ -63,6 +86,7 @@ pub enum Event {
         client: ClientId,
         /// What it gave, if it was used.
         family: Option<FamilyId>,
+        from: Whence,
     },
     /// A client got a token in exchange for another one: a family's, unless the client acts for itself.
     TokenExchanged {
@@ -84,6 +108,7 @@ pub enum Event {
     FamilyReused {
         family: FamilyId,
         client: ClientId,
+        from: Whence,
     },
     /// A lost response was made up for by skipping generations.
     FamilyRecovered {
@@ -100,6 +125,7 @@ pub enum Event {
         family: FamilyId,
         client: ClientId,
         differs: ReplayDifference,
+        from: Whence,
     },
     /// A client took the news of a logout.
     LogoutDelivered {
@@ -162,6 +188,30 @@ pub enum Event {
     },
 }
 
+/// Where the request came from that made something happen.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Whence {
+    address: Option<String>,
+    agent: Option<String>,
+}
+
+impl From<&UserAgentInfo> for Whence {
+    fn from(info: &UserAgentInfo) -> Self {
+        Self { address: info.address.clone(), agent: info.user_agent.clone() }
+    }
+}
+
+/// Whose password was tried. People type their passwords where their names belong, so a name that is nobody's is told
+/// as a keyed hash: the same one is seen to come again, and nobody reads it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TriedAccount {
+    Known(UserId),
+    /// By the hash of the name.
+    Unknown(String),
+    /// What was typed can be nobody's name, or the database was not well.
+    Nobody,
+}
+
 /// A variant for each word, and the words.
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($variant:ident: $word:literal),+ $(,)? }) => {
@@ -221,170 +271,5 @@ words! {
     Alarm {
         ForeignSecret: "a token with a genuine MAC and a foreign secret",
         AheadOfRow: "a genuine token is ahead of its row: was the database restored?",
-    }
-}
-
-/// How loud an event is in the log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Severity {
-    /// It is a part of everyday life.
-    #[default]
-    Info,
-    /// Somebody should look at it.
-    Warning,
-    /// Somebody should look at it now.
-    Alarm,
-}
-
-/// An event as it is written down: the same in the log, and wherever else events go.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
-pub struct EventRecord<'a> {
-    pub event: &'static str,
-    #[serde(skip)]
-    pub severity: Severity,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub family: Option<FamilyId>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub user: Option<UserId>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub client: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub session: Option<SignInSessionId>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub key: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub token: Option<Uuid>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub jti: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reason: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub change: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub generation: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub skipped: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub differs: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub until: Option<String>,
-}
-
-impl<'a> EventRecord<'a> {
-    fn new(event: &'static str) -> Self {
-        Self { event, ..Self::default() }
-    }
-
-    fn severity(self, severity: Severity) -> Self {
-        Self { severity, ..self }
-    }
-
-    fn family(self, family: FamilyId) -> Self {
-        Self { family: Some(family), ..self }
-    }
-
-    fn user(self, user: UserId) -> Self {
-        Self { user: Some(user), ..self }
-    }
-
-    fn client(self, client: &'a ClientId) -> Self {
-        Self { client: Some(client.as_str()), ..self }
-    }
-
-    fn session(self, session: SignInSessionId) -> Self {
-        Self { session: Some(session), ..self }
-    }
-
-    fn key(self, key: &'a str) -> Self {
-        Self { key: Some(key), ..self }
-    }
-
-    fn token(self, token: Uuid) -> Self {
-        Self { token: Some(token), ..self }
-    }
-
-    fn change(self, change: &'static str) -> Self {
-        Self { change: Some(change), ..self }
-    }
-
-    fn until(self, until: DateTime<Utc>) -> Self {
-        Self { until: Some(until.to_rfc3339_opts(SecondsFormat::Secs, true)), ..self }
-    }
-}
-
-impl Event {
-    /// Name, severity and fields.
-    #[must_use]
-    pub fn record(&self) -> EventRecord<'_> {
-        let new = EventRecord::new;
-        match self {
-            Self::LoginSucceeded { family, user, client } => {
-                new("login.succeeded").family(*family).user(*user).client(client)
-            }
-            Self::LoginRefused { client } => new("login.refused").client(client),
-            Self::SignInSucceeded { session, user } => new("sign_in.succeeded").session(*session).user(*user),
-            Self::SignInRefused => new("sign_in.refused"),
-            Self::SignInEnded { session, user } => new("sign_in.ended").session(*session).user(*user),
-            Self::AttemptsLimited => new("attempts.limited").severity(Severity::Warning),
-            Self::ConsentGiven { user, client } => new("consent.given").user(*user).client(client),
-            Self::ConsentWithdrawn { user, client } => new("consent.withdrawn").user(*user).client(client),
-            Self::DeviceDenied { user, client } => new("device.denied").user(*user).client(client),
-            Self::UserCodeRefused { user } => new("user_code.refused").user(*user),
-            Self::CodeRefused { client, family } => EventRecord {
-                family: *family,
-                ..new("code.refused").severity(Severity::Warning).client(client)
-            },
-            Self::TokenExchanged { client, family } => {
-                EventRecord { family: *family, ..new("token.exchanged").client(client) }
-            }
-            Self::TokenRevoked { client, family, jti } => {
-                EventRecord { family: *family, jti: Some(jti), ..new("token.revoked").client(client) }
-            }
-            Self::FamilyEnded { family, reason } => EventRecord {
-                reason: Some(reason.as_str()),
-                ..new("family.ended").family(family.id).user(family.user).client(&family.client)
-            },
-            Self::FamilyReused { family, client } => {
-                new("family.reused").severity(Severity::Warning).family(*family).client(client)
-            }
-            Self::FamilyRecovered { family, skipped } => {
-                EventRecord { skipped: Some(*skipped), ..new("family.recovered").family(*family) }
-            }
-            Self::FamilyCaughtUp { family, generation } => EventRecord {
-                generation: Some(*generation),
-                ..new("family.caught_up").severity(Severity::Warning).family(*family)
-            },
-            Self::FamilyReplayed { family, client, differs } => EventRecord {
-                differs: Some(differs.as_str()),
-                ..new("family.replayed").family(*family).client(client)
-            },
-            Self::LogoutDelivered { family, client } => {
-                new("logout.delivered").family(*family).client(client)
-            }
-            Self::LogoutUndeliverable { family, client } => {
-                new("logout.undeliverable").severity(Severity::Warning).family(*family).client(client)
-            }
-            Self::UserChanged { user, change } => new("user.changed").user(*user).change(change.as_str()),
-            Self::ClientChanged { client, change } => {
-                new("client.changed").client(client).change(change.as_str())
-            }
-            Self::KeyRotated { key } => new("key.rotated").severity(Severity::Warning).key(key),
-            Self::KeysReplaced { key } => new("key.replaced").severity(Severity::Warning).key(key),
-            Self::MasterKeyDropped { key } => new("key.master_dropped").severity(Severity::Warning).key(key),
-            Self::KeyResealed { key } => new("key.resealed").severity(Severity::Warning).key(key),
-            Self::RecoveryOpened { until } => {
-                new("recovery.opened").severity(Severity::Warning).until(*until)
-            }
-            Self::RecoveryClosed => new("recovery.closed").severity(Severity::Warning),
-            Self::RecoveryDeclined { until } => {
-                new("recovery.declined").severity(Severity::Warning).until(*until)
-            }
-            Self::RegistrationTokenAdded { token } => new("registration_token.added").token(*token),
-            Self::RegistrationTokenRemoved { token } => new("registration_token.removed").token(*token),
-            Self::AlarmRaised { family, alarm } => EventRecord {
-                reason: Some(alarm.as_str()),
-                ..new("alarm.raised").severity(Severity::Alarm).family(*family)
-            },
-        }
     }
 }

@@ -9,6 +9,7 @@ use url::{Host, Url};
 
 use crate::domain::client::{Client, GrantType, SubjectType};
 use crate::domain::ids::UserId;
+use crate::domain::user::Username;
 
 /// The subject types that are served.
 pub const SUBJECT_TYPES: [&str; 2] = ["public", "pairwise"];
@@ -31,6 +32,17 @@ impl SubjectKey {
             SubjectType::Public => user.to_string(),
             SubjectType::Pairwise => self.pairwise(&sector(client), user),
         }
+    }
+
+    /// A name that nobody has here, for the log: the same for the same name, and nobody without the key can try names.
+    #[must_use]
+    pub fn hash_of_name(&self, name: &Username) -> String {
+        let mut mac = hmac::Context::with_key(&self.0);
+        mac.update(b"heirloom unknown name v1\0");
+        mac.update(name.meant_key().as_bytes());
+        let tag = mac.sign();
+        let (hash, _) = tag.as_ref().split_at(12);
+        URL_SAFE_NO_PAD.encode(hash)
     }
 
     /// OpenID Connect Core §8.1: nobody without the key can tell the user of it, or whether two are the same.

@@ -1,6 +1,7 @@
 //! Why there is no code, and the way back to the client, if there is one.
 
 use crate::domain::client::Origin;
+use crate::domain::ids::ClientId;
 use crate::http::error::Problem;
 use crate::service::Failure;
 
@@ -30,6 +31,7 @@ impl ResponseMode {
 /// A trusted redirect URI, with what goes there in any case. Only who has one can redirect.
 #[derive(Debug, Clone)]
 pub(crate) struct Back {
+    pub(crate) client: ClientId,
     pub(crate) redirect_uri: String,
     pub(crate) mode: ResponseMode,
     pub(crate) state: Option<String>,
@@ -52,8 +54,8 @@ pub(crate) enum Stop {
 pub(crate) enum PageError {
     /// There is no such client.
     UnknownClient,
-    /// The redirect URI is missing, or not the client's.
-    RedirectUri,
+    /// The URI that this parameter names is not the client's: it is shown, for its developer to compare.
+    RedirectUri(&'static str, String),
     /// The request is none.
     Malformed(&'static str),
     /// The form is this browser's own, and was made before somebody signed in or out, or before the client changed.

@@ -138,7 +138,9 @@ both_stores! {
             for prompt in ["", "none"] {
                 let seen = browser.authorize(&[("redirect_uri", uri), ("prompt", prompt)]).await;
                 is_page(&seen, uri);
-                assert!(!seen.body.contains("evil"), "{uri} is not echoed");
+                assert!(seen.body.contains("<code>redirect_uri="), "{uri} is said to its developer");
+                let mut links = seen.body.split("href=\"").skip(1).map(|rest| rest.split('"').next().unwrap());
+                assert!(links.all(|link| !link.contains("evil")), "no link leads to {uri}: {seen:?}");
             }
         }
         for uri in [

@@ -2,6 +2,7 @@
 
 use heirloom::domain::client::{ClientKind, GrantType, Party};
 use heirloom::domain::device::UserCode;
+use heirloom::domain::family::UserAgentInfo;
 use heirloom::service::admin::janitor;
 use heirloom::service::authorize::device::{self, Found};
 use heirloom::settings::Settings;
@@ -65,7 +66,7 @@ both_stores! {
         browser.ana_at_device_page().await;
         let session = browser.session(&app).await;
         let code = UserCode::typed(waits.text("user_code")).unwrap();
-        let looked = device::look(&app.core, &code, (&session, None), app.clock.now()).await.unwrap();
+        let looked = device::look(&app.core, &code, (&session, None, &UserAgentInfo::default()), app.clock.now()).await.unwrap();
         let Found::Waiting(found, known) = looked else { panic!("{looked:?}") };
         // The session was found a moment ago, and now it ends.
         let page = browser.get("/oauth/logout").await;

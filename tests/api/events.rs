@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use heirloom::domain::client::{ClientKind, Party};
-use heirloom::domain::event::Event;
+use heirloom::domain::event::{Event, Whence};
 use heirloom::domain::secrets::Password;
 use heirloom::domain::standard_claims::StandardClaims;
 use heirloom::service::admin;
@@ -34,9 +34,78 @@ both_stores! {
             format!("user.changed change=added user={ana}"),
             format!("login.succeeded client=heirloom family={family} user={ana}"),
             format!("family.ended client=heirloom family={family} reason=logout user={ana}"),
-            "login.refused client=heirloom".to_owned(),
-            "attempts.limited".to_owned(),
+            format!("login.refused client=heirloom user={ana}"),
+            format!("attempts.limited user={ana}"),
         ]);
+    }
+
+    async fn a_refused_sign_in_tells_from_where_it_came_and_to_whose_account(app) with |settings| {
+        settings.http.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
+    }; {
+        app.with_apps().await;
+        let ben = app.add_user("ben").await.to_string();
+        let browser = Browser::new(&app).with_header("x-forwarded-for", "198.51.100.7").with_header("user-agent", "Guess/1");
+        let page = browser.authorize(&[]).await;
+        let mut hashes = Vec::new();
+        for (name, user) in [("Ben ", Some(ben.as_str())), ("nobody", None), ("NOBODY", None), ("hunter2 hunter2", None)] {
+            let body = json!({ "username": name, "password": "a wrong password" });
+            let request = app.http.post(app.at("/login")).json(&body);
+            let request = request.header("x-forwarded-for", "198.51.100.7:999").header("user-agent", "Guess/1");
+            assert_eq!(app.send(request).await.status, 401);
+            let csrf = page.hidden("csrf");
+            browser.post(&page.action(), &[("csrf", &csrf), ("username", name), ("password", "short")]).await;
+            let events = app.whole_events();
+            for (event, told) in [("login.refused", &events[events.len() - 2]), ("sign_in.refused", &events[events.len() - 1])] {
+                assert_eq!(told["event"], event);
+                assert_eq!((&told["address"], &told["agent"]), (&json!("198.51.100.7"), &json!("Guess/1")), "{event} {name}");
+                assert_eq!(told.get("user").map(|user| user.as_str().unwrap()), user, "{event} {name}");
+                assert_eq!(told.contains_key("name_hash"), user.is_none(), "{event} {name}");
+                assert!(!json!(told).to_string().to_lowercase().contains(&name.to_lowercase()), "{told:?}");
+                hashes.extend(told.get("name_hash").cloned());
+            }
+        }
+        // The same name has the same hash, however it is written and wherever it is typed.
+        assert!(hashes[..4].iter().all(|hash| *hash == hashes[0]) && hashes[4] == hashes[5], "{hashes:?}");
+        assert_ne!(hashes[0], hashes[4]);
+        let body = json!({ "username": "ben", "password": PASSWORD });
+        let request = app.http.post(app.at("/login")).json(&body).header("user-agent", "App/1");
+        let tokens = app.send(request.header("x-forwarded-for", "203.0.113.7")).await.tokens();
+        let told = app.whole_events().pop().unwrap();
+        assert_eq!((&told["event"], &told["address"], &told["agent"]), (&json!("login.succeeded"), &json!("203.0.113.7"), &json!("App/1")));
+        // A thief's address.
+        app.rotate(&app.rotate(&tokens).await).await;
+        let stolen = json!({ "refresh_token": tokens.refresh });
+        let request = app.http.post(app.at("/refresh")).json(&stolen).header("user-agent", "Thief/1");
+        app.send(request.header("x-forwarded-for", "192.0.2.66")).await;
+        let events = app.whole_events();
+        let told = events.iter().find(|told| told["event"] == "family.reused").unwrap();
+        assert_eq!((&told["address"], &told["agent"]), (&json!("192.0.2.66"), &json!("Thief/1")));
+    }
+
+    async fn a_refused_authorization_request_tells_whose_it_is_and_why(app) {
+        app.with_apps().await;
+        let browser = Browser::new(&app).with_header("user-agent", "Browser/1");
+        let uri = "https://app.example/CB?a=<b>\u{202e}";
+        for (changes, client, error, reason) in [
+            (("client_id", "nobody"), "nobody", "invalid_client", "The client is unknown."),
+            (("redirect_uri", uri), "app", "invalid_request", "The redirect_uri is not registered for this client."),
+            (("redirect_uri", ""), "app", "invalid_request", "The parameter redirect_uri is missing."),
+            (("scope", "admin"), "app", "invalid_scope", "The scope is malformed, or it goes beyond what may be granted."),
+            (("prompt", "none"), "app", "login_required", "The user has to sign in."),
+        ] {
+            let before = app.whole_events().len();
+            let seen = browser.authorize(&[changes]).await;
+            let told = app.whole_events().split_off(before);
+            assert_eq!(told.len(), 1, "{told:?}");
+            let told = json!(told[0]);
+            let expected = json!({
+                "event": "authorize.refused", "client": client, "error": error, "reason": reason,
+                "address": "127.0.0.1", "agent": "Browser/1",
+            });
+            assert_eq!(told, expected);
+            let shown = "redirect_uri=https:&#x2f;&#x2f;app.example&#x2f;CB?a=&lt;b&gt;\\u{202e}";
+            assert_eq!(seen.body.contains(shown), changes.1 == uri, "what its developer looks for: {}", seen.body);
+        }
     }
 
     async fn a_plain_rotation_is_no_event(app) {
@@ -138,7 +207,7 @@ async fn a_failed_try_drops_its_events(app: TestApp) {
     let (tried, ana) = (AtomicUsize::new(0), app.add_user("ana").await);
     let done = app.core.write(app.clock.now(), async |tx| {
         let nth = tried.fetch_add(1, Ordering::SeqCst);
-        tx.record(Event::UserCodeRefused { user: ana });
+        tx.record(Event::UserCodeRefused { user: ana, from: Whence::default() });
         if nth == 0 {
             sqlx::raw_sql(CONFLICT).execute(pool.executor()).await?;
         }
@@ -163,10 +232,10 @@ fn names(text: &str, before: &str, after: &str) -> BTreeSet<String> {
 fn every_event_is_listed_and_asserted() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
     let read = |path: &str| std::fs::read_to_string(root.join(path)).unwrap();
-    let told = names(&read("src/domain/event.rs"), "new(\"", "\"");
+    let told = names(&read("src/domain/event/record.rs"), "new(\"", "\"");
     assert!(told.len() > 20, "{told:?}");
     let listed = names(&read("docs/events.md"), "\n| `", "`");
-    assert_eq!(listed, told, "docs/events.md lists what src/domain/event.rs names");
+    assert_eq!(listed, told, "docs/events.md lists what src/domain/event/record.rs names");
     let tests = std::fs::read_dir(root.join("tests/api")).unwrap();
     let asserted: String =
         tests.map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap()).collect();

@@ -23,7 +23,7 @@ use heirloom::service::admin::users::{Change, NewUser};
 use heirloom::settings::Settings;
 use heirloom::store::Db;
 use reqwest::{RequestBuilder, Response, StatusCode};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use sqlx::AssertSqlSafe;
 use tokio::sync::broadcast::Receiver;
 
@@ -82,7 +82,7 @@ pub struct TestApp {
 /// What a server told of so far.
 pub struct Events {
     coming: Mutex<Receiver<Event>>,
-    told: Mutex<Vec<String>>,
+    told: Mutex<Vec<Map<String, Value>>>,
 }
 
 /// An answer: its status, its headers in lower case, its JSON.
@@ -270,17 +270,27 @@ impl TestApp {
         self.send(self.http.delete(self.at(path)).bearer_auth(access_token)).await
     }
 
-    /// Every event since the server started: its name, then what it says, `field=value` in alphabetical order.
-    pub fn events(&self) -> Vec<String> {
+    /// Every event since the server started, whole.
+    pub fn whole_events(&self) -> Vec<Map<String, Value>> {
         let (mut coming, mut told) = (self.events.coming.lock().unwrap(), self.events.told.lock().unwrap());
         while let Ok(event) = coming.try_recv() {
-            let Value::Object(mut fields) = json!(event.record()) else { unreachable!() };
-            let name = fields.remove("event").unwrap();
-            let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
-            let fields = fields.iter().map(|(field, value)| format!(" {field}={}", text(value)));
-            told.push(text(&name) + &fields.collect::<String>());
+            let Value::Object(fields) = json!(event.record()) else { unreachable!() };
+            told.push(fields);
         }
         told.clone()
+    }
+
+    /// Every event since the server started: its name, then what it says, `field=value` in alphabetical order, but for
+    /// where the request came from.
+    pub fn events(&self) -> Vec<String> {
+        let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
+        let of_one = |mut fields: Map<String, Value>| {
+            let name = fields.remove("event").unwrap();
+            fields.retain(|field, _| !matches!(field.as_str(), "address" | "agent"));
+            let fields = fields.iter().map(|(field, value)| format!(" {field}={}", text(value)));
+            text(&name) + &fields.collect::<String>()
+        };
+        self.whole_events().into_iter().map(of_one).collect()
     }
 
     /// How often an event was told whose name, and what it says, begins like this.

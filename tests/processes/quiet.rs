@@ -89,11 +89,21 @@ fn what_a_proxy_says_and_nobody_understands_is_told_once() {
             assert_eq!(log_in(forwarded).await, 200);
         }
         assert_eq!(told(), 0);
+        let wrong = json!({ "username": "ana", "password": "a wrong password" });
+        let request = server.http.post(format!("{}/login", server.url)).json(&wrong);
+        let request =
+            request.header("x-forwarded-for", "198.51.100.7").header("user-agent", "x\" address=\"192.0.2.1");
+        assert_eq!(request.send().await.unwrap().status(), 401);
         for _ in 0..3 {
             assert_eq!(log_in("unknown").await, 200);
         }
         tokio::time::sleep(std::time::Duration::from_millis(200)).await;
-        assert_eq!(told(), 1, "{}", server.log.lock().unwrap());
+        let log = server.log.lock().unwrap().clone();
+        assert_eq!(told(), 1, "{log}");
+        // As docs/events.md has it for fail2ban.
+        let refused = log.lines().find(|line| line.contains(r#"event="login.refused""#)).unwrap();
+        assert!(refused.contains(r#" address="198.51.100.7""#), "{refused}");
+        assert!(!refused.contains(r#" address="192.0.2.1"#), "nobody writes another's address: {refused}");
     });
 }
 

@@ -166,7 +166,7 @@ pub(crate) async fn take_password(
         new,
         others: if form.get("end_others").is_some() { Others::End } else { Others::Keep },
     };
-    match change_password(visit.core(), &session, change, visit.now).await {
+    match change_password(visit.core(), (&session, &visit.agent), change, visit.now).await {
         Ok(secret) => {
             let mut response = done(visit, OwnPlace::Account, "password");
             visit.remember(&mut response, &secret);

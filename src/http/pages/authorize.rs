@@ -60,5 +60,12 @@ pub(crate) async fn go_on(visit: &Visit, asked: &Asked) -> Result<HttpResponse, 
 
 /// Reads the client's request that a page carries in its address.
 pub(crate) async fn read_request(visit: &Visit, request: &HttpRequest) -> Result<Asked, Stop> {
-    authorize::read_form(&visit.as_browser(), Form::of_query_as_sent(request.query_string())?).await
+    let form = Form::of_query_as_sent(request.query_string())?;
+    let client = form.get("client_id").map(ToOwned::to_owned);
+    let read = authorize::read_form(&visit.as_browser(), form).await;
+    read.inspect_err(|stop| {
+        if let Stop::Page(error) = stop {
+            back::tell_stopped(visit, client.as_deref(), error);
+        }
+    })
 }

@@ -6,6 +6,8 @@ use actix_web::http::header::LOCATION;
 use serde_json::{Value, json};
 
 use crate::domain::error_causes::with_causes;
+use crate::domain::event::Event;
+use crate::domain::ids::ClientId;
 use crate::domain::redirect_uri;
 use crate::http::error::{self, Problem, Unmet};
 use crate::http::pages::renderer::Page;
@@ -71,6 +73,7 @@ pub(crate) async fn answer_stop(visit: &Visit, stop: &Stop) -> HttpResponse {
         Stop::Page(error) => error_page(visit, error),
         Stop::Redirect(error) => {
             let (code, description) = error::code(&error.problem);
+            tell_refused(visit, Some(&error.back.client), (code, description));
             let parameters = [("error", code), ("error_description", description)];
             if goes_at_once(visit, &error.back).await {
                 answer(visit, &error.back, &parameters)
@@ -79,6 +82,28 @@ pub(crate) async fn answer_stop(visit: &Visit, stop: &Stop) -> HttpResponse {
             }
         }
     }
+}
+
+/// Tells of an authorization request that got no code.
+fn tell_refused(visit: &Visit, client: Option<&ClientId>, (error, reason): (&'static str, &'static str)) {
+    let (client, from) = (client.cloned(), (&visit.agent).into());
+    visit.core().tell(Event::AuthorizeRefused { client, error, reason, from });
+}
+
+/// The same of one whose browser is sent nowhere.
+pub(crate) fn tell_stopped(visit: &Visit, client_id: Option<&str>, error: &PageError) {
+    let client: Option<ClientId> = client_id.and_then(|id| id.parse().ok());
+    let why = match error {
+        PageError::UnknownClient => ("invalid_client", "The client is unknown."),
+        PageError::RedirectUri(..) => {
+            ("invalid_request", "The redirect_uri is not registered for this client.")
+        }
+        PageError::Malformed(what) => ("invalid_request", *what),
+        PageError::Unavailable(Failure::TooMany(_)) => ("temporarily_unavailable", "Too many requests came."),
+        // The log has the cause.
+        PageError::Unavailable(_) | PageError::Forged | PageError::Stale => return,
+    };
+    tell_refused(visit, client.as_ref(), why);
 }
 
 /// RFC 9700 §4.11.2: anybody can make a request that fails, so a link to this server would lead wherever a client says
@@ -115,7 +140,7 @@ fn refused_page(visit: &Visit, error: &RedirectError, parameters: &[(&str, &str)
 fn error_page(visit: &Visit, error: &PageError) -> HttpResponse {
     let (problem, status) = match error {
         PageError::UnknownClient => ("unknown_client", StatusCode::BAD_REQUEST),
-        PageError::RedirectUri => ("redirect_uri", StatusCode::BAD_REQUEST),
+        PageError::RedirectUri(..) => ("redirect_uri", StatusCode::BAD_REQUEST),
         PageError::Malformed(_) => ("malformed", StatusCode::BAD_REQUEST),
         PageError::Forged | PageError::Stale => ("forged", StatusCode::FORBIDDEN),
         // RFC 6585 §4. It is nothing that an operator has to see to.
@@ -127,16 +152,13 @@ fn error_page(visit: &Visit, error: &PageError) -> HttpResponse {
         }
     };
     let detail = match error {
-        PageError::Malformed(what) => Some(*what),
-        PageError::UnknownClient
-        | PageError::RedirectUri
-        | PageError::Forged
-        | PageError::Stale
-        | PageError::Unavailable(_) => None,
+        PageError::Malformed(what) => Some((*what).to_owned()),
+        PageError::RedirectUri(parameter, uri) => Some(format!("{parameter}={}", readable(uri))),
+        PageError::UnknownClient | PageError::Forged | PageError::Stale | PageError::Unavailable(_) => None,
     };
     let again = match error {
         PageError::Forged | PageError::Stale | PageError::Unavailable(_) => Some(visit.own_place()),
-        PageError::UnknownClient | PageError::RedirectUri | PageError::Malformed(_) => None,
+        PageError::UnknownClient | PageError::RedirectUri(..) | PageError::Malformed(_) => None,
     };
     visit.page(&Page {
         template: "error.html",
@@ -145,4 +167,18 @@ fn error_page(visit: &Visit, error: &PageError) -> HttpResponse {
         language: visit.own_language(),
         leads_away: false,
     })
+}
+
+/// An address that somebody made up, as one line of what everybody can see.
+fn readable(uri: &str) -> String {
+    const LONGEST: usize = 255;
+    let mut shown = String::new();
+    for letter in uri.chars().take(LONGEST) {
+        if letter.is_ascii_graphic() {
+            shown.push(letter);
+        } else {
+            shown.extend(letter.escape_unicode());
+        }
+    }
+    if uri.chars().nth(LONGEST).is_some() { shown + "…" } else { shown }
 }

@@ -49,7 +49,7 @@ pub(crate) async fn take(visit: &Visit, _: &HttpRequest, form: Form) -> Result<H
     let unknown = page(visit, &session, &Entry::Unknown(typed));
     let Some(code) = UserCode::typed(typed) else { return Ok(unknown) };
     let (device, known) =
-        match device::look(visit.core(), &code, (&session, visit.address), visit.now).await? {
+        match device::look(visit.core(), &code, (&session, visit.address, &visit.agent), visit.now).await? {
             Found::Waiting(device, known) => (device, known),
             Found::Nothing => return Ok(unknown),
             Found::TooManyTries => return Ok(page(visit, &session, &Entry::TooManyTries)),

@@ -105,7 +105,7 @@ async fn trusted(visit: &Visit, uri: &str, client: &str, state: Option<&str>) ->
     let client: ClientId = client.parse().map_err(|_| PageError::UnknownClient)?;
     let known = visit.core().client(&client, visit.now).await?.ok_or(PageError::UnknownClient)?;
     if !redirect_uri::is_registered(uri, &known.client.post_logout_redirect_uris) {
-        return Err(PageError::RedirectUri.into());
+        return Err(PageError::RedirectUri("post_logout_redirect_uri", uri.to_owned()).into());
     }
     let is_vouched_for = known.client.origin.is_vouched_for();
     let place = if is_vouched_for { None } else { redirect_uri::source_of(uri) };

@@ -12,7 +12,7 @@ use crate::domain::secrets::Password;
 use crate::http::body::{self, Body, Form};
 use crate::http::edge::Arrival;
 use crate::http::error::{Problem, Simple};
-use crate::http::{Web, headers};
+use crate::http::{Web, address, headers};
 use crate::service::Failure;
 use crate::service::users::sessions::{self, Caller, Session};
 
@@ -81,7 +81,8 @@ pub(crate) async fn revoke(
     let caller = sessions::authenticate(&web.core, headers::bearer(&request)?, now).await?;
     let RevokeBody { password, id } = body::json(&request, body, SHAPE)?;
     let id: Option<FamilyId> = id.map(|id| id.parse().map_err(|_| Failure::NotFound)).transpose()?;
-    let caller = sessions::prove(&web.core, caller, Password::presented(password), now).await?;
+    let agent = headers::user_agent_info(&request, None, address::of_client(&request, &web.trusted_proxies));
+    let caller = sessions::prove(&web.core, caller, Password::presented(password), &agent, now).await?;
     match id {
         Some(id) => sessions::end(&web.core, &caller, id, now).await?,
         None => sessions::end_others(&web.core, &caller, now).await?,

@@ -7,6 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::domain::device::{DeviceCode, UserCode};
 use crate::domain::event::Event;
+use crate::domain::family::UserAgentInfo;
 use crate::domain::sign_in::SignInSession;
 use crate::service::clients::known_clients::{self, KnownClient};
 use crate::service::{Core, Failure};
@@ -30,7 +31,7 @@ pub enum Found {
 pub async fn look(
     core: &Core,
     user_code: &UserCode,
-    (session, address): (&SignInSession, Option<IpAddr>),
+    (session, address, agent): (&SignInSession, Option<IpAddr>, &UserAgentInfo),
     now: DateTime<Utc>,
 ) -> Result<Found, Failure> {
     // Counted before it is looked up: many tries at once are many tries.
@@ -38,7 +39,7 @@ pub async fn look(
         return Ok(Found::TooManyTries);
     }
     let Some(found) = device_codes::find_open(&core.db, &user_code.hash(), now).await? else {
-        core.tell(Event::UserCodeRefused { user: session.user() });
+        core.tell(Event::UserCodeRefused { user: session.user(), from: agent.into() });
         return Ok(Found::Nothing);
     };
     device_codes::uncount_try(&core.db, session.user()).await?;

@@ -53,7 +53,7 @@ pub async fn exchange_code(
         Ok(known) => known,
         Err(failure) => {
             if let (Failure::InvalidClient, Some(code)) = (&failure, &found) {
-                tell_unproven(core, code);
+                tell_unproven(core, request, code);
             }
             return Err(failure);
         }
@@ -61,11 +61,11 @@ pub async fn exchange_code(
     known.may(GrantType::AuthorizationCode)?;
     let found = found.ok_or(Refusal::BadCode)?;
     if !is_proven(&found, request, params.code_verifier) {
-        tell_unproven(core, &found);
+        tell_unproven(core, request, &found);
         return Err(Refusal::BadCode.into());
     }
     if let Some(family) = found.family {
-        return Err(refuse_repeated(core, family, now).await);
+        return Err(refuse_repeated(core, request, family, now).await);
     }
     if now >= found.expires_at || !fits(&found, params.redirect_uri) {
         return Err(Refusal::BadCode.into());
@@ -77,7 +77,7 @@ pub async fn exchange_code(
         ClaimsAsked { user: found.authentication.user, scope: &found.scope, claims: &found.claims.id_token };
     let user = user_claims::told_in_id_token(core, (&known, &wanted), asked).await?;
     let told = IdTokenContent { nonce: found.nonce.clone(), user };
-    spend(core, found, (&known, &wanted), &told, now).await
+    spend(core, request, found, (&known, &wanted), &told, now).await
 }
 
 async fn find(core: &Core, text: &str) -> Result<Option<AuthorizationCode>, Failure> {
@@ -98,8 +98,9 @@ fn is_proven(code: &AuthorizationCode, request: &ClientRequest, verifier: Option
     is_met && code.client_id == *request.client_id()
 }
 
-fn tell_unproven(core: &Core, found: &AuthorizationCode) {
-    core.tell(Event::CodeRefused { client: found.client_id.clone(), family: found.family });
+fn tell_unproven(core: &Core, request: &ClientRequest, found: &AuthorizationCode) {
+    let (client, from) = (found.client_id.clone(), (&request.agent).into());
+    core.tell(Event::CodeRefused { client, family: found.family, from });
 }
 
 /// Whether the redirect URI is that of the request that the code was made for.
@@ -113,6 +114,7 @@ fn fits(code: &AuthorizationCode, redirect_uri: Option<&str>) -> bool {
 
 async fn spend(
     core: &Core,
+    request: &ClientRequest,
     found: AuthorizationCode,
     for_whom: (&KnownClient, &Wanted),
     told: &IdTokenContent,
@@ -132,13 +134,18 @@ async fn spend(
     // Disabled meanwhile, or used meanwhile: then two hold it, and this is the second.
     let again = authorization_codes::find(&core.db, &found.code_hash).await?;
     Err(match again.and_then(|code| code.family) {
-        Some(first) => refuse_repeated(core, first, now).await,
+        Some(first) => refuse_repeated(core, request, first, now).await,
         None => Refusal::BadCode.into(),
     })
 }
 
 /// What the code gave ends with its second use (RFC 6749 §4.1.2), unless that follows at once.
-async fn refuse_repeated(core: &Core, family: FamilyId, now: DateTime<Utc>) -> Failure {
+async fn refuse_repeated(
+    core: &Core,
+    request: &ClientRequest,
+    family: FamilyId,
+    now: DateTime<Utc>,
+) -> Failure {
     let first = match families::find(&core.db, family).await {
         Ok(first) => first,
         Err(error) => return error.into(),
@@ -146,6 +153,6 @@ async fn refuse_repeated(core: &Core, family: FamilyId, now: DateTime<Utc>) -> F
     if first.is_none_or(|first| now - first.created_at < AT_ONCE) {
         return Refusal::BadCode.into();
     }
-    let ended = reuse::end(core, family, EndReason::CodeReused, now).await;
+    let ended = reuse::end(core, &request.agent, (family, EndReason::CodeReused), now).await;
     ended.err().unwrap_or(Refusal::BadCode.into())
 }

@@ -41,12 +41,13 @@ pub async fn login(
     params.wanted.audiences_of(&known.client, &core.issuer)?;
     let opening =
         async |verified: Verified| begin_family(core, (request, &params), &known, &verified, now).await;
-    let begun = credentials::check(core, &params.credentials, now, opening).await;
-    let (family, secret) = begun.inspect_err(|failure| {
-        if matches!(failure, Failure::Refused(_)) {
-            core.tell(Event::LoginRefused { client: request.client_id().clone() });
-        }
-    })?;
+    let begun = credentials::check(core, (&params.credentials, &request.agent), now, opening).await;
+    if let Err(Failure::Refused(_)) = begun {
+        let account = credentials::tried_account(core, params.credentials.username.as_ref()).await;
+        let (client, from) = (request.client_id().clone(), (&request.agent).into());
+        core.tell(Event::LoginRefused { client, account, from });
+    }
+    let (family, secret) = begun?;
     // What was asked for is what the family has by now.
     grant::issue(core, &family.into(), &secret, (&known, &Wanted::default()), None, now)
 }

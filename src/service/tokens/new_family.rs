@@ -67,7 +67,8 @@ pub(crate) fn begin(
 /// Adds a family, in the transaction that touched its user's row: somebody logged in.
 pub(crate) async fn insert(tx: &mut Tx, family: Family) -> Result<(), StoreError> {
     families::insert(tx, &family).await?;
-    tx.record(Event::LoginSucceeded { family: family.id, user: family.user(), client: family.client_id });
+    let (user, from) = (family.user(), (&family.agent).into());
+    tx.record(Event::LoginSucceeded { family: family.id, user, client: family.client_id, from });
     Ok(())
 }
 

@@ -159,7 +159,7 @@ async fn judge(
             }
             Outcome::Overtaken => return Err(Failure::Overtaken),
             Outcome::Reuse => {
-                reuse::end(core, family.id, EndReason::Reuse, now).await?;
+                reuse::end(core, &request.agent, (family.id, EndReason::Reuse), now).await?;
                 return Err(Refusal::Reused.into());
             }
             Outcome::Touch(step) => (step, None),
@@ -208,7 +208,8 @@ fn watch(
         })?,
     };
     if let Some(differs) = differs {
-        core.tell(Event::FamilyReplayed { family, client: known.client.id.clone(), differs });
+        let (client, from) = (known.client.id.clone(), (&request.agent).into());
+        core.tell(Event::FamilyReplayed { family, client, differs, from });
     }
     Ok(())
 }

@@ -2,7 +2,8 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::domain::event::Event;
+use crate::domain::event::{Event, Whence};
+use crate::domain::family::UserAgentInfo;
 use crate::domain::ids::FamilyId;
 use crate::domain::refusal::EndReason;
 use crate::service::{Core, Failure};
@@ -14,16 +15,17 @@ use crate::store::families;
 /// [`Failure::Store`]; [`Failure::Busy`] when the task could not end.
 pub(super) async fn end(
     core: &Core,
-    family: FamilyId,
-    reason: EndReason,
+    agent: &UserAgentInfo,
+    (family, reason): (FamilyId, EndReason),
     now: DateTime<Utc>,
 ) -> Result<(), Failure> {
-    let writer = core.writer.clone();
+    let (writer, from) = (core.writer.clone(), Whence::from(agent));
     let ending = async move {
         let end = writer.write_sending(now, move |tx| {
+            let from = from.clone();
             Box::pin(async move {
                 let Some(ended) = families::end(tx, family, reason, now).await? else { return Ok(None) };
-                tx.record(Event::FamilyReused { family, client: ended.client });
+                tx.record(Event::FamilyReused { family, client: ended.client, from });
                 Ok(Some(()))
             })
         });

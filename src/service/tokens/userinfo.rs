@@ -55,7 +55,7 @@ pub async fn userinfo(core: &Core, token: &str, now: DateTime<Utc>) -> Result<Us
     }
     let known = core.client(&client, now).await?.ok_or(Failure::InvalidToken)?;
     let requests = if client == family.client_id {
-        family.claims.within(&known.client.scopes)
+        family.claims.userinfo.within(&known.client.scopes)
     } else {
         ClaimRequests::default()
     };

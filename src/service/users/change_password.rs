@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 
 use crate::crypto::random;
 use crate::domain::event::{Event, UserChange};
+use crate::domain::family::UserAgentInfo;
 use crate::domain::opaque::OpaqueSecret;
 use crate::domain::refusal::{EndReason, Refusal};
 use crate::domain::secrets::Password;
@@ -41,7 +42,7 @@ pub enum Others {
 /// [`Failure::TooManyAttempts`], [`Failure::Busy`], [`Failure::Store`].
 pub async fn change_password(
     core: &Core,
-    session: &SignInSession,
+    (session, agent): (&SignInSession, &UserAgentInfo),
     request: ChangePassword,
     now: DateTime<Utc>,
 ) -> Result<OpaqueSecret, Failure> {
@@ -51,7 +52,7 @@ pub async fn change_password(
     let new = core.password_rules.accept(&request.new, user)?;
     let owner = Owner::SignedIn(session.id);
     let attempted = Attempted { name: Some(&user.username), address: None, owner };
-    let attempt = credentials::begin_attempt(core, attempted, now).await?;
+    let attempt = credentials::begin_attempt(core, attempted, agent, now).await?;
     credentials::verify(core, Some(stored.clone()), &current, attempt).await?;
     let hash = core.passwords.hash(new).await?;
     let secret = OpaqueSecret::from_random(&random::bytes());

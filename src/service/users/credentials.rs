@@ -3,7 +3,8 @@
 use chrono::{DateTime, Utc};
 
 use crate::crypto::password_hash::{PasswordHash, Verdict};
-use crate::domain::event::Event;
+use crate::domain::event::{Event, TriedAccount};
+use crate::domain::family::UserAgentInfo;
 use crate::domain::ids::UserId;
 use crate::domain::refusal::Refusal;
 use crate::domain::secrets::Password;
@@ -69,7 +70,7 @@ impl Verified {
 /// `begin` gives.
 pub(crate) async fn check<T>(
     core: &Core,
-    credentials: &Credentials,
+    (credentials, agent): (&Credentials, &UserAgentInfo),
     now: DateTime<Utc>,
     begin: impl AsyncFn(Verified) -> Result<Option<T>, Failure>,
 ) -> Result<T, Failure> {
@@ -77,7 +78,7 @@ pub(crate) async fn check<T>(
     let (name, address) = (credentials.username.as_ref(), credentials.place.address);
     let attempted = Attempted { name, address, owner: owner(core, credentials).await? };
     for _ in 0..TRIES {
-        let attempt = begin_attempt(core, attempted, now).await?;
+        let attempt = begin_attempt(core, attempted, agent, now).await?;
         let user = match name {
             Some(name) => users::find_stored_by_name(&core.db, name).await?,
             None => None,
@@ -106,6 +107,7 @@ async fn owner(core: &Core, credentials: &Credentials) -> Result<Owner, Failure>
 pub(crate) async fn begin_attempt(
     core: &Core,
     attempted: Attempted<'_>,
+    agent: &UserAgentInfo,
     now: DateTime<Utc>,
 ) -> Result<Attempt, Failure> {
     let begun = match core.attempts.begin(attempted, now).await {
@@ -114,13 +116,25 @@ pub(crate) async fn begin_attempt(
         }
         begun => begun,
     };
-    begun.map_err(|held| match held {
-        HeldBack::TooMany { retry_after, .. } => {
-            core.tell(Event::AttemptsLimited);
-            Failure::TooManyAttempts(retry_after)
+    match begun {
+        Ok(attempt) => Ok(attempt),
+        Err(HeldBack::TooMany { retry_after, .. }) => {
+            let account = tried_account(core, attempted.name).await;
+            core.tell(Event::AttemptsLimited { account, from: agent.into() });
+            Err(Failure::TooManyAttempts(retry_after))
         }
-        HeldBack::UnderWay => Failure::Busy,
-    })
+        Err(HeldBack::UnderWay) => Err(Failure::Busy),
+    }
+}
+
+/// Whose password was tried, for the log.
+pub(crate) async fn tried_account(core: &Core, name: Option<&Username>) -> TriedAccount {
+    let Some(name) = name else { return TriedAccount::Nobody };
+    match users::find_by_name(&core.db, name).await {
+        Ok(Some(user)) => TriedAccount::Known(user.id),
+        Ok(None) => TriedAccount::Unknown(core.subjects.hash_of_name(name)),
+        Err(_) => TriedAccount::Nobody,
+    }
 }
 
 /// Whether one of the user's newest logins came from this address and still lives.

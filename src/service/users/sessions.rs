@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use crate::domain::authentication::Authentication;
 use crate::domain::client::Party;
-use crate::domain::family::{Family, Place};
+use crate::domain::family::{Family, Place, UserAgentInfo};
 use crate::domain::ids::{FamilyId, UserId};
 use crate::domain::refusal::{EndReason, Refusal};
 use crate::domain::secrets::Password;
@@ -122,13 +122,14 @@ pub async fn prove(
     core: &Core,
     caller: Caller,
     password: Option<Password>,
+    agent: &UserAgentInfo,
     now: DateTime<Utc>,
 ) -> Result<Caller, Failure> {
     let password = password.ok_or(Refusal::BadCredentials)?;
     let stored = users::find_stored(&core.db, caller.user()).await?.ok_or(Refusal::BadCredentials)?;
     let name = stored.user.username.clone();
     let attempted = Attempted { name: Some(&name), address: None, owner: Owner::LoggedIn(caller.family) };
-    let attempt = credentials::begin_attempt(core, attempted, now).await?;
+    let attempt = credentials::begin_attempt(core, attempted, agent, now).await?;
     credentials::verify(core, Some(stored), &password, attempt).await?;
     Ok(Caller { authentication: Authentication { at: now, ..caller.authentication }, ..caller })
 }

@@ -48,12 +48,12 @@ pub async fn sign_in(
     now: DateTime<Utc>,
 ) -> Result<(SignInSession, OpaqueSecret), Failure> {
     let opening = async |verified: Verified| begin_session(core, &request, &verified, now).await;
-    let begun = credentials::check(core, &request.credentials, now, opening).await;
-    begun.inspect_err(|failure| {
-        if matches!(failure, Failure::Refused(_)) {
-            core.tell(Event::SignInRefused);
-        }
-    })
+    let begun = credentials::check(core, (&request.credentials, &request.agent), now, opening).await;
+    if let Err(Failure::Refused(_)) = begun {
+        let account = credentials::tried_account(core, request.credentials.username.as_ref()).await;
+        core.tell(Event::SignInRefused { account, from: (&request.agent).into() });
+    }
+    begun
 }
 
 async fn begin_session(
@@ -86,7 +86,8 @@ async fn begin_session(
         }
         sign_in_sessions::insert(tx, &session, &secret.hash()).await?;
         sign_in_sessions::end_beyond(tx, session.user(), MOST_SESSIONS).await?;
-        tx.record(Event::SignInSucceeded { session: session.id, user: session.user() });
+        let from = (&session.agent).into();
+        tx.record(Event::SignInSucceeded { session: session.id, user: session.user(), from });
         Ok(Some(()))
     });
     Ok(begun.await?.map(|()| (session, secret)))

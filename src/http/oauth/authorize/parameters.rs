@@ -71,6 +71,7 @@ pub(crate) fn check(core: &Core, known: &KnownClient, form: &Form) -> Result<(),
 /// RFC 6749 §3.1.2.4: the browser is sent nowhere before the client is known and the redirect URI is one of its own.
 pub(super) fn back(known: &KnownClient, form: &Form) -> Result<Back, PageError> {
     Ok(Back {
+        client: known.client.id.clone(),
         redirect_uri: redirect_uri(known, form)?.to_owned(),
         // A response mode that is none of ours is refused below: in the default one.
         mode: ResponseMode::of(form.get("response_mode")).unwrap_or(ResponseMode::Query),
@@ -87,7 +88,7 @@ fn redirect_uri<'a>(known: &KnownClient, form: &'a Form) -> Result<&'a str, Page
     if redirect_uri::is_registered(uri, &known.client.redirect_uris) {
         Ok(uri)
     } else {
-        Err(PageError::RedirectUri)
+        Err(PageError::RedirectUri("redirect_uri", uri.to_owned()))
     }
 }
 

@@ -1,0 +1,211 @@
+//! How events are written down.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::domain::event::{Event, ReplayDifference, TriedAccount, Whence};
+use crate::domain::family::EndedFamily;
+use crate::domain::ids::{ClientId, FamilyId, SignInSessionId, UserId};
+
+/// How loud an event is in the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Severity {
+    /// It is a part of everyday life.
+    #[default]
+    Info,
+    /// Somebody should look at it.
+    Warning,
+    /// Somebody should look at it now.
+    Alarm,
+}
+
+/// An event as it is written down: the same in the log, and wherever else events go.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct EventRecord<'a> {
+    pub event: &'static str,
+    #[serde(skip)]
+    pub severity: Severity,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub family: Option<FamilyId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<UserId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name_hash: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agent: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session: Option<SignInSessionId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token: Option<Uuid>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jti: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub change: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub generation: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub skipped: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub differs: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
+}
+
+fn new<'a>(event: &'static str) -> EventRecord<'a> {
+    EventRecord { event, ..EventRecord::default() }
+}
+
+impl<'a> EventRecord<'a> {
+    fn warns(self) -> Self {
+        Self { severity: Severity::Warning, ..self }
+    }
+
+    fn alarms(self) -> Self {
+        Self { severity: Severity::Alarm, ..self }
+    }
+
+    fn family(self, family: FamilyId) -> Self {
+        Self { family: Some(family), ..self }
+    }
+
+    /// The family that it belongs to, if any.
+    fn within(self, family: Option<FamilyId>) -> Self {
+        Self { family, ..self }
+    }
+
+    fn user(self, user: UserId) -> Self {
+        Self { user: Some(user), ..self }
+    }
+
+    fn client(self, client: &'a ClientId) -> Self {
+        Self { client: Some(client.as_str()), ..self }
+    }
+
+    fn session(self, session: SignInSessionId) -> Self {
+        Self { session: Some(session), ..self }
+    }
+
+    fn key(self, key: &'a str) -> Self {
+        Self { key: Some(key), ..self }
+    }
+
+    fn token(self, token: Uuid) -> Self {
+        Self { token: Some(token), ..self }
+    }
+
+    fn from(self, from: &'a Whence) -> Self {
+        Self { address: from.address.as_deref(), agent: from.agent.as_deref(), ..self }
+    }
+
+    fn account(self, account: &'a TriedAccount) -> Self {
+        match account {
+            TriedAccount::Known(user) => self.user(*user),
+            TriedAccount::Unknown(hash) => Self { name_hash: Some(hash), ..self },
+            TriedAccount::Nobody => self,
+        }
+    }
+
+    fn until(self, until: DateTime<Utc>) -> Self {
+        Self { until: Some(until.to_rfc3339_opts(SecondsFormat::Secs, true)), ..self }
+    }
+
+    fn differs(self, differs: ReplayDifference) -> Self {
+        Self { differs: Some(differs.as_str()), ..self }
+    }
+
+    fn reason(self, reason: &'static str) -> Self {
+        Self { reason: Some(reason), ..self }
+    }
+
+    fn change(self, change: &'static str) -> Self {
+        Self { change: Some(change), ..self }
+    }
+}
+
+impl Event {
+    /// Name, severity and fields.
+    #[must_use]
+    pub fn record(&self) -> EventRecord<'_> {
+        match self {
+            Self::LoginSucceeded { family, user, client, from } => {
+                new("login.succeeded").family(*family).user(*user).client(client).from(from)
+            }
+            Self::LoginRefused { client, account, from } => {
+                new("login.refused").client(client).account(account).from(from)
+            }
+            Self::SignInSucceeded { session, user, from } => {
+                new("sign_in.succeeded").session(*session).user(*user).from(from)
+            }
+            Self::SignInRefused { account, from } => new("sign_in.refused").account(account).from(from),
+            Self::SignInEnded { session, user } => new("sign_in.ended").session(*session).user(*user),
+            Self::AttemptsLimited { account, from } => {
+                new("attempts.limited").warns().account(account).from(from)
+            }
+            Self::AuthorizeRefused { client, error, reason, from } => {
+                let it =
+                    EventRecord { error: Some(error), ..new("authorize.refused").reason(reason).from(from) };
+                client.iter().fold(it, EventRecord::client)
+            }
+            Self::ConsentGiven { user, client } => new("consent.given").user(*user).client(client),
+            Self::ConsentWithdrawn { user, client } => new("consent.withdrawn").user(*user).client(client),
+            Self::DeviceDenied { user, client } => new("device.denied").user(*user).client(client),
+            Self::UserCodeRefused { user, from } => new("user_code.refused").user(*user).from(from),
+            Self::CodeRefused { client, family, from } => {
+                new("code.refused").warns().client(client).within(*family).from(from)
+            }
+            Self::TokenExchanged { client, family } => new("token.exchanged").client(client).within(*family),
+            Self::TokenRevoked { client, family, jti } => {
+                EventRecord { jti: Some(jti), ..new("token.revoked").client(client).within(*family) }
+            }
+            Self::FamilyEnded { family: EndedFamily { id, user, client, .. }, reason } => {
+                new("family.ended").family(*id).user(*user).client(client).reason(reason.as_str())
+            }
+            Self::FamilyReused { family, client, from } => {
+                new("family.reused").warns().family(*family).client(client).from(from)
+            }
+            Self::FamilyRecovered { family, skipped } => {
+                EventRecord { skipped: Some(*skipped), ..new("family.recovered").family(*family) }
+            }
+            Self::FamilyCaughtUp { family, generation } => EventRecord {
+                generation: Some(*generation),
+                ..new("family.caught_up").warns().family(*family)
+            },
+            Self::FamilyReplayed { family, client, differs, from } => {
+                new("family.replayed").family(*family).client(client).differs(*differs).from(from)
+            }
+            Self::LogoutDelivered { family, client } => {
+                new("logout.delivered").family(*family).client(client)
+            }
+            Self::LogoutUndeliverable { family, client } => {
+                new("logout.undeliverable").warns().family(*family).client(client)
+            }
+            Self::UserChanged { user, change } => new("user.changed").user(*user).change(change.as_str()),
+            Self::ClientChanged { client, change } => {
+                new("client.changed").client(client).change(change.as_str())
+            }
+            Self::KeyRotated { key } => new("key.rotated").warns().key(key),
+            Self::KeysReplaced { key } => new("key.replaced").warns().key(key),
+            Self::MasterKeyDropped { key } => new("key.master_dropped").warns().key(key),
+            Self::KeyResealed { key } => new("key.resealed").warns().key(key),
+            Self::RecoveryOpened { until } => new("recovery.opened").warns().until(*until),
+            Self::RecoveryDeclined { until } => new("recovery.declined").warns().until(*until),
+            Self::RecoveryClosed => new("recovery.closed").warns(),
+            Self::RegistrationTokenAdded { token } => new("registration_token.added").token(*token),
+            Self::RegistrationTokenRemoved { token } => new("registration_token.removed").token(*token),
+            Self::AlarmRaised { family, alarm } => {
+                new("alarm.raised").alarms().reason(alarm.as_str()).family(*family)
+            }
+        }
+    }
+}
