@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use crate::domain::lifetimes::LifetimeOverrides;
 use crate::settings::{DatabaseUrl, Settings};
 use crate::store::encryption::{Encryption, encryption};
 use crate::store::private_file::is_open_to_others;
@@ -16,7 +17,14 @@ const ONLY_FACTOR: u32 = 15;
 pub fn notes(settings: &Settings) -> anyhow::Result<Vec<String>> {
     let notes =
         [way_to_the_database(settings)?, key_of_the_certificate(settings), length_of_passwords(settings)];
-    Ok(notes.into_iter().flatten().collect())
+    let tokens = &settings.tokens;
+    let lifetimes = LifetimeOverrides {
+        access_ttl: Some(tokens.access_ttl),
+        leeway: Some(tokens.leeway),
+        ..LifetimeOverrides::default()
+    };
+    let cautions = lifetimes.cautions().map(|caution| format!("tokens: {caution}; docs/clients.md has more"));
+    Ok(notes.into_iter().flatten().chain(cautions).collect())
 }
 
 fn length_of_passwords(settings: &Settings) -> Option<String> {

@@ -138,7 +138,10 @@ pub(super) async fn run(command: ClientCommand, office: &Office) -> anyhow::Resu
     match command {
         ClientCommand::Add(AddClient { id, public, registration, .. }) => {
             let kind = if public { ClientKind::Public } else { ClientKind::Confidential(Vec::new()) };
-            output::json(&clients::register(core, id, kind, registration.into(), now).await?);
+            let said = ClientChanges::from(registration);
+            let lifetimes = said.lifetimes;
+            output::json(&clients::register(core, id, kind, said, now).await?);
+            warn(&lifetimes);
         }
         ClientCommand::List { json } => list(office, json).await?,
         ClientCommand::Update { id, registration, third_party, yes } => {
@@ -146,7 +149,9 @@ pub(super) async fn run(command: ClientCommand, office: &Office) -> anyhow::Resu
             changes.party = if third_party { Some(Party::Third) } else { changes.party };
             anyhow::ensure!(changes != ClientChanges::default(), "say what is to change; `--help` lists it");
             changes.confirmed = yes;
+            let lifetimes = changes.lifetimes;
             update(office, &id, changes).await?;
+            warn(&lifetimes);
         }
         ClientCommand::RotateSecret { id, overlap } => {
             let secret = clients::rotate_secret(core, &id, overlap, now).await?;
@@ -159,6 +164,12 @@ pub(super) async fn run(command: ClientCommand, office: &Office) -> anyhow::Resu
         }
     }
     Ok(())
+}
+
+fn warn(lifetimes: &LifetimeOverrides) {
+    for caution in lifetimes.cautions() {
+        eprintln!("note: {caution}; docs/clients.md has more");
+    }
 }
 
 /// Asks before a change that may end logins.

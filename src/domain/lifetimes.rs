@@ -129,6 +129,26 @@ impl Lifetimes {
     }
 }
 
+impl LifetimeOverrides {
+    /// What stock clients make of what is set here, for whoever sets it.
+    pub fn cautions(&self) -> impl Iterator<Item = &'static str> {
+        let short = self.access_ttl.is_some_and(|ttl| ttl <= Duration::from_mins(1));
+        let strict = self.leeway.is_some_and(|leeway| leeway.is_zero());
+        [
+            short.then_some(
+                "access tokens of a minute or less: a client that renews them a minute before they expire, as \
+                 oidc-client-ts does, renews without end",
+            ),
+            strict.then_some(
+                "strict mode: a client that sends a refresh token again after a lost answer is logged out; Java's \
+                 HttpURLConnection and Go's golang.org/x/oauth2 do so by themselves",
+            ),
+        ]
+        .into_iter()
+        .flatten()
+    }
+}
+
 /// `15m`, `7d`, `1h 30m`. Days are the longest unit: `humantime` itself would make months and seconds of 90 days.
 #[must_use]
 pub fn duration_text(duration: Duration) -> String {

@@ -63,7 +63,7 @@ both_stores! {
         assert_eq!(kid(&tokens), new);
         assert_eq!(app.get("/sessions", &tokens.access).await.status, 200);
         app.clock.advance(MINUTE * 15);
-        assert_eq!(published(&app).await, [old.clone(), new.clone()], "a minute more, for clocks that differ");
+        assert_eq!(published(&app).await, [new.clone(), old.clone()], "a minute more, for clocks that differ");
         app.clock.advance(MINUTE);
         assert_eq!(published(&app).await, [new.clone()]);
         app.clock.advance(DAY * 2);
@@ -80,6 +80,21 @@ both_stores! {
         let again = app.rotate(&first).await;
         assert_ne!(kid(&second), kid(&again));
         assert_eq!((second.claims(), &second.refresh), (again.claims(), &again.refresh));
+    }
+
+    async fn the_key_that_signs_stands_first_in_the_set(app) {
+        app.add_user("ana").await;
+        for algorithm in [SigningAlgorithm::Rs256, SigningAlgorithm::EdDsa, SigningAlgorithm::Es256] {
+            app.core.keys.rotate(&app.core.writer, succession(algorithm), app.clock.now()).await.unwrap();
+            // Published, signing, and with the one before, until that one is gone.
+            for pause in [Duration::ZERO, MINUTE * 9, MINUTE, MINUTE * 15, MINUTE * 2] {
+                app.clock.advance(pause);
+                let signs = kid(&app.log_in("ana").await);
+                assert_eq!(published(&app).await[0], signs, "{algorithm:?} {pause:?}");
+            }
+        }
+        app.core.keys.rotate(&app.core.writer, succession(SigningAlgorithm::Rs256), app.clock.now()).await.unwrap();
+        assert_eq!(published(&app).await.len(), 2);
     }
 
     async fn a_client_with_long_tokens_keeps_old_keys_published_longer(app) {

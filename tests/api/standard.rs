@@ -75,6 +75,16 @@ both_stores! {
         }
     }
 
+    async fn a_revocation_is_answered_with_json(app) {
+        let tokens = app.ana_logged_in().await;
+        for token in [tokens.refresh.as_str(), tokens.access.as_str(), "unknown"] {
+            let answer = app.form("/oauth/revoke", &[("token", token), ("client_id", "heirloom")]).await;
+            assert_eq!((answer.status.as_u16(), &answer.json), (200, &json!({})), "{token}");
+            assert_eq!(answer.header("content-type"), Some("application/json"));
+            assert_eq!(answer.header("cache-control"), Some("no-store"));
+        }
+    }
+
     async fn a_wrong_secret_is_told_before_a_wrong_token(app) {
         app.add_service("service", &[]).await;
         let form = [("grant_type", "refresh_token"), ("refresh_token", "rubbish")];

@@ -371,6 +371,34 @@ fn a_new_data_folder_is_private() {
 }
 
 #[test]
+fn what_stock_clients_make_of_lifetimes_is_said_where_they_are_set() {
+    let place = Place::sqlite();
+    let said = |arguments: &[&str]| {
+        let output = place.run_with(arguments, "");
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let add = ["client", "add", "app", "--public"];
+    let (short, strict) = ("renews without end", "is logged out");
+    for (options, told) in [
+        (&["--access-ttl", "61s", "--leeway", "1s"][..], [false, false]),
+        (&["--access-ttl", "60s"], [true, false]),
+        (&["--leeway", "0s"], [false, true]),
+    ] {
+        let id = format!("app-{}", options.join(""));
+        let added = said(&[&["client", "add", &id, "--public"], options].concat());
+        let updated = said(&[&["client", "update", "heirloom"], options].concat());
+        for said in [added, updated] {
+            assert_eq!([said.contains(short), said.contains(strict)], told, "{options:?}: {said}");
+        }
+    }
+    assert!(!said(&add).contains("note"), "what is not set is not spoken of");
+    let hasty = place.with("HEIRLOOM_TOKENS__ACCESS_TTL", "1m").with("HEIRLOOM_TOKENS__LEEWAY", "0s");
+    let checked = hasty.ok(&["config", "check"]);
+    assert!(checked.contains(short) && checked.contains(strict), "{checked}");
+}
+
+#[test]
 fn health_and_settings_can_be_asked_for() {
     let place = Place::postgres();
     let server = place.serve();

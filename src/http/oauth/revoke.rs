@@ -2,6 +2,7 @@
 
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpResponse, web};
+use serde_json::json;
 
 use crate::http::Web;
 use crate::http::body::needed;
@@ -17,5 +18,6 @@ pub(crate) async fn revoke(
     // `token_type_hint` saves a search (RFC 7009 §2.1); a token's form tells us its kind.
     let token = needed!(form, "token")?;
     crate::service::tokens::revoke::revoke(&web.core, token, &client, now).await?;
-    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).finish())
+    // RFC 7009 §2.2: clients pass over the content. Some take an answer without any for a failure.
+    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(json!({})))
 }

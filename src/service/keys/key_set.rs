@@ -89,10 +89,14 @@ impl KeySet {
         self.keys.iter().filter(|it| it.stored.withdrawn_at.is_none()).map(|it| &it.key)
     }
 
-    /// The public halves as a JSON Web Key Set (RFC 7517 §5).
+    /// The public halves as a JSON Web Key Set (RFC 7517 §5). The key that signs is the first: some verifiers stop at
+    /// the first that they cannot use, such as one of another type that comes next.
     #[must_use]
     pub fn jwks(&self, now: DateTime<Utc>) -> JwkSet {
-        JwkSet { keys: self.published(now).map(|key| key.public_jwk().clone()).collect() }
+        let signer = self.signer(now).map(SigningKey::kid);
+        let mut published: Vec<&SigningKey> = self.published(now).collect();
+        published.sort_by_key(|key| Some(key.kid()) != signer);
+        JwkSet { keys: published.into_iter().map(|key| key.public_jwk().clone()).collect() }
     }
 
     /// Every key with its phase, in order of succession.
