@@ -304,7 +304,7 @@ pub async fn open_core(
     let succession = succession(settings);
     keys.prepare(&writer, succession, now).await?;
     let subjects = subject_key::load(&keys, &writer, now).await?;
-    let (clients, outbound, fetches) = known_clients(settings)?;
+    let (clients, outbound, fetches) = known_clients(settings, clock.clone())?;
     check_clients(&db, &clients).await?;
     let passwords = password_pool(settings)?;
     passwords.expect_stored(users::dearest_hash(&db).await?.as_ref());

@@ -53,7 +53,7 @@ impl Clock {
     }
 }
 
-/// Measures how long something took: for logs, for progress, for how old an answer is, for whether a clock jumped;
+/// Measures how long something took: for logs, for progress, for how old a connection is, for whether a clock jumped;
 /// never for a token or a login.
 #[derive(Debug, Clone, Copy)]
 pub struct Stopwatch(std::time::Instant);

@@ -8,6 +8,7 @@ use anyhow::Context as _;
 
 use super::opening::{OldSchema, Seen, connect, master_keys_found, see_to_schema};
 use super::parts::{check_clients, known_clients, look, password_cost, tls};
+use crate::clock::Clock;
 use crate::crypto::random;
 use crate::domain::audience::Audience;
 use crate::http::pages::renderer::Pages;
@@ -29,7 +30,7 @@ pub async fn check(settings: &Settings) -> anyhow::Result<()> {
     let address = addresses.next().with_context(|| format!("{} is not an address", settings.listen))?;
     settings.issuer_at(address).as_str().parse::<Audience>().context("the issuer")?;
     password_cost(settings)?;
-    let (clients, ..) = known_clients(settings)?;
+    let (clients, ..) = known_clients(settings, Clock::system())?;
     if master_keys::given(settings)?.is_none() {
         check_place(&master_keys::own_file(settings))?;
     }

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
+use crate::clock::Clock;
 use crate::crypto::passwords::{Passwords, PoolSize};
 use crate::domain::client::{Client, Origin};
 use crate::domain::lifetimes::Lifetimes;
@@ -178,11 +179,14 @@ fn page_files(folder: &Path) -> anyhow::Result<Vec<(String, String)>> {
 ///
 /// # Errors
 /// When lifetimes contradict each other, or the certificates for that way cannot be read.
-pub(super) fn known_clients(settings: &Settings) -> anyhow::Result<(Clients, Arc<Outbound>, Arc<Limit>)> {
+pub(super) fn known_clients(
+    settings: &Settings,
+    clock: Clock,
+) -> anyhow::Result<(Clients, Arc<Outbound>, Arc<Limit>)> {
     let registration = &settings.registration;
     let outbound = Arc::new(outbound(&settings.outbound, registration)?);
     let fetches = Arc::new(fetch_limit(settings));
-    let clients = Clients::new(lifetimes(settings)?).with_audiences(registration.audiences.clone());
+    let clients = Clients::new(lifetimes(settings)?, clock).with_audiences(registration.audiences.clone());
     let clients = if registration.metadata_documents {
         let (outbound, fetches) = (Arc::clone(&outbound), Arc::clone(&fetches));
         clients.with_documents(Documents::new(outbound, allowed(registration), fetches))

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 const LAYERS: [(&str, &[&str]); 8] = [
     ("domain", &["domain"]),
     ("crypto", &["domain", "crypto"]),
-    // Of the clock, these two name the stopwatch.
+    // Of the clock the store names the stopwatch; the clients that are known are given the clock.
     ("store", &["domain", "crypto", "store", "clock"]),
     ("outbound", &["domain", "outbound"]),
     ("service", &["domain", "crypto", "store", "outbound", "service", "clock"]),
