@@ -1,7 +1,7 @@
 //! How fast tokens are verified: `cargo bench -p heirloom-verifier --bench verify`.
 //!
 //! The measure is the bare signature check, which no verifier can do without: aws-lc-rs with a key that is parsed
-//! already. All get the same token, signed with ES256. The last line compares the medians.
+//! already. All get the same token, signed with ES256. The last lines compare the medians.
 
 #![expect(
     clippy::unwrap_used,
@@ -22,10 +22,13 @@ use issuer::{AUDIENCE, ISSUER, Key};
 use jsonwebtoken::{DecodingKey, Validation, decode};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use status_list::Provider;
 use tokio::runtime::{self, Runtime};
 
 #[path = "../tests/issuer/mod.rs"]
 mod issuer;
+#[path = "../tests/status_list/mod.rs"]
+mod status_list;
 
 /// Seconds; `None` when it was run for a test only, or not at all.
 type Median = Option<f64>;
@@ -37,12 +40,14 @@ fn main() {
         bench.jsonwebtoken_directly(),
         bench.first_sight(),
         bench.cached(),
+        bench.cached_with_status(),
         bench.cached_on_all_cores(),
     ];
     bench.criterion.final_summary();
-    if let [Some(bare), Some(direct), Some(first), Some(cached), Some(parallel)] = medians {
+    if let [Some(bare), Some(direct), Some(first), Some(cached), Some(status), Some(parallel)] = medians {
         let (first, direct) = (bare / first, bare / direct);
         println!("first sight: {first:.2} x bare signature check (jsonwebtoken::decode: {direct:.2} x)");
+        println!("looking up the status: {:.0} ns", 1e9 * (status - cached));
         let (cached, parallel, cores) = (1e-6 / cached, 1e-6 / parallel, cores());
         println!("cached: {cached:.1} M/s on one core, {parallel:.1} M/s on {cores}");
     }
@@ -102,9 +107,17 @@ impl Bench {
         })
     }
 
-    /// The worst case: all cores ask for the same token.
+    /// The same, and its entry in a status list is looked up.
+    fn cached_with_status(&mut self) -> Median {
+        let (_provider, verifier) = self.following();
+        self.median("this crate, cached, with its status", &async |token| {
+            verifier.verify(token).await.unwrap();
+        })
+    }
+
+    /// The worst case: all cores ask for the same token, and look into the same list.
     fn cached_on_all_cores(&mut self) -> Median {
-        let verifier = self.verifier(10_000);
+        let (_provider, verifier) = self.following();
         let Self { criterion, runtime, token, .. } = self;
         let ask = async |token: &str| {
             verifier.verify(token).await.unwrap();
@@ -122,6 +135,21 @@ impl Bench {
     fn verifier(&self, cache_capacity: usize) -> Verifier {
         let builder = Verifier::builder(ISSUER).audience(AUDIENCE).jwks_json(issuer::jwks(&[&self.key]));
         self.runtime.block_on(builder.cache_capacity(cache_capacity).build()).unwrap()
+    }
+
+    /// A verifier that follows the list of 131,072 entries that the token names, and whom it follows.
+    fn following(&self) -> (Provider, Verifier) {
+        self.runtime.block_on(async {
+            let provider = Provider::start(&[&self.key]);
+            let mut document = status_list::document(&[0; 131_072 / 8]);
+            document["ttl"] = json!(3600);
+            provider.publish(status_list::signed(&self.key, &document));
+            let builder = Verifier::builder(ISSUER).audience(AUDIENCE).jwks_url(provider.jwks_url());
+            let verifier = builder.build().await.unwrap();
+            verifier.verify(&self.token).await.unwrap();
+            assert_eq!(verifier.status_lists().updated, 1);
+            (provider, verifier)
+        })
     }
 
     /// What one run of `work` takes.
@@ -174,6 +202,7 @@ fn claims() -> Value {
         "auth_time": now,
         "roles": ["customer", "support"],
         "jti": "kT3vQ8sLxW5mZ1rB7nYc2g",
+        "status": { "status_list": { "idx": 98_765, "uri": status_list::uri() } },
     })
 }
 

@@ -2,11 +2,13 @@
 
 use std::ops::Deref;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use serde::{Deserialize, Deserializer};
 
+use crate::clock::numeric_date as time;
 use crate::error::VerifyError;
+use crate::status::StatusReference;
 
 /// A verified access token (RFC 9068): what it says can be read right off it, see [`Claims`]. There is no other way to
 /// one than [`Verifier::verify`](crate::Verifier::verify) and the extractors built on it. Cheap to clone.
@@ -66,6 +68,8 @@ pub struct Claims {
     pub auth_time: Option<SystemTime>,
     /// `act`: who acts for the subject, if it is not the subject that acts.
     pub actor: Option<Actor>,
+    /// `status.status_list`: where it stands whether the token was revoked. The verifier looks there itself.
+    pub status: Option<StatusReference>,
 }
 
 /// Who acts for a token's subject (RFC 8693 §4.1).
@@ -166,6 +170,14 @@ struct Payload {
     #[serde(default)]
     roles: Vec<String>,
     act: Option<Actor>,
+    #[serde(default)]
+    status: Status,
+}
+
+/// draft-ietf-oauth-status-list-20 §6.2: other mechanisms than lists may stand there, too.
+#[derive(Default, Deserialize)]
+struct Status {
+    status_list: Option<StatusReference>,
 }
 
 /// RFC 7519 §4.1.3: a single audience may stand there as a plain string.
@@ -180,12 +192,6 @@ fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>
         OneOrMany::One(audience) => vec![audience],
         OneOrMany::Many(audiences) => audiences,
     })
-}
-
-/// A `NumericDate` (RFC 7519 §2): seconds since 1970, perhaps with a fraction. `None` for what is no time.
-fn time(seconds: f64) -> Option<SystemTime> {
-    let since = Duration::try_from_secs_f64(seconds).ok()?;
-    UNIX_EPOCH.checked_add(since)
 }
 
 impl AccessToken {
@@ -210,6 +216,7 @@ impl AccessToken {
             issued_at: payload.iat.and_then(time),
             auth_time: payload.auth_time.and_then(time),
             actor: payload.act,
+            status: payload.status.status_list,
         })))
     }
 }

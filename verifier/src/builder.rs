@@ -1,7 +1,9 @@
 //! Building a verifier.
 
 mod source;
+mod status_lists;
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use jsonwebtoken::Algorithm;
@@ -10,8 +12,11 @@ use crate::cache::Cache;
 use crate::clock::Clock;
 use crate::error::quotable;
 use crate::resource::Described;
-use crate::verifier::{Rules, Verifier};
+use crate::rules::Rules;
+use crate::status::lists::Lists;
+use crate::verifier::Verifier;
 use source::Source;
+use status_lists::Following;
 
 /// Collects what a [`Verifier`] needs: an issuer, an audience and a source of keys. All else has defaults.
 ///
@@ -29,6 +34,7 @@ use source::Source;
 pub struct Builder {
     rules: Rules,
     source: Source,
+    following: Following,
     cache_capacity: usize,
     described: Described,
 }
@@ -64,6 +70,9 @@ pub enum BuildError {
     /// The resource's URL is no such thing as clients could compare (RFC 9728 §1.2).
     #[error("the resource is an http or https URL in its normal form, without query and fragment")]
     InvalidResource,
+    /// The place of the status lists cannot be a URL.
+    #[error("the URL for status lists is not a URL with http or https")]
+    InvalidStatusListsUrl,
     /// The HTTP client cannot be made.
     #[error("the HTTP client cannot be made: {0}")]
     Http(#[from] reqwest::Error),
@@ -83,6 +92,7 @@ impl Builder {
                 clock: Clock::system(),
             },
             source: Source::default(),
+            following: Following::default(),
             cache_capacity: 10_000,
             described: Described::default(),
         }
@@ -305,8 +315,11 @@ impl Builder {
         if self.rules.audiences.is_empty() {
             return Err(BuildError::NoAudience);
         }
-        let keys = self.source.open().await?;
+        let provider = self.following.provider(&self.rules.issuer, &self.source)?;
+        let (rules, keys) = (Arc::new(self.rules), self.source.open().await?);
         let cache = (self.cache_capacity > 0).then(|| Cache::new(self.cache_capacity));
-        Ok(Verifier::new(self.rules, keys, cache))
+        let policy = self.following.policy;
+        let lists = provider.map(|it| Lists::new(it, policy, Arc::clone(&rules), keys.clone()));
+        Ok(Verifier::new(rules, keys, cache, lists))
     }
 }

@@ -9,6 +9,7 @@ use aws_lc_rs::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
 
 use crate::access_token::{AccessToken, Claims};
 use crate::keys::{Key, KeySet};
+use crate::status::lists::Entry;
 
 /// What a token is found by: SHA-256 of all its bytes. Nobody can make another token with the same (FIPS 180-4), and
 /// who reads the memory of the cache finds no token in it.
@@ -30,6 +31,8 @@ pub(crate) struct Seen {
     /// The key that the id stood for.
     pub(crate) key: Arc<Key>,
     pub(crate) access: AccessToken,
+    /// Where its status stands; `None` if nowhere, or if that is not followed.
+    pub(crate) entry: Option<Entry>,
 }
 
 #[derive(Debug)]
@@ -50,9 +53,9 @@ impl Cache {
 
     /// The token, if what its header names is the very key that verified it: one that was withdrawn, or that gave its
     /// id to another, takes its tokens along.
-    pub(crate) fn get(&self, hash: &TokenHash, keys: &KeySet) -> Option<AccessToken> {
+    pub(crate) fn get(&self, hash: &TokenHash, keys: &KeySet) -> Option<Arc<Seen>> {
         let seen = self.tokens.get(hash)?;
-        (keys.find(seen.kid.as_deref()) == Some(&seen.key)).then(|| seen.access.clone())
+        (keys.find(seen.kid.as_deref()) == Some(&seen.key)).then_some(seen)
     }
 
     /// Takes in a token, and lets go of dead ones once a minute: those that nobody shows again would else stay until
@@ -60,11 +63,11 @@ impl Cache {
     pub(crate) fn insert(
         &self,
         hash: TokenHash,
-        seen: Seen,
+        seen: &Arc<Seen>,
         now: SystemTime,
         is_dead: impl Fn(&Claims) -> bool,
     ) {
-        self.tokens.insert(hash, Arc::new(seen));
+        self.tokens.insert(hash, Arc::clone(seen));
         let minute = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() / 60);
         if self.swept.swap(minute, Ordering::Relaxed) != minute {
             self.tokens.retain(|_, seen| !is_dead(&seen.access));

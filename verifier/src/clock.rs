@@ -1,8 +1,8 @@
-//! The one place that reads the machine's clock.
+//! The one place that reads the machine's clock, and what times look like in tokens.
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 #[derive(Clone)]
 pub(crate) struct Clock(Arc<dyn Fn() -> SystemTime + Send + Sync>);
@@ -26,4 +26,10 @@ impl fmt::Debug for Clock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Clock")
     }
+}
+
+/// A `NumericDate` (RFC 7519 §2): seconds since 1970, perhaps with a fraction. `None` for what is no time.
+pub(crate) fn numeric_date(seconds: f64) -> Option<SystemTime> {
+    let since = Duration::try_from_secs_f64(seconds).ok()?;
+    UNIX_EPOCH.checked_add(since)
 }

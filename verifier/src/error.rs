@@ -1,5 +1,7 @@
 //! Why a request is refused, and how to say so (RFC 6750 §3).
 
+use crate::jws::Fault;
+
 /// Why a token, or a request without one, is refused.
 ///
 /// ```
@@ -48,6 +50,15 @@ pub enum VerifyError {
     /// It will be good later.
     #[error("The access token is not valid yet.")]
     NotYetValid,
+    /// The issuer took it back: it ended the login that the token belongs to, or the token itself.
+    #[error("The access token was revoked.")]
+    Revoked {
+        /// What stands in the status list: 1 for revoked, 2 for suspended, 3 and above as the issuer defines it.
+        status: u8,
+    },
+    /// The token names a status list that is not its issuer's own: another place cannot say what it is worth.
+    #[error("The access token names a status list that is not its issuer's.")]
+    ForeignStatusList,
     /// A good token that does not allow this.
     #[error("The access token lacks a scope that this needs.")]
     InsufficientScope {
@@ -57,6 +68,23 @@ pub enum VerifyError {
     /// The issuer's keys could not be fetched yet: says nothing about the token.
     #[error("The issuer's keys are not available right now. Please try again.")]
     KeysUnavailable,
+    /// The token's status is not known: its list could not be fetched, was not confirmed for too long, or does not
+    /// reach that far (yet). Says nothing about the token.
+    #[error("Whether the access token was revoked is not known right now. Please try again.")]
+    StatusUnavailable,
+}
+
+impl From<Fault> for VerifyError {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Malformed => Self::Malformed,
+            Fault::WrongType => Self::WrongType,
+            Fault::WrongAlgorithm => Self::WrongAlgorithm,
+            Fault::KeysUnavailable => Self::KeysUnavailable,
+            Fault::UnknownKey => Self::UnknownKey,
+            Fault::BadSignature => Self::BadSignature,
+        }
+    }
 }
 
 impl VerifyError {
@@ -70,7 +98,7 @@ impl VerifyError {
         match self {
             Self::MalformedRequest | Self::SeveralTokens => 400,
             Self::InsufficientScope { .. } => 403,
-            Self::KeysUnavailable => 503,
+            Self::KeysUnavailable | Self::StatusUnavailable => 503,
             Self::Missing
             | Self::Malformed
             | Self::WrongType
@@ -80,7 +108,9 @@ impl VerifyError {
             | Self::WrongIssuer
             | Self::WrongAudience
             | Self::Expired
-            | Self::NotYetValid => 401,
+            | Self::NotYetValid
+            | Self::Revoked { .. }
+            | Self::ForeignStatusList => 401,
         }
     }
 
@@ -123,7 +153,7 @@ impl VerifyError {
         scopes: &[&str],
         resource_metadata: Option<&str>,
     ) -> Option<String> {
-        if *self == Self::KeysUnavailable {
+        if self.status() == 503 {
             return None;
         }
         let mut parts = vec![format!("Bearer realm=\"{}\"", quotable(realm))];

@@ -32,7 +32,12 @@
 //! challenges name a document that it serves. This is all that a server of the Model Context Protocol needs.
 //!
 //! What is checked: the signature, an algorithm from an allow-list, `typ` (RFC 9068 §4), issuer, audience, expiry and
-//! not-before with a little leeway, and the scopes that you require.
+//! not-before with a little leeway, the scopes that you require, and the status.
+//!
+//! A token that names a status list (draft-ietf-oauth-status-list-20) is refused within seconds after the issuer
+//! revoked it: with keys from a [`Builder::jwks_url`], lists are followed in the background, and verifying looks up a
+//! bit in memory. [`Builder::max_staleness`] and [`Builder::accept_stale_status`] say what happens when the issuer is
+//! down, [`Builder::on_status_list`] and [`Verifier::status_lists`] tell how lists fare.
 //!
 //! A token seen for the first time costs hardly more than the check of its signature. That check is made once: a token
 //! that comes again is found in a bounded cache ([`Builder::cache_capacity`]), about a hundred times as fast. All else
@@ -49,10 +54,13 @@ mod builder;
 mod cache;
 mod clock;
 mod error;
+mod fetch;
 mod jws;
 mod keys;
 mod remote;
 mod resource;
+mod rules;
+mod status;
 #[cfg(feature = "tower")]
 pub mod tower;
 mod verifier;
@@ -63,4 +71,5 @@ pub use builder::{BuildError, Builder};
 pub use error::VerifyError;
 pub use jsonwebtoken::Algorithm;
 pub use resource::ResourceMetadata;
+pub use status::{StatusListError, StatusListEvent, StatusLists, StatusReference};
 pub use verifier::Verifier;

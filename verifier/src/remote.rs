@@ -4,11 +4,11 @@ use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
-use reqwest::StatusCode;
-use reqwest::header::{ETAG, HeaderValue, IF_NONE_MATCH};
+use reqwest::header::HeaderValue;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
+use crate::fetch::{self, Answer, FetchError};
 use crate::keys::KeySet;
 
 /// A JWK set of a hundred keys fits a dozen times.
@@ -16,6 +16,13 @@ const LONGEST_ANSWER: usize = 256 * 1024;
 
 /// Whoever configures no pause at all must not hammer an issuer that is down.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
+
+/// The issuer's keys, of whatever source.
+#[derive(Debug, Clone)]
+pub(crate) enum Keys {
+    Fixed(Arc<KeySet>),
+    Remote(Arc<Remote>),
+}
 
 /// Where keys come from.
 #[derive(Debug)]
@@ -53,19 +60,33 @@ struct Flight {
 
 /// Why keys could not be fetched.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum FetchError {
-    #[error("the answer's status is {0}")]
-    Status(StatusCode),
-    #[error("the answer is too long")]
-    TooLong,
+enum KeysError {
     #[error("the answer is no JWK set: {0}")]
     Rubbish(#[from] serde_json::Error),
     #[error("the answer holds no usable key")]
     Empty,
     #[error(transparent)]
-    Http(#[from] reqwest::Error),
+    Http(#[from] FetchError),
     #[error(transparent)]
     File(#[from] std::io::Error),
+}
+
+impl Keys {
+    pub(crate) fn current(&self) -> Arc<KeySet> {
+        match self {
+            Self::Fixed(keys) => Arc::clone(keys),
+            Self::Remote(remote) => remote.current(),
+        }
+    }
+
+    /// The current keys, looked for again if there is none of this id among them.
+    pub(crate) async fn with(&self, kid: Option<&str>) -> Arc<KeySet> {
+        let keys = self.current();
+        match self {
+            Self::Remote(remote) if keys.find(kid).is_none() => remote.look_again(kid).await,
+            Self::Remote(_) | Self::Fixed(_) => keys,
+        }
+    }
 }
 
 impl Remote {
@@ -136,39 +157,19 @@ impl Remote {
     async fn fetch(
         &self,
         known: Option<&HeaderValue>,
-    ) -> Result<Option<(KeySet, Option<HeaderValue>)>, FetchError> {
+    ) -> Result<Option<(KeySet, Option<HeaderValue>)>, KeysError> {
         let (body, etag) = match &self.place {
             Place::File(path) => (tokio::fs::read(path).await?, None),
             Place::Url(client, url) => {
-                let mut request = client.get(url.clone());
-                if let Some(etag) = known {
-                    request = request.header(IF_NONE_MATCH, etag.clone());
+                match fetch::get(client.get(url.clone()), known, LONGEST_ANSWER).await? {
+                    Answer::Unchanged => return Ok(None),
+                    Answer::Changed { body, etag, .. } => (body, etag),
                 }
-                let answer = request.send().await?;
-                if answer.status() == StatusCode::NOT_MODIFIED && known.is_some() {
-                    return Ok(None);
-                }
-                if answer.status() != StatusCode::OK {
-                    return Err(FetchError::Status(answer.status()));
-                }
-                let etag = answer.headers().get(ETAG).cloned();
-                (read(answer).await?, etag)
             }
         };
         let keys = KeySet::from_jwks(&body)?;
-        if keys.is_empty() { Err(FetchError::Empty) } else { Ok(Some((keys, etag))) }
+        if keys.is_empty() { Err(KeysError::Empty) } else { Ok(Some((keys, etag))) }
     }
-}
-
-async fn read(mut answer: reqwest::Response) -> Result<Vec<u8>, FetchError> {
-    let mut body = Vec::new();
-    while let Some(chunk) = answer.chunk().await? {
-        if body.len() + chunk.len() > LONGEST_ANSWER {
-            return Err(FetchError::TooLong);
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body)
 }
 
 async fn keep_fresh(remote: Weak<Remote>) {

@@ -1,19 +1,18 @@
 //! The verifier itself.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
 
-use jsonwebtoken::Algorithm;
-
-use crate::access_token::{AccessToken, Claims};
+use crate::access_token::AccessToken;
 use crate::builder::Builder;
 use crate::cache::{Cache, Seen, TokenHash};
-use crate::clock::Clock;
 use crate::error::VerifyError;
 use crate::jws::Parts;
 use crate::keys::KeySet;
-use crate::remote::Remote;
+use crate::remote::Keys;
 use crate::resource::ResourceMetadata;
+use crate::rules::Rules;
+use crate::status::StatusLists;
+use crate::status::lists::Lists;
 
 /// Longer than any access token that fits an HTTP header.
 const LONGEST_TOKEN: usize = 16 * 1024;
@@ -35,29 +34,12 @@ pub struct Verifier(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    rules: Rules,
+    rules: Arc<Rules>,
     keys: Keys,
     /// `None` when it is turned off.
     cache: Option<Cache>,
-}
-
-/// What a token must be.
-#[derive(Debug)]
-pub(crate) struct Rules {
-    pub(crate) issuer: String,
-    pub(crate) audiences: Vec<String>,
-    pub(crate) algorithms: Vec<Algorithm>,
-    pub(crate) leeway: Duration,
-    pub(crate) scopes: Vec<String>,
-    pub(crate) realm: String,
-    pub(crate) resource: Option<ResourceMetadata>,
-    pub(crate) clock: Clock,
-}
-
-#[derive(Debug)]
-pub(crate) enum Keys {
-    Fixed(Arc<KeySet>),
-    Remote(Arc<Remote>),
+    /// `None` when they are not followed.
+    lists: Option<Arc<Lists>>,
 }
 
 impl Verifier {
@@ -70,8 +52,13 @@ impl Verifier {
         Builder::new(issuer.into())
     }
 
-    pub(crate) fn new(rules: Rules, keys: Keys, cache: Option<Cache>) -> Self {
-        Self(Arc::new(Inner { rules, keys, cache }))
+    pub(crate) fn new(
+        rules: Arc<Rules>,
+        keys: Keys,
+        cache: Option<Cache>,
+        lists: Option<Arc<Lists>>,
+    ) -> Self {
+        Self(Arc::new(Inner { rules, keys, cache, lists }))
     }
 
     /// The realm for challenges.
@@ -139,7 +126,7 @@ impl Verifier {
     }
 
     /// Verifies a token. Asks the issuer for its keys if the token names one that is not known, at most once a
-    /// cool-down; otherwise no I/O happens.
+    /// cool-down, and waits for a status list that no token named before; otherwise no I/O happens.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sample/mod.rs"));
@@ -157,21 +144,23 @@ impl Verifier {
     /// # Errors
     /// [`VerifyError`], saying what is wrong.
     pub async fn verify(&self, token: &str) -> Result<AccessToken, VerifyError> {
-        let mut keys = self.0.keys.current();
+        let keys = self.0.keys.current();
         let hash = self.0.hash(token)?;
-        if let Some(judged) = self.0.recall(hash.as_ref(), &keys) {
-            return judged;
+        let seen = if let Some(seen) = self.0.recall(hash.as_ref(), &keys) {
+            seen
+        } else {
+            let parts = self.0.parts(token)?;
+            let keys = self.0.keys.with(parts.kid.as_deref()).await;
+            self.0.verify_anew(parts, hash, &keys)?
+        };
+        if let (Some(lists), Some(entry)) = (&self.0.lists, &seen.entry) {
+            lists.first_word_on(entry).await;
         }
-        let parts = Parts::of(token, &self.0.rules.algorithms)?;
-        if let Keys::Remote(remote) = &self.0.keys
-            && keys.find(parts.kid.as_deref()).is_none()
-        {
-            keys = remote.look_again(parts.kid.as_deref()).await;
-        }
-        self.0.verify_anew(parts, hash, &keys)
+        self.0.judge(&seen)
     }
 
-    /// Verifies a token with the keys at hand: never any I/O.
+    /// Verifies a token with the keys and status lists at hand: it waits for no I/O. A list that no token named before
+    /// is followed from then on, in the background.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sample/mod.rs"));
@@ -184,14 +173,16 @@ impl Verifier {
     /// ```
     ///
     /// # Errors
-    /// [`VerifyError`]; a key that is not at hand is [`VerifyError::UnknownKey`].
+    /// [`VerifyError`]; a key that is not at hand is [`VerifyError::UnknownKey`], a status list that is not
+    /// [`VerifyError::StatusUnavailable`].
     pub fn verify_offline(&self, token: &str) -> Result<AccessToken, VerifyError> {
         let keys = self.0.keys.current();
         let hash = self.0.hash(token)?;
-        if let Some(judged) = self.0.recall(hash.as_ref(), &keys) {
-            return judged;
-        }
-        self.0.verify_anew(Parts::of(token, &self.0.rules.algorithms)?, hash, &keys)
+        let seen = match self.0.recall(hash.as_ref(), &keys) {
+            Some(seen) => seen,
+            None => self.0.verify_anew(self.0.parts(token)?, hash, &keys)?,
+        };
+        self.0.judge(&seen)
     }
 
     /// How many tokens the cache holds: for a gauge. Some may have expired: once a minute, a token seen for the
@@ -212,6 +203,22 @@ impl Verifier {
     pub fn cached_tokens(&self) -> usize {
         self.0.cache.as_ref().map_or(0, Cache::len)
     }
+
+    /// How the status lists fare that are followed: for gauges and counters.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sample/mod.rs"));
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let verifier = sample().build().await?;
+    /// assert_eq!(verifier.status_lists().followed, 0); // no token named one
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn status_lists(&self) -> StatusLists {
+        self.0.lists.as_ref().map(|lists| lists.told()).unwrap_or_default()
+    }
 }
 
 impl Inner {
@@ -223,75 +230,47 @@ impl Inner {
         Ok(self.cache.as_ref().map(|_| TokenHash::of(token)))
     }
 
-    /// The verdict on a token whose signature is known to be right.
-    fn recall(&self, hash: Option<&TokenHash>, keys: &KeySet) -> Option<Result<AccessToken, VerifyError>> {
-        let access = self.cache.as_ref()?.get(hash?, keys)?;
-        Some(self.rules.judge(access))
+    fn parts<'t>(&self, token: &'t str) -> Result<Parts<'t>, VerifyError> {
+        // RFC 9068 §4: an ID token of the same issuer must not pass for an access token.
+        Ok(Parts::of(token, "at+jwt", &self.rules.algorithms)?)
     }
 
-    /// The verdict on a token that was taken apart, its signature included.
+    /// A token whose signature is known to be right.
+    fn recall(&self, hash: Option<&TokenHash>, keys: &KeySet) -> Option<Arc<Seen>> {
+        self.cache.as_ref()?.get(hash?, keys)
+    }
+
+    /// A token that was taken apart, its signature and claims judged.
     fn verify_anew(
         &self,
         parts: Parts<'_>,
         hash: Option<TokenHash>,
         keys: &KeySet,
-    ) -> Result<AccessToken, VerifyError> {
-        if keys.is_empty() {
-            return Err(VerifyError::KeysUnavailable);
-        }
-        let key = keys.find(parts.kid.as_deref()).ok_or(VerifyError::UnknownKey)?;
-        if key.algorithm != parts.algorithm {
-            return Err(VerifyError::WrongAlgorithm);
-        }
-        let signature = parts.signature().ok_or(VerifyError::BadSignature)?;
-        if !key.signed(parts.message.as_bytes(), &signature) {
-            return Err(VerifyError::BadSignature);
-        }
-        let payload = parts.payload().ok_or(VerifyError::Malformed)?;
+    ) -> Result<Arc<Seen>, VerifyError> {
+        let (payload, key) = parts.signed_by(keys)?;
         let access = AccessToken::read(&payload).ok_or(VerifyError::Malformed)?;
-        let access = self.rules.judge(access)?;
+        let now = self.rules.clock.now();
+        self.rules.judge(&access, now)?;
+        // Only now: a token that is no good makes nobody ask for its list.
+        let entry = match (&self.lists, &access.status) {
+            (Some(lists), Some(status)) => Some(lists.entry(status, access.expires_at)?),
+            _ => None,
+        };
+        let seen = Arc::new(Seen { kid: parts.kid, key: Arc::clone(key), access, entry });
         // Only what is good is kept: nobody fills the cache with forged tokens, or with those of other services.
         if let (Some(cache), Some(hash)) = (&self.cache, hash) {
-            let seen = Seen { kid: parts.kid, key: Arc::clone(key), access: access.clone() };
-            let now = self.rules.clock.now();
-            cache.insert(hash, seen, now, |claims| self.rules.is_expired(claims, now));
+            cache.insert(hash, &seen, now, |claims| self.rules.is_expired(claims, now));
         }
-        Ok(access)
-    }
-}
-
-impl Rules {
-    /// Judges the claims of a token whose signature is right: on first sight, and each time that it comes again.
-    fn judge(&self, access: AccessToken) -> Result<AccessToken, VerifyError> {
-        if access.issuer != self.issuer {
-            return Err(VerifyError::WrongIssuer);
-        }
-        if !access.audience.iter().any(|audience| self.audiences.contains(audience)) {
-            return Err(VerifyError::WrongAudience);
-        }
-        let now = self.clock.now();
-        if self.is_expired(&access, now) {
-            return Err(VerifyError::Expired);
-        }
-        let early = access.not_before.and_then(|not_before| not_before.duration_since(now).ok());
-        if early.is_some_and(|early| early > self.leeway) {
-            return Err(VerifyError::NotYetValid);
-        }
-        access.require_scopes(&self.scopes)?;
-        Ok(access)
+        Ok(seen)
     }
 
-    /// Differences, not sums: a far time and a wide leeway must not overflow.
-    fn is_expired(&self, claims: &Claims, now: SystemTime) -> bool {
-        now.duration_since(claims.expires_at).is_ok_and(|late| late >= self.leeway)
-    }
-}
-
-impl Keys {
-    fn current(&self) -> Arc<KeySet> {
-        match self {
-            Self::Fixed(keys) => Arc::clone(keys),
-            Self::Remote(remote) => remote.current(),
+    /// The verdict on a token whose signature is right.
+    fn judge(&self, seen: &Seen) -> Result<AccessToken, VerifyError> {
+        let now = self.rules.clock.now();
+        self.rules.judge(&seen.access, now)?;
+        if let (Some(lists), Some(entry)) = (&self.lists, &seen.entry) {
+            lists.judge(entry, now)?;
         }
+        Ok(seen.access.clone())
     }
 }

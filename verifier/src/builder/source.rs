@@ -6,15 +6,14 @@ use std::time::Duration;
 
 use crate::builder::{BuildError, Builder};
 use crate::keys::KeySet;
-use crate::remote::{Pace, Place, Remote};
-use crate::verifier::Keys;
+use crate::remote::{Keys, Pace, Place, Remote};
 
 /// The keys' place, and how it is asked.
 #[derive(Debug)]
 pub(super) struct Source {
     given: Option<Given>,
     pace: Pace,
-    fetch_timeout: Duration,
+    pub(super) fetch_timeout: Duration,
 }
 
 #[derive(Debug)]
@@ -131,7 +130,8 @@ impl Builder {
         self
     }
 
-    /// How long a fetch may take; 5 seconds unless set.
+    /// How long a fetch of keys or of a status list may take, and how long a token waits for a list that no token named
+    /// before; 5 seconds unless set.
     ///
     /// ```
     /// use std::time::Duration;
@@ -147,6 +147,14 @@ impl Builder {
 }
 
 impl Source {
+    /// Where the keys come from, if that is the network.
+    pub(super) fn url(&self) -> Option<&str> {
+        match &self.given {
+            Some(Given::Url(url)) => Some(url),
+            Some(Given::File(_) | Given::Json(_) | Given::Pem(_)) | None => None,
+        }
+    }
+
     /// Reads the keys, or begins to follow them.
     pub(super) async fn open(self) -> Result<Keys, BuildError> {
         Ok(match self.given.ok_or(BuildError::NoKeySource)? {
@@ -158,7 +166,7 @@ impl Source {
                 if !matches!(url.scheme(), "http" | "https") {
                     return Err(BuildError::InvalidUrl);
                 }
-                let client = client(&url, self.fetch_timeout)?;
+                let client = client(url.scheme(), self.fetch_timeout)?;
                 Keys::Remote(Remote::start(Place::Url(client, url), self.pace).await)
             }
         })
@@ -170,10 +178,10 @@ fn fixed(keys: Option<KeySet>) -> Result<Keys, BuildError> {
     Ok(Keys::Fixed(Arc::new(keys)))
 }
 
-fn client(url: &reqwest::Url, timeout: Duration) -> reqwest::Result<reqwest::Client> {
-    // Keys come from where you said, not from where somebody sends us.
+pub(super) fn client(scheme: &str, timeout: Duration) -> reqwest::Result<reqwest::Client> {
+    // Keys and lists come from where you said, not from where somebody sends us.
     let redirects = reqwest::redirect::Policy::none();
     let builder = reqwest::Client::builder().timeout(timeout).redirect(redirects);
     // A slim container has no root certificates: plain HTTP must not fail for want of what it never uses.
-    if url.scheme() == "http" { builder.tls_certs_only([]).build() } else { builder.build() }
+    if scheme == "http" { builder.tls_certs_only([]).build() } else { builder.build() }
 }
