@@ -18,15 +18,32 @@ struct TokenAnswer<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     refresh_expires_in: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token_timeout: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    authorization_expires_in: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     id_token: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     issued_token_type: Option<&'static str>,
     scope: &'a ScopeSet,
 }
 
-/// The answer.
-pub(crate) fn tokens(issued: &Issued) -> HttpResponse {
+/// How refresh tokens end (draft-ietf-oauth-refresh-token-expiration-03): when they lie unused, and with their login.
+pub(crate) const EXPIRATION_TYPES: [&str; 2] = ["authorization", "token_timeout"];
+
+/// The answer of the simple face.
+pub(crate) fn simple(issued: &Issued) -> HttpResponse {
     answer(&describe(issued))
+}
+
+/// The answer of the standard face, with the standard's names for what is left.
+pub(crate) fn standard(issued: &Issued) -> HttpResponse {
+    let refresh = issued.refresh.as_ref();
+    answer(&TokenAnswer {
+        refresh_token_timeout: refresh.map(|refresh| refresh.expires_in),
+        authorization_expires_in: refresh.map(|refresh| refresh.login_expires_in),
+        ..describe(issued)
+    })
 }
 
 /// The answer without the refresh token, which goes another way.
@@ -49,8 +66,10 @@ fn describe(issued: &Issued) -> TokenAnswer<'_> {
         access_token: &issued.access_token,
         token_type: "Bearer",
         expires_in: issued.expires_in,
-        refresh_token: refresh.map(|(token, _)| token.as_str()),
-        refresh_expires_in: refresh.map(|(_, expires_in)| *expires_in),
+        refresh_token: refresh.map(|refresh| refresh.token.as_str()),
+        refresh_expires_in: refresh.map(|refresh| refresh.expires_in),
+        refresh_token_timeout: None,
+        authorization_expires_in: None,
         id_token: issued.id_token.as_deref(),
         issued_token_type: None,
         scope: &issued.scope,

@@ -46,6 +46,7 @@ mod health;
 mod id_tokens;
 mod keys;
 mod login;
+mod lifetimes_told;
 mod logout;
 mod logout_named;
 mod logout_slow;

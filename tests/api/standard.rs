@@ -180,6 +180,7 @@ both_stores! {
             "userinfo_signing_alg_values_supported": ["ES256"],
             "ui_locales_supported": ["en", "de"],
             "claims_parameter_supported": true,
+            "refresh_token_expiration_types_supported": ["authorization", "token_timeout"],
             "pushed_authorization_request_endpoint": at("/oauth/par"),
             "require_pushed_authorization_requests": false,
             "request_parameter_supported": true,

@@ -3,6 +3,7 @@
 use actix_web::http::header::{Accept, CACHE_CONTROL, Header as _, QualityItem};
 use actix_web::mime::Mime;
 use actix_web::{HttpRequest, HttpResponse, web};
+use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use crate::domain::client::ClientKind;
@@ -27,7 +28,7 @@ pub(crate) async fn introspect(
     }
     let token = needed!(form, "token")?;
     let seen = look(&web.core, token, &known.client, now).await?;
-    let answer = introspection_json(&seen, web.core.issuer.as_str());
+    let answer = introspection_json(&seen, web.core.issuer.as_str(), now);
     let mut response = HttpResponse::Ok();
     response.insert_header((CACHE_CONTROL, "no-store"));
     if !wants_jwt(&request) {
@@ -55,7 +56,7 @@ fn wants_jwt(request: &HttpRequest) -> bool {
 }
 
 /// RFC 7662 §2.2.
-fn introspection_json(seen: &Introspection, issuer: &str) -> Value {
+fn introspection_json(seen: &Introspection, issuer: &str, now: DateTime<Utc>) -> Value {
     let mut answer = match seen {
         Introspection::Inactive => return json!({ "active": false }),
         Introspection::Access(token) => json!({
@@ -84,6 +85,8 @@ fn introspection_json(seen: &Introspection, issuer: &str) -> Value {
             "scope": family.scope,
             "sid": family.id,
             "auth_time": family.authentication.at.timestamp(),
+            "refresh_token_timeout": (*ends_at - now).num_seconds(),
+            "authorization_expires_in": (family.expires_at - now).num_seconds(),
         }),
     };
     if let Some(members) = answer.as_object_mut() {

@@ -46,7 +46,7 @@ pub(crate) async fn token(
             return Err(Problem::UnsupportedGrantType.into());
         }
     };
-    Ok(token_answer::tokens(&issued))
+    Ok(token_answer::standard(&issued))
 }
 
 /// RFC 6749 §4.1.3, RFC 7636 §4.5.

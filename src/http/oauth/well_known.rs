@@ -20,6 +20,7 @@ use crate::http::edge::Arrival;
 use crate::http::oauth::{client_auth, par, registration, token};
 use crate::http::pages::language;
 use crate::http::stop::MODES;
+use crate::http::token_answer;
 use crate::service::keys::key_set::KeySet;
 use crate::service::tokens::userinfo as userinfo_service;
 
@@ -67,6 +68,7 @@ pub(crate) async fn metadata(web: web::Data<Web>, Arrival(now): Arrival) -> Http
         "frontchannel_logout_session_supported": true,
         "ui_locales_supported": language::LANGUAGES,
         "claims_parameter_supported": true,
+        "refresh_token_expiration_types_supported": token_answer::EXPIRATION_TYPES,
         "pushed_authorization_request_endpoint": format!("{issuer}{}", par::PATH),
         "require_pushed_authorization_requests": false,
         "request_parameter_supported": true,

@@ -166,10 +166,10 @@ fn first_party(
 
 /// The answer, with the refresh token in the cookie if there is one.
 fn tokens(issued: &Issued, cookie: Option<&RefreshCookie<'_>>) -> HttpResponse {
-    let Some(cookie) = cookie else { return token_answer::tokens(issued) };
+    let Some(cookie) = cookie else { return token_answer::simple(issued) };
     let mut response = token_answer::without_refresh_token(issued);
-    if let Some((token, expires_in)) = &issued.refresh {
-        cookie.set(&mut response, token, *expires_in);
+    if let Some(refresh) = &issued.refresh {
+        cookie.set(&mut response, &refresh.token, refresh.expires_in);
     }
     response
 }

@@ -12,7 +12,7 @@ use crate::domain::scope::{OFFLINE_ACCESS, ScopeSet};
 use crate::domain::secrets::FamilySecret;
 use crate::service::clients::known_clients::KnownClient;
 use crate::service::tokens::id_token::{IdTokenContent, SignedInHow};
-use crate::service::tokens::issued::{self, Access, Issued, LoginClaims};
+use crate::service::tokens::issued::{self, Access, Issued, IssuedRefresh, LoginClaims};
 use crate::service::{Core, Failure};
 
 /// What one request asks of a grant; nothing asked means all that was granted.
@@ -176,7 +176,11 @@ pub(crate) fn issue(
     });
     let issued = issued::issue(core, access, how.as_ref(), now)?;
     let refresh = RefreshToken { family: grant.family, generation: grant.generation, secret: secret.clone() };
-    let refresh_token = refresh.encode(&known.client.id, core.keys.mac());
-    let lives = (ends_at.timestamp() - now.timestamp()).max(0);
-    Ok(Issued { refresh: Some((refresh_token, lives)), ..issued })
+    let left = |end: DateTime<Utc>| (end.timestamp() - now.timestamp()).max(0);
+    let refresh = IssuedRefresh {
+        token: refresh.encode(&known.client.id, core.keys.mac()),
+        expires_in: left(ends_at),
+        login_expires_in: left(grant.expires_at),
+    };
+    Ok(Issued { refresh: Some(refresh), ..issued })
 }

@@ -19,12 +19,22 @@ pub struct Issued {
     pub access_token: String,
     /// Seconds that the access token lives from now on.
     pub expires_in: i64,
-    /// The refresh token and the seconds that it lives from now on, if the client gets one.
-    pub refresh: Option<(String, i64)>,
+    /// The refresh token, if the client gets one.
+    pub refresh: Option<IssuedRefresh>,
     /// What was granted.
     pub scope: ScopeSet,
     /// The ID token, where the client may know the user.
     pub id_token: Option<String>,
+}
+
+/// A refresh token, with what is left from now on, in seconds.
+#[derive(Debug)]
+pub struct IssuedRefresh {
+    pub token: String,
+    /// How long it may lie unused.
+    pub expires_in: i64,
+    /// How long its login lasts at most, however often it is refreshed.
+    pub login_expires_in: i64,
 }
 
 /// What an access token is to say, in times of seconds since 1970.
