@@ -1,5 +1,7 @@
 //! The measurements, one after another, and the goals they are held against.
 
+mod first_day;
+
 use std::cell::Cell;
 use std::thread::available_parallelism;
 use std::time::Duration;
@@ -13,7 +15,7 @@ use crate::world::{How, Measured, World, first_answer};
 use crate::{Arguments, Progress, chart, logins, now};
 
 /// Phases beside the rounds, for the progress bar.
-pub(crate) const COUNT: u64 = 11;
+pub(crate) const COUNT: u64 = 12;
 
 struct Bench<'a> {
     arguments: &'a Arguments,
@@ -40,6 +42,7 @@ pub(crate) async fn run(arguments: &Arguments, progress: &Progress) -> anyhow::R
     bench.open_loop(&world, maximum).await?;
     bench.one_alone(&world).await?;
     bench.fewer_families(&world, maximum).await?;
+    bench.first_day(maximum).await?;
     bench.new_connections(&world).await?;
     bench.logins(&world, maximum).await?;
     bench.confirm(&world).await?;

@@ -5,6 +5,9 @@ use heirloom::settings::Settings;
 use heirloom::store::Db;
 use sqlx::AssertSqlSafe;
 
+/// So few families PostgreSQL has not looked at yet.
+pub(crate) const FIRST_DAY: usize = 256;
+
 /// A way into the database beside the server's.
 pub(crate) struct Store(Db);
 
@@ -80,6 +83,9 @@ impl Store {
         };
         self.execute(sql).await.context("seeding")?;
         match &self.0 {
+            Db::Postgres(_) if count <= FIRST_DAY => {
+                self.execute("ALTER TABLE families SET (autovacuum_enabled = false)".to_owned()).await
+            }
             Db::Postgres(_) => self.execute("VACUUM ANALYZE families".to_owned()).await,
             Db::Sqlite(_) => self.execute("PRAGMA wal_checkpoint(TRUNCATE)".to_owned()).await,
         }
