@@ -10,13 +10,15 @@ use crate::harness::*;
 
 /// For how many days the refresh token may lie unused, and how many are left until its login ends.
 fn days_told(answer: &Value) -> (f64, f64) {
-    let days = |member: &str| answer[member].as_f64().unwrap_or_else(|| panic!("{member} in {answer}")) / 86_400.0;
+    let days =
+        |member: &str| answer[member].as_f64().unwrap_or_else(|| panic!("{member} in {answer}")) / 86_400.0;
     (days("refresh_token_timeout"), days("authorization_expires_in"))
 }
 
 /// As the draft's own example has it: a refresh token may lie for 7 days, and its login lasts 30.
 fn seven_of_thirty(it: &mut Client) {
-    it.lifetimes = LifetimeOverrides { idle_ttl: Some(DAY * 7), absolute_ttl: Some(DAY * 30), ..it.lifetimes };
+    it.lifetimes =
+        LifetimeOverrides { idle_ttl: Some(DAY * 7), absolute_ttl: Some(DAY * 30), ..it.lifetimes };
 }
 
 struct Web<'a> {
@@ -44,9 +46,11 @@ impl<'a> Web<'a> {
         let browser = Browser::new(self.app);
         let page = browser.authorize(&[("client_id", "web")]).await;
         let consent = browser.sign_in(&page, "ana").await;
-        let code = if consent.status == 200 { browser.decide(&consent, "allow").await } else { consent }.code();
+        let code =
+            if consent.status == 200 { browser.decide(&consent, "allow").await } else { consent }.code();
         let verifier = ("code_verifier", VERIFIER);
-        let form = [("grant_type", "authorization_code"), ("code", &code), ("redirect_uri", REDIRECT_URI), verifier];
+        let form =
+            [("grant_type", "authorization_code"), ("code", &code), ("redirect_uri", REDIRECT_URI), verifier];
         self.asked("/oauth/token", &form).await
     }
 

@@ -10,7 +10,7 @@ use tokio::time::{sleep, timeout};
 use crate::database::with_database;
 use crate::harness::*;
 
-const ROWS: usize = 20_000;
+const ROWS: usize = 200_000;
 const OTHERS: &str = "user_id, subject, client_id, scope, audiences, roles, secret_hash, generation, rotated_at, \
      auth_time, amr, created_at, expires_at";
 
