@@ -373,6 +373,7 @@ fn a_new_data_folder_is_private() {
 #[test]
 fn what_stock_clients_make_of_lifetimes_is_said_where_they_are_set() {
     let place = Place::sqlite();
+    place.ok(&["migrate"]);
     let said = |arguments: &[&str]| {
         let output = place.run_with(arguments, "");
         assert!(output.status.success(), "{output:?}");
