@@ -1,5 +1,7 @@
 //! Black-box tests over real HTTP, each on SQLite and on PostgreSQL, with a clock that is moved instead of waited for.
 
+// What the metadata say is one long `json!`.
+#![recursion_limit = "256"]
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
