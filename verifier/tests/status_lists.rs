@@ -226,3 +226,17 @@ async fn a_list_signed_with_a_new_key_is_read_at_once() {
     world.provider.publish(signed(&new, &document(&[2, 0])));
     assert_eq!(verifier.verify(&world.token(1)).await, Err(REVOKED));
 }
+
+#[test]
+fn who_verifies_after_the_builders_runtime_ended_waits_no_longer_either() {
+    let runtime =
+        || tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let (ended, now) = (runtime(), runtime());
+    let world = now.block_on(async { World::new() });
+    let verifier = ended.block_on(world.builder().fetch_timeout(Duration::from_millis(200)).build()).unwrap();
+    drop(ended);
+    let token = world.token(0);
+    let verdict =
+        now.block_on(async { tokio::time::timeout(Duration::from_secs(5), verifier.verify(&token)).await });
+    assert_eq!(verdict.unwrap(), Err(VerifyError::StatusUnavailable));
+}

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use arc_swap::ArcSwapOption;
 use reqwest::Url;
 use reqwest::header::{ACCEPT, HeaderValue};
-use tokio::sync::watch;
+use tokio::sync::SetOnce;
 
 use crate::fetch::{self, Answer};
 use crate::remote::Keys;
@@ -39,7 +39,7 @@ pub(super) struct Followed {
     /// `None` until a first document came. Reading it takes no lock: all cores read it at each verification.
     pub(super) known: ArcSwapOption<Known>,
     /// Whether it was asked for at all, with or without success.
-    asked: watch::Sender<bool>,
+    asked: SetOnce<()>,
     /// When the last token expires that named it.
     needed_until: Mutex<SystemTime>,
 }
@@ -76,7 +76,7 @@ impl Followed {
             uri: uri.to_owned(),
             url,
             known: ArcSwapOption::empty(),
-            asked: watch::Sender::new(false),
+            asked: SetOnce::new(),
             needed_until: Mutex::new(needed_until),
         }
     }
@@ -97,12 +97,12 @@ impl Followed {
         known.as_ref().map(|known| now.duration_since(known.confirmed_at).unwrap_or_default())
     }
 
-    /// Waits until it was asked for once, if it was not.
+    pub(super) fn was_asked_for(&self) -> bool {
+        self.asked.initialized()
+    }
+
     pub(super) async fn first_word(&self) {
-        if self.known.load().is_none() {
-            // The sender cannot go: it is part of this.
-            let _ = self.asked.subscribe().wait_for(|asked| *asked).await;
-        }
+        self.asked.wait().await;
     }
 
     /// Asks for the list once. What is known is kept unless something newer came.
@@ -116,7 +116,7 @@ impl Followed {
                 StatusListEvent::Failed { uri, error, stale_for }
             }
         };
-        self.asked.send_replace(true);
+        let _ = self.asked.set(());
         event
     }
 
