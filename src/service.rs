@@ -7,6 +7,7 @@ pub mod clients;
 pub mod clock_watch;
 pub mod core;
 pub mod failure;
+mod flights;
 pub mod keys;
 pub mod limit;
 pub mod logout;

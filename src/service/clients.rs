@@ -4,7 +4,6 @@ pub mod client_assertion;
 pub mod client_jwt;
 pub mod client_request;
 pub mod documents;
-mod flights;
 pub mod known_clients;
 pub mod registrar;
 pub mod registration;

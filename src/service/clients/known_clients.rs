@@ -14,7 +14,7 @@ use crate::domain::lifetimes::{InvalidLifetimes, Lifetimes};
 use crate::domain::scope::{OFFLINE_ACCESS, ScopeSet};
 use crate::service::Failure;
 use crate::service::clients::documents::{Asker, Document, Documents};
-use crate::service::clients::flights::Flights;
+use crate::service::flights::Flights;
 use crate::store::{Db, StoreError, Tx, client_documents, clients, registrations};
 
 /// How long a client's registration is believed: a removal is in force everywhere after this.

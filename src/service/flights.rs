@@ -11,16 +11,16 @@ use crate::store::StoreError;
 type Flight<V> = tokio::sync::Mutex<Option<Result<V, StoreError>>>;
 
 #[derive(Debug)]
-pub(super) struct Flights<K, V>(Mutex<HashMap<K, Arc<Flight<V>>>>);
+pub(in crate::service) struct Flights<K, V>(Mutex<HashMap<K, Arc<Flight<V>>>>);
 
 impl<K: Clone + Eq + Hash, V: Clone> Flights<K, V> {
-    pub(super) fn new() -> Self {
+    pub(in crate::service) fn new() -> Self {
         Self(Mutex::new(HashMap::new()))
     }
 
     /// The answer to the question that is under way, or what `ask` gives. A failure that is its asker's own, such as
     /// too many requests from one address, is not shared; nor does it stop the others that their asker went away.
-    pub(super) async fn share(
+    pub(in crate::service) async fn share(
         &self,
         key: &K,
         ask: impl AsyncFnOnce() -> Result<V, Failure>,
