@@ -99,7 +99,8 @@ both_stores! {
         }
         app.clock.advance(DAY * 30);
         let young = app.log_in("ana").await;
-        app.clock.advance(DAY * 60 - SECOND);
+        // Services give some leeway, and replicas' clocks may differ a little.
+        app.clock.advance(DAY * 60 + MINUTE - SECOND);
         assert_eq!(janitor::tidy(&app.core, 2, app.clock.now()).await.unwrap().deleted, 0);
         app.clock.advance(SECOND);
         assert_eq!(janitor::tidy(&app.core, 2, app.clock.now()).await.unwrap().deleted, 7);

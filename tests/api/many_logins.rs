@@ -259,7 +259,7 @@ both_stores! {
         let tokens = app.rotate(&tokens).await;
         app.post("/logout", &json!({ "refresh_token": tokens.refresh })).await;
         let other = app.log_in("ana").await;
-        app.clock.advance(DAY - SECOND);
+        app.clock.advance(DAY + MINUTE - SECOND);
         assert_eq!(app.tidied(10).await.deleted, 0);
         assert_eq!(app.refresh(&tokens.refresh).await.refusal(), ENDED);
         app.clock.advance(SECOND);

@@ -23,18 +23,21 @@ use crate::store::{
 /// cache believes in it, no batch is unfinished.
 const TOMBSTONE_WATCH: TimeDelta = TimeDelta::days(1);
 
-/// How long an ended family is remembered, so that whoever comes with its token is told. No access token of it is good
-/// for longer, and one whose row is gone must not be good again: a status list has its bit no more.
-const ENDED_MEMORY: TimeDelta = TimeDelta::days(1);
-const _: () = assert!(LONGEST_ACCESS_TTL.as_secs() <= ENDED_MEMORY.num_seconds().unsigned_abs());
+/// How long what makes an access token worth nothing is remembered after its expiry: clocks differ a little, services
+/// give some leeway, and it must not come back where the time is behind.
+const TOKEN_MEMORY: TimeDelta = TimeDelta::minutes(1);
+
+/// How long an ended family is remembered, so that whoever comes with its token is told. One whose row is gone must not
+/// be good again: a status list has its bit no more.
+const ENDED_MEMORY: TimeDelta = TimeDelta::minutes(24 * 60 + 1);
+const _: () = assert!(
+    LONGEST_ACCESS_TTL.as_secs() + TOKEN_MEMORY.num_seconds().unsigned_abs()
+        <= ENDED_MEMORY.num_seconds().unsigned_abs()
+);
 
 /// How long a code is remembered after its expiry: an authorization code's second use ends what it gave, a device is
 /// told that it came too late.
 const CODE_MEMORY: TimeDelta = TimeDelta::hours(1);
-
-/// How long a revoked access token is remembered after its expiry: replicas' clocks differ a little, and it must not
-/// come back where the time is behind.
-const REVOKED_MEMORY: TimeDelta = TimeDelta::minutes(1);
 
 /// How long a client's metadata document is kept that nobody asks for any more.
 const DOCUMENT_MEMORY: TimeDelta = TimeDelta::days(100);
@@ -42,8 +45,8 @@ const DOCUMENT_MEMORY: TimeDelta = TimeDelta::days(100);
 /// What one round did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tidied {
-    /// Families, sign-in sessions, codes, revoked tokens, counts and unused registrations deleted, past their expiry,
-    /// and consents to removed clients.
+    /// Families, sign-in sessions, codes, revoked tokens, counts and unused registrations deleted, past
+    /// their expiry, and consents to removed clients.
     pub deleted: u64,
     /// Families ended, of clients that were removed or gave up their proof, of users who have too many, and what others
     /// had begun to end.
@@ -72,11 +75,11 @@ pub async fn tidy(core: &Core, batch: i64, now: DateTime<Utc>) -> Result<Tidied,
     end_what_removed_clients_had(core, &mut tidied, batch, now).await?;
     tidied.ended += end_what_public_clients_had(core, batch, now).await?;
     for (what, before) in [
-        (Expired::Families, now),
+        (Expired::Families, now - TOKEN_MEMORY),
         (Expired::EndedFamilies, now - ENDED_MEMORY),
         (Expired::SignInSessions, now),
         (Expired::ClientAssertions, now),
-        (Expired::RevokedTokens, now - REVOKED_MEMORY),
+        (Expired::RevokedTokens, now - TOKEN_MEMORY),
         (Expired::PushedRequests, now),
         (Expired::AuthorizationCodes, now - CODE_MEMORY),
         (Expired::DeviceCodes, now - CODE_MEMORY),
