@@ -33,6 +33,7 @@ use crate::service::clock_watch::ClockWatch;
 use crate::service::keys::ring::Keys;
 use crate::service::keys::subject_key;
 use crate::service::logout::back_channel::Messenger;
+use crate::service::status_lists::documents::StatusLists;
 use crate::service::users::attempts::Attempts;
 use crate::service::users::login_limit::LoginLimit;
 use crate::service::writer::Writer;
@@ -322,6 +323,11 @@ pub async fn open_core(
         waiting: Arc::new(waiting_limit(settings)),
         replays: Arc::default(),
         clock_watch: Arc::new(clock_watch),
+        status_places: Arc::default(),
+        status_lists: Arc::new(StatusLists::new(
+            issuer.as_str().parse().context("the issuer")?,
+            settings.status_lists.interval,
+        )),
         polling: Arc::default(),
         clients: Arc::new(clients),
         registrar: Arc::new(Registrar::new(registration_rules(&settings.registration))),

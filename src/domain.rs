@@ -34,6 +34,7 @@ pub mod scope;
 pub mod secrets;
 pub mod sign_in;
 pub mod standard_claims;
+pub mod status_list;
 pub mod subject;
 pub mod user;
 pub mod user_agent;

@@ -31,6 +31,7 @@
 //! service/users         passwords, browsers' sign-ins, a user's own view of the logins
 //! service/authorize     from a request for authorization to a code, or a device that is let in
 //! service/logout        the end of a login, and who is told of it
+//! service/status_lists  what tells services that verify offline of it
 //! service/keys          master and signing keys
 //! service/admin         what operators do, and what the server does by itself to stay tidy
 //! domain                family, refresh_token, scope, client and the other words of the protocol

@@ -12,6 +12,7 @@ pub mod keys;
 pub mod limit;
 pub mod logout;
 pub mod readiness;
+pub mod status_lists;
 pub mod tokens;
 pub mod users;
 pub mod writer;

@@ -34,8 +34,8 @@ pub use self::{
     secret::Secret,
     sections::{
         DatabaseSettings, HttpSettings, JanitorSettings, KeySettings, LimitSettings, LogFormat, LogSettings,
-        OutboundSettings, PageSettings, PasswordSettings, RegistrationSettings, SignInSettings, TlsSettings,
-        TokenSettings,
+        OutboundSettings, PageSettings, PasswordSettings, RegistrationSettings, SignInSettings,
+        StatusListSettings, TlsSettings, TokenSettings,
     },
     values::Settings,
 };

@@ -32,6 +32,7 @@ pub mod server_secrets;
 pub mod sign_in_sessions;
 pub mod signing_keys;
 mod statement;
+pub mod status_lists;
 pub mod transaction;
 pub mod users;
 

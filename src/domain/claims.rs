@@ -7,6 +7,7 @@ use crate::domain::ids::FamilyId;
 use crate::domain::one_or_many;
 use crate::domain::scope::ScopeSet;
 use crate::domain::secrets::FamilySecret;
+use crate::domain::status_list::StatusClaim;
 
 /// An access token's claims, all but `jti`: that is made of these.
 #[derive(Debug, Serialize)]
@@ -38,6 +39,9 @@ pub struct AccessClaims<'a> {
     /// Who acts for `sub` (RFC 8693 §4.1).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub act: Option<&'a Actor>,
+    /// Where it is told that the login was ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<StatusClaim>,
 }
 
 /// Who acts for a token's subject: the last one outside, those before within (RFC 8693 §4.1).

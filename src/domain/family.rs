@@ -18,6 +18,7 @@ use crate::domain::refresh_token::Generation;
 use crate::domain::refusal::EndReason;
 use crate::domain::scope::ScopeSet;
 use crate::domain::secrets::SecretHash;
+use crate::domain::status_list::StatusPlace;
 
 pub use decision::{Outcome, Policy, RestoreDecision, Step, decide};
 pub use place::Place;
@@ -73,6 +74,8 @@ pub struct Family {
     pub created_at: DateTime<Utc>,
     /// Its absolute expiry: fixed at login.
     pub expires_at: DateTime<Utc>,
+    /// Its bit, for life; `None` for a family from before there were lists.
+    pub status: Option<StatusPlace>,
     /// Whether it lives.
     pub state: State,
 }
@@ -108,6 +111,8 @@ pub struct Grant {
     pub issued_at: DateTime<Utc>,
     /// The family's absolute expiry.
     pub expires_at: DateTime<Utc>,
+    /// The family's bit.
+    pub status: Option<StatusPlace>,
 }
 
 impl From<Family> for Grant {
@@ -127,6 +132,7 @@ impl From<Family> for Grant {
             rotated_at: family.rotated_at,
             issued_at: family.rotated_at,
             expires_at: family.expires_at,
+            status: family.status,
         }
     }
 }

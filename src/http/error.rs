@@ -339,6 +339,12 @@ pub(crate) fn not_found() -> HttpResponse {
     Answer::new(StatusCode::NOT_FOUND, "not_found", "There is nothing here.").into_response()
 }
 
+/// RFC 9110 §15.6.2.
+pub(crate) fn not_implemented() -> HttpResponse {
+    let description = "What was true at an earlier time cannot be asked here.";
+    Answer::new(StatusCode::NOT_IMPLEMENTED, "invalid_request", description).into_response()
+}
+
 /// RFC 9110 §15.5.6.
 pub(crate) fn method_not_allowed(allowed: &'static str) -> HttpResponse {
     let answer =

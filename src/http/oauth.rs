@@ -7,6 +7,7 @@ pub(crate) mod introspect;
 pub(crate) mod par;
 pub(crate) mod registration;
 pub(crate) mod revoke;
+pub(crate) mod status_lists;
 pub(crate) mod token;
 pub(crate) mod userinfo;
 pub(crate) mod well_known;

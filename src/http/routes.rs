@@ -9,8 +9,9 @@ use actix_web::web::{self, ServiceConfig};
 use actix_web::{FromRequest, Handler, HttpResponse, Resource, Responder, Route, middleware};
 
 use crate::domain::registration::Mode;
+use crate::domain::status_list;
 use crate::http::oauth::{
-    device_authorization, introspect, par, registration, revoke, token, userinfo, well_known,
+    device_authorization, introspect, par, registration, revoke, status_lists, token, userinfo, well_known,
 };
 use crate::http::pages::handlers::{self, Show, Take};
 use crate::http::pages::{account, assets, authorize, consent, device, sign_in, sign_out};
@@ -80,6 +81,8 @@ fn routes(base: &str, registration: Mode) -> impl HttpServiceFactory + use<> {
         .service(told_to_all(well_known::METADATA, well_known::metadata))
         .service(told_to_all(well_known::OPENID, well_known::metadata))
         .service(told_to_all(well_known::JWKS, well_known::jwks))
+        .service(told_to_all(status_list::PATH, status_lists::aggregation))
+        .service(told_to_all(&format!("{}/{{number}}", status_list::PATH), status_lists::show))
 }
 
 /// Where browsers go.

@@ -20,6 +20,8 @@ use crate::service::clients::registrar::Registrar;
 use crate::service::clock_watch::ClockWatch;
 use crate::service::keys::ring::{Keys, Succession};
 use crate::service::limit::Limit;
+use crate::service::status_lists::documents::StatusLists;
+use crate::service::status_lists::places::StatusPlaces;
 use crate::service::tokens::polling::Polling;
 use crate::service::tokens::replays::Replays;
 use crate::service::users::attempts::Attempts;
@@ -58,6 +60,9 @@ pub struct Core {
     pub replays: Arc<Replays>,
     /// Whether this machine's time can be believed.
     pub clock_watch: Arc<ClockWatch>,
+    /// The bits that new families get, and the lists of all.
+    pub status_places: Arc<StatusPlaces>,
+    pub status_lists: Arc<StatusLists>,
     /// How fast devices ask.
     pub polling: Arc<Polling>,
     /// Writes, and tells what happened.

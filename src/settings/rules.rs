@@ -35,6 +35,10 @@ pub(super) fn broken(settings: &Settings) -> Vec<Broken> {
             broken.push(Broken { key, expected: format!("a duration from {from} to {to}"), other: None });
         }
     }
+    if settings.status_lists.interval.subsec_nanos() > 0 {
+        let expected = "a duration of whole seconds".to_owned();
+        broken.push(Broken { key: "status_lists.interval", expected, other: None });
+    }
     if let Some(expected) = settings.database_url.expected() {
         broken.push(Broken { key: "database_url", expected: expected.to_owned(), other: None });
     }
@@ -96,11 +100,23 @@ fn numbers(settings: &Settings) -> Vec<(&'static str, u64, RangeInclusive<u64>)>
 fn durations(settings: &Settings) -> Vec<(&'static str, Duration, RangeInclusive<Duration>)> {
     const MOMENT: Duration = Duration::from_millis(1);
     const SECOND: Duration = Duration::from_secs(1);
+    const MINUTE: Duration = Duration::from_mins(1);
     const DAY: Duration = Duration::from_hours(24);
     // Ten years: far from what a time in the database can hold.
     const LONGEST: Duration = Duration::from_hours(24 * 3650);
     let Settings {
-        tokens, sign_in, registration, limits, keys, http, tls, outbound, database, janitor, ..
+        tokens,
+        sign_in,
+        registration,
+        limits,
+        keys,
+        status_lists,
+        http,
+        tls,
+        outbound,
+        database,
+        janitor,
+        ..
     } = settings;
     vec![
         ("tokens.access_ttl", tokens.access_ttl, SECOND..=DAY),
@@ -118,6 +134,7 @@ fn durations(settings: &Settings) -> Vec<(&'static str, Duration, RangeInclusive
         ),
         ("keys.publish_ahead", keys.publish_ahead, MOMENT..=30 * DAY),
         ("keys.poll_every", keys.poll_every, MOMENT..=DAY),
+        ("status_lists.interval", status_lists.interval, SECOND..=60 * MINUTE),
         ("http.request_timeout", http.request_timeout, MOMENT..=DAY),
         ("http.header_timeout", http.header_timeout, MOMENT..=DAY),
         ("http.keep_alive", http.keep_alive, MOMENT..=DAY),

@@ -166,6 +166,15 @@ pub struct KeySettings {
     pub poll_every: Duration,
 }
 
+/// What tells services that verify offline of the logins that were ended.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct StatusListSettings {
+    /// How old a list may be, in whole seconds.
+    #[serde(with = "text::duration")]
+    pub interval: Duration,
+}
+
 /// The HTTP server's limits.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]

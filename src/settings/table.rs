@@ -227,6 +227,12 @@ pub(super) static SETTINGS: &[Setting] = &[
         Duration,
         "How often a replica looks for the others' new keys.",
     ),
+    Setting::new(
+        "status_lists.interval",
+        Text("5s"),
+        Duration,
+        "How soon services that read the status lists learn of an ended login: whole seconds.",
+    ),
     Setting::new("http.workers", Unset("one for every two cores"), Number, "Threads that serve requests."),
     Setting::new("http.body_limit", Text("65536"), Number, "The longest request body in bytes."),
     Setting::new("http.request_timeout", Text("10s"), Duration, "How long a request may take."),

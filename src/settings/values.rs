@@ -12,8 +12,8 @@ use super::{
     secret::{self, Secret},
     sections::{
         DatabaseSettings, HttpSettings, JanitorSettings, KeySettings, LimitSettings, LogSettings,
-        OutboundSettings, PageSettings, PasswordSettings, RegistrationSettings, SignInSettings, TlsSettings,
-        TokenSettings,
+        OutboundSettings, PageSettings, PasswordSettings, RegistrationSettings, SignInSettings,
+        StatusListSettings, TlsSettings, TokenSettings,
     },
     table::SETTINGS,
     text,
@@ -54,6 +54,8 @@ pub struct Settings {
     pub limits: LimitSettings,
     /// Signing keys.
     pub keys: KeySettings,
+    /// How soon services learn of ended logins.
+    pub status_lists: StatusListSettings,
     /// The HTTP server's limits.
     pub http: HttpSettings,
     /// What the server itself fetches and calls.

@@ -14,6 +14,7 @@ use crate::domain::ids::{ClientId, FamilyId, SignInSessionId, UserId};
 use crate::domain::refresh_token::Generation;
 use crate::domain::refusal::EndReason;
 use crate::domain::secrets::SecretHash;
+use crate::domain::status_list::{ListNumber, SIZE, StatusPlace};
 use crate::store::row::{from_json, row, to_json};
 use crate::store::{Db, StoreError, Tx, execute, fetch_one, fetch_optional};
 
@@ -29,7 +30,7 @@ macro_rules! columns {
     () => {
         "id, user_id, subject, client_id, scope, audiences, roles, key_thumbprint, secret_hash, generation, base, \
          rotated_at, auth_time, amr, acr, claims, id_token_claims, sign_in_session, device_name, user_agent, address, \
-         created_at, expires_at, ended_at, end_reason"
+         created_at, expires_at, status_list, status_index, ended_at, end_reason"
     };
 }
 use columns;
@@ -69,6 +70,8 @@ row! {
         address: Option<String>,
         created_at: DateTime<Utc>,
         expires_at: DateTime<Utc>,
+        status_list: Option<i64>,
+        status_index: Option<i64>,
         ended_at: Option<DateTime<Utc>>,
         end_reason: Option<String>,
     }
@@ -111,9 +114,21 @@ impl TryFrom<FamilyRow> for Family {
             agent: UserAgentInfo { name: row.device_name, user_agent: row.user_agent, address: row.address },
             created_at: row.created_at,
             expires_at: row.expires_at,
+            status: place_of(row.id, row.status_list, row.status_index)?,
             state,
         })
     }
+}
+
+/// A family's bit, of its two columns.
+fn place_of(id: Uuid, list: Option<i64>, index: Option<i64>) -> Result<Option<StatusPlace>, StoreError> {
+    let (Some(list), Some(index)) = (list, index) else {
+        let is_without = list.is_none() && index.is_none();
+        return if is_without { Ok(None) } else { Err(StoreError::corrupt("families", id, "status_list")) };
+    };
+    let index = u32::try_from(index).ok().filter(|index| *index < SIZE);
+    let place = ListNumber::new(list).zip(index).map(|(list, index)| StatusPlace { list, index });
+    place.map(Some).ok_or_else(|| StoreError::corrupt("families", id, "status_index"))
 }
 
 fn all(rows: Vec<FamilyRow>) -> Result<Vec<Family>, StoreError> {
@@ -126,7 +141,7 @@ pub async fn insert(tx: &mut Tx, family: &Family) -> Result<(), StoreError> {
         "INSERT INTO families (",
         columns!(),
         ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, \
-         $22, $23, NULL, NULL)"
+         $22, $23, $24, $25, NULL, NULL)"
     );
     let who = &family.authentication;
     execute!(within tx, SQL,
@@ -135,7 +150,8 @@ pub async fn insert(tx: &mut Tx, family: &Family) -> Result<(), StoreError> {
         family.secret_hash.as_bytes(), family.generation.number(), family.base.map(Generation::number),
         family.rotated_at, who.at, to_json(&who.methods), &who.acr, to_json(&family.claims.userinfo),
         to_json(&family.claims.id_token), who.sign_in_session.map(|session| session.0), &family.agent.name, &family.agent.user_agent, &family.agent.address,
-        family.created_at, family.expires_at)?;
+        family.created_at, family.expires_at, family.status.map(|place| place.list.number()),
+        family.status.map(|place| i64::from(place.index)))?;
     Ok(())
 }
 

@@ -24,10 +24,12 @@ both_stores! {
         let claims = login.tokens().claims();
         let now = app.clock.now().timestamp();
         let sid = claims["sid"].as_str().unwrap();
+        let index = claims["status"]["status_list"]["idx"].as_u64().unwrap();
         assert_eq!(claims, json!({
             "iss": app.url, "sub": user.to_string(), "aud": app.url, "client_id": "heirloom", "iat": now,
             "exp": now + 900, "jti": claims["jti"], "scope": "email openid profile roles", "sid": sid, "auth_time": now,
             "roles": ["editor"],
+            "status": { "status_list": { "idx": index, "uri": format!("{}/status-lists/1", app.url) } },
         }));
         assert_eq!(claims["jti"].as_str().unwrap().len(), 22);
     }

@@ -88,6 +88,8 @@ mod silence;
 mod slow_database;
 mod standard;
 mod standard_grants;
+mod status_lists;
+mod status_positions;
 mod strangers;
 mod tls;
 mod unstorable;

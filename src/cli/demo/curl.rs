@@ -54,7 +54,7 @@ pub(super) fn steal() -> String {
 }
 
 pub(super) fn both_are_out() -> String {
-    format!("refresh $FOURTH\n{}", visit())
+    format!("refresh $FOURTH; sleep 7\n{}", visit())
 }
 
 /// What else there is to see.

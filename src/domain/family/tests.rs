@@ -47,6 +47,7 @@ fn family(current: i64, base: Option<i64>, rotated: i64) -> Family {
         agent: UserAgentInfo::default(),
         created_at: at(0),
         expires_at: at(ABSOLUTE),
+        status: None,
         state: State::Live,
     }
 }

@@ -14,6 +14,7 @@ use crate::domain::client::{GrantType, JwtAlgorithm};
 use crate::domain::pkce;
 use crate::domain::registration::Mode;
 use crate::domain::standard_claims::CLAIMS;
+use crate::domain::status_list;
 use crate::domain::subject::SUBJECT_TYPES;
 use crate::http::Web;
 use crate::http::edge::Arrival;
@@ -85,6 +86,11 @@ pub(crate) async fn metadata(web: web::Data<Web>, Arrival(now): Arrival) -> Http
         "revocation_endpoint_auth_signing_alg_values_supported": signed_by_clients,
         "introspection_endpoint_auth_signing_alg_values_supported": signed_by_clients,
     });
+    if let Some(members) = content.as_object_mut() {
+        // Token Status List §9.1; the macro takes no more members.
+        let place = format!("{issuer}{}", status_list::PATH);
+        members.insert("status_list_aggregation_endpoint".to_owned(), json!(place));
+    }
     if web.core.registrar.rules.mode != Mode::Off
         && let Some(members) = content.as_object_mut()
     {
@@ -128,7 +134,7 @@ pub(crate) async fn jwks(web: web::Data<Web>, request: HttpRequest, Arrival(now)
 }
 
 /// RFC 9110 §13.1.2: `If-None-Match` compares weakly.
-fn is_known(request: &HttpRequest, tag: &EntityTag) -> bool {
+pub(crate) fn is_known(request: &HttpRequest, tag: &EntityTag) -> bool {
     match IfNoneMatch::parse(request) {
         Ok(IfNoneMatch::Any) => true,
         Ok(IfNoneMatch::Items(given)) => given.iter().any(|given| given.weak_eq(tag)),

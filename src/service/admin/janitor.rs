@@ -12,6 +12,7 @@ use crate::service::admin::surplus;
 use crate::service::authorize::device::TRY_WINDOW;
 use crate::service::clients::known_clients::REMEMBERED;
 use crate::service::logout::ending_many;
+use crate::service::status_lists::retiring;
 use crate::service::{Core, Failure};
 use crate::store::expired::{self, Expired};
 use crate::store::families::OfClient;
@@ -45,7 +46,7 @@ const DOCUMENT_MEMORY: TimeDelta = TimeDelta::days(100);
 /// What one round did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tidied {
-    /// Families, sign-in sessions, codes, revoked tokens, counts and unused registrations deleted, past
+    /// Families, status lists, sign-in sessions, codes, revoked tokens, counts and unused registrations deleted, past
     /// their expiry, and consents to removed clients.
     pub deleted: u64,
     /// Families ended, of clients that were removed or gave up their proof, of users who have too many, and what others
@@ -93,6 +94,7 @@ pub async fn tidy(core: &Core, batch: i64, now: DateTime<Utc>) -> Result<Tidied,
     tidied.deleted += until_less(batch, || registration_tokens::delete_some_spent(db, now, batch)).await?;
     tidied.ended += count(ending_many::finish_noted(core, batch, now).await?);
     tidied.ended += surplus::end_surplus(core, batch, now).await?;
+    tidied.deleted += retiring::retire(db, now).await?;
     core.keys.forget_retired(&core.db, now).await?;
     core.passwords.expect_stored(users::dearest_hash(db).await?.as_ref());
     Ok(tidied)

@@ -94,6 +94,20 @@ impl Keys {
         Ok(signer.sign_as(typ, claims)?)
     }
 
+    /// The id of the key that signs.
+    pub fn signer_id(&self, now: DateTime<Utc>) -> Result<String, Failure> {
+        let current = self.current();
+        current.signing.signer(now).map(|key| key.kid().to_owned()).ok_or(Failure::NoSigningKey)
+    }
+
+    /// The longest lifetime of an access token that anybody may have been given.
+    #[must_use]
+    pub fn longest_ttl(&self) -> Duration {
+        let current = self.current();
+        let longest = current.signing.keys.iter().map(|it| it.stored.longest_ttl_ms).max();
+        Duration::from_millis(longest.and_then(|millis| millis.try_into().ok()).unwrap_or_default())
+    }
+
     fn current(&self) -> Arc<CurrentKeys> {
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }
@@ -110,7 +124,10 @@ impl Keys {
             let retired_at = later.next().map(|next| next.signs_from + longest);
             let same =
                 known.signing.keys.iter().find(|it| it.key.kid() == row.kid && it.retired_at == retired_at);
-            keys.push(match same.filter(|it| it.stored.withdrawn_at == row.withdrawn_at) {
+            let unchanged = |it: &&Arc<ScheduledKey>| {
+                (it.stored.withdrawn_at, it.stored.longest_ttl_ms) == (row.withdrawn_at, row.longest_ttl_ms)
+            };
+            keys.push(match same.filter(unchanged) {
                 Some(same) => Arc::clone(same),
                 None => Arc::new(ScheduledKey { key: self.unseal(row)?, stored: row.clone(), retired_at }),
             });

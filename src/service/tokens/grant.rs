@@ -165,6 +165,7 @@ pub(crate) fn issue(
             auth_time: Some(grant.auth_time.timestamp()),
             roles: Some(&grant.roles),
             secret: Some(secret),
+            status: grant.status,
         }),
         act: None,
     };

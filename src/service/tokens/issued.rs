@@ -10,6 +10,7 @@ use crate::domain::claims::{AccessClaims, Actor};
 use crate::domain::ids::{ClientId, FamilyId};
 use crate::domain::scope::ScopeSet;
 use crate::domain::secrets::FamilySecret;
+use crate::domain::status_list::StatusPlace;
 use crate::service::tokens::id_token::{self, SignedInHow};
 use crate::service::{Core, Failure};
 
@@ -62,6 +63,7 @@ pub(super) struct LoginClaims<'a> {
     /// The family's secret, where the same grant has to have the same id again; otherwise each token has one of its
     /// own.
     pub secret: Option<&'a FamilySecret>,
+    pub status: Option<StatusPlace>,
 }
 
 /// Signs the access token, and an ID token beside it if it is told how the user signed in.
@@ -87,6 +89,7 @@ pub(super) fn issue(
         auth_time: login.and_then(|login| login.auth_time),
         roles: login.and_then(|login| login.roles).filter(|_| access.scope.contains("roles")),
         act: access.act,
+        status: login.and_then(|login| login.status).map(|place| place.claim(core.issuer.as_str())),
     };
     let text = match login.and_then(|login| login.secret) {
         Some(secret) => claims.of_family(secret),

@@ -66,7 +66,7 @@ async fn begin_family(
         claims: ClaimsRequest::default(),
         agent: request.agent.clone(),
     };
-    let (mut family, secret) = new_family::begin(core, beginning, known, now);
+    let (mut family, secret) = new_family::begin(core, beginning, known, now).await?;
     let roles = core.write(now, async |tx| {
         let Some(roles) = verified.confirm(tx, now).await? else { return Ok(None) };
         new_family::insert(tx, Family { roles: roles.clone(), ..family.clone() }).await?;

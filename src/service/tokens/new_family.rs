@@ -35,12 +35,15 @@ pub(crate) struct Beginning {
 }
 
 /// Makes a family of a client, without roles: those come from the user's row when that is touched.
-pub(crate) fn begin(
+///
+/// # Errors
+/// [`Failure::Store`], [`Failure::Busy`].
+pub(crate) async fn begin(
     core: &Core,
     it: Beginning,
     known: &KnownClient,
     now: DateTime<Utc>,
-) -> (Family, FamilySecret) {
+) -> Result<(Family, FamilySecret), Failure> {
     let secret = FamilySecret::new(random::bytes());
     let family = Family {
         id: FamilyId::new(now, random::bytes()),
@@ -59,9 +62,10 @@ pub(crate) fn begin(
         agent: it.agent,
         created_at: now,
         expires_at: now + known.lifetimes.absolute_ttl(),
+        status: Some(core.status_places.take(&core.writer, now).await?),
         state: State::Live,
     };
-    (family, secret)
+    Ok((family, secret))
 }
 
 /// Adds a family, in the transaction that touched its user's row: somebody logged in.
@@ -86,7 +90,7 @@ pub(crate) async fn open_family(
     spend: impl AsyncFn(&mut Tx, FamilyId) -> Result<bool, StoreError>,
 ) -> Result<Option<Issued>, Failure> {
     let refreshable = known.gets_refresh_tokens(&beginning.scope);
-    let (mut family, secret) = begin(core, beginning, known, now);
+    let (mut family, secret) = begin(core, beginning, known, now).await?;
     if !refreshable && !known.client.metadata.follows_logouts() {
         // Nobody can make it last longer than its one access token, and nobody wants to know when it ends.
         family.expires_at = family.expires_at.min(now + known.lifetimes.access_ttl());

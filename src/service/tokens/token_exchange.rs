@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 use crate::domain::claims::Actor;
 use crate::domain::client::{ClientKind, GrantType, TokenExchangePolicy};
 use crate::domain::event::Event;
+use crate::domain::status_list::StatusPlace;
 use crate::service::clients::client_request::ClientRequest;
 use crate::service::clients::known_clients::KnownClient;
 use crate::service::failure::UnacceptableToken;
@@ -45,9 +46,9 @@ pub async fn token_exchange(
 ) -> Result<Issued, Failure> {
     let known = request.authenticate(core, now).await?;
     let policy = policy_of(&known)?;
-    let subject = accept(core, params.subject, &known, UnacceptableToken::Subject, now).await?;
+    let (subject, status) = accept(core, params.subject, &known, UnacceptableToken::Subject, now).await?;
     let actor = match params.actor {
-        Some(actor) => Some(accept(core, actor, &known, UnacceptableToken::Actor, now).await?),
+        Some(actor) => Some(accept(core, actor, &known, UnacceptableToken::Actor, now).await?.0),
         None if policy.impersonation => None,
         None => return Err(Failure::UnauthorizedClient),
     };
@@ -73,6 +74,7 @@ pub async fn token_exchange(
             auth_time: subject.auth_time,
             roles: subject.roles.as_deref(),
             secret: None,
+            status,
         }),
         act: acting.as_ref(),
     };
@@ -93,20 +95,21 @@ fn policy_of(known: &KnownClient) -> Result<&TokenExchangePolicy, Failure> {
     }
 }
 
-/// A token that is genuine, alive, and the client's own or meant for it.
+/// A token that is genuine, alive, and the client's own or meant for it, with its family's bit.
 async fn accept(
     core: &Core,
     token: &str,
     known: &KnownClient,
     role: UnacceptableToken,
     now: DateTime<Utc>,
-) -> Result<AccessToken, Failure> {
+) -> Result<(AccessToken, Option<StatusPlace>), Failure> {
     let token = access_token::verify(core, token, now).ok_or(Failure::Unacceptable(role))?;
     if !token.concerns(&known.client) {
         return Err(Failure::Unacceptable(role));
     }
     match access_token::standing(core, &token, now).await? {
-        Standing::Family(_) | Standing::Client => Ok(token),
+        Standing::Family(family) => Ok((token, family.status)),
+        Standing::Client => Ok((token, None)),
         Standing::Nothing => Err(Failure::Unacceptable(role)),
     }
 }

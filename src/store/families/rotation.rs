@@ -12,7 +12,7 @@ use crate::domain::ids::{FamilyId, UserId};
 use crate::domain::refresh_token::Generation;
 use crate::domain::secrets::SecretHash;
 use crate::store::connect::{Connection, PATIENCE, silence};
-use crate::store::families::is_live;
+use crate::store::families::{is_live, place_of};
 use crate::store::row::{from_json, row, to_json};
 use crate::store::{Db, PostgresExecutor, StoreError, Tx, on, within};
 
@@ -22,7 +22,7 @@ macro_rules! grant_columns {
         concat!(
             $table,
             "id, user_id, subject, scope, audiences, roles, auth_time, amr, acr, id_token_claims, generation, rotated_at, \
-             expires_at"
+             expires_at, status_list, status_index"
         )
     };
 }
@@ -42,6 +42,8 @@ row! {
         generation: i64,
         rotated_at: DateTime<Utc>,
         expires_at: DateTime<Utc>,
+        status_list: Option<i64>,
+        status_index: Option<i64>,
     }
 }
 
@@ -65,6 +67,7 @@ impl TryFrom<GrantRow> for Grant {
             rotated_at: row.rotated_at,
             issued_at: row.rotated_at,
             expires_at: row.expires_at,
+            status: place_of(row.id, row.status_list, row.status_index)?,
         })
     }
 }
