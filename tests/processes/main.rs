@@ -22,6 +22,7 @@ mod pooler;
 mod process;
 mod quiet;
 mod replicas;
+mod revocation;
 mod stopping;
 mod tried;
 
