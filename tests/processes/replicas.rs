@@ -94,6 +94,8 @@ fn no_token_is_refused_while_keys_rotate_under_load() {
                 tokio::spawn(async move {
                     let server = &servers[number % 2];
                     let mut tokens = server.log_in("ana").await;
+                    // The status list that it names is fetched by its first token; keys are not.
+                    verifier.verify(&tokens.access).await.unwrap();
                     let (mut count, mut held) = (0, tokens.access.clone());
                     while !stop.load(Ordering::Relaxed) {
                         tokens = Tokens::of(server.refresh(&tokens.refresh).await);
