@@ -1,11 +1,9 @@
 -- What is read of a user's logins is read a part at a time, from place to place. A rotation changes no column of these
 -- indexes, so that its update stays HOT.
-CREATE INDEX IF NOT EXISTS families_live ON families (user_id, created_at, id) WHERE ended_at IS NULL;
-CREATE INDEX IF NOT EXISTS families_sign_in ON families (sign_in_session, created_at, id)
+CREATE INDEX families_live ON families (user_id, created_at, id) WHERE ended_at IS NULL;
+CREATE INDEX families_sign_in ON families (sign_in_session, created_at, id)
     WHERE ended_at IS NULL AND sign_in_session IS NOT NULL;
-CREATE INDEX IF NOT EXISTS families_ended ON families (ended_at) WHERE ended_at IS NOT NULL;
--- What a client that was removed, or gave up its proof, leaves to be ended.
-CREATE INDEX IF NOT EXISTS families_client ON families (client_id, id) WHERE ended_at IS NULL;
+CREATE INDEX families_ended ON families (ended_at) WHERE ended_at IS NOT NULL;
 
 -- Logins that are to end, and are too many for one transaction. Whoever ends them goes on from the place that stands
 -- here; if nobody does, the janitor.

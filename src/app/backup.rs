@@ -78,8 +78,8 @@ pub async fn restore(
     let draft = copy((from, file), store).await?;
     check_copy(&draft.0, Some(keys)).await?;
     if store.exists() {
-        // A damaged one is nobody's, and goes as it is.
-        let is_free = make_whole(store).await.unwrap_or(true);
+        let is_free =
+            make_whole(store).await.with_context(|| format!("cannot look at {}", store.display()))?;
         anyhow::ensure!(
             is_free,
             "{} is in use: stop the server, and whatever else works on it",
@@ -91,14 +91,14 @@ pub async fn restore(
         let own = master_keys::own_file(settings);
         let text = master_keys::read_text(&key_file)?;
         if !own.exists() || master_keys::read_text(&own)? != text {
-            aside.put(&own)?;
+            aside.put(&own, "")?;
             master_keys::make_private_folder(&settings.data_dir)?;
             master_keys::write_new(&own, text.trim())
                 .with_context(|| format!("cannot write {}", own.display()))?;
         }
     }
     for part in ["", "-wal", "-shm"] {
-        aside.put(&with_suffix(store, part))?;
+        aside.put(store, part)?;
     }
     draft.take_place_of(store)?;
     Ok(aside.kept)
@@ -204,12 +204,14 @@ struct Aside {
 }
 
 impl Aside {
-    fn put(&mut self, file: &Path) -> anyhow::Result<()> {
-        if !file.exists() {
+    /// SQLite finds a log by its store's name, so the part's name stays at the end.
+    fn put(&mut self, file: &Path, part: &str) -> anyhow::Result<()> {
+        let from = with_suffix(file, part);
+        if !from.exists() {
             return Ok(());
         }
-        let kept = with_suffix(file, &self.suffix);
-        fs::rename(file, &kept).with_context(|| format!("cannot rename {}", file.display()))?;
+        let kept = with_suffix(&with_suffix(file, &self.suffix), part);
+        fs::rename(&from, &kept).with_context(|| format!("cannot rename {}", from.display()))?;
         self.kept.push(kept);
         Ok(())
     }

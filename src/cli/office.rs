@@ -18,7 +18,7 @@ pub(super) struct Office {
 }
 
 impl Office {
-    pub(super) async fn open(settings: Settings) -> anyhow::Result<Self> {
+    pub(super) async fn open(mut settings: Settings) -> anyhow::Result<Self> {
         if matches!(settings.database_url, DatabaseUrl::SqliteMemory) {
             anyhow::bail!(
                 "a database in memory belongs to the process that serves it: no other command can reach it"
@@ -28,6 +28,8 @@ impl Office {
             find_store(path).await?;
         }
         telemetry::init(&LogSettings { filter: "warn,audit=info".to_owned(), ..settings.log.clone() });
+        // No command refreshes: the engine need not be asked whether it takes batches.
+        settings.database.batch_rotations = false;
         let clock = Clock::system();
         let unbound = SocketAddr::from(([127, 0, 0, 1], settings.listen.port()));
         let issuer = || Ok(settings.issuer_at(unbound));

@@ -155,6 +155,7 @@ impl RefreshToken {
     ) -> Result<FamilyId, NotGenuine> {
         read(presented, keys).map(|(token, _, _)| token.family)
     }
+
     fn mac(&self, client: &ClientId, key: &MacKey) -> [u8; MAC] {
         let mut context = hmac::Context::with_key(&key.key);
         context.update(DOMAIN_TAG);

@@ -29,9 +29,14 @@ impl TrustedProxies {
     /// Both headers are read from their end: each trusted proxy vouches for the entry that it added, so the last entry
     /// that is not a trusted proxy's is the nearest address that somebody trusted has seen.
     fn client_behind(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+        let is_trusted = |address: IpAddr| self.networks.iter().any(|network| network.contains(&address));
+        if !is_trusted(peer) {
+            // What a stranger says of others is not even read.
+            return peer;
+        }
         let mut address = peer;
         for entry in entries(headers).into_iter().rev() {
-            if !self.networks.iter().any(|network| network.contains(&address)) {
+            if !is_trusted(address) {
                 break;
             }
             let Some(forwarded) = entry else {

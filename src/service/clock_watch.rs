@@ -1,7 +1,7 @@
 //! Whether this machine's time can be believed. What cannot be undone never hangs on the local clock alone: it is
 //! compared with the database's, where that has one, and with the time that has passed.
 
-use std::sync::{Mutex, PoisonError, RwLock};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -110,7 +110,7 @@ impl ClockWatch {
         *self.comparison.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn steadiness(&self) -> std::sync::MutexGuard<'_, Steadiness> {
+    fn steadiness(&self) -> MutexGuard<'_, Steadiness> {
         self.steadiness.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use sqlx::{ConnectOptions as _, Connection as _};
 
-use crate::store::connect::{is_locked, quietly};
+use crate::store::connect::{is_damaged, is_locked, quietly};
 use crate::store::{Db, StoreError, private_file};
 
 /// How long whoever writes is waited for.
@@ -48,20 +48,23 @@ impl Db {
     }
 }
 
-/// Makes one whole file of a store that nobody uses, with all of its log in it. `false` when somebody does use it.
+/// Makes one whole file of a store that nobody uses, with all of its log in it. `false` when somebody does use it. A
+/// damaged one is nobody's, and stays as it is.
 ///
 /// # Errors
-/// [`StoreError`] when the file is damaged.
+/// [`StoreError`] when that cannot be told.
 pub async fn make_whole(path: &Path) -> Result<bool, StoreError> {
     let options = quietly(SqliteConnectOptions::new().filename(path).busy_timeout(MOMENT));
-    let mut connection = options.connect().await?;
-    let mode: Result<(String,), _> =
-        sqlx::query_as("PRAGMA journal_mode = DELETE").fetch_one(&mut connection).await;
-    let is_whole = match mode {
-        Ok((mode,)) => mode == "delete",
-        Err(error) if is_locked(&error) => false,
-        Err(error) => return Err(error.into()),
+    let making = async {
+        let mut connection = options.connect().await?;
+        let (mode,): (String,) =
+            sqlx::query_as("PRAGMA journal_mode = DELETE").fetch_one(&mut connection).await?;
+        connection.close().await?;
+        Ok(mode == "delete")
     };
-    connection.close().await?;
-    Ok(is_whole)
+    match making.await {
+        Err(error) if is_locked(&error) => Ok(false),
+        Err(error) if is_damaged(&error) => Ok(true),
+        made => made.map_err(Into::into),
+    }
 }

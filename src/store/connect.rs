@@ -297,8 +297,19 @@ async fn has_ended(connection: &mut SqliteConnection) -> Result<bool, sqlx::Erro
 /// there SQLite does not wait, whatever its busy timeout.
 pub(in crate::store) fn is_locked(error: &sqlx::Error) -> bool {
     const SQLITE_BUSY: u32 = 5;
-    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
-    code.and_then(|code| code.parse::<u32>().ok()).is_some_and(|code| code & 0xff == SQLITE_BUSY)
+    primary_code(error) == Some(SQLITE_BUSY)
+}
+
+/// Whether a file is no whole database of SQLite's.
+pub(in crate::store) fn is_damaged(error: &sqlx::Error) -> bool {
+    const SQLITE_CORRUPT: u32 = 11;
+    const SQLITE_NOTADB: u32 = 26;
+    matches!(primary_code(error), Some(SQLITE_CORRUPT | SQLITE_NOTADB))
+}
+
+fn primary_code(error: &sqlx::Error) -> Option<u32> {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code)?;
+    code.parse::<u32>().ok().map(|code| code & 0xff)
 }
 
 /// Statements are logged (never their parameters) when somebody asks for it: `HEIRLOOM_LOG__FILTER=sqlx::query=debug`.

@@ -28,7 +28,7 @@ macro_rules! step {
     };
 }
 
-const STEPS: [SchemaStep; 20] = [
+const STEPS: [SchemaStep; 21] = [
     step!(1, "core", "0001_core.sql"),
     step!(2, "standard face", "0002_standard_face.sql"),
     step!(3, "requests", "0003_requests.sql"),
@@ -49,6 +49,7 @@ const STEPS: [SchemaStep; 20] = [
     step!(18, "compatibility", "0018_compatibility.sql"),
     step!(19, "claims of ID tokens", "0019_claims_of_id_tokens.sql"),
     step!(20, "status lists", "0020_status_lists.sql"),
+    step!(21, "families of clients", "0021_families_of_clients.sql"),
 ];
 
 /// How the database's schema compares with the one this binary knows.

@@ -87,6 +87,19 @@ both_stores_both_ways! {
         }
     }
 
+    async fn a_theft_ends_the_login_although_nothing_can_be_read_of_its_user(app) {
+        app.with_apps().await;
+        let browser = Browser::new(&app);
+        let code = browser.ana_signs_in(&[("scope", "openid profile"), ("claims", ASKED)]).await;
+        let first = app.exchange(&code, &[]).await;
+        let second = refresh(&app, "app", first.text("refresh_token")).await;
+        refresh(&app, "app", second.text("refresh_token")).await.tokens();
+        app.sql("ALTER TABLE users RENAME TO elsewhere").await;
+        let stolen = refresh(&app, "app", first.text("refresh_token")).await;
+        assert_eq!(stolen.code(), "400 invalid_grant");
+        assert_eq!((app.live_families().await, app.told("family.reused")), (0, 1));
+    }
+
     async fn id_tokens_tell_what_scopes_open_to_clients_that_read_nothing_else(app) {
         app.with_apps().await;
         app.ana_has("ana@example.com", "Ana A.").await;

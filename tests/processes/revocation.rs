@@ -67,9 +67,7 @@ fn is_learned_of(place: &Place) {
 
 #[test]
 fn a_service_learns_of_a_logout_by_itself_on_sqlite() {
-    let place = Place::sqlite();
-    place.ok(&["migrate"]);
-    is_learned_of(&place);
+    is_learned_of(&Place::sqlite());
 }
 
 #[test]

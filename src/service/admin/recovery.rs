@@ -8,8 +8,8 @@ use crate::crypto::random;
 use crate::domain::event::Event;
 use crate::domain::ids::uuid_v7;
 use crate::service::{Core, Failure};
-use crate::store::StoreError;
 use crate::store::recovery::{self, RestoreRefusal};
+use crate::store::{StoreError, transaction};
 
 /// How long an operator has to say whether the database was restored, from the first token that is ahead of its row.
 const TIME_TO_DECIDE: TimeDelta = TimeDelta::hours(1);
@@ -80,7 +80,8 @@ pub async fn decline(core: &Core, length: Duration, now: DateTime<Utc>) -> Resul
 pub(crate) async fn ask_for_decision(core: &Core, now: DateTime<Utc>) -> Result<(), StoreError> {
     let from = now + TIME_TO_DECIDE;
     let refusal = RestoreRefusal { from, until: from + SILENCE_HOLDS };
-    recovery::refuse_unless_noted(&core.db, uuid_v7(now, random::bytes()), refusal, now).await
+    let id = uuid_v7(now, random::bytes());
+    transaction::retrying(|| recovery::refuse_unless_noted(&core.db, id, refusal, now)).await
 }
 
 /// What holds now.

@@ -91,7 +91,7 @@ impl StatusLists {
         Ok(lists.iter().map(|list| list.uri(self.issuer.as_str())).collect())
     }
 
-    /// A list's token: `None` when there is no such list, or it is retired.
+    /// A list's token: `None` when it is retired, or beyond the one that may be opened next.
     ///
     /// # Errors
     /// [`Failure::Store`], [`Failure::NoSigningKey`], [`Failure::Key`].

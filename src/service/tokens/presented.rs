@@ -18,7 +18,7 @@ pub(crate) fn open_token(core: &Core, text: &str, client: &ClientId) -> Result<R
 }
 
 /// The client that a token's family belongs to, for whoever may not know: `None` when there is no such family (any
-/// more). The token is not genuine by that.
+/// more). The token is not genuine by that, and the database was asked about it: only a logout does so.
 pub(crate) async fn client_of(core: &Core, text: &str) -> Result<Option<ClientId>, StoreError> {
     let Ok(family) = core.keys.with_mac_keys(|keys| RefreshToken::named_family(text, keys)) else {
         return Ok(None);

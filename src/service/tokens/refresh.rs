@@ -143,14 +143,9 @@ async fn judge(
         check_binding(&family)?;
         wanted.scope_within(&grant::scope_left(&family.scope, &known.client))?;
         wanted.audiences_within(&family.audiences, &known.client, &core.issuer)?;
-        let asked =
-            ClaimsAsked { user: family.user(), scope: &family.scope, claims: &family.claims.id_token };
-        let told = told(core, request, (known, wanted), asked).await?;
         let policy = policy(core, token, &family, known, now).await?;
         let outcome = decide(&family, token.generation, now, &policy);
         let (step, given) = match outcome {
-            Outcome::Replay => return Ok((family.into(), Some(Given::Again), told)),
-            Outcome::Keep => return Ok((Grant::kept(family, now), None, told)),
             Outcome::Refuse(refusal) => return Err(refuse(core, family.id, refusal)),
             Outcome::Undecided => {
                 recovery::ask_for_decision(core, now).await?;
@@ -162,14 +157,27 @@ async fn judge(
                 reuse::end(core, &request.agent, (family.id, EndReason::Reuse), now).await?;
                 return Err(Refusal::Reused.into());
             }
-            Outcome::Touch(step) => (step, None),
+            Outcome::Replay => (None, Some(Given::Again)),
+            Outcome::Keep => (None, None),
+            Outcome::Touch(step) => (Some(step), None),
             Outcome::Rotate(step) | Outcome::Recover { step, .. } | Outcome::CatchUp(step) => {
-                (step, Some(Given::Anew))
+                (Some(step), Some(Given::Anew))
             }
+        };
+        let asked =
+            ClaimsAsked { user: family.user(), scope: &family.scope, claims: &family.claims.id_token };
+        let told = told(core, request, (known, wanted), asked).await?;
+        let Some(step) = step else {
+            let grant = if given.is_some() { family.into() } else { Grant::kept(family, now) };
+            return Ok((grant, given, told));
         };
         let event = event(family.id, outcome);
         let advanced = match &event {
-            None => transaction::retrying(|| families::advance(&core.db, &family, step, now)).await?,
+            None => {
+                let written = transaction::retrying(|| families::advance(&core.db, &family, step, now)).await;
+                core.writer.writes().learn(&written);
+                written?
+            }
             Some(event) => {
                 core.write(now, async |tx| {
                     tx.record(event.clone());

@@ -31,8 +31,12 @@ pub(crate) async fn told_in_id_token(
     asked: ClaimsAsked<'_>,
 ) -> Result<Map<String, Value>, Failure> {
     let client = &known.client;
+    let by_scope = client.metadata.scope_claims_in_id_token;
+    if !by_scope && asked.claims.is_empty() {
+        return Ok(Map::new());
+    }
     let granted = wanted.scope_within(&grant::scope_left(asked.scope, client))?;
-    let opened = if client.metadata.scope_claims_in_id_token { granted.to_string() } else { String::new() };
+    let opened = if by_scope { granted.to_string() } else { String::new() };
     if !granted.contains("openid") || (opened.is_empty() && asked.claims.is_empty()) {
         return Ok(Map::new());
     }

@@ -71,8 +71,8 @@ impl Builder {
 
     /// For how long a status list is trusted that the issuer did not confirm again: after that, its tokens are refused
     /// with [`VerifyError::StatusUnavailable`](crate::VerifyError::StatusUnavailable) (503). Unless set, until the list
-    /// expires (`exp`; after an hour if it does not say), which is also the most. A list is asked for at least twice in
-    /// this time, but no more often than once a second.
+    /// expires (`exp`), which is also the most, or for an hour if it does not say when. A list is asked for at least
+    /// twice in this time, but no more often than once a second.
     ///
     /// ```
     /// use std::time::Duration;

@@ -54,11 +54,8 @@ pub(super) struct Known {
 
 impl Known {
     fn new(document: Arc<Document>, confirmed_at: SystemTime, asking: &Asking) -> Self {
-        let by_age = match (asking.max_staleness, document.validity.expires_at) {
-            (Some(staleness), _) => Some(staleness),
-            (None, Some(_)) => None,
-            (None, None) => Some(LIFETIME),
-        };
+        let unlimited = document.validity.expires_at.is_none();
+        let by_age = asking.max_staleness.or_else(|| unlimited.then_some(LIFETIME));
         let by_age = by_age.and_then(|age| confirmed_at.checked_add(age));
         let by_expiry = document.validity.expires_at.and_then(|end| end.checked_add(asking.rules.leeway));
         let trusted_until = by_age.into_iter().chain(by_expiry).min();

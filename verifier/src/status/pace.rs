@@ -27,8 +27,9 @@ pub(super) enum Outcome {
     Failed,
 }
 
-/// Until `iat` + `ttl` of what is known, or for the `ttl` where that is past: the list has not changed for a while. And
-/// a little longer, so that not everybody asks at once: `random` is from 0 to 1.
+/// Until `iat` + `ttl` of what is known, or where that is past, as the list has not changed for a while, until the next
+/// whole `ttl` since `iat`: an issuer that begins its intervals at `iat` has news then, whoever asked in between. And a
+/// little longer, so that not everybody asks at once: `random` is from 0 to 1.
 pub(super) fn pause(
     known: Option<&Validity>,
     outcome: Outcome,
@@ -44,13 +45,18 @@ pub(super) fn pause(
         Outcome::Failed => ttl.min(RETRY),
         Outcome::Answered => {
             let left = |end: Option<SystemTime>| end.and_then(|end| end.duration_since(now).ok());
-            let fresh = left(issued_at.checked_add(ttl)).filter(|left| !left.is_zero() && *left < ttl);
+            let fresh = now.duration_since(issued_at).ok().map(|age| ttl.saturating_sub(remainder(age, ttl)));
             // In time, even if the list lives hardly longer than it is fresh.
             let expiring = left(expires_at).map_or(ttl, |left| left.saturating_sub(2 * spread(ttl, 1.0)));
             fresh.unwrap_or(ttl).min(expiring).max(spread(ttl, 1.0))
         }
     };
     pause + spread(ttl, random)
+}
+
+fn remainder(age: Duration, ttl: Duration) -> Duration {
+    let nanos = age.as_nanos() % ttl.as_nanos();
+    Duration::from_nanos(u64::try_from(nanos).unwrap_or_default())
 }
 
 /// At most a second; less where a second would be much.
@@ -77,7 +83,8 @@ mod tests {
         let rows = [
             (0, 900, 5, None, Answered, 5.0..=6.0),
             (-2, 900, 5, None, Answered, 3.0..=4.0),
-            // Unchanged for a while.
+            // Unchanged for a while: it is asked for when the next interval has begun.
+            (-603, 900, 5, None, Answered, 2.0..=3.0),
             (-600, 900, 5, None, Answered, 5.0..=6.0),
             (-5, 900, 5, None, Answered, 5.0..=6.0),
             // The clocks differ: it is from the future, or its ttl ends in no time.
