@@ -97,7 +97,7 @@ fn a_backup_is_made_while_the_store_is_in_use() {
     let place = Place::sqlite();
     place.add_user("ana");
     let server = place.serve();
-    let (first, during) = block_on(async {
+    let (first, during, place) = block_on(async {
         let first = server.log_in("ana").await;
         let work = async {
             let mut tokens = server.log_in("ana").await;
@@ -113,9 +113,8 @@ fn a_backup_is_made_while_the_store_is_in_use() {
             place
         });
         let (during, place) = tokio::join!(work, backup);
-        (first, (during, place.unwrap()))
+        (first, during, place.unwrap())
     });
-    let (_, place) = during;
     for number in 0..3 {
         for name in [format!("{number}.db"), format!("{number}.db.key")] {
             assert_eq!(
@@ -138,6 +137,9 @@ fn a_backup_is_made_while_the_store_is_in_use() {
     assert_eq!(names(&other, "heirloom-data"), ["heirloom.db", "master.key"]);
     let server = other.serve();
     assert_eq!(block_on(server.refresh(&first.refresh)).0, 200);
+    // What was written while it was copied is there, as far as it had come.
+    other.ok(&["recovery", "open", "--for", "1d"]);
+    assert_eq!(Tokens::of(block_on(server.refresh(&during.refresh))).generation(), 302);
     assert_eq!(names(&other, "."), ["2.db", "2.db.key", "heirloom-data"], "nothing is left over");
 }
 

@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::Command;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::folder::Folder;
 use crate::process::{PASSWORD, Place, Server, Tokens, block_on, eventually};
@@ -62,11 +62,6 @@ async fn try_to_log_in(server: &Server) -> u16 {
     server.post("/login", &json!({ "username": "ana", "password": PASSWORD })).await.0.as_u16()
 }
 
-async fn ready(server: &Server) -> (u16, Value) {
-    let answer = server.http.get(format!("{}/readyz", server.url)).send().await.unwrap();
-    (answer.status().as_u16(), answer.json().await.unwrap())
-}
-
 #[test]
 fn a_full_disk_is_told_of_and_forgotten_when_there_is_space_again() {
     let Some(disk) = SmallDisk::mount("a full disk", "8m") else { return };
@@ -75,10 +70,10 @@ fn a_full_disk_is_told_of_and_forgotten_when_there_is_space_again() {
         let tokens = server.log_in("ana").await;
         disk.fill();
         eventually("nothing can be written", async || try_to_log_in(&server).await == 503).await;
-        let (status, json) = ready(&server).await;
+        let (status, json) = server.ready().await;
         assert_eq!((status, &json["reason"]), (503, &"the database takes no writes".into()));
         disk.give_space();
-        eventually("it is ready again", async || ready(&server).await.0 == 200).await;
+        eventually("it is ready again", async || server.ready().await.0 == 200).await;
         assert_eq!(try_to_log_in(&server).await, 200);
         Tokens::of(server.refresh(&tokens.refresh).await);
     });

@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use serde_json::Value;
 
 use crate::own_postgres::Postgres;
-use crate::process::{MASTER_KEY, Place, Server, Tokens, block_on, eventually, execute};
+use crate::process::{MASTER_KEY, Place, Tokens, block_on, eventually, execute};
 
 impl Postgres {
     /// Runs a statement whatever sessions may do otherwise.
@@ -34,14 +33,8 @@ fn place(postgres: &Postgres) -> Place {
         .with("HEIRLOOM_DATABASE__MAX_CONNECTIONS", "8")
         .with("HEIRLOOM_DATABASE__ACQUIRE_TIMEOUT", "1s")
         .with("HEIRLOOM_MASTER_KEY", MASTER_KEY);
-    place.ok(&["migrate"]);
     place.add_user("ana");
     place
-}
-
-async fn ready(server: &Server) -> (u16, Value) {
-    let answer = server.http.get(format!("{}/readyz", server.url)).send().await.unwrap();
-    (answer.status().as_u16(), answer.json().await.unwrap())
 }
 
 #[test]
@@ -57,7 +50,7 @@ fn after_a_failover_nobody_waits_for_the_old_connections_to_go() {
             logins = join_all(refreshed).await;
             join_all((0..4).map(|_| server.log_in("ana"))).await;
         }
-        assert_eq!(ready(&server).await.0, 200);
+        assert_eq!(server.ready().await.0, 200);
     });
 }
 
@@ -71,7 +64,7 @@ fn a_server_without_a_primary_says_so_and_goes_on_when_there_is_one() {
         postgres.demote();
         let (status, refused) = server.refresh(&tokens.refresh).await;
         assert_eq!((status.as_u16(), &refused["error"]), (503, &"temporarily_unavailable".into()));
-        let (status, json) = ready(&server).await;
+        let (status, json) = server.ready().await;
         assert_eq!((status, &json["reason"]), (503, &"the database takes no writes".into()));
         let sessions = server.http.get(format!("{}/sessions", server.url)).bearer_auth(&tokens.access);
         assert_eq!(
@@ -82,7 +75,7 @@ fn a_server_without_a_primary_says_so_and_goes_on_when_there_is_one() {
         let said = place.refused(&["user", "list"]);
         assert!(said.contains("the database takes no writes: it is a standby, or read-only"), "{said}");
         postgres.let_new_sessions_write();
-        eventually("it is ready again", async || ready(&server).await.0 == 200).await;
+        eventually("it is ready again", async || server.ready().await.0 == 200).await;
         Tokens::of(server.refresh(&tokens.refresh).await);
     });
 }

@@ -213,6 +213,11 @@ impl Server {
         (answer.status(), answer.json().await.unwrap_or(Value::Null))
     }
 
+    pub async fn ready(&self) -> (u16, Value) {
+        let answer = self.http.get(format!("{}/readyz", self.url)).send().await.unwrap();
+        (answer.status().as_u16(), answer.json().await.unwrap())
+    }
+
     pub async fn log_in(&self, name: &str) -> Tokens {
         Tokens::of(self.post("/login", &json!({ "username": name, "password": PASSWORD })).await)
     }

@@ -9,7 +9,8 @@ use std::time::Duration;
 use actix_web::dev::ServerHandle;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ETAG, IF_NONE_MATCH};
-use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
+use actix_web::web::{self, ServiceConfig};
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
 use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeySize, PublicKeyComponents};
@@ -175,6 +176,17 @@ struct State {
     held: AtomicBool,
 }
 
+/// Serves this at some port; gives its URL.
+pub fn serve(configure: impl Fn(&mut ServiceConfig) + Clone + Send + 'static) -> (String, ServerHandle) {
+    let server = HttpServer::new(move || App::new().configure(configure.clone()));
+    let server = server.workers(1).disable_signals().bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", server.addrs().first().unwrap());
+    let server = server.run();
+    let handle = server.handle();
+    tokio::spawn(server);
+    (url, handle)
+}
+
 pub struct Server {
     url: String,
     state: Arc<State>,
@@ -185,17 +197,10 @@ impl Server {
     pub fn start(keys: &[&Key]) -> Self {
         let state = Arc::new(State::default());
         let shared = web::Data::from(Arc::clone(&state));
-        let server =
-            HttpServer::new(move || App::new().app_data(shared.clone()).default_service(web::to(answer)))
-                .workers(1)
-                .disable_signals()
-                .bind("127.0.0.1:0")
-                .unwrap();
-        let url = format!("http://{}/.well-known/jwks.json", server.addrs().first().unwrap());
-        let server = server.run();
-        let handle = server.handle();
-        tokio::spawn(server);
-        let server = Self { url, state, handle };
+        let (url, handle) = serve(move |app| {
+            app.app_data(shared.clone()).default_service(web::to(answer));
+        });
+        let server = Self { url: format!("{url}/.well-known/jwks.json"), state, handle };
         server.publish(keys);
         server
     }

@@ -10,7 +10,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use actix_web::dev::ServerHandle;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ACCEPT, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
-use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use heirloom_verifier::{Algorithm, Builder, StatusListError, StatusListEvent, Verifier, VerifyError};
@@ -173,16 +173,9 @@ impl Provider {
     pub fn start(keys: &[&Key]) -> Self {
         let state = Arc::new(State::default());
         let shared = web::Data::from(Arc::clone(&state));
-        let server =
-            HttpServer::new(move || App::new().app_data(shared.clone()).default_service(web::to(answer)))
-                .workers(1)
-                .disable_signals()
-                .bind("127.0.0.1:0")
-                .unwrap();
-        let url = format!("http://{}", server.addrs().first().unwrap());
-        let server = server.run();
-        let handle = server.handle();
-        tokio::spawn(server);
+        let (url, handle) = issuer::serve(move |app| {
+            app.app_data(shared.clone()).default_service(web::to(answer));
+        });
         let provider = Self { url, state, handle };
         provider.publish_keys(keys);
         provider
