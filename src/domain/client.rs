@@ -17,6 +17,7 @@ use crate::domain::lifetimes::LifetimeOverrides;
 use crate::domain::redirect_uri;
 use crate::domain::scope::ScopeSet;
 use crate::domain::secrets::ClientSecret;
+use crate::domain::status_list::StatusPlace;
 use crate::domain::web_origin::WebOrigin;
 
 pub use authentication::{AuthMethod, ClientKind, JwtAlgorithm};
@@ -61,6 +62,8 @@ pub struct Client {
     pub origin: Origin,
     /// Grows with every change that makes another client of it to the people who agreed to it.
     pub identity: i64,
+    /// Its own entry of a status list, from the first of its own tokens on that names one.
+    pub status: Option<StatusPlace>,
     /// When it was registered.
     pub created_at: DateTime<Utc>,
 }
@@ -218,6 +221,7 @@ impl Client {
             metadata: ClientMetadata::default(),
             origin,
             identity: 0,
+            status: None,
             created_at,
         }
     }

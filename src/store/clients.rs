@@ -11,13 +11,14 @@ use crate::domain::ids::ClientId;
 use crate::domain::lifetimes::LifetimeOverrides;
 use crate::domain::secrets::SecretHash;
 use crate::store::row::{from_json, row, to_json};
+use crate::store::status_lists::place_of;
 use crate::store::{Db, StoreError, Tx, execute, fetch_all, fetch_one, fetch_optional};
 
 macro_rules! columns {
     () => {
         "id, confidential, first_party, redirect_uris, grants, scopes, audiences, serves, access_ttl_ms, idle_ttl_ms, \
          absolute_ttl_ms, leeway_ms, name, post_logout_redirect_uris, web_origins, pkce_required, nonce_required, \
-         metadata, self_registered, identity, created_at"
+         metadata, self_registered, identity, created_at, status_list, status_index"
     };
 }
 
@@ -44,6 +45,8 @@ row! {
         self_registered: bool,
         identity: i64,
         created_at: DateTime<Utc>,
+        status_list: Option<i64>,
+        status_index: Option<i64>,
     }
 }
 
@@ -84,6 +87,7 @@ impl ClientRow {
             metadata: from_json(&self.metadata).ok_or_else(|| corrupt("metadata"))?,
             origin: if self.self_registered { Origin::Registered } else { Origin::Operator },
             identity: self.identity,
+            status: place_of(self.status_list, self.status_index).map_err(corrupt)?,
             created_at: self.created_at,
         })
     }
@@ -106,7 +110,7 @@ pub async fn insert_if_new(tx: &mut Tx, client: &Client) -> Result<bool, StoreEr
     const SQL: &str = concat!(
         "INSERT INTO clients (",
         columns!(),
-        ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21) ON CONFLICT (id) DO NOTHING"
+        ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, NULL, NULL) ON CONFLICT (id) DO NOTHING"
     );
     let done = execute!(within tx, SQL,
         client.id.as_str(), matches!(client.kind, ClientKind::Confidential(_)), client.party == Party::First,

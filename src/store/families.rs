@@ -14,8 +14,8 @@ use crate::domain::ids::{ClientId, FamilyId, SignInSessionId, UserId};
 use crate::domain::refresh_token::Generation;
 use crate::domain::refusal::EndReason;
 use crate::domain::secrets::SecretHash;
-use crate::domain::status_list::{ListNumber, SIZE, StatusPlace};
 use crate::store::row::{from_json, row, to_json};
+use crate::store::status_lists::place_of;
 use crate::store::{Db, StoreError, Tx, execute, fetch_one, fetch_optional};
 
 pub use ending::{OfClient, end, end_part, end_some_of_client, end_unused};
@@ -114,21 +114,10 @@ impl TryFrom<FamilyRow> for Family {
             agent: UserAgentInfo { name: row.device_name, user_agent: row.user_agent, address: row.address },
             created_at: row.created_at,
             expires_at: row.expires_at,
-            status: place_of(row.id, row.status_list, row.status_index)?,
+            status: place_of(row.status_list, row.status_index).map_err(|what| corrupt(what)())?,
             state,
         })
     }
-}
-
-/// A family's bit, of its two columns.
-fn place_of(id: Uuid, list: Option<i64>, index: Option<i64>) -> Result<Option<StatusPlace>, StoreError> {
-    let (Some(list), Some(index)) = (list, index) else {
-        let is_without = list.is_none() && index.is_none();
-        return if is_without { Ok(None) } else { Err(StoreError::corrupt("families", id, "status_list")) };
-    };
-    let index = u32::try_from(index).ok().filter(|index| *index < SIZE);
-    let place = ListNumber::new(list).zip(index).map(|(list, index)| StatusPlace { list, index });
-    place.map(Some).ok_or_else(|| StoreError::corrupt("families", id, "status_index"))
 }
 
 fn all(rows: Vec<FamilyRow>) -> Result<Vec<Family>, StoreError> {

@@ -28,7 +28,7 @@ macro_rules! step {
     };
 }
 
-const STEPS: [SchemaStep; 21] = [
+const STEPS: &[SchemaStep] = &[
     step!(1, "core", "0001_core.sql"),
     step!(2, "standard face", "0002_standard_face.sql"),
     step!(3, "requests", "0003_requests.sql"),
@@ -50,6 +50,7 @@ const STEPS: [SchemaStep; 21] = [
     step!(19, "claims of ID tokens", "0019_claims_of_id_tokens.sql"),
     step!(20, "status lists", "0020_status_lists.sql"),
     step!(21, "families of clients", "0021_families_of_clients.sql"),
+    step!(22, "status of clients' own tokens", "0022_status_of_clients_own_tokens.sql"),
 ];
 
 /// How the database's schema compares with the one this binary knows.

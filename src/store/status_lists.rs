@@ -3,8 +3,8 @@
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use crate::domain::ids::FamilyId;
-use crate::domain::status_list::{BLOCK, ListNumber, SIZE};
+use crate::domain::ids::{ClientId, FamilyId};
+use crate::domain::status_list::{BLOCK, ListNumber, SIZE, StatusPlace};
 use crate::store::row::row;
 use crate::store::{Db, StoreError, Tx, execute, fetch_all, fetch_optional};
 
@@ -45,9 +45,10 @@ pub async fn list(db: &Db) -> Result<Vec<ListNumber>, StoreError> {
     rows.into_iter().map(|(id,)| number(id)).collect()
 }
 
-/// The positions of a list whose families were ended, as long as those are remembered.
+/// The positions of a list whose families were ended, as long as those are remembered, and whose clients were removed.
 pub async fn ended(db: &Db, list: ListNumber) -> Result<Vec<u32>, StoreError> {
-    const SQL: &str = "SELECT status_index FROM families WHERE status_list = $1 AND ended_at IS NOT NULL";
+    const SQL: &str = "SELECT status_index FROM families WHERE status_list = $1 AND ended_at IS NOT NULL \
+         UNION ALL SELECT status_index FROM clients WHERE status_list = $1 AND removed_at IS NOT NULL";
     let rows: Vec<(i64,)> = fetch_all!(on db, SQL, list.number())?;
     rows.into_iter()
         .map(|(index,)| u32::try_from(index).map_err(|_| corrupt(list.number(), "status_index")))
@@ -92,6 +93,45 @@ pub async fn is_named(
     const SQL: &str = "SELECT id FROM families WHERE id >= $1 AND id <= $2 AND status_list = $3 LIMIT 1";
     let found: Option<(Uuid,)> = fetch_optional!(on db, SQL, from.0, to.0, list.number())?;
     Ok(found.is_some())
+}
+
+/// Whether a client that was not removed before `since` has a position of the list.
+pub async fn is_named_by_clients(
+    db: &Db,
+    list: ListNumber,
+    since: DateTime<Utc>,
+) -> Result<bool, StoreError> {
+    const SQL: &str =
+        "SELECT id FROM clients WHERE status_list = $1 AND (removed_at IS NULL OR removed_at > $2) LIMIT 1";
+    let found: Option<(String,)> = fetch_optional!(on db, SQL, list.number(), since)?;
+    Ok(found.is_some())
+}
+
+/// The position of a client's own tokens: `offered`, unless it has one. `None` when the client was removed.
+pub async fn place_of_client(
+    tx: &mut Tx,
+    client: &ClientId,
+    offered: StatusPlace,
+) -> Result<Option<StatusPlace>, StoreError> {
+    const SQL: &str = "UPDATE clients SET status_list = COALESCE(status_list, $2), \
+         status_index = COALESCE(status_index, $3) WHERE id = $1 AND removed_at IS NULL \
+         RETURNING status_list, status_index";
+    let (list, index) = (offered.list.number(), i64::from(offered.index));
+    let row: Option<(i64, i64)> = fetch_optional!(within tx, SQL, client.as_str(), list, index)?;
+    let Some((list, index)) = row else { return Ok(None) };
+    place_of(Some(list), Some(index)).map_err(|what| StoreError::corrupt("clients", client, what))
+}
+
+/// A position, of its two columns; or which of them is corrupt.
+pub(super) fn place_of(list: Option<i64>, index: Option<i64>) -> Result<Option<StatusPlace>, &'static str> {
+    let (list, index) = match (list, index) {
+        (Some(list), Some(index)) => (list, index),
+        (None, None) => return Ok(None),
+        (Some(_), None) | (None, Some(_)) => return Err("status_list"),
+    };
+    let index = u32::try_from(index).ok().filter(|index| *index < SIZE);
+    let place = ListNumber::new(list).zip(index).map(|(list, index)| StatusPlace { list, index });
+    place.map(Some).ok_or("status_index")
 }
 
 /// Retires a list.

@@ -89,6 +89,7 @@ mod slow_database;
 mod standard;
 mod standard_grants;
 mod status_lists;
+mod status_of_clients;
 mod status_positions;
 mod strangers;
 mod tls;

@@ -86,6 +86,10 @@ pub struct ClientMetadata {
     /// Whose host stands for the clients that know a user by the same name (OpenID Connect Core §8.1).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sector_identifier_uri: Option<WebUri>,
+    /// Whether the access tokens that it gets for itself name an entry of a status list, which its removal sets. A
+    /// member of our own.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub own_tokens_in_status_list: bool,
     /// What it may exchange tokens for (RFC 8693); nothing when it is absent. A member of our own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token_exchange: Option<TokenExchangePolicy>,

@@ -9,6 +9,7 @@ use crate::domain::client::Client;
 use crate::domain::family::Family;
 use crate::domain::ids::FamilyId;
 use crate::domain::one_or_many::OneOrMany;
+use crate::domain::status_list::StatusPlace;
 use crate::service::tokens::own_jwt;
 use crate::service::{Core, Failure};
 use crate::store::{families, revoked_tokens};
@@ -50,8 +51,8 @@ pub struct AccessToken {
 pub enum Standing {
     /// A family that lives.
     Family(Box<Family>),
-    /// The client itself, which is still registered.
-    Client,
+    /// The client itself, which is still registered, with its own entry of a status list, if it has one.
+    Client(Option<StatusPlace>),
     /// Nothing any more.
     Nothing,
 }
@@ -70,13 +71,11 @@ pub fn verify(core: &Core, token: &str, now: DateTime<Utc>) -> Option<AccessToke
 /// gone.
 pub async fn standing(core: &Core, token: &AccessToken, now: DateTime<Utc>) -> Result<Standing, Failure> {
     let Ok(client) = token.client_id.parse() else { return Ok(Standing::Nothing) };
-    if core.client(&client, now).await?.is_none() {
-        return Ok(Standing::Nothing);
-    }
+    let Some(issued_to) = core.client(&client, now).await? else { return Ok(Standing::Nothing) };
     if revoked_tokens::contains(&core.db, &token.jti).await? {
         return Ok(Standing::Nothing);
     }
-    let Some(family) = token.sid else { return Ok(Standing::Client) };
+    let Some(family) = token.sid else { return Ok(Standing::Client(issued_to.client.status)) };
     let Some(family) = families::find(&core.db, family).await? else { return Ok(Standing::Nothing) };
     let known = core.client(&family.client_id, now).await?;
     Ok(match known {

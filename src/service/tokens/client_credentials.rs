@@ -2,11 +2,13 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::domain::client::GrantType;
+use crate::domain::client::{Client, GrantType};
+use crate::domain::status_list::StatusPlace;
 use crate::service::clients::client_request::ClientRequest;
 use crate::service::tokens::grant::Wanted;
 use crate::service::tokens::issued::{self, Access, Issued};
 use crate::service::{Core, Failure};
+use crate::store::status_lists;
 
 /// An access token for a confidential client.
 ///
@@ -30,7 +32,20 @@ pub async fn client_credentials(
         issued_at: now.timestamp(),
         expires_at: (now + known.lifetimes.access_ttl()).timestamp(),
         login: None,
+        status: own_place(core, client, now).await?,
         act: None,
     };
     issued::issue(core, access, None, now)
+}
+
+/// The entry of a status list that a client's own tokens name, where an operator wants them to: it keeps the one that
+/// it gets with the first of them.
+async fn own_place(core: &Core, client: &Client, now: DateTime<Utc>) -> Result<Option<StatusPlace>, Failure> {
+    if !client.metadata.own_tokens_in_status_list || client.status.is_some() {
+        return Ok(client.status.filter(|_| client.metadata.own_tokens_in_status_list));
+    }
+    let offered = core.status_places.take(&core.writer, now).await?;
+    let place =
+        core.write(now, async |tx| status_lists::place_of_client(tx, &client.id, offered).await).await?;
+    place.map(Some).ok_or(Failure::InvalidClient)
 }

@@ -165,8 +165,8 @@ pub(crate) fn issue(
             auth_time: Some(grant.auth_time.timestamp()),
             roles: Some(&grant.roles),
             secret: Some(secret),
-            status: grant.status,
         }),
+        status: grant.status,
         act: None,
     };
     let how = told.map(|told| SignedInHow {

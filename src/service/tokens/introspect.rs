@@ -37,7 +37,7 @@ pub async fn introspect(
             return Ok(Introspection::Inactive);
         }
         return Ok(match access_token::standing(core, &access, now).await? {
-            Standing::Family(_) | Standing::Client => Introspection::Access(Box::new(access)),
+            Standing::Family(_) | Standing::Client(_) => Introspection::Access(Box::new(access)),
             Standing::Nothing => Introspection::Inactive,
         });
     }

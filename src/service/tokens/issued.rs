@@ -49,6 +49,8 @@ pub(super) struct Access<'a> {
     pub issued_at: i64,
     pub expires_at: i64,
     pub login: Option<LoginClaims<'a>>,
+    /// Where it is told that what it comes from was ended.
+    pub status: Option<StatusPlace>,
     /// Who acts for the subject (RFC 8693 §4.1).
     pub act: Option<&'a Actor>,
 }
@@ -63,7 +65,6 @@ pub(super) struct LoginClaims<'a> {
     /// The family's secret, where the same grant has to have the same id again; otherwise each token has one of its
     /// own.
     pub secret: Option<&'a FamilySecret>,
-    pub status: Option<StatusPlace>,
 }
 
 /// Signs the access token, and an ID token beside it if it is told how the user signed in.
@@ -89,7 +90,7 @@ pub(super) fn issue(
         auth_time: login.and_then(|login| login.auth_time),
         roles: login.and_then(|login| login.roles).filter(|_| access.scope.contains("roles")),
         act: access.act,
-        status: login.and_then(|login| login.status).map(|place| place.claim(core.issuer.as_str())),
+        status: access.status.map(|place| place.claim(core.issuer.as_str())),
     };
     let text = match login.and_then(|login| login.secret) {
         Some(secret) => claims.of_family(secret),

@@ -74,8 +74,8 @@ pub async fn token_exchange(
             auth_time: subject.auth_time,
             roles: subject.roles.as_deref(),
             secret: None,
-            status,
         }),
+        status,
         act: acting.as_ref(),
     };
     let issued = issued::issue(core, access, None, now)?;
@@ -95,7 +95,8 @@ fn policy_of(known: &KnownClient) -> Result<&TokenExchangePolicy, Failure> {
     }
 }
 
-/// A token that is genuine, alive, and the client's own or meant for it, with its family's bit.
+/// A token that is genuine, alive, and the client's own or meant for it, with the bit of its family, or of the client
+/// that got it for itself.
 async fn accept(
     core: &Core,
     token: &str,
@@ -109,7 +110,7 @@ async fn accept(
     }
     match access_token::standing(core, &token, now).await? {
         Standing::Family(family) => Ok((token, family.status)),
-        Standing::Client => Ok((token, None)),
+        Standing::Client(status) => Ok((token, status)),
         Standing::Nothing => Err(Failure::Unacceptable(role)),
     }
 }

@@ -12,8 +12,9 @@ use crate::domain::ids::{FamilyId, UserId};
 use crate::domain::refresh_token::Generation;
 use crate::domain::secrets::SecretHash;
 use crate::store::connect::{Connection, PATIENCE, silence};
-use crate::store::families::{is_live, place_of};
+use crate::store::families::is_live;
 use crate::store::row::{from_json, row, to_json};
+use crate::store::status_lists::place_of;
 use crate::store::{Db, PostgresExecutor, StoreError, Tx, on, within};
 
 /// The columns of a [`Grant`], for `RETURNING`.
@@ -67,7 +68,8 @@ impl TryFrom<GrantRow> for Grant {
             rotated_at: row.rotated_at,
             issued_at: row.rotated_at,
             expires_at: row.expires_at,
-            status: place_of(row.id, row.status_list, row.status_index)?,
+            status: place_of(row.status_list, row.status_index)
+                .map_err(|what| StoreError::corrupt("families", row.id, what))?,
         })
     }
 }

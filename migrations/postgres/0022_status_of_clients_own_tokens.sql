@@ -1,0 +1,3 @@
+-- The entry of a status list that a client's own tokens name, where it has one: for life.
+ALTER TABLE clients ADD COLUMN status_list BIGINT;
+ALTER TABLE clients ADD COLUMN status_index BIGINT;
