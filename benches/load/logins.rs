@@ -6,7 +6,8 @@ use std::thread::available_parallelism;
 use std::time::Duration;
 
 use argon2::{Algorithm, Argon2, Block, Params, Version};
-use serde_json::{Value, json};
+use serde::Deserialize;
+use serde_json::json;
 
 use crate::now;
 use crate::processes::{PASSWORD, Server};
@@ -20,19 +21,25 @@ pub(crate) fn username(number: usize) -> String {
     format!("user{}", number % USERS)
 }
 
-/// Logs a user in; gives the refresh token.
+/// What a login gives.
+#[derive(Deserialize)]
+pub(crate) struct Tokens {
+    pub(crate) refresh_token: String,
+    pub(crate) access_token: String,
+}
+
+/// Logs a user in.
 pub(crate) async fn log_in(
     http: &reqwest::Client,
     server: &Server,
     username: &str,
-) -> anyhow::Result<String> {
+) -> anyhow::Result<Tokens> {
     // Without `openid`: an ID token beside the access token would be a second signature, which no yardstick here has.
     let body =
         json!({ "username": username, "password": PASSWORD, "device": "a phone", "scope": "email profile" });
     let url = format!("http://{}/login", server.address);
     let answer = http.post(url).header("User-Agent", USER_AGENT).json(&body).send().await?;
-    let json: Value = answer.error_for_status()?.json().await?;
-    json["refresh_token"].as_str().map(ToOwned::to_owned).ok_or_else(|| anyhow::anyhow!("no token in {json}"))
+    Ok(answer.error_for_status()?.json().await?)
 }
 
 /// As many logins as will go, from so many clients, until it is over; gives logins a second from the first answer until

@@ -3,6 +3,7 @@
 //! ```text
 //! cargo bench --bench load                        # some nine minutes
 //! cargo bench --bench load -- --quick             # two minutes
+//! cargo bench --bench load -- --status-lists      # a minute: what follows logouts offline
 //! cargo bench --bench load -- --json              # for machines
 //! cargo bench --bench load -- --server FILE    # another binary
 //! ```
@@ -26,6 +27,7 @@ mod client;
 mod drive;
 mod logins;
 mod phases;
+mod polling;
 mod processes;
 mod report;
 mod store;
@@ -40,10 +42,14 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 /// Measures what Heirloom does, on this machine, against pgbench
 #[derive(Debug, Parser)]
+#[expect(clippy::struct_excessive_bools, reason = "switches of a command line")]
 pub(crate) struct Arguments {
     /// Two minutes instead of nine: shorter phases, fewer rounds
     #[arg(long)]
     quick: bool,
+    /// Only how soon logouts reach services that verify offline, and what that costs
+    #[arg(long)]
+    status_lists: bool,
     /// Print JSON instead of a table
     #[arg(long)]
     json: bool,

@@ -1,6 +1,7 @@
 //! The measurements, one after another, and the goals they are held against.
 
 mod first_day;
+mod status_lists;
 
 use std::cell::Cell;
 use std::thread::available_parallelism;
@@ -15,7 +16,7 @@ use crate::world::{How, Measured, World, first_answer};
 use crate::{Arguments, Progress, chart, logins, now};
 
 /// Phases beside the rounds, for the progress bar.
-pub(crate) const COUNT: u64 = 12;
+pub(crate) const COUNT: u64 = 14;
 
 struct Bench<'a> {
     arguments: &'a Arguments,
@@ -38,6 +39,11 @@ pub(crate) async fn run(arguments: &Arguments, progress: &Progress) -> anyhow::R
     let program = arguments.server.to_string_lossy();
     let url = bench.postgres.url.clone();
     let world = World::seed(&bench.folder, &url, arguments.families, &program).await?;
+    if arguments.status_lists {
+        bench.revocations(&world).await?;
+        bench.pollers(&world).await?;
+        return Ok(bench.report);
+    }
     let maximum = bench.rounds(&world).await?;
     bench.open_loop(&world, maximum).await?;
     bench.one_alone(&world).await?;
@@ -47,6 +53,9 @@ pub(crate) async fn run(arguments: &Arguments, progress: &Progress) -> anyhow::R
     bench.logins(&world, maximum).await?;
     bench.confirm(&world).await?;
     bench.shared_logins(&world).await?;
+    // What ends logins of seeded ones' positions comes last.
+    bench.revocations(&world).await?;
+    bench.pollers(&world).await?;
     bench.describe(&world);
     drop(world);
     bench.embedded(maximum).await?;

@@ -34,8 +34,7 @@ impl Counters {
 macro_rules! others {
     () => {
         "subject, client_id, scope, audiences, roles, key_thumbprint, secret_hash, generation, base, \
-         rotated_at, auth_time, amr, acr, sign_in_session, device_name, user_agent, address, created_at, expires_at, \
-         ended_at, end_reason"
+         rotated_at, auth_time, amr, acr, sign_in_session, device_name, user_agent, address, created_at, expires_at"
     };
 }
 
@@ -56,11 +55,11 @@ impl Store {
         let sql = match &self.0 {
             Db::Postgres(_) => format!(
                 concat!(
-                    "INSERT INTO families (id, user_id, ",
+                    "INSERT INTO families (id, user_id, status_list, status_index, ",
                     others!(),
                     ") ",
                     "SELECT ('019ac000-0000-7000-8000-' || lpad(to_hex(number), 12, '0'))::UUID, ",
-                    "('019ac000-0000-7000-8001-' || lpad(to_hex(number), 12, '0'))::UUID, ",
+                    "('019ac000-0000-7000-8001-' || lpad(to_hex(number), 12, '0'))::UUID, 1, number % 131072, ",
                     others!(),
                     " FROM (SELECT * FROM families LIMIT 1) AS template, generate_series(0, {} - 1) AS number;"
                 ),
@@ -70,11 +69,11 @@ impl Store {
                 concat!(
                     "WITH RECURSIVE numbers (number) AS ",
                     "(SELECT 0 UNION ALL SELECT number + 1 FROM numbers WHERE number < {} - 1) ",
-                    "INSERT INTO families (id, user_id, ",
+                    "INSERT INTO families (id, user_id, status_list, status_index, ",
                     others!(),
                     ") ",
                     "SELECT unhex('019ac000000070008000' || printf('%012x', number)), ",
-                    "unhex('019ac000000070008001' || printf('%012x', number)), ",
+                    "unhex('019ac000000070008001' || printf('%012x', number)), 1, number % 131072, ",
                     others!(),
                     " FROM (SELECT * FROM families LIMIT 1) AS template, numbers;"
                 ),
@@ -89,6 +88,24 @@ impl Store {
             Db::Postgres(_) => self.execute("VACUUM ANALYZE families".to_owned()).await,
             Db::Sqlite(_) => self.execute("PRAGMA wal_checkpoint(TRUNCATE)".to_owned()).await,
         }
+    }
+
+    /// Adds so many logins that were ended, at random positions of the first status list; on PostgreSQL.
+    pub(crate) async fn seed_ended(&self, count: u32) -> anyhow::Result<()> {
+        let sql = format!(
+            concat!(
+                "INSERT INTO families (id, user_id, status_list, status_index, ended_at, end_reason, ",
+                others!(),
+                ") ",
+                "SELECT ('019ac000-0000-7000-8002-' || lpad(to_hex(number), 12, '0'))::UUID, ",
+                "('019ac000-0000-7000-8003-' || lpad(to_hex(number), 12, '0'))::UUID, ",
+                "1, floor(random() * 131072), created_at, 'logout', ",
+                others!(),
+                " FROM (SELECT * FROM families LIMIT 1) AS template, generate_series(1, {}) AS number;"
+            ),
+            count
+        );
+        self.execute(sql).await.context("seeding logins that were ended")
     }
 
     pub(crate) async fn execute(&self, sql: String) -> anyhow::Result<()> {

@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use heirloom_verifier::Verifier;
+use heirloom::domain::status_list::SIZE;
+use heirloom_verifier::{Builder, Verifier};
 
 use crate::chains::{Chains, family_id};
 use crate::drive::{Driven, Load, Pace, Reuse, drive};
@@ -55,7 +56,7 @@ impl World {
             store.close().await;
             None
         };
-        Ok(Self { place, chains: Chains::new(MASTER_KEY, &token, families)?, watch })
+        Ok(Self { place, chains: Chains::new(MASTER_KEY, &token.refresh_token, families)?, watch })
     }
 
     /// Drives a server and reads all meters before and after.
@@ -118,6 +119,14 @@ impl World {
         match &self.watch {
             Some(store) => store.number(sql).await,
             None => Ok(0),
+        }
+    }
+
+    /// Adds logins that were ended, at random positions of the first status list.
+    pub(crate) async fn end_one_in_a_hundred(&self) -> anyhow::Result<()> {
+        match &self.watch {
+            Some(store) => store.seed_ended(SIZE / 100).await,
+            None => Ok(()),
         }
     }
 
@@ -205,10 +214,16 @@ impl Measured {
     }
 }
 
+/// A service that looks at tokens alone.
 async fn verifier(server: &Server) -> anyhow::Result<Verifier> {
+    Ok(service_of(server).ignore_status_lists().build().await?)
+}
+
+/// A service that verifies offline, and follows status lists.
+pub(crate) fn service_of(server: &Server) -> Builder {
     let issuer = format!("http://{}", server.address);
     let jwks = format!("{issuer}/.well-known/jwks.json");
-    Ok(Verifier::builder(issuer.clone()).audience(issuer).jwks_url(jwks).build().await?)
+    Verifier::builder(issuer.clone()).audience(issuer).jwks_url(jwks)
 }
 
 /// A server on a new embedded store: gives how long the process took from its start to its first 200, and the server.

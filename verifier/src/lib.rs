@@ -53,7 +53,6 @@ mod bearer;
 mod builder;
 mod cache;
 mod clock;
-pub mod dpop;
 mod error;
 mod fetch;
 mod jws;

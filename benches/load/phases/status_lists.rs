@@ -1,0 +1,158 @@
+//! Status lists: how soon a logout reaches services that verify offline, and what it costs that many ask.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{bail, ensure};
+use hdrhistogram::Histogram;
+use heirloom_verifier::{Verifier, VerifyError};
+use serde_json::json;
+
+use super::Bench;
+use crate::logins::{log_in, username};
+use crate::now;
+use crate::polling::{Polled, poll};
+use crate::processes::Server;
+use crate::world::{World, service_of};
+
+/// Services that verify offline.
+const SERVICES: usize = 10;
+
+/// The interval of status lists by default.
+const INTERVAL: Duration = Duration::from_secs(5);
+
+/// Services that ask for a list again when it is an interval old.
+const POLLERS: f64 = 10_000.0;
+
+/// A login as the services see it.
+struct Login {
+    refresh_token: String,
+    access_token: String,
+    ended: Option<Instant>,
+    /// At which services it was refused.
+    refused: [bool; SERVICES],
+}
+
+/// What the services answered.
+struct Answers {
+    delays: Histogram<u64>,
+    wrong: u64,
+}
+
+impl Bench<'_> {
+    /// Every service asks about every login again and again, while one after another is ended.
+    pub(super) async fn revocations(&mut self, world: &World) -> anyhow::Result<()> {
+        self.progress.phase("logouts, at ten services that verify offline");
+        let server = world.place.serve()?;
+        let services =
+            futures_util::future::try_join_all((0..SERVICES).map(|_| service_of(&server).build())).await?;
+        let http = reqwest::Client::new();
+        let mut logins = Vec::new();
+        for number in 0..if self.arguments.quick { 20 } else { 60 } {
+            let tokens = log_in(&http, &server, &username(number)).await?;
+            let (refresh_token, access_token) = (tokens.refresh_token, tokens.access_token);
+            logins.push(Login { refresh_token, access_token, ended: None, refused: [false; SERVICES] });
+        }
+        let mut answers = Answers { delays: Histogram::new_with_bounds(1, 120_000, 3)?, wrong: 0 };
+        // They meet the list.
+        ask(&services, &mut logins, &mut answers).await?;
+        let began = now();
+        let mut next = 0;
+        while logins.iter().any(|login| login.refused.contains(&false)) {
+            ensure!(began.elapsed() < INTERVAL * 12, "a logout did not reach a service in a minute");
+            // At no fixed time of an interval.
+            if began.elapsed() >= Duration::from_millis(431) * u32::try_from(next)? && next < logins.len() {
+                let body = json!({ "refresh_token": logins[next].refresh_token });
+                let answer =
+                    http.post(format!("http://{}/logout", server.address)).json(&body).send().await?;
+                answer.error_for_status()?;
+                logins[next].ended = Some(now());
+                next += 1;
+            }
+            ask(&services, &mut logins, &mut answers).await?;
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        ensure!(answers.wrong == 0, "{} wrong answers", answers.wrong);
+        let seconds = |quantile| answers.delays.value_at_quantile(quantile) as f64 / 1e3;
+        let detail = format!(
+            "{} logouts at {SERVICES} services, interval {INTERVAL:?}: p50 {:.1} s, the last {:.1} s; no wrong answer \
+             before or after",
+            logins.len(),
+            seconds(0.5),
+            seconds(1.0)
+        );
+        let goal = (INTERVAL + Duration::from_secs(1)).as_secs_f64();
+        self.report.at_most("a logout is refused offline: p99", seconds(0.99), "s", goal, detail);
+        Ok(())
+    }
+
+    /// Of a list in which one of a hundred logins was ended.
+    pub(super) async fn pollers(&mut self, world: &World) -> anyhow::Result<()> {
+        self.progress.phase("10,000 services that ask for a status list");
+        world.end_one_in_a_hundred().await?;
+        let server = world.place.serve()?;
+        let lasting = INTERVAL * if self.arguments.quick { 1 } else { 3 };
+        let per_second = POLLERS / INTERVAL.as_secs_f64();
+        let quiet = polled(&server, per_second, lasting).await?;
+        let (refresh_token, http) = (
+            log_in(&reqwest::Client::new(), &server, &username(0)).await?.refresh_token,
+            reqwest::Client::new(),
+        );
+        let ending = async {
+            tokio::time::sleep(Duration::from_millis(700)).await;
+            let body = json!({ "refresh_token": refresh_token });
+            http.post(format!("http://{}/logout", server.address))
+                .json(&body)
+                .send()
+                .await?
+                .error_for_status()
+        };
+        let (changed, ended) = tokio::join!(polled(&server, per_second, INTERVAL), ending);
+        ended?;
+        let (changed, share) = (changed?, 100.0 * quiet.0);
+        ensure!(quiet.1.unchanged > 0 && changed.1.fetched > 0, "nothing was asked");
+        let detail = format!(
+            "{per_second:.0} requests a second, {} answers 304, {} of 200 with {} bytes (gzip); in an interval in which a \
+             login was ended, and all fetched the list: {:.1} % of a core",
+            quiet.1.unchanged,
+            quiet.1.fetched,
+            quiet.1.bytes,
+            100.0 * changed.0
+        );
+        self.report.at_most("10,000 services ask for a status list", share, "% of a core", 6.0, detail);
+        self.report.at_most(
+            "the list, 1 % ended, with gzip",
+            changed.1.bytes as f64,
+            "B",
+            3072.0,
+            String::new(),
+        );
+        Ok(())
+    }
+}
+
+/// Asks every service about every login once.
+async fn ask(services: &[Verifier], logins: &mut [Login], answers: &mut Answers) -> anyhow::Result<()> {
+    for (place, service) in services.iter().enumerate() {
+        for login in &mut *logins {
+            match (service.verify(&login.access_token).await, login.ended) {
+                (Ok(_), _) if login.refused[place] => answers.wrong += 1,
+                (Ok(_), _) => {}
+                (Err(VerifyError::Revoked { .. }), Some(ended)) => {
+                    if !std::mem::replace(&mut login.refused[place], true) {
+                        answers.delays.saturating_record(u64::try_from(ended.elapsed().as_millis())?.max(1));
+                    }
+                }
+                (Err(VerifyError::Revoked { .. }), None) => answers.wrong += 1,
+                (Err(error), _) => bail!("a service cannot tell: {error}"),
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The share of a core that the server took, and what it answered.
+async fn polled(server: &Server, per_second: f64, lasting: Duration) -> anyhow::Result<(f64, Polled)> {
+    let (before, began) = (server.cpu()?, now());
+    let polled = poll(&server.address, per_second, lasting).await?;
+    Ok(((server.cpu()? - before).as_secs_f64() / began.elapsed().as_secs_f64(), polled))
+}
