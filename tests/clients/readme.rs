@@ -95,6 +95,22 @@ fn the_page_about_sign_in_shows_lines_of_the_example() {
 }
 
 #[test]
+fn the_page_of_services_shows_them_as_they_run() {
+    let page = Page::at(repository().join("docs/services.md"));
+    let mut shown = 0;
+    for part in page.text.split("\n[`").skip(1) {
+        let (file, rest) = part.split_once("`]").unwrap();
+        let (_, block) = rest.split_once("\n```").unwrap();
+        let (block, _) = block.split_once("\n```\n").unwrap();
+        let (_language, text) = block.split_once('\n').unwrap();
+        let there = fs::read_to_string(repository().join("tests/interop").join(file)).unwrap();
+        assert_eq!(there.trim_end(), text, "docs/services.md shows {file} otherwise");
+        shown += 1;
+    }
+    assert_eq!(shown, 9);
+}
+
+#[test]
 fn what_the_pages_link_to_is_there() {
     let mut links = 0;
     for page in all_pages() {

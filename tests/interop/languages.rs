@@ -1,0 +1,109 @@
+//! The services: each a program of its own in a folder of its own.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::program::repository;
+
+/// A service, and with which algorithms its libraries can do.
+pub struct Language {
+    pub name: &'static str,
+    pub command: fn() -> Command,
+    pub algorithms: &'static [&'static str],
+    /// What it takes a key of when keys are rotated.
+    pub next_algorithm: &'static str,
+}
+
+const ALL: &[&str] = &["ES256", "EdDSA", "RS256"];
+
+const NODE: Language = Language {
+    name: "Node.js (jose)",
+    command: || run("node", &[folder("node/service.mjs")]),
+    algorithms: ALL,
+    next_algorithm: "EdDSA",
+};
+
+const PYTHON: Language = Language {
+    name: "Python (PyJWT)",
+    command: || run(installed("python/bin/python"), &[folder("python/service.py")]),
+    algorithms: ALL,
+    next_algorithm: "EdDSA",
+};
+
+const GO: Language = Language {
+    name: "Go (golang-jwt, keyfunc)",
+    command: || run(installed("go/service"), &[]),
+    algorithms: ALL,
+    next_algorithm: "EdDSA",
+};
+
+/// Nimbus takes no Ed25519 key from a key set; and Spring learns but once which algorithms there are.
+const JAVA: Language = Language {
+    name: "Java (Spring Security, Nimbus)",
+    command: || {
+        run("java", &["-XX:TieredStopAtLevel=1".into(), "-jar".into(), installed("java/orders-1.jar")])
+    },
+    algorithms: &["ES256", "RS256"],
+    next_algorithm: "ES256",
+};
+
+const RUST: Language = Language {
+    name: "Rust (heirloom-verifier)",
+    command: || run(example("interop-verifier"), &[]),
+    algorithms: ALL,
+    next_algorithm: "EdDSA",
+};
+
+const RUST_PLAIN: Language = Language {
+    name: "Rust (jsonwebtoken)",
+    command: || run(example("interop-jsonwebtoken"), &[]),
+    algorithms: ALL,
+    next_algorithm: "EdDSA",
+};
+
+macro_rules! services {
+    ($($name:ident: $language:ident),* $(,)?) => {$(
+        mod $name {
+            use super::$language;
+            use crate::orders;
+
+            #[test]
+            fn the_service_takes_good_tokens_and_refuses_the_table_of_bad_ones() {
+                orders::opens_to_good_tokens_alone(&$language);
+            }
+
+            #[test]
+            fn the_service_refuses_nobody_while_keys_rotate() {
+                orders::goes_on_while_keys_rotate(&$language);
+            }
+
+            #[test]
+            fn the_service_learns_of_a_logout() {
+                orders::learns_of_a_logout(&$language);
+            }
+        }
+    )*};
+}
+
+services! { node: NODE, python: PYTHON, go: GO, java: JAVA, rust: RUST, rust_plain: RUST_PLAIN }
+
+fn run(program: impl AsRef<std::ffi::OsStr>, arguments: &[PathBuf]) -> Command {
+    let mut command = Command::new(program);
+    command.args(arguments);
+    command
+}
+
+pub fn folder(file: &str) -> PathBuf {
+    repository().join("tests/interop").join(file)
+}
+
+/// What tests/interop/install has put in its place.
+pub fn installed(file: &str) -> PathBuf {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
+    repository().join(target).join("interop").join(file)
+}
+
+/// A program that Cargo has built beside the tests.
+fn example(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_BIN_EXE_heirloom")).parent().unwrap().join("examples").join(name)
+}
