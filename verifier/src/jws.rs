@@ -80,7 +80,7 @@ impl<'t> Parts<'t> {
 }
 
 /// RFC 7515 §4.1.9: `application/` may be left out, and is.
-fn is_type(typ: &str, wanted: &str) -> bool {
+pub(crate) fn is_type(typ: &str, wanted: &str) -> bool {
     let bare = match typ.split_once('/') {
         Some((kind, bare)) if kind.eq_ignore_ascii_case("application") => bare,
         _ => typ,

@@ -53,6 +53,7 @@ mod bearer;
 mod builder;
 mod cache;
 mod clock;
+pub mod dpop;
 mod error;
 mod fetch;
 mod jws;
