@@ -23,19 +23,31 @@ pub(crate) enum Name {
 impl Name {
     fn text(self, web: &Web) -> String {
         match self {
-            Self::Session => own_name(web, "session", ""),
-            Self::Browser => own_name(web, "browser", ""),
+            Self::Session => own_name(web, Prefix::Host, "session", ""),
+            Self::Browser => own_name(web, Prefix::Host, "browser", ""),
         }
     }
 }
 
+/// What a cookie's name begins with where the issuer is at https: browsers keep no such one otherwise.
+#[derive(Clone, Copy)]
+pub(crate) enum Prefix {
+    /// No neighbour can have planted it (RFC 6265bis §4.1.3.2).
+    Host,
+    /// Nor can a script, where the browser knows this one; where it does not, it is as the other.
+    HostHttp,
+}
+
 /// A cookie's name, which is of this issuer alone, and of `whose` it is there. Several issuers may share a host, and a
-/// browser sends them all the same cookies: those know no ports, and a `__Host-` cookie no path. Such a one cannot be
-/// planted by a neighbour (RFC 6265bis §4.1.3.2); browsers keep one only for https.
-pub(crate) fn own_name(web: &Web, what: &str, whose: &str) -> String {
+/// browser sends them all the same cookies: those know no ports, and a `__Host-` cookie no path.
+pub(crate) fn own_name(web: &Web, prefix: Prefix, what: &str, whose: &str) -> String {
     let hash = digest::digest(&digest::SHA256, format!("{}\0{whose}", web.core.issuer.as_str()).as_bytes());
     let (start, _) = hash.as_ref().split_at(12);
-    let prefix = if web.is_https() { "__Host-" } else { "" };
+    let prefix = match prefix {
+        _ if !web.is_https() => "",
+        Prefix::Host => "__Host-",
+        Prefix::HostHttp => "__Host-Http-",
+    };
     format!("{prefix}heirloom-{what}-{}", URL_SAFE_NO_PAD.encode(start))
 }
 

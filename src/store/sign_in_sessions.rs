@@ -69,6 +69,13 @@ pub async fn find(db: &Db, secret: &SecretHash) -> Result<Option<SignInSession>,
     row.map(SignInSession::try_from).transpose()
 }
 
+/// When a session ends at the latest; `None` when it has ended, or goes on as another.
+pub async fn expires_at(tx: &mut Tx, id: SignInSessionId) -> Result<Option<DateTime<Utc>>, StoreError> {
+    const SQL: &str = "SELECT expires_at FROM sign_in_sessions WHERE id = $1";
+    let row: Option<(DateTime<Utc>,)> = fetch_optional!(within tx, SQL, id.0)?;
+    Ok(row.map(|(at,)| at))
+}
+
 /// Notes that a session let its user in. `false` when it has ended meanwhile.
 pub async fn touch(tx: &mut Tx, id: SignInSessionId, now: DateTime<Utc>) -> Result<bool, StoreError> {
     const SQL: &str = "UPDATE sign_in_sessions SET last_used_at = $2 WHERE id = $1";

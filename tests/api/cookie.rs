@@ -83,11 +83,40 @@ both_stores! {
         };
         let (name, _, attributes) = the_cookie(&call("https://login.example.com").await);
         // Made of issuer and client. Another one would log everybody out.
-        assert_eq!(name, "__Host-heirloom-refresh-1D2426jFyT9mb8Gd");
+        assert_eq!(name, "__Host-Http-heirloom-refresh-1D2426jFyT9mb8Gd");
         assert_eq!(attributes, "Max-Age=604800; Path=/; HttpOnly; SameSite=Strict; Secure");
         for origin in ["http://login.example.com", "https://login.example.com:8443", "https://example.com", "https://LOGIN.example.com.evil.example", "null", ""] {
             assert_eq!(call(origin).await.status, 403, "{origin}");
         }
+    }
+
+    async fn the_cookie_of_an_earlier_release_goes_on_under_its_new_name(app) with |settings| {
+        settings.issuer = Some("https://login.example.com/tenant".parse().unwrap());
+    }; {
+        let (former, name) =
+            ["__Host-heirloom", "__Host-Http-heirloom"].map(|it| format!("{it}-refresh-1D2426jFyT9mb8Gd")).into();
+        let call = async |browser: &Browser<'_>, path: &str, body: &Value| {
+            let request = app.http.post(app.at(&format!("/tenant{path}"))).header("sec-fetch-site", "same-origin");
+            browser.send(request.json(body)).await
+        };
+        let (browser, body) = (app.with_spa().await, json!({ "client_id": "spa" }));
+        let (_, token, _) = the_cookie(&call(&browser, "/login", &login("spa")).await);
+        let old = Browser::new(&app);
+        old.set_cookie(&former, &token);
+        let seen = call(&old, "/refresh", &body).await;
+        let cookies: Vec<_> = seen.set_cookies().iter().map(|it| it.split_once('=').unwrap()).collect();
+        let [(first, rest), (second, cleared)] = cookies[..] else { panic!("{seen:?}") };
+        assert_eq!((first, second), (name.as_str(), former.as_str()));
+        assert_eq!(cleared, "; Max-Age=0; Path=/; HttpOnly; SameSite=Strict; Secure");
+        let second = rest.split(';').next().unwrap();
+        assert_eq!(generation(second), 2);
+        // What a script planted beside it counts for nothing.
+        old.set_cookie(&former, "planted");
+        assert_eq!(call(&old, "/refresh", &body).await.status, 200);
+        old.set_cookie(&former, second);
+        let out = call(&old, "/logout", &body).await;
+        assert_eq!((out.status.as_u16(), out.set_cookies().len()), (204, 2), "{out:?}");
+        assert_eq!(app.live_families().await, 0);
     }
 
     async fn clients_on_one_host_keep_apart(app) {

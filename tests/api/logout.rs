@@ -41,7 +41,7 @@ impl TestApp {
     }
 
     /// The family and ID token that a browser's user gets for an app.
-    async fn lets_in(&self, browser: &Browser<'_>, client: &str, scope: &str) -> Answer {
+    pub async fn lets_in(&self, browser: &Browser<'_>, client: &str, scope: &str) -> Answer {
         let asked = [("client_id", client), ("scope", scope)];
         let mut seen = browser.authorize(&asked).await;
         if seen.status == 200 {
@@ -97,7 +97,7 @@ fn logout_token(request: &str) -> String {
     body.strip_prefix("logout_token=").unwrap_or_else(|| panic!("{request}")).to_owned()
 }
 
-async fn sign_out(browser: &Browser<'_>) -> Seen {
+pub async fn sign_out(browser: &Browser<'_>) -> Seen {
     let page = browser.get("/oauth/logout").await;
     let csrf = page.hidden("csrf");
     browser.post(&page.action(), &[("csrf", &csrf)]).await

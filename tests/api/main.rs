@@ -81,6 +81,7 @@ mod rights;
 mod rotation;
 mod schema;
 mod sectors;
+mod session_end;
 mod sessions;
 mod sign_out;
 mod signer;

@@ -74,6 +74,10 @@ pub struct ClientMetadata {
     /// Whether it must be told which session there; it always is.
     #[serde(default, skip_serializing_if = "is_false")]
     pub frontchannel_logout_session_required: bool,
+    /// Whether its logins in a browser end with the sign-in that they came from, those with `offline_access` aside
+    /// (RFC 10017 §6.3.2.3). A member of our own.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub refresh_tokens_end_with_session: bool,
     /// How it gets its refresh tokens at the simple face. A member of our own.
     #[serde(default, skip_serializing_if = "RefreshTokenDelivery::is_usual")]
     pub refresh_token_delivery: RefreshTokenDelivery,
@@ -198,10 +202,16 @@ impl RefreshTokenDelivery {
 }
 
 impl ClientMetadata {
-    /// Whether it wants to know when its users sign out here: then its logins end with the sign-in that they came from.
+    /// Whether it wants to know when its users sign out here.
     #[must_use]
     pub fn follows_logouts(&self) -> bool {
         self.backchannel_logout_uri.is_some() || self.frontchannel_logout_uri.is_some()
+    }
+
+    /// Whether its logins end when its users sign out here.
+    #[must_use]
+    pub fn ends_with_sign_in(&self) -> bool {
+        self.follows_logouts() || self.refresh_tokens_end_with_session
     }
 }
 

@@ -14,7 +14,7 @@ const LONGEST_NAME: usize = 120;
 const MOST: usize = 20;
 
 /// What [`ClientMetadata`] may be told by the client itself. Its other members are an operator's to set.
-const HONOURED: [&str; 21] = [
+const HONOURED: [&str; 22] = [
     "client_uri",
     "policy_uri",
     "tos_uri",
@@ -34,6 +34,7 @@ const HONOURED: [&str; 21] = [
     "frontchannel_logout_uri",
     "frontchannel_logout_session_required",
     "refresh_token_rotation",
+    "refresh_tokens_end_with_session",
     "subject_type",
     "sector_identifier_uri",
 ];

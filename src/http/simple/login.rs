@@ -50,10 +50,10 @@ pub(crate) async fn login(
     let body: LoginBody = body::json(&request, body, SHAPE)?;
     let device = body.device.map(device_name).transpose()?;
     let client = first_party(&web, &request, body.client_id.as_deref(), device)?;
-    let cookie = RefreshCookie::of(&web, client.client_id());
+    let cookie = RefreshCookie::of(&web, &request, client.client_id());
     let in_cookie = cookie.is_used(now).await?;
     if in_cookie {
-        cookie.must_be_own(&request)?;
+        cookie.must_be_own()?;
     }
     let params = LoginParams {
         credentials: Credentials {
@@ -77,14 +77,10 @@ struct TokenBody {
 
 impl TokenBody {
     /// The token in the body, or else in the client's cookie.
-    fn token<'a>(
-        &'a self,
-        request: &'a HttpRequest,
-        cookie: &RefreshCookie<'_>,
-    ) -> Result<Option<&'a str>, Problem> {
+    fn token<'a>(&'a self, cookie: &RefreshCookie<'a>) -> Result<Option<&'a str>, Problem> {
         match &self.refresh_token {
             Some(token) => Ok(Some(token)),
-            None => cookie.read_token(request),
+            None => cookie.read_token(),
         }
     }
 }
@@ -101,8 +97,8 @@ pub(crate) async fn refresh(
 ) -> Result<HttpResponse, Simple> {
     let body: TokenBody = body::json(&request, body, TOKEN_SHAPE)?;
     let client = first_party(&web, &request, body.client_id.as_deref(), None)?;
-    let cookie = RefreshCookie::of(&web, client.client_id());
-    let Some(token) = body.token(&request, &cookie)? else {
+    let cookie = RefreshCookie::of(&web, &request, client.client_id());
+    let Some(token) = body.token(&cookie)? else {
         // A browser without the cookie is one that is not logged in.
         let problem = if cookie.is_used(now).await? {
             Failure::from(Refusal::Unknown).into()
@@ -134,8 +130,8 @@ pub(crate) async fn logout(
 ) -> Result<HttpResponse, Simple> {
     let body: TokenBody = body::json(&request, body, TOKEN_SHAPE)?;
     let client = first_party(&web, &request, body.client_id.as_deref(), None)?;
-    let cookie = RefreshCookie::of(&web, client.client_id());
-    let token = body.token(&request, &cookie)?;
+    let cookie = RefreshCookie::of(&web, &request, client.client_id());
+    let token = body.token(&cookie)?;
     match token {
         Some(token) => revoke::logout(&web.core, token, &client, now).await?,
         // A browser without the cookie is logged out already.

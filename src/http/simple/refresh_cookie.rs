@@ -11,6 +11,7 @@ use chrono::{DateTime, Utc};
 use crate::domain::client::RefreshTokenDelivery;
 use crate::domain::ids::ClientId;
 use crate::domain::redirect_uri;
+use crate::http::cookies::Prefix;
 use crate::http::error::Problem;
 use crate::http::{Web, cookies};
 use crate::service::Failure;
@@ -20,13 +21,14 @@ const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 /// A client's cookie, whether it uses one or not.
 pub(super) struct RefreshCookie<'a> {
     web: &'a Web,
+    request: &'a HttpRequest,
     client: &'a ClientId,
 }
 
 impl<'a> RefreshCookie<'a> {
-    /// The cookie of a client.
-    pub(super) fn of(web: &'a Web, client: &'a ClientId) -> Self {
-        Self { web, client }
+    /// The cookie of a client in what a browser sent.
+    pub(super) fn of(web: &'a Web, request: &'a HttpRequest, client: &'a ClientId) -> Self {
+        Self { web, request, client }
     }
 
     /// Whether this is how the client gets its tokens. Asks the clients' memory, so nothing is asked before a token
@@ -46,32 +48,52 @@ impl<'a> RefreshCookie<'a> {
     ///
     /// # Errors
     /// [`Problem::CrossSite`] when it did, and not from a page of this server's own origin.
-    pub(super) fn read_token<'r>(&self, request: &'r HttpRequest) -> Result<Option<&'r str>, Problem> {
-        let Some(token) = cookies::single(request, &self.name()) else { return Ok(None) };
-        self.must_be_own(request)?;
+    pub(super) fn read_token(&self) -> Result<Option<&'a str>, Problem> {
+        let Some(token) = self.sent(Prefix::HostHttp).or_else(|| self.sent(Prefix::Host)) else {
+            return Ok(None);
+        };
+        self.must_be_own()?;
         Ok(Some(token))
     }
 
     /// # Errors
     /// [`Problem::CrossSite`] unless a page of this server's own origin sent the request.
-    pub(super) fn must_be_own(&self, request: &HttpRequest) -> Result<(), Problem> {
-        if is_same_origin(self.web, request) { Ok(()) } else { Err(Problem::CrossSite) }
+    pub(super) fn must_be_own(&self) -> Result<(), Problem> {
+        if is_same_origin(self.web, self.request) { Ok(()) } else { Err(Problem::CrossSite) }
     }
 
     /// Lets the browser keep a token for as long as it can be refreshed.
     pub(super) fn set(&self, response: &mut HttpResponse, token: &str, seconds: i64) {
-        let cookie = format!("{}={token}; Max-Age={seconds}{}", self.name(), self.attributes());
+        let cookie =
+            format!("{}={token}; Max-Age={seconds}{}", self.name(Prefix::HostHttp), self.attributes());
         cookies::add(response, &cookie);
+        self.clear_former(response);
     }
 
     /// Lets the browser forget it.
     pub(super) fn clear(&self, response: &mut HttpResponse) {
-        cookies::add(response, &format!("{}=; Max-Age=0{}", self.name(), self.attributes()));
+        self.clear_named(response, Prefix::HostHttp);
+        self.clear_former(response);
+    }
+
+    /// Earlier releases gave it another name.
+    fn clear_former(&self, response: &mut HttpResponse) {
+        if self.web.is_https() && self.sent(Prefix::Host).is_some() {
+            self.clear_named(response, Prefix::Host);
+        }
+    }
+
+    fn clear_named(&self, response: &mut HttpResponse, prefix: Prefix) {
+        cookies::add(response, &format!("{}=; Max-Age=0{}", self.name(prefix), self.attributes()));
+    }
+
+    fn sent(&self, prefix: Prefix) -> Option<&'a str> {
+        cookies::single(self.request, &self.name(prefix))
     }
 
     /// Computed for whoever looks at it: most tokens come in the body.
-    fn name(&self) -> String {
-        cookies::own_name(self.web, "refresh", self.client.as_str())
+    fn name(&self, prefix: Prefix) -> String {
+        cookies::own_name(self.web, prefix, "refresh", self.client.as_str())
     }
 
     fn attributes(&self) -> &'static str {

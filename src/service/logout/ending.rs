@@ -43,8 +43,8 @@ pub(crate) async fn end_sign_in(
     }
 }
 
-/// Tells the client of a family's sign-in of its end, and ends the family, if its client follows logouts; `false` where
-/// it does not.
+/// Tells the client of a family's sign-in of its end, and ends the family, if its client's logins end with it; `false`
+/// where they do not.
 async fn end_followed(
     tx: &mut Tx,
     followers: &mut Followers,
@@ -52,7 +52,7 @@ async fn end_followed(
     now: DateTime<Utc>,
 ) -> Result<bool, StoreError> {
     let client = followers.client(tx, &family.client_id).await?;
-    let Some(client) = client.filter(|(client, _)| client.follows_logouts()) else { return Ok(false) };
+    let Some(client) = client.filter(|(client, _)| client.ends_with_sign_in()) else { return Ok(false) };
     let told = LoggedOut { client: &family.client_id, subject: &family.subject, family: family.id };
     notices::deliver(tx, client, told, now).await?;
     if !is_offline(family) {

@@ -10,14 +10,14 @@ use crate::domain::event::Event;
 use crate::domain::family::{Family, State, UserAgentInfo};
 use crate::domain::ids::FamilyId;
 use crate::domain::refresh_token::Generation;
-use crate::domain::scope::ScopeSet;
+use crate::domain::scope::{OFFLINE_ACCESS, ScopeSet};
 use crate::domain::secrets::FamilySecret;
 use crate::service::clients::known_clients::KnownClient;
 use crate::service::tokens::grant::{self, Wanted};
 use crate::service::tokens::id_token::IdTokenContent;
 use crate::service::tokens::issued::Issued;
 use crate::service::{Core, Failure};
-use crate::store::{StoreError, Tx, families, users};
+use crate::store::{StoreError, Tx, families, sign_in_sessions, users};
 
 /// What a family is made of.
 #[derive(Debug)]
@@ -95,20 +95,39 @@ pub(crate) async fn open_family(
         // Nobody can make it last longer than its one access token, and nobody wants to know when it ends.
         family.expires_at = family.expires_at.min(now + known.lifetimes.access_ttl());
     }
-    let roles = core.write(now, async |tx| {
+    let begun = core.write(now, async |tx| {
         let touched = users::touch_enabled(tx, family.user(), now).await?;
         let Some(roles) = touched else { return Ok(None) };
         if !spend(tx, family.id).await? {
             return Ok(None);
         }
-        insert(tx, Family { roles: roles.clone(), ..family.clone() }).await?;
-        Ok(Some(roles))
+        let expires_at = end_of(tx, core, &family, known).await?;
+        let begun = Family { roles, expires_at, ..family.clone() };
+        insert(tx, begun.clone()).await?;
+        Ok(Some(begun))
     });
-    let Some(roles) = roles.await? else { return Ok(None) };
-    family.roles = roles;
+    let Some(family) = begun.await? else { return Ok(None) };
     let mut issued = grant::issue(core, &family.into(), &secret, (known, wanted), Some(told), now)?;
     if !refreshable {
         issued.refresh = None;
     }
     Ok(Some(issued))
+}
+
+/// RFC 10017 §6.3.2.3: where its client wants it so, a login does not outlast the sign-in that it came from.
+async fn end_of(
+    tx: &mut Tx,
+    core: &Core,
+    family: &Family,
+    known: &KnownClient,
+) -> Result<DateTime<Utc>, StoreError> {
+    let ends_with_it =
+        known.client.metadata.refresh_tokens_end_with_session && !family.scope.contains(OFFLINE_ACCESS);
+    let Some(session) = family.authentication.sign_in_session.filter(|_| ends_with_it) else {
+        return Ok(family.expires_at);
+    };
+    // The session may go on under another id.
+    let latest = family.authentication.at + core.sign_in.absolute;
+    let end = sign_in_sessions::expires_at(tx, session).await?.unwrap_or(latest);
+    Ok(family.expires_at.min(end))
 }
