@@ -1,5 +1,6 @@
 //! The composition root: settings become an [`App`], which binds, serves and drains.
 
+mod background;
 mod backup;
 mod checking;
 mod notes;
@@ -16,7 +17,6 @@ use std::time::Duration;
 use actix_web::middleware::{Condition, DefaultHeaders, from_fn};
 use actix_web::web;
 use anyhow::Context as _;
-use tokio::task::JoinHandle;
 
 use crate::clock::Clock;
 use crate::domain::sign_in::SignInLifetimes;
@@ -27,20 +27,19 @@ use crate::http::pages::renderer::Pages;
 use crate::http::{self, Web};
 use crate::master_keys;
 use crate::service::Core;
-use crate::service::admin::{self, janitor};
+use crate::service::admin;
 use crate::service::clients::registrar::Registrar;
 use crate::service::clock_watch::ClockWatch;
 use crate::service::keys::ring::Keys;
 use crate::service::keys::subject_key;
-use crate::service::logout::back_channel::Messenger;
 use crate::service::status_lists::documents::StatusLists;
 use crate::service::users::attempts::Attempts;
 use crate::service::users::login_limit::LoginLimit;
 use crate::service::writer::Writer;
-use crate::settings::{self, DatabaseUrl, Issuer, Settings};
+use crate::settings::{self, Issuer, Settings};
 use crate::store::group_commit::GroupCommit;
 use crate::store::users;
-use crate::tls::{Looked, Tls};
+use crate::tls::Tls;
 
 pub use backup::{KeyCopy, backup, key_file_of, restore};
 pub use checking::check;
@@ -177,107 +176,6 @@ impl App {
         core.db.close().await;
         tracing::info!("stopped");
         Ok(())
-    }
-
-    /// Replicas agree on the signing keys by looking for new ones now and then.
-    fn poll_keys(&self) -> JoinHandle<()> {
-        let (core, every) = (Arc::clone(&self.core), self.settings.keys.poll_every);
-        tokio::spawn(async move {
-            loop {
-                tokio::time::sleep(every).await;
-                if let Err(error) = core.keys.reload(&core.db).await {
-                    tracing::error!(%error, "the signing keys could not be read; going on with those known");
-                }
-            }
-        })
-    }
-
-    /// Clients are told of logouts at once, and of those that another process noted, or that failed, soon.
-    fn tell_of_logouts(&self) -> JoinHandle<()> {
-        const EVERY: Duration = Duration::from_secs(5);
-        let (core, clock) = (Arc::clone(&self.core), self.clock.clone());
-        tokio::spawn(async move {
-            let mut messenger = Messenger::new(Arc::clone(&core));
-            loop {
-                let reading = clock.read();
-                if core.clock_watch.check(reading).is_err() {
-                    tokio::time::sleep(EVERY).await;
-                    continue;
-                }
-                match messenger.begin_due(reading.now).await {
-                    Ok(looked) => tokio::select! {
-                        () = messenger.ended(), if looked.lacks_places => {}
-                        () = core.writer.deliveries() => {}
-                        () = tokio::time::sleep(EVERY) => {}
-                    },
-                    Err(error) => {
-                        tracing::error!(%error, "clients could not be told of logouts; trying again");
-                        tokio::time::sleep(EVERY).await;
-                    }
-                }
-            }
-        })
-    }
-
-    /// A certificate is renewed without a restart; a broken one changes nothing.
-    fn renew_certificate(&self) -> JoinHandle<()> {
-        let (tls, every) = (self.tls.clone(), self.settings.tls.reload_every);
-        tokio::spawn(async move {
-            let Some(tls) = tls else { return };
-            loop {
-                tokio::time::sleep(every).await;
-                let looking = Arc::clone(&tls);
-                match tokio::task::spawn_blocking(move || looking.look_again()).await {
-                    Ok(Ok(Looked::Same)) | Err(_) => {}
-                    Ok(Ok(Looked::Renewed)) => tracing::info!("there is a new certificate"),
-                    Ok(Err(error)) => {
-                        tracing::error!(
-                            error = format!("{error:#}"),
-                            "the new certificate cannot be used; the old one goes on"
-                        );
-                    }
-                }
-            }
-        })
-    }
-
-    /// Somebody may set it wrong while we serve.
-    fn watch_clock(&self) -> JoinHandle<()> {
-        const EVERY: Duration = Duration::from_secs(5);
-        let (core, clock) = (Arc::clone(&self.core), self.clock.clone());
-        tokio::spawn(async move {
-            loop {
-                tokio::time::sleep(EVERY).await;
-                if let Err(error) = core.clock_watch.compare(&core.db, || clock.read()).await {
-                    tracing::warn!(%error, "the database's clock could not be read; going on with what is known");
-                }
-            }
-        })
-    }
-
-    fn keep_log_short(&self) -> JoinHandle<()> {
-        let in_a_file = matches!(self.settings.database_url, DatabaseUrl::Sqlite(_));
-        let db = self.core.db.clone();
-        tokio::spawn(async move {
-            if in_a_file {
-                db.keep_log_short().await;
-            }
-        })
-    }
-
-    fn tidy(&self) -> JoinHandle<()> {
-        let (core, clock, settings) =
-            (Arc::clone(&self.core), self.clock.clone(), self.settings.janitor.clone());
-        tokio::spawn(async move {
-            loop {
-                tokio::time::sleep(settings.every).await;
-                match janitor::tidy_in_good_time(&core, i64::from(settings.batch), clock.read()).await {
-                    Ok(done) if done == janitor::Tidied::default() => {}
-                    Ok(done) => tracing::info!(deleted = done.deleted, ended = done.ended, "tidied up"),
-                    Err(error) => tracing::error!(%error, "tidying up failed; the next round goes on"),
-                }
-            }
-        })
     }
 }
 
