@@ -36,6 +36,9 @@ impl Relay {
             loop {
                 let (here, _) = listener.accept().await.unwrap();
                 let there = TcpStream::connect(&database).await.unwrap();
+                // The parts of a message must not wait for each other's acknowledgement.
+                here.set_nodelay(true).unwrap();
+                there.set_nodelay(true).unwrap();
                 let relay = serving.clone();
                 tokio::spawn(async move {
                     tokio::select! {
