@@ -17,6 +17,7 @@ use std::time::Duration;
 use actix_web::middleware::{Condition, DefaultHeaders, from_fn};
 use actix_web::web;
 use anyhow::Context as _;
+use chrono::{DateTime, Utc};
 
 use crate::clock::Clock;
 use crate::domain::sign_in::SignInLifetimes;
@@ -30,6 +31,7 @@ use crate::service::Core;
 use crate::service::admin;
 use crate::service::clients::registrar::Registrar;
 use crate::service::clock_watch::ClockWatch;
+use crate::service::events::trail::Trail;
 use crate::service::keys::ring::Keys;
 use crate::service::keys::subject_key;
 use crate::service::status_lists::documents::StatusLists;
@@ -115,9 +117,11 @@ impl App {
             self.renew_certificate(),
             self.keep_log_short(),
             self.watch_clock(),
+            self.store_counts(),
         ];
         let Self { core, clock, settings, pages, listener, limits, tls, .. } = self;
         let given = settings.http.clone();
+        let stopped_by = clock.clone();
         let stopping = Arc::new(AtomicBool::new(false));
         let all_connections = Connections::new(limits.most(), given.trusted_proxies.clone());
         let connections = connections_of_a_worker(&settings);
@@ -165,18 +169,26 @@ impl App {
             // Until it has let go of its connections.
             let _ = task.await;
         }
-        core.group_commit.rest();
-        match core.db.take_log_back().await {
-            Ok(true) => {}
-            Ok(false) => {
-                tracing::warn!("somebody else uses the store: what was changed last may be in its log alone");
-            }
-            Err(error) => tracing::warn!(%error, "what was changed last may be in the store's log alone"),
-        }
-        core.db.close().await;
+        rest(&core, stopped_by.now()).await;
         tracing::info!("stopped");
         Ok(())
     }
+}
+
+/// Leaves the store as it is found when nobody serves it.
+async fn rest(core: &Core, now: DateTime<Utc>) {
+    if let Err(error) = core.writer.store_counts(now).await {
+        tracing::warn!(%error, "what was counted last is in the log alone");
+    }
+    core.group_commit.rest();
+    match core.db.take_log_back().await {
+        Ok(true) => {}
+        Ok(false) => {
+            tracing::warn!("somebody else uses the store: what was changed last may be in its log alone");
+        }
+        Err(error) => tracing::warn!(%error, "what was changed last may be in the store's log alone"),
+    }
+    core.db.close().await;
 }
 
 /// Opens the store, reads the keys and starts the password threads: all that the services work with. `issuer` is asked
@@ -192,7 +204,8 @@ pub async fn open_core(
 ) -> anyhow::Result<Core> {
     // Before anything is asked of the database: without a key there is no use in it.
     master_keys::given(settings)?;
-    let writer = Writer::new(open_store(settings, old_schema).await?);
+    let trail = Trail::new(settings.events.retention);
+    let writer = Writer::new(open_store(settings, old_schema).await?, trail);
     let db = writer.db().clone();
     let keys = Keys::new(opening::master_keys(settings, &db).await?);
     let clock_watch = ClockWatch::new(settings.tokens.leeway);

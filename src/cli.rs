@@ -8,6 +8,7 @@ mod backup;
 mod client;
 mod config;
 mod demo;
+mod event;
 mod family;
 mod healthcheck;
 mod keys;
@@ -84,6 +85,9 @@ enum OfficeCommand {
     /// List and revoke families: who is logged in where
     #[command(subcommand)]
     Family(family::FamilyCommand),
+    /// List what happened
+    #[command(subcommand)]
+    Event(event::EventCommand),
     /// Tell the server that the database was restored from a backup
     #[command(subcommand)]
     Recovery(recovery::Recovery),
@@ -135,6 +139,7 @@ async fn run_in_office(command: OfficeCommand, office: &Office) -> anyhow::Resul
         OfficeCommand::RegistrationToken(command) => registration_token::run(command, office).await,
         OfficeCommand::Keys(command) => keys::run(command, office).await,
         OfficeCommand::Family(command) => family::run(command, office).await,
+        OfficeCommand::Event(command) => event::run(command, office).await,
         OfficeCommand::Recovery(command) => recovery::run(command, office).await,
     }
 }

@@ -33,6 +33,7 @@
 //! service/logout        the end of a login, and who is told of it
 //! service/status_lists  what tells services that verify offline of it
 //! service/keys          master and signing keys
+//! service/events        what happened, kept for a while
 //! service/admin         what operators do, and what the server does by itself to stay tidy
 //! domain                family, refresh_token, scope, client and the other words of the protocol
 //! store                 a file a table, and the two engines behind one Db

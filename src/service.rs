@@ -6,6 +6,7 @@ pub mod authorize;
 pub mod clients;
 pub mod clock_watch;
 pub mod core;
+pub mod events;
 pub mod failure;
 mod flights;
 pub mod keys;

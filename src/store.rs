@@ -14,6 +14,7 @@ pub mod device_codes;
 pub mod encryption;
 pub mod ending_logins;
 pub mod error;
+pub mod events;
 pub mod expired;
 pub mod families;
 pub mod group_commit;

@@ -88,6 +88,20 @@ impl App {
         })
     }
 
+    /// Of what is counted the rows follow by a few seconds.
+    pub(super) fn store_counts(&self) -> JoinHandle<()> {
+        const EVERY: Duration = Duration::from_secs(5);
+        let (core, clock) = (Arc::clone(&self.core), self.clock.clone());
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(EVERY).await;
+                if let Err(error) = core.writer.store_counts(clock.now()).await {
+                    tracing::warn!(%error, "what was counted could not be stored; trying again");
+                }
+            }
+        })
+    }
+
     pub(super) fn keep_log_short(&self) -> JoinHandle<()> {
         let in_a_file = matches!(self.settings.database_url, DatabaseUrl::Sqlite(_));
         let db = self.core.db.clone();

@@ -3,6 +3,7 @@
 //! Names and fields are an interface, listed in `docs/events.md` and only ever added to. An event holds ids and where a
 //! request came from, never a name, a mail address, a token or a password.
 
+mod choice;
 mod record;
 
 use chrono::{DateTime, Utc};
@@ -12,6 +13,7 @@ use crate::domain::family::{EndedFamily, UserAgentInfo};
 use crate::domain::ids::{ClientId, FamilyId, SignInSessionId, UserId};
 use crate::domain::refusal::EndReason;
 
+pub use choice::{EVENT_NAMES, EventChoice, NoSuchEvent};
 pub use record::{EventRecord, Severity};
 
 /// Something that an operator, a client or an owner may want to know.

@@ -3,6 +3,7 @@
 pub mod client_changes;
 pub mod clients;
 pub mod error;
+pub mod events;
 pub mod families;
 pub mod janitor;
 pub mod keys;

@@ -6,7 +6,8 @@ use chrono::{DateTime, Utc};
 use futures_util::future::BoxFuture;
 use tokio::sync::{Notify, broadcast};
 
-use crate::domain::event::{Event, Severity};
+use crate::domain::event::{Event, EventRecord, Severity};
+use crate::service::events::trail::Trail;
 use crate::service::logout::notices;
 use crate::service::writes::Writes;
 use crate::store::transaction;
@@ -21,15 +22,17 @@ pub struct Writer {
     db: Db,
     writes: Arc<Writes>,
     deliveries: Arc<Notify>,
+    trail: Arc<Trail>,
     listeners: broadcast::Sender<Event>,
 }
 
 impl Writer {
-    /// Writes to this database.
+    /// Writes to this database, and keeps there what happened.
     #[must_use]
-    pub fn new(db: Db) -> Self {
+    pub fn new(db: Db, trail: Trail) -> Self {
         Self {
             db,
+            trail: Arc::new(trail),
             writes: Arc::default(),
             deliveries: Arc::default(),
             listeners: broadcast::Sender::new(BACKLOG),
@@ -46,6 +49,11 @@ impl Writer {
     #[must_use]
     pub fn writes(&self) -> &Writes {
         &self.writes
+    }
+
+    /// What is kept of what happened.
+    pub(crate) fn trail(&self) -> &Trail {
+        &self.trail
     }
 
     /// Where it writes.
@@ -110,9 +118,10 @@ impl Writer {
     fn commit(&self, mut tx: Tx, now: DateTime<Utc>) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async move {
             notices::note(&mut tx, now).await?;
+            self.trail.write(&mut tx, now).await?;
             let Committed { events, wakes_deliveries } = tx.commit().await?;
             for event in events {
-                self.tell(event);
+                self.let_out(event);
             }
             if wakes_deliveries {
                 self.deliveries.notify_one();
@@ -123,7 +132,20 @@ impl Writer {
 
     /// Tells of what no transaction made happen, such as a refusal.
     pub fn tell(&self, event: Event) {
-        log(&event);
+        self.trail.count(&event.record());
+        self.let_out(event);
+    }
+
+    /// Stores what was told so and is counted only.
+    ///
+    /// # Errors
+    /// [`StoreError`]; it is stored another time.
+    pub async fn store_counts(&self, now: DateTime<Utc>) -> Result<(), StoreError> {
+        self.trail.store_counts(&self.db, now).await
+    }
+
+    fn let_out(&self, event: Event) {
+        log(&event.record());
         // Nobody listens: that is no fault.
         let _ = self.listeners.send(event);
     }
@@ -142,8 +164,7 @@ impl Writer {
 
 /// One line, target `audit`. They are what an operator applies again after a restore: the database may have forgotten
 /// an ended family or a changed password, the log has not.
-fn log(event: &Event) {
-    let it = event.record();
+fn log(it: &EventRecord<'_>) {
     macro_rules! line {
         ($level:ident) => {
             tracing::$level!(

@@ -175,6 +175,15 @@ pub struct StatusListSettings {
     pub interval: Duration,
 }
 
+/// What is kept of what happened.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct EventSettings {
+    /// How long; zero keeps nothing.
+    #[serde(with = "text::duration")]
+    pub retention: Duration,
+}
+
 /// The HTTP server's limits.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]

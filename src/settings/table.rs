@@ -233,6 +233,12 @@ pub(super) static SETTINGS: &[Setting] = &[
         Duration,
         "How soon services that read the status lists learn of an ended login: whole seconds.",
     ),
+    Setting::new(
+        "events.retention",
+        Text("90d"),
+        Duration,
+        "How long the database keeps what happened (heirloom event list); 0s keeps none of it there.",
+    ),
     Setting::new("http.workers", Unset("one for every two cores"), Number, "Threads that serve requests."),
     Setting::new("http.body_limit", Text("65536"), Number, "The longest request body in bytes."),
     Setting::new("http.request_timeout", Text("10s"), Duration, "How long a request may take."),

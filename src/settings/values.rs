@@ -11,8 +11,8 @@ use super::{
     origin::Origins,
     secret::{self, Secret},
     sections::{
-        DatabaseSettings, HttpSettings, JanitorSettings, KeySettings, LimitSettings, LogSettings,
-        OutboundSettings, PageSettings, PasswordSettings, RegistrationSettings, SignInSettings,
+        DatabaseSettings, EventSettings, HttpSettings, JanitorSettings, KeySettings, LimitSettings,
+        LogSettings, OutboundSettings, PageSettings, PasswordSettings, RegistrationSettings, SignInSettings,
         StatusListSettings, TlsSettings, TokenSettings,
     },
     table::SETTINGS,
@@ -56,6 +56,8 @@ pub struct Settings {
     pub keys: KeySettings,
     /// How soon services learn of ended logins.
     pub status_lists: StatusListSettings,
+    /// What is kept of what happened.
+    pub events: EventSettings,
     /// The HTTP server's limits.
     pub http: HttpSettings,
     /// What the server itself fetches and calls.

@@ -51,6 +51,7 @@ const STEPS: &[SchemaStep] = &[
     step!(20, "status lists", "0020_status_lists.sql"),
     step!(21, "families of clients", "0021_families_of_clients.sql"),
     step!(22, "status of clients' own tokens", "0022_status_of_clients_own_tokens.sql"),
+    step!(23, "events", "0023_events.sql"),
 ];
 
 /// How the database's schema compares with the one this binary knows.

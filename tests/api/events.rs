@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use heirloom::domain::client::{ClientKind, Party};
-use heirloom::domain::event::{Event, Whence};
+use heirloom::domain::event::{EVENT_NAMES, Event, Whence};
 use heirloom::domain::secrets::Password;
 use heirloom::domain::standard_claims::StandardClaims;
 use heirloom::service::admin;
@@ -234,6 +234,7 @@ fn every_event_is_listed_and_asserted() {
     let read = |path: &str| std::fs::read_to_string(root.join(path)).unwrap();
     let told = names(&read("src/domain/event/record.rs"), "new(\"", "\"");
     assert!(told.len() > 20, "{told:?}");
+    assert_eq!(told, EVENT_NAMES.into_iter().map(str::to_owned).collect(), "those that can be chosen");
     let listed = names(&read("docs/events.md"), "\n| `", "`");
     assert_eq!(listed, told, "docs/events.md lists what src/domain/event/record.rs names");
     let tests = std::fs::read_dir(root.join("tests/api")).unwrap();

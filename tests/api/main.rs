@@ -37,6 +37,7 @@ mod device_clients;
 mod device_refused;
 mod documents;
 mod documents_trusted;
+mod event_table;
 mod events;
 mod exchange;
 mod folder;

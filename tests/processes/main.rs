@@ -13,6 +13,7 @@ mod cli;
 mod cli_refused;
 mod crashes;
 mod disk;
+mod events;
 mod failover;
 mod files;
 mod limits;

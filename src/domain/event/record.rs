@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
+use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use crate::domain::event::{Event, ReplayDifference, TriedAccount, Whence};
@@ -67,6 +68,14 @@ fn new<'a>(event: &'static str) -> EventRecord<'a> {
 }
 
 impl<'a> EventRecord<'a> {
+    /// All that is told of it but its name.
+    #[must_use]
+    pub fn fields(&self) -> Map<String, Value> {
+        let Value::Object(mut fields) = json!(self) else { return Map::new() };
+        fields.remove("event");
+        fields
+    }
+
     fn warns(self) -> Self {
         Self { severity: Severity::Warning, ..self }
     }

@@ -8,7 +8,7 @@ use crate::domain::ids::{ClientId, FamilyId};
 use crate::domain::lifetimes::LONGEST_ACCESS_TTL;
 use crate::domain::reading::Reading;
 use crate::domain::refusal::EndReason;
-use crate::service::admin::surplus;
+use crate::service::admin::{events, surplus};
 use crate::service::authorize::device::TRY_WINDOW;
 use crate::service::clients::known_clients::REMEMBERED;
 use crate::service::logout::ending_many;
@@ -46,8 +46,8 @@ const DOCUMENT_MEMORY: TimeDelta = TimeDelta::days(100);
 /// What one round did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tidied {
-    /// Families, status lists, sign-in sessions, codes, revoked tokens, counts and unused registrations deleted, past
-    /// their expiry, and consents to removed clients.
+    /// Families, events, status lists, sign-in sessions, codes, revoked tokens, counts and unused registrations
+    /// deleted, past their expiry, and consents to removed clients.
     pub deleted: u64,
     /// Families ended, of clients that were removed or gave up their proof, of users who have too many, and what others
     /// had begun to end.
@@ -89,6 +89,8 @@ pub async fn tidy(core: &Core, batch: i64, now: DateTime<Utc>) -> Result<Tidied,
     ] {
         tidied.deleted += until_less(batch, || expired::delete_some(db, what, before, batch)).await?;
     }
+    let retention = core.writer.trail().retention();
+    tidied.deleted += until_less(batch, || events::forget_some(core, retention, now, batch)).await?;
     tidied.deleted += until_less(batch, || logout_deliveries::delete_some_settled(db, now, batch)).await?;
     tidied.deleted += until_less(batch, || delete_some_unused(core, now, batch)).await?;
     tidied.deleted += until_less(batch, || registration_tokens::delete_some_spent(db, now, batch)).await?;

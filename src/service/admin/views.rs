@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Serialize, Serializer};
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::crypto::signing_key::SigningAlgorithm;
@@ -160,6 +161,18 @@ impl From<RegistrationToken> for RegistrationTokenView {
             expires_at: time(token.expires_at),
         }
     }
+}
+
+/// What happened, with what is told of it beside.
+#[derive(Debug, Serialize)]
+pub struct EventView {
+    pub id: Uuid,
+    pub at: String,
+    pub event: String,
+    /// How often, in that minute, if it is one of those that are counted.
+    pub times: i64,
+    #[serde(flatten)]
+    pub fields: Map<String, Value>,
 }
 
 #[derive(Debug, Serialize)]

@@ -1,0 +1,4 @@
+//! What happened, kept.
+
+mod counts;
+pub mod trail;

@@ -1,0 +1,152 @@
+//! What happened.
+
+use std::fmt::Write as _;
+
+use chrono::{DateTime, Utc};
+use sqlx::AssertSqlSafe;
+use uuid::Uuid;
+
+use crate::domain::ids::{FamilyId, UserId};
+use crate::store::row::row;
+use crate::store::{Db, StoreError, Tx, execute, fetch_all, within};
+
+/// How many rows a statement adds: of few sizes, for each is prepared by itself.
+const SIZES: [usize; 3] = [64, 8, 1];
+
+/// One row.
+#[derive(Debug, Clone)]
+pub struct StoredEvent {
+    /// Of version 7: what is later has a higher one.
+    pub id: Uuid,
+    pub at: DateTime<Utc>,
+    pub name: String,
+    pub user: Option<UserId>,
+    pub family: Option<FamilyId>,
+    /// A JSON object.
+    pub fields: String,
+    /// How often it happened.
+    pub times: i64,
+}
+
+row! {
+    struct EventRow {
+        id: Uuid,
+        at: DateTime<Utc>,
+        name: String,
+        user_id: Option<Uuid>,
+        family_id: Option<Uuid>,
+        fields: String,
+        times: i64,
+    }
+}
+
+impl From<EventRow> for StoredEvent {
+    fn from(row: EventRow) -> Self {
+        let EventRow { id, at, name, user_id, family_id, fields, times } = row;
+        Self { id, at, name, user: user_id.map(UserId), family: family_id.map(FamilyId), fields, times }
+    }
+}
+
+macro_rules! columns {
+    () => {
+        "id, at, name, user_id, family_id, fields, times"
+    };
+}
+
+macro_rules! bound {
+    ($query:expr, $event:expr) => {
+        $query
+            .bind($event.id)
+            .bind($event.at)
+            .bind(&$event.name)
+            .bind($event.user.map(|user| user.0))
+            .bind($event.family.map(|family| family.0))
+            .bind(&$event.fields)
+            .bind($event.times)
+    };
+}
+
+/// Adds rows, in the transaction that they tell of.
+pub async fn insert(tx: &mut Tx, mut events: &[StoredEvent]) -> Result<(), StoreError> {
+    while !events.is_empty() {
+        let size = SIZES.into_iter().find(|size| *size <= events.len()).unwrap_or(1);
+        let (some, rest) = events.split_at(size);
+        let sql = insert_sql(size);
+        within!(tx, conn => {
+            let query = some.iter().fold(sqlx::query(AssertSqlSafe(sql)), |query, event| bound!(query, event));
+            query.execute(conn).await.map(|_| ())
+        })?;
+        events = rest;
+    }
+    Ok(())
+}
+
+fn insert_sql(rows: usize) -> String {
+    let mut sql = concat!("INSERT INTO events (", columns!(), ") VALUES ").to_owned();
+    for row in 0..rows {
+        let from = 7 * row;
+        let comma = if row == 0 { "" } else { ", " };
+        let places = (1..=7).map(|place| format!("${}", from + place)).collect::<Vec<_>>().join(", ");
+        let _ = write!(sql, "{comma}({places})");
+    }
+    sql
+}
+
+/// Adds a row of what is counted, or its count to the one that there is.
+pub async fn count(tx: &mut Tx, event: &StoredEvent) -> Result<(), StoreError> {
+    const SQL: &str = concat!(
+        "INSERT INTO events (",
+        columns!(),
+        ") VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO UPDATE SET times = events.times + excluded.times"
+    );
+    within!(tx, conn => bound!(sqlx::query(SQL), event).execute(conn).await.map(|_| ()))?;
+    Ok(())
+}
+
+/// What is looked for.
+#[derive(Debug, Clone)]
+pub struct WantedEvents {
+    pub user: Option<UserId>,
+    pub family: Option<FamilyId>,
+    /// As `LIKE` has it.
+    pub name: String,
+    /// From this id on.
+    pub since: Uuid,
+    /// Before this one.
+    pub before: Uuid,
+}
+
+/// A statement that reads by one of the indexes.
+macro_rules! listing {
+    ($by:literal) => {
+        concat!(
+            "SELECT ",
+            columns!(),
+            " FROM events WHERE ",
+            $by,
+            "id >= $1 AND id < $2 AND name LIKE $3 AND ($4 IS NULL OR user_id = $4) ORDER BY id DESC LIMIT $5"
+        )
+    };
+}
+
+/// Up to `limit` of them, the newest first.
+pub async fn list(db: &Db, wanted: &WantedEvents, limit: i64) -> Result<Vec<StoredEvent>, StoreError> {
+    const ALL: &str = listing!("");
+    const OF_USER: &str = listing!("user_id = $4 AND ");
+    const OF_FAMILY: &str = listing!("family_id = $6 AND ");
+    let WantedEvents { user, family, name, since, before } = wanted;
+    let user = user.map(|user| user.0);
+    let rows: Vec<EventRow> = match (family, user) {
+        (Some(family), _) => fetch_all!(on db, OF_FAMILY, since, before, name, user, limit, family.0)?,
+        (None, Some(_)) => fetch_all!(on db, OF_USER, since, before, name, user, limit)?,
+        (None, None) => fetch_all!(on db, ALL, since, before, name, user, limit)?,
+    };
+    Ok(rows.into_iter().map(StoredEvent::from).collect())
+}
+
+/// Deletes up to `limit` rows with ids below this one; gives how many.
+pub async fn delete_some(db: &Db, before: Uuid, limit: i64) -> Result<u64, StoreError> {
+    const SQL: &str =
+        "DELETE FROM events WHERE id IN (SELECT id FROM events WHERE id < $1 ORDER BY id LIMIT $2)";
+    Ok(execute!(on db, SQL, before, limit)?)
+}
