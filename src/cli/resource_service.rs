@@ -31,14 +31,15 @@ pub(super) struct ResourceService {
 }
 
 pub(super) async fn run(command: ResourceService) -> anyhow::Result<()> {
+    let listener = TcpListener::bind(command.listen.as_slice())
+        .with_context(|| format!("cannot listen on {:?}", command.listen))?;
     let verifier = Verifier::builder(&command.issuer)
         .audience(&command.issuer)
+        .public_url(format!("http://{}", listener.local_addr()?))
         .jwks_url(&command.jwks_url)
         .leeway(command.leeway)
         .build()
         .await?;
-    let listener = TcpListener::bind(command.listen.as_slice())
-        .with_context(|| format!("cannot listen on {:?}", command.listen))?;
     let server = HttpServer::new(move || App::new().configure(|config| routes::routes(config, &verifier)))
         .workers(1)
         .disable_signals()

@@ -17,9 +17,11 @@ use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ParsedPublicKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use criterion::Criterion;
+use heirloom_verifier::dpop::{ProofRequest, verify_proof};
 use heirloom_verifier::{Algorithm, Verifier};
 use issuer::{AUDIENCE, ISSUER, Key};
 use jsonwebtoken::{DecodingKey, Validation, decode};
+use prover::{Prover, token_hash};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use status_list::Provider;
@@ -27,6 +29,8 @@ use tokio::runtime::{self, Runtime};
 
 #[path = "../tests/issuer/mod.rs"]
 mod issuer;
+#[path = "../tests/prover/mod.rs"]
+mod prover;
 #[path = "../tests/status_list/mod.rs"]
 mod status_list;
 
@@ -41,13 +45,15 @@ fn main() {
         bench.first_sight(),
         bench.cached(),
         bench.cached_on_all_cores(),
+        bench.proof_of_a_key(),
     ];
     bench.criterion.final_summary();
-    if let [Some(bare), Some(direct), Some(first), Some(cached), Some(parallel)] = medians {
+    if let [Some(bare), Some(direct), Some(first), Some(cached), Some(parallel), Some(proof)] = medians {
         let (first, direct) = (bare / first, bare / direct);
         println!("first sight: {first:.2} x bare signature check (jsonwebtoken::decode: {direct:.2} x)");
         let (cached, parallel, cores) = (1e-6 / cached, 1e-6 / parallel, cores());
         println!("cached: {cached:.1} M/s on one core, {parallel:.1} M/s on {cores}");
+        println!("proof of a key: {:.2} x bare signature check", bare / proof);
         println!("looking up the status: {:.0} ns of it", 1e9 * bench.status_lookup());
     }
 }
@@ -103,6 +109,21 @@ impl Bench {
         let verifier = self.verifier(10_000);
         self.median("this crate, cached", &async |token| {
             verifier.verify(token).await.unwrap();
+        })
+    }
+
+    /// What each request with a bound token costs beside its token: the key comes with the proof, and is read anew.
+    fn proof_of_a_key(&mut self) -> Median {
+        let prover = Prover::new("ES256");
+        let now = 1_900_000_000;
+        let url = "https://api.example.com/orders";
+        let claims = json!({
+            "jti": "kT3vQ8sLxW5mZ1rB7nYc2g", "htm": "GET", "htu": url, "iat": now, "ath": token_hash(&self.token),
+        });
+        let proof = prover.prove(&claims);
+        self.median("proof of a key", &async |token| {
+            let request = ProofRequest { method: "GET", url, access_token: Some(token) };
+            verify_proof(black_box(&proof), &request, now).unwrap();
         })
     }
 

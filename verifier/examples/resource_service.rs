@@ -13,6 +13,7 @@
 //! | `HEIRLOOM_ISSUER` | the issuer; the JWKS URL's beginning unless set |
 //! | `HEIRLOOM_AUDIENCE` | this service's name in tokens; the issuer unless set |
 //! | `LISTEN` | where to listen; 127.0.0.1:8081 unless set |
+//! | `PUBLIC_URL` | the URL that clients call, for proofs (DPoP); the address where it listens unless set |
 
 use std::io::{Error, Result};
 
@@ -24,22 +25,25 @@ mod routes;
 
 #[actix_web::main]
 async fn main() -> Result<()> {
-    let verifier = verifier().await?;
+    let listen = setting("LISTEN").unwrap_or_else(|| "127.0.0.1:8081".to_owned());
+    let verifier = verifier(&listen).await?;
     let server = HttpServer::new(move || App::new().configure(|config| routes::routes(config, &verifier)))
-        .bind(setting("LISTEN").unwrap_or_else(|| "127.0.0.1:8081".to_owned()))?;
+        .bind(&listen)?;
     for address in server.addrs() {
         println!("resource service listening on http://{address}");
     }
     server.run().await
 }
 
-async fn verifier() -> Result<Verifier> {
+async fn verifier(listen: &str) -> Result<Verifier> {
     let url = setting("HEIRLOOM_JWKS_URL");
     let beginning = url.as_deref().and_then(|url| url.strip_suffix("/.well-known/jwks.json"));
     let issuer = setting("HEIRLOOM_ISSUER").or_else(|| beginning.map(ToOwned::to_owned));
     let issuer = issuer.ok_or_else(|| Error::other("set HEIRLOOM_ISSUER: the URL does not tell it"))?;
     let audience = setting("HEIRLOOM_AUDIENCE").unwrap_or_else(|| issuer.clone());
-    let builder = with_keys(Verifier::builder(issuer).audience(audience), url)?;
+    let public_url = setting("PUBLIC_URL").unwrap_or_else(|| format!("http://{listen}"));
+    let builder = Verifier::builder(issuer).audience(audience).public_url(public_url);
+    let builder = with_keys(builder, url)?;
     builder.build().await.map_err(Error::other)
 }
 

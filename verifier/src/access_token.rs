@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use serde::{Deserialize, Deserializer};
 
 use crate::clock::numeric_date as time;
+use crate::confirmation::Confirmation;
 use crate::error::VerifyError;
 use crate::status::StatusReference;
 
@@ -70,6 +71,8 @@ pub struct Claims {
     pub actor: Option<Actor>,
     /// `status.status_list`: where it stands whether the token was revoked. The verifier looks there itself.
     pub status: Option<StatusReference>,
+    /// `cnf`: what the token is bound to. The verifier checks it itself.
+    pub confirmation: Option<Confirmation>,
 }
 
 /// Who acts for a token's subject (RFC 8693 §4.1).
@@ -172,6 +175,7 @@ struct Payload {
     act: Option<Actor>,
     #[serde(default)]
     status: Status,
+    cnf: Option<Confirmation>,
 }
 
 /// draft-ietf-oauth-status-list-20 §6.2: other mechanisms than lists may stand there, too.
@@ -217,6 +221,7 @@ impl AccessToken {
             auth_time: payload.auth_time.and_then(time),
             actor: payload.act,
             status: payload.status.status_list,
+            confirmation: payload.cnf,
         })))
     }
 }

@@ -31,16 +31,18 @@ use actix_web::body::EitherBody;
 use actix_web::dev::{Payload, Service, ServiceRequest, ServiceResponse, Transform};
 use actix_web::http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, AUTHORIZATION,
-    CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
+    CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
 };
 use actix_web::http::{Method, StatusCode};
 use actix_web::{
     Error, FromRequest, HttpMessage as _, HttpRequest, HttpResponse, HttpResponseBuilder, ResponseError, web,
 };
 
-use crate::bearer::only_token;
+use crate::incoming::{Incoming, Proven};
 use crate::resource::WELL_KNOWN;
-use crate::{AccessToken, Verifier, VerifyError};
+use crate::{AccessToken, ClientCertificate, Verifier, VerifyError};
+
+const DPOP: HeaderName = HeaderName::from_static("dpop");
 
 /// A refusal as actix-web answers it: status, `WWW-Authenticate`, a JSON body.
 ///
@@ -106,6 +108,9 @@ impl ResponseError for Refused {
             Some(challenge) => response.insert_header((WWW_AUTHENTICATE, challenge)),
             None => response.insert_header((RETRY_AFTER, "5")),
         };
+        if let Some(nonce) = self.refusal.nonce() {
+            response.insert_header(("dpop-nonce", nonce));
+        }
         response.insert_header((CONTENT_TYPE, "application/json")).body(self.refusal.body())
     }
 }
@@ -196,14 +201,33 @@ async fn verify(
     request: &HttpRequest,
     scopes: &[String],
 ) -> Result<AccessToken, VerifyError> {
-    let headers = request.headers().get_all(AUTHORIZATION).map(HeaderValue::as_bytes);
-    let token = only_token(headers, request.query_string())?;
-    let access = verifier.verify(token).await?;
+    let known = request.extensions().get::<Proven>().and_then(|proven| proven.access(verifier));
+    let access = match known {
+        Some(access) => access,
+        None => verify_anew(verifier, request).await?,
+    };
     access.require_scopes(scopes)?;
     Ok(access)
 }
 
-/// A middleware that lets only requests with a good token through. Handlers behind it can take an [`AccessToken`].
+async fn verify_anew(verifier: &Verifier, request: &HttpRequest) -> Result<AccessToken, VerifyError> {
+    let certificate = request.extensions().get::<ClientCertificate>().cloned();
+    let incoming = Incoming {
+        method: request.method().as_str(),
+        path: request.uri().path(),
+        query: request.query_string(),
+        certificate: certificate.as_ref(),
+    };
+    let headers = |name: &HeaderName| request.headers().get_all(name).map(HeaderValue::as_bytes);
+    let (access, proven) = incoming.verify(verifier, headers(&AUTHORIZATION), headers(&DPOP)).await?;
+    if let Some(proven) = proven {
+        request.extensions_mut().insert(proven);
+    }
+    Ok(access)
+}
+
+/// A middleware that lets only requests with a good token through, and with the proof of its key if it is bound to one.
+/// Handlers behind it can take an [`AccessToken`].
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sample/mod.rs"));

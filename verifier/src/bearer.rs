@@ -1,21 +1,7 @@
 //! Finding the token in a request (RFC 6750 §2.1).
 
+use crate::challenge::Scheme;
 use crate::error::VerifyError;
-
-/// The token in a request's `Authorization` headers, if there is none in the query as well. One that is only in the
-/// query counts for nothing: there it ends up in logs (RFC 9700 §4.3.2).
-#[cfg(any(feature = "actix", feature = "tower"))]
-pub(crate) fn only_token<'h>(
-    headers: impl IntoIterator<Item = &'h [u8]>,
-    query: &str,
-) -> Result<&'h str, VerifyError> {
-    let token = bearer_token(headers)?;
-    // RFC 6750 §2: clients must not use more than one method in a request.
-    if query.split('&').any(|parameter| parameter.split('=').next() == Some("access_token")) {
-        return Err(VerifyError::SeveralTokens);
-    }
-    Ok(token)
-}
 
 /// The token in a request's `Authorization` headers; give all of them.
 ///
@@ -31,6 +17,16 @@ pub(crate) fn only_token<'h>(
 /// [`VerifyError::Missing`] without a header, or with one of another scheme; [`VerifyError::MalformedRequest`] with
 /// several, or one that cannot be read.
 pub fn bearer_token<'h>(headers: impl IntoIterator<Item = &'h [u8]>) -> Result<&'h str, VerifyError> {
+    match token_and_scheme(headers)? {
+        (Scheme::Bearer, token) => Ok(token),
+        (Scheme::DPoP, _) => Err(VerifyError::Missing),
+    }
+}
+
+/// The token in a request's `Authorization` headers, and how it is meant to be sent.
+pub(crate) fn token_and_scheme<'h>(
+    headers: impl IntoIterator<Item = &'h [u8]>,
+) -> Result<(Scheme, &'h str), VerifyError> {
     let mut headers = headers.into_iter();
     let header = headers.next().ok_or(VerifyError::Missing)?;
     if headers.next().is_some() {
@@ -38,12 +34,14 @@ pub fn bearer_token<'h>(headers: impl IntoIterator<Item = &'h [u8]>) -> Result<&
     }
     let text = std::str::from_utf8(header).map_err(|_| VerifyError::MalformedRequest)?;
     let (scheme, token) = text.split_once(' ').unwrap_or((text, ""));
-    if !scheme.eq_ignore_ascii_case("bearer") {
-        return Err(VerifyError::Missing);
-    }
+    let scheme = match scheme {
+        bearer if bearer.eq_ignore_ascii_case("bearer") => Scheme::Bearer,
+        dpop if dpop.eq_ignore_ascii_case("dpop") => Scheme::DPoP,
+        _ => return Err(VerifyError::Missing),
+    };
     let token = token.trim_matches(' ');
     if token.is_empty() || token.contains(char::is_whitespace) {
         return Err(VerifyError::MalformedRequest);
     }
-    Ok(token)
+    Ok((scheme, token))
 }

@@ -1,5 +1,6 @@
 //! Building a verifier.
 
+mod proofs;
 mod source;
 mod status_lists;
 
@@ -9,12 +10,13 @@ use std::time::{Duration, SystemTime};
 use jsonwebtoken::Algorithm;
 
 use crate::cache::Cache;
+use crate::challenge::quotable;
 use crate::clock::Clock;
-use crate::error::quotable;
 use crate::resource::Described;
 use crate::rules::Rules;
 use crate::status::lists::Lists;
 use crate::verifier::Verifier;
+use proofs::Proofs;
 use source::Source;
 use status_lists::Following;
 
@@ -35,6 +37,7 @@ pub struct Builder {
     rules: Rules,
     source: Source,
     following: Following,
+    proofs: Proofs,
     cache_capacity: usize,
     described: Described,
 }
@@ -73,6 +76,9 @@ pub enum BuildError {
     /// The place of the status lists cannot be a URL.
     #[error("the URL for status lists is not a URL with http or https")]
     InvalidStatusListsUrl,
+    /// The service's own URL cannot be one.
+    #[error("the public URL is not a URL with http or https, or has a user, query or fragment")]
+    InvalidPublicUrl,
     /// The HTTP client cannot be made.
     #[error("the HTTP client cannot be made: {0}")]
     Http(#[from] reqwest::Error),
@@ -93,6 +99,7 @@ impl Builder {
             },
             source: Source::default(),
             following: Following::default(),
+            proofs: Proofs::default(),
             cache_capacity: 10_000,
             described: Described::default(),
         }
@@ -308,18 +315,19 @@ impl Builder {
     /// [`BuildError`].
     pub async fn build(mut self) -> Result<Verifier, BuildError> {
         if let Some(resource) = self.described.resource.take() {
-            let metadata = self.described.metadata(&resource, &self.rules.issuer);
+            let metadata = self.described.metadata(&resource, &self.rules.issuer, self.proofs.demand);
             self.rules.resource = Some(metadata.ok_or(BuildError::InvalidResource)?);
-            self.rules.audiences.push(resource);
+            self.rules.audiences.insert(0, resource);
         }
         if self.rules.audiences.is_empty() {
             return Err(BuildError::NoAudience);
         }
+        let binding = self.proofs.binding(self.rules.audiences.iter().map(String::as_str))?;
         let provider = self.following.provider(&self.rules.issuer, &self.source)?;
         let (rules, keys) = (Arc::new(self.rules), self.source.open().await?);
         let cache = (self.cache_capacity > 0).then(|| Cache::new(self.cache_capacity));
         let policy = self.following.policy;
         let lists = provider.map(|it| Lists::new(it, policy, Arc::clone(&rules), keys.clone()));
-        Ok(Verifier::new(rules, keys, cache, lists))
+        Ok(Verifier::new(rules, binding, keys, cache, lists))
     }
 }

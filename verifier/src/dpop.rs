@@ -27,6 +27,7 @@
 
 mod invalid;
 mod key;
+mod nonce;
 mod object;
 mod proof;
 mod seen;
@@ -34,5 +35,6 @@ mod target;
 
 pub use invalid::InvalidProof;
 pub use key::ALGORITHMS;
+pub use nonce::Nonces;
 pub use proof::{Proof, ProofRequest, WINDOW, verify_proof};
 pub use seen::{NotRemembered, SeenProofs};

@@ -1,5 +1,6 @@
 //! Why a request is refused, and how to say so (RFC 6750 §3).
 
+use crate::dpop::{InvalidProof, NotRemembered};
 use crate::jws::Fault;
 
 /// Why a token, or a request without one, is refused.
@@ -59,6 +60,34 @@ pub enum VerifyError {
     /// The token names a status list that is not its issuer's own: another place cannot say what it is worth.
     #[error("The access token names a status list that is not its issuer's.")]
     ForeignStatusList,
+    /// The token is bound to a key, and came without a proof of it, or on a connection without its certificate.
+    #[error("The access token is bound to a key that this request does not prove.")]
+    BoundToken,
+    /// The token is bound to a key, and came with the proof of another, or on a connection with another certificate.
+    #[error("The access token is bound to another key.")]
+    WrongKey,
+    /// The token came with a proof, or has to, and is bound to no key that signs proofs.
+    #[error("The access token is not bound to a key.")]
+    UnboundToken,
+    /// `cnf` names no key, or one in a way that is not known here (RFC 7800).
+    #[error("The access token is bound to something that is not understood.")]
+    UnknownConfirmation,
+    /// The token came by the scheme DPoP and without a `DPoP` header, or with several (RFC 9449 §4.3).
+    #[error("Send one DPoP header with the access token.")]
+    NotOneProof,
+    /// The proof breaks a rule.
+    #[error(transparent)]
+    InvalidProof(#[from] InvalidProof),
+    /// The proof is right and came before.
+    #[error("The DPoP proof was used before.")]
+    ReplayedProof,
+    /// The proof does not say the nonce that is asked for: send this one with the answer, as `DPoP-Nonce`
+    /// (RFC 9449 §9).
+    #[error("The DPoP proof has to carry the nonce of this service.")]
+    UseNonce {
+        /// What the next proof has to say.
+        nonce: String,
+    },
     /// A good token that does not allow this.
     #[error("The access token lacks a scope that this needs.")]
     InsufficientScope {
@@ -72,6 +101,19 @@ pub enum VerifyError {
     /// reach that far (yet). Says nothing about the token.
     #[error("Whether the access token was revoked is not known right now. Please try again.")]
     StatusUnavailable,
+    /// More proofs came within a minute than can be remembered: says nothing about this one.
+    #[error("Too many DPoP proofs came at once. Please try again.")]
+    TooManyProofs,
+}
+
+impl From<NotRemembered> for VerifyError {
+    fn from(refused: NotRemembered) -> Self {
+        match refused {
+            NotRemembered::Replayed => Self::ReplayedProof,
+            NotRemembered::TooOld => Self::InvalidProof(InvalidProof::TooOld),
+            NotRemembered::Full => Self::TooManyProofs,
+        }
+    }
 }
 
 impl From<Fault> for VerifyError {
@@ -98,7 +140,7 @@ impl VerifyError {
         match self {
             Self::MalformedRequest | Self::SeveralTokens => 400,
             Self::InsufficientScope { .. } => 403,
-            Self::KeysUnavailable | Self::StatusUnavailable => 503,
+            Self::KeysUnavailable | Self::StatusUnavailable | Self::TooManyProofs => 503,
             Self::Missing
             | Self::Malformed
             | Self::WrongType
@@ -110,11 +152,19 @@ impl VerifyError {
             | Self::Expired
             | Self::NotYetValid
             | Self::Revoked { .. }
-            | Self::ForeignStatusList => 401,
+            | Self::ForeignStatusList
+            | Self::BoundToken
+            | Self::WrongKey
+            | Self::UnboundToken
+            | Self::UnknownConfirmation
+            | Self::NotOneProof
+            | Self::InvalidProof(_)
+            | Self::ReplayedProof
+            | Self::UseNonce { .. } => 401,
         }
     }
 
-    /// The error code (RFC 6750 §3.1); `None` where the request carried no token.
+    /// The error code (RFC 6750 §3.1, RFC 9449 §7.1); `None` where the request carried no token.
     ///
     /// ```
     /// use heirloom_verifier::VerifyError;
@@ -126,6 +176,8 @@ impl VerifyError {
     pub fn code(&self) -> Option<&'static str> {
         match self.status() {
             _ if *self == Self::Missing => None,
+            _ if self.nonce().is_some() => Some("use_dpop_nonce"),
+            _ if self.is_of_proof() => Some("invalid_dpop_proof"),
             400 => Some("invalid_request"),
             403 => Some("insufficient_scope"),
             503 => Some("temporarily_unavailable"),
@@ -133,51 +185,28 @@ impl VerifyError {
         }
     }
 
-    /// The `WWW-Authenticate` header; `None` where it is not the token's fault.
-    /// [`Verifier::challenge`](crate::Verifier::challenge) says more.
+    /// What to send as `DPoP-Nonce`, so that the client can do better (RFC 9449 §9).
     ///
     /// ```
     /// use heirloom_verifier::VerifyError;
     ///
-    /// assert_eq!(VerifyError::Missing.challenge("shop").as_deref(), Some("Bearer realm=\"shop\""));
+    /// assert_eq!(VerifyError::UseNonce { nonce: "abc".to_owned() }.nonce(), Some("abc"));
+    /// assert_eq!(VerifyError::Expired.nonce(), None);
     /// ```
     #[must_use]
-    pub fn challenge(&self, realm: &str) -> Option<String> {
-        self.full_challenge(realm, &[], None)
+    pub fn nonce(&self) -> Option<&str> {
+        match self {
+            Self::UseNonce { nonce } => Some(nonce),
+            _ => None,
+        }
     }
 
-    /// RFC 6750 §3 with RFC 9728 §5.1: `scopes` are those that the place needs, besides those that this names itself.
-    pub(crate) fn full_challenge(
-        &self,
-        realm: &str,
-        scopes: &[&str],
-        resource_metadata: Option<&str>,
-    ) -> Option<String> {
-        if self.status() == 503 {
-            return None;
-        }
-        let mut parts = vec![format!("Bearer realm=\"{}\"", quotable(realm))];
-        if let Some(code) = self.code() {
-            parts.push(format!("error=\"{code}\", error_description=\"{self}\""));
-        }
-        let own = match self {
-            Self::InsufficientScope { required } => required.as_str(),
-            _ => "",
-        };
-        let mut all: Vec<&str> = Vec::new();
-        for scope in scopes.iter().copied().chain(own.split(' ')) {
-            if !scope.is_empty() && !all.contains(&scope) {
-                all.push(scope);
-            }
-        }
-        // What is wrong with a malformed request is not that it lacks a scope.
-        if !all.is_empty() && self.status() != 400 {
-            parts.push(format!("scope=\"{}\"", quotable(&all.join(" "))));
-        }
-        if let Some(url) = resource_metadata {
-            parts.push(format!("resource_metadata=\"{url}\""));
-        }
-        Some(parts.join(", "))
+    /// Whether it is the proof that is wrong: the token may be good.
+    pub(crate) fn is_of_proof(&self) -> bool {
+        matches!(
+            self,
+            Self::NotOneProof | Self::InvalidProof(_) | Self::ReplayedProof | Self::UseNonce { .. }
+        )
     }
 
     /// A JSON body for the answer: `error` and `error_description`, both fixed text.
@@ -191,9 +220,4 @@ impl VerifyError {
         let code = self.code().unwrap_or("invalid_token");
         serde_json::json!({ "error": code, "error_description": self.to_string() }).to_string()
     }
-}
-
-/// What can stand between quotes in a header (RFC 9110 §5.6.4): the rest is left out.
-pub(crate) fn quotable(text: &str) -> String {
-    text.chars().filter(|letter| !matches!(letter, '"' | '\\') && !letter.is_control()).collect()
 }

@@ -26,18 +26,24 @@
 //! scope `roles`.
 //!
 //! With the feature `actix`, [`AccessToken`] is an extractor and [`actix::Protect`] a middleware; with the feature
-//! `tower`, [`tower::VerifierLayer`] protects an axum router. Both answer refusals as RFC 6750 wants them.
+//! `tower`, [`tower::VerifierLayer`] protects an axum router. Both answer refusals as RFC 6750 and RFC 9449 want them.
 //!
 //! A service that is given its own URL ([`Builder::resource`]) tells clients where to get a token (RFC 9728): its
 //! challenges name a document that it serves. This is all that a server of the Model Context Protocol needs.
 //!
 //! What is checked: the signature, an algorithm from an allow-list, `typ` (RFC 9068 §4), issuer, audience, expiry and
-//! not-before with a little leeway, the scopes that you require, and the status.
+//! not-before with a little leeway, the scopes that you require, the status, and the key that it is bound to.
 //!
 //! A token that names a status list (draft-ietf-oauth-status-list-20) is refused within seconds after the issuer
 //! revoked it: with keys from a [`Builder::jwks_url`], lists are followed in the background, and verifying looks up a
 //! bit in memory. [`Builder::max_staleness`] and [`Builder::accept_stale_status`] say what happens when the issuer is
 //! down, [`Builder::on_status_list`] and [`Verifier::status_lists`] tell how lists fare.
+//!
+//! A token that is bound to a key (`cnf`) is worth nothing without it: [`Verifier::verify`] refuses it, and
+//! [`Verifier::verify_presented`] takes it with a proof of the key (DPoP, RFC 9449) or on a connection with the
+//! certificate (RFC 8705). The extractor, middleware and layer do this themselves; they have to know the URL that
+//! clients call ([`Builder::public_url`]). [`Builder::require_bound_tokens`] takes no others, and [`dpop`] has the
+//! rules alone.
 //!
 //! A token seen for the first time costs hardly more than the check of its signature. That check is made once: a token
 //! that comes again is found in a bounded cache ([`Builder::cache_capacity`]), about a hundred times as fast. All else
@@ -50,14 +56,21 @@ mod access_token;
 #[cfg(feature = "actix")]
 pub mod actix;
 mod bearer;
+mod binding;
 mod builder;
 mod cache;
+mod challenge;
 mod clock;
+mod confirmation;
 pub mod dpop;
 mod error;
 mod fetch;
+#[cfg(any(feature = "actix", feature = "tower"))]
+mod incoming;
 mod jws;
 mod keys;
+mod place;
+mod presented;
 mod remote;
 mod resource;
 mod rules;
@@ -69,8 +82,10 @@ mod verifier;
 pub use access_token::{AccessToken, Actor, Claims};
 pub use bearer::bearer_token;
 pub use builder::{BuildError, Builder};
+pub use confirmation::Confirmation;
 pub use error::VerifyError;
 pub use jsonwebtoken::Algorithm;
+pub use presented::{ClientCertificate, Presented};
 pub use resource::ResourceMetadata;
 pub use status::{StatusListError, StatusListEvent, StatusLists, StatusReference};
 pub use verifier::Verifier;

@@ -3,6 +3,9 @@
 use reqwest::Url;
 use serde_json::json;
 
+use crate::binding::Demand;
+use crate::dpop::ALGORITHMS;
+
 /// The well-known place, below which the resource's own path follows (RFC 9728 §3.1).
 pub(crate) const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
 
@@ -93,7 +96,7 @@ impl ResourceMetadata {
 impl Described {
     /// `None` unless the resource is an http or https URL in its normal form, without query and fragment: clients
     /// compare it character by character with the one that they call (RFC 9728 §3.3).
-    pub(crate) fn metadata(&self, resource: &str, issuer: &str) -> Option<ResourceMetadata> {
+    pub(crate) fn metadata(&self, resource: &str, issuer: &str, demand: Demand) -> Option<ResourceMetadata> {
         let url = Url::parse(resource).ok()?;
         let plain = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
         let normal = url.as_str() == resource || url.as_str().strip_suffix('/') == Some(resource);
@@ -107,10 +110,14 @@ impl Described {
             "resource": resource,
             "authorization_servers": [issuer],
             "bearer_methods_supported": ["header"],
+            "dpop_signing_alg_values_supported": ALGORITHMS,
         });
         if let Some(members) = content.as_object_mut() {
             if !self.scopes.is_empty() {
                 members.insert("scopes_supported".to_owned(), json!(self.scopes));
+            }
+            if demand == Demand::BoundTokens {
+                members.insert("dpop_bound_access_tokens_required".to_owned(), json!(true));
             }
             if let Some(name) = &self.name {
                 members.insert("resource_name".to_owned(), json!(name));

@@ -32,17 +32,21 @@ use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, AUTHORIZATION,
     CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE,
 };
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http::request::Parts;
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::bearer::only_token;
+use crate::incoming::{Incoming, Proven};
 use crate::resource::WELL_KNOWN;
-use crate::{AccessToken, Verifier, VerifyError};
+use crate::{AccessToken, ClientCertificate, Verifier, VerifyError};
+
+const DPOP: HeaderName = HeaderName::from_static("dpop");
 
 /// Lets only requests with a good token through, and puts its [`AccessToken`] into the request's extensions. Answers
 /// itself what clients are told of the service ([`Builder::resource`](crate::Builder::resource)): put it around the
-/// whole router.
+/// whole router. There it also sees the whole path that a proof has to be made for: within `Router::nest` of axum it
+/// does not.
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sample/mod.rs"));
@@ -57,7 +61,8 @@ use crate::{AccessToken, Verifier, VerifyError};
 ///     Ok::<_, std::convert::Infallible>(Response::new("orders".to_owned()))
 /// }));
 /// let refused = service.oneshot(Request::new(())).await?;
-/// assert_eq!(refused.headers()["www-authenticate"], r#"Bearer realm="api", scope="orders:read""#);
+/// let challenge = refused.headers()["www-authenticate"].to_str()?;
+/// assert!(challenge.starts_with(r#"Bearer realm="api", scope="orders:read", DPoP "#));
 /// # Ok(())
 /// # }
 /// ```
@@ -135,22 +140,21 @@ where
         self.inner.poll_ready(context)
     }
 
-    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+    fn call(&mut self, request: Request<B>) -> Self::Future {
         // The service that said it was ready must be the one that is called.
         let fresh = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, fresh);
         let rules = self.rules.clone();
-        let headers = request.headers().get_all(AUTHORIZATION).iter().map(HeaderValue::as_bytes);
-        let token = only_token(headers, request.uri().query().unwrap_or_default());
-        let token = token.map(ToOwned::to_owned);
+        // The body stays apart: it need not be one that threads can share.
+        let (mut parts, body) = request.into_parts();
         Box::pin(async move {
-            if let Some(told) = rules.metadata(request.method(), request.uri().path()) {
+            if let Some(told) = rules.metadata(&parts.method, parts.uri.path()) {
                 return Ok(told);
             }
-            match rules.verify(token).await {
+            match rules.verify(&mut parts).await {
                 Ok(access) => {
-                    request.extensions_mut().insert(access);
-                    inner.call(request).await
+                    parts.extensions.insert(access);
+                    inner.call(Request::from_parts(parts, body)).await
                 }
                 Err(refusal) => Ok(rules.answer(&refusal)),
             }
@@ -159,9 +163,29 @@ where
 }
 
 impl VerifierLayer {
-    async fn verify(&self, token: Result<String, VerifyError>) -> Result<AccessToken, VerifyError> {
-        let access = self.verifier.verify(&token?).await?;
+    async fn verify(&self, request: &mut Parts) -> Result<AccessToken, VerifyError> {
+        let known = request.extensions.get::<Proven>().and_then(|proven| proven.access(&self.verifier));
+        let access = match known {
+            Some(access) => access,
+            None => self.verify_anew(request).await?,
+        };
         access.require_scopes(&self.scopes)?;
+        Ok(access)
+    }
+
+    async fn verify_anew(&self, request: &mut Parts) -> Result<AccessToken, VerifyError> {
+        let incoming = Incoming {
+            method: request.method.as_str(),
+            path: request.uri.path(),
+            query: request.uri.query().unwrap_or_default(),
+            certificate: request.extensions.get::<ClientCertificate>(),
+        };
+        let headers = |name: &HeaderName| request.headers.get_all(name).iter().map(HeaderValue::as_bytes);
+        let (access, proven) =
+            incoming.verify(&self.verifier, headers(&AUTHORIZATION), headers(&DPOP)).await?;
+        if let Some(proven) = proven {
+            request.extensions.insert(proven);
+        }
         Ok(access)
     }
 
@@ -175,6 +199,9 @@ impl VerifierLayer {
             Some(challenge) => headers.insert(WWW_AUTHENTICATE, challenge),
             None => headers.insert(RETRY_AFTER, HeaderValue::from_static("5")),
         };
+        if let Some(nonce) = refusal.nonce().and_then(|nonce| HeaderValue::try_from(nonce).ok()) {
+            headers.insert("dpop-nonce", nonce);
+        }
         response
     }
 

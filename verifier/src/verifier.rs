@@ -3,11 +3,14 @@
 use std::sync::Arc;
 
 use crate::access_token::AccessToken;
+use crate::binding::Binding;
 use crate::builder::Builder;
 use crate::cache::{Cache, Seen, TokenHash};
+use crate::challenge::Challenge;
 use crate::error::VerifyError;
 use crate::jws::Parts;
 use crate::keys::KeySet;
+use crate::presented::Presented;
 use crate::remote::Keys;
 use crate::resource::ResourceMetadata;
 use crate::rules::Rules;
@@ -35,6 +38,7 @@ pub struct Verifier(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     rules: Arc<Rules>,
+    binding: Binding,
     keys: Keys,
     /// `None` when it is turned off.
     cache: Option<Cache>,
@@ -54,11 +58,12 @@ impl Verifier {
 
     pub(crate) fn new(
         rules: Arc<Rules>,
+        binding: Binding,
         keys: Keys,
         cache: Option<Cache>,
         lists: Option<Arc<Lists>>,
     ) -> Self {
-        Self(Arc::new(Inner { rules, keys, cache, lists }))
+        Self(Arc::new(Inner { rules, binding, keys, cache, lists }))
     }
 
     /// The realm for challenges.
@@ -97,9 +102,22 @@ impl Verifier {
         self.0.rules.resource.as_ref()
     }
 
+    /// Where clients see this path; `None` if nobody can say.
+    #[cfg(any(feature = "actix", feature = "tower"))]
+    pub(crate) fn url(&self, path: &str) -> Option<String> {
+        Some(self.0.binding.place.as_ref()?.url(path))
+    }
+
+    /// Whether it is this one, or a clone.
+    #[cfg(any(feature = "actix", feature = "tower"))]
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// The `WWW-Authenticate` header for a refusal: [`VerifyError::challenge`] with the realm, the scopes that every
     /// token must have (RFC 6750 §3), and where clients find out how to get one (RFC 9728 §5.1). `None` where it is not
-    /// the token's fault.
+    /// the token's fault. A service that takes proofs ([`Builder::public_url`]) says so by a second challenge, with the
+    /// algorithms for them (RFC 9449 §7.1).
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sample/mod.rs"));
@@ -108,8 +126,10 @@ impl Verifier {
     /// use heirloom_verifier::VerifyError;
     ///
     /// let verifier = sample().require_scope("orders:read").build().await?;
-    /// let challenge = verifier.challenge(&VerifyError::Missing);
-    /// assert_eq!(challenge.as_deref(), Some(r#"Bearer realm="api", scope="orders:read""#));
+    /// let challenge = verifier.challenge(&VerifyError::Missing).unwrap();
+    /// let (bearer, dpop) = challenge.split_once(", DPoP ").unwrap();
+    /// assert_eq!(bearer, r#"Bearer realm="api", scope="orders:read""#);
+    /// assert!(dpop.contains(r#"algs="ES256 EdDSA "#));
     /// # Ok(())
     /// # }
     /// ```
@@ -121,12 +141,18 @@ impl Verifier {
     /// The same for a place that needs more scopes.
     pub(crate) fn challenge_for(&self, refusal: &VerifyError, scopes: &[String]) -> Option<String> {
         let rules = &self.0.rules;
-        let scopes: Vec<&str> = rules.scopes.iter().chain(scopes).map(String::as_str).collect();
-        refusal.full_challenge(&rules.realm, &scopes, rules.resource.as_ref().map(ResourceMetadata::url))
+        let challenge = Challenge {
+            realm: &rules.realm,
+            scopes: rules.scopes.iter().chain(scopes).map(String::as_str).collect(),
+            resource_metadata: rules.resource.as_ref().map(ResourceMetadata::url),
+            schemes: self.0.binding.schemes(),
+        };
+        challenge.text(refusal)
     }
 
-    /// Verifies a token. Asks the issuer for its keys if the token names one that is not known, at most once a
-    /// cool-down, and waits for a status list that no token named before; otherwise no I/O happens.
+    /// Verifies a token that came alone: one that is bound to a key is refused ([`VerifyError::BoundToken`]). Asks the
+    /// issuer for its keys if the token names one that is not known, at most once a cool-down, and waits for a status
+    /// list that no token named before; otherwise no I/O happens.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sample/mod.rs"));
@@ -144,6 +170,30 @@ impl Verifier {
     /// # Errors
     /// [`VerifyError`], saying what is wrong.
     pub async fn verify(&self, token: &str) -> Result<AccessToken, VerifyError> {
+        self.verify_presented(&Presented::bearer(token)).await
+    }
+
+    /// Verifies a token, and that whoever shows it holds the key that it is bound to, if it is. A proof is good once:
+    /// ask once a request. Waits as [`Self::verify`] does.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sample/mod.rs"));
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use heirloom_verifier::{Presented, VerifyError};
+    ///
+    /// let verifier = sample().build().await?;
+    /// let presented = Presented::with_proof(BOUND_TOKEN, PROOF, "GET", "https://api.example.com/orders");
+    /// assert_eq!(verifier.verify_presented(&presented).await?.subject, "ana");
+    /// assert_eq!(verifier.verify_presented(&presented).await, Err(VerifyError::ReplayedProof));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`VerifyError`], saying what is wrong.
+    pub async fn verify_presented(&self, presented: &Presented<'_>) -> Result<AccessToken, VerifyError> {
+        let token = presented.token;
         let keys = self.0.keys.current();
         let hash = self.0.hash(token)?;
         let seen = if let Some(seen) = self.0.recall(hash.as_ref(), &keys) {
@@ -156,11 +206,11 @@ impl Verifier {
         if let (Some(lists), Some(entry)) = (&self.0.lists, &seen.entry) {
             lists.first_word_on(entry).await;
         }
-        self.0.judge(&seen)
+        self.0.judge(&seen, presented)
     }
 
-    /// Verifies a token with the keys and status lists at hand: it waits for no I/O. A list that no token named before
-    /// is followed from then on, in the background.
+    /// Verifies a token that came alone, with the keys and status lists at hand: it waits for no I/O. A list that no
+    /// token named before is followed from then on, in the background.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sample/mod.rs"));
@@ -176,13 +226,35 @@ impl Verifier {
     /// [`VerifyError`]; a key that is not at hand is [`VerifyError::UnknownKey`], a status list that is not
     /// [`VerifyError::StatusUnavailable`].
     pub fn verify_offline(&self, token: &str) -> Result<AccessToken, VerifyError> {
+        self.verify_presented_offline(&Presented::bearer(token))
+    }
+
+    /// [`Self::verify_presented`] with the keys and status lists at hand, as [`Self::verify_offline`].
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sample/mod.rs"));
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use heirloom_verifier::Presented;
+    ///
+    /// let verifier = sample().build().await?;
+    /// let presented = Presented::with_proof(BOUND_TOKEN, PROOF, "GET", "https://api.example.com/orders");
+    /// assert_eq!(verifier.verify_presented_offline(&presented)?.subject, "ana");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Self::verify_offline`].
+    pub fn verify_presented_offline(&self, presented: &Presented<'_>) -> Result<AccessToken, VerifyError> {
+        let token = presented.token;
         let keys = self.0.keys.current();
         let hash = self.0.hash(token)?;
         let seen = match self.0.recall(hash.as_ref(), &keys) {
             Some(seen) => seen,
             None => self.0.verify_anew(self.0.parts(token)?, hash, &keys)?,
         };
-        self.0.judge(&seen)
+        self.0.judge(&seen, presented)
     }
 
     /// How many tokens the cache holds: for a gauge. Some may have expired: once a minute, a token seen for the
@@ -265,12 +337,14 @@ impl Inner {
     }
 
     /// The verdict on a token whose signature is right.
-    fn judge(&self, seen: &Seen) -> Result<AccessToken, VerifyError> {
+    fn judge(&self, seen: &Seen, presented: &Presented<'_>) -> Result<AccessToken, VerifyError> {
         let now = self.rules.clock.now();
         self.rules.judge(&seen.access, now)?;
         if let (Some(lists), Some(entry)) = (&self.lists, &seen.entry) {
             lists.judge(entry, now)?;
         }
+        // Last: this spends a proof.
+        self.binding.judge(&seen.access, presented, now)?;
         Ok(seen.access.clone())
     }
 }

@@ -4,6 +4,8 @@
 
 mod prover;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use heirloom_verifier::dpop::{ALGORITHMS, InvalidProof, Proof, ProofRequest, SeenProofs, verify_proof};
 use prover::{Prover, base64, token_hash, with};
 use serde_json::{Value, json};
@@ -167,6 +169,7 @@ fn a_key_that_is_none_or_not_written_as_it_should_be_proves_nothing() {
         ("ES256", json!({ "kty": "oct", "k": "AAAA" }), InvalidProof::PrivateKey),
         ("ES256", json!({ "d": base64([1; 32]) }), InvalidProof::PrivateKey),
         ("ES256", json!({ "d": null }), InvalidProof::PrivateKey),
+        ("ES256", json!({ "kty": "OKP" }), InvalidProof::UnfitKey),
         ("Ed25519", json!({ "d": base64([1; 32]) }), InvalidProof::PrivateKey),
         ("Ed25519", json!({ "x": base64([1; 31]) }), InvalidProof::InvalidKey),
         ("Ed25519", json!({ "crv": "Ed448" }), InvalidProof::UnfitKey),
@@ -182,7 +185,20 @@ fn a_key_that_is_none_or_not_written_as_it_should_be_proves_nothing() {
         let header = with(&prover.header(), json!({ "jwk": with(&prover.jwk, members.clone()) }));
         assert_eq!(judge(&prover.prove_as(&header, &claims())), Err(refused), "{alg} {members}");
     }
+    // The same keys, written in another way, would have other thumbprints.
+    let prover = Prover::new("ES256");
+    let number = |name: &str| URL_SAFE_NO_PAD.decode(prover.jwk[name].as_str().unwrap()).unwrap();
+    let (mut x, mut y) = (number("x"), number("y"));
+    y.insert(0, x.pop().unwrap());
+    let shifted = with(&prover.jwk, json!({ "x": base64(x), "y": base64(y) }));
+    let header = with(&prover.header(), json!({ "jwk": shifted }));
+    assert_eq!(judge(&prover.prove_as(&header, &claims())), Err(InvalidProof::InvalidKey));
     let prover = Prover::new("RS256");
+    let n = URL_SAFE_NO_PAD.decode(prover.jwk["n"].as_str().unwrap()).unwrap();
+    let padded = with(&prover.jwk, json!({ "n": base64([vec![0], n].concat()) }));
+    let header = with(&prover.header(), json!({ "jwk": padded }));
+    assert_eq!(judge(&prover.prove_as(&header, &claims())), Err(InvalidProof::InvalidKey));
+
     for member in ["d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"] {
         let jwk = with(&prover.jwk, json!({ member: "AQAB" }));
         let header = with(&prover.header(), json!({ "jwk": jwk }));

@@ -29,18 +29,21 @@ type Seen = (u16, Option<String>, String);
 /// and wants the scope `dashboard`.
 fn rows(key: &Key, scope: &str) -> Vec<(&'static str, Vec<String>, Seen)> {
     let body = |code: &str, text: &str| format!(r#"{{"error":"{code}","error_description":"{text}"}}"#);
-    let challenge = |code: &str, text: &str| {
-        Some(format!(r#"Bearer realm="shop", error="{code}", error_description="{text}""#))
+    // RFC 9449 §7.1: the same for both ways to send a token.
+    let both = |rest: String| {
+        let algs = r#"algs="ES256 EdDSA Ed25519 ES384 PS256 RS256""#;
+        Some(format!(r#"Bearer realm="shop"{rest}, DPoP realm="shop"{rest}, {algs}"#))
     };
-    let bad = |text: &str| (400, challenge("invalid_request", text), body("invalid_request", text));
-    let invalid = |text: &str| {
-        (401, challenge("invalid_token", text).map(|it| it + scope), body("invalid_token", text))
+    let challenge = |code: &str, text: &str, scope: &str| {
+        both(format!(r#", error="{code}", error_description="{text}"{scope}"#))
     };
+    let bad = |text: &str| (400, challenge("invalid_request", text, ""), body("invalid_request", text));
+    let invalid = |text: &str| (401, challenge("invalid_token", text, scope), body("invalid_token", text));
     let missing = "Send an access token: Authorization: Bearer …";
-    let none = (401, Some(format!(r#"Bearer realm="shop"{scope}"#)), body("invalid_token", missing));
+    let none = (401, both(scope.to_owned()), body("invalid_token", missing));
     let malformed = || bad("The Authorization header is malformed.");
     let narrow = "The access token lacks a scope that this needs.";
-    let forbidden = challenge("insufficient_scope", narrow).map(|it| it + r#", scope="dashboard""#);
+    let forbidden = challenge("insufficient_scope", narrow, r#", scope="dashboard""#);
     let mut expired = claims();
     expired["exp"] = json!(NOW - 100);
     let mut wide = claims();

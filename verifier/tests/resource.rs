@@ -14,7 +14,7 @@ use heirloom_verifier::actix::{Protect, Refused, metadata};
 use heirloom_verifier::tower::VerifierLayer;
 use heirloom_verifier::{AccessToken, Algorithm, BuildError, Builder, Verifier, VerifyError};
 use http::{Request, Response};
-use issuer::{AUDIENCE, ISSUER, Key, NOW, claims};
+use issuer::{ISSUER, Key, NOW, claims};
 use serde_json::{Value, json};
 use tower::{ServiceBuilder, ServiceExt as _, service_fn};
 
@@ -86,6 +86,7 @@ async fn a_client_that_knows_nothing_but_the_url_finds_out_the_rest() {
         let expected = json!({
             "resource": resource, "authorization_servers": [ISSUER], "bearer_methods_supported": ["header"],
             "scopes_supported": ["orders:read"], "resource_name": "Tools",
+            "dpop_signing_alg_values_supported": ["ES256", "EdDSA", "Ed25519", "ES384", "PS256", "RS256"],
         });
         assert_eq!(told.json::<Value>().await.unwrap(), expected);
         let asked = client.request(reqwest::Method::OPTIONS, &place).header("origin", "https://x.example");
@@ -184,7 +185,7 @@ async fn a_resource_is_a_url_that_clients_can_compare() {
 #[tokio::test]
 async fn a_service_without_a_url_tells_nothing() {
     let key = Key::new(Algorithm::ES256, "one");
-    let verifier = builder(&key).audience(AUDIENCE).require_scope("a\"b").build().await.unwrap();
+    let verifier = builder(&key).audience("orders").require_scope("a\"b").build().await.unwrap();
     assert!(verifier.resource_metadata().is_none());
     let challenge = verifier.challenge(&VerifyError::Missing);
     assert_eq!(challenge.as_deref(), Some(r#"Bearer realm="api", scope="ab""#), "no quote breaks out");

@@ -6,6 +6,9 @@ use heirloom_verifier::{AccessToken, Builder, Verifier};
 
 const JWKS: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sample/jwks.json"));
 const TOKEN: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sample/access_token.jwt"));
+/// The same for a client that has a key, and the proof of a `GET` of <https://api.example.com/orders>, made now.
+const BOUND_TOKEN: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sample/bound_token.jwt"));
+const PROOF: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sample/proof.jwt"));
 
 /// The sample token is good from here on, for 15 minutes.
 #[allow(dead_code, reason = "each example uses what it needs of this")]
