@@ -5,10 +5,12 @@ use std::process::Command;
 
 use crate::program::repository;
 
-/// A service, and with which algorithms its libraries can do.
+/// A service and a client, and with which algorithms its libraries can do.
 pub struct Language {
     pub name: &'static str,
-    pub command: fn() -> Command,
+    pub service: fn() -> Command,
+    /// Rust's is run in `tests/clients/rust_client.rs`.
+    pub client: Option<fn() -> Command>,
     pub algorithms: &'static [&'static str],
     /// What it takes a key of when keys are rotated.
     pub next_algorithm: &'static str,
@@ -18,45 +20,52 @@ const ALL: &[&str] = &["ES256", "EdDSA", "RS256"];
 
 const NODE: Language = Language {
     name: "Node.js (jose)",
-    command: || run("node", &[folder("node/service.mjs")]),
+    service: || run("node", &[folder("node/service.mjs")]),
+    client: Some(|| run("node", &[folder("node/client.mjs")])),
     algorithms: ALL,
     next_algorithm: "EdDSA",
 };
 
 const PYTHON: Language = Language {
     name: "Python (PyJWT)",
-    command: || run(installed("python/bin/python"), &[folder("python/service.py")]),
+    service: || run(installed("python/bin/python"), &[folder("python/service.py")]),
+    client: Some(|| run(installed("python/bin/python"), &[folder("python/client.py")])),
     algorithms: ALL,
     next_algorithm: "EdDSA",
 };
 
 const GO: Language = Language {
     name: "Go (golang-jwt, keyfunc)",
-    command: || run(installed("go/service"), &[]),
+    service: || run(installed("go/service"), &[]),
+    client: Some(|| run(installed("go/client"), &[])),
     algorithms: ALL,
     next_algorithm: "EdDSA",
 };
 
+/// It runs for seconds alone.
+pub const FAST: &str = "-XX:TieredStopAtLevel=1";
+
 /// Nimbus takes no Ed25519 key from a key set; and Spring learns but once which algorithms there are.
 const JAVA: Language = Language {
     name: "Java (Spring Security, Nimbus)",
-    command: || {
-        run("java", &["-XX:TieredStopAtLevel=1".into(), "-jar".into(), installed("java/orders-1.jar")])
-    },
+    service: || run("java", &[FAST.into(), "-jar".into(), installed("java/orders-1.jar")]),
+    client: Some(|| run("java", &[FAST.into(), "-cp".into(), java_client(), "orders.Client".into()])),
     algorithms: &["ES256", "RS256"],
     next_algorithm: "ES256",
 };
 
 const RUST: Language = Language {
     name: "Rust (heirloom-verifier)",
-    command: || run(example("interop-verifier"), &[]),
+    service: || run(example("interop-verifier"), &[]),
+    client: None,
     algorithms: ALL,
     next_algorithm: "EdDSA",
 };
 
 const RUST_PLAIN: Language = Language {
     name: "Rust (jsonwebtoken)",
-    command: || run(example("interop-jsonwebtoken"), &[]),
+    service: || run(example("interop-jsonwebtoken"), &[]),
+    client: None,
     algorithms: ALL,
     next_algorithm: "EdDSA",
 };
@@ -85,9 +94,24 @@ macro_rules! services {
     )*};
 }
 
+macro_rules! clients {
+    ($($name:ident: $language:ident),* $(,)?) => {$(
+        mod $name {
+            #[test]
+            fn signs_its_user_in_calls_the_service_refreshes_and_signs_out() {
+                crate::orders::is_called_by_the_client(&super::super::$language);
+            }
+        }
+    )*};
+}
+
+mod clients {
+    clients! { node: NODE, python: PYTHON, go: GO, java: JAVA }
+}
+
 services! { node: NODE, python: PYTHON, go: GO, java: JAVA, rust: RUST, rust_plain: RUST_PLAIN }
 
-fn run(program: impl AsRef<std::ffi::OsStr>, arguments: &[PathBuf]) -> Command {
+pub fn run(program: impl AsRef<std::ffi::OsStr>, arguments: &[PathBuf]) -> Command {
     let mut command = Command::new(program);
     command.args(arguments);
     command
@@ -95,6 +119,12 @@ fn run(program: impl AsRef<std::ffi::OsStr>, arguments: &[PathBuf]) -> Command {
 
 pub fn folder(file: &str) -> PathBuf {
     repository().join("tests/interop").join(file)
+}
+
+/// Its classes and its libraries.
+fn java_client() -> PathBuf {
+    let [classes, libraries] = ["java-client/classes", "java-client/dependency/*"].map(installed);
+    format!("{}:{}", classes.display(), libraries.display()).into()
 }
 
 /// What tests/interop/install has put in its place.

@@ -13,6 +13,8 @@ mod bad_tokens;
 mod forge;
 mod languages;
 mod orders;
+mod parties;
+mod running;
 
 #[path = "../clients/browser.rs"]
 #[expect(dead_code, reason = "the tests of clients use the rest")]

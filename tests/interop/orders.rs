@@ -1,9 +1,5 @@
 //! A service in any language, as its callers and its operator see it.
 
-use std::net::{TcpListener, TcpStream};
-use std::process::Stdio;
-use std::sync::{Arc, Mutex};
-use std::thread;
 use std::time::Duration;
 
 use reqwest::header::WWW_AUTHENTICATE;
@@ -13,8 +9,8 @@ use crate::bad_tokens;
 use crate::forge::{Forge, changed};
 use crate::languages::Language;
 use crate::process::{MASTER_KEY, PASSWORD, Place, Server, Tokens, block_on, eventually, now};
-use crate::program::Ended;
-use crate::world::API;
+use crate::running::{Running, free_port};
+use crate::world::{API, Proof, World};
 
 /// How often lists are renewed here; how much longer than that and a second a busy machine may take.
 const INTERVAL: Duration = Duration::from_secs(2);
@@ -103,6 +99,16 @@ pub fn learns_of_a_logout(language: &Language) {
     });
 }
 
+pub fn is_called_by_the_client(language: &Language) {
+    let client = language.client.unwrap();
+    let world = World::new();
+    let service = Service::start(language, &world.server);
+    let registered = world.confidential_client("web", Proof::Basic);
+    let mut command = client();
+    command.env("SERVICE", &service.url);
+    world.run(command, &registered, &mut world.browser());
+}
+
 fn place() -> Place {
     let interval = format!("{}s", INTERVAL.as_secs());
     Place::sqlite()
@@ -179,38 +185,21 @@ struct Service {
     name: &'static str,
     url: String,
     http: reqwest::Client,
-    said: Arc<Mutex<String>>,
-    _process: Ended,
+    process: Running,
 }
 
 impl Service {
     fn start(language: &Language, server: &Server) -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let mut command = (language.command)();
+        let port = free_port();
+        let mut command = (language.service)();
         command.envs([("ISSUER", server.url.as_str()), ("AUDIENCE", API), ("PORT", &port.to_string())]);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut process = Ended(command.spawn().unwrap_or_else(|error| {
-            panic!(
-                "{}: {command:?}: {error}: run tests/interop/install, as tests/run --all does",
-                language.name
-            )
-        }));
-        let said = Arc::new(Mutex::new(String::new()));
-        keep(process.0.stdout.take().unwrap(), &said);
-        keep(process.0.stderr.take().unwrap(), &said);
-        let began = now();
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            let ended = process.0.try_wait().unwrap();
-            let waits = ended.is_none() && began.elapsed() < Duration::from_mins(2);
-            assert!(waits, "{} does not start: {ended:?}\n{}", language.name, said.lock().unwrap());
-            thread::sleep(Duration::from_millis(50));
-        }
+        let process = Running::start(language.name, command, port);
         let url = format!("http://127.0.0.1:{port}/orders");
-        Self { name: language.name, url, http: reqwest::Client::new(), said, _process: process }
+        Self { name: language.name, url, http: reqwest::Client::new(), process }
     }
 
     fn said(&self) -> String {
-        self.said.lock().unwrap().clone()
+        self.process.said()
     }
 
     /// Its status and its challenge.
@@ -281,17 +270,6 @@ impl Service {
         }
         wrong
     }
-}
-
-/// Keeps what a program says, for who reads why a test failed.
-fn keep(mut stream: impl std::io::Read + Send + 'static, said: &Arc<Mutex<String>>) {
-    let said = Arc::clone(said);
-    thread::spawn(move || {
-        let mut buffer = [0; 4096];
-        while let Ok(length @ 1..) = stream.read(&mut buffer) {
-            said.lock().unwrap().push_str(&String::from_utf8_lossy(&buffer[..length]));
-        }
-    });
 }
 
 fn key_of(token: &str) -> Value {
