@@ -36,8 +36,8 @@ impl FromRequest for Arrival {
     }
 }
 
-/// The outermost layer. It logs a line a request, with ids only: no query, no body, no header of the client's but
-/// a request id of harmless form.
+/// The outermost layer. It logs a line a request (at `debug` where nothing has changed), with ids only: no query, no
+/// body, no header of the client's but a request id of harmless form.
 pub(crate) async fn edge(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -139,9 +139,10 @@ fn set_id(headers: &mut actix_web::http::header::HeaderMap, id: &str) {
 
 fn log(id: &str, method: &str, path: &str, status: u16, watch: Stopwatch, cause: Option<&str>) {
     let ms = f64::from(u32::try_from(watch.elapsed().as_micros()).unwrap_or(u32::MAX)) / 1e3;
-    if status >= 500 {
-        tracing::error!(target: "request", id, method, path, status, ms, cause);
-    } else {
-        tracing::info!(target: "request", id, method, path, status, ms, cause);
+    match status {
+        500.. => tracing::error!(target: "request", id, method, path, status, ms, cause),
+        // That nothing has changed is no news, and ten thousand services ask all the time.
+        304 => tracing::debug!(target: "request", id, method, path, status, ms),
+        _ => tracing::info!(target: "request", id, method, path, status, ms, cause),
     }
 }

@@ -140,3 +140,23 @@ fn the_log_holds_no_secret() {
         assert_eq!(found, None);
     }
 }
+
+#[test]
+fn that_nothing_has_changed_is_not_in_the_log() {
+    let place = Place::sqlite();
+    place.add_user("ana");
+    let server = place.serve();
+    block_on(async {
+        server.log_in("ana").await;
+        let list = || server.http.get(format!("{}/status-lists/1", server.url));
+        let first = list().send().await.unwrap();
+        assert_eq!(first.status(), 200);
+        let tag = first.headers()["etag"].clone();
+        let again = list().header("if-none-match", tag).send().await.unwrap();
+        assert_eq!(again.status(), 304);
+        assert_eq!(server.http.get(format!("{}/nowhere", server.url)).send().await.unwrap().status(), 404);
+    });
+    let log = server.log.lock().unwrap().clone();
+    let lines = |path: &str| log.lines().filter(|line| line.contains(path)).count();
+    assert_eq!((lines("/status-lists"), lines("404")), (1, 1), "{log}");
+}
