@@ -86,6 +86,10 @@ fn in_claims(forge: &Forge, claims: &Value) -> Vec<Wrong> {
         ("expired", json!({ "iat": now - 900, "exp": now - 300 })),
         ("no expiry", json!({ "exp": null })),
         ("not good yet", json!({ "nbf": now + 300 })),
+        (
+            "bound to a key that nobody proves",
+            json!({ "cnf": { "jkt": Forge::stranger(forge.algorithm).kid } }),
+        ),
         ("a list of somebody else's", json!({ "status": entry(&elsewhere, 0) })),
     ];
     let signed = |(wrong, change)| (wrong, forge.sign(&forge.header(&json!({})), &changed(claims, &change)));

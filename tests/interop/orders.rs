@@ -193,8 +193,10 @@ impl Service {
         let port = free_port();
         let mut command = (language.service)();
         command.envs([("ISSUER", server.url.as_str()), ("AUDIENCE", API), ("PORT", &port.to_string())]);
+        let url = format!("http://127.0.0.1:{port}");
+        command.env("PUBLIC_URL", &url);
         let process = Running::start(language.name, command, port);
-        let url = format!("http://127.0.0.1:{port}/orders");
+        let url = format!("{url}/orders");
         Self { name: language.name, url, http: reqwest::Client::new(), process }
     }
 

@@ -12,6 +12,8 @@ const algorithms = ["ES256", "EdDSA", "RS256"];
 async function verified(token) {
   const wanted = { issuer: ISSUER, audience: AUDIENCE, typ: "at+jwt", algorithms, requiredClaims: ["exp"] };
   const { payload } = await jwtVerify(token, keys, wanted);
+  // Only a service that asks for a proof of the key (DPoP) may take a token that is bound to one.
+  if (payload.cnf) throw new errors.JWTInvalid("it is bound to a key");
   const entry = payload.status?.status_list;
   if (entry && (await isEnded(entry))) throw new errors.JWTInvalid("its login was ended");
   return payload;

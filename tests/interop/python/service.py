@@ -69,6 +69,8 @@ def orders():
         return {"error": "unauthorized"}, 401, {"WWW-Authenticate": "Bearer"}
     try:
         claims = verified(token, "at+jwt", audience=AUDIENCE, options={"require": ["exp", "iss", "aud"]})
+        if "cnf" in claims:  # Only a service that asks for a proof of the key (DPoP) may take it.
+            raise jwt.InvalidTokenError("it is bound to a key")
         if "status" in claims and is_ended(claims["status"]["status_list"]):
             raise jwt.InvalidTokenError("its login was ended")
     except (jwt.PyJWKClientConnectionError, requests.RequestException):

@@ -22,6 +22,10 @@ impl Service {
     /// The claims of the token that came with a request.
     async fn access(&self, token: &str) -> Result<Claims> {
         let claims = self.issuer.verified(token, "at+jwt", Some(&self.audience)).await?;
+        // Only a service that asks for a proof of the key (DPoP) may take a token that is bound to one.
+        if claims.cnf.is_some() {
+            return Err(invalid("it is bound to a key"));
+        }
         if let Some(entry) = &claims.status.status_list
             && self.issuer.is_ended(entry).await?
         {

@@ -1,7 +1,8 @@
 //! A service that access tokens open, by heirloom-verifier: `GET /orders`, for apps that may read orders.
 //!
 //! ```text
-//! ISSUER=https://login.example.com AUDIENCE=https://orders.example.com PORT=8081 ./verifier
+//! export ISSUER=https://login.example.com AUDIENCE=https://orders.example.com
+//! PUBLIC_URL=https://orders.example.com PORT=8081 ./verifier
 //! ```
 
 use actix_web::{App, HttpResponse, HttpServer, web};
@@ -16,9 +17,11 @@ async fn orders(access: AccessToken) -> HttpResponse {
 #[actix_web::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let issuer = std::env::var("ISSUER")?;
-    // The status lists that tokens name are followed in the background.
+    // The status lists that tokens name are followed in the background. A token that is bound to a key comes with a
+    // proof of it (DPoP), made for the URL that clients call.
     let verifier = Verifier::builder(issuer.as_str())
         .audience(std::env::var("AUDIENCE")?)
+        .public_url(std::env::var("PUBLIC_URL")?)
         .jwks_url(format!("{issuer}/.well-known/jwks.json"))
         .build()
         .await?;

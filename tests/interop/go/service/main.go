@@ -32,6 +32,7 @@ type claims struct {
 			URI   string `json:"uri"`
 		} `json:"status_list"`
 	} `json:"status"`
+	Key json.RawMessage `json:"cnf"`
 	// Of a status list.
 	TTL  int `json:"ttl"`
 	List struct {
@@ -65,6 +66,9 @@ func orders(answer http.ResponseWriter, request *http.Request) {
 	}
 	access, err := verified(token, "at+jwt", jwt.WithAudience(audience))
 	over := false
+	if err == nil && access.Key != nil { // Only a service that asks for a proof of the key (DPoP) may take it.
+		err = errors.New("it is bound to a key")
+	}
 	if err == nil && access.Status.List != nil {
 		over, err = ended(access.Status.List.URI, access.Status.List.Index)
 	}

@@ -12,6 +12,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header, ge
 use miniz_oxide::inflate::decompress_to_vec_zlib_with_limit;
 use reqwest::redirect::Policy;
 use serde::Deserialize;
+use serde_json::Value;
 use tokio::sync::Mutex;
 
 pub(crate) struct Issuer {
@@ -30,6 +31,7 @@ pub(crate) struct Claims {
     pub(crate) scope: String,
     #[serde(default)]
     pub(crate) status: Status,
+    pub(crate) cnf: Option<Value>,
     iat: u64,
     exp: u64,
     #[serde(default)]

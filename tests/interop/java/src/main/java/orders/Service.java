@@ -37,7 +37,9 @@ public class Service {
                         // Else a list that cannot be had would be answered as a bad token.
                         .dispatcherTypeMatchers(DispatcherType.ERROR).permitAll()
                         .anyRequest().hasAuthority("SCOPE_orders:read"))
-                .oauth2ResourceServer(server -> server.jwt(Customizer.withDefaults()))
+                .oauth2ResourceServer(server -> server
+                        .jwt(Customizer.withDefaults())
+                        .dPoP(Customizer.withDefaults()))
                 .build();
     }
 
