@@ -49,8 +49,8 @@ pub use notes::notes;
 pub use opening::{OldSchema, connect, migrate_store, open_store};
 pub use parts::lifetimes;
 use parts::{
-    attempt_limits, batching, check_clients, cores, known_clients, look, password_pool, password_rules,
-    registration_rules, succession, tls, waiting_limit,
+    attempt_limits, batching, check_clients, cores, key_proofs, known_clients, look, password_pool,
+    password_rules, registration_rules, succession, tls, waiting_limit,
 };
 
 /// Browsers come back by https alone, for a year (RFC 6797). What else is on the host's subdomains is not ours to say.
@@ -241,6 +241,7 @@ pub async fn open_core(
         )),
         polling: Arc::default(),
         clients: Arc::new(clients),
+        key_proofs: Arc::new(key_proofs(&settings.dpop)),
         registrar: Arc::new(Registrar::new(registration_rules(&settings.registration))),
         outbound,
         fetches,

@@ -1,6 +1,7 @@
 //! Keys and passwords, on top of well-kept libraries. No cryptography is written here, only put together.
 
 pub mod client_jwt;
+pub mod dpop_nonce;
 pub mod jws;
 pub mod master_key;
 pub mod password_hash;

@@ -16,6 +16,7 @@ pub(crate) mod expiring;
 pub mod family;
 pub mod ids;
 pub(crate) mod json;
+pub mod key_thumbprint;
 pub(crate) mod lettering;
 pub mod lifetimes;
 pub mod new_password;

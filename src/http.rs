@@ -2,6 +2,7 @@
 //! need stands here.
 
 pub(crate) mod address;
+mod answer;
 mod body;
 pub(crate) mod connections;
 mod cookies;
@@ -10,13 +11,16 @@ pub(crate) mod edge;
 mod error;
 mod headers;
 mod health;
+mod key_proof;
 pub(crate) mod listening;
 mod oauth;
 pub(crate) mod pages;
+mod protected;
 pub(crate) mod routes;
 mod simple;
 mod stop;
 mod token_answer;
 mod web;
+mod words;
 
 pub(crate) use web::Web;

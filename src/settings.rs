@@ -33,9 +33,9 @@ pub use self::{
     problem::SettingsError,
     secret::Secret,
     sections::{
-        DatabaseSettings, EventSettings, HttpSettings, JanitorSettings, KeySettings, LimitSettings,
-        LogFormat, LogSettings, OutboundSettings, PageSettings, PasswordSettings, RegistrationSettings,
-        SignInSettings, StatusListSettings, TlsSettings, TokenSettings,
+        DatabaseSettings, DpopSettings, EventSettings, HttpSettings, JanitorSettings, KeySettings,
+        LimitSettings, LogFormat, LogSettings, OutboundSettings, PageSettings, PasswordSettings,
+        RegistrationSettings, SignInSettings, StatusListSettings, TlsSettings, TokenSettings,
     },
     values::Settings,
 };

@@ -19,6 +19,7 @@ use crate::domain::registration::Allowed;
 use crate::http::pages::renderer::{Look, file_names};
 use crate::outbound::{Limits, Outbound};
 use crate::service::clients::documents::Documents;
+use crate::service::clients::key_proof::KeyProofs;
 use crate::service::clients::known_clients::Clients;
 use crate::service::clients::registrar::Rules;
 use crate::service::keys::ring::Succession;
@@ -194,6 +195,10 @@ pub(super) fn known_clients(
         clients
     };
     Ok((clients, outbound, fetches))
+}
+
+pub(super) fn key_proofs(settings: &settings::DpopSettings) -> KeyProofs {
+    KeyProofs::new(settings.require_nonce.then_some(settings.nonce_lifetime))
 }
 
 pub(super) fn registration_rules(settings: &settings::RegistrationSettings) -> Rules {

@@ -131,6 +131,9 @@ pub(super) struct ClientOptions {
     /// that share a login
     #[arg(long, value_name = "always|never|every:D")]
     rotation: Option<RotationPolicy>,
+    /// It gets no token that is not bound to a key that it proves (DPoP)
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "true|false")]
+    dpop_bound_access_tokens: Option<bool>,
 }
 
 pub(super) async fn run(command: ClientCommand, office: &Office) -> anyhow::Result<()> {
@@ -228,6 +231,7 @@ impl From<ClientOptions> for ClientChanges {
                 leeway: said.leeway,
             },
             rotation: said.rotation,
+            dpop_bound_access_tokens: said.dpop_bound_access_tokens,
             confirmed: false,
         }
     }

@@ -9,6 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
 use zeroize::{Zeroize as _, Zeroizing};
 
+use crate::crypto::dpop_nonce::NonceKey;
 use crate::crypto::random;
 use crate::domain::refresh_token::{KeyId, MacKey};
 
@@ -24,6 +25,7 @@ pub struct MasterKeys {
 /// What is derived from one master key.
 pub struct MasterKey {
     mac: MacKey,
+    nonce: NonceKey,
     seal: RandomizedNonceKey,
 }
 
@@ -133,13 +135,16 @@ impl MasterKey {
         let prk = hkdf::Salt::new(hkdf::HKDF_SHA256, b"heirloom").extract(bytes);
         let mut seal_material = expand::<32>(&prk, b"seal v1");
         let mut mac_material = expand::<32>(&prk, b"refresh token mac v1");
+        let mut nonce_material = expand::<32>(&prk, b"dpop nonce v1");
+        let nonce = NonceKey::new(&nonce_material);
+        nonce_material.zeroize();
         let mac = MacKey::new(KeyId(expand(&prk, b"key id v1")), &mac_material);
         #[expect(clippy::expect_used, reason = "the key has the algorithm's length by type")]
         let seal =
             RandomizedNonceKey::new(&aead::AES_256_GCM, &seal_material).expect("32 bytes are an AES-256 key");
         seal_material.zeroize();
         mac_material.zeroize();
-        Self { mac, seal }
+        Self { mac, nonce, seal }
     }
 
     /// The key's id: derived, so that it tells nothing of the key.
@@ -152,6 +157,12 @@ impl MasterKey {
     #[must_use]
     pub fn mac(&self) -> &MacKey {
         &self.mac
+    }
+
+    /// The key for nonces.
+    #[must_use]
+    pub fn nonce_key(&self) -> &NonceKey {
+        &self.nonce
     }
 
     fn seal(&self, context: &str, plain: &[u8]) -> Vec<u8> {

@@ -10,6 +10,7 @@ use crate::domain::authentication::Authentication;
 use crate::domain::claims_request::ClaimsRequest;
 use crate::domain::family::UserAgentInfo;
 use crate::domain::ids::{ClientId, FamilyId};
+use crate::domain::key_thumbprint::KeyThumbprint;
 use crate::domain::pkce::CodeChallenge;
 use crate::domain::scope::ScopeSet;
 use crate::domain::secrets::SecretHash;
@@ -29,6 +30,8 @@ pub struct AuthorizationRequest {
     pub nonce: Option<String>,
     /// What the code's user has to know the source of.
     pub code_challenge: Option<CodeChallenge>,
+    /// The key that the code's user has to hold: `dpop_jkt` (RFC 9449 §10).
+    pub key_thumbprint: Option<KeyThumbprint>,
     /// How the user may be bothered.
     pub prompt: Prompt,
     /// How long ago the user may have signed in.
@@ -153,6 +156,8 @@ pub struct AuthorizationCode {
     pub redirect_uri: String,
     /// What its user has to know the source of.
     pub code_challenge: Option<CodeChallenge>,
+    /// The key that its user has to hold.
+    pub key_thumbprint: Option<KeyThumbprint>,
     /// Comes back in the ID token.
     pub nonce: Option<String>,
     /// What is granted.

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::audience::Audience;
 use crate::domain::ids::FamilyId;
+use crate::domain::key_thumbprint::KeyThumbprint;
 use crate::domain::one_or_many;
 use crate::domain::scope::ScopeSet;
 use crate::domain::secrets::FamilySecret;
@@ -39,9 +40,26 @@ pub struct AccessClaims<'a> {
     /// Who acts for `sub` (RFC 8693 §4.1).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub act: Option<&'a Actor>,
+    /// The key that whoever shows it has to prove.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cnf: Option<Confirmation>,
     /// Where it is told that the login was ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<StatusClaim>,
+}
+
+/// How whoever shows a token confirms that it is theirs (RFC 7800 §3.1).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Confirmation {
+    /// By a proof of this key (RFC 9449 §6.1). `None` where it is by a way that this release does not know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jkt: Option<KeyThumbprint>,
+}
+
+impl From<&KeyThumbprint> for Confirmation {
+    fn from(key: &KeyThumbprint) -> Self {
+        Self { jkt: Some(key.clone()) }
+    }
 }
 
 /// Who acts for a token's subject: the last one outside, those before within (RFC 8693 §4.1).

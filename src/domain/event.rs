@@ -82,12 +82,19 @@ pub enum Event {
         user: UserId,
         from: Whence,
     },
-    /// An authorization code came without its client's proof: somebody else has it, too.
+    /// An authorization code came without its client's proof, or that of the key that it is bound to: somebody else has
+    /// it, too.
     CodeRefused {
         /// Whose code it is.
         client: ClientId,
         /// What it gave, if it was used.
         family: Option<FamilyId>,
+        from: Whence,
+    },
+    /// A refresh token that is bound to a key came without a proof of it: somebody else may have it.
+    RefreshRefused {
+        family: FamilyId,
+        client: ClientId,
         from: Whence,
     },
     /// A client got a token in exchange for another one: a family's, unless the client acts for itself.

@@ -13,6 +13,7 @@ use crate::domain::audience::Audience;
 use crate::domain::authentication::{Authentication, AuthenticationMethod};
 use crate::domain::claims_request::{ClaimRequests, ClaimsRequest};
 use crate::domain::ids::{ClientId, FamilyId, SignInSessionId, UserId};
+use crate::domain::key_thumbprint::KeyThumbprint;
 use crate::domain::lifetimes::Lifetimes;
 use crate::domain::refresh_token::Generation;
 use crate::domain::refusal::EndReason;
@@ -56,8 +57,8 @@ pub struct Family {
     pub audiences: Vec<Audience>,
     /// The user's roles, kept up to date by whatever changes them.
     pub roles: Vec<String>,
-    /// The thumbprint of the key that its tokens are bound to (RFC 9449), if they are.
-    pub key_thumbprint: Option<String>,
+    /// The key that its refresh tokens are bound to (RFC 9449), if they are.
+    pub key_thumbprint: Option<KeyThumbprint>,
     /// `sha256(r)`.
     pub secret_hash: SecretHash,
     /// The current generation.

@@ -50,7 +50,7 @@ pub(crate) async fn by_client(
     {
         let headers = response.headers_mut();
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-        let exposed = HeaderValue::from_static("WWW-Authenticate, Retry-After");
+        let exposed = HeaderValue::from_static("WWW-Authenticate, Retry-After, DPoP-Nonce");
         headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
         headers.append(VARY, HeaderValue::from_static("Origin"));
     }

@@ -1,20 +1,20 @@
 //! The one place where an error becomes a status, an OAuth code and headers.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ALLOW, CACHE_CONTROL, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::http::header::{ALLOW, HeaderValue};
 use actix_web::{HttpResponse, ResponseError};
-use serde_json::json;
 
-use crate::domain::device::Waiting;
 use crate::domain::error_causes::with_causes;
-use crate::domain::new_password::UnfitPassword;
-use crate::domain::refusal::{EndReason, Refusal};
+use crate::http::answer::{Answer, Challenge};
+use crate::http::words::{about_device, about_exchange, about_password, sentence};
 use crate::service::Failure;
 use crate::service::clock_watch::Astray;
-use crate::service::failure::UnacceptableToken;
+
+pub(crate) use crate::http::answer::Scheme;
 
 /// Everything that can be wrong with a request.
 #[derive(Debug, thiserror::Error)]
@@ -90,44 +90,19 @@ impl<P: Into<Problem>> From<P> for Standard {
     }
 }
 
-#[derive(Clone, Copy)]
-enum Face {
+/// A problem at a place that opens with an access token.
+#[derive(Debug)]
+pub(crate) struct Protected {
+    pub(crate) face: Face,
+    /// How the token was shown.
+    pub(crate) scheme: Scheme,
+    pub(crate) problem: Problem,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Face {
     Simple,
     Standard,
-}
-
-struct Answer {
-    status: StatusCode,
-    code: &'static str,
-    description: &'static str,
-    challenge: Option<&'static str>,
-    retry_after: Option<u64>,
-}
-
-impl Answer {
-    const fn new(status: StatusCode, code: &'static str, description: &'static str) -> Self {
-        Self { status, code, description, challenge: None, retry_after: None }
-    }
-
-    const fn with_challenge(self, challenge: &'static str) -> Self {
-        Self { challenge: Some(challenge), ..self }
-    }
-
-    const fn with_retry_after(self, seconds: u64) -> Self {
-        Self { retry_after: Some(seconds), ..self }
-    }
-
-    fn into_response(self) -> HttpResponse {
-        let mut response = HttpResponse::build(self.status);
-        response.insert_header((CACHE_CONTROL, "no-store"));
-        if let Some(challenge) = self.challenge {
-            response.insert_header((WWW_AUTHENTICATE, challenge));
-        }
-        if let Some(seconds) = self.retry_after {
-            response.insert_header((RETRY_AFTER, seconds));
-        }
-        response.json(json!({ "error": self.code, "error_description": self.description }))
-    }
 }
 
 /// Whatever the cause: a stranger must not find out by it what there is inside.
@@ -143,7 +118,7 @@ const BAD: StatusCode = StatusCode::BAD_REQUEST;
 
 fn answer(problem: &Problem, face: Face) -> Answer {
     match problem {
-        Problem::Malformed(what) => Answer::new(BAD, "invalid_request", what),
+        Problem::Malformed(what) => Answer::new(BAD, "invalid_request", *what),
         Problem::TooLarge => {
             Answer::new(StatusCode::PAYLOAD_TOO_LARGE, "invalid_request", "The request body is too long.")
         }
@@ -155,10 +130,10 @@ fn answer(problem: &Problem, face: Face) -> Answer {
             "invalid_token",
             "Send an access token: Authorization: Bearer …",
         )
-        .with_challenge(r#"Bearer realm="heirloom""#),
+        .with_challenge(Challenge::Token("")),
         Problem::TokenTwice => {
             Answer::new(BAD, "invalid_request", "The access token is sent in two ways at once.")
-                .with_challenge(r#"Bearer realm="heirloom", error="invalid_request""#)
+                .with_challenge(Challenge::Token(r#"error="invalid_request""#))
         }
         Problem::CrossSite => Answer::new(
             StatusCode::FORBIDDEN,
@@ -194,9 +169,15 @@ fn answer_unmet(unmet: Unmet) -> Answer {
 /// A problem's OAuth code and description, for a redirect back to the client.
 pub(crate) fn code(problem: &Problem) -> (&'static str, &'static str) {
     let answer = answer(problem, Face::Standard);
-    (answer.code, answer.description)
+    let description = match answer.description {
+        Cow::Borrowed(words) => words,
+        // Only a key's proof has words that are put together, and no browser that is sent back brings one.
+        Cow::Owned(_) => "The request was refused.",
+    };
+    (answer.code, description)
 }
 
+#[expect(clippy::too_many_lines, reason = "a list with an entry for each failure")]
 fn answer_failure(failure: &Failure, face: Face) -> Answer {
     match failure {
         Failure::Refused(refusal) => {
@@ -206,42 +187,45 @@ fn answer_failure(failure: &Failure, face: Face) -> Answer {
             };
             Answer::new(status, "invalid_grant", sentence(*refusal))
         }
-        Failure::InvalidClient => {
-            Answer::new(StatusCode::UNAUTHORIZED, "invalid_client", "The client is unknown, or its authentication failed.")
-                .with_challenge(r#"Basic realm="heirloom", charset="UTF-8""#)
-        }
+        Failure::InvalidClient => Answer::new(
+            StatusCode::UNAUTHORIZED,
+            "invalid_client",
+            "The client is unknown, or its authentication failed.",
+        )
+        .with_challenge(Challenge::Client),
         Failure::UnauthorizedClient => {
             Answer::new(BAD, "unauthorized_client", "This client is not allowed to do this.")
         }
-        Failure::InvalidScope => {
-            Answer::new(BAD, "invalid_scope", "The scope is malformed, or it goes beyond what may be granted.")
-        }
-        Failure::InvalidTarget => {
-            Answer::new(BAD, "invalid_target", "The resource is not registered for this client, or it was not granted.")
+        Failure::InvalidScope => Answer::new(
+            BAD,
+            "invalid_scope",
+            "The scope is malformed, or it goes beyond what may be granted.",
+        ),
+        Failure::InvalidTarget => Answer::new(
+            BAD,
+            "invalid_target",
+            "The resource is not registered for this client, or it was not granted.",
+        ),
+        Failure::KeyProof(why) => Answer::new(BAD, "invalid_dpop_proof", why.to_string()),
+        Failure::NonceNeeded(nonce) => {
+            Answer::new(BAD, "use_dpop_nonce", "The DPoP proof must have the nonce of the header DPoP-Nonce.")
+                .with_nonce(nonce)
         }
         Failure::InvalidToken => {
             Answer::new(StatusCode::UNAUTHORIZED, "invalid_token", "The access token is invalid or expired.")
-                .with_challenge(
-                    r#"Bearer realm="heirloom", error="invalid_token", error_description="The access token is invalid or expired.""#,
-                )
+                .with_challenge(Challenge::Token(
+                    r#"error="invalid_token", error_description="The access token is invalid or expired.""#,
+                ))
         }
         Failure::InsufficientScope => Answer::new(
             StatusCode::FORBIDDEN,
             "insufficient_scope",
             "The access token lacks the scope for this.",
         )
-        .with_challenge(r#"Bearer realm="heirloom", error="insufficient_scope", scope="openid""#),
-        // RFC 9470 §3, with the seconds of `authentication::FRESH`.
-        Failure::StaleAuthentication => Answer::new(
-            StatusCode::UNAUTHORIZED,
-            "insufficient_user_authentication",
-            "This wants a login of the last 5 minutes. Please log in again, or send the password to /sessions/revoke.",
-        )
-        .with_challenge(
-            r#"Bearer realm="heirloom", error="insufficient_user_authentication", error_description="This wants a login of the last 5 minutes.", max_age="300""#,
-        ),
-        Failure::InvalidRedirectUri(why) => Answer::new(BAD, "invalid_redirect_uri", why),
-        Failure::InvalidClientMetadata(why) => Answer::new(BAD, "invalid_client_metadata", why),
+        .with_challenge(Challenge::Token(r#"error="insufficient_scope", scope="openid""#)),
+        Failure::StaleAuthentication => stale_authentication(),
+        Failure::InvalidRedirectUri(why) => Answer::new(BAD, "invalid_redirect_uri", *why),
+        Failure::InvalidClientMetadata(why) => Answer::new(BAD, "invalid_client_metadata", *why),
         Failure::TooMany(retry_after) => too_many(
             "temporarily_unavailable",
             "Too many requests of this kind came from this address. Please wait, then try again.",
@@ -266,10 +250,24 @@ fn answer_failure(failure: &Failure, face: Face) -> Answer {
         Failure::NotFetched => unavailable(NOT_FETCHED),
         Failure::Undecided => unavailable(TRY_LATER).with_retry_after(60),
         Failure::Busy | Failure::Overtaken | Failure::NoSigningKey => unavailable(TRY_AGAIN),
-        Failure::Store(_) | Failure::Key(_) => {
-            Answer::new(StatusCode::INTERNAL_SERVER_ERROR, "server_error", "Something went wrong on our side.")
-        }
+        Failure::Store(_) | Failure::Key(_) => Answer::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "server_error",
+            "Something went wrong on our side.",
+        ),
     }
+}
+
+/// RFC 9470 §3, with the seconds of `authentication::FRESH`.
+fn stale_authentication() -> Answer {
+    Answer::new(
+        StatusCode::UNAUTHORIZED,
+        "insufficient_user_authentication",
+        "This wants a login of the last 5 minutes. Please log in again, or send the password to /sessions/revoke.",
+    )
+    .with_challenge(Challenge::Token(
+        r#"error="insufficient_user_authentication", error_description="This wants a login of the last 5 minutes.", max_age="300""#,
+    ))
 }
 
 /// RFC 6585 §4.
@@ -282,57 +280,8 @@ pub(crate) fn seconds(duration: Duration) -> u64 {
     duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
 }
 
-const fn unavailable(description: &'static str) -> Answer {
+fn unavailable(description: &'static str) -> Answer {
     Answer::new(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", description).with_retry_after(1)
-}
-
-fn sentence(refusal: Refusal) -> &'static str {
-    match refusal {
-        Refusal::BadCredentials => "The username or the password is wrong.",
-        Refusal::Unknown | Refusal::WrongClient | Refusal::Ahead => "The refresh token is invalid.",
-        Refusal::BadCode => {
-            "The authorization code is unknown, has expired, was used, or was made for another request."
-        }
-        Refusal::BadDeviceCode => "The device code is unknown, or it was used.",
-        Refusal::Expired => "The refresh token has expired. Please log in again.",
-        Refusal::Reused | Refusal::Ended(EndReason::Reuse) => {
-            "The refresh token was already used. This login has been ended. Please log in again."
-        }
-        Refusal::Ended(_) => "This login has been ended. Please log in again.",
-    }
-}
-
-fn about_password(unfit: UnfitPassword) -> &'static str {
-    match unfit {
-        UnfitPassword::TooShort { .. } => "The new password has too few characters.",
-        UnfitPassword::TooLong => "The new password is too long.",
-        UnfitPassword::Common => {
-            "The new password is one of the most common. Use a few words that nobody else would put together."
-        }
-        UnfitPassword::OwnWord => {
-            "The new password is little more than the user's or this server's name. Use a few words that nobody else \
-             would put together."
-        }
-    }
-}
-
-/// RFC 8693 §2.2.2. What is wrong with a token is not told: it may have been found somewhere.
-fn about_exchange(token: UnacceptableToken) -> &'static str {
-    match token {
-        UnacceptableToken::Subject => "The subject_token is not good for this client to exchange.",
-        UnacceptableToken::Actor => "The actor_token is not good for this client to exchange.",
-        UnacceptableToken::Acting => "The subject_token does not let this actor act.",
-    }
-}
-
-/// RFC 8628 §3.5.
-fn about_device(waiting: Waiting) -> &'static str {
-    match waiting {
-        Waiting::Pending => "The user has not decided yet.",
-        Waiting::SlowDown => "The user has not decided yet. Wait 5 seconds longer between two requests.",
-        Waiting::Denied => "The user did not agree.",
-        Waiting::Expired => "The user did not decide in time. Ask for a new device code.",
-    }
 }
 
 pub(crate) fn not_found() -> HttpResponse {
@@ -376,10 +325,33 @@ macro_rules! response_error {
 
 response_error!(Simple, Standard);
 
+impl Protected {
+    fn answer(&self) -> Answer {
+        answer(&self.problem, self.face).at_resource(self.scheme)
+    }
+}
+
+impl fmt::Display for Protected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.problem.fmt(f)
+    }
+}
+
+impl ResponseError for Protected {
+    fn status_code(&self) -> StatusCode {
+        self.answer().status
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        self.answer().into_response()
+    }
+}
+
 /// The causes of an error behind its first line, for the log.
 pub(crate) fn causes(error: &actix_web::Error) -> String {
-    let problem =
-        error.as_error::<Simple>().map(|it| &it.0).or_else(|| error.as_error::<Standard>().map(|it| &it.0));
-    let Some(problem) = problem else { return error.to_string() };
+    let simple = || error.as_error::<Simple>().map(|it| &it.0);
+    let standard = || error.as_error::<Standard>().map(|it| &it.0);
+    let protected = || error.as_error::<Protected>().map(|it| &it.problem);
+    let Some(problem) = simple().or_else(standard).or_else(protected) else { return error.to_string() };
     with_causes(problem)
 }

@@ -64,7 +64,7 @@ fn describe(issued: &Issued) -> TokenAnswer<'_> {
     let refresh = issued.refresh.as_ref();
     TokenAnswer {
         access_token: &issued.access_token,
-        token_type: "Bearer",
+        token_type: issued.token_type.as_str(),
         expires_in: issued.expires_in,
         refresh_token: refresh.map(|refresh| refresh.token.as_str()),
         refresh_expires_in: refresh.map(|refresh| refresh.expires_in),

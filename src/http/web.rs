@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use actix_web::HttpRequest;
+
 use crate::clock::Clock;
 use crate::http::address::TrustedProxies;
 use crate::http::pages::renderer::Pages;
@@ -36,6 +38,12 @@ impl Web {
     /// Whether the server was told to stop: who asks should go elsewhere.
     pub(crate) fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Relaxed)
+    }
+
+    /// The URL that clients know the place of a request by, without its query.
+    pub(crate) fn url_of(&self, request: &HttpRequest) -> String {
+        let path = request.path();
+        format!("{}{}", self.core.issuer.as_str(), path.strip_prefix(&self.base).unwrap_or(path))
     }
 
     /// Whether browsers reach this server by https: cookies are for that alone then.

@@ -4,6 +4,7 @@ pub mod client_assertion;
 pub mod client_jwt;
 pub mod client_request;
 pub mod documents;
+pub mod key_proof;
 pub mod known_clients;
 pub mod registrar;
 pub mod registration;

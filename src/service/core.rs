@@ -15,6 +15,7 @@ use crate::domain::subject::SubjectKey;
 use crate::outbound::Outbound;
 use crate::service::Failure;
 use crate::service::clients::documents::Asker;
+use crate::service::clients::key_proof::KeyProofs;
 use crate::service::clients::known_clients::{Clients, KnownClient};
 use crate::service::clients::registrar::Registrar;
 use crate::service::clock_watch::ClockWatch;
@@ -69,6 +70,8 @@ pub struct Core {
     pub writer: Writer,
     /// The clients, remembered for a few seconds.
     pub clients: Arc<Clients>,
+    /// Clients' proofs of their keys.
+    pub key_proofs: Arc<KeyProofs>,
     /// What clients may do that register themselves.
     pub registrar: Arc<Registrar>,
     /// The ways to other servers.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use heirloom_verifier::dpop::{InvalidProof, NotRemembered};
+
 use crate::crypto::passwords::Busy;
 use crate::crypto::signing_key::KeyError;
 use crate::domain::device::Waiting;
@@ -28,6 +30,12 @@ pub enum Failure {
     /// A resource that is not registered, or was not granted (RFC 8707 §2).
     #[error("the resource may not be chosen")]
     InvalidTarget,
+    /// The request does not prove its key as it must (RFC 9449 §5).
+    #[error(transparent)]
+    KeyProof(#[from] BadKeyProof),
+    /// The request is to prove its key with this nonce (RFC 9449 §8).
+    #[error("the DPoP proof needs a nonce of ours")]
+    NonceNeeded(String),
     /// The access token is not good for this (RFC 6750 §3.1).
     #[error("the access token is not good for this")]
     InvalidToken,
@@ -95,6 +103,25 @@ pub enum UnacceptableToken {
     Actor,
     /// The user's token says who may act, and it is somebody else; or too many act already.
     Acting,
+}
+
+/// What is wrong with how a request proves its key, in fixed words for its client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BadKeyProof {
+    #[error(transparent)]
+    Invalid(#[from] InvalidProof),
+    /// RFC 9449 §4.3 (1).
+    #[error("The request has several DPoP proofs.")]
+    Several,
+    /// It was taken before, or nobody can tell any more.
+    #[error(transparent)]
+    Spent(#[from] NotRemembered),
+    /// What was presented is bound to a key, or must be.
+    #[error("A DPoP proof is missing.")]
+    Missing,
+    /// It is bound to another key.
+    #[error("The DPoP proof is not of the key that this is bound to.")]
+    OtherKey,
 }
 
 impl From<Refusal> for Failure {

@@ -35,9 +35,12 @@ pub(super) fn broken(settings: &Settings) -> Vec<Broken> {
             broken.push(Broken { key, expected: format!("a duration from {from} to {to}"), other: None });
         }
     }
-    if settings.status_lists.interval.subsec_nanos() > 0 {
-        let expected = "a duration of whole seconds".to_owned();
-        broken.push(Broken { key: "status_lists.interval", expected, other: None });
+    let (interval, lifetime) = (settings.status_lists.interval, settings.dpop.nonce_lifetime);
+    for (key, value) in [("status_lists.interval", interval), ("dpop.nonce_lifetime", lifetime)] {
+        if value.subsec_nanos() > 0 {
+            let expected = "a duration of whole seconds".to_owned();
+            broken.push(Broken { key, expected, other: None });
+        }
     }
     if let Some(expected) = settings.database_url.expected() {
         broken.push(Broken { key: "database_url", expected: expected.to_owned(), other: None });
@@ -112,6 +115,7 @@ fn durations(settings: &Settings) -> Vec<(&'static str, Duration, RangeInclusive
         keys,
         status_lists,
         events,
+        dpop,
         http,
         tls,
         outbound,
@@ -137,6 +141,7 @@ fn durations(settings: &Settings) -> Vec<(&'static str, Duration, RangeInclusive
         ("keys.poll_every", keys.poll_every, MOMENT..=DAY),
         ("status_lists.interval", status_lists.interval, SECOND..=60 * MINUTE),
         ("events.retention", events.retention, Duration::ZERO..=LONGEST),
+        ("dpop.nonce_lifetime", dpop.nonce_lifetime, 10 * SECOND..=60 * MINUTE),
         ("http.request_timeout", http.request_timeout, MOMENT..=DAY),
         ("http.header_timeout", http.header_timeout, MOMENT..=DAY),
         ("http.keep_alive", http.keep_alive, MOMENT..=DAY),

@@ -184,6 +184,18 @@ pub struct EventSettings {
     pub retention: Duration,
 }
 
+/// How clients prove their keys (DPoP).
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct DpopSettings {
+    /// Whether each proof needs a nonce of the server's.
+    #[serde(deserialize_with = "text::deserialize")]
+    pub require_nonce: bool,
+    /// How long a nonce is handed out, in whole seconds; it is good for as long again.
+    #[serde(with = "text::duration")]
+    pub nonce_lifetime: Duration,
+}
+
 /// The HTTP server's limits.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]

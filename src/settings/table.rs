@@ -239,6 +239,18 @@ pub(super) static SETTINGS: &[Setting] = &[
         Duration,
         "How long the database keeps what happened (heirloom event list); 0s keeps none of it there.",
     ),
+    Setting::new(
+        "dpop.require_nonce",
+        Text("false"),
+        Switch,
+        "Whether clients that prove a key (DPoP) need a nonce of the server's, which all replicas agree on.",
+    ),
+    Setting::new(
+        "dpop.nonce_lifetime",
+        Text("5m"),
+        Duration,
+        "How long a nonce is handed out, in whole seconds; it is good for as long again.",
+    ),
     Setting::new("http.workers", Unset("one for every two cores"), Number, "Threads that serve requests."),
     Setting::new("http.body_limit", Text("65536"), Number, "The longest request body in bytes."),
     Setting::new("http.request_timeout", Text("10s"), Duration, "How long a request may take."),

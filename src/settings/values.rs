@@ -11,9 +11,9 @@ use super::{
     origin::Origins,
     secret::{self, Secret},
     sections::{
-        DatabaseSettings, EventSettings, HttpSettings, JanitorSettings, KeySettings, LimitSettings,
-        LogSettings, OutboundSettings, PageSettings, PasswordSettings, RegistrationSettings, SignInSettings,
-        StatusListSettings, TlsSettings, TokenSettings,
+        DatabaseSettings, DpopSettings, EventSettings, HttpSettings, JanitorSettings, KeySettings,
+        LimitSettings, LogSettings, OutboundSettings, PageSettings, PasswordSettings, RegistrationSettings,
+        SignInSettings, StatusListSettings, TlsSettings, TokenSettings,
     },
     table::SETTINGS,
     text,
@@ -58,6 +58,8 @@ pub struct Settings {
     pub status_lists: StatusListSettings,
     /// What is kept of what happened.
     pub events: EventSettings,
+    /// How clients prove their keys.
+    pub dpop: DpopSettings,
     /// The HTTP server's limits.
     pub http: HttpSettings,
     /// What the server itself fetches and calls.

@@ -13,8 +13,8 @@ use crate::store::{Db, StoreError, Tx, execute, fetch_optional};
 
 macro_rules! columns {
     () => {
-        "code_hash, client_id, user_id, sign_in_session, redirect_uri, code_challenge, nonce, scope, audiences, \
-         auth_time, amr, acr, user_agent, address, claims, expires_at"
+        "code_hash, client_id, user_id, sign_in_session, redirect_uri, code_challenge, key_thumbprint, nonce, scope, \
+         audiences, auth_time, amr, acr, user_agent, address, claims, expires_at"
     };
 }
 
@@ -26,6 +26,7 @@ row! {
         sign_in_session: Uuid,
         redirect_uri: String,
         code_challenge: Option<String>,
+        key_thumbprint: Option<String>,
         nonce: Option<String>,
         scope: String,
         audiences: String,
@@ -45,6 +46,7 @@ impl TryFrom<CodeRow> for AuthorizationCode {
 
     fn try_from(row: CodeRow) -> Result<Self, StoreError> {
         let corrupt = |what| move || StoreError::corrupt("authorization_codes", row.user_id, what);
+        let key = row.key_thumbprint.as_deref().map(str::parse).transpose();
         let challenge = row.code_challenge.as_deref().map(str::parse).transpose();
         Ok(Self {
             code_hash: SecretHash::from_stored(&row.code_hash).ok_or_else(corrupt("code_hash"))?,
@@ -58,6 +60,7 @@ impl TryFrom<CodeRow> for AuthorizationCode {
             },
             redirect_uri: row.redirect_uri,
             code_challenge: challenge.map_err(|_| corrupt("code_challenge")())?,
+            key_thumbprint: key.map_err(|_| corrupt("key_thumbprint")())?,
             nonce: row.nonce,
             scope: row.scope.parse().map_err(|_| corrupt("scope")())?,
             audiences: from_json(&row.audiences).ok_or_else(corrupt("audiences"))?,
@@ -74,12 +77,13 @@ pub async fn insert(tx: &mut Tx, code: &AuthorizationCode) -> Result<(), StoreEr
     const SQL: &str = concat!(
         "INSERT INTO authorization_codes (",
         columns!(),
-        ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)"
+        ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)"
     );
     let who = &code.authentication;
     execute!(within tx, SQL,
         code.code_hash.as_bytes(), code.client_id.as_str(), who.user.0, who.sign_in_session.map(|session| session.0),
-        &code.redirect_uri, code.code_challenge.as_ref().map(|it| it.as_str().to_owned()), &code.nonce,
+        &code.redirect_uri, code.code_challenge.as_ref().map(|it| it.as_str().to_owned()),
+        code.key_thumbprint.as_ref().map(|it| it.as_str().to_owned()), &code.nonce,
         code.scope.to_string(), to_json(&code.audiences), who.at, to_json(&who.methods), &who.acr,
         &code.agent.user_agent, &code.agent.address, to_json(&code.claims), code.expires_at)?;
     Ok(())

@@ -87,6 +87,7 @@ impl TryFrom<FamilyRow> for Family {
             (Some(at), Some(reason)) => State::Ended { at, reason },
             (None, Some(_)) | (Some(_), None) => return Err(corrupt("half ended")()),
         };
+        let key = row.key_thumbprint.as_deref().map(str::parse);
         let base = row.base.map(|base| Generation::new(base).ok_or_else(corrupt("base"))).transpose()?;
         Ok(Self {
             id: FamilyId(row.id),
@@ -102,7 +103,7 @@ impl TryFrom<FamilyRow> for Family {
             scope: row.scope.parse().map_err(|_| corrupt("scope")())?,
             audiences: from_json(&row.audiences).ok_or_else(corrupt("audiences"))?,
             roles: from_json(&row.roles).ok_or_else(corrupt("roles"))?,
-            key_thumbprint: row.key_thumbprint,
+            key_thumbprint: key.transpose().map_err(|_| corrupt("key_thumbprint")())?,
             secret_hash: SecretHash::from_stored(&row.secret_hash).ok_or_else(corrupt("secret_hash"))?,
             generation: Generation::new(row.generation).ok_or_else(corrupt("generation"))?,
             base,
@@ -135,7 +136,8 @@ pub async fn insert(tx: &mut Tx, family: &Family) -> Result<(), StoreError> {
     let who = &family.authentication;
     execute!(within tx, SQL,
         family.id.0, who.user.0, &family.subject, family.client_id.as_str(), family.scope.to_string(),
-        to_json(&family.audiences), to_json(&family.roles), &family.key_thumbprint,
+        to_json(&family.audiences), to_json(&family.roles), 
+        family.key_thumbprint.as_ref().map(|key| key.as_str().to_owned()),
         family.secret_hash.as_bytes(), family.generation.number(), family.base.map(Generation::number),
         family.rotated_at, who.at, to_json(&who.methods), &who.acr, to_json(&family.claims.userinfo),
         to_json(&family.claims.id_token), who.sign_in_session.map(|session| session.0), &family.agent.name, &family.agent.user_agent, &family.agent.address,

@@ -52,6 +52,7 @@ const STEPS: &[SchemaStep] = &[
     step!(21, "families of clients", "0021_families_of_clients.sql"),
     step!(22, "status of clients' own tokens", "0022_status_of_clients_own_tokens.sql"),
     step!(23, "events", "0023_events.sql"),
+    step!(24, "keys of codes", "0024_keys_of_codes.sql"),
 ];
 
 /// How the database's schema compares with the one this binary knows.

@@ -423,6 +423,7 @@ both_stores! {
             audiences: Vec::new(),
             nonce: None,
             code_challenge: None,
+            key_thumbprint: None,
             prompt: Prompt::default(),
             max_age: None,
             expected_subject: None,

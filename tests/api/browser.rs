@@ -243,18 +243,21 @@ impl TestApp {
     }
 
     pub async fn exchange(&self, code: &str, changes: &[(&str, &str)]) -> Answer {
-        let usual = [
-            ("grant_type", "authorization_code"),
-            ("client_id", "app"),
-            ("redirect_uri", REDIRECT_URI),
-            ("code_verifier", VERIFIER),
-            ("code", code),
-        ];
-        let kept = usual.into_iter().filter(|(name, _)| changes.iter().all(|(changed, _)| changed != name));
-        let all: Vec<_> =
-            kept.chain(changes.iter().copied().filter(|(_, value)| !value.is_empty())).collect();
-        self.form("/oauth/token", &all).await
+        self.form("/oauth/token", &code_exchange(code, changes)).await
     }
+}
+
+/// The parameters of a code's exchange, with changes: an empty value leaves one out.
+pub fn code_exchange<'a>(code: &'a str, changes: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+    let usual = [
+        ("grant_type", "authorization_code"),
+        ("client_id", "app"),
+        ("redirect_uri", REDIRECT_URI),
+        ("code_verifier", VERIFIER),
+        ("code", code),
+    ];
+    let kept = usual.into_iter().filter(|(name, _)| changes.iter().all(|(changed, _)| changed != name));
+    kept.chain(changes.iter().copied().filter(|(_, value)| !value.is_empty())).collect()
 }
 
 /// A JWT's header.

@@ -18,6 +18,10 @@ use crate::relay::Relay;
 
 const FAMILIES: usize = 5;
 
+/// The key that some families are bound to, and another.
+const KEYS: [&str; 2] =
+    ["0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I", "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"];
+
 /// An attempt to rotate one of a few families, made by several at once.
 #[derive(Debug, Clone)]
 struct Presented {
@@ -25,6 +29,7 @@ struct Presented {
     /// How far from the generation that is current: most are right.
     ahead: i64,
     secret_is_right: bool,
+    key: Option<&'static str>,
     idle: bool,
     by: usize,
 }
@@ -36,13 +41,15 @@ fn round() -> impl Strategy<Value = Vec<Presented>> {
         0..FAMILIES,
         prop_oneof![6 => Just(0_i64), 1 => Just(-1), 1 => Just(1)],
         prop::bool::weighted(0.9),
+        prop_oneof![1 => Just(None), 3 => Just(Some(KEYS[0])), 1 => Just(Some(KEYS[1]))],
         prop::bool::weighted(0.1),
         1..4_usize,
     );
-    let presented = presented.prop_map(|(family, ahead, secret_is_right, idle, by)| Presented {
+    let presented = presented.prop_map(|(family, ahead, secret_is_right, key, idle, by)| Presented {
         family,
         ahead,
         secret_is_right,
+        key,
         idle,
         by,
     });
@@ -60,7 +67,7 @@ struct Twins {
 }
 
 impl Twins {
-    /// Clones the one family that is there.
+    /// Clones the one family that is there; every other clone is bound to a key.
     async fn of(app: &TestApp, token: &RefreshToken, case: u128) -> Self {
         let id = |set: u128, number: usize| {
             FamilyId(Uuid::from_u128(
@@ -68,7 +75,7 @@ impl Twins {
             ))
         };
         let ids = [0, 1].map(|set| (0..FAMILIES).map(|number| id(set, number)).collect::<Vec<_>>());
-        for id in ids.iter().flatten() {
+        for (number, id) in ids.iter().flat_map(|set| set.iter().enumerate()) {
             let literal = match app.store {
                 Store::Sqlite => format!("x'{}'", id.0.simple()),
                 Store::Postgres => format!("'{id}'"),
@@ -77,8 +84,16 @@ impl Twins {
                 "INSERT INTO families (id, {OTHERS}) SELECT {literal}, {OTHERS} FROM families ORDER BY id DESC LIMIT 1"
             ))
             .await;
+            if Self::is_bound(number) {
+                let key = KEYS[0];
+                app.sql(&format!("UPDATE families SET key_thumbprint = '{key}' WHERE id = {literal}")).await;
+            }
         }
         Self { ids, hash: token.secret.hash() }
+    }
+
+    fn is_bound(family: usize) -> bool {
+        family % 2 == 1
     }
 
     async fn generation(&self, app: &TestApp, set: usize, family: usize) -> i64 {
@@ -118,6 +133,7 @@ both_stores! {
                             id: twins.ids[set][presented.family],
                             presented: Generation::new((current + presented.ahead).max(1)).unwrap(),
                             secret_hash: if presented.secret_is_right { twins.hash.clone() } else { wrong },
+                            key: presented.key.map(|key| key.parse().unwrap()),
                             now,
                             idle_since: if presented.idle { now } else { now - DAY },
                         };
@@ -126,6 +142,10 @@ both_stores! {
                     outcomes.push(present(commit, attempts).await);
                 }
                 assert_eq!(outcomes[0], outcomes[1], "case {case}: {history:?}");
+                let unproved = round.iter().zip(&outcomes[0]).filter(|(presented, _)| {
+                    Twins::is_bound(presented.family) && presented.key != Some(KEYS[0])
+                });
+                assert!(unproved.into_iter().all(|(_, rotated)| *rotated == 0), "case {case}: {history:?}");
                 rotated += outcomes[0].iter().sum::<usize>();
                 for family in 0..FAMILIES {
                     let (one, other) =

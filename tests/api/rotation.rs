@@ -180,14 +180,6 @@ both_stores_both_ways! {
         assert_eq!(app.told("alarm.raised"), 2);
         app.rotate(&other).await;
     }
-
-    async fn a_family_bound_to_a_key_is_refused_without_its_proof_and_not_harmed(app) {
-        let tokens = app.ana_logged_in().await;
-        app.sql("UPDATE families SET key_thumbprint = 'thumbprint'").await;
-        assert_eq!(app.refresh(&tokens.refresh).await.refusal(), INVALID);
-        app.sql("UPDATE families SET key_thumbprint = NULL").await;
-        app.rotate(&tokens).await;
-    }
 }
 
 /// A genuine token of the only family, with whatever generation: made as the server makes them.

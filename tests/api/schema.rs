@@ -219,7 +219,7 @@ both_stores! {
             app.clock.advance(std::time::Duration::from_millis(1));
             let now = app.clock.now();
             let presented = Generation::new(generation).unwrap();
-            let attempt = FastPath { id: token.family, presented, secret_hash: hash.clone(), now, idle_since: now - DAY };
+            let attempt = FastPath { id: token.family, presented, secret_hash: hash.clone(), key: None, now, idle_since: now - DAY };
             assert!(families::rotate(&app.core.db, &attempt).await.unwrap().is_some());
         }
         let last = RefreshToken { family: FamilyId(token.family.0), generation: Generation::new(count + 1).unwrap(), ..token };

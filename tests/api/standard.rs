@@ -149,8 +149,10 @@ both_stores! {
         let methods = ["none", "client_secret_basic", "client_secret_post", "private_key_jwt"];
         let signed_by_clients = ["ES256", "EdDSA", "Ed25519", "PS256", "RS256"];
         // The macro takes so many members and not one more.
-        let lists = answer.json.as_object_mut().unwrap().remove("status_list_aggregation_endpoint");
-        assert_eq!(lists, Some(json!(at("/status-lists"))));
+        let mut take = |member: &str| answer.json.as_object_mut().unwrap().remove(member).unwrap();
+        assert_eq!(take("status_list_aggregation_endpoint"), at("/status-lists"));
+        let proofs = ["ES256", "EdDSA", "Ed25519", "ES384", "PS256", "RS256"];
+        assert_eq!(take("dpop_signing_alg_values_supported"), json!(proofs));
         assert_eq!(answer.json, json!({
             "issuer": app.url,
             "token_endpoint": at("/oauth/token"),

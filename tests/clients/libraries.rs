@@ -20,6 +20,19 @@ fn oauth4webapi_does_all_of_it() {
     }
 }
 
+/// Tokens that are bound to a key, with nonces and without them.
+#[test]
+fn libraries_in_javascript_prove_their_keys() {
+    for nonces in ["false", "true"] {
+        let world = World::secured(Place::sqlite().with("HEIRLOOM_DPOP__REQUIRE_NONCE", nonces));
+        for client in world.clients() {
+            let mut program = node("dpop.mjs");
+            program.env("NONCES", nonces);
+            world.run(program, &client, &mut world.browser());
+        }
+    }
+}
+
 /// On the algorithm that every OpenID Connect library knows: this one wants to see it (Discovery §3).
 #[test]
 fn authlib_does_all_of_it() {

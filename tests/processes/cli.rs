@@ -134,6 +134,19 @@ fn a_client_with_keys_gets_no_secret(place: &Place) {
     place.ok(&["client", "remove", "keyed"]);
 }
 
+fn a_client_can_be_one_of_bound_tokens_alone(place: &Place) {
+    let bound = |client: &Value| client["metadata"]["dpop_bound_access_tokens"].clone();
+    let added = place.json(&["client", "add", "wallet", "--public", "--dpop-bound-access-tokens"]);
+    assert_eq!(bound(&added), json!(true));
+    for (said, expected) in
+        [("=false", Value::Null), ("=true", json!(true)), ("=false", Value::Null), ("", json!(true))]
+    {
+        let option = format!("--dpop-bound-access-tokens{said}");
+        assert_eq!(bound(&place.json(&["client", "update", "wallet", &option])), expected, "{option}");
+    }
+    place.ok(&["client", "remove", "wallet"]);
+}
+
 fn a_change_that_may_end_logins_is_asked_about(place: &Place, server: &Server) {
     let rotation = |arguments: &[&str]| {
         let all = [&["client", "update", "heirloom", "--rotation"], arguments].concat();
@@ -206,6 +219,7 @@ fn clients_are_added_changed_and_removed(place: &Place) {
     further_sites_are_given_and_taken_away(place);
     a_change_that_may_end_logins_is_asked_about(place, &server);
     a_client_with_keys_gets_no_secret(place);
+    a_client_can_be_one_of_bound_tokens_alone(place);
     let ids =
         |list: Value| list.as_array().unwrap().iter().map(|it| it["client_id"].clone()).collect::<Vec<_>>();
     assert_eq!(ids(place.json(&["client", "list", "--json"])), ["heirloom", "service"]);

@@ -16,6 +16,7 @@ fn request(change: impl FnOnce(&mut AuthorizationRequest)) -> AuthorizationReque
         audiences: Vec::new(),
         nonce: None,
         code_challenge: None,
+        key_thumbprint: None,
         prompt: Prompt::default(),
         max_age: None,
         expected_subject: None,

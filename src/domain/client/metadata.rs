@@ -44,6 +44,9 @@ pub struct ClientMetadata {
     /// Whether it pushes all of its authorization requests (RFC 9126 §6).
     #[serde(default, skip_serializing_if = "is_false")]
     pub require_pushed_authorization_requests: bool,
+    /// Whether it gets no token that is not bound to a key (RFC 9449 §5.2).
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub dpop_bound_access_tokens: bool,
     /// What it signs its request objects with; any of ours when it is absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_object_signing_alg: Option<JwtAlgorithm>,

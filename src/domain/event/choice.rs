@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 /// The name of every event.
-pub const EVENT_NAMES: [&str; 33] = [
+pub const EVENT_NAMES: [&str; 34] = [
     "alarm.raised",
     "attempts.limited",
     "authorize.refused",
@@ -31,6 +31,7 @@ pub const EVENT_NAMES: [&str; 33] = [
     "recovery.closed",
     "recovery.declined",
     "recovery.opened",
+    "refresh.refused",
     "registration_token.added",
     "registration_token.removed",
     "sign_in.ended",

@@ -145,6 +145,7 @@ impl<'a> EventRecord<'a> {
 impl Event {
     /// Name, severity and fields.
     #[must_use]
+    #[expect(clippy::too_many_lines, reason = "a list with an entry for each event")]
     pub fn record(&self) -> EventRecord<'_> {
         match self {
             Self::LoginSucceeded { family, user, client, from } => {
@@ -172,6 +173,9 @@ impl Event {
             Self::UserCodeRefused { user, from } => new("user_code.refused").user(*user).from(from),
             Self::CodeRefused { client, family, from } => {
                 new("code.refused").warns().client(client).within(*family).from(from)
+            }
+            Self::RefreshRefused { family, client, from } => {
+                new("refresh.refused").warns().family(*family).client(client).from(from)
             }
             Self::TokenExchanged { client, family } => new("token.exchanged").client(client).within(*family),
             Self::TokenRevoked { client, family, jti } => {

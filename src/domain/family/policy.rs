@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::client::ClientKind;
+use crate::domain::key_thumbprint::KeyThumbprint;
 use crate::domain::lifetimes::{Lifetimes, duration_text};
 
 /// How often a family's current token is replaced by its successor.
@@ -105,7 +106,7 @@ impl RotationPolicy {
     /// The policy by which a family of such a client is judged. Where neither client nor key is proved, a token that
     /// never changes would be a password.
     #[must_use]
-    pub fn for_family(self, kind: &ClientKind, key_thumbprint: Option<&str>) -> Self {
+    pub fn for_family(self, kind: &ClientKind, key_thumbprint: Option<&KeyThumbprint>) -> Self {
         match (self, kind) {
             (Self::Never, ClientKind::Public) if key_thumbprint.is_none() => Self::Always,
             (

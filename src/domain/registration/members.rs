@@ -14,7 +14,7 @@ const LONGEST_NAME: usize = 120;
 const MOST: usize = 20;
 
 /// What [`ClientMetadata`] may be told by the client itself. Its other members are an operator's to set.
-const HONOURED: [&str; 22] = [
+const HONOURED: &[&str] = &[
     "client_uri",
     "policy_uri",
     "tos_uri",
@@ -24,6 +24,7 @@ const HONOURED: [&str; 22] = [
     "jwks",
     "jwks_uri",
     "require_pushed_authorization_requests",
+    "dpop_bound_access_tokens",
     "request_object_signing_alg",
     "require_signed_request_object",
     "require_single_use_request_object",

@@ -55,19 +55,19 @@ impl FromRequest for ClientForm {
 impl ClientForm {
     fn read(web: &Web, request: &HttpRequest, body: Body) -> Result<Self, Problem> {
         let form = Form::read(request, body)?;
-        let credentials = credentials(request, &form)?;
+        let credentials = credentials(web, request, &form)?;
         let address = address::of_client(request, &web.trusted_proxies);
         let agent = headers::user_agent_info(request, None, address);
-        Ok(Self { form, client: ClientRequest { credentials, address, agent } })
+        Ok(Self { form, client: ClientRequest { credentials, key: None, address, agent } })
     }
 }
 
 /// Reads what a client shows for itself, or the mere id of a public client; two methods at once are refused.
-fn credentials(request: &HttpRequest, form: &Form) -> Result<ClientCredentials, Problem> {
+fn credentials(web: &Web, request: &HttpRequest, form: &Form) -> Result<ClientCredentials, Problem> {
     const TWICE: Problem = Problem::Malformed("The client authenticates in two ways at once.");
     let basic = basic(request)?;
     let posted = form.get("client_secret");
-    let assertion = assertion(request, form)?;
+    let assertion = assertion(web, request, form)?;
     let (named, proof) = match (basic, posted, assertion) {
         (None, None, None) => (None, Proof::None),
         (Some((id, secret)), None, None) => {
@@ -97,24 +97,17 @@ fn credentials(request: &HttpRequest, form: &Form) -> Result<ClientCredentials, 
 }
 
 /// RFC 7521 §4.2: an assertion and its type stand or fall together.
-fn assertion(request: &HttpRequest, form: &Form) -> Result<Option<PresentedAssertion>, Problem> {
+fn assertion(web: &Web, request: &HttpRequest, form: &Form) -> Result<Option<PresentedAssertion>, Problem> {
     match (form.get("client_assertion_type"), form.get("client_assertion")) {
         (None, None) => Ok(None),
         (Some(client_assertion::TYPE), Some(jwt)) => {
-            Ok(Some(PresentedAssertion { jwt: jwt.to_owned(), endpoint: endpoint(request) }))
+            Ok(Some(PresentedAssertion { jwt: jwt.to_owned(), endpoint: web.url_of(request) }))
         }
         (Some(_), Some(_)) => Err(Failure::InvalidClient.into()),
         (Some(_), None) | (None, Some(_)) => {
             Err(Problem::Malformed("client_assertion and client_assertion_type go together."))
         }
     }
-}
-
-/// The URL that clients know the place of this request by.
-fn endpoint(request: &HttpRequest) -> String {
-    let Some(web) = request.app_data::<web::Data<Web>>() else { return String::new() };
-    let path = request.path();
-    format!("{}{}", web.core.issuer.as_str(), path.strip_prefix(&web.base).unwrap_or(path))
 }
 
 /// RFC 6749 §2.3.1: id and secret are each form-encoded before they are joined. A header of another scheme says nothing

@@ -6,6 +6,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
+use crate::domain::claims::Confirmation;
 use crate::domain::client::ClientKind;
 use crate::http::Web;
 use crate::http::body::needed;
@@ -61,7 +62,7 @@ fn introspection_json(seen: &Introspection, issuer: &str, now: DateTime<Utc>) ->
         Introspection::Inactive => return json!({ "active": false }),
         Introspection::Access(token) => json!({
             "active": true,
-            "token_type": "Bearer",
+            "token_type": token.token_type().as_str(),
             "iss": issuer,
             "sub": token.sub,
             "aud": *token.aud,
@@ -74,6 +75,7 @@ fn introspection_json(seen: &Introspection, issuer: &str, now: DateTime<Utc>) ->
             "auth_time": token.auth_time,
             "roles": token.roles,
             "act": token.act,
+            "cnf": token.cnf,
         }),
         Introspection::Refresh { family, ends_at } => json!({
             "active": true,
@@ -85,6 +87,7 @@ fn introspection_json(seen: &Introspection, issuer: &str, now: DateTime<Utc>) ->
             "scope": family.scope,
             "sid": family.id,
             "auth_time": family.authentication.at.timestamp(),
+            "cnf": family.key_thumbprint.as_ref().map(Confirmation::from),
             "refresh_token_timeout": (*ends_at - now).num_seconds(),
             "authorization_expires_in": (family.expires_at - now).num_seconds(),
         }),

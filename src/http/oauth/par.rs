@@ -1,25 +1,30 @@
 //! `POST /oauth/par` (RFC 9126): a client brings its authorization request itself, and its browser only the way to it.
 
 use actix_web::http::header::CACHE_CONTROL;
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::json;
 
-use crate::http::Web;
 use crate::http::body::Form;
 use crate::http::edge::Arrival;
 use crate::http::error::{Problem, Standard, Unmet};
 use crate::http::oauth::authorize;
 use crate::http::oauth::client_auth::{self, ClientForm};
+use crate::http::{Web, key_proof};
+use crate::service::Failure;
 use crate::service::authorize::pushed_request::{self, TTL};
+use crate::service::clients::client_request::ClientRequest;
+use crate::service::failure::BadKeyProof;
 
 /// Where requests are pushed.
 pub(crate) const PATH: &str = "/oauth/par";
 
 pub(crate) async fn push(
     web: web::Data<Web>,
+    request: HttpRequest,
     Arrival(now): Arrival,
     ClientForm { form, client }: ClientForm,
 ) -> Result<HttpResponse, Standard> {
+    let client = key_proof::proven(&web, &request, client, now)?;
     let known = client.authenticate(&web.core, now).await?;
     // RFC 9126 §2.1.
     if form.get("request_uri").is_some() {
@@ -39,12 +44,24 @@ pub(crate) async fn push(
         }
         None => form.without(&client_auth::PARAMETERS).with("client_id", id),
     };
+    let form = bound_to_key(&client, form)?;
     authorize::check(&web.core, &known, &form)?;
     let kept = authorize::to_keep(&form)?;
     client.count_waiting(&web.core, &known, now)?;
     let uri = pushed_request::keep(&web.core, &known.client.id, once.as_ref(), &kept, now).await?;
     let uri = uri.ok_or(Problem::Unmet(Unmet::InvalidRequestObject))?;
-    Ok(HttpResponse::Created()
+    let answer = HttpResponse::Created()
         .insert_header((CACHE_CONTROL, "no-store"))
-        .json(json!({ "request_uri": uri.expose(), "expires_in": TTL.num_seconds() })))
+        .json(json!({ "request_uri": uri.expose(), "expires_in": TTL.num_seconds() }));
+    Ok(key_proof::with_next_nonce(answer, &web, client.key.as_ref(), now))
+}
+
+/// RFC 9449 §10.1: a key that is proved here is that of the code, as if `dpop_jkt` named it.
+fn bound_to_key(client: &ClientRequest, form: Form) -> Result<Form, Failure> {
+    let Some(key) = &client.key else { return Ok(form) };
+    match form.get("dpop_jkt") {
+        None => Ok(form.with("dpop_jkt", key.thumbprint.as_str())),
+        Some(named) if named == key.thumbprint.as_str() => Ok(form),
+        Some(_) => Err(BadKeyProof::OtherKey.into()),
+    }
 }

@@ -1,13 +1,16 @@
 //! `POST /oauth/token` (RFC 6749 §3.2).
 
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
+use chrono::{DateTime, Utc};
 
 use crate::domain::client::GrantType;
 use crate::http::body::{Form, needed};
 use crate::http::edge::Arrival;
 use crate::http::error::{Problem, Standard};
 use crate::http::oauth::client_auth::ClientForm;
-use crate::http::{Web, token_answer};
+use crate::http::{Web, key_proof, token_answer};
+use crate::service::Core;
+use crate::service::clients::client_request::ClientRequest;
 use crate::service::tokens::client_credentials::client_credentials;
 use crate::service::tokens::device::{self, DeviceParams};
 use crate::service::tokens::exchange_code::{CodeParams, exchange_code};
@@ -22,28 +25,39 @@ pub(crate) const GRANTS: [GrantType; 5] = GrantType::ALL;
 
 pub(crate) async fn token(
     web: web::Data<Web>,
+    request: HttpRequest,
     Arrival(now): Arrival,
     ClientForm { form, client }: ClientForm,
 ) -> Result<HttpResponse, Standard> {
-    let core = &web.core;
+    let client = key_proof::proven(&web, &request, client, now)?;
+    let answer = grant(&web.core, &client, &form, now).await?;
+    Ok(key_proof::with_next_nonce(answer, &web, client.key.as_ref(), now))
+}
+
+async fn grant(
+    core: &Core,
+    client: &ClientRequest,
+    form: &Form,
+    now: DateTime<Utc>,
+) -> Result<HttpResponse, Problem> {
     let issued = match needed!(form, "grant_type")?.parse() {
-        Ok(GrantType::AuthorizationCode) => exchange_code(core, &client, code_params(&form)?, now).await?,
+        Ok(GrantType::AuthorizationCode) => exchange_code(core, client, code_params(form)?, now).await?,
         Ok(GrantType::RefreshToken) => {
             let params = RefreshParams { token: needed!(form, "refresh_token")?, wanted: form.wanted()? };
-            refresh(core, &client, params, now).await?
+            refresh(core, client, params, now).await?
         }
-        Ok(GrantType::ClientCredentials) => client_credentials(core, &client, form.wanted()?, now).await?,
+        Ok(GrantType::ClientCredentials) => client_credentials(core, client, form.wanted()?, now).await?,
         Ok(GrantType::DeviceCode) => {
             let params = DeviceParams { device_code: needed!(form, "device_code")?, wanted: form.wanted()? };
-            device::poll(core, &client, params, now).await?
+            device::poll(core, client, params, now).await?
         }
         Ok(GrantType::TokenExchange) => {
-            let issued = token_exchange(core, &client, exchange_params(&form)?, now).await?;
+            let issued = token_exchange(core, client, exchange_params(form)?, now).await?;
             return Ok(token_answer::exchanged_token(&issued, ACCESS_TOKEN));
         }
         Err(_) => {
             client.authenticate(core, now).await?;
-            return Err(Problem::UnsupportedGrantType.into());
+            return Err(Problem::UnsupportedGrantType);
         }
     };
     Ok(token_answer::standard(&issued))

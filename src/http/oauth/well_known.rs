@@ -6,6 +6,7 @@ use aws_lc_rs::digest;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
+use heirloom_verifier::dpop;
 use serde_json::json;
 
 use crate::domain::authentication::ACRS;
@@ -87,7 +88,9 @@ pub(crate) async fn metadata(web: web::Data<Web>, Arrival(now): Arrival) -> Http
         "introspection_endpoint_auth_signing_alg_values_supported": signed_by_clients,
     });
     if let Some(members) = content.as_object_mut() {
-        // Token Status List §9.1; the macro takes no more members.
+        // RFC 9449 §5.1; the macro takes no more members.
+        members.insert("dpop_signing_alg_values_supported".to_owned(), json!(dpop::ALGORITHMS));
+        // Token Status List §9.1.
         let place = format!("{issuer}{}", status_list::PATH);
         members.insert("status_list_aggregation_endpoint".to_owned(), json!(place));
     }

@@ -237,6 +237,7 @@ async fn login_json(visit: &Visit, family: &Family, here: bool) -> Result<Value,
         "last_used": moment(family.rotated_at),
         "since": moment(family.created_at),
         "here": here,
+        "bound": family.key_thumbprint.is_some(),
         "shared": matches!(known.rotation, RotationPolicy::Every(_)),
     }))
 }

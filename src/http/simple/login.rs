@@ -14,7 +14,7 @@ use crate::http::body::{self, Body};
 use crate::http::edge::Arrival;
 use crate::http::error::{Problem, Simple};
 use crate::http::simple::refresh_cookie::RefreshCookie;
-use crate::http::{Web, address, headers, token_answer};
+use crate::http::{Web, address, headers, key_proof, token_answer};
 use crate::service::Failure;
 use crate::service::clients::client_request::{ClientCredentials, ClientRequest};
 use crate::service::tokens::grant::Wanted;
@@ -50,6 +50,7 @@ pub(crate) async fn login(
     let body: LoginBody = body::json(&request, body, SHAPE)?;
     let device = body.device.map(device_name).transpose()?;
     let client = first_party(&web, &request, body.client_id.as_deref(), device)?;
+    let client = key_proof::proven(&web, &request, client, now)?;
     let cookie = RefreshCookie::of(&web, &request, client.client_id());
     let in_cookie = cookie.is_used(now).await?;
     if in_cookie {
@@ -66,7 +67,9 @@ pub(crate) async fn login(
             body.resource.as_deref().unwrap_or_default().iter().map(String::as_str),
         )?,
     };
-    Ok(tokens(&service_login::login(&web.core, &client, params, now).await?, in_cookie.then_some(&cookie)))
+    let issued = service_login::login(&web.core, &client, params, now).await?;
+    let answer = tokens(&issued, in_cookie.then_some(&cookie));
+    Ok(key_proof::with_next_nonce(answer, &web, client.key.as_ref(), now))
 }
 
 #[derive(Deserialize)]
@@ -97,6 +100,7 @@ pub(crate) async fn refresh(
 ) -> Result<HttpResponse, Simple> {
     let body: TokenBody = body::json(&request, body, TOKEN_SHAPE)?;
     let client = first_party(&web, &request, body.client_id.as_deref(), None)?;
+    let client = key_proof::proven(&web, &request, client, now)?;
     let cookie = RefreshCookie::of(&web, &request, client.client_id());
     let Some(token) = body.token(&cookie)? else {
         // A browser without the cookie is one that is not logged in.
@@ -118,7 +122,8 @@ pub(crate) async fn refresh(
         refreshed => refreshed?,
     };
     let in_cookie = cookie.is_used(now).await?;
-    Ok(tokens(&refreshed, in_cookie.then_some(&cookie)))
+    let answer = tokens(&refreshed, in_cookie.then_some(&cookie));
+    Ok(key_proof::with_next_nonce(answer, &web, client.key.as_ref(), now))
 }
 
 /// `POST /logout`
@@ -157,7 +162,7 @@ fn first_party(
     };
     let address = address::of_client(request, &web.trusted_proxies);
     let agent = headers::user_agent_info(request, device, address);
-    Ok(ClientRequest { credentials: ClientCredentials::FirstParty(id), address, agent })
+    Ok(ClientRequest { credentials: ClientCredentials::FirstParty(id), key: None, address, agent })
 }
 
 /// The answer, with the refresh token in the cookie if there is one.

@@ -32,6 +32,8 @@ pub struct ClientChanges {
     pub serves: Option<Vec<Audience>>,
     pub lifetimes: LifetimeOverrides,
     pub rotation: Option<RotationPolicy>,
+    /// Whether it gets no token that is not bound to a key.
+    pub dpop_bound_access_tokens: Option<bool>,
     /// Whether the operator knows that the change may end logins.
     pub confirmed: bool,
 }
@@ -60,6 +62,7 @@ impl ClientChanges {
             }
         }
         replace(&mut client.metadata.refresh_token_rotation, self.rotation);
+        replace(&mut client.metadata.dpop_bound_access_tokens, self.dpop_bound_access_tokens);
         replace(&mut client.grants, self.grants.map(|grants| grants.into_iter().collect()));
         replace(&mut client.scopes, self.scopes);
         replace(&mut client.audiences, self.audiences);

@@ -117,6 +117,8 @@ pub struct FamilyView {
     pub device: Option<String>,
     pub user_agent: Option<String>,
     pub address: Option<String>,
+    /// Whether its refresh tokens are bound to a key.
+    pub bound: bool,
     pub created_at: String,
     pub last_used_at: String,
     pub expires_at: String,
@@ -136,6 +138,7 @@ impl FamilyView {
             device: family.agent.name,
             user_agent: family.agent.user_agent,
             address: family.agent.address,
+            bound: family.key_thumbprint.is_some(),
             created_at: time(family.created_at),
             last_used_at: time(family.rotated_at),
             expires_at: time(family.expires_at),

@@ -92,6 +92,7 @@ pub async fn issue_code(
         client_id: request.client_id.clone(),
         redirect_uri: request.redirect_uri.clone(),
         code_challenge: request.code_challenge.clone(),
+        key_thumbprint: request.key_thumbprint.clone(),
         nonce: request.nonce.clone(),
         scope: request.scope.clone(),
         audiences: request.audiences.clone(),

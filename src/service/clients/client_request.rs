@@ -8,15 +8,20 @@ use chrono::{DateTime, Utc};
 use crate::domain::client::AuthMethod;
 use crate::domain::family::UserAgentInfo;
 use crate::domain::ids::ClientId;
+use crate::domain::key_thumbprint::KeyThumbprint;
 use crate::domain::secrets::ClientSecret;
 use crate::service::clients::client_assertion;
+use crate::service::clients::key_proof::ProvenKey;
 use crate::service::clients::known_clients::KnownClient;
+use crate::service::failure::BadKeyProof;
 use crate::service::{Core, Failure};
 
 /// What every grant is asked with.
 #[derive(Debug)]
 pub struct ClientRequest {
     pub credentials: ClientCredentials,
+    /// The key that it holds, if it proved one (RFC 9449).
+    pub key: Option<ProvenKey>,
     /// From where; `None` when that is unknown.
     pub address: Option<IpAddr>,
     /// What a login remembers of that.
@@ -55,11 +60,11 @@ impl ClientRequest {
         }
     }
 
-    /// The same request, had it been made at the simple face by another client.
+    /// The same request, had it been made at the simple face by another client, without a key.
     #[must_use]
     pub fn by(&self, id: ClientId) -> Self {
         let (address, agent) = (self.address, self.agent.clone());
-        Self { credentials: ClientCredentials::FirstParty(id), address, agent }
+        Self { credentials: ClientCredentials::FirstParty(id), key: None, address, agent }
     }
 
     /// Whether the client brought a proof.
@@ -80,9 +85,34 @@ impl ClientRequest {
         }
     }
 
-    /// The registration, if the client is whom it says. An assertion is used up by this.
+    /// The key that what `known`, the client, gets for this request is bound to.
     ///
     /// # Errors
+    /// [`BadKeyProof::Missing`] when it gets nothing that is bound to none (RFC 9449 §5.2).
+    pub(crate) fn key_for(&self, known: &KnownClient) -> Result<Option<&KeyThumbprint>, BadKeyProof> {
+        let key = self.key.as_ref().map(|key| &key.thumbprint);
+        if key.is_none() && known.client.metadata.dpop_bound_access_tokens {
+            return Err(BadKeyProof::Missing);
+        }
+        Ok(key)
+    }
+
+    /// Whether the client proved this key.
+    ///
+    /// # Errors
+    /// [`BadKeyProof`], which says what is wrong.
+    pub(crate) fn must_hold(&self, bound: &KeyThumbprint) -> Result<(), BadKeyProof> {
+        match &self.key {
+            None => Err(BadKeyProof::Missing),
+            Some(key) if key.thumbprint == *bound => Ok(()),
+            Some(_) => Err(BadKeyProof::OtherKey),
+        }
+    }
+
+    /// The registration, if the client is whom it says. An assertion is used up by this, and the proof of a key.
+    ///
+    /// # Errors
+    /// [`Failure::KeyProof`] when its key was proved by this before;
     /// [`Failure::InvalidClient`] when it is unknown, its proof is wrong, missing or not of the kind that it
     /// registered; [`Failure::UnauthorizedClient`] when it may not use the simple face; [`Failure::NotFetched`] when
     /// that cannot be told now; [`Failure::TooMany`]; [`Failure::Store`].
@@ -90,6 +120,9 @@ impl ClientRequest {
         let known = core.client_named_from(self.address, self.client_id(), now).await?;
         let known = known.ok_or(Failure::InvalidClient)?;
         let client = &known.client;
+        if let Some(key) = &self.key {
+            core.key_proofs.spend(key, now)?;
+        }
         let is_proven = match &self.credentials {
             ClientCredentials::FirstParty(_) if client.may_use_simple_face() => true,
             ClientCredentials::FirstParty(_) => return Err(Failure::UnauthorizedClient),

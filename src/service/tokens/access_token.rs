@@ -4,12 +4,14 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
 use crate::domain::audience::Audience;
-use crate::domain::claims::Actor;
+use crate::domain::claims::{Actor, Confirmation};
 use crate::domain::client::Client;
 use crate::domain::family::Family;
 use crate::domain::ids::FamilyId;
 use crate::domain::one_or_many::OneOrMany;
 use crate::domain::status_list::StatusPlace;
+use crate::service::clients::key_proof::ProvenKey;
+use crate::service::tokens::issued::TokenType;
 use crate::service::tokens::own_jwt;
 use crate::service::{Core, Failure};
 use crate::store::{families, revoked_tokens};
@@ -43,7 +45,17 @@ pub struct AccessToken {
     pub act: Option<Actor>,
     /// Who alone may act for the user (RFC 8693 §4.4).
     pub may_act: Option<Actor>,
+    /// What whoever shows it has to prove.
+    pub cnf: Option<Confirmation>,
     iss: String,
+}
+
+/// An access token as its holder shows it.
+#[derive(Debug, Clone, Copy)]
+pub struct ShownToken<'a> {
+    pub text: &'a str,
+    /// The key that was proved with it.
+    pub key: Option<&'a ProvenKey>,
 }
 
 /// What stands behind a genuine token now.
@@ -65,6 +77,23 @@ pub fn verify(core: &Core, token: &str, now: DateTime<Utc>) -> Option<AccessToke
     let seconds = now.timestamp();
     let is_current = seconds < token.exp && token.nbf.is_none_or(|begin| begin <= seconds);
     (token.iss == core.issuer.as_str() && is_current).then_some(token)
+}
+
+/// Reads an access token that its holder shows. One that is bound to a key is worth nothing without a proof of that,
+/// and one that is not is none to show with a proof (RFC 9449 §7.1). The proof is used up.
+///
+/// # Errors
+/// [`Failure::InvalidToken`], whatever is wrong with it; [`Failure::KeyProof`] when its key was proved by this before.
+pub fn verify_shown(core: &Core, shown: ShownToken<'_>, now: DateTime<Utc>) -> Result<AccessToken, Failure> {
+    let token = verify(core, shown.text, now).ok_or(Failure::InvalidToken)?;
+    match (&token.cnf, shown.key) {
+        (None, None) => {}
+        (Some(cnf), Some(key)) if cnf.jkt.as_ref() == Some(&key.thumbprint) => {
+            core.key_proofs.spend(key, now)?;
+        }
+        (Some(_), None | Some(_)) | (None, Some(_)) => return Err(Failure::InvalidToken),
+    }
+    Ok(token)
 }
 
 /// What stands behind a token: it is worth nothing once it was revoked, or its family, or a client that it names, is
@@ -89,6 +118,16 @@ impl AccessToken {
     #[must_use]
     pub fn expires_at(&self) -> Option<DateTime<Utc>> {
         DateTime::from_timestamp(self.exp, 0)
+    }
+
+    /// What whoever shows it has to show beside it.
+    #[must_use]
+    pub fn token_type(&self) -> TokenType {
+        if self.cnf.as_ref().is_some_and(|cnf| cnf.jkt.is_some()) {
+            TokenType::Dpop
+        } else {
+            TokenType::Bearer
+        }
     }
 
     /// Whether `client` got it, or is one of those that it is meant for: many may call a service and are not it.

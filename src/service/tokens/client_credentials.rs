@@ -23,6 +23,7 @@ pub async fn client_credentials(
 ) -> Result<Issued, Failure> {
     let known = request.authenticate(core, now).await?;
     known.may(GrantType::ClientCredentials)?;
+    let key = request.key_for(&known)?;
     let client = &known.client;
     let access = Access {
         subject: client.id.as_str(),
@@ -34,6 +35,7 @@ pub async fn client_credentials(
         login: None,
         status: own_place(core, client, now).await?,
         act: None,
+        key,
     };
     issued::issue(core, access, None, now)
 }

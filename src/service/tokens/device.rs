@@ -10,6 +10,7 @@ use crate::domain::authentication::Authentication;
 use crate::domain::claims_request::ClaimsRequest;
 use crate::domain::client::GrantType;
 use crate::domain::device::{Decision, DeviceCode, Poll, UserCode, Waiting};
+use crate::domain::key_thumbprint::KeyThumbprint;
 use crate::domain::opaque::OpaqueSecret;
 use crate::domain::refusal::Refusal;
 use crate::service::clients::client_request::ClientRequest;
@@ -103,6 +104,7 @@ pub async fn poll(
 ) -> Result<Issued, Failure> {
     let known = request.authenticate(core, now).await?;
     known.may(GrantType::DeviceCode)?;
+    let key = request.key_for(&known)?;
     let hash = OpaqueSecret::presented(params.device_code).ok_or(Refusal::BadDeviceCode)?.hash();
     let question = core.polling.ask(&hash, now);
     if question == Question::Refused {
@@ -127,7 +129,7 @@ pub async fn poll(
         Poll::Enter(approval) => {
             let wanted = params.wanted.among(&grant::scope_left(&found.scope, &known.client))?;
             wanted.audiences_within(&found.audiences, &known.client, &core.issuer)?;
-            let issued = enter(core, &found, approval, (&known, &wanted), now).await?;
+            let issued = enter(core, (&found, approval), key, (&known, &wanted), now).await?;
             issued.ok_or(Refusal::BadDeviceCode.into())
         }
     }
@@ -135,8 +137,8 @@ pub async fn poll(
 
 async fn enter(
     core: &Core,
-    found: &DeviceCode,
-    approval: &Authentication,
+    (found, approval): (&DeviceCode, &Authentication),
+    key: Option<&KeyThumbprint>,
     for_whom: (&KnownClient, &Wanted),
     now: DateTime<Utc>,
 ) -> Result<Option<Issued>, Failure> {
@@ -150,6 +152,7 @@ async fn enter(
         scope: found.scope.clone(),
         audiences: found.audiences.clone(),
         claims,
+        key: key.cloned(),
         agent: found.agent.clone(),
     };
     let spend = async |tx: &mut Tx, family| device_codes::spend(tx, &found.device_code_hash, family).await;

@@ -39,8 +39,9 @@ pub struct CodeParams<'a> {
 /// Exchanges a code.
 ///
 /// # Errors
-/// [`Refusal::BadCode`] whatever is wrong with it; [`Failure::InvalidScope`] and [`Failure::InvalidTarget`], which
-/// leave it unused; [`Failure::InvalidClient`], [`Failure::UnauthorizedClient`], [`Failure::Store`].
+/// [`Refusal::BadCode`] whatever is wrong with it; [`Failure::KeyProof`], [`Failure::InvalidScope`] and
+/// [`Failure::InvalidTarget`], which leave it unused; [`Failure::InvalidClient`], [`Failure::UnauthorizedClient`],
+/// [`Failure::Store`].
 pub async fn exchange_code(
     core: &Core,
     request: &ClientRequest,
@@ -63,6 +64,14 @@ pub async fn exchange_code(
     if !is_proven(&found, request, params.code_verifier) {
         tell_unproven(core, request, &found);
         return Err(Refusal::BadCode.into());
+    }
+    request.key_for(&known)?;
+    // RFC 9449 §10.
+    if let Some(bound) = &found.key_thumbprint
+        && let Err(why) = request.must_hold(bound)
+    {
+        tell_unproven(core, request, &found);
+        return Err(why.into());
     }
     if let Some(family) = found.family {
         return Err(refuse_repeated(core, request, family, now).await);
@@ -125,6 +134,7 @@ async fn spend(
         scope: found.scope,
         audiences: found.audiences,
         claims: found.claims,
+        key: request.key_for(for_whom.0)?.cloned(),
         agent: found.agent,
     };
     let spend = async |tx: &mut Tx, family| authorization_codes::spend(tx, &found.code_hash, family).await;

@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use crate::domain::audience::Audience;
 use crate::domain::client::{Client, Party};
 use crate::domain::family::Grant;
+use crate::domain::key_thumbprint::KeyThumbprint;
 use crate::domain::refresh_token::RefreshToken;
 use crate::domain::scope::{OFFLINE_ACCESS, ScopeSet};
 use crate::domain::secrets::FamilySecret;
@@ -137,7 +138,8 @@ pub(super) fn within(
     Ok(audiences)
 }
 
-/// Hands out a family's current generation to `known`, its client, with an ID token if there is something `told` in it.
+/// Hands out a family's current generation to `known`, its client, with an access token that is bound to the `key` that
+/// it proved, and an ID token if there is something `told` in it.
 ///
 /// # Errors
 /// [`Failure::InvalidScope`], [`Failure::InvalidTarget`] when the request asks for more than was granted, or the client
@@ -148,6 +150,7 @@ pub(crate) fn issue(
     grant: &Grant,
     secret: &FamilySecret,
     (known, wanted): (&KnownClient, &Wanted),
+    key: Option<&KeyThumbprint>,
     told: Option<&IdTokenContent>,
     now: DateTime<Utc>,
 ) -> Result<Issued, Failure> {
@@ -168,6 +171,7 @@ pub(crate) fn issue(
         }),
         status: grant.status,
         act: None,
+        key,
     };
     let how = told.map(|told| SignedInHow {
         nonce: told.nonce.as_deref(),

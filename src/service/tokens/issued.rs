@@ -6,8 +6,9 @@ use chrono::{DateTime, Utc};
 
 use crate::crypto::random;
 use crate::domain::audience::Audience;
-use crate::domain::claims::{AccessClaims, Actor};
+use crate::domain::claims::{AccessClaims, Actor, Confirmation};
 use crate::domain::ids::{ClientId, FamilyId};
+use crate::domain::key_thumbprint::KeyThumbprint;
 use crate::domain::scope::ScopeSet;
 use crate::domain::secrets::FamilySecret;
 use crate::domain::status_list::StatusPlace;
@@ -18,6 +19,7 @@ use crate::service::{Core, Failure};
 #[derive(Debug)]
 pub struct Issued {
     pub access_token: String,
+    pub token_type: TokenType,
     /// Seconds that the access token lives from now on.
     pub expires_in: i64,
     /// The refresh token, if the client gets one.
@@ -26,6 +28,26 @@ pub struct Issued {
     pub scope: ScopeSet,
     /// The ID token, where the client may know the user.
     pub id_token: Option<String>,
+}
+
+/// What whoever shows an access token has to show beside it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenType {
+    /// Nothing (RFC 6750).
+    Bearer,
+    /// A proof of the key that it is bound to (RFC 9449).
+    Dpop,
+}
+
+impl TokenType {
+    /// The type's name in answers.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Bearer => "Bearer",
+            Self::Dpop => "DPoP",
+        }
+    }
 }
 
 /// A refresh token, with what is left from now on, in seconds.
@@ -53,6 +75,8 @@ pub(super) struct Access<'a> {
     pub status: Option<StatusPlace>,
     /// Who acts for the subject (RFC 8693 §4.1).
     pub act: Option<&'a Actor>,
+    /// The key that it is bound to, if it is.
+    pub key: Option<&'a KeyThumbprint>,
 }
 
 /// What a token says of the login that it comes from.
@@ -90,6 +114,7 @@ pub(super) fn issue(
         auth_time: login.and_then(|login| login.auth_time),
         roles: login.and_then(|login| login.roles).filter(|_| access.scope.contains("roles")),
         act: access.act,
+        cnf: access.key.map(Confirmation::from),
         status: access.status.map(|place| place.claim(core.issuer.as_str())),
     };
     let text = match login.and_then(|login| login.secret) {
@@ -102,5 +127,6 @@ pub(super) fn issue(
         None => None,
     };
     let expires_in = (claims.exp - now.timestamp()).max(0);
-    Ok(Issued { access_token, expires_in, refresh: None, scope: access.scope, id_token })
+    let token_type = if access.key.is_some() { TokenType::Dpop } else { TokenType::Bearer };
+    Ok(Issued { access_token, token_type, expires_in, refresh: None, scope: access.scope, id_token })
 }

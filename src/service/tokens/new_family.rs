@@ -6,9 +6,11 @@ use crate::crypto::random;
 use crate::domain::audience::Audience;
 use crate::domain::authentication::Authentication;
 use crate::domain::claims_request::ClaimsRequest;
+use crate::domain::client::ClientKind;
 use crate::domain::event::Event;
 use crate::domain::family::{Family, State, UserAgentInfo};
 use crate::domain::ids::FamilyId;
+use crate::domain::key_thumbprint::KeyThumbprint;
 use crate::domain::refresh_token::Generation;
 use crate::domain::scope::{OFFLINE_ACCESS, ScopeSet};
 use crate::domain::secrets::FamilySecret;
@@ -30,6 +32,8 @@ pub(crate) struct Beginning {
     pub audiences: Vec<Audience>,
     /// What its client would like to know claim by claim.
     pub claims: ClaimsRequest,
+    /// The key that its client proved.
+    pub key: Option<KeyThumbprint>,
     /// What its owner will know it by.
     pub agent: UserAgentInfo,
 }
@@ -53,7 +57,7 @@ pub(crate) async fn begin(
         scope: it.scope,
         audiences: it.audiences,
         roles: Vec::new(),
-        key_thumbprint: None,
+        key_thumbprint: bound_to(it.key, known),
         secret_hash: secret.hash(),
         generation: Generation::FIRST,
         base: None,
@@ -66,6 +70,15 @@ pub(crate) async fn begin(
         state: State::Live,
     };
     Ok((family, secret))
+}
+
+/// RFC 9449 §5: a public client's refresh tokens are bound to its key. One that authenticates proves each time who it
+/// is, and may have another key by then.
+fn bound_to(key: Option<KeyThumbprint>, known: &KnownClient) -> Option<KeyThumbprint> {
+    match known.client.kind {
+        ClientKind::Public => key,
+        ClientKind::Confidential(_) => None,
+    }
 }
 
 /// Adds a family, in the transaction that touched its user's row: somebody logged in.
@@ -90,6 +103,7 @@ pub(crate) async fn open_family(
     spend: impl AsyncFn(&mut Tx, FamilyId) -> Result<bool, StoreError>,
 ) -> Result<Option<Issued>, Failure> {
     let refreshable = known.gets_refresh_tokens(&beginning.scope);
+    let key = beginning.key.clone();
     let (mut family, secret) = begin(core, beginning, known, now).await?;
     if !refreshable && !known.client.metadata.follows_logouts() {
         // Nobody can make it last longer than its one access token, and nobody wants to know when it ends.
@@ -107,7 +121,8 @@ pub(crate) async fn open_family(
         Ok(Some(begun))
     });
     let Some(family) = begun.await? else { return Ok(None) };
-    let mut issued = grant::issue(core, &family.into(), &secret, (known, wanted), Some(told), now)?;
+    let mut issued =
+        grant::issue(core, &family.into(), &secret, (known, wanted), key.as_ref(), Some(told), now)?;
     if !refreshable {
         issued.refresh = None;
     }

@@ -6,6 +6,7 @@ use crate::domain::client::GrantType;
 use crate::domain::event::{Alarm, Event};
 use crate::domain::family::{Family, Grant, Outcome, Policy, RestoreDecision, RotationPolicy, decide};
 use crate::domain::ids::FamilyId;
+use crate::domain::key_thumbprint::KeyThumbprint;
 use crate::domain::refresh_token::RefreshToken;
 use crate::domain::refusal::{EndReason, Refusal};
 use crate::service::admin::recovery;
@@ -47,8 +48,9 @@ enum Given {
 ///
 /// # Errors
 /// [`Failure::Refused`] with the reason; [`Failure::InvalidClient`], [`Failure::UnauthorizedClient`],
-/// [`Failure::InvalidScope`], [`Failure::InvalidTarget`], [`Failure::Overtaken`], [`Failure::Undecided`],
-/// [`Failure::TooManyReplays`], [`Failure::Busy`] and [`Failure::Store`], after which the same token still works.
+/// [`Failure::KeyProof`], [`Failure::InvalidScope`], [`Failure::InvalidTarget`], [`Failure::Overtaken`],
+/// [`Failure::Undecided`], [`Failure::TooManyReplays`], [`Failure::Busy`] and [`Failure::Store`], after which the same
+/// token still works.
 pub async fn refresh(
     core: &Core,
     request: &ClientRequest,
@@ -65,9 +67,10 @@ pub async fn refresh(
     let token = opened?;
     core.passwords.make_way();
     known.may(GrantType::RefreshToken)?;
+    let key = request.key_for(&known)?;
     // A client that names again what it named at the authorization endpoint is heard as it was there.
     let wanted = params.wanted.for_client(&known.client);
-    let (grant, given, told) = match fast_path(core, &token, &known, &wanted, now).await? {
+    let (grant, given, told) = match fast_path(core, (&token, key), &known, &wanted, now).await? {
         Some(grant) => {
             let asked = ClaimsAsked { user: grant.user, scope: &grant.scope, claims: &grant.claims };
             let told = told(core, request, (&known, &wanted), asked).await?;
@@ -78,7 +81,7 @@ pub async fn refresh(
     if let Some(given) = given {
         watch(core, request, &known, (&grant, given), now)?;
     }
-    grant::issue(core, &grant, &token.secret, (&known, &wanted), told.as_ref(), now)
+    grant::issue(core, &grant, &token.secret, (&known, &wanted), key, told.as_ref(), now)
 }
 
 /// What the ID token tells that goes with a refresh, if the client takes one. OpenID Connect Core §12.2: all that it
@@ -104,7 +107,7 @@ async fn told(
 /// token that was refused after the write, because the client has lost the login's audiences, could not come back.
 async fn fast_path(
     core: &Core,
-    token: &RefreshToken,
+    (token, key): (&RefreshToken, Option<&KeyThumbprint>),
     known: &KnownClient,
     wanted: &Wanted,
     now: DateTime<Utc>,
@@ -117,6 +120,7 @@ async fn fast_path(
         id: token.family,
         presented: token.generation,
         secret_hash: token.secret.hash(),
+        key: key.cloned(),
         now,
         idle_since: now - known.lifetimes.idle_ttl(),
     };
@@ -140,7 +144,7 @@ async fn judge(
             Some(Presented::ForeignSecret) => return Err(Refusal::Unknown.into()),
             Some(Presented::Genuine(family)) => *family,
         };
-        check_binding(&family)?;
+        check_binding(core, request, &family)?;
         wanted.scope_within(&grant::scope_left(&family.scope, &known.client))?;
         wanted.audiences_within(&family.audiences, &known.client, &core.issuer)?;
         let policy = policy(core, token, &family, known, now).await?;
@@ -222,10 +226,15 @@ fn watch(
     Ok(())
 }
 
-/// Sender-constrained families come later; until then nothing here can prove possession of a key, so a bound family
-/// is refused and not harmed.
-fn check_binding(family: &Family) -> Result<(), Failure> {
-    if family.key_thumbprint.is_some() { Err(Refusal::Unknown.into()) } else { Ok(()) }
+/// RFC 9449 §5: a bound family's token without its key is worth nothing. It ends nothing either, whoever sent it: its
+/// holder goes on, and a thief, who has not the key, gets nowhere.
+fn check_binding(core: &Core, request: &ClientRequest, family: &Family) -> Result<(), Failure> {
+    let Some(bound) = &family.key_thumbprint else { return Ok(()) };
+    request.must_hold(bound).map_err(|why| {
+        let (client, from) = (family.client_id.clone(), (&request.agent).into());
+        core.tell(Event::RefreshRefused { family: family.id, client, from });
+        why.into()
+    })
 }
 
 /// What was said of a restore matters only to a token that is ahead of its row: nobody else pays for asking.
@@ -241,7 +250,7 @@ pub(super) async fn policy(
     } else {
         RestoreDecision::Undecided
     };
-    let rotation = known.rotation.for_family(&known.client.kind, family.key_thumbprint.as_deref());
+    let rotation = known.rotation.for_family(&known.client.kind, family.key_thumbprint.as_ref());
     Ok(Policy { lifetimes: known.lifetimes, rotation, restore })
 }
 

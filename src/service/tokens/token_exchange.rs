@@ -46,6 +46,9 @@ pub async fn token_exchange(
 ) -> Result<Issued, Failure> {
     let known = request.authenticate(core, now).await?;
     let policy = policy_of(&known)?;
+    // Of whose key the shown token is, its client cannot prove: a token is sent to services, and a key never is. So the
+    // new one is bound to the key of whoever shall use it.
+    let key = request.key_for(&known)?;
     let (subject, status) = accept(core, params.subject, &known, UnacceptableToken::Subject, now).await?;
     let actor = match params.actor {
         Some(actor) => Some(accept(core, actor, &known, UnacceptableToken::Actor, now).await?.0),
@@ -77,6 +80,7 @@ pub async fn token_exchange(
         }),
         status,
         act: acting.as_ref(),
+        key,
     };
     let issued = issued::issue(core, access, None, now)?;
     core.tell(Event::TokenExchanged { client: known.client.id.clone(), family: subject.sid });

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use crate::domain::claims_request::ClaimRequests;
 use crate::domain::ids::ClientId;
 use crate::domain::scope::OFFLINE_ACCESS;
-use crate::service::tokens::access_token::{self, Standing};
+use crate::service::tokens::access_token::{self, ShownToken, Standing};
 use crate::service::tokens::user_claims;
 use crate::service::{Core, Failure};
 use crate::store::users;
@@ -39,9 +39,9 @@ pub enum UserInfoFormat {
 ///
 /// # Errors
 /// [`Failure::InvalidToken`] when it is not good, is meant for another service than this one, or its family has ended;
-/// [`Failure::InsufficientScope`] when it lacks `openid`; [`Failure::Store`].
-pub async fn userinfo(core: &Core, token: &str, now: DateTime<Utc>) -> Result<UserInfo, Failure> {
-    let access = access_token::verify(core, token, now).ok_or(Failure::InvalidToken)?;
+/// [`Failure::KeyProof`]; [`Failure::InsufficientScope`] when it lacks `openid`; [`Failure::Store`].
+pub async fn userinfo(core: &Core, shown: ShownToken<'_>, now: DateTime<Utc>) -> Result<UserInfo, Failure> {
+    let access = access_token::verify_shown(core, shown, now)?;
     if !access.aud.contains(&core.issuer) {
         return Err(Failure::InvalidToken);
     }

@@ -9,7 +9,7 @@ use crate::domain::ids::{FamilyId, UserId};
 use crate::domain::refusal::{EndReason, Refusal};
 use crate::domain::secrets::Password;
 use crate::service::logout::{ending, ending_many};
-use crate::service::tokens::access_token::{self, Standing};
+use crate::service::tokens::access_token::{self, ShownToken, Standing};
 use crate::service::users::attempts::{Attempted, Owner};
 use crate::service::users::credentials;
 use crate::service::{Core, Failure};
@@ -52,9 +52,9 @@ pub struct Session {
 /// Recognises a first-party access token for this server itself, whose family still lives.
 ///
 /// # Errors
-/// [`Failure::InvalidToken`], whatever is wrong; [`Failure::Store`].
-pub async fn authenticate(core: &Core, token: &str, now: DateTime<Utc>) -> Result<Caller, Failure> {
-    let token = access_token::verify(core, token, now).ok_or(Failure::InvalidToken)?;
+/// [`Failure::InvalidToken`], whatever is wrong with it; [`Failure::KeyProof`]; [`Failure::Store`].
+pub async fn authenticate(core: &Core, shown: ShownToken<'_>, now: DateTime<Utc>) -> Result<Caller, Failure> {
+    let token = access_token::verify_shown(core, shown, now)?;
     // A token made for another service opens nothing here.
     if !token.aud.contains(&core.issuer) {
         return Err(Failure::InvalidToken);

@@ -34,11 +34,11 @@ fn a_misspelt_setting_is_told_with_the_one_that_was_meant() {
         ),
         (
             "FROBNICATE",
-            r#""frobnicate" (from the variable HEIRLOOM_FROBNICATE): expected one of listen, issuer, database_url, data_dir, master_key, master_key_file, tokens.*, sign_in.*, pages.*, registration.*, passwords.*, limits.*, keys.*, status_lists.*, events.*, http.*, outbound.*, tls.*, database.*, janitor.*, log.*"#,
+            r#""frobnicate" (from the variable HEIRLOOM_FROBNICATE): expected one of listen, issuer, database_url, data_dir, master_key, master_key_file, tokens.*, sign_in.*, pages.*, registration.*, passwords.*, limits.*, keys.*, status_lists.*, events.*, dpop.*, http.*, outbound.*, tls.*, database.*, janitor.*, log.*"#,
         ),
         (
             "DB_PORT",
-            r#""db_port" (from the variable HEIRLOOM_DB_PORT): expected one of listen, issuer, database_url, data_dir, master_key, master_key_file, tokens.*, sign_in.*, pages.*, registration.*, passwords.*, limits.*, keys.*, status_lists.*, events.*, http.*, outbound.*, tls.*, database.*, janitor.*, log.*"#,
+            r#""db_port" (from the variable HEIRLOOM_DB_PORT): expected one of listen, issuer, database_url, data_dir, master_key, master_key_file, tokens.*, sign_in.*, pages.*, registration.*, passwords.*, limits.*, keys.*, status_lists.*, events.*, dpop.*, http.*, outbound.*, tls.*, database.*, janitor.*, log.*"#,
         ),
     ] {
         assert_eq!(error(&[(&format!("HEIRLOOM_{name}"), "1")]), format!("unknown setting {hint}"));
@@ -183,6 +183,8 @@ fn a_number_or_duration_out_of_its_bounds_is_told_with_them() {
         ("keys.poll_every", "0s", "a duration from 1ms to 1d"),
         ("status_lists.interval", "0s", "a duration from 1s to 1h"),
         ("status_lists.interval", "1500ms", "a duration of whole seconds"),
+        ("dpop.nonce_lifetime", "9s", "a duration from 10s to 1h"),
+        ("dpop.nonce_lifetime", "10500ms", "a duration of whole seconds"),
         ("http.workers", "0", "a number from 1 to 1024"),
         ("http.body_limit", "0", "a number from 1024 to 16777216"),
         ("http.request_timeout", "0s", "a duration from 1ms to 1d"),

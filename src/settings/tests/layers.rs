@@ -77,6 +77,7 @@ fn the_defaults_are_as_documented() {
     assert_eq!(settings.keys.algorithm, SigningAlgorithm::Es256);
     assert_eq!((settings.keys.publish_ahead, settings.keys.poll_every), (10 * MINUTE, MINUTE / 12));
     assert_eq!(settings.status_lists.interval, MINUTE / 12);
+    assert_eq!((settings.dpop.require_nonce, settings.dpop.nonce_lifetime), (false, 5 * MINUTE));
     assert_eq!((settings.http.workers, settings.http.body_limit), (None, 64 * 1024));
     assert_eq!((settings.http.request_timeout, settings.http.header_timeout), (MINUTE / 6, MINUTE / 12));
     assert_eq!((settings.http.keep_alive, settings.http.drain_timeout), (MINUTE * 5 / 4, MINUTE / 6));

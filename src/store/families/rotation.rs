@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use crate::domain::family::{Family, Grant, Step};
 use crate::domain::ids::{FamilyId, UserId};
+use crate::domain::key_thumbprint::KeyThumbprint;
 use crate::domain::refresh_token::Generation;
 use crate::domain::secrets::SecretHash;
 use crate::store::connect::{Connection, PATIENCE, silence};
@@ -81,6 +82,8 @@ pub struct FastPath {
     pub presented: Generation,
     /// `sha256(r)` of the presented token.
     pub secret_hash: SecretHash,
+    /// The key that the request proved: a family that is bound to one is bound to this.
+    pub key: Option<KeyThumbprint>,
     /// The request's arrival.
     pub now: DateTime<Utc>,
     /// A family last rotated at or before this is idle-expired.
@@ -88,15 +91,20 @@ pub struct FastPath {
 }
 
 impl FastPath {
-    /// Whether both were made with the same token.
+    /// Whether both were made with the same token and the same key.
     pub(in crate::store) fn presents_the_same(&self, other: &Self) -> bool {
-        (self.id, self.presented) == (other.id, other.presented) && self.secret_hash == other.secret_hash
+        (self.id, self.presented, &self.key) == (other.id, other.presented, &other.key)
+            && self.secret_hash == other.secret_hash
+    }
+
+    fn key(&self) -> Option<&str> {
+        self.key.as_ref().map(KeyThumbprint::as_str)
     }
 }
 
-/// When an attempt holds, in SQL.
+/// When an attempt holds, in SQL: nothing equals a key that is NULL.
 macro_rules! holds {
-    ($presented:literal, $secret_hash:literal, $now:literal, $idle_since:literal) => {
+    ($presented:literal, $secret_hash:literal, $now:literal, $idle_since:literal, $key:literal) => {
         concat!(
             "generation = ",
             $presented,
@@ -104,7 +112,9 @@ macro_rules! holds {
             $secret_hash,
             " AND ",
             is_live!(),
-            " AND key_thumbprint IS NULL AND generation < 4294967295 AND expires_at > ",
+            " AND (key_thumbprint IS NULL OR key_thumbprint = ",
+            $key,
+            ") AND generation < 4294967295 AND expires_at > ",
             $now,
             " AND rotated_at > ",
             $idle_since
@@ -117,7 +127,7 @@ macro_rules! rotating {
     ($attempt:expr) => {
         sqlx::query_as::<_, GrantRow>(concat!(
             "UPDATE families SET generation = generation + 1, base = generation, rotated_at = $4 WHERE id = $1 AND ",
-            holds!("$2", "$3", "$4", "$5"),
+            holds!("$2", "$3", "$4", "$5", "$6"),
             " RETURNING ",
             grant_columns!("")
         ))
@@ -126,6 +136,7 @@ macro_rules! rotating {
         .bind($attempt.secret_hash.as_bytes())
         .bind($attempt.now)
         .bind($attempt.idle_since)
+        .bind($attempt.key())
     };
 }
 
@@ -189,9 +200,9 @@ async fn rotate_by_arrays(
 ) -> Result<Vec<GrantRow>, sqlx::Error> {
     const SQL: &str = concat!(
         "WITH held AS (SELECT place, now FROM UNNEST($1::UUID[], $2::BIGINT[], $3::BYTEA[], $4::TIMESTAMPTZ[], \
-         $5::TIMESTAMPTZ[]) AS attempt (family, presented, hash, now, idle_since), \
+         $5::TIMESTAMPTZ[], $6::TEXT[]) AS attempt (family, presented, hash, now, idle_since, proved), \
          LATERAL (SELECT ctid AS place FROM families WHERE id = family AND ",
-        holds!("presented", "hash", "now", "idle_since"),
+        holds!("presented", "hash", "now", "idle_since", "proved"),
         " FOR UPDATE) AS found) \
          UPDATE families SET generation = generation + 1, base = generation, rotated_at = held.now \
          FROM held WHERE families.ctid = held.place RETURNING ",
@@ -208,6 +219,7 @@ async fn rotate_by_arrays(
         .bind(attempts.iter().map(|attempt| attempt.secret_hash.as_bytes()).collect::<Vec<_>>())
         .bind(times(|attempt| attempt.now))
         .bind(times(|attempt| attempt.idle_since))
+        .bind(attempts.iter().map(|attempt| attempt.key()).collect::<Vec<_>>())
         .fetch_all(executor)
         .await
 }
@@ -220,8 +232,9 @@ async fn rotate_by_json(
     const SQL: &str = concat!(
         "UPDATE families SET generation = generation + 1, base = generation, rotated_at = attempt.now \
          FROM (SELECT unhex(value ->> 0) AS family, value ->> 1 AS presented, unhex(value ->> 2) AS hash, \
-         value ->> 3 AS now, value ->> 4 AS idle_since FROM json_each($1)) AS attempt WHERE id = attempt.family AND ",
-        holds!("attempt.presented", "attempt.hash", "attempt.now", "attempt.idle_since"),
+         value ->> 3 AS now, value ->> 4 AS idle_since, value ->> 5 AS proved FROM json_each($1)) AS attempt \
+         WHERE id = attempt.family AND ",
+        holds!("attempt.presented", "attempt.hash", "attempt.now", "attempt.idle_since", "attempt.proved"),
         " RETURNING ",
         grant_columns!("")
     );
@@ -234,7 +247,8 @@ async fn rotate_by_json(
                     text
                 });
             let (now, idle_since) = (as_stored(attempt.now), as_stored(attempt.idle_since));
-            (attempt.id.0.simple().to_string(), attempt.presented.number(), hash, now, idle_since)
+            let id = attempt.id.0.simple().to_string();
+            (id, attempt.presented.number(), hash, now, idle_since, attempt.key())
         })
         .collect();
     sqlx::query_as(SQL).bind(to_json(&attempts)).fetch_all(connection).await

@@ -134,8 +134,9 @@ fn a_token_that_stays_good_needs_a_client_or_a_key_that_is_proved() {
             "confidential" => ClientKind::Confidential(Vec::new()),
             other => panic!("{other}"),
         };
-        let thumbprint = vector.key_bound.then_some("0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I");
-        let effective = vector.policy.for_family(&kind, thumbprint);
+        let thumbprint =
+            vector.key_bound.then(|| "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I".parse().unwrap());
+        let effective = vector.policy.for_family(&kind, thumbprint.as_ref());
         assert_eq!(effective, vector.effective, "{} {} {thumbprint:?}", vector.policy, vector.client);
     }
 }

@@ -7,6 +7,7 @@ use crate::domain::authorization::{AuthorizationRequest, Prompt};
 use crate::domain::claims_request::ClaimsRequest;
 use crate::domain::client::{Client, CodeProtection, GrantType};
 use crate::domain::json;
+use crate::domain::key_thumbprint::KeyThumbprint;
 use crate::domain::pkce::{self, CodeChallenge};
 use crate::domain::redirect_uri;
 use crate::http::body::{Form, NUL};
@@ -24,7 +25,7 @@ const LONGEST_STATE: usize = 8192;
 const LONGEST_NONCE: usize = 2048;
 
 /// What is read of a request, here and by the pages. Nothing else of one is kept.
-const KNOWN: [&str; 16] = [
+const KNOWN: [&str; 17] = [
     "client_id",
     "response_type",
     "response_mode",
@@ -35,6 +36,7 @@ const KNOWN: [&str; 16] = [
     "nonce",
     "code_challenge",
     "code_challenge_method",
+    "dpop_jkt",
     "prompt",
     "max_age",
     "claims",
@@ -142,6 +144,7 @@ pub(super) fn content(
         audiences: wanted.audiences_to_ask(client, &core.issuer)?,
         nonce,
         code_challenge,
+        key_thumbprint: key_thumbprint(form)?,
         prompt: prompt.map_err(|_| {
             Problem::Malformed(
                 "The prompt must be either none or a list of login, consent and select_account.",
@@ -167,6 +170,12 @@ fn challenge(form: &Form) -> Result<Option<CodeChallenge>, Problem> {
     }
     let malformed = Problem::Malformed("The code_challenge is not the base64url of a SHA-256 hash.");
     challenge.parse().map(Some).map_err(|_| malformed)
+}
+
+/// RFC 9449 §10.
+fn key_thumbprint(form: &Form) -> Result<Option<KeyThumbprint>, Problem> {
+    let malformed = Problem::Malformed("The dpop_jkt is not the base64url of a SHA-256 thumbprint.");
+    form.get("dpop_jkt").map(str::parse).transpose().map_err(|_| malformed)
 }
 
 fn max_age(form: &Form) -> Result<Option<Duration>, Problem> {

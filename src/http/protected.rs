@@ -1,0 +1,58 @@
+//! Places of our own that open with an access token: a plain one (RFC 6750), or one that is bound to a key, with the
+//! proof of that (RFC 9449 §7).
+
+use actix_web::http::header::AUTHORIZATION;
+use actix_web::{HttpRequest, HttpResponse};
+use chrono::{DateTime, Utc};
+
+use crate::http::error::{Face, Problem, Protected, Scheme};
+use crate::http::{Web, key_proof};
+use crate::service::Failure;
+use crate::service::clients::key_proof::ProvenKey;
+use crate::service::failure::BadKeyProof;
+use crate::service::tokens::access_token::ShownToken;
+
+/// Does what a token opens. It stands in the header, unless it was `posted` in a form (RFC 6750 §2.2).
+///
+/// # Errors
+/// Whatever is wrong, with the challenge of the way in which the token was shown.
+pub(crate) async fn opened(
+    (web, request, now): (&Web, &HttpRequest, DateTime<Utc>),
+    face: Face,
+    posted: Option<String>,
+    work: impl AsyncFnOnce(ShownToken<'_>) -> Result<HttpResponse, Problem>,
+) -> Result<HttpResponse, Protected> {
+    let (scheme, token) = match posted {
+        Some(_) if request.headers().contains_key(AUTHORIZATION) => {
+            (Scheme::Bearer, Err(Problem::TokenTwice))
+        }
+        Some(token) => (Scheme::Bearer, Ok(token)),
+        None => in_header(request).map_or((Scheme::Bearer, Err(Problem::NoToken)), |(scheme, token)| {
+            (scheme, Ok(token.to_owned()))
+        }),
+    };
+    let refuse = |problem: Problem| Protected { face, scheme, problem };
+    let token = token.map_err(refuse)?;
+    let key = match scheme {
+        Scheme::Bearer => None,
+        Scheme::Dpop => Some(proven(web, request, &token, now).map_err(|failure| refuse(failure.into()))?),
+    };
+    let answer = work(ShownToken { text: &token, key: key.as_ref() }).await.map_err(refuse)?;
+    Ok(key_proof::with_next_nonce(answer, web, key.as_ref(), now))
+}
+
+fn in_header(request: &HttpRequest) -> Option<(Scheme, &str)> {
+    let (scheme, token) = request.headers().get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    let scheme = if scheme.eq_ignore_ascii_case("bearer") {
+        Scheme::Bearer
+    } else if scheme.eq_ignore_ascii_case("dpop") {
+        Scheme::Dpop
+    } else {
+        return None;
+    };
+    Some((scheme, token.trim()))
+}
+
+fn proven(web: &Web, request: &HttpRequest, token: &str, now: DateTime<Utc>) -> Result<ProvenKey, Failure> {
+    Ok(key_proof::proven_key(web, request, Some(token), now)?.ok_or(BadKeyProof::Missing)?)
+}
