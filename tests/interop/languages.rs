@@ -94,6 +94,38 @@ macro_rules! services {
     )*};
 }
 
+/// Services that take tokens that are bound to a key (DPoP, RFC 9449), from a client in Node.js.
+mod dpop {
+    mod node {
+        use crate::languages::{JAVA, Language, NODE, RUST, folder, run};
+        use crate::orders::is_called_with_a_key;
+
+        fn client() -> std::process::Command {
+            run("node", &[folder("node/dpop.mjs")])
+        }
+
+        #[test]
+        fn a_bound_token_opens_the_service_with_its_key_alone() {
+            let service = || run("node", &[folder("node/dpop-service.mjs")]);
+            is_called_with_a_key(&Language { name: "Node.js (oauth4webapi)", service, ..NODE }, client());
+        }
+
+        mod java {
+            #[test]
+            fn a_bound_token_opens_the_service_with_its_key_alone() {
+                super::is_called_with_a_key(&super::JAVA, super::client());
+            }
+        }
+
+        mod rust {
+            #[test]
+            fn a_bound_token_opens_the_service_with_its_key_alone() {
+                super::is_called_with_a_key(&super::RUST, super::client());
+            }
+        }
+    }
+}
+
 macro_rules! clients {
     ($($name:ident: $language:ident),* $(,)?) => {$(
         mod $name {

@@ -1,5 +1,6 @@
 //! A service in any language, as its callers and its operator see it.
 
+use std::process::Command;
 use std::time::Duration;
 
 use reqwest::header::WWW_AUTHENTICATE;
@@ -10,7 +11,7 @@ use crate::forge::{Forge, changed};
 use crate::languages::Language;
 use crate::process::{MASTER_KEY, PASSWORD, Place, Server, Tokens, block_on, eventually, now};
 use crate::running::{Running, free_port};
-use crate::world::{API, Proof, World};
+use crate::world::{API, Proof, Registered, World};
 
 /// How often lists are renewed here; how much longer than that and a second a busy machine may take.
 const INTERVAL: Duration = Duration::from_secs(2);
@@ -107,6 +108,15 @@ pub fn is_called_by_the_client(language: &Language) {
     let mut command = client();
     command.env("SERVICE", &service.url);
     world.run(command, &registered, &mut world.browser());
+}
+
+/// By a client that proves a key, and by whoever has its token without that.
+pub fn is_called_with_a_key(language: &Language, mut client: Command) {
+    let world = World::new();
+    let service = Service::start(language, &world.server);
+    world.register("wallet", "--public", &["--dpop-bound-access-tokens"]);
+    client.env("SERVICE", &service.url);
+    world.run(client, &Registered { id: "wallet".to_owned(), proof: Proof::None }, &mut world.browser());
 }
 
 fn place() -> Place {
