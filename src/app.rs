@@ -112,6 +112,7 @@ impl App {
     pub async fn serve(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
         let tasks = [
             self.poll_keys(),
+            self.make_usual_key(),
             self.tidy(),
             self.tell_of_logouts(),
             self.renew_certificate(),
@@ -207,7 +208,7 @@ pub async fn open_core(
     let trail = Trail::new(settings.events.retention);
     let writer = Writer::new(open_store(settings, old_schema).await?, trail);
     let db = writer.db().clone();
-    let keys = Keys::new(opening::master_keys(settings, &db).await?);
+    let keys = Keys::new(opening::master_keys(settings, &db).await?).calling_eddsa(settings.keys.eddsa_name);
     let clock_watch = ClockWatch::new(settings.tokens.leeway);
     clock_watch.compare(&db, || clock.read()).await?;
     clock_watch.check(clock.read())?;

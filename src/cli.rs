@@ -4,6 +4,7 @@
 mod output;
 
 mod arguments;
+mod audience;
 mod backup;
 mod client;
 mod config;
@@ -79,6 +80,9 @@ enum OfficeCommand {
     /// Make, list and remove tokens with which clients register themselves
     #[command(subcommand)]
     RegistrationToken(registration_token::RegistrationTokenCommand),
+    /// Say what access tokens for an audience are signed with
+    #[command(subcommand)]
+    Audience(audience::AudienceCommand),
     /// List, rotate and export signing keys; make master keys
     #[command(subcommand)]
     Keys(keys::KeysCommand),
@@ -137,6 +141,7 @@ async fn run_in_office(command: OfficeCommand, office: &Office) -> anyhow::Resul
         OfficeCommand::User(command) => user::run(command, office).await,
         OfficeCommand::Client(command) => client::run(*command, office).await,
         OfficeCommand::RegistrationToken(command) => registration_token::run(command, office).await,
+        OfficeCommand::Audience(command) => audience::run(command, office).await,
         OfficeCommand::Keys(command) => keys::run(command, office).await,
         OfficeCommand::Family(command) => family::run(command, office).await,
         OfficeCommand::Event(command) => event::run(command, office).await,

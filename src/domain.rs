@@ -34,6 +34,7 @@ pub mod request_object;
 pub mod scope;
 pub mod secrets;
 pub mod sign_in;
+pub mod signing_algorithm;
 pub mod standard_claims;
 pub mod status_list;
 pub mod subject;

@@ -1,6 +1,7 @@
 //! The only SQL. Each query is written once, in the subset that PostgreSQL and SQLite share, and run on whichever
 //! engine is behind a [`Db`].
 
+pub mod audiences;
 pub mod authorization_codes;
 pub mod backup;
 mod checkpoints;

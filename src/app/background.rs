@@ -6,7 +6,10 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 
 use super::App;
+use crate::domain::registration::Mode;
+use crate::domain::signing_algorithm::SigningAlgorithm;
 use crate::service::admin::janitor;
+use crate::service::clients::signing;
 use crate::service::logout::back_channel::Messenger;
 use crate::settings::DatabaseUrl;
 use crate::tls::Looked;
@@ -21,6 +24,20 @@ impl App {
                 if let Err(error) = core.keys.reload(&core.db).await {
                     tracing::error!(%error, "the signing keys could not be read; going on with those known");
                 }
+            }
+        })
+    }
+
+    /// Clients that register themselves get RS256 where they say nothing: its key is published before the first comes.
+    /// Nobody waits for it, as it takes a while to be made.
+    pub(super) fn make_usual_key(&self) -> JoinHandle<()> {
+        let (core, clock) = (Arc::clone(&self.core), self.clock.clone());
+        let is_needed = self.settings.registration.mode != Mode::Off;
+        tokio::spawn(async move {
+            if is_needed
+                && let Err(error) = signing::ask_for(&core, SigningAlgorithm::Rs256, clock.now()).await
+            {
+                tracing::error!(%error, "the key of RS256 could not be made; it will be, when a client asks for it");
             }
         })
     }

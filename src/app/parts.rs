@@ -22,7 +22,7 @@ use crate::service::clients::documents::Documents;
 use crate::service::clients::key_proof::KeyProofs;
 use crate::service::clients::known_clients::Clients;
 use crate::service::clients::registrar::Rules;
-use crate::service::keys::ring::Succession;
+use crate::service::keys::succession::Succession;
 use crate::service::limit::Limit;
 use crate::service::users::attempts::AttemptLimits;
 use crate::settings::{self, Issuer, Settings};

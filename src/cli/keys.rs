@@ -6,7 +6,7 @@ use clap::{Subcommand, ValueEnum};
 
 use crate::cli::{Office, duration_within, output};
 use crate::crypto::master_key;
-use crate::crypto::signing_key::SigningAlgorithm;
+use crate::domain::signing_algorithm::SigningAlgorithm;
 use crate::service::admin::keys;
 use crate::service::admin::views::time;
 
@@ -26,10 +26,10 @@ pub(super) enum KeysCommand {
         /// When it begins to sign, instead of the setting `keys.publish_ahead`
         #[arg(long, value_parser = duration_within(Duration::ZERO..=MONTH), value_name = "D")]
         after: Option<Duration>,
-        /// What it signs with, instead of the setting `keys.algorithm`
+        /// The keys of this algorithm alone, instead of those that sign where nobody asks for any
         #[arg(long, value_name = "ALGORITHM")]
         algorithm: Option<SigningAlgorithm>,
-        /// A key leaked: sign with the new one at once and withdraw all others
+        /// A key leaked: sign with new ones at once and withdraw all others, or those of the algorithm named
         #[arg(long, conflicts_with = "after")]
         compromised: bool,
     },
@@ -38,6 +38,9 @@ pub(super) enum KeysCommand {
         /// All published keys as a JWK set, or the signing one as PEM
         #[arg(long, value_enum, default_value = "jwks")]
         format: Format,
+        /// The signing one of this algorithm, as PEM
+        #[arg(long, value_name = "ALGORITHM")]
+        algorithm: Option<SigningAlgorithm>,
     },
     /// Print a new master key
     NewMaster,
@@ -60,16 +63,25 @@ pub(super) async fn run(command: KeysCommand, office: &Office) -> anyhow::Result
         KeysCommand::List { json } => list(office, json),
         KeysCommand::Rotate { algorithm, compromised: true, .. } => {
             let kid = keys::replace(core, algorithm, now).await?;
+            let others = algorithm.map_or_else(|| "key".to_owned(), |it| format!("{it} key"));
             println!(
-                "{kid} signs now; every other key is withdrawn, and so are the access tokens they signed"
+                "{kid} signs now; every older {others} is withdrawn, and so are the access tokens they signed"
             );
         }
         KeysCommand::Rotate { after, algorithm, compromised: false } => {
             let (kid, signs_from) = keys::rotate(core, algorithm, after, now).await?;
             println!("{kid} is published and signs from {}", time(signs_from));
         }
-        KeysCommand::Export { format: Format::Jwks } => output::json(&keys::jwks(core, now)),
-        KeysCommand::Export { format: Format::Pem } => print!("{}", keys::public_pem(core, now)?),
+        KeysCommand::Export { format: Format::Jwks, algorithm } => {
+            anyhow::ensure!(
+                algorithm.is_none(),
+                "--algorithm goes with --format pem: a JWK set has all keys"
+            );
+            output::json(&keys::jwks(core, now));
+        }
+        KeysCommand::Export { format: Format::Pem, algorithm } => {
+            print!("{}", keys::public_pem(core, algorithm, now)?);
+        }
         KeysCommand::DropMaster { id } => {
             let id = id.to_lowercase();
             let kid = keys::drop_master(core, &id, now).await?;
@@ -95,7 +107,7 @@ fn list(office: &Office, json: bool) {
     output::table(headings, &keys.signing_keys, |key| {
         [
             key.kid.clone(),
-            key.algorithm.to_string(),
+            key.algorithm.to_owned(),
             key.phase.as_str().to_owned(),
             key.signs_from.clone(),
             output::or_dash(key.published_until.clone()),

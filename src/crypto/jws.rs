@@ -65,7 +65,8 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::crypto::signing_key::{SigningAlgorithm, SigningKey, generate};
+    use crate::crypto::signing_key::{SigningKey, generate};
+    use crate::domain::signing_algorithm::SigningAlgorithm;
 
     #[test]
     fn a_header_is_read_as_the_specifications_have_it_whoever_signed() {

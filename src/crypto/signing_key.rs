@@ -1,7 +1,6 @@
 //! Signing keys: parsed once, used for every token.
 
 use std::fmt;
-use std::str::FromStr;
 
 use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
 use aws_lc_rs::rand::SystemRandom;
@@ -13,64 +12,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jsonwebtoken::jwk::{Jwk, PublicKeyUse, ThumbprintHash};
 use jsonwebtoken::{Algorithm, DecodingKey};
-use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-/// The algorithms that access tokens can be signed with (RFC 7518 §3.1, RFC 8037 §3.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum SigningAlgorithm {
-    /// ECDSA on P-256 with SHA-256: small, fast to sign, understood everywhere.
-    #[serde(rename = "ES256")]
-    Es256,
-    /// Ed25519.
-    #[serde(rename = "EdDSA")]
-    EdDsa,
-    /// RSA with 2,048 bits and SHA-256: for libraries that know nothing else.
-    #[serde(rename = "RS256")]
-    Rs256,
-}
-
-impl SigningAlgorithm {
-    const ALL: [Self; 3] = [Self::Es256, Self::EdDsa, Self::Rs256];
-
-    /// The name in headers and metadata.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Es256 => "ES256",
-            Self::EdDsa => "EdDSA",
-            Self::Rs256 => "RS256",
-        }
-    }
-
-    fn jwt(self) -> Algorithm {
-        match self {
-            Self::Es256 => Algorithm::ES256,
-            Self::EdDsa => Algorithm::EdDSA,
-            Self::Rs256 => Algorithm::RS256,
-        }
-    }
-}
-
-impl fmt::Display for SigningAlgorithm {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// The text names no algorithm that we sign with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a signing algorithm must be ES256, EdDSA or RS256")]
-pub struct InvalidAlgorithm;
-
-impl FromStr for SigningAlgorithm {
-    type Err = InvalidAlgorithm;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL.into_iter().find(|algorithm| algorithm.as_str() == text).ok_or(InvalidAlgorithm)
-    }
-}
+use crate::domain::signing_algorithm::{EdDsaName, SigningAlgorithm};
 
 /// A key could not be made or read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -78,7 +23,7 @@ impl FromStr for SigningAlgorithm {
 pub struct KeyError(String);
 
 impl KeyError {
-    fn new(cause: impl fmt::Display) -> Self {
+    pub(crate) fn new(cause: impl fmt::Display) -> Self {
         Self(cause.to_string())
     }
 }
@@ -93,8 +38,10 @@ enum Pair {
 pub struct SigningKey {
     kid: String,
     algorithm: SigningAlgorithm,
+    /// What the algorithm is called in its tokens and in the key set.
+    name: &'static str,
     pair: Pair,
-    public: Jwk,
+    public: Value,
     verifying: DecodingKey,
     header: String,
     id_token_header: String,
@@ -129,6 +76,22 @@ impl SigningKey {
     /// # Errors
     /// [`KeyError`] when the bytes are no such key.
     pub fn from_pkcs8(algorithm: SigningAlgorithm, pkcs8: &[u8]) -> Result<Self, KeyError> {
+        Self::from_pkcs8_called(EdDsaName::default(), algorithm, pkcs8)
+    }
+
+    /// The same, where `EdDSA` has this name.
+    ///
+    /// # Errors
+    /// [`KeyError`] when the bytes are no such key.
+    pub fn from_pkcs8_called(
+        eddsa: EdDsaName,
+        algorithm: SigningAlgorithm,
+        pkcs8: &[u8],
+    ) -> Result<Self, KeyError> {
+        let name = match algorithm {
+            SigningAlgorithm::EdDsa => eddsa.as_str(),
+            SigningAlgorithm::Es256 | SigningAlgorithm::Rs256 => algorithm.as_str(),
+        };
         let pair = match algorithm {
             SigningAlgorithm::Es256 => Pair::Es256(
                 EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8).map_err(KeyError::new)?,
@@ -137,14 +100,19 @@ impl SigningKey {
             SigningAlgorithm::Rs256 => Pair::Rs256(RsaKeyPair::from_pkcs8(pkcs8).map_err(KeyError::new)?),
         };
         let verifying = pair.verifying();
-        let mut public = Jwk::from_decoding_key(&verifying, Some(algorithm.jwt())).map_err(KeyError::new)?;
+        let mut public = Jwk::from_decoding_key(&verifying, Some(jwt(algorithm))).map_err(KeyError::new)?;
         let kid = public.thumbprint(ThumbprintHash::SHA256).map_err(KeyError::new)?;
         public.common.public_key_use = Some(PublicKeyUse::Signature);
         public.common.key_id = Some(kid.clone());
-        let header = |typ| json!({ "typ": typ, "alg": algorithm.as_str(), "kid": kid }).to_string();
+        let mut public = json!(public);
+        if let Some(members) = public.as_object_mut() {
+            // The library does not know the second name.
+            members.insert("alg".to_owned(), json!(name));
+        }
+        let header = |typ| json!({ "typ": typ, "alg": name, "kid": kid }).to_string();
         let id_token_header = URL_SAFE_NO_PAD.encode(header("JWT"));
         let header = URL_SAFE_NO_PAD.encode(header("at+jwt"));
-        Ok(Self { kid, algorithm, pair, public, verifying, header, id_token_header })
+        Ok(Self { kid, algorithm, name, pair, public, verifying, header, id_token_header })
     }
 
     /// The key's id.
@@ -159,9 +127,15 @@ impl SigningKey {
         self.algorithm
     }
 
+    /// What that is called in its tokens and in the key set: the same for the key's life.
+    #[must_use]
+    pub fn algorithm_name(&self) -> &'static str {
+        self.name
+    }
+
     /// The public half as a JSON Web Key (RFC 7517).
     #[must_use]
-    pub fn public_jwk(&self) -> &Jwk {
+    pub fn public_jwk(&self) -> &Value {
         &self.public
     }
 
@@ -190,7 +164,7 @@ impl SigningKey {
     /// The key that checks its signatures, and the algorithm that must be named with it.
     #[must_use]
     pub fn verifying(&self) -> (&DecodingKey, Algorithm) {
-        (&self.verifying, self.algorithm.jwt())
+        (&self.verifying, jwt(self.algorithm))
     }
 
     /// An access token (JWS compact serialization, RFC 7515 §7.1; `typ` per RFC 9068 §2.1) with these claims.
@@ -214,7 +188,7 @@ impl SigningKey {
     /// # Errors
     /// [`KeyError`] when the library cannot sign.
     pub fn sign_as(&self, typ: &str, claims: &str) -> Result<String, KeyError> {
-        let header = json!({ "typ": typ, "alg": self.algorithm.as_str(), "kid": self.kid }).to_string();
+        let header = json!({ "typ": typ, "alg": self.name, "kid": self.kid }).to_string();
         self.sign_under(&URL_SAFE_NO_PAD.encode(header), claims)
     }
 
@@ -237,6 +211,15 @@ impl SigningKey {
         token.push('.');
         URL_SAFE_NO_PAD.encode_string(signature, &mut token);
         Ok(token)
+    }
+}
+
+/// As the library calls it.
+fn jwt(algorithm: SigningAlgorithm) -> Algorithm {
+    match algorithm {
+        SigningAlgorithm::Es256 => Algorithm::ES256,
+        SigningAlgorithm::EdDsa => Algorithm::EdDSA,
+        SigningAlgorithm::Rs256 => Algorithm::RS256,
     }
 }
 

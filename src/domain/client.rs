@@ -3,6 +3,7 @@
 mod authentication;
 mod metadata;
 mod public_keys;
+mod signing;
 
 use std::collections::BTreeSet;
 use std::fmt;

@@ -9,6 +9,7 @@ mod record;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
+use crate::domain::audience::Audience;
 use crate::domain::family::{EndedFamily, UserAgentInfo};
 use crate::domain::ids::{ClientId, FamilyId, SignInSessionId, UserId};
 use crate::domain::refusal::EndReason;
@@ -156,6 +157,11 @@ pub enum Event {
         client: ClientId,
         change: ClientChange,
     },
+    /// What an audience's access tokens are signed with changed.
+    AudienceChanged {
+        audience: Audience,
+        change: AudienceChange,
+    },
     /// The next signing key was published.
     KeyRotated {
         key: String,
@@ -263,6 +269,14 @@ words! {
         UpdatedItself: "updated_itself",
         ConsentsForgotten: "consents_forgotten",
         RemovedItself: "removed_itself",
+    }
+}
+
+words! {
+    /// What changed of an audience.
+    AudienceChange {
+        AlgorithmSet: "algorithm_set",
+        AlgorithmRemoved: "algorithm_removed",
     }
 }
 

@@ -241,6 +241,13 @@ fn kind_of(method: AuthMethod) -> ClientKind {
 }
 
 impl Registration {
+    /// The same with the algorithms that a client gets which registers itself, and was there `before` or not.
+    #[must_use]
+    pub fn with_usual_algorithms(mut self, before: Option<&Client>) -> Self {
+        algorithms::fill_in(&mut self.metadata, self.auth, before.map(|client| &client.metadata));
+        self
+    }
+
     /// Puts what was registered in the place of what `client` had.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 //! What operators do, and what the server does by itself to stay tidy.
 
+pub mod audiences;
 pub mod client_changes;
 pub mod clients;
 pub mod error;

@@ -9,3 +9,4 @@ pub mod known_clients;
 pub mod registrar;
 pub mod registration;
 pub mod sector;
+pub mod signing;

@@ -3,3 +3,4 @@
 pub mod key_set;
 pub mod ring;
 pub mod subject_key;
+pub mod succession;

@@ -8,12 +8,12 @@ use serde::{Deserialize, Serialize};
 
 use super::colour::Colour;
 use super::text;
-use crate::crypto::signing_key::SigningAlgorithm;
 use crate::domain::audience::Audience;
 use crate::domain::client::CodeProtection;
 use crate::domain::redirect_rule::RedirectScheme;
 use crate::domain::registration::Mode;
 use crate::domain::scope::ScopeSet;
+use crate::domain::signing_algorithm::{EdDsaName, SigningAlgorithm};
 
 /// Lifetimes of tokens and families, where a client has none of its own.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -156,8 +156,11 @@ pub struct LimitSettings {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct KeySettings {
-    /// The algorithm of keys made from now on.
+    /// What is signed with where nobody asks for an algorithm, from the next `keys rotate` on.
+    #[serde(deserialize_with = "text::deserialize")]
     pub algorithm: SigningAlgorithm,
+    /// What keys of `EdDSA` that are made from now on are called.
+    pub eddsa_name: EdDsaName,
     /// From the publication of the next key to its first signature.
     #[serde(with = "text::duration")]
     pub publish_ahead: Duration,

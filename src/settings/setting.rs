@@ -3,8 +3,8 @@
 use self::{
     Default::{Text, Unset},
     Kind::{
-        Algorithm, Audiences, CodeProtection, Colour, Database, Duration, Filter, Format, Issuer, Listen,
-        Networks, Number, Path, Registration, Schemes, Scopes, Secret, Switch, Words,
+        Algorithm, Audiences, CodeProtection, Colour, Database, Duration, EdDsaName, Filter, Format, Issuer,
+        Listen, Networks, Number, Path, Registration, Schemes, Scopes, Secret, Switch, Words,
     },
 };
 
@@ -45,6 +45,7 @@ pub(super) enum Kind {
     Colour,
     Database,
     Duration,
+    EdDsaName,
     Filter,
     Format,
     Issuer,
@@ -72,6 +73,7 @@ impl Kind {
                  with reserved characters in the password written as %XX"
             }
             Duration => "a duration such as 15m, 36h or 7d",
+            EdDsaName => "EdDSA or Ed25519",
             Filter => "log directives such as info or info,heirloom=debug",
             Format => "pretty or json",
             Issuer => {
@@ -97,8 +99,9 @@ impl Kind {
     pub(super) fn is_secret(self) -> bool {
         match self {
             Database | Secret => true,
-            Algorithm | Audiences | CodeProtection | Colour | Duration | Filter | Format | Issuer
-            | Listen | Networks | Number | Path | Registration | Schemes | Scopes | Switch | Words => false,
+            Algorithm | Audiences | CodeProtection | Colour | Duration | EdDsaName | Filter | Format
+            | Issuer | Listen | Networks | Number | Path | Registration | Schemes | Scopes | Switch
+            | Words => false,
         }
     }
 }

@@ -3,8 +3,8 @@
 use super::setting::{
     Default::{Text, Unset},
     Kind::{
-        Algorithm, Audiences, CodeProtection, Colour, Database, Duration, Filter, Format, Issuer, Listen,
-        Networks, Number, Path, Registration, Schemes, Scopes, Secret, Switch, Words,
+        Algorithm, Audiences, CodeProtection, Colour, Database, Duration, EdDsaName, Filter, Format, Issuer,
+        Listen, Networks, Number, Path, Registration, Schemes, Scopes, Secret, Switch, Words,
     },
     Setting,
 };
@@ -214,7 +214,18 @@ pub(super) static SETTINGS: &[Setting] = &[
         "Documents that are fetched in an hour because one address named them: of clients that nobody signed in with, \
          and lists of sectors.",
     ),
-    Setting::new("keys.algorithm", Text("ES256"), Algorithm, "New signing keys are ES256, EdDSA or RS256."),
+    Setting::new(
+        "keys.algorithm",
+        Text("ES256"),
+        Algorithm,
+        "What is signed with where no client or audience asks for another algorithm: ES256, EdDSA or RS256.",
+    ),
+    Setting::new(
+        "keys.eddsa_name",
+        Text("EdDSA"),
+        EdDsaName,
+        "What EdDSA is called in tokens and in new keys: EdDSA, or Ed25519 for services that know RFC 9864.",
+    ),
     Setting::new(
         "keys.publish_ahead",
         Text("10m"),

@@ -53,6 +53,7 @@ const STEPS: &[SchemaStep] = &[
     step!(22, "status of clients' own tokens", "0022_status_of_clients_own_tokens.sql"),
     step!(23, "events", "0023_events.sql"),
     step!(24, "keys of codes", "0024_keys_of_codes.sql"),
+    step!(25, "signing algorithms", "0025_signing_algorithms.sql"),
 ];
 
 /// How the database's schema compares with the one this binary knows.

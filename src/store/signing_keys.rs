@@ -15,6 +15,9 @@ row! {
         signs_from: DateTime<Utc>,
         longest_ttl_ms: i64,
         withdrawn_at: Option<DateTime<Utc>>,
+        is_default: bool,
+        is_asked_for: bool,
+        algorithm_name: Option<String>,
     }
 }
 
@@ -22,7 +25,7 @@ row! {
 #[derive(Debug, Clone)]
 pub struct StoredKey {
     pub kid: String,
-    /// Its place in the succession, from 1.
+    /// Its place among all keys, from 1.
     pub position: i64,
     /// What it signs with.
     pub algorithm: String,
@@ -36,6 +39,12 @@ pub struct StoredKey {
     pub longest_ttl_ms: i64,
     /// Since when it must not be trusted any more.
     pub withdrawn_at: Option<DateTime<Utc>>,
+    /// Whether it signs where nobody asks for an algorithm.
+    pub is_default: bool,
+    /// Whether somebody asks for its algorithm by name: then only its own kind takes its place.
+    pub is_asked_for: bool,
+    /// What its algorithm is called in tokens and key sets, where that is not the usual name.
+    pub algorithm_name: Option<String>,
 }
 
 impl From<KeyRow> for StoredKey {
@@ -49,6 +58,9 @@ impl From<KeyRow> for StoredKey {
             signs_from: row.signs_from,
             longest_ttl_ms: row.longest_ttl_ms,
             withdrawn_at: row.withdrawn_at,
+            is_default: row.is_default,
+            is_asked_for: row.is_asked_for,
+            algorithm_name: row.algorithm_name,
         }
     }
 }
@@ -56,7 +68,7 @@ impl From<KeyRow> for StoredKey {
 /// Every key, in order.
 pub async fn list(db: &Db) -> Result<Vec<StoredKey>, StoreError> {
     const SQL: &str = "SELECT kid, position, algorithm, private_sealed, created_at, signs_from, longest_ttl_ms, \
-         withdrawn_at FROM signing_keys ORDER BY position";
+         withdrawn_at, is_default, is_asked_for, algorithm_name FROM signing_keys ORDER BY position";
     let rows: Vec<KeyRow> = fetch_all!(on db, SQL)?;
     Ok(rows.into_iter().map(StoredKey::from).collect())
 }
@@ -64,12 +76,19 @@ pub async fn list(db: &Db) -> Result<Vec<StoredKey>, StoreError> {
 /// Adds a key unless its position is taken; `false` then.
 pub async fn insert_if_next(tx: &mut Tx, key: &StoredKey) -> Result<bool, StoreError> {
     const SQL: &str = "INSERT INTO signing_keys \
-         (kid, position, algorithm, private_sealed, created_at, signs_from, longest_ttl_ms) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (position) DO NOTHING";
+         (kid, position, algorithm, private_sealed, created_at, signs_from, longest_ttl_ms, is_default, \
+         is_asked_for, algorithm_name) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (position) DO NOTHING";
     let done = execute!(within tx, SQL,
         &key.kid, key.position, &key.algorithm, &key.private_sealed, key.created_at, key.signs_from,
-        key.longest_ttl_ms)?;
+        key.longest_ttl_ms, key.is_default, key.is_asked_for, &key.algorithm_name)?;
     Ok(done > 0)
+}
+
+/// Notes that somebody asks for a key's algorithm by name; `false` when it was withdrawn meanwhile.
+pub async fn ask_for(tx: &mut Tx, kid: &str) -> Result<bool, StoreError> {
+    const SQL: &str = "UPDATE signing_keys SET is_asked_for = TRUE WHERE kid = $1 AND withdrawn_at IS NULL";
+    Ok(execute!(within tx, SQL, kid)? > 0)
 }
 
 /// Notes that tokens may live for `ttl_ms`: no key may be forgotten before them.
@@ -92,11 +111,16 @@ pub async fn reseal(tx: &mut Tx, read: &StoredKey, private_sealed: &[u8]) -> Res
     Ok(execute!(within tx, SQL, &read.kid, &read.private_sealed, private_sealed)? > 0)
 }
 
-/// Withdraws every key up to `position`: they leave the JWKS at once.
-pub async fn withdraw_up_to(tx: &mut Tx, position: i64, now: DateTime<Utc>) -> Result<(), StoreError> {
-    const SQL: &str =
-        "UPDATE signing_keys SET withdrawn_at = $2 WHERE position <= $1 AND withdrawn_at IS NULL";
-    execute!(within tx, SQL, position, now)?;
+/// Withdraws every key before `position`, of one algorithm or of all: they leave the JWKS at once.
+pub async fn withdraw_before(
+    tx: &mut Tx,
+    position: i64,
+    algorithm: Option<&str>,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    const SQL: &str = "UPDATE signing_keys SET withdrawn_at = $2 \
+         WHERE position < $1 AND withdrawn_at IS NULL AND algorithm = COALESCE($3, algorithm)";
+    execute!(within tx, SQL, position, now, algorithm)?;
     Ok(())
 }
 

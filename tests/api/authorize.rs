@@ -178,7 +178,7 @@ both_stores! {
         // A server whose issuer has changed may have its keys still.
         let mut said = claims(tokens.text("id_token"));
         said["iss"] = "https://old.example".into();
-        let foreign = app.core.keys.sign_id_token(|_| said.to_string(), app.clock.now()).unwrap();
+        let foreign = app.core.keys.sign_id_token(crate::keys::ANY, |_| said.to_string(), app.clock.now()).unwrap();
         assert_eq!(ana.authorize(&[("id_token_hint", &foreign)]).await.error(), "invalid_request", "another issuer's word");
         let elsewhere = ana.authorize(&[("client_id", "other"), hint, ("prompt", "none")]).await;
         assert_eq!(elsewhere.error(), "invalid_request", "another client's word");

@@ -83,7 +83,7 @@ impl TestApp {
     fn with_claim(&self, token: &str, name: &str, value: Value) -> String {
         let mut claims = claims(token);
         claims[name] = value;
-        self.core.keys.sign(&claims.to_string(), self.clock.now()).unwrap()
+        self.core.keys.sign(&[], &claims.to_string(), self.clock.now()).unwrap()
     }
 }
 

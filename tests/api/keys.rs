@@ -3,13 +3,17 @@
 use std::time::Duration;
 
 use heirloom::crypto::master_key::{self, MasterKeys};
-use heirloom::crypto::signing_key::SigningAlgorithm;
-use heirloom::service::keys::ring::{Keys, KeysUnreadable, Succession};
+use heirloom::domain::signing_algorithm::{SigningAlgorithm, SigningWish};
+use heirloom::service::keys::ring::{Keys, KeysUnreadable};
+use heirloom::service::keys::succession::Succession;
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde_json::Value;
 
 use crate::harness::*;
+
+/// What nobody has said.
+pub const ANY: SigningWish = SigningWish { algorithm: None, since: chrono::DateTime::UNIX_EPOCH };
 
 fn succession(algorithm: SigningAlgorithm) -> Succession {
     Succession { algorithm, publish_ahead: MINUTE * 10, default_ttl: MINUTE * 15 }

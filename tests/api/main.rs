@@ -15,8 +15,10 @@
 
 mod account;
 mod admin;
+mod algorithms;
 mod arrival;
 mod attempts;
+mod audiences;
 mod authorize;
 mod authorize_refused;
 mod boundaries;

@@ -109,7 +109,7 @@ both_stores! {
             "application_type": "native", "scope": "email openid profile",
             "client_uri": "https://tool.example", "contacts": ["ana@tool.example"],
             "initiate_login_uri": "https://tool.example/login",
-            "id_token_signed_response_alg": "ES256",
+            "id_token_signed_response_alg": "RS256",
         });
         assert_eq!(Value::Object(members), expected);
 
@@ -200,7 +200,7 @@ both_stores! {
 
     async fn a_client_is_told_what_its_id_tokens_are_signed_with(app) with |settings| {
         open(settings);
-        settings.keys.algorithm = heirloom::crypto::signing_key::SigningAlgorithm::Rs256;
+        settings.keys.algorithm = heirloom::domain::signing_algorithm::SigningAlgorithm::Rs256;
     }; {
         app.add_user("ana").await;
         let mut members = web_app();

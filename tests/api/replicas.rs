@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use heirloom::crypto::master_key;
-use heirloom::crypto::signing_key::SigningAlgorithm;
 use heirloom::domain::ids::ClientId;
 use heirloom::domain::lifetimes::LifetimeOverrides;
+use heirloom::domain::signing_algorithm::SigningAlgorithm;
 use heirloom::service::admin;
-use heirloom::service::keys::ring::Succession;
+use heirloom::service::keys::succession::Succession;
 use heirloom::settings::Settings;
 use serde_json::json;
 

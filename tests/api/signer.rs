@@ -2,7 +2,8 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use heirloom::crypto::signing_key::{SigningAlgorithm, SigningKey, generate};
+use heirloom::crypto::signing_key::{SigningKey, generate};
+use heirloom::domain::signing_algorithm::SigningAlgorithm;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
 

@@ -47,7 +47,7 @@ pub fn goes_on_while_keys_rotate(language: &Language) {
         let first = issuer.log_in().await;
         let mut tokens = first.clone();
         service.must(200, &first.access, "before").await;
-        place.ok(&["keys", "rotate", "--algorithm", language.next_algorithm]);
+        place.rotate_to(language.next_algorithm);
         let began = now();
         while key_of(&tokens.access) == key_of(&first.access) {
             assert!(began.elapsed() < Duration::from_mins(2), "the next key does not sign");

@@ -103,6 +103,13 @@ impl Place {
         self.ok_with(arguments, "")
     }
 
+    /// Moves the server to this algorithm, with its next key.
+    pub fn rotate_to(&self, algorithm: &str) {
+        let mut command = self.command(&["keys", "rotate"]);
+        let done = command.env("HEIRLOOM_KEYS__ALGORITHM", algorithm).output().unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    }
+
     pub fn json(&self, arguments: &[&str]) -> Value {
         serde_json::from_str(&self.ok(arguments)).unwrap()
     }

@@ -112,7 +112,7 @@ fn no_token_is_refused_while_keys_rotate_under_load() {
             .collect();
         for algorithm in ["EdDSA", "RS256", "ES256"] {
             let before = kids(&servers[0]).await;
-            place.ok(&["keys", "rotate", "--algorithm", algorithm]);
+            place.rotate_to(algorithm);
             for server in servers.iter() {
                 eventually("both publish it", async || kids(server).await.len() == before.len() + 1).await;
             }

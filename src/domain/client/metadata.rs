@@ -7,6 +7,7 @@ use crate::domain::audience::Audience;
 use crate::domain::client::authentication::{AuthMethod, ClientKind, JwtAlgorithm};
 use crate::domain::client::public_keys::{PublicJwks, UnfitKeys};
 use crate::domain::family::RotationPolicy;
+use crate::domain::signing_algorithm::SigningAlgorithm;
 
 /// The optional part of a client's registration, with the names of RFC 7591 §2 and `OpenID` Connect Dynamic Client
 /// Registration §2; only what the server honours is here. Stored as one JSON object without the absent members.
@@ -57,10 +58,16 @@ pub struct ClientMetadata {
     /// member of our own.
     #[serde(default, skip_serializing_if = "is_false")]
     pub require_single_use_request_object: bool,
-    /// That it gets what it asks at the userinfo endpoint as a signed JWT (OpenID Connect Core §5.3.2). The algorithm
-    /// is that of the server's key, whichever is named: as with ID tokens.
+    /// What its ID tokens and logout tokens are signed with (OpenID Connect Core §2); what the server signs with where
+    /// nobody says anything, when it is absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub userinfo_signed_response_alg: Option<JwtAlgorithm>,
+    pub id_token_signed_response_alg: Option<SigningAlgorithm>,
+    /// That it gets what it asks at the userinfo endpoint as a JWT, signed with this (OpenID Connect Core §5.3.2).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub userinfo_signed_response_alg: Option<SigningAlgorithm>,
+    /// What it is told of tokens is signed with this, if it asks for a JWT (RFC 9701 §6).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub introspection_signed_response_alg: Option<SigningAlgorithm>,
     /// Whether its ID tokens tell what its scopes open: some clients never ask at the userinfo endpoint. A member of
     /// our own.
     #[serde(default, skip_serializing_if = "is_false")]

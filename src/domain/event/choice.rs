@@ -6,9 +6,10 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 /// The name of every event.
-pub const EVENT_NAMES: [&str; 34] = [
+pub const EVENT_NAMES: [&str; 35] = [
     "alarm.raised",
     "attempts.limited",
+    "audience.changed",
     "authorize.refused",
     "client.changed",
     "code.refused",

@@ -5,6 +5,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
+use crate::domain::audience::Audience;
 use crate::domain::event::{Event, ReplayDifference, TriedAccount, Whence};
 use crate::domain::family::EndedFamily;
 use crate::domain::ids::{ClientId, FamilyId, SignInSessionId, UserId};
@@ -33,6 +34,8 @@ pub struct EventRecord<'a> {
     pub user: Option<UserId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub audience: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name_hash: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -101,6 +104,18 @@ impl<'a> EventRecord<'a> {
         Self { client: Some(client.as_str()), ..self }
     }
 
+    fn audience(self, audience: &'a Audience) -> Self {
+        Self { audience: Some(audience.as_str()), ..self }
+    }
+
+    fn generation(self, generation: i64) -> Self {
+        Self { generation: Some(generation), ..self }
+    }
+
+    fn error(self, error: &'static str, reason: &'static str) -> Self {
+        Self { error: Some(error), reason: Some(reason), ..self }
+    }
+
     fn session(self, session: SignInSessionId) -> Self {
         Self { session: Some(session), ..self }
     }
@@ -162,11 +177,9 @@ impl Event {
             Self::AttemptsLimited { account, from } => {
                 new("attempts.limited").warns().account(account).from(from)
             }
-            Self::AuthorizeRefused { client, error, reason, from } => {
-                let it =
-                    EventRecord { error: Some(error), ..new("authorize.refused").reason(reason).from(from) };
-                client.iter().fold(it, EventRecord::client)
-            }
+            Self::AuthorizeRefused { client, error, reason, from } => client
+                .iter()
+                .fold(new("authorize.refused").error(error, reason).from(from), EventRecord::client),
             Self::ConsentGiven { user, client } => new("consent.given").user(*user).client(client),
             Self::ConsentWithdrawn { user, client } => new("consent.withdrawn").user(*user).client(client),
             Self::DeviceDenied { user, client } => new("device.denied").user(*user).client(client),
@@ -190,10 +203,9 @@ impl Event {
             Self::FamilyRecovered { family, skipped } => {
                 EventRecord { skipped: Some(*skipped), ..new("family.recovered").family(*family) }
             }
-            Self::FamilyCaughtUp { family, generation } => EventRecord {
-                generation: Some(*generation),
-                ..new("family.caught_up").warns().family(*family)
-            },
+            Self::FamilyCaughtUp { family, generation } => {
+                new("family.caught_up").warns().family(*family).generation(*generation)
+            }
             Self::FamilyReplayed { family, client, differs, from } => {
                 new("family.replayed").family(*family).client(client).differs(*differs).from(from)
             }
@@ -206,6 +218,9 @@ impl Event {
             Self::UserChanged { user, change } => new("user.changed").user(*user).change(change.as_str()),
             Self::ClientChanged { client, change } => {
                 new("client.changed").client(client).change(change.as_str())
+            }
+            Self::AudienceChanged { audience, change } => {
+                new("audience.changed").audience(audience).change(change.as_str())
             }
             Self::KeyRotated { key } => new("key.rotated").warns().key(key),
             Self::KeysReplaced { key } => new("key.replaced").warns().key(key),

@@ -14,6 +14,7 @@ use crate::http::edge::Arrival;
 use crate::http::error::Standard;
 use crate::http::oauth::client_auth::ClientForm;
 use crate::service::Failure;
+use crate::service::clients::signing;
 use crate::service::tokens::introspect::{Introspection, introspect as look};
 
 pub(crate) async fn introspect(
@@ -42,7 +43,9 @@ pub(crate) async fn introspect(
         "iat": now.timestamp(),
         "token_introspection": answer,
     });
-    let jwt = web.core.keys.sign_as(JWT, &claims.to_string(), now)?;
+    let wish = known.client.introspection_signing();
+    signing::ready(&web.core, wish, now).await?;
+    let jwt = web.core.keys.sign_for(wish, JWT, &claims.to_string(), now)?;
     Ok(response.content_type(JWT_MEDIA_TYPE).body(jwt))
 }
 

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use crate::domain::client::ClientKind;
 use crate::domain::registration::{Mode, registered_members};
 use crate::domain::secrets::ClientSecret;
+use crate::domain::signing_algorithm::SigningWish;
 use crate::http::body::{self, Body};
 use crate::http::edge::Arrival;
 use crate::http::error::Standard;
@@ -76,19 +77,22 @@ fn answer(web: &Web, status: StatusCode, registered: &Registered, now: DateTime<
     let mut members = registered_members(client, told);
     let place = format!("{}{PATH}/{}", web.core.issuer, client.id);
     // OpenID Connect Dynamic Client Registration §2: a client that is told nothing expects RS256.
-    let algorithm =
-        web.core.keys.with_signing_keys(|keys| keys.signer(now).map(|key| key.algorithm().as_str()));
+    let named = |wish: SigningWish| json!(web.core.keys.name_for(wish, now));
     for (name, value) in [
         ("client_id", json!(client.id)),
         ("client_id_issued_at", json!(client.created_at.timestamp())),
         ("registration_access_token", json!(token.expose())),
         ("registration_client_uri", json!(place)),
-        ("id_token_signed_response_alg", json!(algorithm)),
+        ("id_token_signed_response_alg", named(client.id_token_signing())),
     ] {
         members.insert(name.to_owned(), value);
     }
-    if client.metadata.userinfo_signed_response_alg.is_some() {
-        members.insert("userinfo_signed_response_alg".to_owned(), json!(algorithm));
+    if let Some(wish) = client.userinfo_signing() {
+        members.insert("userinfo_signed_response_alg".to_owned(), named(wish));
+    }
+    if client.metadata.introspection_signed_response_alg.is_some() {
+        let name = named(client.introspection_signing());
+        members.insert("introspection_signed_response_alg".to_owned(), name);
     }
     if let Some(secret) = secret {
         members.insert("client_secret".to_owned(), json!(ClientSecret::expose(secret)));

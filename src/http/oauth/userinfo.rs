@@ -9,7 +9,7 @@ use crate::http::body::{Body, Form};
 use crate::http::edge::Arrival;
 use crate::http::error::{Face, Problem, Protected, Scheme};
 use crate::http::{Web, cors, protected};
-use crate::service::tokens::userinfo::{UserInfoFormat, userinfo as look};
+use crate::service::tokens::userinfo::userinfo as look;
 
 /// `GET`, `POST /oauth/userinfo`: the token in the header, or in a form's body (RFC 6750 §2.2), never in the query.
 pub(crate) async fn userinfo(
@@ -26,13 +26,13 @@ pub(crate) async fn userinfo(
         info.claims.insert("sub".to_owned(), json!(info.subject));
         let mut response = HttpResponse::Ok();
         response.insert_header((CACHE_CONTROL, "no-store"));
-        match info.format {
-            UserInfoFormat::Json => Ok(response.json(info.claims)),
-            UserInfoFormat::Jwt => {
+        match info.signing {
+            None => Ok(response.json(info.claims)),
+            Some(wish) => {
                 // OpenID Connect Core §5.3.2: who says it, and to whom.
                 info.claims.insert("iss".to_owned(), json!(web.core.issuer.as_str()));
                 info.claims.insert("aud".to_owned(), json!(info.client));
-                let jwt = web.core.keys.sign_as(JWT, &json!(info.claims).to_string(), now)?;
+                let jwt = web.core.keys.sign_for(wish, JWT, &json!(info.claims).to_string(), now)?;
                 Ok(response.content_type("application/jwt").body(jwt))
             }
         }

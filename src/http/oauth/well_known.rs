@@ -5,7 +5,6 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use aws_lc_rs::digest;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use chrono::{DateTime, Utc};
 use heirloom_verifier::dpop;
 use serde_json::json;
 
@@ -23,7 +22,6 @@ use crate::http::oauth::{client_auth, par, registration, token};
 use crate::http::pages::language;
 use crate::http::stop::MODES;
 use crate::http::token_answer;
-use crate::service::keys::key_set::KeySet;
 use crate::service::tokens::userinfo as userinfo_service;
 
 /// RFC 8414 §3.
@@ -37,7 +35,7 @@ pub(crate) const JWKS: &str = "/.well-known/jwks.json";
 /// each may say what the other defines. Every site may read it.
 pub(crate) async fn metadata(web: web::Data<Web>, Arrival(now): Arrival) -> HttpResponse {
     let issuer = web.core.issuer.as_str();
-    let algorithms = web.core.keys.with_signing_keys(|keys| signing_algorithms(keys, now));
+    let algorithms = web.core.keys.names(now);
     let signed_by_clients = JwtAlgorithm::NAMES;
     let confidential = client_auth::METHODS.iter().filter(|method| **method != "none").collect::<Vec<_>>();
     let claims: Vec<&str> =
@@ -106,14 +104,6 @@ pub(crate) async fn metadata(web: web::Data<Web>, Arrival(now): Arrival) -> Http
         members.insert("client_id_metadata_document_supported".to_owned(), json!(true));
     }
     HttpResponse::Ok().insert_header((CACHE_CONTROL, "public, max-age=300")).json(content)
-}
-
-/// What a client may meet in an ID token: the algorithms of the keys that are published.
-fn signing_algorithms(keys: &KeySet, now: DateTime<Utc>) -> Vec<&'static str> {
-    let mut algorithms: Vec<&str> = keys.published(now).map(|key| key.algorithm().as_str()).collect();
-    algorithms.sort_unstable();
-    algorithms.dedup();
-    algorithms
 }
 
 /// `GET /.well-known/jwks.json`

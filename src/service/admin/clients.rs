@@ -10,12 +10,13 @@ use crate::domain::client::{Client, ClientKind, GrantType, Origin, Party};
 use crate::domain::event::{ClientChange, Event};
 use crate::domain::ids::{ClientId, uuid_v7};
 use crate::domain::secrets::ClientSecret;
-use crate::service::Core;
 use crate::service::admin::client_changes::{ClientChanges, check};
 use crate::service::admin::error::AdminError;
 use crate::service::admin::janitor;
 use crate::service::admin::views::ClientView;
+use crate::service::clients::signing;
 use crate::service::writer::Writer;
+use crate::service::{Core, Failure};
 use crate::store::{StoreError, Tx, clients, families, signing_keys};
 
 /// The client that is always there: public, first-party, for whoever names none.
@@ -80,6 +81,7 @@ pub async fn add(
     now: DateTime<Utc>,
 ) -> Result<Option<ClientSecret>, AdminError> {
     check(core, client)?;
+    signing::want(core, &client.metadata, now).await.map_err(Failure::from)?;
     let added = core.write(now, async |tx| {
         clients::insert(tx, client).await?;
         allow_ttl(tx, client).await?;
@@ -129,6 +131,7 @@ async fn no_client(core: &Core, id: &ClientId) -> Result<AdminError, StoreError>
 /// Stores a changed client. People agree anew to one that has another name or goes to another place.
 pub async fn update(core: &Core, client: &Client, now: DateTime<Utc>) -> Result<(), AdminError> {
     check(core, client)?;
+    signing::want(core, &client.metadata, now).await.map_err(Failure::from)?;
     let is_another = client.leads_elsewhere_than(&find(core, &client.id, now).await?);
     let updated = core.write(now, async |tx| {
         if !clients::update(tx, client).await? {

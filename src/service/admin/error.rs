@@ -2,6 +2,7 @@
 
 use uuid::Uuid;
 
+use crate::domain::audience::Audience;
 use crate::domain::client::{Contradiction, GrantType};
 use crate::domain::family::InvalidRotationPolicy;
 use crate::domain::ids::{ClientId, FamilyId};
@@ -37,6 +38,8 @@ pub enum AdminError {
     UnfitClientName,
     #[error("there is no live family {0}")]
     NoLiveFamily(FamilyId),
+    #[error("no algorithm is set for the audience {0}")]
+    NoAudience(Audience),
     #[error("there is no registration token {0}")]
     NoRegistrationToken(Uuid),
     #[error("{0}: {1}")]

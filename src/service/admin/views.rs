@@ -8,7 +8,6 @@ use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use crate::crypto::signing_key::SigningAlgorithm;
 use crate::domain::audience::Audience;
 use crate::domain::client::{Client, ClientKind, ClientMetadata, GrantType, Party};
 use crate::domain::family::Family;
@@ -188,7 +187,7 @@ pub struct KeysView {
 #[derive(Debug, Serialize)]
 pub struct SigningKeyView {
     pub kid: String,
-    pub algorithm: SigningAlgorithm,
+    pub algorithm: &'static str,
     pub phase: Phase,
     pub created_at: String,
     pub signs_from: String,
@@ -199,11 +198,11 @@ impl SigningKeyView {
     pub(super) fn of(key: &ScheduledKey, phase: Phase) -> Self {
         Self {
             kid: key.key.kid().to_owned(),
-            algorithm: key.key.algorithm(),
+            algorithm: key.key.algorithm_name(),
             phase,
             created_at: time(key.stored.created_at),
             signs_from: time(key.stored.signs_from),
-            published_until: key.retired_at.map(time),
+            published_until: key.retired_at().map(time),
         }
     }
 }

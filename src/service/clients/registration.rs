@@ -16,7 +16,7 @@ use crate::domain::refusal::EndReason;
 use crate::domain::registration::{self, InvalidRegistration, Mode, Registration};
 use crate::domain::secrets::ClientSecret;
 use crate::service::admin::{self, janitor};
-use crate::service::clients::sector;
+use crate::service::clients::{sector, signing};
 use crate::service::{Core, Failure};
 use crate::store::families::OfClient;
 use crate::store::registrations::{self, StoredRegistration};
@@ -73,7 +73,7 @@ pub async fn register(
         }
         Mode::Open => None,
     };
-    let read = read(core, members, now)?;
+    let read = read(core, members, None)?;
     let told = read.told.clone();
     let id = uuid_v7(now, random::bytes()).to_string().parse().unwrap_or_else(|_| ClientId::built_in());
     let mut client = Client::new(id, ClientKind::Public, Origin::Registered, now);
@@ -84,6 +84,7 @@ pub async fn register(
         core.registrar.limit.count(caller.address, now)?;
     }
     sector_fits(core, &client, caller.address, now).await?;
+    signing::want(core, &client.metadata, now).await?;
     let token = OpaqueSecret::from_random(&random::bytes());
     let added = core.write(now, async |tx| {
         // What can still refuse the request was checked: this is what it costs.
@@ -107,11 +108,11 @@ pub async fn register(
     Ok(Registered { client, secret, token, told })
 }
 
-fn read(core: &Core, members: &Map<String, Value>, now: DateTime<Utc>) -> Result<Registration, Failure> {
-    let signs_with = core.keys.with_signing_keys(|keys| keys.signs_with(now));
-    registration::check_algorithms(members, signs_with)?;
+fn read(core: &Core, members: &Map<String, Value>, before: Option<&Client>) -> Result<Registration, Failure> {
+    registration::check_algorithms(members)?;
     let allowed = &core.registrar.rules.allowed;
-    Ok(registration::read_registration(members, AuthMethod::ClientSecretBasic, allowed)?)
+    let read = registration::read_registration(members, AuthMethod::ClientSecretBasic, allowed)?;
+    Ok(read.with_usual_algorithms(before))
 }
 
 /// A client's registration, in the hands of who holds its token.
@@ -177,12 +178,13 @@ async fn change(
     now: DateTime<Utc>,
 ) -> Result<Option<Registered>, Failure> {
     names_itself(members, &before.client)?;
-    let read = read(core, members, now)?;
+    let read = read(core, members, Some(&before.client))?;
     let told = read.told.clone();
     let mut client = before.client.clone();
     read.apply(&mut client)?;
     rotation_fits(core, &client)?;
     sector_fits(core, &client, address, now).await?;
+    signing::want(core, &client.metadata, now).await?;
     let token = OpaqueSecret::from_random(&random::bytes());
     let changed = core.write(now, async |tx| {
         let stays = registrations::update(tx, &client.id, &before.kept, (&token.hash(), &told)).await?;

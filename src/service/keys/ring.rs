@@ -7,43 +7,50 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::crypto::master_key::{CannotOpen, MasterKey, MasterKeys};
-use crate::crypto::signing_key::{self, KeyError, SigningAlgorithm, SigningKey};
+use crate::crypto::signing_key::{KeyError, SigningKey};
+use crate::domain::audience::Audience;
 use crate::domain::event::Event;
 use crate::domain::refresh_token::MacKey;
+use crate::domain::signing_algorithm::{EdDsaName, SigningAlgorithm, SigningWish};
 use crate::service::Failure;
 use crate::service::writer::Writer;
 use crate::store::signing_keys::{self, StoredKey};
-use crate::store::{Db, StoreError};
+use crate::store::{Db, StoreError, audiences};
 
-use crate::service::keys::key_set::{KeySet, Phase, ScheduledKey};
+use crate::service::keys::key_set::{AudiencesDiffer, KeySet, Phase, ScheduledKey, successor};
 
 /// Master and signing keys of this process.
 pub struct Keys {
-    master: MasterKeys,
+    pub(super) master: MasterKeys,
+    /// What new keys of `EdDSA` are called.
+    pub(super) eddsa_name: EdDsaName,
+    /// Held while a key is made for the first who asks: RSA takes its time.
+    pub(super) making: tokio::sync::Mutex<()>,
     current: RwLock<Arc<CurrentKeys>>,
 }
 
 #[derive(Default)]
-struct CurrentKeys {
-    signing: KeySet,
-    dropped: Vec<String>,
-}
-
-/// How the next signing key comes in.
-#[derive(Debug, Clone, Copy)]
-pub struct Succession {
-    pub algorithm: SigningAlgorithm,
-    /// How long it is published before it signs.
-    pub publish_ahead: Duration,
-    /// The longest access-token lifetime of the settings.
-    pub default_ttl: Duration,
+pub(super) struct CurrentKeys {
+    pub(super) signing: KeySet,
+    pub(super) dropped: Vec<String>,
 }
 
 impl Keys {
     /// Knows the master keys, and no signing key before [`Keys::reload`].
     #[must_use]
     pub fn new(master: MasterKeys) -> Self {
-        Self { master, current: RwLock::default() }
+        Self {
+            master,
+            eddsa_name: EdDsaName::default(),
+            making: tokio::sync::Mutex::default(),
+            current: RwLock::default(),
+        }
+    }
+
+    /// Calls new keys of `EdDSA` so. Those that there are keep their name.
+    #[must_use]
+    pub fn calling_eddsa(self, eddsa_name: EdDsaName) -> Self {
+        Self { eddsa_name, ..self }
     }
 
     /// The MAC key for new refresh tokens.
@@ -69,29 +76,96 @@ impl Keys {
         use_them(&self.current().signing)
     }
 
-    /// An access token of these claims.
-    pub fn sign(&self, claims: &str, now: DateTime<Utc>) -> Result<String, Failure> {
+    /// An access token of these claims for these audiences.
+    ///
+    /// # Errors
+    /// [`Failure::InvalidTarget`] when the audiences differ in what they are to be signed with;
+    /// [`Failure::NoSigningKey`], [`Failure::Key`].
+    pub fn sign(&self, audiences: &[Audience], claims: &str, now: DateTime<Utc>) -> Result<String, Failure> {
         let current = self.current();
-        let signer = current.signing.signer(now).ok_or(Failure::NoSigningKey)?;
-        Ok(signer.sign(claims)?)
+        let signer = current.signing.signer_for_audiences(audiences, now);
+        let signer = signer.map_err(|AudiencesDiffer| Failure::InvalidTarget)?;
+        Ok(signer.ok_or(Failure::NoSigningKey)?.sign(claims)?)
     }
 
-    /// An ID token of the claims that `make` gives for the algorithm that signs.
+    /// Whether one key signs for all of these audiences.
+    ///
+    /// # Errors
+    /// [`Failure::InvalidTarget`] when none does.
+    pub fn agree(&self, audiences: &[Audience], now: DateTime<Utc>) -> Result<(), Failure> {
+        let signer = self.current().signing.signer_for_audiences(audiences, now).map(drop);
+        signer.map_err(|AudiencesDiffer| Failure::InvalidTarget)
+    }
+
+    /// Whether a client's audiences, and the issuer, may be signed for with different keys.
+    #[must_use]
+    pub fn may_disagree(&self, audiences: &[Audience], issuer: &Audience, now: DateTime<Utc>) -> bool {
+        let current = self.current();
+        if current.signing.audiences.is_empty() || audiences.is_empty() {
+            return false;
+        }
+        let all: Vec<Audience> = audiences.iter().chain([issuer]).cloned().collect();
+        current.signing.signer_for_audiences(&all, now).is_err()
+    }
+
+    /// An ID token of the claims that `make` gives for the algorithm that signs for this client.
     pub fn sign_id_token(
         &self,
+        wish: SigningWish,
         make: impl FnOnce(SigningAlgorithm) -> String,
         now: DateTime<Utc>,
     ) -> Result<String, Failure> {
         let current = self.current();
-        let signer = current.signing.signer(now).ok_or(Failure::NoSigningKey)?;
+        let signer = current.signing.signer_for(wish, now).ok_or(Failure::NoSigningKey)?;
         Ok(signer.sign_id_token(&make(signer.algorithm()))?)
     }
 
-    /// A token of any other `typ` with these claims.
+    /// A token of any other `typ` with these claims, for one client.
+    pub fn sign_for(
+        &self,
+        wish: SigningWish,
+        typ: &str,
+        claims: &str,
+        now: DateTime<Utc>,
+    ) -> Result<String, Failure> {
+        let current = self.current();
+        let signer = current.signing.signer_for(wish, now).ok_or(Failure::NoSigningKey)?;
+        Ok(signer.sign_as(typ, claims)?)
+    }
+
+    /// A token of any other `typ` with these claims, for everybody.
     pub fn sign_as(&self, typ: &str, claims: &str, now: DateTime<Utc>) -> Result<String, Failure> {
         let current = self.current();
         let signer = current.signing.signer(now).ok_or(Failure::NoSigningKey)?;
         Ok(signer.sign_as(typ, claims)?)
+    }
+
+    /// What the algorithms that anybody may have are called in tokens: there is a key of each when it is asked for.
+    #[must_use]
+    pub fn names(&self, now: DateTime<Utc>) -> Vec<&'static str> {
+        let current = self.current();
+        let to_come =
+            [SigningAlgorithm::Es256.as_str(), self.eddsa_name.as_str(), SigningAlgorithm::Rs256.as_str()];
+        let mut names: Vec<&str> = current.signing.published(now).map(SigningKey::algorithm_name).collect();
+        names.extend(to_come);
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    /// What an algorithm is called in what is signed for a client.
+    #[must_use]
+    pub fn name_for(&self, wish: SigningWish, now: DateTime<Utc>) -> Option<&'static str> {
+        let current = self.current();
+        let signer = current.signing.signer_for(wish, now)?;
+        match wish.algorithm {
+            // Its first key is yet to sign.
+            Some(algorithm) if algorithm != signer.algorithm() => Some(match algorithm {
+                SigningAlgorithm::EdDsa => self.eddsa_name.as_str(),
+                SigningAlgorithm::Es256 | SigningAlgorithm::Rs256 => algorithm.as_str(),
+            }),
+            Some(_) | None => Some(signer.algorithm_name()),
+        }
     }
 
     /// The id of the key that signs.
@@ -108,7 +182,7 @@ impl Keys {
         Duration::from_millis(longest.and_then(|millis| millis.try_into().ok()).unwrap_or_default())
     }
 
-    fn current(&self) -> Arc<CurrentKeys> {
+    pub(super) fn current(&self) -> Arc<CurrentKeys> {
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -116,107 +190,30 @@ impl Keys {
     pub async fn reload(&self, db: &Db) -> Result<(), KeysUnreadable> {
         let stored = signing_keys::list(db).await?;
         let dropped = signing_keys::dropped_master_keys(db).await?;
+        let audiences = audiences::list(db).await?;
         let known = self.current();
         let mut keys: Vec<Arc<ScheduledKey>> = Vec::with_capacity(stored.len());
         for (index, row) in stored.iter().enumerate() {
-            let mut later = stored.iter().skip(index + 1).filter(|it| it.withdrawn_at.is_none());
-            let longest = TimeDelta::milliseconds(row.longest_ttl_ms);
-            let retired_at = later.next().map(|next| next.signs_from + longest);
+            let later = stored.get(index + 1..).unwrap_or_default();
+            let signs_until = successor(row, later).map(|next| next.signs_from);
             let same =
-                known.signing.keys.iter().find(|it| it.key.kid() == row.kid && it.retired_at == retired_at);
+                known.signing.keys.iter().find(|it| it.key.kid() == row.kid && it.signs_until == signs_until);
             let unchanged = |it: &&Arc<ScheduledKey>| {
-                (it.stored.withdrawn_at, it.stored.longest_ttl_ms) == (row.withdrawn_at, row.longest_ttl_ms)
+                (it.stored.withdrawn_at, it.stored.longest_ttl_ms, it.stored.is_asked_for)
+                    == (row.withdrawn_at, row.longest_ttl_ms, row.is_asked_for)
             };
             keys.push(match same.filter(unchanged) {
                 Some(same) => Arc::clone(same),
-                None => Arc::new(ScheduledKey { key: self.unseal(row)?, stored: row.clone(), retired_at }),
+                None => Arc::new(ScheduledKey { key: self.unseal(row)?, stored: row.clone(), signs_until }),
             });
         }
-        let current = Arc::new(CurrentKeys { signing: KeySet { keys }, dropped });
+        let current = Arc::new(CurrentKeys { signing: KeySet { keys, audiences }, dropped });
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = current;
         Ok(())
     }
 
-    /// Makes the first signing key if there is none, notes how long tokens live, seals anew what an older master
-    /// key sealed, and reads the result: what a process does before it serves.
-    pub async fn prepare(
-        &self,
-        writer: &Writer,
-        how: Succession,
-        now: DateTime<Utc>,
-    ) -> Result<(), KeysUnreadable> {
-        let db = writer.db();
-        let ttl = millis(how.default_ttl);
-        writer.write(now, async |tx| signing_keys::allow_ttl(tx, ttl).await.map(Some)).await?;
-        if signing_keys::list(db).await?.is_empty() {
-            let first = Succession { publish_ahead: Duration::ZERO, ..how };
-            self.add_next(writer, first, &[], now).await?;
-        }
-        self.reload(db).await?;
-        self.reseal(writer, now).await
-    }
-
-    /// Publishes the next key; it signs once every verifier has had the time to learn of it. Gives its id and from
-    /// when on it signs.
-    pub async fn rotate(
-        &self,
-        writer: &Writer,
-        how: Succession,
-        now: DateTime<Utc>,
-    ) -> Result<(String, DateTime<Utc>), KeysUnreadable> {
-        loop {
-            let stored = signing_keys::list(writer.db()).await?;
-            if let Some(key) = self.add_next(writer, how, &stored, now).await? {
-                self.reload(writer.db()).await?;
-                return Ok((key.kid, key.signs_from));
-            }
-        }
-    }
-
-    /// Replaces the signing keys at once and withdraws the old ones: for keys that leaked. Access tokens that they
-    /// signed are refused as soon as verifiers poll.
-    pub async fn replace(
-        &self,
-        writer: &Writer,
-        how: Succession,
-        now: DateTime<Utc>,
-    ) -> Result<String, KeysUnreadable> {
-        let (kid, _) = self.rotate(writer, Succession { publish_ahead: Duration::ZERO, ..how }, now).await?;
-        let stored = signing_keys::list(writer.db()).await?;
-        let position = stored.iter().find(|key| key.kid == kid).map_or(0, |key| key.position - 1);
-        let withdrawn = writer.write(now, async |tx| {
-            tx.record(Event::KeysReplaced { key: kid.clone() });
-            signing_keys::withdraw_up_to(tx, position, now).await.map(Some)
-        });
-        withdrawn.await?;
-        self.reload(writer.db()).await?;
-        Ok(kid)
-    }
-
-    /// Refuses refresh tokens under a master key that leaked, and replaces the signing keys that it may have
-    /// unsealed.
-    ///
-    /// # Errors
-    /// [`KeysUnreadable::NoMasterKey`], [`KeysUnreadable::StillActive`] and [`KeysUnreadable::Dropped`], which change
-    /// nothing; the others.
-    pub async fn drop_master(
-        &self,
-        writer: &Writer,
-        key_id: &str,
-        how: Succession,
-        now: DateTime<Utc>,
-    ) -> Result<String, KeysUnreadable> {
-        let key_id = self.key_to_drop(key_id)?;
-        let dropped = writer.write(now, async |tx| {
-            tx.record(Event::MasterKeyDropped { key: key_id.clone() });
-            signing_keys::drop_master_key(tx, &key_id, now).await.map(Some)
-        });
-        dropped.await?;
-        self.replace(writer, how, now).await
-    }
-
     /// The id of a master key that can be dropped.
-    fn key_to_drop(&self, named: &str) -> Result<String, KeysUnreadable> {
+    pub(super) fn key_to_drop(&self, named: &str) -> Result<String, KeysUnreadable> {
         let Some(id) = self.master_key_ids().find(|id| id == named) else {
             let known = self.master_key_ids().collect::<Vec<_>>().join(", ");
             return Err(KeysUnreadable::NoMasterKey { id: named.to_owned(), known });
@@ -248,44 +245,7 @@ impl Keys {
         Ok(())
     }
 
-    async fn add_next(
-        &self,
-        writer: &Writer,
-        how: Succession,
-        stored: &[StoredKey],
-        now: DateTime<Utc>,
-    ) -> Result<Option<StoredKey>, KeysUnreadable> {
-        let private = signing_key::generate(how.algorithm)?;
-        let kid = SigningKey::from_pkcs8(how.algorithm, &private)?.kid().to_owned();
-        let last = stored.last();
-        let due = now + how.publish_ahead;
-        let mut key = StoredKey {
-            position: last.map_or(1, |last| last.position + 1),
-            algorithm: how.algorithm.as_str().to_owned(),
-            private_sealed: self.master.seal(&context(&kid), &private),
-            created_at: now,
-            signs_from: last
-                .filter(|last| last.withdrawn_at.is_none())
-                .map_or(due, |last| last.signs_from.max(due)),
-            longest_ttl_ms: millis(how.default_ttl),
-            withdrawn_at: None,
-            kid,
-        };
-        let added = writer.write(now, async |tx| {
-            let longest_client = signing_keys::longest_client_ttl_ms(tx).await?.unwrap_or(0);
-            let longest_ttl_ms = longest_client.max(key.longest_ttl_ms);
-            if !signing_keys::insert_if_next(tx, &StoredKey { longest_ttl_ms, ..key.clone() }).await? {
-                return Ok(None);
-            }
-            tx.record(Event::KeyRotated { key: key.kid.clone() });
-            Ok(Some(longest_ttl_ms))
-        });
-        let Some(longest_ttl_ms) = added.await? else { return Ok(None) };
-        key.longest_ttl_ms = longest_ttl_ms;
-        Ok(Some(key))
-    }
-
-    async fn reseal(&self, writer: &Writer, now: DateTime<Utc>) -> Result<(), KeysUnreadable> {
+    pub(super) async fn reseal(&self, writer: &Writer, now: DateTime<Utc>) -> Result<(), KeysUnreadable> {
         for row in signing_keys::list(writer.db()).await? {
             let active = self.master.active().id();
             if row.private_sealed.get(1..5) != Some(&active.0) {
@@ -304,7 +264,12 @@ impl Keys {
     fn unseal(&self, row: &StoredKey) -> Result<SigningKey, KeysUnreadable> {
         let algorithm: SigningAlgorithm =
             row.algorithm.parse().map_err(|_| StoreError::corrupt("signing_keys", &row.kid, "algorithm"))?;
-        let key = SigningKey::from_pkcs8(algorithm, &self.open_key(row)?)?;
+        let name = match row.algorithm_name.as_deref() {
+            None => EdDsaName::EdDsa,
+            Some(name) if name == EdDsaName::Ed25519.as_str() => EdDsaName::Ed25519,
+            Some(_) => return Err(StoreError::corrupt("signing_keys", &row.kid, "algorithm_name").into()),
+        };
+        let key = SigningKey::from_pkcs8_called(name, algorithm, &self.open_key(row)?)?;
         if key.kid() == row.kid {
             Ok(key)
         } else {
@@ -319,12 +284,8 @@ impl Keys {
 }
 
 /// A sealed key opens only as itself.
-fn context(kid: &str) -> String {
+pub(super) fn context(kid: &str) -> String {
     format!("heirloom signing key {kid}")
-}
-
-fn millis(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// The keys could not be read or changed.
@@ -362,6 +323,20 @@ pub enum KeysUnreadable {
         "master key {0} was dropped before; `heirloom keys rotate --compromised` replaces the signing keys once more"
     )]
     Dropped(String),
+}
+
+impl From<KeysUnreadable> for Failure {
+    fn from(error: KeysUnreadable) -> Self {
+        match error {
+            KeysUnreadable::Store(error) => error.into(),
+            KeysUnreadable::Key(error) => error.into(),
+            KeysUnreadable::Sealed { .. }
+            | KeysUnreadable::Secret { .. }
+            | KeysUnreadable::StillActive(_)
+            | KeysUnreadable::NoMasterKey { .. }
+            | KeysUnreadable::Dropped(_) => Self::NoSigningKey,
+        }
+    }
 }
 
 impl fmt::Debug for Keys {

@@ -10,7 +10,9 @@ use serde_json::json;
 use tokio::task::{JoinError, JoinSet};
 
 use crate::domain::client::Origin;
+use crate::domain::signing_algorithm::SigningWish;
 use crate::outbound::{FULL_HOSTS, TakenPlace};
+use crate::service::clients::signing;
 use crate::service::{Core, Failure};
 use crate::store::logout_deliveries::{self, Delivery, DueFor, MOST_HOSTS, Settled};
 
@@ -182,7 +184,9 @@ enum Told {
 async fn tell(core: &Core, delivery: &Delivery, now: DateTime<Utc>) -> Result<Told, Failure> {
     let Some(known) = core.client(&delivery.client, now).await? else { return Ok(Told::Unwanted) };
     let Some(uri) = &known.client.metadata.backchannel_logout_uri else { return Ok(Told::Unwanted) };
-    let token = logout_token(core, delivery, now)?;
+    let wish = known.client.id_token_signing();
+    signing::ready(core, wish, now).await?;
+    let token = logout_token(core, (delivery, wish), now)?;
     // §2.8: success is 200, and some frameworks say 204.
     let way = core.outbound.for_clients(known.client.origin);
     match way.post_form(uri.url(), &[("logout_token", &token)]).await {
@@ -197,7 +201,11 @@ async fn tell(core: &Core, delivery: &Delivery, now: DateTime<Utc>) -> Result<To
 }
 
 /// §2.4. There is no `nonce`, or it could pass for an ID token.
-fn logout_token(core: &Core, delivery: &Delivery, now: DateTime<Utc>) -> Result<String, Failure> {
+fn logout_token(
+    core: &Core,
+    (delivery, wish): (&Delivery, SigningWish),
+    now: DateTime<Utc>,
+) -> Result<String, Failure> {
     let claims = json!({
         "iss": core.issuer.as_str(),
         "sub": delivery.subject,
@@ -208,5 +216,5 @@ fn logout_token(core: &Core, delivery: &Delivery, now: DateTime<Utc>) -> Result<
         "sid": delivery.family,
         "events": { EVENT: {} },
     });
-    core.keys.sign_as(TYPE, &claims.to_string(), now)
+    core.keys.sign_for(wish, TYPE, &claims.to_string(), now)
 }

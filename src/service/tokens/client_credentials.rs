@@ -25,10 +25,12 @@ pub async fn client_credentials(
     known.may(GrantType::ClientCredentials)?;
     let key = request.key_for(&known)?;
     let client = &known.client;
+    let audiences = wanted.audiences_of(client, &core.issuer)?;
+    core.keys.agree(&audiences, now)?;
     let access = Access {
         subject: client.id.as_str(),
         client: &client.id,
-        audiences: wanted.audiences_of(client, &core.issuer)?,
+        audiences,
         scope: wanted.scope_within(&client.scopes)?,
         issued_at: now.timestamp(),
         expires_at: (now + known.lifetimes.access_ttl()).timestamp(),

@@ -128,7 +128,8 @@ pub async fn poll(
         }
         Poll::Enter(approval) => {
             let wanted = params.wanted.among(&grant::scope_left(&found.scope, &known.client))?;
-            wanted.audiences_within(&found.audiences, &known.client, &core.issuer)?;
+            let audiences = wanted.audiences_within(&found.audiences, &known.client, &core.issuer)?;
+            core.keys.agree(&audiences, now)?;
             let issued = enter(core, (&found, approval), key, (&known, &wanted), now).await?;
             issued.ok_or(Refusal::BadDeviceCode.into())
         }
@@ -144,8 +145,10 @@ async fn enter(
 ) -> Result<Option<Issued>, Failure> {
     let claims = ClaimsRequest::default();
     let asked = ClaimsAsked { user: approval.user, scope: &found.scope, claims: &claims.id_token };
-    let told =
-        IdTokenContent { nonce: None, user: user_claims::told_in_id_token(core, for_whom, asked).await? };
+    let told = IdTokenContent {
+        nonce: None,
+        user: user_claims::told_in_id_token(core, for_whom, asked, now).await?,
+    };
     let beginning = Beginning {
         // The browser that let it in is another device.
         authentication: approval.clone().elsewhere(),

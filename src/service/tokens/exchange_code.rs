@@ -81,10 +81,10 @@ pub async fn exchange_code(
     }
     // What can still refuse the request is checked before anything is written.
     let wanted = params.wanted.among(&grant::scope_left(&found.scope, &known.client))?;
-    wanted.audiences_within(&found.audiences, &known.client, &core.issuer)?;
+    core.keys.agree(&wanted.audiences_within(&found.audiences, &known.client, &core.issuer)?, now)?;
     let asked =
         ClaimsAsked { user: found.authentication.user, scope: &found.scope, claims: &found.claims.id_token };
-    let user = user_claims::told_in_id_token(core, (&known, &wanted), asked).await?;
+    let user = user_claims::told_in_id_token(core, (&known, &wanted), asked, now).await?;
     let told = IdTokenContent { nonce: found.nonce.clone(), user };
     spend(core, request, found, (&known, &wanted), &told, now).await
 }

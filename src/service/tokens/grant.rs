@@ -174,6 +174,7 @@ pub(crate) fn issue(
         key,
     };
     let how = told.map(|told| SignedInHow {
+        wish: known.client.id_token_signing(),
         nonce: told.nonce.as_deref(),
         methods: &grant.methods,
         acr: grant.acr.as_deref(),

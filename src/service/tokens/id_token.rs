@@ -9,10 +9,10 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::crypto::signing_key::SigningAlgorithm;
 use crate::domain::authentication::AuthenticationMethod;
 use crate::domain::claims::AccessClaims;
 use crate::domain::ids::FamilyId;
+use crate::domain::signing_algorithm::{SigningAlgorithm, SigningWish};
 use crate::service::tokens::own_jwt;
 use crate::service::{Core, Failure};
 
@@ -20,6 +20,8 @@ use crate::service::{Core, Failure};
 /// `nonce` (OpenID Connect Core §12.2).
 #[derive(Debug)]
 pub(super) struct SignedInHow<'a> {
+    /// What the client wants it signed with.
+    pub wish: SigningWish,
     /// The authorization request's `nonce`.
     pub nonce: Option<&'a str>,
     /// How the user signed in.
@@ -89,7 +91,7 @@ pub(super) fn beside(
         };
         serde_json::to_string(&claims).unwrap_or_else(|error| unreachable!("plain data is JSON: {error}"))
     };
-    core.keys.sign_id_token(claims, now).map(Some)
+    core.keys.sign_id_token(how.wish, claims, now).map(Some)
 }
 
 /// OpenID Connect Core §3.1.3.6: the left half of the hash that goes with the signature's algorithm.

@@ -121,7 +121,7 @@ pub(super) fn issue(
         Some(secret) => claims.of_family(secret),
         None => claims.with_jti(&URL_SAFE_NO_PAD.encode(random::bytes::<16>())),
     };
-    let access_token = core.keys.sign(&text, now)?;
+    let access_token = core.keys.sign(&access.audiences, &text, now)?;
     let id_token = match how {
         Some(how) => id_token::beside(core, &claims, &access_token, how, now)?,
         None => None,

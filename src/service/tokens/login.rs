@@ -39,7 +39,7 @@ pub async fn login(
     let known = request.authenticate(core, now).await?;
     let key = request.key_for(&known)?;
     params.wanted.scope_within(&known.client.scopes)?;
-    params.wanted.audiences_of(&known.client, &core.issuer)?;
+    core.keys.agree(&params.wanted.audiences_of(&known.client, &core.issuer)?, now)?;
     let opening =
         async |verified: Verified| begin_family(core, (request, &params), &known, &verified, now).await;
     let begun = credentials::check(core, (&params.credentials, &request.agent), now, opening).await;

@@ -39,5 +39,5 @@ fn of_type<'t>(token: &'t str, typ: &str) -> Option<Jws<'t>> {
 /// RFC 8725 §3.1: the key has one algorithm, and the token cannot choose another.
 fn claims<T: DeserializeOwned>(jws: &Jws<'_>, key: &SigningKey) -> Option<T> {
     let (verifying, algorithm) = key.verifying();
-    if jws.alg == key.algorithm().as_str() { jws.claims_signed_by(verifying, algorithm) } else { None }
+    if jws.alg == key.algorithm_name() { jws.claims_signed_by(verifying, algorithm) } else { None }
 }

@@ -73,7 +73,7 @@ pub async fn refresh(
     let (grant, given, told) = match fast_path(core, (&token, key), &known, &wanted, now).await? {
         Some(grant) => {
             let asked = ClaimsAsked { user: grant.user, scope: &grant.scope, claims: &grant.claims };
-            let told = told(core, request, (&known, &wanted), asked).await?;
+            let told = told(core, request, (&known, &wanted), asked, now).await?;
             (grant, Some(Given::Anew), told)
         }
         None => judge(core, request, &token, (&known, &wanted), now).await?,
@@ -91,20 +91,22 @@ async fn told(
     request: &ClientRequest,
     for_whom: (&KnownClient, &Wanted),
     asked: ClaimsAsked<'_>,
+    now: DateTime<Utc>,
 ) -> Result<Option<IdTokenContent>, Failure> {
     if !request.takes_id_tokens() {
         return Ok(None);
     }
     Ok(Some(IdTokenContent {
         nonce: None,
-        user: user_claims::told_in_id_token(core, for_whom, asked).await?,
+        user: user_claims::told_in_id_token(core, for_whom, asked, now).await?,
     }))
 }
 
 /// The fast path: nearly always the current generation is presented, so one statement rotates it unseen. A request
 /// that names a scope or resource does not take it: its refusal must consume nothing. Nor does a client whose tokens do
 /// not rotate with every refresh: what is to be written hangs on what is there; nor one in strict mode, for which a
-/// token that was refused after the write, because the client has lost the login's audiences, could not come back.
+/// token that was refused after the write, because the client has lost the login's audiences, could not come back; nor
+/// one whose audiences no one key signs for: its login may be good for several of them, but no token is.
 async fn fast_path(
     core: &Core,
     (token, key): (&RefreshToken, Option<&KeyThumbprint>),
@@ -113,7 +115,8 @@ async fn fast_path(
     now: DateTime<Utc>,
 ) -> Result<Option<Grant>, Failure> {
     let is_strict = known.lifetimes.leeway().is_zero();
-    if !wanted.is_everything() || known.rotation != RotationPolicy::Always || is_strict {
+    let disagree = core.keys.may_disagree(&known.client.audiences, &core.issuer, now);
+    if !wanted.is_everything() || known.rotation != RotationPolicy::Always || is_strict || disagree {
         return Ok(None);
     }
     let attempt = FastPath {
@@ -146,7 +149,8 @@ async fn judge(
         };
         check_binding(core, request, &family)?;
         wanted.scope_within(&grant::scope_left(&family.scope, &known.client))?;
-        wanted.audiences_within(&family.audiences, &known.client, &core.issuer)?;
+        let audiences = wanted.audiences_within(&family.audiences, &known.client, &core.issuer)?;
+        core.keys.agree(&audiences, now)?;
         let policy = policy(core, token, &family, known, now).await?;
         let outcome = decide(&family, token.generation, now, &policy);
         let (step, given) = match outcome {
@@ -170,7 +174,7 @@ async fn judge(
         };
         let asked =
             ClaimsAsked { user: family.user(), scope: &family.scope, claims: &family.claims.id_token };
-        let told = told(core, request, (known, wanted), asked).await?;
+        let told = told(core, request, (known, wanted), asked, now).await?;
         let Some(step) = step else {
             let grant = if given.is_some() { family.into() } else { Grant::kept(family, now) };
             return Ok((grant, given, told));

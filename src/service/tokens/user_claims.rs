@@ -1,6 +1,7 @@
 //! What is told of a user: by scope, and claim by claim where a client asked for it so (OpenID Connect Core §5.3.2,
 //! §5.4, §5.5).
 
+use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
 use crate::domain::claims_request::ClaimRequests;
@@ -9,6 +10,7 @@ use crate::domain::scope::ScopeSet;
 use crate::domain::standard_claims::CLAIMS;
 use crate::domain::user::User;
 use crate::service::clients::known_clients::KnownClient;
+use crate::service::clients::signing;
 use crate::service::tokens::grant::{self, Wanted};
 use crate::service::{Core, Failure};
 use crate::store::users;
@@ -24,13 +26,15 @@ pub(crate) struct ClaimsAsked<'a> {
 }
 
 /// What ID tokens of a client tell of a user: what it asked for by name and, if it is registered so, what the granted
-/// scope opens. Only then is the user's row read.
+/// scope opens. Only then is the user's row read. The key that is to sign them is there from now on.
 pub(crate) async fn told_in_id_token(
     core: &Core,
     (known, wanted): (&KnownClient, &Wanted),
     asked: ClaimsAsked<'_>,
+    now: DateTime<Utc>,
 ) -> Result<Map<String, Value>, Failure> {
     let client = &known.client;
+    signing::ready(core, client.id_token_signing(), now).await?;
     let by_scope = client.metadata.scope_claims_in_id_token;
     if !by_scope && asked.claims.is_empty() {
         return Ok(Map::new());

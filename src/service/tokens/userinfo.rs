@@ -6,6 +6,8 @@ use serde_json::{Map, Value};
 use crate::domain::claims_request::ClaimRequests;
 use crate::domain::ids::ClientId;
 use crate::domain::scope::OFFLINE_ACCESS;
+use crate::domain::signing_algorithm::SigningWish;
+use crate::service::clients::signing;
 use crate::service::tokens::access_token::{self, ShownToken, Standing};
 use crate::service::tokens::user_claims;
 use crate::service::{Core, Failure};
@@ -23,16 +25,8 @@ pub struct UserInfo {
     pub client: ClientId,
     /// What is told of the user.
     pub claims: Map<String, Value>,
-    pub format: UserInfoFormat,
-}
-
-/// The form that a client registered for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum UserInfoFormat {
-    /// One JSON object.
-    Json,
-    /// The same, signed.
-    Jwt,
+    /// What it is signed with for a client that registered for a JWT; others get JSON.
+    pub signing: Option<SigningWish>,
 }
 
 /// Looks a token's user up.
@@ -60,9 +54,9 @@ pub async fn userinfo(core: &Core, shown: ShownToken<'_>, now: DateTime<Utc>) ->
         ClaimRequests::default()
     };
     let claims = user_claims::told(&user, &access.scope, &requests);
-    let format = match known.client.metadata.userinfo_signed_response_alg {
-        None => UserInfoFormat::Json,
-        Some(_) => UserInfoFormat::Jwt,
-    };
-    Ok(UserInfo { subject: access.sub, client, claims, format })
+    let signing = known.client.userinfo_signing();
+    if let Some(wish) = signing {
+        signing::ready(core, wish, now).await?;
+    }
+    Ok(UserInfo { subject: access.sub, client, claims, signing })
 }

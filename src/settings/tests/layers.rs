@@ -3,7 +3,7 @@
 use std::{ffi::OsString, net::SocketAddr, os::unix::ffi::OsStringExt, time::Duration};
 
 use super::{LoadFrom, Settings, SettingsFolder, load};
-use crate::crypto::signing_key::SigningAlgorithm;
+use crate::domain::signing_algorithm::SigningAlgorithm;
 use crate::settings::{DatabaseUrl, LogFormat, SettingOrigin, UnnamedFiles};
 
 const MINUTE: Duration = Duration::from_mins(1);
