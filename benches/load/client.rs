@@ -12,6 +12,7 @@ const BODY: &str = "grant_type=refresh_token&client_id=heirloom&refresh_token=";
 /// One HTTP/1.1 connection.
 pub(crate) struct Connection {
     stream: TcpStream,
+    head: String,
     request: Vec<u8>,
     answer: Vec<u8>,
 }
@@ -28,21 +29,23 @@ impl Connection {
     pub(crate) async fn open(address: &str) -> anyhow::Result<Self> {
         let stream = TcpStream::connect(address).await.context("connecting")?;
         stream.set_nodelay(true)?;
-        let request = format!(
+        let head = format!(
             "POST /oauth/token HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/x-www-form-urlencoded\r\n\
-             Content-Length: {}\r\n\r\n{BODY}",
+             Content-Length: {}\r\n",
             BODY.len() + TOKEN
         );
-        Ok(Self { stream, request: request.into_bytes(), answer: Vec::with_capacity(4096) })
+        Ok(Self { stream, head, request: Vec::with_capacity(4096), answer: Vec::with_capacity(4096) })
     }
 
-    /// Presents a token and reads the whole answer.
-    pub(crate) async fn refresh(&mut self, token: &Token) -> anyhow::Result<Refreshed> {
-        let fixed = self.request.len();
+    /// Presents a token, with a proof of its key if it is bound to one, and reads the whole answer.
+    pub(crate) async fn refresh(&mut self, token: &Token, proof: Option<&str>) -> anyhow::Result<Refreshed> {
+        let proof = proof.map_or([""; 3], |proof| ["DPoP: ", proof, "\r\n"]);
+        self.request.clear();
+        for part in [self.head.as_str()].into_iter().chain(proof).chain(["\r\n", BODY]) {
+            self.request.extend_from_slice(part.as_bytes());
+        }
         self.request.extend_from_slice(token);
-        let sent = self.stream.write_all(&self.request).await;
-        self.request.truncate(fixed);
-        sent.context("sending")?;
+        self.stream.write_all(&self.request).await.context("sending")?;
         self.answer.clear();
         loop {
             if self.stream.read_buf(&mut self.answer).await.context("reading")? == 0 {

@@ -4,12 +4,14 @@
 use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
 
+use anyhow::Context as _;
 use hdrhistogram::Histogram;
 use heirloom_verifier::Verifier;
 
 use crate::chains::{Chains, Turn};
 use crate::client::Connection;
 use crate::now;
+use crate::proofs::Proofs;
 
 /// One of so many answers is verified as a resource service would.
 const VERIFIED_ONE_IN: u64 = 500;
@@ -21,8 +23,10 @@ pub(crate) struct Load<'l> {
     pub(crate) address: &'l str,
     /// Whose tokens.
     pub(crate) chains: &'l Chains,
-    /// Checks access tokens.
+    /// Checks access tokens that are bound to no key.
     pub(crate) verifier: &'l Verifier,
+    /// What each request proves a key with, if it does.
+    pub(crate) proofs: Option<&'l Proofs>,
     /// Requests under way at most.
     pub(crate) connections: usize,
     /// Whether a connection serves more than one request.
@@ -145,7 +149,11 @@ impl<'l> Shared<'l> {
                 Some(open) => open,
                 None => Connection::open(self.load.address).await?,
             };
-            let refreshed = connection.refresh(&turn.token).await?;
+            let proof = match self.load.proofs {
+                Some(proofs) => Some(proofs.next().context("no proof is left")?),
+                None => None,
+            };
+            let refreshed = connection.refresh(&turn.token, proof).await?;
             anyhow::Ok((connection, refreshed))
         };
         match presented.await {
@@ -156,7 +164,7 @@ impl<'l> Shared<'l> {
                     .saturating_record(u64::try_from(due.elapsed().as_micros()).unwrap_or(u64::MAX).max(1));
                 turn.succeeded(refreshed.token);
                 driven.answers += 1;
-                if driven.answers.is_multiple_of(VERIFIED_ONE_IN) {
+                if self.load.proofs.is_none() && driven.answers.is_multiple_of(VERIFIED_ONE_IN) {
                     let verified = connection
                         .access_token(&refreshed)
                         .map(|token| self.load.verifier.verify_offline(token));

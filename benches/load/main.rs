@@ -29,6 +29,7 @@ mod logins;
 mod phases;
 mod polling;
 mod processes;
+mod proofs;
 mod report;
 mod store;
 mod world;

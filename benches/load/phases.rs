@@ -1,5 +1,6 @@
 //! The measurements, one after another, and the goals they are held against.
 
+mod bound;
 mod first_day;
 mod status_lists;
 
@@ -16,7 +17,7 @@ use crate::world::{How, Measured, World, first_answer};
 use crate::{Arguments, Progress, chart, logins, now};
 
 /// Phases beside the rounds, for the progress bar.
-pub(crate) const COUNT: u64 = 14;
+pub(crate) const COUNT: u64 = 15;
 
 struct Bench<'a> {
     arguments: &'a Arguments,
@@ -51,6 +52,7 @@ pub(crate) async fn run(arguments: &Arguments, progress: &Progress) -> anyhow::R
     bench.first_day(maximum).await?;
     bench.new_connections(&world).await?;
     bench.logins(&world, maximum).await?;
+    bench.bound(&world, maximum).await?;
     bench.confirm(&world).await?;
     bench.shared_logins(&world).await?;
     // What ends logins of seeded ones' positions comes last.
@@ -81,7 +83,10 @@ impl Bench<'_> {
     }
 
     async fn measure(&self, world: &World, server: &Server, how: How) -> anyhow::Result<Measured> {
-        let measured = world.measure(server, &self.postgres, how).await?;
+        Self::all_served(world.measure(server, &self.postgres, how, None).await?)
+    }
+
+    fn all_served(measured: Measured) -> anyhow::Result<Measured> {
         let failed = &measured.driven;
         ensure!(failed.failed == 0, "{} requests failed: {:?}", failed.failed, failed.first_failure);
         Ok(measured)

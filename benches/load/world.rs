@@ -10,6 +10,7 @@ use crate::chains::{Chains, family_id};
 use crate::drive::{Driven, Load, Pace, Reuse, drive};
 use crate::logins::{USERS, log_in, username};
 use crate::processes::{Folder, MASTER_KEY, PASSWORD, Place, Postgres, Server};
+use crate::proofs::Proofs;
 use crate::store::{Counters, Store};
 
 /// A seeded store with its chains.
@@ -65,12 +66,14 @@ impl World {
         server: &Server,
         postgres: &Postgres,
         how: How,
+        proofs: Option<&Proofs>,
     ) -> anyhow::Result<Measured> {
         let verifier = verifier(server).await?;
         let load = Load {
             address: &server.address,
             chains: &self.chains,
             verifier: &verifier,
+            proofs,
             connections: how.connections,
             reuse: how.reuse,
             pace: how.pace,
@@ -105,6 +108,17 @@ impl World {
             "UPDATE families SET base = generation, generation = generation + 1, \
              rotated_at = rotated_at - INTERVAL '18 hours' WHERE id < '{end}' AND {RECENT}"
         );
+        match &self.watch {
+            Some(store) => store.execute(sql).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Binds the first `count` families to a key, or to none.
+    pub(crate) async fn bind(&self, count: usize, thumbprint: Option<&str>) -> anyhow::Result<()> {
+        let end = family_id(count);
+        let key = thumbprint.map_or_else(|| "NULL".to_owned(), |thumbprint| format!("'{thumbprint}'"));
+        let sql = format!("UPDATE families SET key_thumbprint = {key} WHERE id < '{end}'");
         match &self.watch {
             Some(store) => store.execute(sql).await,
             None => Ok(()),
