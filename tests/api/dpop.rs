@@ -157,6 +157,8 @@ both_stores! {
         let code = browser.ana_signs_in(&named).await;
         assert_eq!(app.exchange(&code, &named).await.refusal(), NO_PROOF);
         is_bound(&app.exchange_proving(&proof(), &code, &named).await, Some(&key));
+        app.clock.advance(MINUTE);
+        assert_eq!(app.exchange(&code, &named).await.refusal(), NO_PROOF, "and ends nothing");
         let waits = app.device_waits(&[("client_id", "bound-tv")]).await;
         let page = browser.get("/device").await;
         let consent = browser.enter(&page, waits.text("user_code")).await;

@@ -87,7 +87,12 @@ both_stores! {
         }).await;
         let (key, place) = (Prover::new(), "/oauth/token");
         let code = Browser::new(&app).ana_signs_in(&[]).await;
-        let nonce = asked(&app.exchange_proving(&proof(&app, &key, place, None), &code, &[]).await, 400);
+        let script = app.http.post(app.at(place)).header("origin", "https://app.example");
+        let script = script.header("dpop", proof(&app, &key, place, None));
+        let refused = app.send(form(script, &code_exchange(&code, &[]))).await;
+        let nonce = asked(&refused, 400);
+        let read = refused.header("access-control-expose-headers").unwrap();
+        assert!(read.split(", ").any(|name| name == "DPoP-Nonce"), "a browser's script can read it: {read}");
         let tokens = app.exchange_proving(&proof(&app, &key, place, Some(&nonce)), &code, &[]).await.tokens();
         let refresh = [("grant_type", "refresh_token"), ("client_id", "app"), ("refresh_token", tokens.refresh.as_str())];
         asked(&app.form_proving(place, &proof(&app, &key, place, None), &refresh).await, 400);
