@@ -37,6 +37,7 @@ use crate::service::keys::subject_key;
 use crate::service::status_lists::documents::StatusLists;
 use crate::service::users::attempts::Attempts;
 use crate::service::users::login_limit::LoginLimit;
+use crate::service::webhooks::secrets as webhook_secrets;
 use crate::service::writer::Writer;
 use crate::settings::{self, Issuer, Settings};
 use crate::store::group_commit::GroupCommit;
@@ -110,16 +111,7 @@ impl App {
     /// # Errors
     /// When the server cannot run.
     pub async fn serve(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
-        let tasks = [
-            self.poll_keys(),
-            self.make_usual_key(),
-            self.tidy(),
-            self.tell_of_logouts(),
-            self.renew_certificate(),
-            self.keep_log_short(),
-            self.watch_clock(),
-            self.store_counts(),
-        ];
+        let background = self.begin_background();
         let Self { core, clock, settings, pages, listener, limits, tls, .. } = self;
         let given = settings.http.clone();
         let stopped_by = clock.clone();
@@ -165,11 +157,7 @@ impl App {
                 ended?;
             }
         }
-        for task in tasks {
-            task.abort();
-            // Until it has let go of its connections.
-            let _ = task.await;
-        }
+        background.end(given.drain_timeout).await;
         rest(&core, stopped_by.now()).await;
         tracing::info!("stopped");
         Ok(())
@@ -178,7 +166,7 @@ impl App {
 
 /// Leaves the store as it is found when nobody serves it.
 async fn rest(core: &Core, now: DateTime<Utc>) {
-    if let Err(error) = core.writer.store_counts(now).await {
+    if let Err(error) = core.writer.store_last_counts(now).await {
         tracing::warn!(%error, "what was counted last is in the log alone");
     }
     core.group_commit.rest();
@@ -217,6 +205,7 @@ pub async fn open_core(
     let succession = succession(settings);
     keys.prepare(&writer, succession, now).await?;
     let subjects = subject_key::load(&keys, &writer, now).await?;
+    webhook_secrets::reseal(&keys, &writer, now).await?;
     let (clients, outbound, fetches) = known_clients(settings, clock.clone())?;
     check_clients(&db, &clients).await?;
     let passwords = password_pool(settings)?;

@@ -20,6 +20,7 @@ mod registration_token;
 mod resource_service;
 mod serve;
 mod user;
+mod webhook;
 
 use std::path::PathBuf;
 
@@ -92,6 +93,9 @@ enum OfficeCommand {
     /// List what happened
     #[command(subcommand)]
     Event(event::EventCommand),
+    /// Tell other servers of events; send again what they have not taken
+    #[command(subcommand)]
+    Webhook(webhook::WebhookCommand),
     /// Tell the server that the database was restored from a backup
     #[command(subcommand)]
     Recovery(recovery::Recovery),
@@ -145,6 +149,7 @@ async fn run_in_office(command: OfficeCommand, office: &Office) -> anyhow::Resul
         OfficeCommand::Keys(command) => keys::run(command, office).await,
         OfficeCommand::Family(command) => family::run(command, office).await,
         OfficeCommand::Event(command) => event::run(command, office).await,
+        OfficeCommand::Webhook(command) => webhook::run(command, office).await,
         OfficeCommand::Recovery(command) => recovery::run(command, office).await,
     }
 }

@@ -12,10 +12,12 @@ mod flights;
 pub mod keys;
 pub mod limit;
 pub mod logout;
+pub mod messenger;
 pub mod readiness;
 pub mod status_lists;
 pub mod tokens;
 pub mod users;
+pub mod webhooks;
 pub mod writer;
 pub mod writes;
 

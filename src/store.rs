@@ -21,6 +21,7 @@ pub mod families;
 pub mod group_commit;
 pub mod logout_deliveries;
 pub mod migrate;
+pub mod outbox;
 mod postgres;
 mod primary;
 pub mod private_file;
@@ -37,6 +38,8 @@ mod statement;
 pub mod status_lists;
 pub mod transaction;
 pub mod users;
+pub mod webhook_deliveries;
+pub mod webhooks;
 
 pub use db::Db;
 pub(crate) use db::on;

@@ -3,20 +3,70 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::App;
+use crate::clock::Clock;
 use crate::domain::registration::Mode;
 use crate::domain::signing_algorithm::SigningAlgorithm;
+use crate::service::Core;
 use crate::service::admin::janitor;
 use crate::service::clients::signing;
-use crate::service::logout::back_channel::Messenger;
+use crate::service::logout::back_channel::LogoutCourier;
+use crate::service::messenger::{Courier, LookAtDue, Messenger};
+use crate::service::webhooks::courier::WebhookCourier;
 use crate::settings::DatabaseUrl;
 use crate::tls::Looked;
 
+/// What runs beside the workers.
+pub(super) struct Background {
+    tasks: [JoinHandle<()>; 7],
+    tellers: [JoinHandle<()>; 2],
+    stop_telling: watch::Sender<bool>,
+}
+
+impl Background {
+    /// What is being told may end; what is not begun yet is another server's, or waits for the next start.
+    pub(super) async fn end(self, drain_timeout: Duration) {
+        self.stop_telling.send_replace(true);
+        for mut teller in self.tellers {
+            if tokio::time::timeout(drain_timeout, &mut teller).await.is_err() {
+                teller.abort();
+            }
+        }
+        for task in self.tasks {
+            task.abort();
+            // Until it has let go of its connections.
+            let _ = task.await;
+        }
+    }
+}
+
 impl App {
+    pub(super) fn begin_background(&self) -> Background {
+        let (stop_telling, told_to_stop) = watch::channel(false);
+        let core = || Arc::clone(&self.core);
+        Background {
+            tasks: [
+                self.poll_keys(),
+                self.make_usual_key(),
+                self.tidy(),
+                self.renew_certificate(),
+                self.keep_log_short(),
+                self.watch_clock(),
+                self.store_counts(),
+            ],
+            tellers: [
+                self.tell_others(LogoutCourier::new(core()), told_to_stop.clone()),
+                self.tell_others(WebhookCourier::new(core()), told_to_stop),
+            ],
+            stop_telling,
+        }
+    }
+
     /// Replicas agree on the signing keys by looking for new ones now and then.
-    pub(super) fn poll_keys(&self) -> JoinHandle<()> {
+    fn poll_keys(&self) -> JoinHandle<()> {
         let (core, every) = (Arc::clone(&self.core), self.settings.keys.poll_every);
         tokio::spawn(async move {
             loop {
@@ -30,7 +80,7 @@ impl App {
 
     /// Clients that register themselves get RS256 where they say nothing: its key is published before the first comes.
     /// Nobody waits for it, as it takes a while to be made.
-    pub(super) fn make_usual_key(&self) -> JoinHandle<()> {
+    fn make_usual_key(&self) -> JoinHandle<()> {
         let (core, clock) = (Arc::clone(&self.core), self.clock.clone());
         let is_needed = self.settings.registration.mode != Mode::Off;
         tokio::spawn(async move {
@@ -42,35 +92,28 @@ impl App {
         })
     }
 
-    /// Clients are told of logouts at once, and of those that another process noted, or that failed, soon.
-    pub(super) fn tell_of_logouts(&self) -> JoinHandle<()> {
+    /// What is to be told to other people's servers is told at once; what another process noted, or what failed, soon.
+    /// Told to stop, it begins nothing more and lets what is under way end.
+    fn tell_others<C: Courier>(&self, courier: C, mut stop: watch::Receiver<bool>) -> JoinHandle<()> {
         const EVERY: Duration = Duration::from_secs(5);
         let (core, clock) = (Arc::clone(&self.core), self.clock.clone());
         tokio::spawn(async move {
-            let mut messenger = Messenger::new(Arc::clone(&core));
+            let mut messenger = Messenger::new(courier);
             loop {
-                let reading = clock.read();
-                if core.clock_watch.check(reading).is_err() {
-                    tokio::time::sleep(EVERY).await;
-                    continue;
-                }
-                match messenger.begin_due(reading.now).await {
-                    Ok(looked) => tokio::select! {
-                        () = messenger.ended(), if looked.lacks_places => {}
-                        () = core.writer.deliveries() => {}
-                        () = tokio::time::sleep(EVERY) => {}
-                    },
-                    Err(error) => {
-                        tracing::error!(%error, "clients could not be told of logouts; trying again");
-                        tokio::time::sleep(EVERY).await;
-                    }
+                let looked = look(&core, &clock, &mut messenger).await;
+                tokio::select! {
+                    _ = stop.wait_for(|stop| *stop) => break,
+                    () = messenger.ended(), if looked.lacks_places => {}
+                    () = core.writer.deliveries(C::OUTBOX) => {}
+                    () = tokio::time::sleep(EVERY) => {}
                 }
             }
+            messenger.all_ended().await;
         })
     }
 
     /// A certificate is renewed without a restart; a broken one changes nothing.
-    pub(super) fn renew_certificate(&self) -> JoinHandle<()> {
+    fn renew_certificate(&self) -> JoinHandle<()> {
         let (tls, every) = (self.tls.clone(), self.settings.tls.reload_every);
         tokio::spawn(async move {
             let Some(tls) = tls else { return };
@@ -92,7 +135,7 @@ impl App {
     }
 
     /// Somebody may set it wrong while we serve.
-    pub(super) fn watch_clock(&self) -> JoinHandle<()> {
+    fn watch_clock(&self) -> JoinHandle<()> {
         const EVERY: Duration = Duration::from_secs(5);
         let (core, clock) = (Arc::clone(&self.core), self.clock.clone());
         tokio::spawn(async move {
@@ -106,7 +149,7 @@ impl App {
     }
 
     /// Of what is counted the rows follow by a few seconds.
-    pub(super) fn store_counts(&self) -> JoinHandle<()> {
+    fn store_counts(&self) -> JoinHandle<()> {
         const EVERY: Duration = Duration::from_secs(5);
         let (core, clock) = (Arc::clone(&self.core), self.clock.clone());
         tokio::spawn(async move {
@@ -119,7 +162,7 @@ impl App {
         })
     }
 
-    pub(super) fn keep_log_short(&self) -> JoinHandle<()> {
+    fn keep_log_short(&self) -> JoinHandle<()> {
         let in_a_file = matches!(self.settings.database_url, DatabaseUrl::Sqlite(_));
         let db = self.core.db.clone();
         tokio::spawn(async move {
@@ -129,7 +172,7 @@ impl App {
         })
     }
 
-    pub(super) fn tidy(&self) -> JoinHandle<()> {
+    fn tidy(&self) -> JoinHandle<()> {
         let (core, clock, settings) =
             (Arc::clone(&self.core), self.clock.clone(), self.settings.janitor.clone());
         tokio::spawn(async move {
@@ -143,4 +186,17 @@ impl App {
             }
         })
     }
+}
+
+/// A look at what is due, if the time can be believed.
+async fn look<C: Courier>(core: &Core, clock: &Clock, messenger: &mut Messenger<C>) -> LookAtDue {
+    let (reading, nothing) = (clock.read(), LookAtDue { begun: 0, lacks_places: false });
+    if core.clock_watch.check(reading).is_err() {
+        return nothing;
+    }
+    messenger.begin_due(reading.now).await.unwrap_or_else(|error| {
+        let of = C::OUTBOX.as_str();
+        tracing::error!(%error, of, "what is due could not be told; trying again");
+        nothing
+    })
 }

@@ -15,6 +15,7 @@ use crate::http::pages::renderer::Pages;
 use crate::master_keys;
 use crate::service::keys::ring::Keys;
 use crate::service::keys::subject_key;
+use crate::service::webhooks::secrets as webhook_secrets;
 use crate::settings::{DatabaseUrl, Settings};
 use crate::store::{Db, signing_keys};
 
@@ -54,6 +55,7 @@ async fn check_keys(settings: &Settings, db: &Db) -> anyhow::Result<()> {
     let keys = Keys::new(master);
     keys.reload(db).await?;
     subject_key::check(&keys, db).await?;
+    webhook_secrets::check(&keys, db).await?;
     Ok(())
 }
 

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::domain::audience::Audience;
 use crate::domain::family::{EndedFamily, UserAgentInfo};
-use crate::domain::ids::{ClientId, FamilyId, SignInSessionId, UserId};
+use crate::domain::ids::{ClientId, FamilyId, SignInSessionId, UserId, WebhookId};
 use crate::domain::refusal::EndReason;
 
 pub use choice::{EVENT_NAMES, EventChoice, NoSuchEvent};
@@ -196,11 +196,29 @@ pub enum Event {
     RegistrationTokenRemoved {
         token: Uuid,
     },
+    /// A webhook was changed, or could not be told.
+    WebhookChanged {
+        webhook: WebhookId,
+        change: WebhookChange,
+    },
     /// What should never happen: an attack, or a database that was restored without saying so.
     AlarmRaised {
         family: FamilyId,
         alarm: Alarm,
     },
+}
+
+/// What became of a webhook.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WebhookChange {
+    Added,
+    Removed,
+    /// It does not want to be told any more.
+    Disabled,
+    Enabled,
+    SecretRotated,
+    /// This delivery was tried often enough.
+    DeliveryFailed(Uuid),
 }
 
 /// Where the request came from that made something happen.

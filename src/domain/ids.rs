@@ -61,6 +61,11 @@ uuid_id! {
     SignInSessionId
 }
 
+uuid_id! {
+    /// Another server that is told of events.
+    WebhookId
+}
+
 /// A client's identifier (RFC 6749 §2.2): 1 to 255 visible ASCII characters, or, where it is a URL, up to 1,024.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]

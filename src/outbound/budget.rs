@@ -26,7 +26,7 @@ pub struct TakenPlace {
 
 impl Budget {
     /// All places, and those of one host.
-    pub(super) fn new(all: usize, of_one: usize) -> Arc<Self> {
+    pub(crate) fn new(all: usize, of_one: usize) -> Arc<Self> {
         Arc::new(Self { all, of_one, taken: Mutex::default() })
     }
 

@@ -137,10 +137,23 @@ impl WayOut {
     /// Posts a form and wants nothing but success.
     pub async fn post_form(&self, url: &Url, fields: &[(&str, &str)]) -> Result<(), NoAnswer> {
         let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-        let request = self.client_for(url)?.post(url.clone());
-        let request = request.header("content-type", "application/x-www-form-urlencoded").body(body);
+        self.post(url, &[("content-type", "application/x-www-form-urlencoded")], body).await
+    }
+
+    /// Posts a body with these headers and wants nothing but success: nobody reads what else is answered.
+    pub async fn post(&self, url: &Url, headers: &[(&str, &str)], body: String) -> Result<(), NoAnswer> {
+        let request = self.client_for(url)?.post(url.clone()).body(body);
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
         let status = request.send().await.map_err(|error| self.no_answer(error))?.status();
         if status.is_success() { Ok(()) } else { Err(NoAnswer::Status(status.as_u16())) }
+    }
+
+    /// Whether a URL may be called at all: an address in it is looked at, what a name leads to is not.
+    ///
+    /// # Errors
+    /// [`NoAnswer`].
+    pub fn may_call(&self, url: &Url) -> Result<(), NoAnswer> {
+        self.client_for(url).map(drop)
     }
 
     async fn read_json<T: DeserializeOwned>(

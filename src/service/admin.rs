@@ -1,6 +1,7 @@
 //! What operators do, and what the server does by itself to stay tidy.
 
 pub mod audiences;
+mod batches;
 pub mod client_changes;
 pub mod clients;
 pub mod error;
@@ -14,3 +15,4 @@ pub mod registration_tokens;
 mod surplus;
 pub mod users;
 pub mod views;
+pub mod webhooks;

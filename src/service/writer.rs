@@ -7,6 +7,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::{Notify, broadcast};
 
 use crate::domain::event::{Event, EventRecord, Severity};
+use crate::domain::outbox::Outbox;
 use crate::service::events::trail::Trail;
 use crate::service::logout::notices;
 use crate::service::writes::Writes;
@@ -21,7 +22,8 @@ const BACKLOG: usize = 1024;
 pub struct Writer {
     db: Db,
     writes: Arc<Writes>,
-    deliveries: Arc<Notify>,
+    logouts: Arc<Notify>,
+    webhooks: Arc<Notify>,
     trail: Arc<Trail>,
     listeners: broadcast::Sender<Event>,
 }
@@ -34,7 +36,8 @@ impl Writer {
             db,
             trail: Arc::new(trail),
             writes: Arc::default(),
-            deliveries: Arc::default(),
+            logouts: Arc::default(),
+            webhooks: Arc::default(),
             listeners: broadcast::Sender::new(BACKLOG),
         }
     }
@@ -119,12 +122,12 @@ impl Writer {
         Box::pin(async move {
             notices::note(&mut tx, now).await?;
             self.trail.write(&mut tx, now).await?;
-            let Committed { events, wakes_deliveries } = tx.commit().await?;
+            let Committed { events, wakes } = tx.commit().await?;
             for event in events {
                 self.let_out(event);
             }
-            if wakes_deliveries {
-                self.deliveries.notify_one();
+            for outbox in wakes {
+                self.news(outbox).notify_one();
             }
             Ok(())
         })
@@ -144,6 +147,14 @@ impl Writer {
         self.trail.store_counts(&self.db, now).await
     }
 
+    /// The same before the end.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn store_last_counts(&self, now: DateTime<Utc>) -> Result<(), StoreError> {
+        self.trail.store_last_counts(&self.db, now).await
+    }
+
     fn let_out(&self, event: Event) {
         log(&event.record());
         // Nobody listens: that is no fault.
@@ -157,8 +168,15 @@ impl Writer {
     }
 
     /// Waits until there are deliveries that were not there before.
-    pub async fn deliveries(&self) {
-        self.deliveries.notified().await;
+    pub async fn deliveries(&self, outbox: Outbox) {
+        self.news(outbox).notified().await;
+    }
+
+    fn news(&self, outbox: Outbox) -> &Notify {
+        match outbox {
+            Outbox::Logouts => &self.logouts,
+            Outbox::Webhooks => &self.webhooks,
+        }
     }
 }
 
@@ -187,6 +205,8 @@ fn log(it: &EventRecord<'_>) {
                 skipped = it.skipped,
                 differs = it.differs,
                 until = it.until,
+                webhook = it.webhook.map(tracing::field::display),
+                delivery = it.delivery.map(tracing::field::display),
             )
         };
     }

@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::domain::client::Origin;
-use crate::domain::event::Event;
 use crate::domain::ids::{ClientId, FamilyId};
+use crate::domain::outbox::Outbox;
 use crate::store::row::row;
 use crate::store::{Db, StoreError, Tx, on, within};
 
@@ -23,24 +23,6 @@ pub struct Delivery {
     pub attempts: i64,
     /// Whose server it goes to, as far as was known when it was noted.
     pub host: String,
-}
-
-/// How a delivery ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Settled {
-    /// The client took it.
-    Delivered,
-    /// It was tried often enough.
-    GivenUp,
-}
-
-impl Settled {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Delivered => "delivered",
-            Self::GivenUp => "given_up",
-        }
-    }
 }
 
 row! {
@@ -90,7 +72,7 @@ pub async fn insert(
         .bind(&delivery.host)
         .bind(!origin.is_vouched_for())
         .execute(conn).await.map(|_| ()))?;
-    tx.wake_deliveries();
+    tx.wake(Outbox::Logouts);
     Ok(())
 }
 
@@ -118,43 +100,4 @@ pub async fn due(db: &Db, wanted: &DueFor<'_>, now: DateTime<Utc>) -> Result<Vec
         .bind(!wanted.origin.is_vouched_for()).bind(now).bind(one).bind(two).bind(three).bind(four).bind(wanted.limit)
         .fetch_all(conn).await)?;
     rows.into_iter().map(Delivery::try_from).collect()
-}
-
-/// Claims the next attempt; if it comes to nothing, or whoever claimed it is gone, the one after it is due at
-/// `next_at`. `false` when another process has claimed it.
-pub async fn claim(db: &Db, delivery: &Delivery, next_at: DateTime<Utc>) -> Result<bool, StoreError> {
-    const SQL: &str = "UPDATE logout_deliveries SET attempts = attempts + 1, due_at = $3 \
-         WHERE id = $1 AND attempts = $2 AND state = 'pending'";
-    let done = on!(db, conn => sqlx::query(SQL)
-        .bind(delivery.id).bind(delivery.attempts).bind(next_at)
-        .execute(conn).await.map(|done| done.rows_affected()))?;
-    Ok(done > 0)
-}
-
-/// Ends a delivery; it is remembered until `until`.
-pub async fn settle(
-    tx: &mut Tx,
-    delivery: &Delivery,
-    how: Settled,
-    until: DateTime<Utc>,
-) -> Result<(), StoreError> {
-    const SQL: &str =
-        "UPDATE logout_deliveries SET state = $2, due_at = $3 WHERE id = $1 AND state = 'pending'";
-    within!(tx, conn => sqlx::query(SQL).bind(delivery.id).bind(how.as_str()).bind(until)
-        .execute(conn).await.map(|_| ()))?;
-    let (family, client) = (delivery.family, delivery.client.clone());
-    tx.record(match how {
-        Settled::Delivered => Event::LogoutDelivered { family, client },
-        Settled::GivenUp => Event::LogoutUndeliverable { family, client },
-    });
-    Ok(())
-}
-
-/// Deletes up to `limit` settled deliveries whose time is over; gives how many.
-pub async fn delete_some_settled(db: &Db, now: DateTime<Utc>, limit: i64) -> Result<u64, StoreError> {
-    const SQL: &str = "DELETE FROM logout_deliveries WHERE id IN \
-         (SELECT id FROM logout_deliveries WHERE state IN ('delivered', 'given_up') AND due_at <= $1 ORDER BY due_at LIMIT $2)";
-    Ok(
-        on!(db, conn => sqlx::query(SQL).bind(now).bind(limit).execute(conn).await.map(|done| done.rows_affected()))?,
-    )
 }

@@ -7,6 +7,7 @@ use sqlx::{Postgres, Sqlite, Transaction};
 
 use crate::crypto::random;
 use crate::domain::event::Event;
+use crate::domain::outbox::Outbox;
 use crate::store::postgres::BEGIN_STEADY;
 use crate::store::{Db, Link, PostgresPool, Statements, StoreError};
 
@@ -18,7 +19,7 @@ const TRIES: u32 = 5;
 pub struct Tx {
     pub(in crate::store) open: OpenTransaction,
     events: Vec<Event>,
-    wakes_deliveries: bool,
+    wakes: Vec<Outbox>,
 }
 
 #[derive(Debug)]
@@ -33,8 +34,8 @@ pub(in crate::store) enum OpenTransaction {
 #[must_use]
 pub struct Committed {
     pub events: Vec<Event>,
-    /// Whether there are deliveries that were not there before.
-    pub wakes_deliveries: bool,
+    /// Where there are deliveries that were not there before.
+    pub wakes: Vec<Outbox>,
 }
 
 impl Db {
@@ -54,7 +55,7 @@ impl Db {
                 // write lock at once waits its turn instead.
                 Self::Sqlite(pool) => OpenTransaction::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await?),
             };
-            Ok(Tx { open, events: Vec::new(), wakes_deliveries: false })
+            Ok(Tx { open, events: Vec::new(), wakes: Vec::new() })
         })
     }
 }
@@ -71,8 +72,10 @@ impl Tx {
         &self.events
     }
 
-    pub(in crate::store) fn wake_deliveries(&mut self) {
-        self.wakes_deliveries = true;
+    pub(in crate::store) fn wake(&mut self, outbox: Outbox) {
+        if !self.wakes.contains(&outbox) {
+            self.wakes.push(outbox);
+        }
     }
 
     /// Makes it durable.
@@ -84,7 +87,7 @@ impl Tx {
             OpenTransaction::Postgres(transaction, _) => transaction.commit().await?,
             OpenTransaction::Sqlite(transaction) => transaction.commit().await?,
         }
-        Ok(Committed { events: self.events, wakes_deliveries: self.wakes_deliveries })
+        Ok(Committed { events: self.events, wakes: self.wakes })
     }
 }
 

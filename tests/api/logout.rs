@@ -4,11 +4,14 @@ use std::time::Duration;
 
 use heirloom::domain::client::{Client, ClientMetadata, Origin};
 use heirloom::domain::ids::UserId;
+use heirloom::domain::outbox::Outbox;
 use heirloom::domain::secrets::Password;
 use heirloom::service::admin::users::Change;
 use heirloom::service::admin::{self, janitor};
-use heirloom::service::logout::back_channel::Messenger;
+use heirloom::service::logout::back_channel::LogoutCourier;
+use heirloom::service::messenger::{Errand as _, Messenger};
 use heirloom::store::logout_deliveries::{self, DueFor};
+use heirloom::store::outbox;
 use serde_json::{Value, json};
 
 use crate::browser::*;
@@ -67,7 +70,7 @@ impl TestApp {
 
     /// One look of a process at what is due; gives how much it delivered.
     async fn deliver_due(&self) -> usize {
-        let mut messenger = Messenger::new(self.core.clone());
+        let mut messenger = Messenger::new(LogoutCourier::new(self.core.clone()));
         let begun = messenger.begin_due(self.clock.now()).await.unwrap().begun;
         messenger.all_ended().await;
         begun
@@ -298,8 +301,9 @@ both_stores! {
         let now = app.clock.now() + DAY;
         let wanted = DueFor { origin: Origin::Operator, except: [" "; 4], limit: 9 };
         let [delivery] = &logout_deliveries::due(&app.core.db, &wanted, now + 30 * DAY).await.unwrap()[..] else { panic!() };
-        assert!(logout_deliveries::claim(&app.core.db, delivery, now + MINUTE).await.unwrap());
-        assert!(!logout_deliveries::claim(&app.core.db, delivery, now).await.unwrap(), "claimed");
+        let claim = async |next_at| outbox::claim(&app.core.db, Outbox::Logouts, delivery.attempt(), next_at).await.unwrap();
+        assert!(claim(now + MINUTE).await);
+        assert!(!claim(now).await, "claimed");
         app.clock.advance(DAY);
         app.deliver().await;
         told(&remote, 1).await;

@@ -105,3 +105,5 @@ mod strangers;
 mod tls;
 mod unstorable;
 mod ways_out;
+mod webhooks;
+mod webhooks_failing;

@@ -19,6 +19,7 @@ mod program;
 mod readme;
 mod rust_client;
 mod token_file;
+mod webhooks;
 mod world;
 
 #[path = "../api/folder.rs"]

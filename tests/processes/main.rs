@@ -26,6 +26,7 @@ mod replicas;
 mod revocation;
 mod stopping;
 mod tried;
+mod webhooks;
 
 #[path = "../api/folder.rs"]
 mod folder;

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 /// The name of every event.
-pub const EVENT_NAMES: [&str; 35] = [
+pub const EVENT_NAMES: [&str; 41] = [
     "alarm.raised",
     "attempts.limited",
     "audience.changed",
@@ -42,6 +42,12 @@ pub const EVENT_NAMES: [&str; 35] = [
     "token.revoked",
     "user.changed",
     "user_code.refused",
+    "webhook.added",
+    "webhook.delivery_failed",
+    "webhook.disabled",
+    "webhook.enabled",
+    "webhook.removed",
+    "webhook.secret_rotated",
 ];
 
 /// A name, a group of names, or all of them.

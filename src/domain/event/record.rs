@@ -6,9 +6,9 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use crate::domain::audience::Audience;
-use crate::domain::event::{Event, ReplayDifference, TriedAccount, Whence};
+use crate::domain::event::{Alarm, Event, ReplayDifference, TriedAccount, WebhookChange, Whence};
 use crate::domain::family::EndedFamily;
-use crate::domain::ids::{ClientId, FamilyId, SignInSessionId, UserId};
+use crate::domain::ids::{ClientId, FamilyId, SignInSessionId, UserId, WebhookId};
 
 /// How loud an event is in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -64,10 +64,35 @@ pub struct EventRecord<'a> {
     pub differs: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub webhook: Option<WebhookId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delivery: Option<Uuid>,
 }
 
 fn new<'a>(event: &'static str) -> EventRecord<'a> {
     EventRecord { event, ..EventRecord::default() }
+}
+
+fn of_lost_logout(family: FamilyId, client: &ClientId) -> EventRecord<'_> {
+    new("logout.undeliverable").warns().login(family, client)
+}
+
+fn of_alarm<'a>(alarm: Alarm) -> EventRecord<'a> {
+    new("alarm.raised").alarms().reason(alarm.as_str())
+}
+
+fn of_webhook<'a>(change: WebhookChange) -> EventRecord<'a> {
+    match change {
+        WebhookChange::Added => new("webhook.added"),
+        WebhookChange::Removed => new("webhook.removed"),
+        WebhookChange::Disabled => new("webhook.disabled").warns(),
+        WebhookChange::Enabled => new("webhook.enabled"),
+        WebhookChange::SecretRotated => new("webhook.secret_rotated"),
+        WebhookChange::DeliveryFailed(delivery) => {
+            EventRecord { delivery: Some(delivery), ..new("webhook.delivery_failed").warns() }
+        }
+    }
 }
 
 impl<'a> EventRecord<'a> {
@@ -89,6 +114,11 @@ impl<'a> EventRecord<'a> {
 
     fn family(self, family: FamilyId) -> Self {
         Self { family: Some(family), ..self }
+    }
+
+    /// A family and its client.
+    fn login(self, family: FamilyId, client: &'a ClientId) -> Self {
+        self.family(family).client(client)
     }
 
     /// The family that it belongs to, if any.
@@ -148,6 +178,10 @@ impl<'a> EventRecord<'a> {
         Self { differs: Some(differs.as_str()), ..self }
     }
 
+    fn webhook(self, webhook: WebhookId) -> Self {
+        Self { webhook: Some(webhook), ..self }
+    }
+
     fn reason(self, reason: &'static str) -> Self {
         Self { reason: Some(reason), ..self }
     }
@@ -160,7 +194,6 @@ impl<'a> EventRecord<'a> {
 impl Event {
     /// Name, severity and fields.
     #[must_use]
-    #[expect(clippy::too_many_lines, reason = "a list with an entry for each event")]
     pub fn record(&self) -> EventRecord<'_> {
         match self {
             Self::LoginSucceeded { family, user, client, from } => {
@@ -209,12 +242,8 @@ impl Event {
             Self::FamilyReplayed { family, client, differs, from } => {
                 new("family.replayed").family(*family).client(client).differs(*differs).from(from)
             }
-            Self::LogoutDelivered { family, client } => {
-                new("logout.delivered").family(*family).client(client)
-            }
-            Self::LogoutUndeliverable { family, client } => {
-                new("logout.undeliverable").warns().family(*family).client(client)
-            }
+            Self::LogoutDelivered { family, client } => new("logout.delivered").login(*family, client),
+            Self::LogoutUndeliverable { family, client } => of_lost_logout(*family, client),
             Self::UserChanged { user, change } => new("user.changed").user(*user).change(change.as_str()),
             Self::ClientChanged { client, change } => {
                 new("client.changed").client(client).change(change.as_str())
@@ -231,9 +260,8 @@ impl Event {
             Self::RecoveryClosed => new("recovery.closed").warns(),
             Self::RegistrationTokenAdded { token } => new("registration_token.added").token(*token),
             Self::RegistrationTokenRemoved { token } => new("registration_token.removed").token(*token),
-            Self::AlarmRaised { family, alarm } => {
-                new("alarm.raised").alarms().reason(alarm.as_str()).family(*family)
-            }
+            Self::WebhookChanged { webhook, change } => of_webhook(*change).webhook(*webhook),
+            Self::AlarmRaised { family, alarm } => of_alarm(*alarm).family(*family),
         }
     }
 }

@@ -5,13 +5,18 @@ use uuid::Uuid;
 use crate::domain::audience::Audience;
 use crate::domain::client::{Contradiction, GrantType};
 use crate::domain::family::InvalidRotationPolicy;
-use crate::domain::ids::{ClientId, FamilyId};
+use crate::domain::ids::{ClientId, FamilyId, WebhookId};
 use crate::domain::lifetimes::InvalidLifetimes;
 use crate::domain::redirect_rule::UnfitUri;
 use crate::domain::subject::NoSector;
 use crate::domain::user::{UnfitEmail, UnfitRole, UnfitUsername, Username};
+use crate::outbound::NoAnswer;
 use crate::service::Failure;
+use crate::service::keys::ring::KeysUnreadable;
 use crate::store::StoreError;
+
+/// So many webhooks are looked at one by one.
+pub const MOST_WEBHOOKS: i64 = 50;
 
 /// Why an operator's order is not carried out, in sentences for the operator.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +45,24 @@ pub enum AdminError {
     NoLiveFamily(FamilyId),
     #[error("no algorithm is set for the audience {0}")]
     NoAudience(Audience),
+    #[error("there is no webhook {0}")]
+    NoWebhook(WebhookId),
+    #[error("there is no webhook {0} that is disabled")]
+    NoDisabledWebhook(WebhookId),
+    #[error(
+        "the webhook {0} is disabled: it answered 410 (Gone); `heirloom webhook enable` lets it be told again"
+    )]
+    DisabledWebhook(WebhookId),
+    #[error("there are {MOST_WEBHOOKS} webhooks, the most that there may be")]
+    TooManyWebhooks,
+    #[error("{0}; outbound.allowed_networks names your own networks")]
+    WebhookUrl(NoAnswer),
+    #[error("the webhook has not taken it: {0}")]
+    Untold(NoAnswer),
+    #[error("there is no delivery {0}")]
+    NoDelivery(Uuid),
+    #[error("the delivery {0} is under way")]
+    DeliveryUnderWay(Uuid),
     #[error("there is no registration token {0}")]
     NoRegistrationToken(Uuid),
     #[error("{0}: {1}")]
@@ -63,6 +86,8 @@ pub enum AdminError {
     Unconfirmed { client: ClientId, live: u64 },
     #[error(transparent)]
     Sector(#[from] NoSector),
+    #[error(transparent)]
+    Keys(#[from] KeysUnreadable),
     #[error(transparent)]
     Service(#[from] Failure),
 }

@@ -6,9 +6,11 @@ use uuid::Uuid;
 
 use crate::domain::ids::{ClientId, FamilyId};
 use crate::domain::lifetimes::LONGEST_ACCESS_TTL;
+use crate::domain::outbox::Outbox;
 use crate::domain::reading::Reading;
 use crate::domain::refusal::EndReason;
-use crate::service::admin::{events, surplus};
+use crate::service::admin::batches::until_less;
+use crate::service::admin::{events, surplus, webhooks};
 use crate::service::authorize::device::TRY_WINDOW;
 use crate::service::clients::known_clients::REMEMBERED;
 use crate::service::logout::ending_many;
@@ -16,9 +18,8 @@ use crate::service::status_lists::retiring;
 use crate::service::{Core, Failure};
 use crate::store::expired::{self, Expired};
 use crate::store::families::OfClient;
-use crate::store::{
-    StoreError, clients, consents, families, logout_deliveries, registration_tokens, registrations, users,
-};
+use crate::store::outbox;
+use crate::store::{StoreError, clients, consents, families, registration_tokens, registrations, users};
 
 /// After this a client that was removed has no live family left, nor one that gave up its proof any from before: no
 /// cache believes in it, no batch is unfinished.
@@ -91,7 +92,11 @@ pub async fn tidy(core: &Core, batch: i64, now: DateTime<Utc>) -> Result<Tidied,
     }
     let retention = core.writer.trail().retention();
     tidied.deleted += until_less(batch, || events::forget_some(core, retention, now, batch)).await?;
-    tidied.deleted += until_less(batch, || logout_deliveries::delete_some_settled(db, now, batch)).await?;
+    tidied.deleted +=
+        until_less(batch, || outbox::delete_some_settled(db, Outbox::Logouts, now, batch)).await?;
+    tidied.deleted +=
+        until_less(batch, || outbox::delete_some_settled(db, Outbox::Webhooks, now, batch)).await?;
+    tidied.deleted += webhooks::tidy(core, batch, now).await?;
     tidied.deleted += until_less(batch, || delete_some_unused(core, now, batch)).await?;
     tidied.deleted += until_less(batch, || registration_tokens::delete_some_spent(db, now, batch)).await?;
     tidied.ended += count(ending_many::finish_noted(core, batch, now).await?);
@@ -146,23 +151,6 @@ async fn delete_some_unused(core: &Core, now: DateTime<Utc>, batch: i64) -> Resu
         Box::pin(async move { registrations::delete_some_unused(tx, now, batch).await.map(Some) })
     });
     Ok(deleted.await?.unwrap_or(0))
-}
-
-/// Deletes batch after batch until one is not full.
-async fn until_less<F>(batch: i64, delete: impl Fn() -> F) -> Result<u64, StoreError>
-where
-    F: Future<Output = Result<u64, StoreError>>,
-{
-    let mut total = 0;
-    loop {
-        let deleted = delete().await?;
-        total += deleted;
-        if deleted < u64::try_from(batch).unwrap_or(u64::MAX) {
-            return Ok(total);
-        }
-        // Refreshes come first.
-        tokio::task::yield_now().await;
-    }
 }
 
 /// Ends a removed client's families, a batch at a time.

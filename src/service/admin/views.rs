@@ -11,14 +11,16 @@ use uuid::Uuid;
 use crate::domain::audience::Audience;
 use crate::domain::client::{Client, ClientKind, ClientMetadata, GrantType, Party};
 use crate::domain::family::Family;
-use crate::domain::ids::{ClientId, FamilyId, UserId};
+use crate::domain::ids::{ClientId, FamilyId, UserId, WebhookId};
 use crate::domain::scope::ScopeSet;
 use crate::domain::secrets::ClientSecret;
 use crate::domain::standard_claims::StandardClaims;
 use crate::domain::user::{User, Username};
 use crate::domain::web_origin::WebOrigin;
+use crate::domain::webhook::Webhook;
 use crate::service::keys::key_set::{Phase, ScheduledKey};
 use crate::store::registration_tokens::RegistrationToken;
+use crate::store::webhook_deliveries::WebhookDelivery;
 
 #[derive(Debug, Serialize)]
 pub struct ClientView {
@@ -175,6 +177,57 @@ pub struct EventView {
     pub times: i64,
     #[serde(flatten)]
     pub fields: Map<String, Value>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct WebhookView {
+    pub id: WebhookId,
+    pub url: String,
+    pub events: Vec<String>,
+    pub created_at: String,
+    pub disabled_at: Option<String>,
+}
+
+impl From<Webhook> for WebhookView {
+    fn from(webhook: Webhook) -> Self {
+        Self {
+            id: webhook.id,
+            url: webhook.url.to_string(),
+            events: webhook.events.iter().map(ToString::to_string).collect(),
+            created_at: time(webhook.created_at),
+            disabled_at: webhook.disabled_at.map(time),
+        }
+    }
+}
+
+/// What a webhook is told.
+#[derive(Debug, Serialize)]
+pub struct DeliveryView {
+    pub id: Uuid,
+    pub webhook_id: WebhookId,
+    pub event: String,
+    /// `pending`, `delivered` or `dead`.
+    pub state: String,
+    pub attempts: i64,
+    pub created_at: String,
+    pub next_attempt_at: Option<String>,
+    pub failure: Option<String>,
+}
+
+impl From<WebhookDelivery> for DeliveryView {
+    fn from(delivery: WebhookDelivery) -> Self {
+        let is_pending = delivery.state == "pending";
+        Self {
+            id: delivery.id,
+            webhook_id: delivery.webhook,
+            event: delivery.event,
+            state: if delivery.state == "given_up" { "dead".to_owned() } else { delivery.state },
+            attempts: delivery.attempts,
+            created_at: time(delivery.created_at),
+            next_attempt_at: is_pending.then(|| time(delivery.due_at)),
+            failure: delivery.failure,
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]

@@ -1,7 +1,7 @@
 //! What others can cause in any number is counted: by its name, its account, where it came from and the minute. Each
 //! server counts for itself in memory, and adds its counts to the rows of all every few seconds.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -61,32 +61,35 @@ pub(super) struct CountedEvent {
     pub(super) times: i64,
 }
 
-/// What was counted and is not stored yet.
+/// What was counted in a minute that is over.
+pub(super) type OfMinute = (DateTime<Utc>, CountKey, CountedEvent);
+
+/// What was counted, and is not stored or told yet.
 #[derive(Debug, Default)]
 pub(super) struct Counts(Mutex<CountsOfNow>);
 
 #[derive(Debug, Default)]
 struct CountsOfNow {
     waiting: HashMap<CountKey, CountedEvent>,
-    /// Those of this minute, and which one that is.
-    rows: HashSet<CountKey>,
+    /// The rows of this minute, with what of it is stored.
+    rows: HashMap<CountKey, CountedEvent>,
     minute: DateTime<Utc>,
+    /// The rows of minutes that are over.
+    over: Vec<OfMinute>,
+}
+
+impl CountsOfNow {
+    fn end_minute(&mut self) {
+        let minute = self.minute;
+        let stored = self.rows.drain().filter(|(_, counted)| counted.times > 0);
+        self.over.extend(stored.map(|(key, counted)| (minute, key, counted)));
+        self.over.truncate(2 * MOST);
+    }
 }
 
 impl Counts {
     pub(super) fn add(&self, record: &EventRecord<'_>) {
-        self.add_all(CountKey::of(record), CountedEvent { fields: record.fields(), times: 1 });
-    }
-
-    fn add_all(&self, key: CountKey, more: CountedEvent) {
-        let mut now = self.of_now();
-        let (key, fields) = if now.rows.contains(&key) || now.rows.len() < MOST {
-            (key, more.fields)
-        } else {
-            (CountKey::others(key.name), Map::new())
-        };
-        now.rows.insert(key.clone());
-        now.waiting.entry(key).or_insert(CountedEvent { fields, times: 0 }).times += more.times;
+        add(&mut self.of_now(), CountKey::of(record), CountedEvent { fields: record.fields(), times: 1 });
     }
 
     /// Takes what is to be stored, as of this minute.
@@ -94,24 +97,54 @@ impl Counts {
         let minute = now.duration_trunc(TimeDelta::minutes(1)).unwrap_or(now);
         let mut counts = self.of_now();
         if counts.minute != minute {
+            counts.end_minute();
             counts.minute = minute;
-            counts.rows = HashSet::new();
         }
         let waiting = std::mem::take(&mut counts.waiting);
-        counts.rows.extend(waiting.keys().cloned());
+        for (key, counted) in &waiting {
+            let row = counts.rows.entry(key.clone());
+            row.or_insert_with(|| CountedEvent { times: 0, ..counted.clone() }).times += counted.times;
+        }
         (minute, waiting)
     }
 
     /// What could not be stored is stored another time.
     pub(super) fn put_back(&self, counted: HashMap<CountKey, CountedEvent>) {
+        let mut counts = self.of_now();
         for (key, counted) in counted {
-            self.add_all(key, counted);
+            if let Some(row) = counts.rows.get_mut(&key) {
+                row.times -= counted.times;
+            }
+            add(&mut counts, key, counted);
         }
+    }
+
+    /// Takes the rows of minutes that are over.
+    pub(super) fn take_over(&self) -> Vec<OfMinute> {
+        std::mem::take(&mut self.of_now().over)
+    }
+
+    pub(super) fn put_back_over(&self, over: Vec<OfMinute>) {
+        let mut counts = self.of_now();
+        counts.over.extend(over);
+        counts.over.truncate(2 * MOST);
+    }
+
+    /// This minute is over, for this server.
+    pub(super) fn end_minute(&self) {
+        self.of_now().end_minute();
     }
 
     fn of_now(&self) -> MutexGuard<'_, CountsOfNow> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn add(now: &mut CountsOfNow, key: CountKey, more: CountedEvent) {
+    let has_room = now.rows.contains_key(&key) || now.rows.len() < MOST;
+    let (key, fields) = if has_room { (key, more.fields) } else { (CountKey::others(key.name), Map::new()) };
+    now.rows.entry(key.clone()).or_insert_with(|| CountedEvent { fields: fields.clone(), times: 0 });
+    now.waiting.entry(key).or_insert(CountedEvent { fields, times: 0 }).times += more.times;
 }
 
 #[cfg(test)]

@@ -1,0 +1,208 @@
+//! Telling webhooks of events, by the conventions of Standard Webhooks 1.0.0.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use url::Url;
+
+use crate::crypto::random;
+use crate::domain::client::Origin;
+use crate::domain::event::{Event, WebhookChange};
+use crate::domain::ids::WebhookId;
+use crate::domain::outbox::Outbox;
+use crate::domain::webhook::{Webhook, WebhookMessage, WebhookSecret};
+use crate::outbound::{Budget, NoAnswer};
+use crate::service::messenger::{AttemptEnd, Courier, Errand, Room};
+use crate::service::webhooks::secrets;
+use crate::service::{Core, Failure};
+use crate::store::outbox::{self, NextAttempt, Settled};
+use crate::store::webhook_deliveries::{self, WebhookDelivery};
+use crate::store::{Db, StoreError, webhooks};
+
+/// How many messages are on their way to one webhook at once. Each has these places to itself: one that does not answer
+/// keeps no other waiting.
+const PLACES: usize = 4;
+/// How long a delivery is remembered that was taken.
+const MEMORY: TimeDelta = TimeDelta::days(7);
+/// How long one can be sent again that was not.
+pub(crate) const DEAD_MEMORY: TimeDelta = TimeDelta::days(30);
+/// `410 Gone`: the receiver does not want to know any more.
+const GONE: NoAnswer = NoAnswer::Status(410);
+/// The event that tells that an event could not be told.
+const UNDELIVERED: &str = "webhook.delivery_failed";
+
+/// Tells webhooks of events.
+#[derive(Debug)]
+pub struct WebhookCourier {
+    core: Arc<Core>,
+    places: Arc<Budget>,
+}
+
+/// One message, and where it goes.
+#[derive(Debug, Clone)]
+pub struct WebhookErrand {
+    delivery: WebhookDelivery,
+    url: Url,
+    place: String,
+}
+
+impl WebhookCourier {
+    #[must_use]
+    pub fn new(core: Arc<Core>) -> Self {
+        Self { core, places: Budget::new(usize::MAX, PLACES) }
+    }
+}
+
+impl Courier for WebhookCourier {
+    type Lane = Webhook;
+    type Errand = WebhookErrand;
+    const OUTBOX: Outbox = Outbox::Webhooks;
+    /// Ten attempts in about three days.
+    const PAUSES: &'static [TimeDelta] = &[
+        TimeDelta::seconds(70),
+        TimeDelta::minutes(5),
+        TimeDelta::minutes(30),
+        TimeDelta::hours(1),
+        TimeDelta::hours(3),
+        TimeDelta::hours(6),
+        TimeDelta::hours(12),
+        TimeDelta::hours(18),
+        TimeDelta::hours(24),
+    ];
+
+    fn db(&self) -> &Db {
+        &self.core.db
+    }
+
+    fn spread(&self, pause: TimeDelta) -> TimeDelta {
+        let quarter = u64::try_from(pause.num_milliseconds()).unwrap_or(0) / 4;
+        pause + TimeDelta::milliseconds(i64::try_from(random::jitter(quarter)).unwrap_or(0))
+    }
+
+    async fn lanes(&self) -> Result<Vec<Webhook>, Failure> {
+        let mut all = webhooks::list(&self.core.db).await?;
+        all.retain(|webhook| webhook.disabled_at.is_none());
+        Ok(all)
+    }
+
+    fn places<'a>(&'a self, _: &Webhook) -> &'a Arc<Budget> {
+        &self.places
+    }
+
+    async fn due(
+        &self,
+        webhook: &Webhook,
+        room: &Room,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<WebhookErrand>, Failure> {
+        let place = webhook.id.to_string();
+        if room.full.contains(&place) {
+            return Ok(Vec::new());
+        }
+        let limit = i64::try_from(PLACES).unwrap_or(i64::MAX);
+        let due = webhook_deliveries::due(&self.core.db, webhook.id, now, limit).await?;
+        let errand =
+            |delivery| WebhookErrand { delivery, url: webhook.url.url().clone(), place: place.clone() };
+        Ok(due.into_iter().map(errand).collect())
+    }
+
+    async fn carry(&self, errand: &WebhookErrand, now: DateTime<Utc>) -> Result<AttemptEnd, Failure> {
+        let WebhookErrand { delivery, url, .. } = errand;
+        let (core, webhook) = (&self.core, delivery.webhook);
+        let Some(sealed) = webhooks::secrets(&core.db, webhook).await? else {
+            return Ok(AttemptEnd::Unwanted);
+        };
+        let secrets = match secrets::open_all(&core.keys, webhook, &sealed, now) {
+            Ok(secrets) => secrets,
+            Err(error) => {
+                tracing::error!(%error, %webhook, "a webhook cannot be told: its secret does not open");
+                webhook_deliveries::note_failure(&core.db, delivery.id, &error.to_string()).await?;
+                return Ok(AttemptEnd::Failed);
+            }
+        };
+        let id = delivery.id.to_string();
+        let message = WebhookMessage { id: &id, sent_at: now, payload: &delivery.payload };
+        match send(core, url, message, &secrets).await {
+            Ok(()) => Ok(AttemptEnd::Taken),
+            Err(why) => {
+                let attempt = delivery.attempts + 1;
+                tracing::warn!(error = %why, %webhook, delivery = id, attempt, "a webhook could not be told");
+                webhook_deliveries::note_failure(&core.db, delivery.id, &why.to_string()).await?;
+                if why == GONE {
+                    disable(core, webhook, now).await?;
+                    return Ok(AttemptEnd::Unwanted);
+                }
+                Ok(AttemptEnd::Failed)
+            }
+        }
+    }
+
+    async fn settle(
+        &self,
+        errand: &WebhookErrand,
+        carried: AttemptEnd,
+        now: DateTime<Utc>,
+    ) -> Result<(), Failure> {
+        let (id, webhook) = (errand.delivery.id, errand.delivery.webhook);
+        // Two webhooks that do not answer must not tell each other of that for ever.
+        let is_told = carried == AttemptEnd::Failed && errand.delivery.event != UNDELIVERED;
+        let ended = match carried {
+            AttemptEnd::Taken => (Settled::Delivered, now + MEMORY),
+            AttemptEnd::Failed | AttemptEnd::Unwanted => (Settled::GivenUp, now + DEAD_MEMORY),
+        };
+        let settling = self.core.writer.write_sending(now, move |tx| {
+            Box::pin(async move {
+                let is_first = outbox::settle(tx, Outbox::Webhooks, id, ended).await?;
+                if is_first && is_told {
+                    let change = WebhookChange::DeliveryFailed(id);
+                    tx.record(Event::WebhookChanged { webhook, change });
+                }
+                Ok(is_first.then_some(()))
+            })
+        });
+        settling.await?;
+        Ok(())
+    }
+}
+
+impl Errand for WebhookErrand {
+    fn attempt(&self) -> NextAttempt {
+        NextAttempt { id: self.delivery.id, before: self.delivery.attempts }
+    }
+
+    fn place(&self) -> &str {
+        &self.place
+    }
+}
+
+/// Sends one message, signed with every secret that is good: whoever knows one of them can tell that it is ours.
+pub(crate) async fn send(
+    core: &Core,
+    url: &Url,
+    message: WebhookMessage<'_>,
+    secrets: &[WebhookSecret],
+) -> Result<(), NoAnswer> {
+    let signatures: Vec<String> = secrets.iter().map(|secret| secret.sign(message)).collect();
+    let headers = [
+        ("content-type", "application/json"),
+        ("webhook-id", message.id),
+        ("webhook-timestamp", &message.sent_at.timestamp().to_string()),
+        ("webhook-signature", &signatures.join(" ")),
+    ];
+    core.outbound.for_clients(Origin::Operator).post(url, &headers, message.payload.to_owned()).await
+}
+
+async fn disable(core: &Core, webhook: WebhookId, now: DateTime<Utc>) -> Result<(), StoreError> {
+    let disabling = core.writer.write_sending(now, move |tx| {
+        Box::pin(async move {
+            let is_first = webhooks::set_disabled(tx, webhook, Some(now)).await?;
+            if is_first {
+                tx.record(Event::WebhookChanged { webhook, change: WebhookChange::Disabled });
+            }
+            Ok(is_first.then_some(()))
+        })
+    });
+    disabling.await?;
+    core.writer.trail().subscribers().forget();
+    Ok(())
+}

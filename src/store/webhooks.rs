@@ -1,0 +1,170 @@
+//! Webhooks: where events are told.
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use crate::domain::ids::WebhookId;
+use crate::domain::webhook::Webhook;
+use crate::store::row::{from_json, row, to_json};
+use crate::store::{Db, StoreError, Tx, execute, fetch_all, fetch_one, fetch_optional};
+
+row! {
+    struct WebhookRow {
+        id: Uuid,
+        url: String,
+        events: String,
+        created_at: DateTime<Utc>,
+        disabled_at: Option<DateTime<Utc>>,
+    }
+}
+
+impl TryFrom<WebhookRow> for Webhook {
+    type Error = StoreError;
+
+    fn try_from(row: WebhookRow) -> Result<Self, StoreError> {
+        let corrupt = |what| StoreError::corrupt("webhooks", row.id, what);
+        Ok(Self {
+            id: WebhookId(row.id),
+            url: row.url.parse().map_err(|_| corrupt("url"))?,
+            events: from_json(&row.events).ok_or_else(|| corrupt("events"))?,
+            created_at: row.created_at,
+            disabled_at: row.disabled_at,
+        })
+    }
+}
+
+/// What a webhook's messages are signed with, sealed.
+#[derive(Debug)]
+pub struct SealedSecrets {
+    pub current: Vec<u8>,
+    /// The one before it, and until when it signs, too.
+    pub former: Option<(Vec<u8>, DateTime<Utc>)>,
+}
+
+row! {
+    struct SecretsRow {
+        id: Uuid,
+        secret_sealed: Vec<u8>,
+        former_secret_sealed: Option<Vec<u8>>,
+        former_until: Option<DateTime<Utc>>,
+    }
+}
+
+impl From<SecretsRow> for (WebhookId, SealedSecrets) {
+    fn from(row: SecretsRow) -> Self {
+        let former = row.former_secret_sealed.zip(row.former_until);
+        (WebhookId(row.id), SealedSecrets { current: row.secret_sealed, former })
+    }
+}
+
+macro_rules! there {
+    ($($rest:literal)?) => {
+        concat!("SELECT id, url, events, created_at, disabled_at FROM webhooks WHERE removed_at IS NULL", $($rest,)? " ORDER BY id")
+    };
+}
+
+/// Adds a webhook.
+pub async fn insert(tx: &mut Tx, webhook: &Webhook, secret_sealed: &[u8]) -> Result<(), StoreError> {
+    const SQL: &str =
+        "INSERT INTO webhooks (id, url, events, secret_sealed, created_at) VALUES ($1, $2, $3, $4, $5)";
+    let (url, events) = (webhook.url.to_string(), to_json(&webhook.events));
+    execute!(within tx, SQL, webhook.id.0, url, events, secret_sealed, webhook.created_at)?;
+    Ok(())
+}
+
+/// How many there are.
+pub async fn count(tx: &mut Tx) -> Result<i64, StoreError> {
+    const SQL: &str = "SELECT COUNT(*) FROM webhooks WHERE removed_at IS NULL";
+    let (count,): (i64,) = fetch_one!(within tx, SQL)?;
+    Ok(count)
+}
+
+/// All that there are, the oldest first.
+pub async fn list(db: &Db) -> Result<Vec<Webhook>, StoreError> {
+    let rows: Vec<WebhookRow> = fetch_all!(on db, there!())?;
+    rows.into_iter().map(Webhook::try_from).collect()
+}
+
+/// Those that are told of something.
+pub async fn enabled(tx: &mut Tx) -> Result<Vec<Webhook>, StoreError> {
+    let rows: Vec<WebhookRow> = fetch_all!(within tx, there!(" AND disabled_at IS NULL"))?;
+    rows.into_iter().map(Webhook::try_from).collect()
+}
+
+/// One of them.
+pub async fn find(db: &Db, id: WebhookId) -> Result<Option<Webhook>, StoreError> {
+    let row: Option<WebhookRow> = fetch_optional!(on db, there!(" AND id = $1"), id.0)?;
+    row.map(Webhook::try_from).transpose()
+}
+
+/// The secrets of one that is told of something.
+pub async fn secrets(db: &Db, id: WebhookId) -> Result<Option<SealedSecrets>, StoreError> {
+    const SQL: &str = "SELECT id, secret_sealed, former_secret_sealed, former_until FROM webhooks \
+         WHERE id = $1 AND removed_at IS NULL AND disabled_at IS NULL";
+    let row: Option<SecretsRow> = fetch_optional!(on db, SQL, id.0)?;
+    Ok(row.map(|row| <(WebhookId, SealedSecrets)>::from(row).1))
+}
+
+/// The secrets of all.
+pub async fn all_secrets(db: &Db) -> Result<Vec<(WebhookId, SealedSecrets)>, StoreError> {
+    const SQL: &str = "SELECT id, secret_sealed, former_secret_sealed, former_until FROM webhooks \
+         WHERE removed_at IS NULL ORDER BY id";
+    let rows: Vec<SecretsRow> = fetch_all!(on db, SQL)?;
+    Ok(rows.into_iter().map(Into::into).collect())
+}
+
+/// Signs with a new secret; the one before it signs, too, until then. `false` when there is no such webhook.
+pub async fn rotate(
+    tx: &mut Tx,
+    id: WebhookId,
+    secret_sealed: &[u8],
+    former_until: DateTime<Utc>,
+) -> Result<bool, StoreError> {
+    const SQL: &str = "UPDATE webhooks SET former_secret_sealed = secret_sealed, former_until = $3, secret_sealed = $2 \
+         WHERE id = $1 AND removed_at IS NULL";
+    Ok(execute!(within tx, SQL, id.0, secret_sealed, former_until)? > 0)
+}
+
+/// Replaces what was `read` by the same under another master key; `false` when it changed since.
+pub async fn reseal(
+    tx: &mut Tx,
+    (id, read): (WebhookId, &SealedSecrets),
+    current: &[u8],
+    former: Option<&[u8]>,
+) -> Result<bool, StoreError> {
+    const SQL: &str = "UPDATE webhooks SET secret_sealed = $3, former_secret_sealed = $4 \
+         WHERE id = $1 AND secret_sealed = $2 AND (former_secret_sealed IS NULL) = ($4 IS NULL)";
+    Ok(execute!(within tx, SQL, id.0, &read.current, current, former)? > 0)
+}
+
+/// Disables (since when) or enables (`None`). `false` when it is so, or there is no such webhook.
+pub async fn set_disabled(
+    tx: &mut Tx,
+    id: WebhookId,
+    since: Option<DateTime<Utc>>,
+) -> Result<bool, StoreError> {
+    const SQL: &str = "UPDATE webhooks SET disabled_at = $2 \
+         WHERE id = $1 AND removed_at IS NULL AND (disabled_at IS NULL) <> ($2 IS NULL)";
+    Ok(execute!(within tx, SQL, id.0, since)? > 0)
+}
+
+/// Removes a webhook: what is left of it goes by and by. `false` when there is none.
+pub async fn remove(tx: &mut Tx, id: WebhookId, now: DateTime<Utc>) -> Result<bool, StoreError> {
+    const SQL: &str = "UPDATE webhooks SET removed_at = $2 WHERE id = $1 AND removed_at IS NULL";
+    Ok(execute!(within tx, SQL, id.0, now)? > 0)
+}
+
+/// Those that are told of nothing, and when they were removed, if they were.
+pub async fn silent(db: &Db) -> Result<Vec<(WebhookId, Option<DateTime<Utc>>)>, StoreError> {
+    const SQL: &str =
+        "SELECT id, removed_at FROM webhooks WHERE removed_at IS NOT NULL OR disabled_at IS NOT NULL";
+    let rows: Vec<(Uuid, Option<DateTime<Utc>>)> = fetch_all!(on db, SQL)?;
+    Ok(rows.into_iter().map(|(id, removed_at)| (WebhookId(id), removed_at)).collect())
+}
+
+/// Forgets one that was removed.
+pub async fn forget(db: &Db, id: WebhookId) -> Result<(), StoreError> {
+    const SQL: &str = "DELETE FROM webhooks WHERE id = $1 AND removed_at IS NOT NULL";
+    execute!(on db, SQL, id.0)?;
+    Ok(())
+}
