@@ -126,6 +126,45 @@ both_stores! {
         assert_eq!(alg(poll(FAST).await.text("access_token")), "EdDSA");
     }
 
+    async fn a_status_list_is_signed_with_what_its_reader_knows(app) {
+        services(&app).await;
+        let code = Browser::new(&app).ana_signs_in(&[("resource", OLD)]).await;
+        let tokens = app.exchange(&code, &[]).await.tokens();
+        let uri = tokens.claims()["status"]["status_list"]["uri"].as_str().unwrap().to_owned();
+        let read = async |query: &str| {
+            let answer = app.http.get(format!("{uri}{query}")).send().await.unwrap();
+            (answer.status().as_u16(), answer.text().await.unwrap())
+        };
+        let (_, plain) = read("").await;
+        let before = claims(&plain)["status_list"]["lst"].clone();
+        for (query, wanted) in [("", "ES256"), ("?alg=RS256", "RS256"), ("?alg=EdDSA", "EdDSA"), ("?alg=ES256", "ES256")] {
+            let (status, jwt) = read(query).await;
+            assert_eq!((status, alg(&jwt).as_str(), claims(&jwt)), (200, wanted, claims(&plain)), "{query}");
+            assert!(is_published(&app, &jwt).await);
+        }
+        for wrong in ["?alg=none", "?alg=HS256", "?alg="] {
+            assert_eq!(read(wrong).await.0, 404, "{wrong}");
+        }
+        assert_eq!(read("?alg=RS256&time=1").await.0, 501);
+        // What was ended shows in each.
+        app.form("/oauth/revoke", &[("client_id", "app"), ("token", &tokens.refresh)]).await;
+        app.clock.advance(SECOND * 5);
+        let (plain, other) = (read("").await.1, read("?alg=RS256").await.1);
+        assert_eq!(claims(&plain), claims(&other));
+        assert_ne!(claims(&other)["status_list"]["lst"], before);
+    }
+
+    async fn an_algorithm_that_signs_nothing_yet_signs_no_status_list(app) {
+        let tokens = app.ana_logged_in().await;
+        let uri = tokens.claims()["status"]["status_list"]["uri"].as_str().unwrap().to_owned();
+        let read = async || app.send(app.http.get(format!("{uri}?alg=EdDSA"))).await.status.as_u16();
+        assert_eq!(read().await, 404);
+        set(&app, FAST, SigningAlgorithm::EdDsa).await;
+        assert_eq!(read().await, 404, "nobody could know its key yet");
+        app.clock.advance(MINUTE * 10);
+        assert_eq!(read().await, 200);
+    }
+
     async fn a_refresh_takes_the_fast_path_where_one_key_signs_for_all(app) {
         set(&app, FAST, SigningAlgorithm::EdDsa).await;
         app.clock.advance(MINUTE * 10);

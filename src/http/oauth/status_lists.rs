@@ -33,12 +33,20 @@ pub(crate) async fn show(
     number: web::Path<String>,
 ) -> Result<HttpResponse, Standard> {
     // §8.4: nothing is remembered of how it was.
-    if form_urlencoded::parse(request.query_string().as_bytes()).any(|(name, _)| name == "time") {
+    let asked = |wanted: &str| {
+        let mut query = form_urlencoded::parse(request.query_string().as_bytes());
+        query.find(|(name, _)| name == wanted).map(|(_, value)| value)
+    };
+    if asked("time").is_some() {
         return Ok(error::not_implemented());
     }
+    // All services read the same lists, and some of them know one algorithm alone.
+    let Ok(algorithm) = asked("alg").map(|name| name.parse()).transpose() else {
+        return Ok(error::not_found());
+    };
     let Ok(number) = number.parse() else { return Ok(error::not_found()) };
     let (core, lists) = (&web.core, &web.core.status_lists);
-    let Some(token) = lists.token((&core.db, &core.keys), number, now).await? else {
+    let Some(token) = lists.token((&core.db, &core.keys), (number, algorithm), now).await? else {
         return Ok(error::not_found());
     };
     // Weak: it is the same with every encoding, and from every replica.

@@ -169,9 +169,9 @@ impl Keys {
     }
 
     /// The id of the key that signs.
-    pub fn signer_id(&self, now: DateTime<Utc>) -> Result<String, Failure> {
+    pub fn signer_id(&self, wish: SigningWish, now: DateTime<Utc>) -> Result<String, Failure> {
         let current = self.current();
-        current.signing.signer(now).map(|key| key.kid().to_owned()).ok_or(Failure::NoSigningKey)
+        current.signing.signer_for(wish, now).map(|key| key.kid().to_owned()).ok_or(Failure::NoSigningKey)
     }
 
     /// The longest lifetime of an access token that anybody may have been given.

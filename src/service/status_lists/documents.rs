@@ -11,6 +11,7 @@ use chrono::{DateTime, Utc};
 use serde_json::json;
 
 use crate::domain::audience::Audience;
+use crate::domain::signing_algorithm::{SigningAlgorithm, SigningWish};
 use crate::domain::status_list::{self, ListNumber, PATH};
 use crate::service::Failure;
 use crate::service::flights::Flights;
@@ -42,17 +43,20 @@ pub struct StatusLists {
     interval: i64,
     known: RwLock<Known>,
     looking: Flights<(), Arc<[ListNumber]>>,
-    making: Flights<ListNumber, Arc<StatusListToken>>,
+    making: Flights<SignedList, Arc<StatusListToken>>,
 }
 
 #[derive(Debug, Default)]
 struct Known {
     lists: Option<(Interval, Arc<[ListNumber]>)>,
-    tokens: BTreeMap<ListNumber, (Interval, Arc<StatusListToken>)>,
+    tokens: BTreeMap<SignedList, (Interval, Arc<StatusListToken>)>,
 }
 
 /// Which interval, counted from 1970.
 type Interval = i64;
+
+/// A list, and the algorithm that it is signed with for a service that knows no other.
+type SignedList = (ListNumber, Option<SigningAlgorithm>);
 
 /// The bits, and who signs them.
 type Sources<'a> = (&'a Db, &'a Keys);
@@ -66,6 +70,11 @@ fn is_fresh(made: Interval, wanted: Interval) -> bool {
 /// that name it.
 fn is_there(list: ListNumber, lists: &[ListNumber]) -> bool {
     lists.binary_search(&list).is_ok() || list == lists.last().map_or(ListNumber::FIRST, |last| last.next())
+}
+
+/// Services are no client that could have come after a key: only one that signs serves them.
+fn wish((_, algorithm): SignedList) -> SigningWish {
+    SigningWish { algorithm, since: DateTime::UNIX_EPOCH }
 }
 
 impl StatusLists {
@@ -91,21 +100,31 @@ impl StatusLists {
         Ok(lists.iter().map(|list| list.uri(self.issuer.as_str())).collect())
     }
 
-    /// A list's token: `None` when it is retired, or beyond the one that may be opened next.
+    /// A list's token: `None` when it is retired, or beyond the one that may be opened next, or no key of the algorithm
+    /// signs that it is wanted in.
     ///
     /// # Errors
     /// [`Failure::Store`], [`Failure::NoSigningKey`], [`Failure::Key`].
     pub async fn token(
         &self,
         from: Sources<'_>,
-        list: ListNumber,
+        (list, algorithm): SignedList,
         now: DateTime<Utc>,
     ) -> Result<Option<Arc<StatusListToken>>, Failure> {
+        let (usual, wanted) = from.1.with_signing_keys(|keys| {
+            let is_usual = |it: &SigningAlgorithm| keys.signer(now).is_some_and(|key| key.algorithm() == *it);
+            let signs = |it: &SigningAlgorithm| keys.signer_of(*it, now).is_some();
+            (algorithm.is_none_or(|it| is_usual(&it)), algorithm.filter(signs))
+        });
+        if !usual && wanted.is_none() {
+            return Ok(None);
+        }
+        let (number, list) = (list, (list, wanted.filter(|_| !usual)));
         if let Some(token) = self.fresh(list, now) {
             return Ok(Some(token));
         }
         let lists = self.lists(from.0, now).await?;
-        if !is_there(list, &lists) {
+        if !is_there(number, &lists) {
             return Ok(None);
         }
         self.making.share(&list, async || self.make(from, list, now).await).await.map(Some)
@@ -114,15 +133,15 @@ impl StatusLists {
     async fn make(
         &self,
         (db, keys): Sources<'_>,
-        list: ListNumber,
+        list: SignedList,
         now: DateTime<Utc>,
     ) -> Result<Arc<StatusListToken>, Failure> {
         // Somebody's that landed a moment ago.
         if let Some(token) = self.fresh(list, now) {
             return Ok(token);
         }
-        let ended = status_lists::ended(db, list).await?;
-        let content = (status_list::compressed(&ended), keys.signer_id(now)?);
+        let ended = status_lists::ended(db, list.0).await?;
+        let content = (status_list::compressed(&ended), keys.signer_id(wish(list), now)?);
         let lifetime = keys.longest_ttl().as_secs().try_into().unwrap_or(i64::MAX).max(2 * self.interval);
         let before = self.read(|known| known.tokens.get(&list).map(|(_, token)| Arc::clone(token)));
         let token = match before {
@@ -136,7 +155,7 @@ impl StatusLists {
     fn sign(
         &self,
         keys: &Keys,
-        list: ListNumber,
+        list: SignedList,
         content: (String, String),
         lifetime: i64,
         now: DateTime<Utc>,
@@ -146,7 +165,7 @@ impl StatusLists {
         let issued_at = self.interval_of(now) * self.interval;
         let claims = json!({
             "iss": issuer,
-            "sub": list.uri(issuer),
+            "sub": list.0.uri(issuer),
             "iat": issued_at,
             "exp": issued_at + lifetime,
             "ttl": self.interval,
@@ -154,7 +173,7 @@ impl StatusLists {
         });
         let claims = claims.to_string();
         let hash = digest::digest(&digest::SHA256, format!("{} {claims}", content.1).as_bytes());
-        let jwt = keys.sign_as(TYPE, &claims, now)?;
+        let jwt = keys.sign_for(wish(list), TYPE, &claims, now)?;
         Ok(StatusListToken {
             gzip: status_list::gzip(&jwt),
             jwt,
@@ -172,7 +191,7 @@ impl StatusLists {
     }
 
     /// What was made in this interval.
-    fn fresh(&self, list: ListNumber, now: DateTime<Utc>) -> Option<Arc<StatusListToken>> {
+    fn fresh(&self, list: SignedList, now: DateTime<Utc>) -> Option<Arc<StatusListToken>> {
         let current = self.interval_of(now);
         self.read(|known| {
             known
@@ -205,7 +224,7 @@ impl StatusLists {
             let lists: Arc<[ListNumber]> = status_lists::list(db).await?.into();
             self.write(|known| {
                 known.lists = Some((current, Arc::clone(&lists)));
-                known.tokens.retain(|list, _| is_there(*list, &lists));
+                known.tokens.retain(|(list, _), _| is_there(*list, &lists));
             });
             Ok(lists)
         };
