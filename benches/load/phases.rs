@@ -1,5 +1,6 @@
 //! The measurements, one after another, and the goals they are held against.
 
+mod algorithms;
 mod bound;
 mod first_day;
 mod status_lists;
@@ -17,7 +18,7 @@ use crate::world::{How, Measured, World, first_answer};
 use crate::{Arguments, Progress, chart, logins, now};
 
 /// Phases beside the rounds, for the progress bar.
-pub(crate) const COUNT: u64 = 15;
+pub(crate) const COUNT: u64 = 16;
 
 struct Bench<'a> {
     arguments: &'a Arguments,
@@ -53,6 +54,7 @@ pub(crate) async fn run(arguments: &Arguments, progress: &Progress) -> anyhow::R
     bench.new_connections(&world).await?;
     bench.logins(&world, maximum).await?;
     bench.bound(&world, maximum).await?;
+    bench.algorithms(&world).await?;
     bench.confirm(&world).await?;
     bench.shared_logins(&world).await?;
     // What ends logins of seeded ones' positions comes last.
