@@ -50,8 +50,8 @@ pub use notes::notes;
 pub use opening::{OldSchema, connect, migrate_store, open_store};
 pub use parts::lifetimes;
 use parts::{
-    attempt_limits, batching, check_clients, cores, key_proofs, known_clients, look, password_pool,
-    password_rules, registration_rules, succession, tls, waiting_limit,
+    attempt_limits, batching, check_clients, client_authorities, cores, key_proofs, known_clients, look,
+    password_pool, password_rules, registration_rules, succession, tls, waiting_limit,
 };
 
 /// Browsers come back by https alone, for a year (RFC 6797). What else is on the host's subdomains is not ours to say.
@@ -118,6 +118,8 @@ impl App {
         let stopping = Arc::new(AtomicBool::new(false));
         let all_connections = Connections::new(limits.most(), given.trusted_proxies.clone());
         let connections = connections_of_a_worker(&settings);
+        let named = settings.mtls.client_cert_header.as_ref();
+        let client_cert_header = named.map(|name| name.as_str().parse()).transpose()?;
         let shared = Web {
             pages: Arc::new(pages),
             base: base_path(core.issuer.as_str()),
@@ -127,6 +129,7 @@ impl App {
             deadline: given.request_timeout,
             stopping: Arc::clone(&stopping),
             jwks_max_age: settings.keys.publish_ahead.min(Duration::from_mins(20)) / 4,
+            client_cert_header,
             trusted_proxies: Arc::new(TrustedProxies::new(given.trusted_proxies)),
         };
         let is_tls = tls.is_some();
@@ -210,6 +213,7 @@ pub async fn open_core(
     check_clients(&db, &clients).await?;
     let passwords = password_pool(settings)?;
     passwords.expect_stored(users::dearest_hash(&db).await?.as_ref());
+    let client_authorities = client_authorities(settings)?;
     let issuer = issuer()?;
     Ok(Core {
         passwords: Arc::new(passwords),
@@ -232,7 +236,8 @@ pub async fn open_core(
         polling: Arc::default(),
         clients: Arc::new(clients),
         key_proofs: Arc::new(key_proofs(&settings.dpop)),
-        registrar: Arc::new(Registrar::new(registration_rules(&settings.registration))),
+        client_authorities,
+        registrar: Arc::new(Registrar::new(registration_rules(settings))),
         outbound,
         fetches,
         group_commit: Arc::new(GroupCommit::new(db.clone(), batching(&settings.database, &db).await)),

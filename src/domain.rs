@@ -5,6 +5,7 @@
 pub mod audience;
 pub mod authentication;
 pub mod authorization;
+pub mod certificate;
 pub mod claims;
 pub mod claims_request;
 pub mod client;

@@ -4,6 +4,7 @@
 pub(crate) mod address;
 mod answer;
 mod body;
+mod certificate;
 pub(crate) mod connections;
 mod cookies;
 mod cors;

@@ -9,6 +9,7 @@ mod addresses;
 mod colour;
 mod database_url;
 mod example;
+mod header;
 mod layers;
 mod loading;
 mod origin;
@@ -28,14 +29,16 @@ pub use self::{
     colour::Colour,
     database_url::DatabaseUrl,
     example::env_example,
+    header::Header,
     layers::{LoadFrom, UnnamedFiles},
     origin::{Origins, SettingOrigin},
     problem::SettingsError,
     secret::Secret,
     sections::{
         DatabaseSettings, DpopSettings, EventSettings, HttpSettings, JanitorSettings, KeySettings,
-        LimitSettings, LogFormat, LogSettings, OutboundSettings, PageSettings, PasswordSettings,
-        RegistrationSettings, SignInSettings, StatusListSettings, TlsSettings, TokenSettings,
+        LimitSettings, LogFormat, LogSettings, MtlsSettings, OutboundSettings, PageSettings,
+        PasswordSettings, RegistrationSettings, SignInSettings, StatusListSettings, TlsSettings,
+        TokenSettings,
     },
     values::Settings,
 };

@@ -11,8 +11,9 @@ use std::time::Duration;
 use anyhow::Context as _;
 
 use crate::clock::Clock;
+use crate::crypto::client_authorities::ClientAuthorities;
 use crate::crypto::passwords::{Passwords, PoolSize};
-use crate::domain::client::{Client, Origin};
+use crate::domain::client::{AuthMethod, Client, Origin};
 use crate::domain::lifetimes::Lifetimes;
 use crate::domain::new_password::PasswordRules;
 use crate::domain::registration::Allowed;
@@ -190,7 +191,7 @@ pub(super) fn known_clients(
     let clients = Clients::new(lifetimes(settings)?, clock).with_audiences(registration.audiences.clone());
     let clients = if registration.metadata_documents {
         let (outbound, fetches) = (Arc::clone(&outbound), Arc::clone(&fetches));
-        clients.with_documents(Documents::new(outbound, allowed(registration), fetches))
+        clients.with_documents(Documents::new(outbound, allowed(settings), fetches))
     } else {
         clients
     };
@@ -201,14 +202,28 @@ pub(super) fn key_proofs(settings: &settings::DpopSettings) -> KeyProofs {
     KeyProofs::new(settings.require_nonce.then_some(settings.nonce_lifetime))
 }
 
-pub(super) fn registration_rules(settings: &settings::RegistrationSettings) -> Rules {
+/// The authorities that vouch for clients' certificates, if the settings name some.
+pub(super) fn client_authorities(settings: &Settings) -> anyhow::Result<Option<Arc<ClientAuthorities>>> {
+    let (mtls, proxies) = (&settings.mtls, &settings.http.trusted_proxies);
+    anyhow::ensure!(
+        mtls.client_cert_header.is_none() || !proxies.is_empty(),
+        "mtls.client_cert_header is set, so http.trusted_proxies must be, too: nobody else is believed"
+    );
+    let Some(path) = &mtls.client_ca else { return Ok(None) };
+    let pem = fs::read(path).with_context(|| format!("mtls.client_ca: cannot read {}", path.display()))?;
+    let read = ClientAuthorities::read(&pem);
+    read.map(Arc::new).map(Some).with_context(|| format!("mtls.client_ca: {}", path.display()))
+}
+
+pub(super) fn registration_rules(settings: &Settings) -> Rules {
+    let it = &settings.registration;
     Rules {
-        mode: settings.mode,
-        code_protection: settings.code_protection,
+        mode: it.mode,
+        code_protection: it.code_protection,
         allowed: allowed(settings),
-        audiences: settings.audiences.clone(),
-        per_hour: settings.per_hour,
-        unused_ttl: settings.unused_ttl,
+        audiences: it.audiences.clone(),
+        per_hour: it.per_hour,
+        unused_ttl: it.unused_ttl,
     }
 }
 
@@ -244,10 +259,26 @@ pub(super) fn cores() -> usize {
     available_parallelism().map_or(1, NonZeroUsize::get)
 }
 
-fn allowed(settings: &settings::RegistrationSettings) -> Allowed {
+fn allowed(settings: &Settings) -> Allowed {
+    let it = &settings.registration;
     Allowed {
-        scopes: settings.scopes.clone(),
-        redirect_schemes: settings.redirect_schemes.clone(),
-        longest_rotation_period: settings.longest_rotation_period,
+        scopes: it.scopes.clone(),
+        auth_methods: auth_methods(&settings.mtls),
+        redirect_schemes: it.redirect_schemes.clone(),
+        longest_rotation_period: it.longest_rotation_period,
     }
+}
+
+/// Those by certificate are offered where certificates are seen, and that of authorities where there are some.
+fn auth_methods(settings: &settings::MtlsSettings) -> Vec<AuthMethod> {
+    let sees_certificates = settings.client_cert_header.is_some();
+    let is_offered = |method: &AuthMethod| match method {
+        AuthMethod::None
+        | AuthMethod::ClientSecretBasic
+        | AuthMethod::ClientSecretPost
+        | AuthMethod::PrivateKeyJwt => true,
+        AuthMethod::SelfSignedTlsClientAuth => sees_certificates,
+        AuthMethod::TlsClientAuth => sees_certificates && settings.client_ca.is_some(),
+    };
+    AuthMethod::ALL.into_iter().filter(is_offered).collect()
 }

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use crate::cli::output::{self, List, PART};
 use crate::cli::{LONGEST, Office, duration, duration_within, json_object};
 use crate::domain::audience::Audience;
-use crate::domain::client::{ClientKind, CodeProtection, GrantType, Party};
+use crate::domain::client::{ClientKind, CodeProtection, GrantType, Party, SecurityProfile};
 use crate::domain::family::RotationPolicy;
 use crate::domain::ids::ClientId;
 use crate::domain::lifetimes::LifetimeOverrides;
@@ -24,6 +24,11 @@ use crate::service::admin::views::ClientView;
 pub(super) enum ClientCommand {
     /// Register a client; prints JSON, with the secret of a confidential one, once
     Add(AddClient),
+    /// Show a client; prints JSON
+    Show {
+        /// Which
+        id: ClientId,
+    },
     /// List clients
     List {
         /// Print JSON
@@ -69,6 +74,10 @@ pub(super) struct AddClient {
     /// It authenticates: with a secret, unless --metadata says with its keys
     #[arg(long)]
     confidential: bool,
+    /// What a standard asks of a client, in one word: fapi2 has it push its requests, prove itself with a key, have its
+    /// tokens bound, and not rotate them. What is said beside must not contradict it
+    #[arg(long, value_name = "fapi2")]
+    profile: Option<SecurityProfile>,
     #[command(flatten)]
     registration: ClientOptions,
 }
@@ -134,18 +143,22 @@ pub(super) struct ClientOptions {
     /// It gets no token that is not bound to a key that it proves (DPoP)
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "true|false")]
     dpop_bound_access_tokens: Option<bool>,
+    /// It gets no access token that is not bound to its certificate (mutual TLS)
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "true|false")]
+    tls_client_certificate_bound_access_tokens: Option<bool>,
 }
 
 pub(super) async fn run(command: ClientCommand, office: &Office) -> anyhow::Result<()> {
     let (core, now) = (&office.core, office.clock.now());
     match command {
-        ClientCommand::Add(AddClient { id, public, registration, .. }) => {
+        ClientCommand::Add(AddClient { id, public, profile, registration, .. }) => {
             let kind = if public { ClientKind::Public } else { ClientKind::Confidential(Vec::new()) };
-            let said = ClientChanges::from(registration);
+            let said = ClientChanges { profile, ..ClientChanges::from(registration) };
             let lifetimes = said.lifetimes;
             output::json(&clients::register(core, id, kind, said, now).await?);
             warn(&lifetimes);
         }
+        ClientCommand::Show { id } => output::json(&clients::show(core, &id, now).await?),
         ClientCommand::List { json } => list(office, json).await?,
         ClientCommand::Update { id, registration, third_party, yes } => {
             let mut changes = ClientChanges::from(registration);
@@ -213,6 +226,7 @@ async fn list(office: &Office, json: bool) -> anyhow::Result<()> {
 impl From<ClientOptions> for ClientChanges {
     fn from(said: ClientOptions) -> Self {
         Self {
+            profile: None,
             party: said.first_party.then_some(Party::First),
             redirect_uris: said.redirect_uris,
             name: said.name,
@@ -232,6 +246,7 @@ impl From<ClientOptions> for ClientChanges {
             },
             rotation: said.rotation,
             dpop_bound_access_tokens: said.dpop_bound_access_tokens,
+            tls_client_certificate_bound_access_tokens: said.tls_client_certificate_bound_access_tokens,
             confirmed: false,
         }
     }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::domain::audience::Audience;
+use crate::domain::certificate::CertificateThumbprint;
 use crate::domain::ids::FamilyId;
 use crate::domain::key_thumbprint::KeyThumbprint;
 use crate::domain::one_or_many;
@@ -40,25 +41,45 @@ pub struct AccessClaims<'a> {
     /// Who acts for `sub` (RFC 8693 §4.1).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub act: Option<&'a Actor>,
-    /// The key that whoever shows it has to prove.
+    /// What whoever shows it has to prove.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub cnf: Option<Confirmation>,
+    pub cnf: Option<&'a Confirmation>,
     /// Where it is told that the login was ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<StatusClaim>,
 }
 
-/// How whoever shows a token confirms that it is theirs (RFC 7800 §3.1).
+/// How whoever shows a token confirms that it is theirs (RFC 7800 §3.1). Where it names two ways, by both; where it
+/// names neither, by a way that this release does not know.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Confirmation {
-    /// By a proof of this key (RFC 9449 §6.1). `None` where it is by a way that this release does not know.
+    /// By a proof of this key (RFC 9449 §6.1).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jkt: Option<KeyThumbprint>,
+    /// By this certificate (RFC 8705 §3.1).
+    #[serde(rename = "x5t#S256", default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<CertificateThumbprint>,
 }
 
-impl From<&KeyThumbprint> for Confirmation {
-    fn from(key: &KeyThumbprint) -> Self {
-        Self { jkt: Some(key.clone()) }
+impl Confirmation {
+    /// What is bound to a key, a certificate or both; `None` for what is bound to nothing.
+    #[must_use]
+    pub fn by(key: Option<&KeyThumbprint>, certificate: Option<&CertificateThumbprint>) -> Option<Self> {
+        let is_bound = key.is_some() || certificate.is_some();
+        is_bound.then(|| Self { jkt: key.cloned(), certificate: certificate.cloned() })
+    }
+
+    /// Whether it is confirmed by whoever proved this key and has this certificate. A key that it does not name is one
+    /// too many (RFC 9449 §7.1).
+    #[must_use]
+    pub fn is_met_by(
+        &self,
+        key: Option<&KeyThumbprint>,
+        certificate: Option<&CertificateThumbprint>,
+    ) -> bool {
+        let names_some = self.jkt.is_some() || self.certificate.is_some();
+        let has_certificate = self.certificate.is_none() || self.certificate.as_ref() == certificate;
+        names_some && self.jkt.as_ref() == key && has_certificate
     }
 }
 

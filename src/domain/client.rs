@@ -2,6 +2,7 @@
 
 mod authentication;
 mod metadata;
+mod profile;
 mod public_keys;
 mod signing;
 
@@ -26,6 +27,7 @@ pub use metadata::{
     AssertionAudience, ClientMetadata, Contradiction, RefreshTokenDelivery, SubjectType, TokenExchangePolicy,
     WebUri,
 };
+pub use profile::{InvalidProfile, SecurityProfile};
 pub use public_keys::{InvalidJwks, PublicJwks, UnfitKeys};
 
 /// A registered client.
@@ -248,6 +250,7 @@ impl Client {
             said.token_endpoint_auth_method,
             &said.jwks,
             &said.jwks_uri,
+            said.certificate_names().collect::<Vec<_>>(),
         );
         (&self.name, places, proof, said.subject_type, &said.sector_identifier_uri)
     }
@@ -295,6 +298,12 @@ impl Client {
                 ClientKind::Confidential(_) => method.has_secret(),
             },
         }
+    }
+
+    /// Whether it can prove who it is, and so did where it was authenticated.
+    #[must_use]
+    pub fn is_confidential(&self) -> bool {
+        matches!(self.kind, ClientKind::Confidential(_))
     }
 
     /// Whether it is given secrets.

@@ -75,10 +75,20 @@ pub const GRANTS: [GrantType; 3] =
 #[derive(Debug, Clone)]
 pub struct Allowed {
     pub scopes: ScopeSet,
+    /// How they may authenticate.
+    pub auth_methods: Vec<AuthMethod>,
     /// The private schemes of redirect URIs that they may have beside domain names in reverse.
     pub redirect_schemes: Vec<RedirectScheme>,
     /// How long the period of their rotation may be; zero for those that rotate with every refresh.
     pub longest_rotation_period: Duration,
+}
+
+impl Allowed {
+    /// Whether the server sees clients' certificates.
+    #[must_use]
+    pub fn sees_certificates(&self) -> bool {
+        self.auth_methods.contains(&AuthMethod::SelfSignedTlsClientAuth)
+    }
 }
 
 /// A registration that was read.
@@ -111,7 +121,7 @@ pub fn read_registration(
     let members = Members(members);
     let auth = match members.text("token_endpoint_auth_method")? {
         None => default,
-        Some(name) => AuthMethod::ALL.into_iter().find(|method| method.as_str() == name).ok_or(
+        Some(name) => allowed.auth_methods.iter().copied().find(|method| method.as_str() == name).ok_or(
             InvalidRegistration::Metadata(
                 "The token_endpoint_auth_method is not among those in the server's metadata.",
             ),
@@ -128,6 +138,11 @@ pub fn read_registration(
     if metadata.sector_identifier_uri.as_ref().is_some_and(|uri| !uri.is_https()) {
         // OpenID Connect Dynamic Client Registration §2.
         return Err(InvalidRegistration::Metadata("The sector_identifier_uri is not an https URL."));
+    }
+    if metadata.tls_client_certificate_bound_access_tokens && !allowed.sees_certificates() {
+        return Err(InvalidRegistration::Metadata(
+            "This server does not see clients' certificates, so it cannot bind tokens to them.",
+        ));
     }
     let checked = metadata.check(&kind_of(auth)).and_then(|()| metadata.check_keys());
     checked.map_err(|Contradiction(what)| InvalidRegistration::Metadata(what))?;
@@ -234,9 +249,11 @@ fn scopes_of(members: &Members<'_>, allowed: &ScopeSet) -> Result<ScopeSet, Inva
 fn kind_of(method: AuthMethod) -> ClientKind {
     match method {
         AuthMethod::None => ClientKind::Public,
-        AuthMethod::ClientSecretBasic | AuthMethod::ClientSecretPost | AuthMethod::PrivateKeyJwt => {
-            ClientKind::Confidential(Vec::new())
-        }
+        AuthMethod::ClientSecretBasic
+        | AuthMethod::ClientSecretPost
+        | AuthMethod::PrivateKeyJwt
+        | AuthMethod::SelfSignedTlsClientAuth
+        | AuthMethod::TlsClientAuth => ClientKind::Confidential(Vec::new()),
     }
 }
 

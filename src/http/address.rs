@@ -26,6 +26,12 @@ impl TrustedProxies {
         Self { networks, told: AtomicBool::new(false) }
     }
 
+    /// Whether a request comes from one of them.
+    pub(crate) fn has_sent(&self, request: &HttpRequest) -> bool {
+        let peer = request.peer_addr().map(|peer| peer.ip().to_canonical());
+        peer.is_some_and(|peer| self.networks.iter().any(|network| network.contains(&peer)))
+    }
+
     /// Both headers are read from their end: each trusted proxy vouches for the entry that it added, so the last entry
     /// that is not a trusted proxy's is the nearest address that somebody trusted has seen.
     fn client_behind(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {

@@ -207,6 +207,11 @@ fn answer_failure(failure: &Failure, face: Face) -> Answer {
             "The resource is not registered for this client, or it was not granted.",
         ),
         Failure::KeyProof(why) => Answer::new(BAD, "invalid_dpop_proof", why.to_string()),
+        Failure::NoCertificate => Answer::new(
+            BAD,
+            "invalid_request",
+            "This client's tokens are bound to its certificate, and the request came without one that is good now.",
+        ),
         Failure::NonceNeeded(nonce) => {
             Answer::new(BAD, "use_dpop_nonce", "The DPoP proof must have the nonce of the header DPoP-Nonce.")
                 .with_nonce(nonce)

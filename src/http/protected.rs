@@ -6,7 +6,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use chrono::{DateTime, Utc};
 
 use crate::http::error::{Face, Problem, Protected, Scheme};
-use crate::http::{Web, key_proof};
+use crate::http::{Web, certificate, key_proof};
 use crate::service::Failure;
 use crate::service::clients::key_proof::ProvenKey;
 use crate::service::failure::BadKeyProof;
@@ -37,7 +37,9 @@ pub(crate) async fn opened(
         Scheme::Bearer => None,
         Scheme::Dpop => Some(proven(web, request, &token, now).map_err(|failure| refuse(failure.into()))?),
     };
-    let answer = work(ShownToken { text: &token, key: key.as_ref() }).await.map_err(refuse)?;
+    let certificate = certificate::presented(web, request).map_err(refuse)?;
+    let shown = ShownToken { text: &token, key: key.as_ref(), certificate: certificate.as_ref() };
+    let answer = work(shown).await.map_err(refuse)?;
     Ok(key_proof::with_next_nonce(answer, web, key.as_ref(), now))
 }
 

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use actix_web::HttpRequest;
+use actix_web::http::header::HeaderName;
 
 use crate::clock::Clock;
 use crate::http::address::TrustedProxies;
@@ -32,6 +33,8 @@ pub(crate) struct Web {
     pub(crate) stopping: Arc<AtomicBool>,
     /// The proxies that are believed when they say whom they forward for.
     pub(crate) trusted_proxies: Arc<TrustedProxies>,
+    /// The header in which they tell of clients' certificates.
+    pub(crate) client_cert_header: Option<HeaderName>,
 }
 
 impl Web {

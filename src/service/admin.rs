@@ -7,6 +7,7 @@ pub mod clients;
 pub mod error;
 pub mod events;
 pub mod families;
+mod fapi2;
 pub mod janitor;
 pub mod keys;
 mod members;

@@ -1,6 +1,7 @@
 //! Who asks: clients as they are known, prove themselves, and register.
 
 pub mod client_assertion;
+pub mod client_certificate;
 pub mod client_jwt;
 pub mod client_request;
 pub mod documents;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
+use crate::crypto::client_authorities::ClientAuthorities;
 use crate::crypto::passwords::Passwords;
 use crate::domain::audience::Audience;
 use crate::domain::event::Event;
@@ -73,6 +74,8 @@ pub struct Core {
     pub clients: Arc<Clients>,
     /// Clients' proofs of their keys.
     pub key_proofs: Arc<KeyProofs>,
+    /// Who vouches for clients' certificates, if anybody does.
+    pub client_authorities: Option<Arc<ClientAuthorities>>,
     /// What clients may do that register themselves.
     pub registrar: Arc<Registrar>,
     /// The ways to other servers.

@@ -36,6 +36,9 @@ pub enum Failure {
     /// The request is to prove its key with this nonce (RFC 9449 §8).
     #[error("the DPoP proof needs a nonce of ours")]
     NonceNeeded(String),
+    /// What the client gets is bound to its certificate, and it showed none that is good now (RFC 8705 §3).
+    #[error("the client's certificate is missing or has expired")]
+    NoCertificate,
     /// The access token is not good for this (RFC 6750 §3.1).
     #[error("the access token is not good for this")]
     InvalidToken,

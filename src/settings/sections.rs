@@ -7,6 +7,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use super::colour::Colour;
+use super::header::Header;
 use super::text;
 use crate::domain::audience::Audience;
 use crate::domain::client::CodeProtection;
@@ -197,6 +198,18 @@ pub struct DpopSettings {
     /// How long a nonce is handed out, in whole seconds; it is good for as long again.
     #[serde(with = "text::duration")]
     pub nonce_lifetime: Duration,
+}
+
+/// How clients show certificates (mutual TLS).
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct MtlsSettings {
+    /// The header in which trusted proxies tell of them.
+    #[serde(default, with = "text::option")]
+    pub client_cert_header: Option<Header>,
+    /// Who vouches for them: a file in PEM.
+    #[serde(default)]
+    pub client_ca: Option<PathBuf>,
 }
 
 /// The HTTP server's limits.

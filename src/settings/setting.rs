@@ -3,8 +3,8 @@
 use self::{
     Default::{Text, Unset},
     Kind::{
-        Algorithm, Audiences, CodeProtection, Colour, Database, Duration, EdDsaName, Filter, Format, Issuer,
-        Listen, Networks, Number, Path, Registration, Schemes, Scopes, Secret, Switch, Words,
+        Algorithm, Audiences, CodeProtection, Colour, Database, Duration, EdDsaName, Filter, Format, Header,
+        Issuer, Listen, Networks, Number, Path, Registration, Schemes, Scopes, Secret, Switch, Words,
     },
 };
 
@@ -48,6 +48,7 @@ pub(super) enum Kind {
     EdDsaName,
     Filter,
     Format,
+    Header,
     Issuer,
     Listen,
     Networks,
@@ -76,6 +77,7 @@ impl Kind {
             EdDsaName => "EdDSA or Ed25519",
             Filter => "log directives such as info or info,heirloom=debug",
             Format => "pretty or json",
+            Header => "the name of a header such as Client-Cert",
             Issuer => {
                 "an http or https URL such as https://id.example.com, in lower case and without query, \
                  fragment, user or slash at the end"
@@ -100,8 +102,8 @@ impl Kind {
         match self {
             Database | Secret => true,
             Algorithm | Audiences | CodeProtection | Colour | Duration | EdDsaName | Filter | Format
-            | Issuer | Listen | Networks | Number | Path | Registration | Schemes | Scopes | Switch
-            | Words => false,
+            | Header | Issuer | Listen | Networks | Number | Path | Registration | Schemes | Scopes
+            | Switch | Words => false,
         }
     }
 }

@@ -3,8 +3,8 @@
 use super::setting::{
     Default::{Text, Unset},
     Kind::{
-        Algorithm, Audiences, CodeProtection, Colour, Database, Duration, EdDsaName, Filter, Format, Issuer,
-        Listen, Networks, Number, Path, Registration, Schemes, Scopes, Secret, Switch, Words,
+        Algorithm, Audiences, CodeProtection, Colour, Database, Duration, EdDsaName, Filter, Format, Header,
+        Issuer, Listen, Networks, Number, Path, Registration, Schemes, Scopes, Secret, Switch, Words,
     },
     Setting,
 };
@@ -261,6 +261,18 @@ pub(super) static SETTINGS: &[Setting] = &[
         Text("5m"),
         Duration,
         "How long a nonce is handed out, in whole seconds; it is good for as long again.",
+    ),
+    Setting::new(
+        "mtls.client_cert_header",
+        Unset("no header is believed"),
+        Header,
+        "The header in which trusted proxies tell of the client's certificate, in the form of RFC 9440.",
+    ),
+    Setting::new(
+        "mtls.client_ca",
+        Unset("nobody vouches, and tls_client_auth is not offered"),
+        Path,
+        "Certificate authorities that vouch for clients' certificates: a file in PEM.",
     ),
     Setting::new("http.workers", Unset("one for every two cores"), Number, "Threads that serve requests."),
     Setting::new("http.body_limit", Text("65536"), Number, "The longest request body in bytes."),

@@ -12,8 +12,8 @@ use super::{
     secret::{self, Secret},
     sections::{
         DatabaseSettings, DpopSettings, EventSettings, HttpSettings, JanitorSettings, KeySettings,
-        LimitSettings, LogSettings, OutboundSettings, PageSettings, PasswordSettings, RegistrationSettings,
-        SignInSettings, StatusListSettings, TlsSettings, TokenSettings,
+        LimitSettings, LogSettings, MtlsSettings, OutboundSettings, PageSettings, PasswordSettings,
+        RegistrationSettings, SignInSettings, StatusListSettings, TlsSettings, TokenSettings,
     },
     table::SETTINGS,
     text,
@@ -60,6 +60,9 @@ pub struct Settings {
     pub events: EventSettings,
     /// How clients prove their keys.
     pub dpop: DpopSettings,
+    /// How clients show certificates.
+    #[serde(default)]
+    pub mtls: MtlsSettings,
     /// The HTTP server's limits.
     pub http: HttpSettings,
     /// What the server itself fetches and calls.

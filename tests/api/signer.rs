@@ -37,6 +37,11 @@ impl Signer {
         Self { kid: kid.to_owned(), algorithm, key: key.unwrap(), public }
     }
 
+    /// Signs with another's key in another way that it is good for.
+    pub fn with_key_of(other: &Self, algorithm: Algorithm) -> Self {
+        Self { kid: other.kid.clone(), algorithm, key: other.key.clone(), public: other.public() }
+    }
+
     pub fn public(&self) -> Value {
         self.public.clone()
     }

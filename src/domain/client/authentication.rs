@@ -26,12 +26,22 @@ pub enum AuthMethod {
     ClientSecretPost,
     /// With an assertion that its private key signed (RFC 7523 §2.2).
     PrivateKeyJwt,
+    /// With a certificate of a key that it registered (RFC 8705 §2.2).
+    SelfSignedTlsClientAuth,
+    /// With a certificate that an authority vouches for (RFC 8705 §2.1).
+    TlsClientAuth,
 }
 
 impl AuthMethod {
     /// Every method.
-    pub const ALL: [Self; 4] =
-        [Self::None, Self::ClientSecretBasic, Self::ClientSecretPost, Self::PrivateKeyJwt];
+    pub const ALL: [Self; 6] = [
+        Self::None,
+        Self::ClientSecretBasic,
+        Self::ClientSecretPost,
+        Self::PrivateKeyJwt,
+        Self::SelfSignedTlsClientAuth,
+        Self::TlsClientAuth,
+    ];
 
     /// The method's name.
     #[must_use]
@@ -41,6 +51,8 @@ impl AuthMethod {
             Self::ClientSecretBasic => "client_secret_basic",
             Self::ClientSecretPost => "client_secret_post",
             Self::PrivateKeyJwt => "private_key_jwt",
+            Self::SelfSignedTlsClientAuth => "self_signed_tls_client_auth",
+            Self::TlsClientAuth => "tls_client_auth",
         }
     }
 
@@ -48,7 +60,7 @@ impl AuthMethod {
     #[must_use]
     pub fn has_secret(self) -> bool {
         match self {
-            Self::None | Self::PrivateKeyJwt => false,
+            Self::None | Self::PrivateKeyJwt | Self::SelfSignedTlsClientAuth | Self::TlsClientAuth => false,
             Self::ClientSecretBasic | Self::ClientSecretPost => true,
         }
     }

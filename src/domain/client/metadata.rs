@@ -1,10 +1,14 @@
 //! What a client may say of itself beside the settings that every client has.
 
+use std::net::IpAddr;
+
 use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::domain::audience::Audience;
+use crate::domain::certificate::{CertificateName, DistinguishedName};
 use crate::domain::client::authentication::{AuthMethod, ClientKind, JwtAlgorithm};
+use crate::domain::client::profile::SecurityProfile;
 use crate::domain::client::public_keys::{PublicJwks, UnfitKeys};
 use crate::domain::family::RotationPolicy;
 use crate::domain::signing_algorithm::SigningAlgorithm;
@@ -24,6 +28,9 @@ pub struct ClientMetadata {
     /// Its terms of service; the consent page links to them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tos_uri: Option<WebUri>,
+    /// What all of its members keep to. A member of our own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub security_profile: Option<SecurityProfile>,
     /// How it authenticates, and in no other way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token_endpoint_auth_method: Option<AuthMethod>,
@@ -48,6 +55,20 @@ pub struct ClientMetadata {
     /// Whether it gets no token that is not bound to a key (RFC 9449 §5.2).
     #[serde(default, skip_serializing_if = "is_false")]
     pub dpop_bound_access_tokens: bool,
+    /// Whether it gets no access token that is not bound to its certificate (RFC 8705 §3.4).
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub tls_client_certificate_bound_access_tokens: bool,
+    /// What the certificate that it proves itself with says of its holder: one of these five (RFC 8705 §2.1.2).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls_client_auth_subject_dn: Option<DistinguishedName>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls_client_auth_san_dns: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls_client_auth_san_uri: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls_client_auth_san_ip: Option<IpAddr>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls_client_auth_san_email: Option<String>,
     /// What it signs its request objects with; any of ours when it is absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_object_signing_alg: Option<JwtAlgorithm>,
@@ -125,7 +146,7 @@ impl ClientMetadata {
     /// # Errors
     /// [`Contradiction`], which says what does not fit.
     pub fn check(&self, kind: &ClientKind) -> Result<(), Contradiction> {
-        let has_keys = self.jwks_uri.is_some() || self.jwks.as_ref().is_some_and(|keys| !keys.is_empty());
+        let has_keys = self.has_keys();
         if self.jwks.is_some() && self.jwks_uri.is_some() {
             // RFC 7591 §2.
             return Err(Contradiction("The keys are in jwks or at jwks_uri, not both."));
@@ -133,6 +154,23 @@ impl ClientMetadata {
         let method = self.token_endpoint_auth_method;
         if method == Some(AuthMethod::PrivateKeyJwt) && !has_keys {
             return Err(Contradiction("The method private_key_jwt needs keys in jwks or at jwks_uri."));
+        }
+        if method == Some(AuthMethod::SelfSignedTlsClientAuth) && !has_keys {
+            return Err(Contradiction(
+                "The method self_signed_tls_client_auth needs keys in jwks or at jwks_uri.",
+            ));
+        }
+        let names = self.certificate_names().count();
+        if method == Some(AuthMethod::TlsClientAuth) && names != 1 {
+            return Err(Contradiction(
+                "The method tls_client_auth needs exactly one of tls_client_auth_subject_dn, tls_client_auth_san_dns, \
+                 tls_client_auth_san_uri, tls_client_auth_san_ip and tls_client_auth_san_email.",
+            ));
+        }
+        if method != Some(AuthMethod::TlsClientAuth) && names > 0 {
+            return Err(Contradiction(
+                "What a certificate says of its holder (tls_client_auth_…) is for the method tls_client_auth alone.",
+            ));
         }
         let signs_requests = self.require_signed_request_object
             || self.require_single_use_request_object
@@ -147,6 +185,25 @@ impl ClientMetadata {
             ));
         }
         Ok(())
+    }
+
+    /// Whether it said where its keys are.
+    #[must_use]
+    pub fn has_keys(&self) -> bool {
+        self.jwks_uri.is_some() || self.jwks.as_ref().is_some_and(|keys| !keys.is_empty())
+    }
+
+    /// What the certificate that it proves itself with has to say of its holder.
+    pub fn certificate_names(&self) -> impl Iterator<Item = CertificateName<'_>> {
+        [
+            self.tls_client_auth_subject_dn.as_ref().map(CertificateName::Subject),
+            self.tls_client_auth_san_dns.as_deref().map(CertificateName::Dns),
+            self.tls_client_auth_san_uri.as_deref().map(CertificateName::Uri),
+            self.tls_client_auth_san_ip.map(CertificateName::Ip),
+            self.tls_client_auth_san_email.as_deref().map(CertificateName::Email),
+        ]
+        .into_iter()
+        .flatten()
     }
 
     /// Whether its keys, if it has any here, can be of use to it. Clients that were registered before this was asked

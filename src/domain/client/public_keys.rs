@@ -5,6 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::domain::certificate::ClientCertificate;
 use crate::domain::client::authentication::JwtAlgorithm;
 
 /// Keys that a client may register: who has more has a place for them.
@@ -52,6 +53,12 @@ impl PublicJwks {
         let is_named = move |key: &&Value| kid.is_none_or(|kid| key.get("kid").is_some_and(|it| it == kid));
         let fit = self.0.iter().filter(move |key| algorithm.fits(key) && is_sound(key));
         fit.filter(is_named).take(MOST_CANDIDATES)
+    }
+
+    /// Whether a certificate is that of one of these keys (RFC 8705 §2.2.2).
+    #[must_use]
+    pub fn has_certificate(&self, certificate: &ClientCertificate) -> bool {
+        self.0.iter().any(|key| certificate.is_of(key))
     }
 
     /// Whether a client may register these keys, which signs with the algorithms that it `registered`, if it did: each

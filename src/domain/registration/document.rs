@@ -60,8 +60,12 @@ mod tests {
         let members = document.as_object_mut().unwrap();
         members.extend(changes.as_object().unwrap().clone());
         let scopes = "openid".parse().unwrap();
-        let allowed =
-            Allowed { scopes, redirect_schemes: Vec::new(), longest_rotation_period: Duration::ZERO };
+        let allowed = Allowed {
+            scopes,
+            auth_methods: AuthMethod::ALL.to_vec(),
+            redirect_schemes: Vec::new(),
+            longest_rotation_period: Duration::ZERO,
+        };
         client(&ID.parse().unwrap(), members, &allowed, DateTime::UNIX_EPOCH)
     }
 

@@ -15,6 +15,7 @@ fn read_with(changes: &Value) -> Result<Registration, InvalidRegistration> {
     let scopes = "openid profile offline_access".parse().unwrap();
     let allowed = Allowed {
         scopes,
+        auth_methods: AuthMethod::ALL.to_vec(),
         redirect_schemes: vec!["cursor".parse().unwrap()],
         longest_rotation_period: Duration::from_hours(1),
     };

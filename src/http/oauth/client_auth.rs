@@ -16,16 +16,10 @@ use crate::domain::ids::ClientId;
 use crate::domain::secrets::ClientSecret;
 use crate::http::body::{Body, Form};
 use crate::http::error::{Problem, Standard};
-use crate::http::{Web, address, cors, headers};
+use crate::http::{Web, address, certificate, cors, headers};
 use crate::service::Failure;
 use crate::service::clients::client_assertion::PresentedAssertion;
 use crate::service::clients::client_request::{ClientCredentials, ClientRequest, Proof};
-
-/// The authentication methods that are served.
-pub(crate) const METHODS: [&str; 4] = {
-    let [none, basic, post, key] = AuthMethod::ALL;
-    [none.as_str(), basic.as_str(), post.as_str(), key.as_str()]
-};
 
 /// The parameters that say who the client is, and nothing of what it wants.
 pub(crate) const PARAMETERS: [&str; 4] =
@@ -58,7 +52,8 @@ impl ClientForm {
         let credentials = credentials(web, request, &form)?;
         let address = address::of_client(request, &web.trusted_proxies);
         let agent = headers::user_agent_info(request, None, address);
-        Ok(Self { form, client: ClientRequest { credentials, key: None, address, agent } })
+        let certificate = certificate::presented(web, request)?;
+        Ok(Self { form, client: ClientRequest { credentials, key: None, certificate, address, agent } })
     }
 }
 

@@ -90,7 +90,7 @@ fn introspection_json(seen: &Introspection, issuer: &str, now: DateTime<Utc>) ->
             "scope": family.scope,
             "sid": family.id,
             "auth_time": family.authentication.at.timestamp(),
-            "cnf": family.key_thumbprint.as_ref().map(Confirmation::from),
+            "cnf": Confirmation::by(family.key_thumbprint.as_ref(), None),
             "refresh_token_timeout": (*ends_at - now).num_seconds(),
             "authorization_expires_in": (family.expires_at - now).num_seconds(),
         }),

@@ -6,7 +6,7 @@ use aws_lc_rs::digest;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use heirloom_verifier::dpop;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::domain::authentication::ACRS;
 use crate::domain::authorization::Prompt;
@@ -18,7 +18,7 @@ use crate::domain::status_list;
 use crate::domain::subject::SUBJECT_TYPES;
 use crate::http::Web;
 use crate::http::edge::Arrival;
-use crate::http::oauth::{client_auth, par, registration, token};
+use crate::http::oauth::{par, registration, token};
 use crate::http::pages::language;
 use crate::http::stop::MODES;
 use crate::http::token_answer;
@@ -37,7 +37,9 @@ pub(crate) async fn metadata(web: web::Data<Web>, Arrival(now): Arrival) -> Http
     let issuer = web.core.issuer.as_str();
     let algorithms = web.core.keys.names(now);
     let signed_by_clients = JwtAlgorithm::NAMES;
-    let confidential = client_auth::METHODS.iter().filter(|method| **method != "none").collect::<Vec<_>>();
+    let allowed = &web.core.registrar.rules.allowed;
+    let methods: Vec<&str> = allowed.auth_methods.iter().map(|method| method.as_str()).collect();
+    let confidential: Vec<&&str> = methods.iter().filter(|method| **method != "none").collect();
     let claims: Vec<&str> =
         ["sub", "auth_time", "acr", "amr"].into_iter().chain(CLAIMS.map(|(claim, _)| claim)).collect();
     let mut content = json!({
@@ -77,8 +79,8 @@ pub(crate) async fn metadata(web: web::Data<Web>, Arrival(now): Arrival) -> Http
         // OpenID Connect Discovery §3: true where nothing is said. Those that were pushed are no matter of it.
         "request_uri_parameter_supported": false,
         "grant_types_supported": token::GRANTS.map(GrantType::as_str),
-        "token_endpoint_auth_methods_supported": client_auth::METHODS,
-        "revocation_endpoint_auth_methods_supported": client_auth::METHODS,
+        "token_endpoint_auth_methods_supported": methods,
+        "revocation_endpoint_auth_methods_supported": methods,
         "introspection_endpoint_auth_methods_supported": confidential,
         "introspection_signing_alg_values_supported": algorithms,
         "token_endpoint_auth_signing_alg_values_supported": signed_by_clients,
@@ -86,24 +88,34 @@ pub(crate) async fn metadata(web: web::Data<Web>, Arrival(now): Arrival) -> Http
         "introspection_endpoint_auth_signing_alg_values_supported": signed_by_clients,
     });
     if let Some(members) = content.as_object_mut() {
-        // RFC 9449 §5.1; the macro takes no more members.
-        members.insert("dpop_signing_alg_values_supported".to_owned(), json!(dpop::ALGORITHMS));
-        // Token Status List §9.1.
-        let place = format!("{issuer}{}", status_list::PATH);
-        members.insert("status_list_aggregation_endpoint".to_owned(), json!(place));
-    }
-    if web.core.registrar.rules.mode != Mode::Off
-        && let Some(members) = content.as_object_mut()
-    {
-        let place = format!("{issuer}{}", registration::PATH);
-        members.insert("registration_endpoint".to_owned(), json!(place));
-    }
-    if web.core.clients.take_documents()
-        && let Some(members) = content.as_object_mut()
-    {
-        members.insert("client_id_metadata_document_supported".to_owned(), json!(true));
+        members.extend(further_members(&web).map(|(name, value)| (name.to_owned(), value)));
     }
     HttpResponse::Ok().insert_header((CACHE_CONTROL, "public, max-age=300")).json(content)
+}
+
+/// Those that one macro does not hold any more, and those that not every server has.
+fn further_members(web: &Web) -> impl Iterator<Item = (&'static str, Value)> {
+    let issuer = web.core.issuer.as_str();
+    let rules = &web.core.registrar.rules;
+    let registration = (rules.mode != Mode::Off).then(|| json!(format!("{issuer}{}", registration::PATH)));
+    [
+        // RFC 9449 §5.1.
+        ("dpop_signing_alg_values_supported", Some(json!(dpop::ALGORITHMS))),
+        // RFC 8705 §3.3.
+        (
+            "tls_client_certificate_bound_access_tokens",
+            rules.allowed.sees_certificates().then_some(Value::Bool(true)),
+        ),
+        // Token Status List §9.1.
+        ("status_list_aggregation_endpoint", Some(json!(format!("{issuer}{}", status_list::PATH)))),
+        ("registration_endpoint", registration),
+        (
+            "client_id_metadata_document_supported",
+            web.core.clients.take_documents().then_some(Value::Bool(true)),
+        ),
+    ]
+    .into_iter()
+    .filter_map(|(name, value)| Some((name, value?)))
 }
 
 /// `GET /.well-known/jwks.json`

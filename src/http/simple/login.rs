@@ -14,7 +14,7 @@ use crate::http::body::{self, Body};
 use crate::http::edge::Arrival;
 use crate::http::error::{Problem, Simple};
 use crate::http::simple::refresh_cookie::RefreshCookie;
-use crate::http::{Web, address, headers, key_proof, token_answer};
+use crate::http::{Web, address, certificate, headers, key_proof, token_answer};
 use crate::service::Failure;
 use crate::service::clients::client_request::{ClientCredentials, ClientRequest};
 use crate::service::tokens::grant::Wanted;
@@ -162,7 +162,9 @@ fn first_party(
     };
     let address = address::of_client(request, &web.trusted_proxies);
     let agent = headers::user_agent_info(request, device, address);
-    Ok(ClientRequest { credentials: ClientCredentials::FirstParty(id), key: None, address, agent })
+    let (credentials, key) = (ClientCredentials::FirstParty(id), None);
+    let certificate = certificate::presented(web, request)?;
+    Ok(ClientRequest { credentials, key, certificate, address, agent })
 }
 
 /// The answer, with the refresh token in the cookie if there is one.

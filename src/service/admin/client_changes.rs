@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::domain::audience::Audience;
-use crate::domain::client::{Client, ClientKind, CodeProtection, GrantType, Party};
+use crate::domain::client::{Client, ClientKind, CodeProtection, GrantType, Party, SecurityProfile};
 use crate::domain::family::RotationPolicy;
 use crate::domain::lettering::is_label;
 use crate::domain::lifetimes::LifetimeOverrides;
@@ -13,11 +13,14 @@ use crate::domain::subject::check_sector;
 use crate::domain::web_origin::WebOrigin;
 use crate::service::Core;
 use crate::service::admin::error::AdminError;
+use crate::service::admin::fapi2;
 use crate::service::admin::members::merged;
 
 /// What an operator says of a client: it replaces what was, and what is absent stays as it is.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ClientChanges {
+    /// What a new client is, before all else that is said of it.
+    pub profile: Option<SecurityProfile>,
     pub party: Option<Party>,
     pub redirect_uris: Option<Vec<String>>,
     pub name: Option<String>,
@@ -34,6 +37,8 @@ pub struct ClientChanges {
     pub rotation: Option<RotationPolicy>,
     /// Whether it gets no token that is not bound to a key.
     pub dpop_bound_access_tokens: Option<bool>,
+    /// Whether it gets no access token that is not bound to its certificate.
+    pub tls_client_certificate_bound_access_tokens: Option<bool>,
     /// Whether the operator knows that the change may end logins.
     pub confirmed: bool,
 }
@@ -48,6 +53,12 @@ impl ClientChanges {
         if self.name.as_deref().is_some_and(|name| name.is_empty() || !is_label(name)) {
             return Err(AdminError::UnfitClientName);
         }
+        let binds_to_certificate = self.tls_client_certificate_bound_access_tokens == Some(true);
+        let is_bound_to_one = self.dpop_bound_access_tokens.is_none() && binds_to_certificate;
+        if let Some(SecurityProfile::Fapi2) = self.profile {
+            fapi2::begin(client);
+            client.metadata.dpop_bound_access_tokens = !is_bound_to_one;
+        }
         replace(&mut client.party, self.party);
         replace(&mut client.redirect_uris, self.redirect_uris);
         replace(&mut client.name, self.name.map(Some));
@@ -61,8 +72,16 @@ impl ClientChanges {
                 client.metadata.check_keys()?;
             }
         }
+        if self.profile.is_some() && !client.metadata.has_keys() {
+            // Who has no keys signs no request.
+            client.metadata.require_single_use_request_object = false;
+        }
         replace(&mut client.metadata.refresh_token_rotation, self.rotation);
         replace(&mut client.metadata.dpop_bound_access_tokens, self.dpop_bound_access_tokens);
+        replace(
+            &mut client.metadata.tls_client_certificate_bound_access_tokens,
+            self.tls_client_certificate_bound_access_tokens,
+        );
         replace(&mut client.grants, self.grants.map(|grants| grants.into_iter().collect()));
         replace(&mut client.scopes, self.scopes);
         replace(&mut client.audiences, self.audiences);
@@ -90,6 +109,10 @@ pub(super) fn check(core: &Core, client: &Client) -> Result<(), AdminError> {
         if matches!(client.kind, ClientKind::Public) && client.grants.contains(&grant) {
             return Err(AdminError::NotForPublicClients(grant));
         }
+    }
+    // First: what it says of a method is what an operator who named it looks for.
+    if let Some(SecurityProfile::Fapi2) = client.metadata.security_profile {
+        fapi2::check(client)?;
     }
     client.metadata.check(&client.kind)?;
     client.metadata.refresh_token_rotation.checked(&core.clients.lifetimes_of(client)?)?;

@@ -45,6 +45,11 @@ pub async fn list(core: &Core, after: Option<&ClientId>, limit: i64) -> Result<V
     Ok(clients.into_iter().map(|client| ClientView::of(client, None)).collect())
 }
 
+/// One client.
+pub async fn show(core: &Core, id: &ClientId, now: DateTime<Utc>) -> Result<ClientView, AdminError> {
+    Ok(ClientView::of(find(core, id, now).await?, None))
+}
+
 /// Registers a client; one that authenticates with a secret gets its first, which is shown here and never again.
 pub async fn register(
     core: &Core,

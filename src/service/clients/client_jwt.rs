@@ -24,19 +24,36 @@ pub(crate) async fn read_jwt_of<T: DeserializeOwned>(
     registered: Option<JwtAlgorithm>,
     now: DateTime<Utc>,
 ) -> Result<Option<Signed<T>>, Failure> {
-    let allowed = registered.as_ref().map_or(&JwtAlgorithm::ALL[..], std::slice::from_ref);
+    let is_allowed = |algorithm: &JwtAlgorithm| {
+        let profile = client.metadata.security_profile;
+        registered.is_none_or(|it| it == *algorithm) && profile.is_none_or(|it| it.allows(*algorithm))
+    };
+    let allowed: Vec<JwtAlgorithm> = JwtAlgorithm::ALL.into_iter().filter(is_allowed).collect();
+    found_by_keys(core, client, |keys| client_jwt::read_jwt(jwt, keys, &allowed), now).await
+}
+
+/// What is found with a client's keys: fetched anew once, as above.
+///
+/// # Errors
+/// [`Failure::NotFetched`] when nobody can tell now.
+pub(crate) async fn found_by_keys<T>(
+    core: &Core,
+    client: &Client,
+    find: impl Fn(&PublicJwks) -> Option<T>,
+    now: DateTime<Utc>,
+) -> Result<Option<T>, Failure> {
     if let Some(keys) = &client.metadata.jwks {
-        return Ok(client_jwt::read_jwt(jwt, keys, allowed));
+        return Ok(find(keys));
     }
     let place = client.metadata.jwks_uri.as_ref().and_then(WebUri::url);
     let Some(place) = place else { return Ok(None) };
     let way = core.outbound.for_clients(client.origin);
-    let signed = |keys: Option<PublicJwks>| keys.and_then(|keys| client_jwt::read_jwt(jwt, &keys, allowed));
-    let known = signed(fetched(client, way.get_late_json(&place, now).await)?);
+    let found = |keys: Option<PublicJwks>| keys.and_then(|keys| find(&keys));
+    let known = found(fetched(client, way.get_late_json(&place, now).await)?);
     if known.is_some() {
         return Ok(known);
     }
-    Ok(signed(fetched(client, way.renew_json(&place, RENEWABLE, now).await)?))
+    Ok(found(fetched(client, way.renew_json(&place, RENEWABLE, now).await)?))
 }
 
 /// Keys that may be had soon are not the same as none: who is told that it is not itself gives up.

@@ -5,14 +5,16 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
+use crate::domain::certificate::ClientCertificate;
+use crate::domain::claims::Confirmation;
 use crate::domain::client::AuthMethod;
 use crate::domain::family::UserAgentInfo;
 use crate::domain::ids::ClientId;
 use crate::domain::key_thumbprint::KeyThumbprint;
 use crate::domain::secrets::ClientSecret;
-use crate::service::clients::client_assertion;
 use crate::service::clients::key_proof::ProvenKey;
 use crate::service::clients::known_clients::KnownClient;
+use crate::service::clients::{client_assertion, client_certificate};
 use crate::service::failure::BadKeyProof;
 use crate::service::{Core, Failure};
 
@@ -22,6 +24,8 @@ pub struct ClientRequest {
     pub credentials: ClientCredentials,
     /// The key that it holds, if it proved one (RFC 9449).
     pub key: Option<ProvenKey>,
+    /// The certificate that it showed, if it showed one (RFC 8705).
+    pub certificate: Option<ClientCertificate>,
     /// From where; `None` when that is unknown.
     pub address: Option<IpAddr>,
     /// What a login remembers of that.
@@ -60,18 +64,19 @@ impl ClientRequest {
         }
     }
 
-    /// The same request, had it been made at the simple face by another client, without a key.
+    /// The same request, had it been made at the simple face by another client, without a key or a certificate.
     #[must_use]
     pub fn by(&self, id: ClientId) -> Self {
         let (address, agent) = (self.address, self.agent.clone());
-        Self { credentials: ClientCredentials::FirstParty(id), key: None, address, agent }
+        Self { credentials: ClientCredentials::FirstParty(id), key: None, certificate: None, address, agent }
     }
 
-    /// Whether the client brought a proof.
+    /// Whether the client brought what may prove who it is: what that is worth, [`ClientRequest::authenticate`] tells.
     #[must_use]
-    pub fn has_proof(&self) -> bool {
+    pub fn brings_proof(&self) -> bool {
         match &self.credentials {
-            ClientCredentials::FirstParty(_) | ClientCredentials::Client { proof: Proof::None, .. } => false,
+            ClientCredentials::FirstParty(_) => false,
+            ClientCredentials::Client { proof: Proof::None, .. } => self.certificate.is_some(),
             ClientCredentials::Client { proof: Proof::Secret { .. } | Proof::Assertion(_), .. } => true,
         }
     }
@@ -85,16 +90,33 @@ impl ClientRequest {
         }
     }
 
-    /// The key that what `known`, the client, gets for this request is bound to.
+    /// The key that it proved.
+    #[must_use]
+    pub(crate) fn key_thumbprint(&self) -> Option<&KeyThumbprint> {
+        self.key.as_ref().map(|key| &key.thumbprint)
+    }
+
+    /// What the access tokens are bound to that `known`, the client, gets for this request.
     ///
     /// # Errors
-    /// [`BadKeyProof::Missing`] when it gets nothing that is bound to none (RFC 9449 §5.2).
-    pub(crate) fn key_for(&self, known: &KnownClient) -> Result<Option<&KeyThumbprint>, BadKeyProof> {
-        let key = self.key.as_ref().map(|key| &key.thumbprint);
-        if key.is_none() && known.client.metadata.dpop_bound_access_tokens {
-            return Err(BadKeyProof::Missing);
+    /// [`BadKeyProof::Missing`], [`Failure::NoCertificate`] when it gets nothing that is bound to none (RFC 9449 §5.2,
+    /// RFC 8705 §3.4).
+    pub(crate) fn binding_for(
+        &self,
+        known: &KnownClient,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Confirmation>, Failure> {
+        let (key, metadata) = (self.key_thumbprint(), &known.client.metadata);
+        if key.is_none() && metadata.dpop_bound_access_tokens {
+            return Err(BadKeyProof::Missing.into());
         }
-        Ok(key)
+        let certificate = if metadata.tls_client_certificate_bound_access_tokens {
+            let shown = self.certificate.as_ref().filter(|certificate| certificate.is_current(now));
+            Some(shown.ok_or(Failure::NoCertificate)?.thumbprint())
+        } else {
+            None
+        };
+        Ok(Confirmation::by(key, certificate))
     }
 
     /// Whether the client proved this key.
@@ -126,7 +148,10 @@ impl ClientRequest {
         let is_proven = match &self.credentials {
             ClientCredentials::FirstParty(_) if client.may_use_simple_face() => true,
             ClientCredentials::FirstParty(_) => return Err(Failure::UnauthorizedClient),
-            ClientCredentials::Client { proof: Proof::None, .. } => client.authenticates_by(AuthMethod::None),
+            ClientCredentials::Client { proof: Proof::None, .. } => {
+                let is_public = client.authenticates_by(AuthMethod::None);
+                is_public || client_certificate::proves(core, client, self.certificate.as_ref(), now).await?
+            }
             ClientCredentials::Client { proof: Proof::Secret { secret, method }, .. } => {
                 client.authenticates_by(*method) && client.is_authenticated_by(secret)
             }
@@ -149,7 +174,7 @@ impl ClientRequest {
         known: &KnownClient,
         now: DateTime<Utc>,
     ) -> Result<(), Failure> {
-        let is_known = known.client.origin.is_vouched_for() && self.has_proof();
+        let is_known = known.client.origin.is_vouched_for() && known.client.is_confidential();
         if is_known { Ok(()) } else { core.waiting.count(self.address, now) }
     }
 }

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
 use crate::domain::audience::Audience;
+use crate::domain::certificate::ClientCertificate;
 use crate::domain::claims::{Actor, Confirmation};
 use crate::domain::client::Client;
 use crate::domain::family::Family;
@@ -56,6 +57,8 @@ pub struct ShownToken<'a> {
     pub text: &'a str,
     /// The key that was proved with it.
     pub key: Option<&'a ProvenKey>,
+    /// The certificate that it came with.
+    pub certificate: Option<&'a ClientCertificate>,
 }
 
 /// What stands behind a genuine token now.
@@ -80,18 +83,24 @@ pub fn verify(core: &Core, token: &str, now: DateTime<Utc>) -> Option<AccessToke
 }
 
 /// Reads an access token that its holder shows. One that is bound to a key is worth nothing without a proof of that,
-/// and one that is not is none to show with a proof (RFC 9449 §7.1). The proof is used up.
+/// and one that is not is none to show with a proof (RFC 9449 §7.1). The proof is used up. One that is bound to a
+/// certificate is worth nothing without that (RFC 8705 §3).
 ///
 /// # Errors
 /// [`Failure::InvalidToken`], whatever is wrong with it; [`Failure::KeyProof`] when its key was proved by this before.
 pub fn verify_shown(core: &Core, shown: ShownToken<'_>, now: DateTime<Utc>) -> Result<AccessToken, Failure> {
     let token = verify(core, shown.text, now).ok_or(Failure::InvalidToken)?;
-    match (&token.cnf, shown.key) {
-        (None, None) => {}
-        (Some(cnf), Some(key)) if cnf.jkt.as_ref() == Some(&key.thumbprint) => {
-            core.key_proofs.spend(key, now)?;
-        }
-        (Some(_), None | Some(_)) | (None, Some(_)) => return Err(Failure::InvalidToken),
+    let key = shown.key.map(|key| &key.thumbprint);
+    let certificate = shown.certificate.filter(|certificate| certificate.is_current(now));
+    let is_held = match &token.cnf {
+        None => key.is_none(),
+        Some(cnf) => cnf.is_met_by(key, certificate.map(ClientCertificate::thumbprint)),
+    };
+    if !is_held {
+        return Err(Failure::InvalidToken);
+    }
+    if let Some(key) = shown.key {
+        core.key_proofs.spend(key, now)?;
     }
     Ok(token)
 }
@@ -123,11 +132,7 @@ impl AccessToken {
     /// What whoever shows it has to show beside it.
     #[must_use]
     pub fn token_type(&self) -> TokenType {
-        if self.cnf.as_ref().is_some_and(|cnf| cnf.jkt.is_some()) {
-            TokenType::Dpop
-        } else {
-            TokenType::Bearer
-        }
+        TokenType::of(self.cnf.as_ref())
     }
 
     /// Whether `client` got it, or is one of those that it is meant for: many may call a service and are not it.

@@ -23,7 +23,7 @@ pub async fn client_credentials(
 ) -> Result<Issued, Failure> {
     let known = request.authenticate(core, now).await?;
     known.may(GrantType::ClientCredentials)?;
-    let key = request.key_for(&known)?;
+    let binding = request.binding_for(&known, now)?;
     let client = &known.client;
     let audiences = wanted.audiences_of(client, &core.issuer)?;
     core.keys.agree(&audiences, now)?;
@@ -37,7 +37,7 @@ pub async fn client_credentials(
         login: None,
         status: own_place(core, client, now).await?,
         act: None,
-        key,
+        binding: binding.as_ref(),
     };
     issued::issue(core, access, None, now)
 }

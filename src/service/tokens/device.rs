@@ -7,10 +7,10 @@ use chrono::{DateTime, Utc};
 
 use crate::crypto::random;
 use crate::domain::authentication::Authentication;
+use crate::domain::claims::Confirmation;
 use crate::domain::claims_request::ClaimsRequest;
 use crate::domain::client::GrantType;
 use crate::domain::device::{Decision, DeviceCode, Poll, UserCode, Waiting};
-use crate::domain::key_thumbprint::KeyThumbprint;
 use crate::domain::opaque::OpaqueSecret;
 use crate::domain::refusal::Refusal;
 use crate::service::clients::client_request::ClientRequest;
@@ -104,7 +104,7 @@ pub async fn poll(
 ) -> Result<Issued, Failure> {
     let known = request.authenticate(core, now).await?;
     known.may(GrantType::DeviceCode)?;
-    let key = request.key_for(&known)?;
+    let binding = request.binding_for(&known, now)?;
     let hash = OpaqueSecret::presented(params.device_code).ok_or(Refusal::BadDeviceCode)?.hash();
     let question = core.polling.ask(&hash, now);
     if question == Question::Refused {
@@ -130,7 +130,7 @@ pub async fn poll(
             let wanted = params.wanted.among(&grant::scope_left(&found.scope, &known.client))?;
             let audiences = wanted.audiences_within(&found.audiences, &known.client, &core.issuer)?;
             core.keys.agree(&audiences, now)?;
-            let issued = enter(core, (&found, approval), key, (&known, &wanted), now).await?;
+            let issued = enter(core, (&found, approval), binding, (&known, &wanted), now).await?;
             issued.ok_or(Refusal::BadDeviceCode.into())
         }
     }
@@ -139,7 +139,7 @@ pub async fn poll(
 async fn enter(
     core: &Core,
     (found, approval): (&DeviceCode, &Authentication),
-    key: Option<&KeyThumbprint>,
+    binding: Option<Confirmation>,
     for_whom: (&KnownClient, &Wanted),
     now: DateTime<Utc>,
 ) -> Result<Option<Issued>, Failure> {
@@ -155,7 +155,7 @@ async fn enter(
         scope: found.scope.clone(),
         audiences: found.audiences.clone(),
         claims,
-        key: key.cloned(),
+        binding,
         agent: found.agent.clone(),
     };
     let spend = async |tx: &mut Tx, family| device_codes::spend(tx, &found.device_code_hash, family).await;

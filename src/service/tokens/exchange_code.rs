@@ -61,11 +61,11 @@ pub async fn exchange_code(
     };
     known.may(GrantType::AuthorizationCode)?;
     let found = found.ok_or(Refusal::BadCode)?;
-    if !is_proven(&found, request, params.code_verifier) {
+    if !is_proven(&found, &known, params.code_verifier) {
         tell_unproven(core, request, &found);
         return Err(Refusal::BadCode.into());
     }
-    request.key_for(&known)?;
+    request.binding_for(&known, now)?;
     // RFC 9449 §10.
     if let Some(bound) = &found.key_thumbprint
         && let Err(why) = request.must_hold(bound)
@@ -97,14 +97,14 @@ async fn find(core: &Core, text: &str) -> Result<Option<AuthorizationCode>, Fail
 /// Whether a code comes from the client that it was made for, which authenticated if it can: with what its challenge
 /// was made of, or by that authentication alone. A code travels through browsers, histories and logs, so whoever has
 /// only the code may neither use it nor end what it gave.
-fn is_proven(code: &AuthorizationCode, request: &ClientRequest, verifier: Option<&str>) -> bool {
+fn is_proven(code: &AuthorizationCode, known: &KnownClient, verifier: Option<&str>) -> bool {
     let is_met = match (&code.code_challenge, verifier) {
         (Some(challenge), Some(verifier)) => challenge.is_met_by(verifier),
         // RFC 9700 §4.8.2: a verifier without a challenge means that somebody took the challenge away.
         (Some(_), None) | (None, Some(_)) => false,
-        (None, None) => request.has_proof(),
+        (None, None) => known.client.is_confidential(),
     };
-    is_met && code.client_id == *request.client_id()
+    is_met && code.client_id == known.client.id
 }
 
 fn tell_unproven(core: &Core, request: &ClientRequest, found: &AuthorizationCode) {
@@ -134,7 +134,7 @@ async fn spend(
         scope: found.scope,
         audiences: found.audiences,
         claims: found.claims,
-        key: request.key_for(for_whom.0)?.cloned(),
+        binding: request.binding_for(for_whom.0, now)?,
         agent: found.agent,
     };
     let spend = async |tx: &mut Tx, family| authorization_codes::spend(tx, &found.code_hash, family).await;

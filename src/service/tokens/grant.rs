@@ -5,9 +5,9 @@ use std::borrow::Cow;
 use chrono::{DateTime, Utc};
 
 use crate::domain::audience::Audience;
+use crate::domain::claims::Confirmation;
 use crate::domain::client::{Client, Party};
 use crate::domain::family::Grant;
-use crate::domain::key_thumbprint::KeyThumbprint;
 use crate::domain::refresh_token::RefreshToken;
 use crate::domain::scope::{OFFLINE_ACCESS, ScopeSet};
 use crate::domain::secrets::FamilySecret;
@@ -138,7 +138,7 @@ pub(super) fn within(
     Ok(audiences)
 }
 
-/// Hands out a family's current generation to `known`, its client, with an access token that is bound to the `key` that
+/// Hands out a family's current generation to `known`, its client, with an access token that is bound to what
 /// it proved, and an ID token if there is something `told` in it.
 ///
 /// # Errors
@@ -150,7 +150,7 @@ pub(crate) fn issue(
     grant: &Grant,
     secret: &FamilySecret,
     (known, wanted): (&KnownClient, &Wanted),
-    key: Option<&KeyThumbprint>,
+    binding: Option<&Confirmation>,
     told: Option<&IdTokenContent>,
     now: DateTime<Utc>,
 ) -> Result<Issued, Failure> {
@@ -171,7 +171,7 @@ pub(crate) fn issue(
         }),
         status: grant.status,
         act: None,
-        key,
+        binding,
     };
     let how = told.map(|told| SignedInHow {
         wish: known.client.id_token_signing(),

@@ -8,7 +8,6 @@ use crate::crypto::random;
 use crate::domain::audience::Audience;
 use crate::domain::claims::{AccessClaims, Actor, Confirmation};
 use crate::domain::ids::{ClientId, FamilyId};
-use crate::domain::key_thumbprint::KeyThumbprint;
 use crate::domain::scope::ScopeSet;
 use crate::domain::secrets::FamilySecret;
 use crate::domain::status_list::StatusPlace;
@@ -40,6 +39,12 @@ pub enum TokenType {
 }
 
 impl TokenType {
+    /// The type of a token that is bound so. To a certificate it is bound as a bearer token (RFC 8705 §3).
+    #[must_use]
+    pub fn of(binding: Option<&Confirmation>) -> Self {
+        if binding.is_some_and(|binding| binding.jkt.is_some()) { Self::Dpop } else { Self::Bearer }
+    }
+
     /// The type's name in answers.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -75,8 +80,8 @@ pub(super) struct Access<'a> {
     pub status: Option<StatusPlace>,
     /// Who acts for the subject (RFC 8693 §4.1).
     pub act: Option<&'a Actor>,
-    /// The key that it is bound to, if it is.
-    pub key: Option<&'a KeyThumbprint>,
+    /// What it is bound to, if it is.
+    pub binding: Option<&'a Confirmation>,
 }
 
 /// What a token says of the login that it comes from.
@@ -114,7 +119,7 @@ pub(super) fn issue(
         auth_time: login.and_then(|login| login.auth_time),
         roles: login.and_then(|login| login.roles).filter(|_| access.scope.contains("roles")),
         act: access.act,
-        cnf: access.key.map(Confirmation::from),
+        cnf: access.binding,
         status: access.status.map(|place| place.claim(core.issuer.as_str())),
     };
     let text = match login.and_then(|login| login.secret) {
@@ -127,6 +132,6 @@ pub(super) fn issue(
         None => None,
     };
     let expires_in = (claims.exp - now.timestamp()).max(0);
-    let token_type = if access.key.is_some() { TokenType::Dpop } else { TokenType::Bearer };
+    let token_type = TokenType::of(access.binding);
     Ok(Issued { access_token, token_type, expires_in, refresh: None, scope: access.scope, id_token })
 }

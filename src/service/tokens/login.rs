@@ -37,7 +37,7 @@ pub async fn login(
     now: DateTime<Utc>,
 ) -> Result<Issued, Failure> {
     let known = request.authenticate(core, now).await?;
-    let key = request.key_for(&known)?;
+    let binding = request.binding_for(&known, now)?;
     params.wanted.scope_within(&known.client.scopes)?;
     core.keys.agree(&params.wanted.audiences_of(&known.client, &core.issuer)?, now)?;
     let opening =
@@ -50,7 +50,7 @@ pub async fn login(
     }
     let (family, secret) = begun?;
     // What was asked for is what the family has by now.
-    grant::issue(core, &family.into(), &secret, (&known, &Wanted::default()), key, None, now)
+    grant::issue(core, &family.into(), &secret, (&known, &Wanted::default()), binding.as_ref(), None, now)
 }
 
 async fn begin_family(
@@ -65,7 +65,7 @@ async fn begin_family(
         scope: params.wanted.scope_within(&known.client.scopes)?,
         audiences: params.wanted.audiences_of(&known.client, &core.issuer)?,
         claims: ClaimsRequest::default(),
-        key: request.key_for(known)?.cloned(),
+        binding: request.binding_for(known, now)?,
         agent: request.agent.clone(),
     };
     let (mut family, secret) = new_family::begin(core, beginning, known, now).await?;

@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use crate::crypto::random;
 use crate::domain::audience::Audience;
 use crate::domain::authentication::Authentication;
+use crate::domain::claims::Confirmation;
 use crate::domain::claims_request::ClaimsRequest;
 use crate::domain::client::ClientKind;
 use crate::domain::event::Event;
@@ -32,8 +33,8 @@ pub(crate) struct Beginning {
     pub audiences: Vec<Audience>,
     /// What its client would like to know claim by claim.
     pub claims: ClaimsRequest,
-    /// The key that its client proved.
-    pub key: Option<KeyThumbprint>,
+    /// What its client's access tokens are bound to.
+    pub binding: Option<Confirmation>,
     /// What its owner will know it by.
     pub agent: UserAgentInfo,
 }
@@ -57,7 +58,7 @@ pub(crate) async fn begin(
         scope: it.scope,
         audiences: it.audiences,
         roles: Vec::new(),
-        key_thumbprint: bound_to(it.key, known),
+        key_thumbprint: bound_to(it.binding, known),
         secret_hash: secret.hash(),
         generation: Generation::FIRST,
         base: None,
@@ -74,9 +75,9 @@ pub(crate) async fn begin(
 
 /// RFC 9449 §5: a public client's refresh tokens are bound to its key. One that authenticates proves each time who it
 /// is, and may have another key by then.
-fn bound_to(key: Option<KeyThumbprint>, known: &KnownClient) -> Option<KeyThumbprint> {
+fn bound_to(binding: Option<Confirmation>, known: &KnownClient) -> Option<KeyThumbprint> {
     match known.client.kind {
-        ClientKind::Public => key,
+        ClientKind::Public => binding.and_then(|binding| binding.jkt),
         ClientKind::Confidential(_) => None,
     }
 }
@@ -103,7 +104,7 @@ pub(crate) async fn open_family(
     spend: impl AsyncFn(&mut Tx, FamilyId) -> Result<bool, StoreError>,
 ) -> Result<Option<Issued>, Failure> {
     let refreshable = known.gets_refresh_tokens(&beginning.scope);
-    let key = beginning.key.clone();
+    let binding = beginning.binding.clone();
     let (mut family, secret) = begin(core, beginning, known, now).await?;
     if !refreshable && !known.client.metadata.follows_logouts() {
         // Nobody can make it last longer than its one access token, and nobody wants to know when it ends.
@@ -122,7 +123,7 @@ pub(crate) async fn open_family(
     });
     let Some(family) = begun.await? else { return Ok(None) };
     let mut issued =
-        grant::issue(core, &family.into(), &secret, (known, wanted), key.as_ref(), Some(told), now)?;
+        grant::issue(core, &family.into(), &secret, (known, wanted), binding.as_ref(), Some(told), now)?;
     if !refreshable {
         issued.refresh = None;
     }

@@ -60,28 +60,29 @@ pub async fn refresh(
     let opened = presented::open_token(core, params.token, request.client_id());
     // Who proves nothing but the token itself is refused without asking any database. A client with a proof is told
     // first whether that was right.
-    if !request.has_proof() {
+    if !request.brings_proof() {
         opened.as_ref().map_err(|refusal| *refusal)?;
     }
     let known = request.authenticate(core, now).await?;
     let token = opened?;
     core.passwords.make_way();
     known.may(GrantType::RefreshToken)?;
-    let key = request.key_for(&known)?;
+    let binding = request.binding_for(&known, now)?;
     // A client that names again what it named at the authorization endpoint is heard as it was there.
     let wanted = params.wanted.for_client(&known.client);
-    let (grant, given, told) = match fast_path(core, (&token, key), &known, &wanted, now).await? {
-        Some(grant) => {
-            let asked = ClaimsAsked { user: grant.user, scope: &grant.scope, claims: &grant.claims };
-            let told = told(core, request, (&known, &wanted), asked, now).await?;
-            (grant, Some(Given::Anew), told)
-        }
-        None => judge(core, request, &token, (&known, &wanted), now).await?,
-    };
+    let (grant, given, told) =
+        match fast_path(core, (&token, request.key_thumbprint()), &known, &wanted, now).await? {
+            Some(grant) => {
+                let asked = ClaimsAsked { user: grant.user, scope: &grant.scope, claims: &grant.claims };
+                let told = told(core, request, (&known, &wanted), asked, now).await?;
+                (grant, Some(Given::Anew), told)
+            }
+            None => judge(core, request, &token, (&known, &wanted), now).await?,
+        };
     if let Some(given) = given {
         watch(core, request, &known, (&grant, given), now)?;
     }
-    grant::issue(core, &grant, &token.secret, (&known, &wanted), key, told.as_ref(), now)
+    grant::issue(core, &grant, &token.secret, (&known, &wanted), binding.as_ref(), told.as_ref(), now)
 }
 
 /// What the ID token tells that goes with a refresh, if the client takes one. OpenID Connect Core §12.2: all that it

@@ -8,6 +8,7 @@ use crate::domain::ids::FamilyId;
 use crate::domain::refresh_token::RefreshToken;
 use crate::domain::refusal::EndReason;
 use crate::service::clients::client_request::ClientRequest;
+use crate::service::clients::known_clients::KnownClient;
 use crate::service::tokens::access_token::{self, AccessToken};
 use crate::service::tokens::presented::{self, Presented};
 use crate::service::{Core, Failure};
@@ -49,13 +50,13 @@ pub async fn revoke(
     let client = request.client_id();
     let refresh = presented::open_token(core, text, client).ok();
     let access = access_token::verify(core, text, now).filter(|token| token.client_id == client.as_str());
-    if refresh.is_none() && access.is_none() && !request.has_proof() {
+    if refresh.is_none() && access.is_none() && !request.brings_proof() {
         return Ok(());
     }
-    request.authenticate(core, now).await?;
+    let known = request.authenticate(core, now).await?;
     match (refresh, access) {
         (Some(token), _) => end_family_of(core, &token, EndReason::ClientRevoked, now).await,
-        (None, Some(token)) => revoke_access_token(core, &token, request, now).await,
+        (None, Some(token)) => revoke_access_token(core, &token, &known, now).await,
         (None, None) => Ok(()),
     }
 }
@@ -66,13 +67,13 @@ pub async fn revoke(
 async fn revoke_access_token(
     core: &Core,
     token: &AccessToken,
-    request: &ClientRequest,
+    known: &KnownClient,
     now: DateTime<Utc>,
 ) -> Result<(), Failure> {
-    if request.has_proof()
+    if known.client.is_confidential()
         && let Some(family) = token.sid
         && let Some(family) = families::find(&core.db, family).await?
-        && family.client_id == *request.client_id()
+        && family.client_id == known.client.id
     {
         return end(core, family.id, EndReason::ClientRevoked, now).await;
     }
@@ -82,7 +83,7 @@ async fn revoke_access_token(
             return Ok(None);
         }
         tx.record(Event::TokenRevoked {
-            client: request.client_id().clone(),
+            client: known.client.id.clone(),
             family: token.sid,
             jti: token.jti.clone(),
         });

@@ -48,7 +48,7 @@ pub async fn token_exchange(
     let policy = policy_of(&known)?;
     // Of whose key the shown token is, its client cannot prove: a token is sent to services, and a key never is. So the
     // new one is bound to the key of whoever shall use it.
-    let key = request.key_for(&known)?;
+    let binding = request.binding_for(&known, now)?;
     let (subject, status) = accept(core, params.subject, &known, UnacceptableToken::Subject, now).await?;
     let actor = match params.actor {
         Some(actor) => Some(accept(core, actor, &known, UnacceptableToken::Actor, now).await?.0),
@@ -80,7 +80,7 @@ pub async fn token_exchange(
         }),
         status,
         act: acting.as_ref(),
-        key,
+        binding: binding.as_ref(),
     };
     let issued = issued::issue(core, access, None, now)?;
     core.tell(Event::TokenExchanged { client: known.client.id.clone(), family: subject.sid });

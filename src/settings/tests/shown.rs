@@ -37,6 +37,8 @@ fn every_setting_can_be_set_by_its_variable() {
         ("pages.templates", "pages"),
         ("tls.certificate", "certificate.pem"),
         ("tls.key", "key.pem"),
+        ("mtls.client_cert_header", "Client-Cert"),
+        ("mtls.client_ca", "clients.pem"),
         ("registration.redirect_schemes", "cursor vscode"),
         ("registration.audiences", "https://tools.example/mcp https://other.example/mcp"),
         ("outbound.ca_file", "ca.pem"),

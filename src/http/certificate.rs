@@ -1,0 +1,41 @@
+//! The certificate that a client showed when its connection was made (RFC 8705), as a trusted proxy tells of it
+//! (RFC 9440).
+
+use actix_web::HttpRequest;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::domain::certificate::ClientCertificate;
+use crate::http::Web;
+use crate::http::error::Problem;
+
+const SEVERAL: Problem =
+    Problem::Malformed("The proxy's header with the client's certificate stands there twice.");
+const NO_CERTIFICATE: Problem = Problem::Malformed(
+    "The proxy's header with the client's certificate does not hold one as RFC 9440 has it.",
+);
+
+/// The certificate of whoever sent a request, if there is one.
+///
+/// # Errors
+/// [`Problem::Malformed`] when a trusted proxy tells of one that cannot be read.
+pub(crate) fn presented(web: &Web, request: &HttpRequest) -> Result<Option<ClientCertificate>, Problem> {
+    let Some(name) = &web.client_cert_header else { return Ok(None) };
+    // RFC 9440 §4: of nobody else, for anybody may write anything.
+    if !web.trusted_proxies.has_sent(request) {
+        return Ok(None);
+    }
+    let mut headers = request.headers().get_all(name);
+    let (Some(header), None) = (headers.next(), headers.next()) else {
+        return if request.headers().contains_key(name) { Err(SEVERAL) } else { Ok(None) };
+    };
+    let text = header.to_str().map_err(|_| NO_CERTIFICATE)?.trim();
+    // Some proxies send it with each request, and nothing in it where there is no certificate.
+    if text.is_empty() {
+        return Ok(None);
+    }
+    // RFC 9651 §3.3.5: a byte sequence.
+    let base64 = text.strip_prefix(':').and_then(|text| text.strip_suffix(':')).ok_or(NO_CERTIFICATE)?;
+    let der = STANDARD.decode(base64).map_err(|_| NO_CERTIFICATE)?;
+    ClientCertificate::read(der, Vec::new()).map(Some).map_err(|_| NO_CERTIFICATE)
+}
