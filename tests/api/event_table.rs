@@ -129,15 +129,15 @@ both_stores! {
         assert_eq!(app.told("recovery.closed"), 0);
     }
 
-    async fn ten_thousand_refused_logins_of_a_minute_are_one_row(app) with proxied; {
+    async fn two_thousand_refused_logins_of_a_minute_are_one_row(app) with proxied; {
         let ana = app.add_user("ana").await;
-        let refused = stream::iter(0..10_000).map(|_| app.refused_from("192.0.2.1", "ana"));
+        let refused = stream::iter(0..2_000).map(|_| app.refused_from("192.0.2.1", "ana"));
         refused.buffer_unordered(8).collect::<Vec<()>>().await;
         let kept = app.kept(&everything()).await;
         assert_eq!(kept.len(), 2, "{kept:?}");
         let row = kept.iter().find(|event| event.event == "login.refused").unwrap();
         assert_eq!(whole(row), json!({
-            "event": "login.refused", "times": 10_000, "user": ana, "client": "heirloom", "address": "192.0.2.1",
+            "event": "login.refused", "times": 2_000, "user": ana, "client": "heirloom", "address": "192.0.2.1",
         }));
         // More in the same minute, and others beside it: whatever name is nobody's, it is one row.
         app.refused_from("192.0.2.1", "ANA").await;
@@ -151,8 +151,8 @@ both_stores! {
         let of = EventFilter { name: "login.refused".parse().unwrap(), ..everything() };
         let mut times: Vec<i64> = app.kept(&of).await.iter().map(|event| event.times).collect();
         times.sort_unstable();
-        assert_eq!(times.iter().sum::<i64>(), 10_042);
-        assert!(times.contains(&10_001) && times.iter().filter(|times| **times == 20).count() == 2, "{times:?}");
+        assert_eq!(times.iter().sum::<i64>(), 2_042);
+        assert!(times.contains(&2_001) && times.iter().filter(|times| **times == 20).count() == 2, "{times:?}");
         assert_eq!(times.len(), 4);
     }
 

@@ -58,7 +58,17 @@ impl TestApp {
 
     /// Waits until so many deliveries are in a state: the receiver knows a moment before the store does.
     pub async fn deliveries_are(&self, state: &str, count: i64) {
-        let sql = format!("SELECT COUNT(*) FROM webhook_deliveries WHERE state = '{state}'");
+        self.deliveries_where(&format!("state = '{state}'"), count).await;
+    }
+
+    /// Waits until the last attempt of so many deliveries is known to have failed: what a receiver answers from now on
+    /// is no answer to those.
+    pub async fn failures_are(&self, count: i64) {
+        self.deliveries_where("failure IS NOT NULL", count).await;
+    }
+
+    async fn deliveries_where(&self, condition: &str, count: i64) {
+        let sql = format!("SELECT COUNT(*) FROM webhook_deliveries WHERE {condition}");
         for _ in 0..1000 {
             if self.number(&sql).await == count {
                 return;

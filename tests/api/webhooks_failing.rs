@@ -69,6 +69,7 @@ both_stores! {
         }
         // They are told that the third one was added.
         told(&other, 1).await;
+        app.failures_are(1).await;
         other.answer(DONE);
         app.clock.advance(2 * MINUTE);
         app.tell_webhooks().await;
@@ -91,6 +92,7 @@ both_stores! {
         remote.answer(FAILED);
         app.end_login(&logins[0]).await;
         told(&remote, 1).await;
+        app.failures_are(1).await;
         remote.answer("HTTP/1.1 410 Gone\r\ncontent-length: 0\r\n\r\n");
         app.end_login(&logins[1]).await;
         told(&remote, 2).await;
