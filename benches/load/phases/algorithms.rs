@@ -26,7 +26,7 @@ impl Bench<'_> {
     async fn signed_with(&self, world: &World, algorithm: &str) -> anyhow::Result<Measured> {
         let place = world.place.clone().with("HEIRLOOM_KEYS__ALGORITHM", algorithm);
         // A new key signs at once in the place of one that leaked.
-        place.run(&["keys", "rotate", "--compromised", "--algorithm", algorithm], "")?;
+        place.run(&["keys", "rotate", "--compromised"], "")?;
         let server = place.serve()?;
         let signs = signs_with(&server).await?;
         ensure!(signs == algorithm, "the server signs with {signs}, not with {algorithm}");
