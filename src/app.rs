@@ -3,10 +3,12 @@
 mod background;
 mod backup;
 mod checking;
+mod mutual_tls;
 mod notes;
 mod open_files;
 mod opening;
 mod parts;
+mod worker_cores;
 
 use std::future::Future;
 use std::net::{SocketAddr, TcpListener};
@@ -23,8 +25,9 @@ use crate::clock::Clock;
 use crate::domain::sign_in::SignInLifetimes;
 use crate::http::address::TrustedProxies;
 use crate::http::connections::Connections;
-use crate::http::listening::{ConnectionLimits, listen};
+use crate::http::listening::{ConnectionLimits, Listener, listen};
 use crate::http::pages::renderer::Pages;
+use crate::http::web::Entrance;
 use crate::http::{self, Web};
 use crate::master_keys;
 use crate::service::Core;
@@ -46,13 +49,15 @@ use crate::tls::Tls;
 
 pub use backup::{KeyCopy, backup, key_file_of, restore};
 pub use checking::check;
+use mutual_tls::MutualTls;
 pub use notes::notes;
 pub use opening::{OldSchema, connect, migrate_store, open_store};
 pub use parts::lifetimes;
 use parts::{
-    attempt_limits, batching, check_clients, client_authorities, cores, key_proofs, known_clients, look,
-    password_pool, password_rules, registration_rules, succession, tls, waiting_limit,
+    attempt_limits, batching, bind, check_clients, client_authorities, cores, key_proofs, known_clients,
+    look, password_pool, password_rules, path_of, registration_rules, succession, tls, waiting_limit,
 };
+use worker_cores::WorkerCores;
 
 /// Browsers come back by https alone, for a year (RFC 6797). What else is on the host's subdomains is not ours to say.
 const HSTS: (&str, &str) = ("Strict-Transport-Security", "max-age=31536000");
@@ -68,6 +73,7 @@ pub struct App {
     address: SocketAddr,
     limits: ConnectionLimits,
     tls: Option<Arc<Tls>>,
+    mutual_tls: Option<MutualTls>,
 }
 
 impl App {
@@ -79,19 +85,18 @@ impl App {
         // Before anything else needs files.
         let limits = connection_limits(&settings);
         let tls = tls(&settings)?;
+        let of_clients = mutual_tls::certificate(&settings, tls.as_ref())?;
         let pages = Pages::new(look(&settings)?).context("pages")?;
         let mut bound = None;
         let issuer = || {
-            let host = settings.listen.host().trim_matches(['[', ']']);
-            let listener = TcpListener::bind((host, settings.listen.port()))
-                .with_context(|| format!("cannot listen on {}", settings.listen))?;
-            let address = listener.local_addr()?;
-            bound = Some((listener, address));
+            let (listener, address) = bind(&settings.listen)?;
+            bound = Some((listener, address, MutualTls::bind(&settings, of_clients)?));
             Ok(settings.issuer_at(address))
         };
         let core = open_core(&beside_the_workers(&settings), &clock, old_schema, issuer).await?;
-        let (listener, address) = bound.context("nothing is bound")?;
-        Ok(Self { core: Arc::new(core), clock, settings, pages, listener, address, limits, tls })
+        let (listener, address, mutual_tls) = bound.context("nothing is bound")?;
+        let core = Arc::new(core);
+        Ok(Self { core, clock, settings, pages, listener, address, limits, tls, mutual_tls })
     }
 
     /// The services' world: for commands that run beside the server.
@@ -106,38 +111,46 @@ impl App {
         format!("{}://{}", self.settings.scheme(), self.address)
     }
 
+    /// Where clients show their certificates, and the URL that they know it by, if that is a listener of its own.
+    #[must_use]
+    pub fn mutual_tls(&self) -> Option<(SocketAddr, &str)> {
+        self.mutual_tls.as_ref().map(|it| (it.address(), it.url()))
+    }
+
     /// Serves until `stop`, then lets open requests finish.
     ///
     /// # Errors
     /// When the server cannot run.
     pub async fn serve(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
         let background = self.begin_background();
-        let Self { core, clock, settings, pages, listener, limits, tls, .. } = self;
+        let Self { core, clock, settings, pages, listener, limits, tls, mutual_tls, .. } = self;
         let given = settings.http.clone();
         let stopped_by = clock.clone();
         let stopping = Arc::new(AtomicBool::new(false));
         let all_connections = Connections::new(limits.most(), given.trusted_proxies.clone());
-        let connections = connections_of_a_worker(&settings);
+        let worker_cores = WorkerCores::new(Arc::clone(&core), connections_of_a_worker(&settings));
         let named = settings.mtls.client_cert_header.as_ref();
         let client_cert_header = named.map(|name| name.as_str().parse()).transpose()?;
-        let shared = Web {
+        let web = Web {
+            entrance: Entrance::Main { client_cert_header },
+            url: core.issuer.to_string(),
+            base: path_of(core.issuer.as_str()),
+            mutual_tls_url: mutual_tls.as_ref().map(|it| it.url().to_owned()),
             pages: Arc::new(pages),
-            base: base_path(core.issuer.as_str()),
             core: Arc::clone(&core),
             clock,
             body_limit: given.body_limit,
             deadline: given.request_timeout,
             stopping: Arc::clone(&stopping),
             jwks_max_age: settings.keys.publish_ahead.min(Duration::from_mins(20)) / 4,
-            client_cert_header,
             trusted_proxies: Arc::new(TrustedProxies::new(given.trusted_proxies)),
         };
         let is_tls = tls.is_some();
         let tls = tls.as_ref().map(Tls::server_config).transpose()?;
-        let server = listen(listener, tls, limits, &all_connections, move || {
-            let own = connections.map(|connections| Arc::new(shared.core.with_own_connections(connections)));
-            let core = own.unwrap_or_else(|| Arc::clone(&shared.core));
-            let web = web::Data::new(Web { core, ..shared.clone() });
+        let of_clients = mutual_tls.map(|it| it.beside(&web)).transpose()?;
+        let listeners = [Some(Listener { socket: listener, tls, web }), of_clients];
+        let server = listen(listeners.into_iter().flatten(), limits, &all_connections, move |web| {
+            let web = web::Data::new(Web { core: worker_cores.of_this_worker(), ..web.clone() });
             actix_web::App::new()
                 .wrap(from_fn(http::edge::edge))
                 // RFC 6797 §7.2: not where something else ends TLS, or nothing does.
@@ -280,9 +293,4 @@ fn beside_the_workers(settings: &Settings) -> Settings {
 
 fn worker_count(settings: &Settings) -> u32 {
     u32::try_from(workers(settings)).unwrap_or(u32::MAX)
-}
-
-/// The issuer's path, below which everything is served.
-fn base_path(issuer: &str) -> String {
-    url::Url::parse(issuer).map(|url| url.path().trim_end_matches('/').to_owned()).unwrap_or_default()
 }

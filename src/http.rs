@@ -21,7 +21,7 @@ pub(crate) mod routes;
 mod simple;
 mod stop;
 mod token_answer;
-mod web;
+pub(crate) mod web;
 mod words;
 
 pub(crate) use web::Web;

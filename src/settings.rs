@@ -25,7 +25,7 @@ mod text;
 mod values;
 
 pub use self::{
-    addresses::{Issuer, Listen},
+    addresses::{HttpsUrl, Issuer, Listen},
     colour::Colour,
     database_url::DatabaseUrl,
     example::env_example,

@@ -3,6 +3,8 @@
 //! What is offered is what FAPI 2.0 §5.2.2 and RFC 9325 §4.2 recommend: TLS 1.3, and TLS 1.2 with ephemeral ECDH and
 //! AES-GCM. A connection that is open keeps its certificate; a pair of files that does not fit changes nothing.
 
+mod any_certificate;
+
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -13,11 +15,15 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
-use rustls::{CipherSuite, ServerConfig, SupportedCipherSuite};
+use rustls::{CipherSuite, ConfigBuilder, ServerConfig, SupportedCipherSuite, WantsVerifier};
+
+use any_certificate::AnyCertificate;
 
 /// Where the certificate and its key are.
 #[derive(Debug, Clone)]
 pub(crate) struct Files {
+    /// The settings that name them.
+    pub(crate) section: &'static str,
     /// The certificate and those that vouch for it, in PEM.
     pub(crate) certificate: PathBuf,
     /// The private key, in PEM.
@@ -87,12 +93,24 @@ impl Tls {
     /// # Errors
     /// When the library cannot do what is wanted.
     pub(crate) fn server_config(self: &Arc<Self>) -> anyhow::Result<ServerConfig> {
-        let config = ServerConfig::builder_with_provider(Arc::clone(&self.provider))
+        let config = self.builder()?.with_no_client_auth();
+        Ok(config.with_cert_resolver(Arc::clone(self) as Arc<dyn ResolvesServerCert>))
+    }
+
+    /// The same where clients are asked for a certificate of theirs.
+    ///
+    /// # Errors
+    /// When the library cannot do what is wanted.
+    pub(crate) fn server_config_asking_clients(self: &Arc<Self>) -> anyhow::Result<ServerConfig> {
+        let any = AnyCertificate(self.provider.signature_verification_algorithms);
+        let config = self.builder()?.with_client_cert_verifier(Arc::new(any));
+        Ok(config.with_cert_resolver(Arc::clone(self) as Arc<dyn ResolvesServerCert>))
+    }
+
+    fn builder(&self) -> anyhow::Result<ConfigBuilder<ServerConfig, WantsVerifier>> {
+        ServerConfig::builder_with_provider(Arc::clone(&self.provider))
             .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
-            .context("TLS")?
-            .with_no_client_auth()
-            .with_cert_resolver(Arc::clone(self) as Arc<dyn ResolvesServerCert>);
-        Ok(config)
+            .context("TLS")
     }
 }
 
@@ -116,16 +134,19 @@ impl Text {
     }
 
     fn parse(&self, files: &Files, provider: &CryptoProvider) -> anyhow::Result<CertifiedKey> {
-        let path = files.certificate.display();
+        let (section, path) = (files.section, files.certificate.display());
         let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&self.certificate).collect();
-        let chain = chain.with_context(|| format!("tls.certificate: {path} is not PEM"))?;
-        anyhow::ensure!(!chain.is_empty(), "tls.certificate: {path} does not hold a certificate in PEM");
+        let chain = chain.with_context(|| format!("{section}.certificate: {path} is not PEM"))?;
+        anyhow::ensure!(
+            !chain.is_empty(),
+            "{section}.certificate: {path} does not hold a certificate in PEM"
+        );
         let path = files.key.display();
         let key = PrivateKeyDer::from_pem_slice(&self.key)
-            .map_err(|_| anyhow::anyhow!("tls.key: {path} does not hold a private key in PEM"))?;
+            .map_err(|_| anyhow::anyhow!("{section}.key: {path} does not hold a private key in PEM"))?;
         // Checks that they belong together.
         CertifiedKey::from_der(chain, key, provider)
-            .with_context(|| format!("tls.key: {path} does not fit the certificate"))
+            .with_context(|| format!("{section}.key: {path} does not fit the certificate"))
     }
 }
 
@@ -173,7 +194,8 @@ mod tests {
     #[test]
     fn a_mistake_in_the_files_is_told_once() {
         let folder = Folder::new();
-        let files = Files { certificate: folder.0.join("certificate.pem"), key: folder.0.join("key.pem") };
+        let [certificate, key] = ["certificate.pem", "key.pem"].map(|name| folder.0.join(name));
+        let files = Files { section: "tls", certificate, key };
         let write = || {
             let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
             std::fs::write(&files.certificate, made.cert.pem()).unwrap();

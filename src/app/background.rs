@@ -7,6 +7,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::App;
+use super::mutual_tls::MutualTls;
 use crate::clock::Clock;
 use crate::domain::registration::Mode;
 use crate::domain::signing_algorithm::SigningAlgorithm;
@@ -17,11 +18,11 @@ use crate::service::logout::back_channel::LogoutCourier;
 use crate::service::messenger::{Courier, LookAtDue, Messenger};
 use crate::service::webhooks::courier::WebhookCourier;
 use crate::settings::DatabaseUrl;
-use crate::tls::Looked;
+use crate::tls::{Looked, Tls};
 
 /// What runs beside the workers.
 pub(super) struct Background {
-    tasks: [JoinHandle<()>; 7],
+    tasks: Vec<JoinHandle<()>>,
     tellers: [JoinHandle<()>; 2],
     stop_telling: watch::Sender<bool>,
 }
@@ -52,11 +53,13 @@ impl App {
                 self.poll_keys(),
                 self.make_usual_key(),
                 self.tidy(),
-                self.renew_certificate(),
                 self.keep_log_short(),
                 self.watch_clock(),
                 self.store_counts(),
-            ],
+            ]
+            .into_iter()
+            .chain(self.certificates().map(|tls| self.renew_certificate(tls)))
+            .collect(),
             tellers: [
                 self.tell_others(LogoutCourier::new(core()), told_to_stop.clone()),
                 self.tell_others(WebhookCourier::new(core()), told_to_stop),
@@ -112,11 +115,17 @@ impl App {
         })
     }
 
+    /// Those that are served: the listeners may share one.
+    fn certificates(&self) -> impl Iterator<Item = &Arc<Tls>> {
+        let of_clients = self.mutual_tls.as_ref().map(MutualTls::tls);
+        let of_clients = of_clients.filter(|own| !self.tls.as_ref().is_some_and(|tls| Arc::ptr_eq(tls, own)));
+        self.tls.iter().chain(of_clients)
+    }
+
     /// A certificate is renewed without a restart; a broken one changes nothing.
-    fn renew_certificate(&self) -> JoinHandle<()> {
-        let (tls, every) = (self.tls.clone(), self.settings.tls.reload_every);
+    fn renew_certificate(&self, tls: &Arc<Tls>) -> JoinHandle<()> {
+        let (tls, every) = (Arc::clone(tls), self.settings.tls.reload_every);
         tokio::spawn(async move {
-            let Some(tls) = tls else { return };
             loop {
                 tokio::time::sleep(every).await;
                 let looking = Arc::clone(&tls);

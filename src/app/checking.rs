@@ -1,13 +1,14 @@
 //! What `heirloom config check` tries: all that a start tries, but to listen. Nothing is made, and nothing is changed.
 
 use std::fs::{self, OpenOptions};
-use std::net::ToSocketAddrs as _;
+use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::path::Path;
 
 use anyhow::Context as _;
 
+use super::mutual_tls;
 use super::opening::{OldSchema, Seen, connect, master_keys_found, see_to_schema};
-use super::parts::{check_clients, known_clients, look, password_cost, tls};
+use super::parts::{check_clients, client_authorities, known_clients, look, password_cost, tls};
 use crate::clock::Clock;
 use crate::crypto::random;
 use crate::domain::audience::Audience;
@@ -16,7 +17,7 @@ use crate::master_keys;
 use crate::service::keys::ring::Keys;
 use crate::service::keys::subject_key;
 use crate::service::webhooks::secrets as webhook_secrets;
-use crate::settings::{DatabaseUrl, Settings};
+use crate::settings::{DatabaseUrl, Listen, Settings};
 use crate::store::{Db, signing_keys};
 
 /// Whether a server would start with these settings, if its address is free.
@@ -24,14 +25,14 @@ use crate::store::{Db, signing_keys};
 /// # Errors
 /// What would keep it from that, in its own words.
 pub async fn check(settings: &Settings) -> anyhow::Result<()> {
-    tls(settings)?;
+    mutual_tls::certificate(settings, tls(settings)?.as_ref())?;
     Pages::new(look(settings)?).context("pages")?;
-    let mut addresses =
-        settings.listen.to_socket_addrs().with_context(|| format!("cannot listen on {}", settings.listen))?;
-    let address = addresses.next().with_context(|| format!("{} is not an address", settings.listen))?;
+    settings.mtls.listen.as_ref().map(address_of).transpose().context("mtls.listen")?;
+    let address = address_of(&settings.listen)?;
     settings.issuer_at(address).as_str().parse::<Audience>().context("the issuer")?;
     password_cost(settings)?;
     let (clients, ..) = known_clients(settings, Clock::system())?;
+    client_authorities(settings)?;
     if master_keys::given(settings)?.is_none() {
         check_place(&master_keys::own_file(settings))?;
     }
@@ -48,6 +49,11 @@ pub async fn check(settings: &Settings) -> anyhow::Result<()> {
     }
     db.close().await;
     Ok(())
+}
+
+fn address_of(listen: &Listen) -> anyhow::Result<SocketAddr> {
+    let mut found = listen.to_socket_addrs().with_context(|| format!("cannot listen on {listen}"))?;
+    found.next().with_context(|| format!("{listen} is not an address"))
 }
 
 async fn check_keys(settings: &Settings, db: &Db) -> anyhow::Result<()> {

@@ -1,6 +1,7 @@
 //! What is allowed, and still better known: `heirloom config check` tells it, and fails for none of it.
 
 use std::fs;
+use std::path::Path;
 
 use crate::domain::lifetimes::LifetimeOverrides;
 use crate::settings::{DatabaseUrl, Settings};
@@ -15,8 +16,12 @@ const ONLY_FACTOR: u32 = 15;
 /// # Errors
 /// When the database's URL cannot be read.
 pub fn notes(settings: &Settings) -> anyhow::Result<Vec<String>> {
-    let notes =
-        [way_to_the_database(settings)?, key_of_the_certificate(settings), length_of_passwords(settings)];
+    let notes = [
+        way_to_the_database(settings)?,
+        key_open_to_others("tls.key", settings.tls.key.as_deref()),
+        key_open_to_others("mtls.key", settings.mtls.key.as_deref()),
+        length_of_passwords(settings),
+    ];
     let tokens = &settings.tokens;
     let lifetimes = LifetimeOverrides {
         access_ttl: Some(tokens.access_ttl),
@@ -52,9 +57,9 @@ fn way_to_the_database(settings: &Settings) -> anyhow::Result<Option<String>> {
     Ok(Some(format!("{url} {told}. Add sslmode=verify-full and sslrootcert=FILE to the URL.")))
 }
 
-fn key_of_the_certificate(settings: &Settings) -> Option<String> {
-    let path = settings.tls.key.as_ref()?;
+fn key_open_to_others(setting: &str, path: Option<&Path>) -> Option<String> {
+    let path = path?;
     is_open_to_others(&fs::metadata(path).ok()?).then(|| {
-        format!("tls.key: {} is open to every user of this machine: `chmod 600` it.", path.display())
+        format!("{setting}: {} is open to every user of this machine: `chmod 600` it.", path.display())
     })
 }

@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
+use std::net::{SocketAddr, TcpListener};
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
@@ -26,7 +27,7 @@ use crate::service::clients::registrar::Rules;
 use crate::service::keys::succession::Succession;
 use crate::service::limit::Limit;
 use crate::service::users::attempts::AttemptLimits;
-use crate::settings::{self, Issuer, Settings};
+use crate::settings::{self, Issuer, Listen, Settings};
 use crate::store::group_commit::Batching;
 use crate::store::{Db, clients, families};
 use crate::tls::{self, Tls};
@@ -63,7 +64,9 @@ pub(super) fn password_rules(settings: &Settings, issuer: &Issuer) -> PasswordRu
 pub(super) fn tls(settings: &Settings) -> anyhow::Result<Option<Arc<Tls>>> {
     match (settings.tls.certificate.clone(), settings.tls.key.clone()) {
         (None, None) => Ok(None),
-        (Some(certificate), Some(key)) => Tls::load(tls::Files { certificate, key }).map(Some),
+        (Some(certificate), Some(key)) => {
+            Tls::load(tls::Files { section: "tls", certificate, key }).map(Some)
+        }
         (Some(_), None) => anyhow::bail!("tls.certificate is set, so tls.key must be, too"),
         (None, Some(_)) => anyhow::bail!("tls.key is set, so tls.certificate must be, too"),
     }
@@ -271,7 +274,7 @@ fn allowed(settings: &Settings) -> Allowed {
 
 /// Those by certificate are offered where certificates are seen, and that of authorities where there are some.
 fn auth_methods(settings: &settings::MtlsSettings) -> Vec<AuthMethod> {
-    let sees_certificates = settings.client_cert_header.is_some();
+    let sees_certificates = settings.client_cert_header.is_some() || settings.listen.is_some();
     let is_offered = |method: &AuthMethod| match method {
         AuthMethod::None
         | AuthMethod::ClientSecretBasic
@@ -281,4 +284,21 @@ fn auth_methods(settings: &settings::MtlsSettings) -> Vec<AuthMethod> {
         AuthMethod::TlsClientAuth => sees_certificates && settings.client_ca.is_some(),
     };
     AuthMethod::ALL.into_iter().filter(is_offered).collect()
+}
+
+/// Binds an address; gives it with the port that it has.
+///
+/// # Errors
+/// When that cannot be done.
+pub(super) fn bind(listen: &Listen) -> anyhow::Result<(TcpListener, SocketAddr)> {
+    let host = listen.host().trim_matches(['[', ']']);
+    let listener =
+        TcpListener::bind((host, listen.port())).with_context(|| format!("cannot listen on {listen}"))?;
+    let address = listener.local_addr()?;
+    Ok((listener, address))
+}
+
+/// The path of a URL, below which everything is served.
+pub(super) fn path_of(url: &str) -> String {
+    url::Url::parse(url).map(|url| url.path().trim_end_matches('/').to_owned()).unwrap_or_default()
 }

@@ -25,13 +25,7 @@ pub(super) async fn run(command: Serve, settings: Settings) -> anyhow::Result<()
     let mut interrupt = signal(SignalKind::interrupt())?;
     let app = App::build(settings, Clock::system(), old_schema).await?;
     // A server goes on, whether anybody reads this or not.
-    let _ = writeln!(
-        io::stdout(),
-        "heirloom {} listening on {} (issuer {})",
-        env!("CARGO_PKG_VERSION"),
-        app.url(),
-        app.core().issuer
-    );
+    let _ = io::stdout().write_all(greeting(&app).as_bytes());
     app.serve(async move {
         tokio::select! {
             _ = terminate.recv() => {}
@@ -39,4 +33,14 @@ pub(super) async fn run(command: Serve, settings: Settings) -> anyhow::Result<()
         }
     })
     .await
+}
+
+/// Where the server listens, a line each.
+fn greeting(app: &App) -> String {
+    let (version, url, issuer) = (env!("CARGO_PKG_VERSION"), app.url(), &app.core().issuer);
+    let main = format!("heirloom {version} listening on {url} (issuer {issuer})\n");
+    let of_clients = app.mutual_tls().map(|(address, url)| {
+        format!("listening on https://{address} for clients with certificates (mtls.url {url})\n")
+    });
+    main + &of_clients.unwrap_or_default()
 }

@@ -1,13 +1,17 @@
-//! The certificate that a client showed when its connection was made (RFC 8705), as a trusted proxy tells of it
-//! (RFC 9440).
+//! The certificate that a client showed when its connection was made (RFC 8705): to this server itself, or to a trusted
+//! proxy, which tells of it (RFC 9440).
 
+use actix_http::Extensions;
+use actix_tls::accept::rustls_0_23::TlsStream;
 use actix_web::HttpRequest;
+use actix_web::http::header::HeaderName;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::domain::certificate::ClientCertificate;
 use crate::http::Web;
 use crate::http::error::Problem;
+use crate::http::web::Entrance;
 
 const SEVERAL: Problem =
     Problem::Malformed("The proxy's header with the client's certificate stands there twice.");
@@ -20,7 +24,29 @@ const NO_CERTIFICATE: Problem = Problem::Malformed(
 /// # Errors
 /// [`Problem::Malformed`] when a trusted proxy tells of one that cannot be read.
 pub(crate) fn presented(web: &Web, request: &HttpRequest) -> Result<Option<ClientCertificate>, Problem> {
-    let Some(name) = &web.client_cert_header else { return Ok(None) };
+    match &web.entrance {
+        Entrance::Main { client_cert_header: None } => Ok(None),
+        Entrance::Main { client_cert_header: Some(name) } => told_by_proxy(web, request, name),
+        // RFC 9440 §4: whatever a header says there, the client itself wrote.
+        Entrance::MutualTls => Ok(request.conn_data::<ClientCertificate>().cloned()),
+    }
+}
+
+/// Notes what a client showed when it connected, for its requests.
+pub(crate) fn note_shown<T>(stream: &TlsStream<T>, connection: &mut Extensions) {
+    let (_, session) = stream.get_ref();
+    let mut shown = session.peer_certificates().unwrap_or_default().iter().map(|it| it.to_vec());
+    // One that cannot be read does not get through the handshake.
+    if let Some(Ok(certificate)) = shown.next().map(|own| ClientCertificate::read(own, shown.collect())) {
+        connection.insert(certificate);
+    }
+}
+
+fn told_by_proxy(
+    web: &Web,
+    request: &HttpRequest,
+    name: &HeaderName,
+) -> Result<Option<ClientCertificate>, Problem> {
     // RFC 9440 §4: of nobody else, for anybody may write anything.
     if !web.trusted_proxies.has_sent(request) {
         return Ok(None);

@@ -293,6 +293,13 @@ pub(crate) fn not_found() -> HttpResponse {
     Answer::new(StatusCode::NOT_FOUND, "not_found", "There is nothing here.").into_response()
 }
 
+/// RFC 8705 §5: a browser that came would ask its user which certificate to send.
+pub(crate) fn not_found_by_certificate() -> HttpResponse {
+    let description = "This listener is for clients that show a certificate. Pages, and all else that is not here, are \
+                       at the issuer's own URL.";
+    Answer::new(StatusCode::NOT_FOUND, "not_found", description).into_response()
+}
+
 /// RFC 9110 §15.6.2.
 pub(crate) fn not_implemented() -> HttpResponse {
     let description = "What was true at an earlier time cannot be asked here.";

@@ -1,4 +1,5 @@
-//! The server under the routes: it accepts connections, counts them, and speaks HTTP on them, or TLS first.
+//! The server under the routes: it accepts connections, counts them, and speaks HTTP on them, or TLS first. All its
+//! listeners share the workers, and what they may hold.
 
 use std::fmt::Debug;
 use std::io;
@@ -14,6 +15,8 @@ use actix_web::dev::{AppConfig, Server, Service, ServiceFactory, ServiceResponse
 use rustls::ServerConfig;
 
 use crate::http::connections::{Connections, Counted};
+use crate::http::web::Entrance;
+use crate::http::{Web, certificate};
 
 /// What connections are bound by.
 #[derive(Debug, Clone, Copy)]
@@ -36,19 +39,28 @@ impl ConnectionLimits {
     }
 }
 
-/// A server with `app` in each worker, which speaks TLS if it is told how to.
+/// Where connections are accepted.
+#[derive(Debug)]
+pub(crate) struct Listener {
+    pub(crate) socket: TcpListener,
+    /// How TLS is spoken there, if it is.
+    pub(crate) tls: Option<ServerConfig>,
+    /// What is known of who comes that way.
+    pub(crate) web: Web,
+}
+
+/// A server with an `app` in each worker for each of its listeners.
 ///
 /// # Errors
-/// When the listener cannot be used.
+/// When a listener cannot be used.
 pub(crate) fn listen<F, I, S, B>(
-    listener: TcpListener,
-    tls: Option<ServerConfig>,
+    listeners: impl IntoIterator<Item = Listener>,
     limits: ConnectionLimits,
     connections: &Arc<Connections>,
     app: F,
 ) -> io::Result<Server>
 where
-    F: Fn() -> I + Send + Clone + 'static,
+    F: Fn(&Web) -> I + Send + Clone + 'static,
     I: IntoServiceFactory<S, Request> + 'static,
     S: ServiceFactory<
             Request,
@@ -64,17 +76,17 @@ where
     // What did not shake hands yet is a connection like any other, and counted like any other: a smaller number of them
     // would let those who never do keep out everybody else.
     actix_tls::accept::max_concurrent_tls_connect(limits.of_a_worker);
-    let builder = Server::build()
+    let mut builder = Server::build()
         .workers(limits.workers)
         .max_concurrent_connections(limits.of_a_worker)
         .shutdown_timeout(limits.drain_timeout.as_secs().max(1))
         .disable_signals();
-    let (stopping, connections) = (builder.graceful_shutdown_signal(), Arc::clone(connections));
-    /// Speaks HTTP on connections of one kind.
+    let stopping = builder.graceful_shutdown_signal();
+    /// Speaks HTTP on connections of one kind, of which something may be noted first.
     macro_rules! http {
-        () => {{
-            let stopping = stopping.clone();
-            let app = app().into_factory().map_err(|error: Error| error.error_response());
+        ($app:expr, $stopping:expr $(, $note:expr)?) => {{
+            let stopping = $stopping.clone();
+            let app = $app.into_factory().map_err(|error: Error| error.error_response());
             HttpService::build()
                 .graceful_shutdown_signal(move || {
                     let stopping = stopping.clone();
@@ -83,19 +95,28 @@ where
                 .keep_alive(limits.keep_alive)
                 .client_request_timeout(limits.header_timeout)
                 .client_disconnect_timeout(FAREWELL)
+                $(.on_connect_ext($note))?
                 .finish(map_config(app, |()| AppConfig::default()))
         }};
     }
-    let builder = match tls {
-        None => {
-            builder.listen("http", listener, move || Counted::new(http!().tcp(), Arc::clone(&connections)))?
-        }
-        Some(tls) => builder.listen("https", listener, move || {
-            let handshake = TlsAcceptorConfig::default().handshake_timeout(limits.header_timeout);
-            let served = http!().rustls_0_23_with_config(tls.clone(), handshake);
-            Counted::new(served, Arc::clone(&connections))
-        })?,
-    };
+    for Listener { socket, tls, web } in listeners {
+        let (app, stopping, connections) = (app.clone(), stopping.clone(), Arc::clone(connections));
+        let handshake = move || TlsAcceptorConfig::default().handshake_timeout(limits.header_timeout);
+        builder = match (tls, &web.entrance) {
+            (None, _) => builder.listen("http", socket, move || {
+                Counted::new(http!(app(&web), stopping).tcp(), Arc::clone(&connections))
+            })?,
+            (Some(tls), Entrance::Main { .. }) => builder.listen("https", socket, move || {
+                let served = http!(app(&web), stopping).rustls_0_23_with_config(tls.clone(), handshake());
+                Counted::new(served, Arc::clone(&connections))
+            })?,
+            (Some(tls), Entrance::MutualTls) => builder.listen("mutual TLS", socket, move || {
+                let served = http!(app(&web), stopping, certificate::note_shown);
+                let served = served.rustls_0_23_with_config(tls.clone(), handshake());
+                Counted::new(served, Arc::clone(&connections))
+            })?,
+        };
+    }
     Ok(builder.run())
 }
 

@@ -6,7 +6,7 @@ use actix_web::dev::HttpServiceFactory;
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
-use actix_web::{FromRequest, Handler, HttpResponse, Resource, Responder, Route, middleware};
+use actix_web::{FromRequest, Handler, Resource, Responder, Route, middleware};
 
 use crate::domain::registration::Mode;
 use crate::domain::status_list;
@@ -16,15 +16,27 @@ use crate::http::oauth::{
 use crate::http::pages::handlers::{self, Show, Take};
 use crate::http::pages::{account, assets, authorize, consent, device, sign_in, sign_out};
 use crate::http::simple::{login, sessions};
+use crate::http::web::Entrance;
 use crate::http::{Web, cors, edge, error, health};
 
-/// Adds every route, all but the health checks below the issuer's path.
+/// Adds the routes of a listener, all but the health checks below the path of its URL.
 pub(crate) fn configure(config: &mut ServiceConfig, web: &web::Data<Web>) {
-    let base = web.base.as_str();
     config
         .app_data(web.clone())
         .service(looked_at("/healthz", health::healthz))
         .service(looked_at("/readyz", health::readyz));
+    match web.entrance {
+        Entrance::Main { .. } => configure_all(config, web),
+        Entrance::MutualTls => {
+            config
+                .service(routes(&web.base, |_| {}))
+                .default_service(web::to(|| ready(error::not_found_by_certificate())));
+        }
+    }
+}
+
+fn configure_all(config: &mut ServiceConfig, web: &web::Data<Web>) {
+    let base = web.base.as_str();
     if !base.is_empty() {
         // RFC 8414 §3.1: the well-known part stands before the issuer's path.
         for place in [well_known::METADATA, well_known::OPENID] {
@@ -32,10 +44,21 @@ pub(crate) fn configure(config: &mut ServiceConfig, web: &web::Data<Web>) {
         }
     }
     let mode = web.core.registrar.rules.mode;
-    config.service(routes(base, mode)).default_service(web::to(not_found));
+    let others = move |config: &mut ServiceConfig| {
+        config
+            .configure(pages_routes)
+            .configure(|config| registration_routes(config, mode))
+            .service(told_to_all(well_known::METADATA, well_known::metadata))
+            .service(told_to_all(well_known::OPENID, well_known::metadata))
+            .service(told_to_all(well_known::JWKS, well_known::jwks))
+            .service(told_to_all(status_list::PATH, status_lists::aggregation))
+            .service(told_to_all(&format!("{}/{{number}}", status_list::PATH), status_lists::show));
+    };
+    config.service(routes(base, others)).default_service(web::to(|| ready(error::not_found())));
 }
 
-fn routes(base: &str, registration: Mode) -> impl HttpServiceFactory + use<> {
+/// What a certificate may open, and `others`.
+fn routes<F: FnOnce(&mut ServiceConfig)>(base: &str, others: F) -> impl HttpServiceFactory + use<F> {
     web::scope(base)
         .wrap(from_fn(edge::in_good_time))
         // What may be kept says so itself.
@@ -54,7 +77,6 @@ fn routes(base: &str, registration: Mode) -> impl HttpServiceFactory + use<> {
         ))
         .service(only("/sessions/revoke", "POST", [web::post().to(sessions::revoke)]))
         .service(only("/sessions/{id}", "DELETE", [web::delete().to(sessions::end)]))
-        .configure(pages_routes)
         .service(only("/oauth/token", "POST", [web::post().to(token::token)]).wrap(from_fn(cors::by_client)))
         .service(
             only("/oauth/revoke", "POST", [web::post().to(revoke::revoke)]).wrap(from_fn(cors::by_client)),
@@ -77,12 +99,7 @@ fn routes(base: &str, registration: Mode) -> impl HttpServiceFactory + use<> {
         )
         .service(only(par::PATH, "POST", [web::post().to(par::push)]).wrap(from_fn(cors::by_client)))
         .service(only("/oauth/introspect", "POST", [web::post().to(introspect::introspect)]))
-        .configure(move |config| registration_routes(config, registration))
-        .service(told_to_all(well_known::METADATA, well_known::metadata))
-        .service(told_to_all(well_known::OPENID, well_known::metadata))
-        .service(told_to_all(well_known::JWKS, well_known::jwks))
-        .service(told_to_all(status_list::PATH, status_lists::aggregation))
-        .service(told_to_all(&format!("{}/{{number}}", status_list::PATH), status_lists::show))
+        .configure(others)
 }
 
 /// Where browsers go.
@@ -161,8 +178,4 @@ where
 fn only<const N: usize>(path: &str, allowed: &'static str, routes: [Route; N]) -> Resource {
     let other = web::to(move || ready(error::method_not_allowed(allowed)));
     routes.into_iter().fold(web::resource(path), Resource::route).default_service(other)
-}
-
-async fn not_found() -> HttpResponse {
-    error::not_found()
 }

@@ -12,13 +12,30 @@ use crate::http::address::TrustedProxies;
 use crate::http::pages::renderer::Pages;
 use crate::service::Core;
 
+/// The listener that a request came by: what is served there, and how it sees clients' certificates.
+#[derive(Debug, Clone)]
+pub(crate) enum Entrance {
+    /// That of the issuer's own URL.
+    Main {
+        /// The header in which trusted proxies tell of certificates.
+        client_cert_header: Option<HeaderName>,
+    },
+    /// That of clients which show their certificates when they connect.
+    MutualTls,
+}
+
 /// What every request handler can ask for.
 #[derive(Debug, Clone)]
 pub(crate) struct Web {
+    pub(crate) entrance: Entrance,
+    /// The URL that clients know this entrance by.
+    pub(crate) url: String,
+    /// The path of that URL, below which everything is served; empty for most.
+    pub(crate) base: String,
+    /// The URL of the listener for clients' certificates, if there is one.
+    pub(crate) mutual_tls_url: Option<String>,
     /// The pages that people see.
     pub(crate) pages: Arc<Pages>,
-    /// The issuer's path, below which everything is served; empty for most.
-    pub(crate) base: String,
     /// The services' world.
     pub(crate) core: Arc<Core>,
     /// The time of a request's arrival comes from here.
@@ -33,8 +50,6 @@ pub(crate) struct Web {
     pub(crate) stopping: Arc<AtomicBool>,
     /// The proxies that are believed when they say whom they forward for.
     pub(crate) trusted_proxies: Arc<TrustedProxies>,
-    /// The header in which they tell of clients' certificates.
-    pub(crate) client_cert_header: Option<HeaderName>,
 }
 
 impl Web {
@@ -46,7 +61,7 @@ impl Web {
     /// The URL that clients know the place of a request by, without its query.
     pub(crate) fn url_of(&self, request: &HttpRequest) -> String {
         let path = request.path();
-        format!("{}{}", self.core.issuer.as_str(), path.strip_prefix(&self.base).unwrap_or(path))
+        format!("{}{}", self.url, path.strip_prefix(&self.base).unwrap_or(path))
     }
 
     /// Whether browsers reach this server by https: cookies are for that alone then.

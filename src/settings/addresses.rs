@@ -29,6 +29,10 @@ impl Listen {
         self.port
     }
 
+    pub(super) fn as_https_url(&self, port: u16) -> HttpsUrl {
+        HttpsUrl(self.as_issuer("https", port))
+    }
+
     pub(super) fn as_issuer(&self, scheme: &str, port: u16) -> Issuer {
         let host = match self.host.as_str() {
             "0.0.0.0" => "127.0.0.1",
@@ -109,6 +113,31 @@ impl FromStr for Issuer {
 impl fmt::Display for Issuer {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         to.write_str(&self.0)
+    }
+}
+
+/// An https URL in the form of an issuer's, below which there are places.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct HttpsUrl(Issuer);
+
+impl HttpsUrl {
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+}
+
+impl FromStr for HttpsUrl {
+    type Err = NotAnAddress;
+
+    fn from_str(text: &str) -> Result<Self, NotAnAddress> {
+        if text.starts_with("https://") { text.parse().map(Self) } else { Err(NotAnAddress) }
+    }
+}
+
+impl fmt::Display for HttpsUrl {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(to)
     }
 }
 

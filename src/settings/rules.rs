@@ -5,6 +5,7 @@ use std::{ops::RangeInclusive, time::Duration};
 use crate::domain::lifetimes::duration_text;
 
 use super::{
+    addresses::HttpsUrl,
     layers::Layers,
     problem::{GivenValue, SettingProblem},
     table,
@@ -156,7 +157,10 @@ fn durations(settings: &Settings) -> Vec<(&'static str, Duration, RangeInclusive
 
 /// Whether it holds, the key to change, and what is expected in view of another key.
 fn conflicts(settings: &Settings) -> Vec<(bool, &'static str, &'static str, &'static str)> {
-    let Settings { tokens, sign_in, passwords, keys, tls, .. } = settings;
+    const ALONE: &str = "nothing without";
+    let Settings { tokens, sign_in, passwords, keys, tls, mtls, .. } = settings;
+    let is_issuer =
+        |url: &HttpsUrl| settings.issuer.as_ref().is_some_and(|issuer| issuer.as_str() == url.as_str());
     let is_plain = settings.issuer.as_ref().is_some_and(|issuer| issuer.as_str().starts_with("http:"));
     vec![
         (tokens.leeway <= tokens.access_ttl / 2, "tokens.leeway", "at most half of", "tokens.access_ttl"),
@@ -177,5 +181,22 @@ fn conflicts(settings: &Settings) -> Vec<(bool, &'static str, &'static str, &'st
             "nothing beside",
             "master_key_file",
         ),
+        (
+            mtls.listen.as_ref().is_none_or(|it| it.port() == 0 || *it != settings.listen),
+            "mtls.listen",
+            "another address than",
+            "listen",
+        ),
+        // What is made of the address alone is for trying things out, as the issuer is that is made so.
+        (
+            mtls.listen.is_none() || mtls.url.is_some() || settings.issuer.is_none(),
+            "mtls.url",
+            "an https URL that leads to",
+            "mtls.listen",
+        ),
+        (mtls.url.as_ref().is_none_or(|url| !is_issuer(url)), "mtls.url", "another URL than", "issuer"),
+        (mtls.url.is_none() || mtls.listen.is_some(), "mtls.url", ALONE, "mtls.listen"),
+        (mtls.certificate.is_none() || mtls.listen.is_some(), "mtls.certificate", ALONE, "mtls.listen"),
+        (mtls.key.is_none() || mtls.listen.is_some(), "mtls.key", ALONE, "mtls.listen"),
     ]
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use super::addresses::{HttpsUrl, Listen};
 use super::colour::Colour;
 use super::header::Header;
 use super::text;
@@ -204,6 +205,18 @@ pub struct DpopSettings {
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct MtlsSettings {
+    /// Where they show them to the server itself; port 0 lets the system choose one.
+    #[serde(default, with = "text::option")]
+    pub listen: Option<Listen>,
+    /// The URL that they know that listener by.
+    #[serde(default, with = "text::option")]
+    pub url: Option<HttpsUrl>,
+    /// A file with the listener's certificate and those that vouch for it, in PEM, if it is not the server's.
+    #[serde(default)]
+    pub certificate: Option<PathBuf>,
+    /// A file with that certificate's private key, in PEM.
+    #[serde(default)]
+    pub key: Option<PathBuf>,
     /// The header in which trusted proxies tell of them.
     #[serde(default, with = "text::option")]
     pub client_cert_header: Option<Header>,

@@ -4,7 +4,8 @@ use self::{
     Default::{Text, Unset},
     Kind::{
         Algorithm, Audiences, CodeProtection, Colour, Database, Duration, EdDsaName, Filter, Format, Header,
-        Issuer, Listen, Networks, Number, Path, Registration, Schemes, Scopes, Secret, Switch, Words,
+        HttpsUrl, Issuer, Listen, Networks, Number, Path, Registration, Schemes, Scopes, Secret, Switch,
+        Words,
     },
 };
 
@@ -49,6 +50,7 @@ pub(super) enum Kind {
     Filter,
     Format,
     Header,
+    HttpsUrl,
     Issuer,
     Listen,
     Networks,
@@ -78,6 +80,10 @@ impl Kind {
             Filter => "log directives such as info or info,heirloom=debug",
             Format => "pretty or json",
             Header => "the name of a header such as Client-Cert",
+            HttpsUrl => {
+                "an https URL such as https://mtls.example.com, in lower case and without query, fragment, user or \
+                 slash at the end"
+            }
             Issuer => {
                 "an http or https URL such as https://id.example.com, in lower case and without query, \
                  fragment, user or slash at the end"
@@ -102,8 +108,8 @@ impl Kind {
         match self {
             Database | Secret => true,
             Algorithm | Audiences | CodeProtection | Colour | Duration | EdDsaName | Filter | Format
-            | Header | Issuer | Listen | Networks | Number | Path | Registration | Schemes | Scopes
-            | Switch | Words => false,
+            | Header | HttpsUrl | Issuer | Listen | Networks | Number | Path | Registration | Schemes
+            | Scopes | Switch | Words => false,
         }
     }
 }

@@ -4,7 +4,8 @@ use super::setting::{
     Default::{Text, Unset},
     Kind::{
         Algorithm, Audiences, CodeProtection, Colour, Database, Duration, EdDsaName, Filter, Format, Header,
-        Issuer, Listen, Networks, Number, Path, Registration, Schemes, Scopes, Secret, Switch, Words,
+        HttpsUrl, Issuer, Listen, Networks, Number, Path, Registration, Schemes, Scopes, Secret, Switch,
+        Words,
     },
     Setting,
 };
@@ -262,6 +263,25 @@ pub(super) static SETTINGS: &[Setting] = &[
         Duration,
         "How long a nonce is handed out, in whole seconds; it is good for as long again.",
     ),
+    Setting::new(
+        "mtls.listen",
+        Unset("there is no such listener"),
+        Listen,
+        "Where clients show their certificates to the server itself, by TLS, beside where all others come.",
+    ),
+    Setting::new(
+        "mtls.url",
+        Unset("https:// and the address of that listener, but only where the issuer is not set either"),
+        HttpsUrl,
+        "The URL that clients know that listener by; without a slash at the end.",
+    ),
+    Setting::new(
+        "mtls.certificate",
+        Unset("that of tls.certificate"),
+        Path,
+        "A file with that listener's certificate and those that vouch for it, in PEM.",
+    ),
+    Setting::new("mtls.key", Unset("that of tls.key"), Path, "A file with that certificate's private key."),
     Setting::new(
         "mtls.client_cert_header",
         Unset("no header is believed"),

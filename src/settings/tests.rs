@@ -2,6 +2,7 @@
 
 mod errors;
 mod layers;
+mod mtls;
 mod shown;
 
 use std::{

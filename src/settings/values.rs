@@ -6,7 +6,7 @@ use config::Config;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    addresses::{Issuer, Listen},
+    addresses::{HttpsUrl, Issuer, Listen},
     database_url::DatabaseUrl,
     origin::Origins,
     secret::{self, Secret},
@@ -92,6 +92,13 @@ impl Settings {
     #[must_use]
     pub fn issuer_at(&self, bound: SocketAddr) -> Issuer {
         self.issuer.clone().unwrap_or_else(|| self.listen.as_issuer(self.scheme(), bound.port()))
+    }
+
+    /// The URL of the listener for clients' certificates once it is bound, which is at `listen`: the configured one, or
+    /// made as that of the issuer is.
+    #[must_use]
+    pub fn mtls_url_at(&self, listen: &Listen, bound: SocketAddr) -> HttpsUrl {
+        self.mtls.url.clone().unwrap_or_else(|| listen.as_https_url(bound.port()))
     }
 }
 

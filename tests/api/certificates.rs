@@ -20,6 +20,8 @@ use crate::harness::*;
 pub struct Holder {
     pub der: Vec<u8>,
     pub pem: String,
+    /// Its private key, in PEM.
+    pub key_pem: String,
     key: Vec<u8>,
 }
 
@@ -36,7 +38,7 @@ impl Holder {
     }
 
     fn with(der: Vec<u8>, pem: String, key: &KeyPair) -> Self {
-        Self { der, pem, key: key.public_key_raw().to_vec() }
+        Self { der, pem, key_pem: key.serialize_pem(), key: key.public_key_raw().to_vec() }
     }
 
     /// What a proxy writes into its header (RFC 9440 §2.1).
@@ -81,6 +83,8 @@ pub fn named(name: &str) -> DistinguishedName {
 /// An authority that vouches for clients.
 pub struct ClientAuthority {
     issuer: Issuer<'static, KeyPair>,
+    /// Its own certificate.
+    pem: String,
     /// The file that makes it trusted.
     pub file: PathBuf,
     _folder: Folder,
@@ -89,13 +93,22 @@ pub struct ClientAuthority {
 impl ClientAuthority {
     pub fn new() -> Self {
         let key = KeyPair::generate().unwrap();
-        let mut own = CertificateParams::new(Vec::new()).unwrap();
-        own.distinguished_name.push(DnType::CommonName, "an authority for clients");
-        own.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        own.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+        let own = authority_params("an authority for clients");
+        let made = own.self_signed(&key).unwrap();
+        Self::with(own, key, made.pem())
+    }
+
+    fn with(own: CertificateParams, key: KeyPair, pem: String) -> Self {
         let folder = Folder::new();
-        let file = folder.keep("clients.pem", own.self_signed(&key).unwrap().pem());
-        Self { issuer: Issuer::new(own, key), file, _folder: folder }
+        let file = folder.keep("clients.pem", &pem);
+        Self { issuer: Issuer::new(own, key), pem, file, _folder: folder }
+    }
+
+    /// Another one that this one vouches for.
+    pub fn deputy(&self) -> Self {
+        let (own, key) = (authority_params("a deputy"), KeyPair::generate().unwrap());
+        let made = own.signed_by(&key, &self.issuer).unwrap();
+        Self::with(own, key, made.pem())
     }
 
     /// Somebody with a certificate of its own.
@@ -104,6 +117,20 @@ impl ClientAuthority {
         let made = params(change).signed_by(&key, &self.issuer).unwrap();
         Holder::with(made.der().to_vec(), made.pem(), &key)
     }
+
+    /// The same, who shows this authority's own certificate beside it.
+    pub fn vouch_with_chain(&self, change: impl FnOnce(&mut CertificateParams)) -> Holder {
+        let holder = self.vouch(change);
+        Holder { pem: format!("{}{}", holder.pem, self.pem), ..holder }
+    }
+}
+
+fn authority_params(name: &str) -> CertificateParams {
+    let mut own = CertificateParams::new(Vec::new()).unwrap();
+    own.distinguished_name.push(DnType::CommonName, name);
+    own.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    own.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+    own
 }
 
 thread_local! {

@@ -15,7 +15,7 @@ impl TestApp {
         (asked.is_ok() && answered.is_ok() && &answer == b"HTTP/1.1 200 OK").then_some(connection)
     }
 
-    async fn hold_connections(&self, count: usize) -> Vec<TcpStream> {
+    pub async fn hold_connections(&self, count: usize) -> Vec<TcpStream> {
         let mut held = Vec::new();
         for _ in 0..count {
             held.extend(self.connection_held().await);

@@ -65,6 +65,8 @@ mod logout_slow;
 mod many_logins;
 mod mcp;
 mod mtls;
+mod mtls_listener;
+mod mtls_listener_refused;
 mod mtls_refused;
 mod names;
 mod openid;

@@ -36,7 +36,7 @@ pub fn bound_to(answer: &Answer, holder: &Holder) -> String {
 }
 
 /// A client's metadata, all of whose certificates an authority vouches for.
-fn vouched(members: &Value) -> ClientMetadata {
+pub fn vouched(members: &Value) -> ClientMetadata {
     let mut all = json!({ "token_endpoint_auth_method": "tls_client_auth" });
     all.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
     serde_json::from_value(all).unwrap()

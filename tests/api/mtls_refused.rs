@@ -139,6 +139,7 @@ both_stores! {
         let told = app.get("/.well-known/openid-configuration", "").await.json;
         assert_eq!(told["token_endpoint_auth_methods_supported"], json!(["none", "client_secret_basic", "client_secret_post", "private_key_jwt"]));
         assert_eq!(told.get("tls_client_certificate_bound_access_tokens"), None::<&Value>);
+        assert_eq!(told.get("mtls_endpoint_aliases"), None::<&Value>);
         for changes in [
             json!({ "redirect_uris": [REDIRECT_URI], "tls_client_certificate_bound_access_tokens": true }),
             json!({ "redirect_uris": [REDIRECT_URI], "token_endpoint_auth_method": "self_signed_tls_client_auth", "jwks": { "keys": [holder.jwk()] } }),

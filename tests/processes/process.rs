@@ -1,8 +1,8 @@
 //! The real binary, in a folder of its own, with an environment of its own.
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, Lines, Write as _};
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -170,7 +170,7 @@ impl Place {
             panic!("the server did not start: {}", log.lock().unwrap())
         };
         let url = line.split_once("listening on ").unwrap().1.split(' ').next().unwrap().to_owned();
-        Server { child, url, log, http: reqwest::Client::new() }
+        Server { child, url, log, http: reqwest::Client::new(), lines }
     }
 }
 
@@ -180,9 +180,15 @@ pub struct Server {
     pub url: String,
     pub log: Arc<Mutex<String>>,
     pub http: reqwest::Client,
+    lines: Lines<BufReader<ChildStdout>>,
 }
 
 impl Server {
+    /// What it says after the line that tells where it listens.
+    pub fn next_line(&mut self) -> String {
+        self.lines.next().unwrap().unwrap()
+    }
+
     pub fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();

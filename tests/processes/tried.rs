@@ -26,7 +26,7 @@ fn what_keeps_a_server_from_starting_fails_the_check_too() {
         fs::create_dir(place.folder.path().join("pages")).unwrap();
         place.folder.keep("pages/sign_in.html", "{% if %}");
     };
-    let rows: [(&[(&str, &str)], &str); 15] = [
+    let rows: [(&[(&str, &str)], &str); 18] = [
         (&[("MASTER_KEY", "c2hvcnQ=")], "master key 1 is not 32 bytes in base64"),
         (&[("MASTER_KEY_FILE", "missing")], "cannot read the master key missing"),
         (&[("MASTER_KEY_FILE", "text")], "master key 1 is not 32 bytes in base64"),
@@ -42,6 +42,15 @@ fn what_keeps_a_server_from_starting_fails_the_check_too() {
         (&[("DATABASE_URL", "sqlite:text")], "cannot open sqlite:text"),
         (&[("LOG__FILTER", "verbose")], "expected log directives such as info"),
         (&[("OUTBOUND__CA_FILE", "missing")], "outbound.ca_file: cannot read missing"),
+        (&[("MTLS__CLIENT_CA", "missing")], "mtls.client_ca: cannot read missing"),
+        (
+            &[("MTLS__LISTEN", "127.0.0.1:0")],
+            "mtls.listen is set, so it needs a certificate: set mtls.certificate",
+        ),
+        (
+            &[("MTLS__LISTEN", "127.0.0.1:0"), ("MTLS__CERTIFICATE", "c.pem"), ("MTLS__KEY", "other.pem")],
+            "mtls.key: other.pem does not fit the certificate",
+        ),
     ];
     for (settings, said) in rows {
         let place = Place::sqlite();

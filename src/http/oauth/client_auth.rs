@@ -96,7 +96,8 @@ fn assertion(web: &Web, request: &HttpRequest, form: &Form) -> Result<Option<Pre
     match (form.get("client_assertion_type"), form.get("client_assertion")) {
         (None, None) => Ok(None),
         (Some(client_assertion::TYPE), Some(jwt)) => {
-            Ok(Some(PresentedAssertion { jwt: jwt.to_owned(), endpoint: web.url_of(request) }))
+            let endpoints = [web.url_of(request), format!("{}/oauth/token", web.url)];
+            Ok(Some(PresentedAssertion { jwt: jwt.to_owned(), endpoints }))
         }
         (Some(_), Some(_)) => Err(Failure::InvalidClient.into()),
         (Some(_), None) | (None, Some(_)) => {

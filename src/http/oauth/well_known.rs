@@ -106,6 +106,7 @@ fn further_members(web: &Web) -> impl Iterator<Item = (&'static str, Value)> {
             "tls_client_certificate_bound_access_tokens",
             rules.allowed.sees_certificates().then_some(Value::Bool(true)),
         ),
+        ("mtls_endpoint_aliases", web.mutual_tls_url.as_deref().map(mtls_endpoint_aliases)),
         // Token Status List §9.1.
         ("status_list_aggregation_endpoint", Some(json!(format!("{issuer}{}", status_list::PATH)))),
         ("registration_endpoint", registration),
@@ -116,6 +117,18 @@ fn further_members(web: &Web) -> impl Iterator<Item = (&'static str, Value)> {
     ]
     .into_iter()
     .filter_map(|(name, value)| Some((name, value?)))
+}
+
+/// RFC 8705 §5: where clients go that use a certificate. There is none of an endpoint at which nobody looks at it.
+fn mtls_endpoint_aliases(url: &str) -> Value {
+    json!({
+        "token_endpoint": format!("{url}/oauth/token"),
+        "device_authorization_endpoint": format!("{url}/oauth/device_authorization"),
+        "revocation_endpoint": format!("{url}/oauth/revoke"),
+        "introspection_endpoint": format!("{url}/oauth/introspect"),
+        "userinfo_endpoint": format!("{url}/oauth/userinfo"),
+        "pushed_authorization_request_endpoint": format!("{url}{}", par::PATH),
+    })
 }
 
 /// `GET /.well-known/jwks.json`

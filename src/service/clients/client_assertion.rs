@@ -17,8 +17,9 @@ const TYPES: [&str; 2] = ["jwt", "client-authentication+jwt"];
 #[derive(Debug)]
 pub struct PresentedAssertion {
     pub jwt: String,
-    /// The URL that it was sent to.
-    pub endpoint: String,
+    /// The URL that it was sent to, and the token endpoint beside that: they may have names of a listener of their own
+    /// (RFC 8705 §5).
+    pub endpoints: [String; 2],
 }
 
 /// Verifies an assertion and uses it up.
@@ -73,7 +74,8 @@ fn judge(
         }
         AssertionAudience::Issuer => {}
         AssertionAudience::Endpoint => {
-            ours.extend([format!("{issuer}/oauth/token"), presented.endpoint.clone()]);
+            ours.push(format!("{issuer}/oauth/token"));
+            ours.extend_from_slice(&presented.endpoints);
         }
     }
     signed.claims.judge(&client.id, &ours, now).map_err(|why| why.to_string())

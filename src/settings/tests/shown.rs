@@ -37,6 +37,10 @@ fn every_setting_can_be_set_by_its_variable() {
         ("pages.templates", "pages"),
         ("tls.certificate", "certificate.pem"),
         ("tls.key", "key.pem"),
+        ("mtls.listen", "127.0.0.1:8443"),
+        ("mtls.url", "https://mtls.id.test"),
+        ("mtls.certificate", "certificate.pem"),
+        ("mtls.key", "key.pem"),
         ("mtls.client_cert_header", "Client-Cert"),
         ("mtls.client_ca", "clients.pem"),
         ("registration.redirect_schemes", "cursor vscode"),
@@ -47,7 +51,12 @@ fn every_setting_can_be_set_by_its_variable() {
         let sample = samples.iter().find(|(key, _)| *key == setting.key).map(|(_, sample)| *sample);
         let number = setting.key.ends_with("threads") || setting.key.ends_with("workers");
         let value = sample.or(setting.default.text()).or(number.then_some("2")).unwrap();
-        let settings = load(&[(&setting.variable(), if value.is_empty() { "10.0.0.0/8" } else { value })]);
+        let given = (setting.variable(), if value.is_empty() { "10.0.0.0/8" } else { value });
+        // Its others are nothing without a listener.
+        let listens = setting.key == "mtls.listen" || !setting.key.starts_with("mtls.");
+        let listener = (!listens).then_some(("HEIRLOOM_MTLS__LISTEN", "127.0.0.1:8443"));
+        let all: Vec<_> = [(given.0.as_str(), given.1)].into_iter().chain(listener).collect();
+        let settings = load(&all);
         let from = &settings.to_json()[setting.key]["from"];
         assert_eq!(from, &json!(format!("the variable {}", setting.variable())));
         assert!(!settings.to_json()[setting.key]["value"].is_null());
