@@ -61,7 +61,8 @@ impl FromStr for WebhookUrl {
             && url.username().is_empty()
             && url.password().is_none()
             && url.fragment().is_none()
-            && text.len() <= 2048;
+            // As it is kept, and read again: what is not ASCII is longer there.
+            && url.as_str().len() <= 2048;
         if fits { Ok(Self(url)) } else { Err(InvalidWebhookUrl) }
     }
 }
@@ -128,6 +129,7 @@ mod tests {
             assert_eq!(text.parse::<WebhookUrl>().unwrap().to_string(), text);
         }
         let long = format!("https://hooks.example.com/{}", "a".repeat(2048));
+        let longer_than_it_looks = format!("https://hooks.example.com/{}", "é".repeat(400));
         for text in [
             "",
             "hooks.example.com",
@@ -141,6 +143,7 @@ mod tests {
             "file:///etc/passwd",
             "https://",
             &long,
+            &longer_than_it_looks,
         ] {
             assert_eq!(text.parse::<WebhookUrl>(), Err(InvalidWebhookUrl), "{text}");
         }
