@@ -45,6 +45,6 @@ pub use db::Db;
 pub(crate) use db::on;
 pub use error::StoreError;
 pub use postgres::{Link, PostgresExecutor, PostgresPool, Statements};
-use statement::{execute, fetch_all, fetch_one, fetch_optional};
+use statement::{execute, fetch_all, fetch_one, fetch_optional, insert_all};
 pub(crate) use transaction::within;
 pub use transaction::{Committed, Tx};

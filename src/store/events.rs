@@ -1,17 +1,11 @@
 //! What happened.
 
-use std::fmt::Write as _;
-
 use chrono::{DateTime, Utc};
-use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
 use crate::domain::ids::{FamilyId, UserId};
 use crate::store::row::row;
-use crate::store::{Db, StoreError, Tx, execute, fetch_all, within};
-
-/// How many rows a statement adds: of few sizes, for each is prepared by itself.
-const SIZES: [usize; 3] = [64, 8, 1];
+use crate::store::{Db, StoreError, Tx, execute, fetch_all, insert_all};
 
 /// One row.
 #[derive(Debug, Clone)]
@@ -53,54 +47,20 @@ macro_rules! columns {
     };
 }
 
-macro_rules! bound {
-    ($query:expr, $event:expr) => {
-        $query
-            .bind($event.id)
-            .bind($event.at)
-            .bind(&$event.name)
-            .bind($event.user.map(|user| user.0))
-            .bind($event.family.map(|family| family.0))
-            .bind(&$event.fields)
-            .bind($event.times)
-    };
-}
-
 /// Adds rows, in the transaction that they tell of.
-pub async fn insert(tx: &mut Tx, mut events: &[StoredEvent]) -> Result<(), StoreError> {
-    while !events.is_empty() {
-        let size = SIZES.into_iter().find(|size| *size <= events.len()).unwrap_or(1);
-        let (some, rest) = events.split_at(size);
-        let sql = insert_sql(size);
-        within!(tx, conn => {
-            let query = some.iter().fold(sqlx::query(AssertSqlSafe(sql)), |query, event| bound!(query, event));
-            query.execute(conn).await.map(|_| ())
-        })?;
-        events = rest;
-    }
-    Ok(())
+pub async fn insert(tx: &mut Tx, events: &[StoredEvent]) -> Result<(), StoreError> {
+    add(tx, events, "").await
 }
 
-fn insert_sql(rows: usize) -> String {
-    let mut sql = concat!("INSERT INTO events (", columns!(), ") VALUES ").to_owned();
-    for row in 0..rows {
-        let from = 7 * row;
-        let comma = if row == 0 { "" } else { ", " };
-        let places = (1..=7).map(|place| format!("${}", from + place)).collect::<Vec<_>>().join(", ");
-        let _ = write!(sql, "{comma}({places})");
-    }
-    sql
+/// Adds rows of what is counted, or their counts to those that there are.
+pub async fn count(tx: &mut Tx, events: &[StoredEvent]) -> Result<(), StoreError> {
+    add(tx, events, "ON CONFLICT (id) DO UPDATE SET times = events.times + excluded.times").await
 }
 
-/// Adds a row of what is counted, or its count to the one that there is.
-pub async fn count(tx: &mut Tx, event: &StoredEvent) -> Result<(), StoreError> {
-    const SQL: &str = concat!(
-        "INSERT INTO events (",
-        columns!(),
-        ") VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO UPDATE SET times = events.times + excluded.times"
-    );
-    within!(tx, conn => bound!(sqlx::query(SQL), event).execute(conn).await.map(|_| ()))?;
-    Ok(())
+async fn add(tx: &mut Tx, events: &[StoredEvent], if_there: &str) -> Result<(), StoreError> {
+    insert_all!(tx, events, concat!("INSERT INTO events (", columns!(), ")"), event =>
+        event.id, event.at, &event.name, event.user.map(|user| user.0), event.family.map(|family| family.0),
+        &event.fields, event.times; if_there)
 }
 
 /// What is looked for.

@@ -7,7 +7,7 @@ use crate::domain::client::Origin;
 use crate::domain::ids::{ClientId, FamilyId};
 use crate::domain::outbox::Outbox;
 use crate::store::row::row;
-use crate::store::{Db, StoreError, Tx, on, within};
+use crate::store::{Db, StoreError, Tx, insert_all, on};
 
 /// One logout that one client has to be told of.
 #[derive(Debug, Clone)]
@@ -52,28 +52,20 @@ impl TryFrom<DeliveryRow> for Delivery {
     }
 }
 
-/// Adds a delivery to a client of this origin that is due at once, in the transaction that ends the login.
+/// Adds deliveries to clients of these origins that are due at once, in the transaction that ends the logins.
 pub async fn insert(
     tx: &mut Tx,
-    delivery: &Delivery,
-    origin: Origin,
+    deliveries: &[(Delivery, Origin)],
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
     const SQL: &str = "INSERT INTO logout_deliveries \
-         (id, client_id, subject, family_id, created_at, state, attempts, due_at, host, for_stranger) \
-         VALUES ($1, $2, $3, $4, $5, 'pending', $6, $5, $7, $8)";
-    within!(tx, conn => sqlx::query(SQL)
-        .bind(delivery.id)
-        .bind(delivery.client.as_str())
-        .bind(&delivery.subject)
-        .bind(delivery.family.0)
-        .bind(now)
-        .bind(delivery.attempts)
-        .bind(&delivery.host)
-        .bind(!origin.is_vouched_for())
-        .execute(conn).await.map(|_| ()))?;
-    tx.wake(Outbox::Logouts);
-    Ok(())
+         (id, client_id, subject, family_id, created_at, state, attempts, due_at, host, for_stranger)";
+    if !deliveries.is_empty() {
+        tx.wake(Outbox::Logouts);
+    }
+    insert_all!(tx, deliveries, SQL, new =>
+        new.0.id, new.0.client.as_str(), &new.0.subject, new.0.family.0, now, "pending", new.0.attempts, now,
+        &new.0.host, !new.1.is_vouched_for())
 }
 
 /// Which deliveries somebody has places for.

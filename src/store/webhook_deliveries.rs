@@ -6,7 +6,7 @@ use uuid::Uuid;
 use crate::domain::ids::WebhookId;
 use crate::domain::outbox::Outbox;
 use crate::store::row::row;
-use crate::store::{Db, StoreError, Tx, execute, fetch_all, fetch_optional};
+use crate::store::{Db, StoreError, Tx, execute, fetch_all, fetch_optional, insert_all};
 
 /// One event that one webhook is told of.
 #[derive(Debug, Clone)]
@@ -79,13 +79,13 @@ pub struct NewDelivery<'a> {
     pub payload: &'a str,
 }
 
-/// Adds a delivery that is due at once, in the transaction that makes the event happen.
-pub async fn insert(tx: &mut Tx, new: &NewDelivery<'_>, now: DateTime<Utc>) -> Result<(), StoreError> {
-    const SQL: &str = "INSERT INTO webhook_deliveries (id, webhook_id, event, payload, created_at, state, attempts, due_at) \
-         VALUES ($1, $2, $3, $4, $5, 'pending', 0, $5)";
-    execute!(within tx, SQL, new.id, new.webhook.0, new.event, new.payload, now)?;
-    tx.wake(Outbox::Webhooks);
-    Ok(())
+/// Adds deliveries that are due at once, in the transaction that makes the events happen.
+pub async fn insert(tx: &mut Tx, all: &[NewDelivery<'_>], now: DateTime<Utc>) -> Result<(), StoreError> {
+    const SQL: &str = "INSERT INTO webhook_deliveries (id, webhook_id, event, payload, created_at, state, attempts, due_at)";
+    if !all.is_empty() {
+        tx.wake(Outbox::Webhooks);
+    }
+    insert_all!(tx, all, SQL, new => new.id, new.webhook.0, new.event, new.payload, now, "pending", 0_i64, now)
 }
 
 /// Up to `limit` deliveries to a webhook that are due.

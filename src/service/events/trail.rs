@@ -138,19 +138,17 @@ fn told_of_minute((minute, key, counted): &OfMinute) -> Told<'_> {
 }
 
 async fn store_part(db: &Db, part: &[OnItsWay], minute: DateTime<Utc>) -> Result<(), StoreError> {
+    let row = |(id, key, counted): &OnItsWay| StoredEvent {
+        id: *id,
+        at: minute,
+        name: key.name.to_owned(),
+        user: key.user,
+        family: key.family,
+        fields: Value::from(counted.fields.clone()).to_string(),
+        times: counted.times,
+    };
     let mut tx = db.begin().await?;
-    for (id, key, counted) in part {
-        let row = StoredEvent {
-            id: *id,
-            at: minute,
-            name: key.name.to_owned(),
-            user: key.user,
-            family: key.family,
-            fields: Value::from(counted.fields.clone()).to_string(),
-            times: counted.times,
-        };
-        events::count(&mut tx, &row).await?;
-    }
+    events::count(&mut tx, &part.iter().map(row).collect::<Vec<_>>()).await?;
     let Committed { .. } = tx.commit().await?;
     Ok(())
 }

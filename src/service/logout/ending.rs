@@ -12,7 +12,7 @@ use crate::domain::ids::{ClientId, FamilyId, SignInSessionId, UserId};
 use crate::domain::refusal::EndReason;
 use crate::domain::scope::OFFLINE_ACCESS;
 use crate::service::logout::notices::{self, Followers, LoggedOut};
-use crate::store::{StoreError, Tx, families, sign_in_sessions};
+use crate::store::{StoreError, Tx, families, logout_deliveries, sign_in_sessions};
 
 /// How many families of a sign-in are read at once.
 const PART: u32 = 100;
@@ -54,7 +54,8 @@ async fn end_followed(
     let client = followers.client(tx, &family.client_id).await?;
     let Some(client) = client.filter(|(client, _)| client.ends_with_sign_in()) else { return Ok(false) };
     let told = LoggedOut { client: &family.client_id, subject: &family.subject, family: family.id };
-    notices::deliver(tx, client, told, now).await?;
+    let delivery = notices::delivery(client, told, now);
+    logout_deliveries::insert(tx, delivery.as_slice(), now).await?;
     if !is_offline(family) {
         families::end(tx, family.id, EndReason::Logout, now).await?;
     }

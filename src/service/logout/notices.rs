@@ -20,14 +20,14 @@ pub(crate) async fn note(tx: &mut Tx, now: DateTime<Utc>) -> Result<(), StoreErr
         reason.is_told_to_clients().then(|| family.clone())
     };
     let ended: Vec<EndedFamily> = tx.events().iter().filter_map(told).collect();
-    let mut followers = Followers::default();
+    let (mut followers, mut deliveries) = (Followers::default(), Vec::new());
     for family in ended {
         if let Some(client) = followers.client(tx, &family.client).await? {
             let told = LoggedOut { client: &family.client, subject: &family.subject, family: family.id };
-            deliver(tx, client, told, now).await?;
+            deliveries.extend(delivery(client, told, now));
         }
     }
-    Ok(())
+    logout_deliveries::insert(tx, &deliveries, now).await
 }
 
 /// Who is told, and of whose logout.
@@ -37,14 +37,13 @@ pub(super) struct LoggedOut<'a> {
     pub(super) family: FamilyId,
 }
 
-/// Notes one delivery, if the client wants it.
-pub(super) async fn deliver(
-    tx: &mut Tx,
+/// What a client is told, if it wants to be.
+pub(super) fn delivery(
     (metadata, origin): &(ClientMetadata, Origin),
     told: LoggedOut<'_>,
     now: DateTime<Utc>,
-) -> Result<(), StoreError> {
-    let Some(uri) = &metadata.backchannel_logout_uri else { return Ok(()) };
+) -> Option<(Delivery, Origin)> {
+    let uri = metadata.backchannel_logout_uri.as_ref()?;
     let delivery = Delivery {
         id: uuid_v7(now, random::bytes()),
         client: told.client.clone(),
@@ -53,7 +52,7 @@ pub(super) async fn deliver(
         attempts: 0,
         host: host_of(uri.url()).to_owned(),
     };
-    logout_deliveries::insert(tx, &delivery, *origin, now).await
+    Some((delivery, *origin))
 }
 
 /// The clients of one transaction: each is asked for once.

@@ -48,15 +48,21 @@ impl Subscribers {
         if webhooks.is_empty() {
             return Ok(());
         }
-        for told in all {
-            let wanting = webhooks.iter().filter(|it| it.wants(told.name) && told.about != Some(it.id));
-            for webhook in wanting {
-                let (id, payload) = (uuid_v7(now, random::bytes()), payload(&told));
-                let new = NewDelivery { id, webhook: webhook.id, event: told.name, payload: &payload };
-                webhook_deliveries::insert(tx, &new, now).await?;
-            }
+        let mut wanted = Vec::new();
+        for told in all.filter(|told| webhooks.iter().any(|webhook| is_for(told, webhook))) {
+            wanted.push((payload(&told), told));
         }
-        Ok(())
+        let mut new = Vec::new();
+        for (payload, told) in &wanted {
+            let wanting = webhooks.iter().filter(|webhook| is_for(told, webhook));
+            new.extend(wanting.map(|webhook| NewDelivery {
+                id: uuid_v7(now, random::bytes()),
+                webhook: webhook.id,
+                event: told.name,
+                payload,
+            }));
+        }
+        webhook_deliveries::insert(tx, &new, now).await
     }
 
     /// What this process changed it knows at once.
@@ -79,6 +85,10 @@ impl Subscribers {
         let (read_at, webhooks) = known.as_ref()?;
         ((now - *read_at).abs() < REMEMBERED).then(|| Arc::clone(webhooks))
     }
+}
+
+fn is_for(told: &Told<'_>, webhook: &Webhook) -> bool {
+    webhook.wants(told.name) && told.about != Some(webhook.id)
 }
 
 /// The body of a message: type, timestamp and data, as the convention has them.
