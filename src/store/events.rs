@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
+use crate::domain::event::EventChoice;
 use crate::domain::ids::{FamilyId, UserId};
 use crate::store::row::row;
 use crate::store::{Db, StoreError, Tx, execute, fetch_all, insert_all};
@@ -68,8 +69,7 @@ async fn add(tx: &mut Tx, events: &[StoredEvent], if_there: &str) -> Result<(), 
 pub struct WantedEvents {
     pub user: Option<UserId>,
     pub family: Option<FamilyId>,
-    /// As `LIKE` has it.
-    pub name: String,
+    pub name: EventChoice,
     /// From this id on.
     pub since: Uuid,
     /// Before this one.
@@ -92,13 +92,16 @@ macro_rules! listing {
 /// Up to `limit` of them, the newest first.
 pub async fn list(db: &Db, wanted: &WantedEvents, limit: i64) -> Result<Vec<StoredEvent>, StoreError> {
     const ALL: &str = listing!("");
+    const OF_NAME: &str = listing!("name = $3 AND ");
     const OF_USER: &str = listing!("user_id = $4 AND ");
     const OF_FAMILY: &str = listing!("family_id = $6 AND ");
     let WantedEvents { user, family, name, since, before } = wanted;
-    let user = user.map(|user| user.0);
+    let (user, is_one_name) = (user.map(|user| user.0), name.is_one_name());
+    let name = name.like();
     let rows: Vec<EventRow> = match (family, user) {
         (Some(family), _) => fetch_all!(on db, OF_FAMILY, since, before, name, user, limit, family.0)?,
         (None, Some(_)) => fetch_all!(on db, OF_USER, since, before, name, user, limit)?,
+        (None, None) if is_one_name => fetch_all!(on db, OF_NAME, since, before, name, user, limit)?,
         (None, None) => fetch_all!(on db, ALL, since, before, name, user, limit)?,
     };
     Ok(rows.into_iter().map(StoredEvent::from).collect())

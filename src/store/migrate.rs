@@ -55,6 +55,7 @@ const STEPS: &[SchemaStep] = &[
     step!(24, "keys of codes", "0024_keys_of_codes.sql"),
     step!(25, "signing algorithms", "0025_signing_algorithms.sql"),
     step!(26, "webhooks", "0026_webhooks.sql"),
+    step!(27, "events by name", "0027_events_by_name.sql"),
 ];
 
 /// How the database's schema compares with the one this binary knows.

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use crate::database::both_databases;
 use crate::harness::*;
 
-fn everything() -> EventFilter {
+pub fn everything() -> EventFilter {
     EventFilter { user: None, family: None, name: EventChoice::all(), since: chrono::DateTime::UNIX_EPOCH }
 }
 

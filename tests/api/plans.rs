@@ -1,13 +1,15 @@
 //! The plans of PostgreSQL, as its own counters tell of them: a refresh goes to its row by the primary key, whatever
-//! the planner takes the table for.
+//! the planner takes the table for, and events are found by their name.
 
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use heirloom::service::admin::events::{EventFilter, list};
 use serde_json::json;
 use tokio::time::{sleep, timeout};
 
 use crate::database::with_database;
+use crate::event_table::everything;
 use crate::harness::*;
 
 const ROWS: usize = 200_000;
@@ -98,4 +100,28 @@ fn single_rotations_look_rows_up_by_their_ids_in_a_table_that_was_never_analysed
 #[test]
 fn batches_without_prepared_statements_look_rows_up_by_their_ids() {
     looks_rows_up_by_their_ids(0, true, true);
+}
+
+#[test]
+fn events_of_a_rare_name_are_found_without_those_of_others() {
+    const SCANS: &str = "SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelname = 'events_name'";
+    with_database(Store::Postgres, async |store, url| {
+        let (app, stop) = start(store, &url, TestClock::new(), |_| ()).await;
+        app.add_user("ana").await;
+        app.sql(
+            "INSERT INTO events (id, at, name, fields, times) SELECT gen_random_uuid(), now(), 'login.succeeded', '{}', 1 \
+             FROM generate_series(1, 50000)",
+        )
+        .await;
+        app.sql("ANALYZE events").await;
+        let of = EventFilter { name: "user.changed".parse().unwrap(), ..everything() };
+        let found = async {
+            while app.number(SCANS).await == 0 {
+                assert_eq!(list(&app.core, &of, None, 100).await.unwrap().len(), 1);
+                sleep(Duration::from_millis(100)).await;
+            }
+        };
+        timeout(Duration::from_secs(30), found).await.expect("the index of names is not used");
+        stop.end().await;
+    });
 }

@@ -78,6 +78,12 @@ impl EventChoice {
         }
     }
 
+    /// Whether it is a name, and no group of them.
+    #[must_use]
+    pub fn is_one_name(&self) -> bool {
+        !self.0.ends_with('*')
+    }
+
     /// The same for SQL's `LIKE`. The low line of a name stands there for any letter: no two names differ in one alone.
     #[must_use]
     pub fn like(&self) -> String {

@@ -33,7 +33,7 @@ pub async fn list(
     let wanted = WantedEvents {
         user: filter.user,
         family: filter.family,
-        name: filter.name.like(),
+        name: filter.name.clone(),
         since: first_of(filter.since),
         before: before.unwrap_or(Uuid::max()),
     };
