@@ -11,6 +11,7 @@
 mod addresses;
 mod budget;
 mod freshness;
+mod headers;
 mod no_answer;
 mod remembered;
 mod way;
@@ -24,7 +25,7 @@ use crate::domain::client::Origin;
 use crate::outbound::way::{Bounds, Tells};
 
 pub use budget::{Budget, TakenPlace};
-pub use no_answer::NoAnswer;
+pub use no_answer::{NoAnswer, NotTaken};
 pub use way::WayOut;
 pub(crate) use way::host_of;
 

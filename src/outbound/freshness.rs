@@ -1,7 +1,9 @@
 //! How long an answer may be remembered (RFC 9111 §4.2).
 
 use chrono::{DateTime, TimeDelta, Utc};
-use reqwest::header::{AGE, CACHE_CONTROL, DATE, EXPIRES, HeaderMap, HeaderName};
+use reqwest::header::{AGE, CACHE_CONTROL, EXPIRES, HeaderMap};
+
+use crate::outbound::headers::{made_at, seconds, text, time};
 
 /// Also what asks not to be remembered is, for so long: whoever names a URL must not make us fetch it at each request.
 const SHORTEST: TimeDelta = TimeDelta::seconds(30);
@@ -32,24 +34,9 @@ fn told(headers: &HeaderMap, now: DateTime<Utc>) -> Option<TimeDelta> {
         return Some(max_age - age);
     }
     let expires = text(headers, EXPIRES)?;
-    let since = text(headers, DATE).and_then(time).unwrap_or(now);
+    let since = made_at(headers, now);
     // RFC 9111 §5.3: a time that is none, "0" above all, is past.
     Some(time(expires).map_or(TimeDelta::zero(), |expires| expires - since - age))
-}
-
-fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
-    headers.get(name)?.to_str().ok()
-}
-
-/// More seconds than a year has are as good as a year.
-fn seconds(text: &str) -> Option<TimeDelta> {
-    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let year = 366 * 86_400;
-    digits.then(|| TimeDelta::seconds(text.parse::<i64>().map_or(year, |seconds| seconds.min(year))))
-}
-
-fn time(text: &str) -> Option<DateTime<Utc>> {
-    DateTime::parse_from_rfc2822(text).ok().map(|time| time.to_utc())
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 use std::error::Error as _;
 
+use chrono::TimeDelta;
+
 use crate::domain::error_causes::with_causes;
 
 /// Why there is no answer.
@@ -39,6 +41,20 @@ impl NoAnswer {
             Self::Status(status) => *status >= 500 || matches!(status, 408 | 425 | 429),
             Self::Url | Self::Address | Self::TooLong | Self::Content => false,
         }
+    }
+}
+
+/// What was sent was not taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotTaken {
+    pub why: NoAnswer,
+    /// How long after the call began the next one may come at the earliest, if the answer says so.
+    pub retry_after: Option<TimeDelta>,
+}
+
+impl From<NoAnswer> for NotTaken {
+    fn from(why: NoAnswer) -> Self {
+        Self { why, retry_after: None }
     }
 }
 

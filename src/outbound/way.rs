@@ -15,12 +15,11 @@ use url::{Host, Url};
 
 use crate::domain::error_causes::with_causes;
 use crate::domain::json;
-use crate::outbound::NoAnswer;
 use crate::outbound::addresses::{Reach, may_reach};
 use crate::outbound::budget::Budget;
-use crate::outbound::freshness;
-use crate::outbound::no_answer::Forbidden;
+use crate::outbound::no_answer::{Forbidden, NoAnswer, NotTaken};
 use crate::outbound::remembered::{Age, Known, Remembered, Slot};
+use crate::outbound::{freshness, headers};
 
 /// What holds for every request of one way.
 #[derive(Debug, Clone)]
@@ -137,15 +136,35 @@ impl WayOut {
     /// Posts a form and wants nothing but success.
     pub async fn post_form(&self, url: &Url, fields: &[(&str, &str)]) -> Result<(), NoAnswer> {
         let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-        self.post(url, &[("content-type", "application/x-www-form-urlencoded")], body).await
+        let headers = [("content-type", "application/x-www-form-urlencoded")];
+        success(&self.answer_to(url, &headers, body).await?)
     }
 
-    /// Posts a body with these headers and wants nothing but success: nobody reads what else is answered.
-    pub async fn post(&self, url: &Url, headers: &[(&str, &str)], body: String) -> Result<(), NoAnswer> {
+    /// Posts a body with these headers and wants nothing but success: nobody reads what else is answered, but for how
+    /// long to wait.
+    pub async fn post(
+        &self,
+        url: &Url,
+        headers: &[(&str, &str)],
+        body: String,
+        now: DateTime<Utc>,
+    ) -> Result<(), NotTaken> {
+        let response = self.answer_to(url, headers, body).await?;
+        // Who answered counts from the answer, which came within the time that a call may take.
+        let most = TimeDelta::from_std(self.bounds.timeout).unwrap_or_default();
+        let retry_after = headers::retry_after(response.headers(), now).map(|told| told + most);
+        success(&response).map_err(|why| NotTaken { why, retry_after })
+    }
+
+    async fn answer_to(
+        &self,
+        url: &Url,
+        headers: &[(&str, &str)],
+        body: String,
+    ) -> Result<Response, NoAnswer> {
         let request = self.client_for(url)?.post(url.clone()).body(body);
         let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
-        let status = request.send().await.map_err(|error| self.no_answer(error))?.status();
-        if status.is_success() { Ok(()) } else { Err(NoAnswer::Status(status.as_u16())) }
+        request.send().await.map_err(|error| self.no_answer(error))
     }
 
     /// Whether a URL may be called at all: an address in it is looked at, what a name leads to is not.
@@ -254,6 +273,11 @@ impl WayOut {
             Tells::Nothing => NoAnswer::Unreachable(Forbidden.to_string()),
         }
     }
+}
+
+fn success(response: &Response) -> Result<(), NoAnswer> {
+    let status = response.status();
+    if status.is_success() { Ok(()) } else { Err(NoAnswer::Status(status.as_u16())) }
 }
 
 /// The host that a place is taken for: a server's ports are one server's. A name may end with a dot.

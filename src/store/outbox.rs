@@ -16,6 +16,14 @@ pub struct NextAttempt {
     pub before: i64,
 }
 
+impl NextAttempt {
+    /// The first is 1.
+    #[must_use]
+    pub fn number(self) -> i64 {
+        self.before + 1
+    }
+}
+
 /// How a delivery ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Settled {

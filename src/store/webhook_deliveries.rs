@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use crate::domain::ids::WebhookId;
 use crate::domain::outbox::Outbox;
+use crate::store::outbox::NextAttempt;
 use crate::store::row::row;
 use crate::store::{Db, StoreError, Tx, execute, fetch_all, fetch_optional, insert_all};
 
@@ -101,10 +102,17 @@ pub async fn due(
     Ok(rows.into_iter().map(Into::into).collect())
 }
 
-/// Notes why an attempt failed.
-pub async fn note_failure(db: &Db, id: Uuid, why: &str) -> Result<(), StoreError> {
-    const SQL: &str = "UPDATE webhook_deliveries SET failure = $2 WHERE id = $1 AND state = 'pending'";
-    execute!(on db, SQL, id, why)?;
+/// Notes why an attempt failed, and before when the one after it must not be made.
+pub async fn note_failure(
+    db: &Db,
+    attempt: NextAttempt,
+    why: &str,
+    not_before: Option<DateTime<Utc>>,
+) -> Result<(), StoreError> {
+    const SQL: &str = "UPDATE webhook_deliveries SET failure = $3, \
+         due_at = CASE WHEN due_at < $4 THEN $4 ELSE due_at END \
+         WHERE id = $1 AND attempts = $2 AND state = 'pending'";
+    execute!(on db, SQL, attempt.id, attempt.number(), why, not_before)?;
     Ok(())
 }
 

@@ -67,7 +67,8 @@ impl TestApp {
         self.deliveries_where("failure IS NOT NULL", count).await;
     }
 
-    async fn deliveries_where(&self, condition: &str, count: i64) {
+    /// Waits until so many deliveries are so.
+    pub async fn deliveries_where(&self, condition: &str, count: i64) {
         let sql = format!("SELECT COUNT(*) FROM webhook_deliveries WHERE {condition}");
         for _ in 0..1000 {
             if self.number(&sql).await == count {
@@ -206,12 +207,7 @@ both_stores! {
         // Where a name leads is known when it is called.
         add(format!("https://localhost:{port}/")).await.unwrap();
         app.log_in("ana").await;
-        for _ in 0..1000 {
-            if app.number("SELECT COUNT(*) FROM webhook_deliveries WHERE failure IS NOT NULL").await > 0 {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        app.failures_are(1).await;
         let failure = app.deliveries(WhichDeliveries::All).await.pop().unwrap().failure;
         assert_eq!(failure.as_deref(), Some("the address may not be reached"));
         assert_eq!(remote.asked(), [""; 0]);

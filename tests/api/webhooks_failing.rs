@@ -59,6 +59,53 @@ both_stores! {
         assert_eq!(unknown.to_string(), format!("there is no delivery {}", uuid::Uuid::nil()));
     }
 
+    async fn one_that_asks_for_time_is_given_it(app) with here; {
+        let busy = |status: &str, until: &str| {
+            format!("HTTP/1.1 {status} Busy\r\nretry-after: {until}\r\ncontent-length: 0\r\n\r\n")
+        };
+        app.add_user("ana").await;
+        let (remote, ..) = app.hooked(&["login.succeeded"]).await;
+        remote.answer(busy("429", "3600"));
+        app.log_in("ana").await;
+        told(&remote, 1).await;
+        app.deliveries_where("failure LIKE '%429'", 1).await;
+        app.clock.advance(60 * MINUTE - SECOND);
+        app.tell_webhooks().await;
+        told(&remote, 1).await;
+        let in_three_hours = app.clock.now() + 180 * MINUTE;
+        remote.answer(busy("503", &in_three_hours.format("%a, %d %b %Y %H:%M:%S GMT").to_string()));
+        app.clock.advance(16 * MINUTE);
+        app.tell_webhooks().await;
+        told(&remote, 2).await;
+        app.deliveries_where("failure LIKE '%503'", 1).await;
+        app.clock.advance(164 * MINUTE - SECOND);
+        app.tell_webhooks().await;
+        told(&remote, 2).await;
+        // It comes no sooner than it would anyway.
+        remote.answer(busy("429", "0"));
+        app.clock.advance(46 * MINUTE);
+        app.tell_webhooks().await;
+        told(&remote, 3).await;
+        app.deliveries_where("failure LIKE '%429'", 1).await;
+        app.clock.advance(29 * MINUTE);
+        app.tell_webhooks().await;
+        told(&remote, 3).await;
+        // A day is the most that it is given.
+        remote.answer(busy("503", "31536000"));
+        app.clock.advance(9 * MINUTE);
+        app.tell_webhooks().await;
+        told(&remote, 4).await;
+        app.deliveries_where("failure LIKE '%503'", 1).await;
+        app.clock.advance(DAY - SECOND);
+        app.tell_webhooks().await;
+        told(&remote, 4).await;
+        remote.answer(DONE);
+        app.clock.advance(DAY / 4 + SECOND);
+        app.tell_webhooks().await;
+        told(&remote, 5).await;
+        app.deliveries_are("delivered", 1).await;
+    }
+
     async fn two_that_do_not_answer_do_not_tell_each_other_of_it_for_ever(app) with here; {
         let tokens = app.ana_logged_in().await;
         let (one, ..) = app.hooked(&["family.ended"]).await;

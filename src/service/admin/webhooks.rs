@@ -115,7 +115,8 @@ pub async fn test(core: &Core, id: WebhookId, now: DateTime<Utc>) -> Result<(), 
     let told = Told { id: message, name: TEST, at: now, fields: &fields, times: None, about: None };
     let (message, payload) = (message.to_string(), payload(&told));
     let message = WebhookMessage { id: &message, sent_at: now, payload: &payload };
-    courier::send(core, webhook.url.url(), message, &secrets).await.map_err(AdminError::Untold)
+    let sent = courier::send(core, webhook.url.url(), message, &secrets).await;
+    sent.map_err(|it| AdminError::Untold(it.why))
 }
 
 /// Which deliveries an operator looks for.

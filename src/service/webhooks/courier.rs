@@ -11,7 +11,7 @@ use crate::domain::event::{Event, WebhookChange};
 use crate::domain::ids::WebhookId;
 use crate::domain::outbox::Outbox;
 use crate::domain::webhook::{Webhook, WebhookMessage, WebhookSecret};
-use crate::outbound::{Budget, NoAnswer};
+use crate::outbound::{Budget, NoAnswer, NotTaken};
 use crate::service::messenger::{AttemptEnd, Courier, Errand, Room};
 use crate::service::webhooks::secrets;
 use crate::service::{Core, Failure};
@@ -26,6 +26,8 @@ const PLACES: usize = 4;
 const MEMORY: TimeDelta = TimeDelta::days(7);
 /// How long one can be sent again that was not.
 pub(crate) const DEAD_MEMORY: TimeDelta = TimeDelta::days(30);
+/// How long at most a webhook is waited for that asks for it.
+const LONGEST_WAIT: TimeDelta = TimeDelta::days(1);
 /// `410 Gone`: the receiver does not want to know any more.
 const GONE: NoAnswer = NoAnswer::Status(410);
 /// The event that tells that an event could not be told.
@@ -108,7 +110,7 @@ impl Courier for WebhookCourier {
 
     async fn carry(&self, errand: &WebhookErrand, now: DateTime<Utc>) -> Result<AttemptEnd, Failure> {
         let WebhookErrand { delivery, url, .. } = errand;
-        let (core, webhook) = (&self.core, delivery.webhook);
+        let (core, webhook, attempt) = (&self.core, delivery.webhook, errand.attempt());
         let Some(sealed) = webhooks::secrets(&core.db, webhook).await? else {
             return Ok(AttemptEnd::Unwanted);
         };
@@ -116,7 +118,7 @@ impl Courier for WebhookCourier {
             Ok(secrets) => secrets,
             Err(error) => {
                 tracing::error!(%error, %webhook, "a webhook cannot be told: its secret does not open");
-                webhook_deliveries::note_failure(&core.db, delivery.id, &error.to_string()).await?;
+                webhook_deliveries::note_failure(&core.db, attempt, &error.to_string(), None).await?;
                 return Ok(AttemptEnd::Failed);
             }
         };
@@ -124,10 +126,11 @@ impl Courier for WebhookCourier {
         let message = WebhookMessage { id: &id, sent_at: now, payload: &delivery.payload };
         match send(core, url, message, &secrets).await {
             Ok(()) => Ok(AttemptEnd::Taken),
-            Err(why) => {
-                let attempt = delivery.attempts + 1;
-                tracing::warn!(error = %why, %webhook, delivery = id, attempt, "a webhook could not be told");
-                webhook_deliveries::note_failure(&core.db, delivery.id, &why.to_string()).await?;
+            Err(NotTaken { why, retry_after }) => {
+                let number = attempt.number();
+                tracing::warn!(error = %why, %webhook, delivery = id, attempt = number, "a webhook could not be told");
+                let not_before = retry_after.map(|asked| now + self.spread(asked.min(LONGEST_WAIT)));
+                webhook_deliveries::note_failure(&core.db, attempt, &why.to_string(), not_before).await?;
                 if why == GONE {
                     disable(core, webhook, now).await?;
                     return Ok(AttemptEnd::Unwanted);
@@ -181,7 +184,7 @@ pub(crate) async fn send(
     url: &Url,
     message: WebhookMessage<'_>,
     secrets: &[WebhookSecret],
-) -> Result<(), NoAnswer> {
+) -> Result<(), NotTaken> {
     let signatures: Vec<String> = secrets.iter().map(|secret| secret.sign(message)).collect();
     let headers = [
         ("content-type", "application/json"),
@@ -189,7 +192,8 @@ pub(crate) async fn send(
         ("webhook-timestamp", &message.sent_at.timestamp().to_string()),
         ("webhook-signature", &signatures.join(" ")),
     ];
-    core.outbound.for_clients(Origin::Operator).post(url, &headers, message.payload.to_owned()).await
+    let way = core.outbound.for_clients(Origin::Operator);
+    way.post(url, &headers, message.payload.to_owned(), message.sent_at).await
 }
 
 async fn disable(core: &Core, webhook: WebhookId, now: DateTime<Utc>) -> Result<(), StoreError> {
