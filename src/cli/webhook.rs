@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -10,7 +10,7 @@ use crate::cli::output::{List, PART, or_dash};
 use crate::cli::{LONGEST, Office, duration_within, output};
 use crate::domain::event::EventChoice;
 use crate::domain::ids::WebhookId;
-use crate::domain::webhook::{WebhookSecret, WebhookUrl};
+use crate::domain::webhook::{WebhookChanges, WebhookSecret, WebhookUrl};
 use crate::service::admin::views::{DeliveryView, WebhookView};
 use crate::service::admin::webhooks::{self, WhichDeliveries};
 
@@ -33,12 +33,24 @@ pub(super) enum WebhookCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Remove a webhook, with all that it is still to be told
-    Remove {
+    /// Say something of a webhook anew: what is not named stays as it is
+    Update {
         /// Which one, by the id that `list` shows
         id: WebhookId,
+        #[command(flatten)]
+        changes: WebhookOptions,
     },
-    /// Let a webhook be told again that was disabled, as it answered 410 (Gone)
+    /// Remove a webhook, with all that it is still to be told
+    Remove {
+        /// Which one
+        id: WebhookId,
+    },
+    /// Tell a webhook of nothing until it is enabled: what it was still to be told is dead, too
+    Disable {
+        /// Which one
+        id: WebhookId,
+    },
+    /// Let a webhook be told again that was disabled, by a command or as it answered 410 (Gone)
     Enable {
         /// Which one
         id: WebhookId,
@@ -49,16 +61,16 @@ pub(super) enum WebhookCommand {
         id: WebhookId,
         /// How long messages are signed with the former secret, too
         #[arg(long, value_parser = duration_within(Duration::ZERO..=LONGEST), default_value = "24h", value_name = "D")]
-        keep: Duration,
+        overlap: Duration,
     },
-    /// Send a webhook a message that tells of nothing, from here; fails if that does not take it
+    /// Send a webhook a message that tells of nothing, from here, also a disabled one; fails if that does not take it
     Test {
         /// Which one
         id: WebhookId,
     },
     /// List what webhooks are told, newest first
     Deliveries {
-        /// Only what was given up after the last attempt
+        /// Only what was given up: after the last attempt, or as its webhook was disabled
         #[arg(long)]
         dead: bool,
         /// Only to this webhook
@@ -76,6 +88,17 @@ pub(super) enum WebhookCommand {
         /// Which one, by the id that `deliveries` shows
         id: Uuid,
     },
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = true)]
+pub(super) struct WebhookOptions {
+    /// Where it is told, also of what it was to be told before
+    #[arg(long)]
+    url: Option<WebhookUrl>,
+    /// Of which events from now on; may be given more than once
+    #[arg(long = "event", value_name = "NAME")]
+    events: Option<Vec<EventChoice>>,
 }
 
 pub(super) async fn run(command: WebhookCommand, office: &Office) -> anyhow::Result<()> {
@@ -96,20 +119,28 @@ pub(super) async fn run(command: WebhookCommand, office: &Office) -> anyhow::Res
                 [it.id.to_string(), it.url.clone(), it.events.join(" "), state]
             });
         }
+        WebhookCommand::Update { id, changes: WebhookOptions { url, events } } => {
+            webhooks::update(core, id, &WebhookChanges { url, events }, now).await?;
+            println!("{id} is updated");
+        }
         WebhookCommand::Remove { id } => {
             webhooks::remove(core, id, now).await?;
             println!("{id} is removed");
+        }
+        WebhookCommand::Disable { id } => {
+            webhooks::disable(core, id, now).await?;
+            println!("{id} is disabled");
         }
         WebhookCommand::Enable { id } => {
             webhooks::enable(core, id, now).await?;
             println!("{id} is enabled");
         }
-        WebhookCommand::RotateSecret { id, keep } => {
-            let secret = webhooks::rotate_secret(core, id, keep, now).await?;
+        WebhookCommand::RotateSecret { id, overlap } => {
+            let secret = webhooks::rotate_secret(core, id, overlap, now).await?;
             show(&secret);
             eprintln!(
                 "messages are signed with the former one, too, for {}",
-                humantime::format_duration(keep)
+                humantime::format_duration(overlap)
             );
         }
         WebhookCommand::Test { id } => {

@@ -212,9 +212,10 @@ pub enum Event {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WebhookChange {
     Added,
+    Updated,
     Removed,
-    /// It does not want to be told any more.
-    Disabled,
+    /// It is told of nothing any more.
+    Disabled(DisablingReason),
     Enabled,
     SecretRotated,
     /// This delivery was tried often enough.
@@ -295,6 +296,14 @@ words! {
     AudienceChange {
         AlgorithmSet: "algorithm_set",
         AlgorithmRemoved: "algorithm_removed",
+    }
+}
+
+words! {
+    /// Why a webhook is told of nothing any more.
+    DisablingReason {
+        Gone: "gone",
+        Operator: "operator",
     }
 }
 

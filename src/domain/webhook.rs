@@ -33,6 +33,13 @@ impl Webhook {
     }
 }
 
+/// What is said of a webhook anew: what is absent stays as it is.
+#[derive(Debug, Clone, Default)]
+pub struct WebhookChanges {
+    pub url: Option<WebhookUrl>,
+    pub events: Option<Vec<EventChoice>>,
+}
+
 /// Where it is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WebhookUrl(Url);

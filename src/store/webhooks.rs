@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::domain::ids::WebhookId;
-use crate::domain::webhook::Webhook;
+use crate::domain::webhook::{Webhook, WebhookChanges};
 use crate::store::row::{from_json, row, to_json};
 use crate::store::{Db, StoreError, Tx, execute, fetch_all, fetch_one, fetch_optional};
 
@@ -97,10 +97,10 @@ pub async fn find(db: &Db, id: WebhookId) -> Result<Option<Webhook>, StoreError>
     row.map(Webhook::try_from).transpose()
 }
 
-/// The secrets of one that is told of something.
+/// The secrets of one of them.
 pub async fn secrets(db: &Db, id: WebhookId) -> Result<Option<SealedSecrets>, StoreError> {
     const SQL: &str = "SELECT id, secret_sealed, former_secret_sealed, former_until FROM webhooks \
-         WHERE id = $1 AND removed_at IS NULL AND disabled_at IS NULL";
+         WHERE id = $1 AND removed_at IS NULL";
     let row: Option<SecretsRow> = fetch_optional!(on db, SQL, id.0)?;
     Ok(row.map(|row| <(WebhookId, SealedSecrets)>::from(row).1))
 }
@@ -111,6 +111,14 @@ pub async fn all_secrets(db: &Db) -> Result<Vec<(WebhookId, SealedSecrets)>, Sto
          WHERE removed_at IS NULL ORDER BY id";
     let rows: Vec<SecretsRow> = fetch_all!(on db, SQL)?;
     Ok(rows.into_iter().map(Into::into).collect())
+}
+
+/// Says something of a webhook anew. `false` when there is none.
+pub async fn update(tx: &mut Tx, id: WebhookId, changes: &WebhookChanges) -> Result<bool, StoreError> {
+    const SQL: &str = "UPDATE webhooks SET url = COALESCE($2, url), events = COALESCE($3, events) \
+         WHERE id = $1 AND removed_at IS NULL";
+    let (url, events) = (changes.url.as_ref().map(ToString::to_string), changes.events.as_ref().map(to_json));
+    Ok(execute!(within tx, SQL, id.0, url, events)? > 0)
 }
 
 /// Signs with a new secret; the one before it signs, too, until then. `false` when there is no such webhook.

@@ -112,4 +112,5 @@ mod tls;
 mod unstorable;
 mod ways_out;
 mod webhooks;
+mod webhooks_changed;
 mod webhooks_failing;

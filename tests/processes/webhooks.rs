@@ -86,7 +86,23 @@ fn other_servers_are_told(place: &Place) {
     block_on(eventually("it is told of its end", async || receiver.told().len() == 3));
     assert_eq!(receiver.told()[2]["data"]["reason"], "operator");
     let delivery = one_that_is_gone_is_enabled(place, &server, &receiver, id);
+    one_is_changed_and_disabled(place, id);
     what_is_not_there_is_refused(place, &receiver, (id, &delivery));
+}
+
+fn one_is_changed_and_disabled(place: &Place, id: &str) {
+    let other = Receiver::start();
+    let updated = place.ok(&["webhook", "update", id, "--url", &other.url, "--event", "user.*"]);
+    assert_eq!(updated, format!("{id} is updated\n"));
+    let listed = place.json(&["webhook", "list", "--json"]);
+    assert_eq!((&listed[0]["url"], &listed[0]["events"]), (&json!(other.url), &json!(["user.*"])));
+    assert_eq!(place.ok(&["webhook", "disable", id]), format!("{id} is disabled\n"));
+    assert!(place.ok(&["webhook", "list"]).contains("disabled since"));
+    place.ok(&["webhook", "test", id]);
+    assert_eq!(other.told()[0]["type"], "webhook.test");
+    assert!(place.refused(&["webhook", "disable", id]).contains("that is enabled"));
+    place.ok(&["webhook", "enable", id]);
+    assert!(place.refused(&["webhook", "update", id]).contains("required"));
 }
 
 /// Gives the delivery that was sent again.
@@ -102,7 +118,6 @@ fn one_that_is_gone_is_enabled(place: &Place, server: &Server, receiver: &Receiv
     assert_eq!((&dead["state"], &dead["failure"]), (&json!("dead"), &json!("the answer has status 410")));
     let delivery = dead["id"].as_str().unwrap();
     assert!(place.refused(&["webhook", "resend", delivery]).contains("`heirloom webhook enable`"));
-    assert!(place.refused(&["webhook", "test", id]).contains("is disabled"));
     *receiver.status.lock().unwrap() = "204 No Content";
     assert_eq!(place.ok(&["webhook", "enable", id]), format!("{id} is enabled\n"));
     assert_eq!(place.ok(&["webhook", "resend", delivery]), format!("{delivery} is sent again\n"));
@@ -111,7 +126,7 @@ fn one_that_is_gone_is_enabled(place: &Place, server: &Server, receiver: &Receiv
 }
 
 fn what_is_not_there_is_refused(place: &Place, receiver: &Receiver, (id, delivery): (&str, &str)) {
-    assert!(place.ok(&["webhook", "rotate-secret", id, "--keep", "1h"]).starts_with("whsec_"));
+    assert!(place.ok(&["webhook", "rotate-secret", id, "--overlap", "1h"]).starts_with("whsec_"));
     assert_eq!(
         place
             .json(&["webhook", "deliveries", "--webhook", id, "--limit", "2", "--json"])
@@ -126,6 +141,7 @@ fn what_is_not_there_is_refused(place: &Place, receiver: &Receiver, (id, deliver
     for (arguments, said) in [
         (&["webhook", "remove", id][..], "there is no webhook"),
         (&["webhook", "rotate-secret", id], "there is no webhook"),
+        (&["webhook", "update", id, "--event", "*"], "there is no webhook"),
         (&["webhook", "resend", delivery], "there is no delivery"),
         (
             &["webhook", "add", "http://192.168.0.1/"],

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 /// The name of every event.
-pub const EVENT_NAMES: [&str; 41] = [
+pub const EVENT_NAMES: [&str; 42] = [
     "alarm.raised",
     "attempts.limited",
     "audience.changed",
@@ -48,6 +48,7 @@ pub const EVENT_NAMES: [&str; 41] = [
     "webhook.enabled",
     "webhook.removed",
     "webhook.secret_rotated",
+    "webhook.updated",
 ];
 
 /// A name, a group of names, or all of them.

@@ -86,7 +86,8 @@ fn of_webhook<'a>(change: WebhookChange) -> EventRecord<'a> {
     match change {
         WebhookChange::Added => new("webhook.added"),
         WebhookChange::Removed => new("webhook.removed"),
-        WebhookChange::Disabled => new("webhook.disabled").warns(),
+        WebhookChange::Updated => new("webhook.updated"),
+        WebhookChange::Disabled(reason) => new("webhook.disabled").warns().reason(reason.as_str()),
         WebhookChange::Enabled => new("webhook.enabled"),
         WebhookChange::SecretRotated => new("webhook.secret_rotated"),
         WebhookChange::DeliveryFailed(delivery) => {

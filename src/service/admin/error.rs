@@ -49,9 +49,9 @@ pub enum AdminError {
     NoWebhook(WebhookId),
     #[error("there is no webhook {0} that is disabled")]
     NoDisabledWebhook(WebhookId),
-    #[error(
-        "the webhook {0} is disabled: it answered 410 (Gone); `heirloom webhook enable` lets it be told again"
-    )]
+    #[error("there is no webhook {0} that is enabled")]
+    NoEnabledWebhook(WebhookId),
+    #[error("the webhook {0} is disabled; `heirloom webhook enable` lets it be told again")]
     DisabledWebhook(WebhookId),
     #[error("there are {MOST_WEBHOOKS} webhooks, the most that there may be")]
     TooManyWebhooks,

@@ -8,9 +8,9 @@ use uuid::Uuid;
 
 use crate::crypto::random;
 use crate::domain::client::Origin;
-use crate::domain::event::{Event, EventChoice, WebhookChange};
+use crate::domain::event::{DisablingReason, Event, EventChoice, WebhookChange};
 use crate::domain::ids::{WebhookId, uuid_v7};
-use crate::domain::webhook::{Webhook, WebhookMessage, WebhookSecret, WebhookUrl};
+use crate::domain::webhook::{Webhook, WebhookChanges, WebhookMessage, WebhookSecret, WebhookUrl};
 use crate::service::admin::batches::until_less;
 use crate::service::admin::error::{AdminError, MOST_WEBHOOKS};
 use crate::service::admin::views::{DeliveryView, WebhookView};
@@ -19,7 +19,7 @@ use crate::service::webhooks::secrets;
 use crate::service::webhooks::subscribers::{Told, payload};
 use crate::service::{Core, Failure};
 use crate::store::webhook_deliveries;
-use crate::store::{StoreError, webhooks};
+use crate::store::{StoreError, Tx, webhooks};
 
 /// How long a webhook that was removed is remembered: another process may have noted something for it meanwhile.
 const TOMBSTONE: TimeDelta = TimeDelta::minutes(1);
@@ -34,7 +34,7 @@ pub async fn add(
     events: Vec<EventChoice>,
     now: DateTime<Utc>,
 ) -> Result<(WebhookView, WebhookSecret), AdminError> {
-    core.outbound.for_clients(Origin::Operator).may_call(url.url()).map_err(AdminError::WebhookUrl)?;
+    check_url(core, &url)?;
     let id = WebhookId::new(now, random::bytes());
     let secret = WebhookSecret::new(random::bytes());
     let sealed = secrets::seal(&core.keys, id, &secret);
@@ -57,58 +57,88 @@ pub async fn list(core: &Core) -> Result<Vec<WebhookView>, Failure> {
     Ok(webhooks::list(&core.db).await?.into_iter().map(WebhookView::from).collect())
 }
 
-/// Removes one, with all that it is still to be told.
-pub async fn remove(core: &Core, id: WebhookId, now: DateTime<Utc>) -> Result<(), AdminError> {
-    let removed = core.write(now, async |tx| {
-        if !webhooks::remove(tx, id, now).await? {
-            return Ok(None);
-        }
-        tx.record(Event::WebhookChanged { webhook: id, change: WebhookChange::Removed });
-        Ok(Some(()))
-    });
-    removed.await?.ok_or(AdminError::NoWebhook(id))?;
-    core.writer.trail().subscribers().forget();
-    Ok(())
+/// Says something of one anew. What it is still to be told goes where it is told now.
+pub async fn update(
+    core: &Core,
+    id: WebhookId,
+    changes: &WebhookChanges,
+    now: DateTime<Utc>,
+) -> Result<(), AdminError> {
+    if let Some(url) = &changes.url {
+        check_url(core, url)?;
+    }
+    let updated =
+        change(core, id, WebhookChange::Updated, now, async |tx| webhooks::update(tx, id, changes).await);
+    updated.await?.ok_or(AdminError::NoWebhook(id))
 }
 
-/// Lets one be told again that said it was gone.
+/// Removes one, with all that it is still to be told.
+pub async fn remove(core: &Core, id: WebhookId, now: DateTime<Utc>) -> Result<(), AdminError> {
+    let removed =
+        change(core, id, WebhookChange::Removed, now, async |tx| webhooks::remove(tx, id, now).await);
+    removed.await?.ok_or(AdminError::NoWebhook(id))
+}
+
+/// Tells one of nothing, until it is enabled.
+pub async fn disable(core: &Core, id: WebhookId, now: DateTime<Utc>) -> Result<(), AdminError> {
+    let disabled = WebhookChange::Disabled(DisablingReason::Operator);
+    let disabled =
+        change(core, id, disabled, now, async |tx| webhooks::set_disabled(tx, id, Some(now)).await);
+    disabled.await?.ok_or(AdminError::NoEnabledWebhook(id))
+}
+
+/// Lets one be told again.
 pub async fn enable(core: &Core, id: WebhookId, now: DateTime<Utc>) -> Result<(), AdminError> {
-    let enabled = core.write(now, async |tx| {
-        if !webhooks::set_disabled(tx, id, None).await? {
-            return Ok(None);
-        }
-        tx.record(Event::WebhookChanged { webhook: id, change: WebhookChange::Enabled });
-        Ok(Some(()))
-    });
-    enabled.await?.ok_or(AdminError::NoDisabledWebhook(id))?;
-    core.writer.trail().subscribers().forget();
-    Ok(())
+    let enabled =
+        change(core, id, WebhookChange::Enabled, now, async |tx| webhooks::set_disabled(tx, id, None).await);
+    enabled.await?.ok_or(AdminError::NoDisabledWebhook(id))
 }
 
 /// Gives one a new secret, which is given here and never again; the one before it signs, too, for so long.
 pub async fn rotate_secret(
     core: &Core,
     id: WebhookId,
-    keep: Duration,
+    overlap: Duration,
     now: DateTime<Utc>,
 ) -> Result<WebhookSecret, AdminError> {
     let secret = WebhookSecret::new(random::bytes());
     let sealed = secrets::seal(&core.keys, id, &secret);
-    let rotated = core.write(now, async |tx| {
-        if !webhooks::rotate(tx, id, &sealed, now + keep).await? {
-            return Ok(None);
-        }
-        tx.record(Event::WebhookChanged { webhook: id, change: WebhookChange::SecretRotated });
-        Ok(Some(()))
+    let rotated = change(core, id, WebhookChange::SecretRotated, now, async |tx| {
+        webhooks::rotate(tx, id, &sealed, now + overlap).await
     });
     rotated.await?.ok_or(AdminError::NoWebhook(id))?;
     Ok(secret)
 }
 
-/// Sends one a message that tells of nothing, at once and from here.
+/// Does something to a webhook and tells of it; `None` when there was nothing to do. This process knows it at once.
+async fn change(
+    core: &Core,
+    id: WebhookId,
+    change: WebhookChange,
+    now: DateTime<Utc>,
+    work: impl AsyncFn(&mut Tx) -> Result<bool, StoreError>,
+) -> Result<Option<()>, StoreError> {
+    let changed = core.write(now, async |tx| {
+        if !work(tx).await? {
+            return Ok(None);
+        }
+        tx.record(Event::WebhookChanged { webhook: id, change });
+        Ok(Some(()))
+    });
+    let changed = changed.await?;
+    core.writer.trail().subscribers().forget();
+    Ok(changed)
+}
+
+fn check_url(core: &Core, url: &WebhookUrl) -> Result<(), AdminError> {
+    core.outbound.for_clients(Origin::Operator).may_call(url.url()).map_err(AdminError::WebhookUrl)
+}
+
+/// Sends one a message that tells of nothing, at once and from here: also a disabled one, to see whether it may be
+/// enabled.
 pub async fn test(core: &Core, id: WebhookId, now: DateTime<Utc>) -> Result<(), AdminError> {
     let webhook = webhooks::find(&core.db, id).await?.ok_or(AdminError::NoWebhook(id))?;
-    let sealed = webhooks::secrets(&core.db, id).await?.ok_or(AdminError::DisabledWebhook(id))?;
+    let sealed = webhooks::secrets(&core.db, id).await?.ok_or(AdminError::NoWebhook(id))?;
     let secrets = secrets::open_all(&core.keys, id, &sealed, now)?;
     let message = uuid_v7(now, random::bytes());
     let fields = Map::from_iter([("webhook".to_owned(), json!(id))]);

@@ -7,7 +7,7 @@ use url::Url;
 
 use crate::crypto::random;
 use crate::domain::client::Origin;
-use crate::domain::event::{Event, WebhookChange};
+use crate::domain::event::{DisablingReason, Event, WebhookChange};
 use crate::domain::ids::WebhookId;
 use crate::domain::outbox::Outbox;
 use crate::domain::webhook::{Webhook, WebhookMessage, WebhookSecret};
@@ -44,7 +44,6 @@ pub struct WebhookCourier {
 #[derive(Debug, Clone)]
 pub struct WebhookErrand {
     delivery: WebhookDelivery,
-    url: Url,
     place: String,
 }
 
@@ -103,41 +102,40 @@ impl Courier for WebhookCourier {
         }
         let limit = i64::try_from(PLACES).unwrap_or(i64::MAX);
         let due = webhook_deliveries::due(&self.core.db, webhook.id, now, limit).await?;
-        let errand =
-            |delivery| WebhookErrand { delivery, url: webhook.url.url().clone(), place: place.clone() };
+        let errand = |delivery| WebhookErrand { delivery, place: place.clone() };
         Ok(due.into_iter().map(errand).collect())
     }
 
     async fn carry(&self, errand: &WebhookErrand, now: DateTime<Utc>) -> Result<AttemptEnd, Failure> {
-        let WebhookErrand { delivery, url, .. } = errand;
-        let (core, webhook, attempt) = (&self.core, delivery.webhook, errand.attempt());
-        let Some(sealed) = webhooks::secrets(&core.db, webhook).await? else {
+        let (core, delivery, attempt) = (&self.core, &errand.delivery, errand.attempt());
+        let id = delivery.webhook;
+        let known = webhooks::find(&core.db, id).await?.filter(|webhook| webhook.disabled_at.is_none());
+        let Some((webhook, sealed)) = known.zip(webhooks::secrets(&core.db, id).await?) else {
             return Ok(AttemptEnd::Unwanted);
         };
-        let secrets = match secrets::open_all(&core.keys, webhook, &sealed, now) {
+        let secrets = match secrets::open_all(&core.keys, id, &sealed, now) {
             Ok(secrets) => secrets,
             Err(error) => {
-                tracing::error!(%error, %webhook, "a webhook cannot be told: its secret does not open");
+                tracing::error!(%error, webhook = %id, "a webhook cannot be told: its secret does not open");
                 webhook_deliveries::note_failure(&core.db, attempt, &error.to_string(), None).await?;
                 return Ok(AttemptEnd::Failed);
             }
         };
-        let id = delivery.id.to_string();
-        let message = WebhookMessage { id: &id, sent_at: now, payload: &delivery.payload };
-        match send(core, url, message, &secrets).await {
-            Ok(()) => Ok(AttemptEnd::Taken),
-            Err(NotTaken { why, retry_after }) => {
-                let number = attempt.number();
-                tracing::warn!(error = %why, %webhook, delivery = id, attempt = number, "a webhook could not be told");
-                let not_before = retry_after.map(|asked| now + self.spread(asked.min(LONGEST_WAIT)));
-                webhook_deliveries::note_failure(&core.db, attempt, &why.to_string(), not_before).await?;
-                if why == GONE {
-                    disable(core, webhook, now).await?;
-                    return Ok(AttemptEnd::Unwanted);
-                }
-                Ok(AttemptEnd::Failed)
-            }
+        let message_id = delivery.id.to_string();
+        let message = WebhookMessage { id: &message_id, sent_at: now, payload: &delivery.payload };
+        let Err(NotTaken { why, retry_after }) = send(core, webhook.url.url(), message, &secrets).await
+        else {
+            return Ok(AttemptEnd::Taken);
+        };
+        let number = attempt.number();
+        tracing::warn!(error = %why, webhook = %id, delivery = message_id, attempt = number, "a webhook could not be told");
+        let not_before = retry_after.map(|asked| now + self.spread(asked.min(LONGEST_WAIT)));
+        webhook_deliveries::note_failure(&core.db, attempt, &why.to_string(), not_before).await?;
+        if why == GONE {
+            disable(core, id, now).await?;
+            return Ok(AttemptEnd::Unwanted);
         }
+        Ok(AttemptEnd::Failed)
     }
 
     async fn settle(
@@ -201,7 +199,10 @@ async fn disable(core: &Core, webhook: WebhookId, now: DateTime<Utc>) -> Result<
         Box::pin(async move {
             let is_first = webhooks::set_disabled(tx, webhook, Some(now)).await?;
             if is_first {
-                tx.record(Event::WebhookChanged { webhook, change: WebhookChange::Disabled });
+                tx.record(Event::WebhookChanged {
+                    webhook,
+                    change: WebhookChange::Disabled(DisablingReason::Gone),
+                });
             }
             Ok(is_first.then_some(()))
         })
