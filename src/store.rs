@@ -39,6 +39,7 @@ pub mod status_lists;
 pub mod transaction;
 pub mod users;
 pub mod webhook_deliveries;
+pub mod webhook_secrets;
 pub mod webhooks;
 
 pub use db::Db;

@@ -59,7 +59,7 @@ pub(super) enum WebhookCommand {
     RotateSecret {
         /// Which one
         id: WebhookId,
-        /// How long messages are signed with the former secret, too
+        /// How long messages are signed with the present ones, too
         #[arg(long, value_parser = duration_within(Duration::ZERO..=LONGEST), default_value = "24h", value_name = "D")]
         overlap: Duration,
     },
@@ -139,7 +139,7 @@ pub(super) async fn run(command: WebhookCommand, office: &Office) -> anyhow::Res
             let secret = webhooks::rotate_secret(core, id, overlap, now).await?;
             show(&secret);
             eprintln!(
-                "messages are signed with the former one, too, for {}",
+                "messages are signed with those before it, too, for {}",
                 humantime::format_duration(overlap)
             );
         }

@@ -56,6 +56,7 @@ const STEPS: &[SchemaStep] = &[
     step!(25, "signing algorithms", "0025_signing_algorithms.sql"),
     step!(26, "webhooks", "0026_webhooks.sql"),
     step!(27, "events by name", "0027_events_by_name.sql"),
+    step!(28, "webhook secrets", "0028_webhook_secrets.sql"),
 ];
 
 /// How the database's schema compares with the one this binary knows.

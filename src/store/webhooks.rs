@@ -33,30 +33,6 @@ impl TryFrom<WebhookRow> for Webhook {
     }
 }
 
-/// What a webhook's messages are signed with, sealed.
-#[derive(Debug)]
-pub struct SealedSecrets {
-    pub current: Vec<u8>,
-    /// The one before it, and until when it signs, too.
-    pub former: Option<(Vec<u8>, DateTime<Utc>)>,
-}
-
-row! {
-    struct SecretsRow {
-        id: Uuid,
-        secret_sealed: Vec<u8>,
-        former_secret_sealed: Option<Vec<u8>>,
-        former_until: Option<DateTime<Utc>>,
-    }
-}
-
-impl From<SecretsRow> for (WebhookId, SealedSecrets) {
-    fn from(row: SecretsRow) -> Self {
-        let former = row.former_secret_sealed.zip(row.former_until);
-        (WebhookId(row.id), SealedSecrets { current: row.secret_sealed, former })
-    }
-}
-
 macro_rules! there {
     ($($rest:literal)?) => {
         concat!("SELECT id, url, events, created_at, disabled_at FROM webhooks WHERE removed_at IS NULL", $($rest,)? " ORDER BY id")
@@ -64,12 +40,17 @@ macro_rules! there {
 }
 
 /// Adds a webhook.
-pub async fn insert(tx: &mut Tx, webhook: &Webhook, secret_sealed: &[u8]) -> Result<(), StoreError> {
-    const SQL: &str =
-        "INSERT INTO webhooks (id, url, events, secret_sealed, created_at) VALUES ($1, $2, $3, $4, $5)";
+pub async fn insert(tx: &mut Tx, webhook: &Webhook) -> Result<(), StoreError> {
+    const SQL: &str = "INSERT INTO webhooks (id, url, events, created_at) VALUES ($1, $2, $3, $4)";
     let (url, events) = (webhook.url.to_string(), to_json(&webhook.events));
-    execute!(within tx, SQL, webhook.id.0, url, events, secret_sealed, webhook.created_at)?;
+    execute!(within tx, SQL, webhook.id.0, url, events, webhook.created_at)?;
     Ok(())
+}
+
+/// Has the row to itself until the transaction ends. `false` when there is no such webhook.
+pub async fn touch(tx: &mut Tx, id: WebhookId) -> Result<bool, StoreError> {
+    const SQL: &str = "UPDATE webhooks SET removed_at = NULL WHERE id = $1 AND removed_at IS NULL";
+    Ok(execute!(within tx, SQL, id.0)? > 0)
 }
 
 /// How many there are.
@@ -97,52 +78,12 @@ pub async fn find(db: &Db, id: WebhookId) -> Result<Option<Webhook>, StoreError>
     row.map(Webhook::try_from).transpose()
 }
 
-/// The secrets of one of them.
-pub async fn secrets(db: &Db, id: WebhookId) -> Result<Option<SealedSecrets>, StoreError> {
-    const SQL: &str = "SELECT id, secret_sealed, former_secret_sealed, former_until FROM webhooks \
-         WHERE id = $1 AND removed_at IS NULL";
-    let row: Option<SecretsRow> = fetch_optional!(on db, SQL, id.0)?;
-    Ok(row.map(|row| <(WebhookId, SealedSecrets)>::from(row).1))
-}
-
-/// The secrets of all.
-pub async fn all_secrets(db: &Db) -> Result<Vec<(WebhookId, SealedSecrets)>, StoreError> {
-    const SQL: &str = "SELECT id, secret_sealed, former_secret_sealed, former_until FROM webhooks \
-         WHERE removed_at IS NULL ORDER BY id";
-    let rows: Vec<SecretsRow> = fetch_all!(on db, SQL)?;
-    Ok(rows.into_iter().map(Into::into).collect())
-}
-
 /// Says something of a webhook anew. `false` when there is none.
 pub async fn update(tx: &mut Tx, id: WebhookId, changes: &WebhookChanges) -> Result<bool, StoreError> {
     const SQL: &str = "UPDATE webhooks SET url = COALESCE($2, url), events = COALESCE($3, events) \
          WHERE id = $1 AND removed_at IS NULL";
     let (url, events) = (changes.url.as_ref().map(ToString::to_string), changes.events.as_ref().map(to_json));
     Ok(execute!(within tx, SQL, id.0, url, events)? > 0)
-}
-
-/// Signs with a new secret; the one before it signs, too, until then. `false` when there is no such webhook.
-pub async fn rotate(
-    tx: &mut Tx,
-    id: WebhookId,
-    secret_sealed: &[u8],
-    former_until: DateTime<Utc>,
-) -> Result<bool, StoreError> {
-    const SQL: &str = "UPDATE webhooks SET former_secret_sealed = secret_sealed, former_until = $3, secret_sealed = $2 \
-         WHERE id = $1 AND removed_at IS NULL";
-    Ok(execute!(within tx, SQL, id.0, secret_sealed, former_until)? > 0)
-}
-
-/// Replaces what was `read` by the same under another master key; `false` when it changed since.
-pub async fn reseal(
-    tx: &mut Tx,
-    (id, read): (WebhookId, &SealedSecrets),
-    current: &[u8],
-    former: Option<&[u8]>,
-) -> Result<bool, StoreError> {
-    const SQL: &str = "UPDATE webhooks SET secret_sealed = $3, former_secret_sealed = $4 \
-         WHERE id = $1 AND secret_sealed = $2 AND (former_secret_sealed IS NULL) = ($4 IS NULL)";
-    Ok(execute!(within tx, SQL, id.0, &read.current, current, former)? > 0)
 }
 
 /// Disables (since when) or enables (`None`). `false` when it is so, or there is no such webhook.
@@ -171,8 +112,8 @@ pub async fn silent(db: &Db) -> Result<Vec<(WebhookId, Option<DateTime<Utc>>)>, 
 }
 
 /// Forgets one that was removed.
-pub async fn forget(db: &Db, id: WebhookId) -> Result<(), StoreError> {
+pub async fn forget(tx: &mut Tx, id: WebhookId) -> Result<(), StoreError> {
     const SQL: &str = "DELETE FROM webhooks WHERE id = $1 AND removed_at IS NOT NULL";
-    execute!(on db, SQL, id.0)?;
+    execute!(within tx, SQL, id.0)?;
     Ok(())
 }

@@ -3,12 +3,14 @@
 use heirloom::app::{App, OldSchema, open_store};
 use heirloom::domain::ids::FamilyId;
 use heirloom::domain::refresh_token::{Generation, RefreshToken};
+use heirloom::service::admin::webhooks;
 use heirloom::settings::Settings;
 use heirloom::store::families::{self, FastPath};
 use serde_json::json;
 
 use crate::database::{both_databases, with_database};
 use crate::harness::*;
+use crate::webhooks::{here, told};
 
 /// What a newer release leaves that migrated the database.
 const LATER: &str = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
@@ -123,6 +125,40 @@ both_databases! {
         assert_eq!((&next.claims()["roles"], &next.claims()["scope"]), (&json!(["editor"]), &json!("email openid roles")));
         assert_eq!(app.log_in("ana").await.claims()["roles"], json!(["editor"]));
         assert_eq!(app.number("SELECT COUNT(*) FROM clients WHERE scopes = 'email openid profile'").await, 1, "theirs");
+        stop.end().await;
+    }
+
+    async fn webhooks_keep_their_secrets_through_the_upgrade(store, url) {
+        let clock = TestClock::new();
+        let (app, stop) = start(store, &url, clock.clone(), here).await;
+        app.add_user("ana").await;
+        let (remote, id, former) = app.hooked(&["login.succeeded"]).await;
+        let secret = webhooks::rotate_secret(&app.core, id, DAY, clock.now()).await.unwrap();
+        let (bytes, time) = match store {
+            Store::Sqlite => ("BLOB", "TEXT"),
+            Store::Postgres => ("BYTEA", "TIMESTAMPTZ"),
+        };
+        // As the version before left them.
+        for (column, of_type) in [("secret_sealed", bytes), ("former_secret_sealed", bytes), ("former_until", time)] {
+            app.sql(&format!("ALTER TABLE webhooks ADD COLUMN {column} {of_type}")).await;
+        }
+        for (column, value) in [
+            ("secret_sealed", "sealed FROM webhook_secrets WHERE signs_until IS NULL"),
+            ("former_secret_sealed", "sealed FROM webhook_secrets WHERE signs_until IS NOT NULL"),
+            ("former_until", "signs_until FROM webhook_secrets WHERE signs_until IS NOT NULL"),
+        ] {
+            app.sql(&format!("UPDATE webhooks SET {column} = (SELECT {value})")).await;
+        }
+        app.sql("DROP TABLE webhook_secrets; DELETE FROM _sqlx_migrations WHERE version = 28").await;
+        stop.end().await;
+        let (app, stop) = start(store, &url, clock.clone(), here).await;
+        app.log_in("ana").await;
+        let message = told(&remote, 1).await.remove(0);
+        assert!(message.is_signed_with(&secret) && message.is_signed_with(&former));
+        clock.advance(DAY);
+        app.log_in("ana").await;
+        let message = told(&remote, 2).await.remove(1);
+        assert!(message.is_signed_with(&secret) && !message.is_signed_with(&former));
         stop.end().await;
     }
 

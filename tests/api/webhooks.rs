@@ -166,25 +166,33 @@ both_stores! {
         app.end_login(&ben).await;
     }
 
-    async fn while_a_secret_is_rotated_both_sign(app) with here; {
+    async fn while_a_secret_is_rotated_those_before_it_sign_too(app) with here; {
         app.add_user("ana").await;
-        let (remote, id, former) = app.hooked(&["login.succeeded"]).await;
-        let secret = webhooks::rotate_secret(&app.core, id, DAY, app.clock.now()).await.unwrap();
-        assert_ne!(secret.expose(), former.expose());
+        let (remote, id, first) = app.hooked(&["login.succeeded"]).await;
+        let rotate = async |overlap| webhooks::rotate_secret(&app.core, id, overlap, app.clock.now()).await.unwrap();
+        // Whoever lost the second one makes a third.
+        let (second, third) = (rotate(DAY).await, rotate(DAY).await);
         app.log_in("ana").await;
-        let both = told(&remote, 1).await.remove(0);
-        assert!(both.is_signed_with(&secret) && both.is_signed_with(&former));
+        let message = told(&remote, 1).await.remove(0);
+        assert_eq!([&first, &second, &third].map(|it| message.is_signed_with(it)), [true; 3]);
         app.clock.advance(DAY);
         app.log_in("ana").await;
-        let one = told(&remote, 2).await.remove(1);
-        assert!(one.is_signed_with(&secret) && !one.is_signed_with(&former));
-        assert_eq!(app.told(&format!("webhook.secret_rotated webhook={id}")), 1);
+        let message = told(&remote, 2).await.remove(1);
+        assert_eq!([&first, &second, &third].map(|it| message.is_signed_with(it)), [false, false, true]);
+        let secret = rotate(Duration::ZERO).await;
+        app.log_in("ana").await;
+        let message = told(&remote, 3).await.remove(2);
+        assert!(message.is_signed_with(&secret) && !message.is_signed_with(&third));
+        assert_eq!(app.told(&format!("webhook.secret_rotated webhook={id}")), 3);
+        assert_eq!(app.number("SELECT COUNT(*) FROM webhook_secrets").await, 4);
+        janitor::tidy(&app.core, 10, app.clock.now()).await.unwrap();
+        assert_eq!(app.number("SELECT COUNT(*) FROM webhook_secrets").await, 1);
         // What is stored does not hold it.
         let bytes = STANDARD.decode(secret.expose().strip_prefix("whsec_").unwrap()).unwrap();
         let hex = bytes.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
         let holds = match app.store {
-            Store::Sqlite => format!("SELECT COUNT(*) FROM webhooks WHERE instr(hex(secret_sealed), upper('{hex}')) > 0"),
-            Store::Postgres => format!("SELECT COUNT(*) FROM webhooks WHERE position('{hex}' IN encode(secret_sealed, 'hex')) > 0"),
+            Store::Sqlite => format!("SELECT COUNT(*) FROM webhook_secrets WHERE instr(hex(sealed), upper('{hex}')) > 0"),
+            Store::Postgres => format!("SELECT COUNT(*) FROM webhook_secrets WHERE position('{hex}' IN encode(sealed, 'hex')) > 0"),
         };
         assert_eq!(app.number(&holds).await, 0);
     }
@@ -337,7 +345,7 @@ both_databases! {
         stop.end().await;
         let (app, stop) = start(store, &url, clock.clone(), keys(format!("{NEW},{MASTER_KEY}"))).await;
         // It was read before anybody listened; the log has it.
-        assert_eq!(app.number(&format!("SELECT COUNT(*) FROM events WHERE name = 'key.resealed' AND fields LIKE '%webhook {id}%'")).await, 1);
+        assert_eq!(app.number(&format!("SELECT COUNT(*) FROM events WHERE name = 'key.resealed' AND fields LIKE '%webhook {id}%'")).await, 2);
         stop.end().await;
         let (app, stop) = start(store, &url, clock.clone(), keys(NEW.to_owned())).await;
         app.log_in("ana").await;

@@ -18,8 +18,7 @@ use crate::service::webhooks::courier::{self, DEAD_MEMORY};
 use crate::service::webhooks::secrets;
 use crate::service::webhooks::subscribers::{Told, payload};
 use crate::service::{Core, Failure};
-use crate::store::webhook_deliveries;
-use crate::store::{StoreError, Tx, webhooks};
+use crate::store::{StoreError, Tx, webhook_deliveries, webhook_secrets, webhooks};
 
 /// How long a webhook that was removed is remembered: another process may have noted something for it meanwhile.
 const TOMBSTONE: TimeDelta = TimeDelta::minutes(1);
@@ -43,7 +42,8 @@ pub async fn add(
         if webhooks::count(tx).await? >= MOST_WEBHOOKS {
             return Ok(None);
         }
-        webhooks::insert(tx, &webhook, &sealed).await?;
+        webhooks::insert(tx, &webhook).await?;
+        webhook_secrets::insert(tx, id, &sealed).await?;
         tx.record(Event::WebhookChanged { webhook: id, change: WebhookChange::Added });
         Ok(Some(()))
     });
@@ -94,7 +94,7 @@ pub async fn enable(core: &Core, id: WebhookId, now: DateTime<Utc>) -> Result<()
     enabled.await?.ok_or(AdminError::NoDisabledWebhook(id))
 }
 
-/// Gives one a new secret, which is given here and never again; the one before it signs, too, for so long.
+/// Gives one a new secret, which is given here and never again; the present ones sign, too, for so long.
 pub async fn rotate_secret(
     core: &Core,
     id: WebhookId,
@@ -104,7 +104,12 @@ pub async fn rotate_secret(
     let secret = WebhookSecret::new(random::bytes());
     let sealed = secrets::seal(&core.keys, id, &secret);
     let rotated = change(core, id, WebhookChange::SecretRotated, now, async |tx| {
-        webhooks::rotate(tx, id, &sealed, now + overlap).await
+        if !webhooks::touch(tx, id).await? {
+            return Ok(false);
+        }
+        webhook_secrets::expire(tx, id, now + overlap).await?;
+        webhook_secrets::insert(tx, id, &sealed).await?;
+        Ok(true)
     });
     rotated.await?.ok_or(AdminError::NoWebhook(id))?;
     Ok(secret)
@@ -138,8 +143,7 @@ fn check_url(core: &Core, url: &WebhookUrl) -> Result<(), AdminError> {
 /// enabled.
 pub async fn test(core: &Core, id: WebhookId, now: DateTime<Utc>) -> Result<(), AdminError> {
     let webhook = webhooks::find(&core.db, id).await?.ok_or(AdminError::NoWebhook(id))?;
-    let sealed = webhooks::secrets(&core.db, id).await?.ok_or(AdminError::NoWebhook(id))?;
-    let secrets = secrets::open_all(&core.keys, id, &sealed, now)?;
+    let secrets = secrets::signing(core, id, now).await?;
     let message = uuid_v7(now, random::bytes());
     let fields = Map::from_iter([("webhook".to_owned(), json!(id))]);
     let told = Told { id: message, name: TEST, at: now, fields: &fields, times: None, about: None };
@@ -188,7 +192,7 @@ pub async fn resend(core: &Core, id: Uuid, now: DateTime<Utc>) -> Result<(), Adm
 /// Gives up what webhooks are not told any more, and forgets those that were removed, in batches; gives how many rows
 /// are gone.
 pub(super) async fn tidy(core: &Core, batch: i64, now: DateTime<Utc>) -> Result<u64, StoreError> {
-    let mut deleted = 0;
+    let mut deleted = webhook_secrets::delete_expired(&core.db, now).await?;
     for (id, removed_at) in webhooks::silent(&core.db).await? {
         let Some(removed_at) = removed_at else {
             let give_up = || webhook_deliveries::give_some_up(&core.db, id, now + DEAD_MEMORY, batch);
@@ -197,9 +201,14 @@ pub(super) async fn tidy(core: &Core, batch: i64, now: DateTime<Utc>) -> Result<
         };
         deleted += until_less(batch, || webhook_deliveries::delete_some_of(&core.db, id, batch)).await?;
         if removed_at + TOMBSTONE <= now {
-            webhooks::forget(&core.db, id).await?;
+            core.writer.write_sending(now, move |tx| Box::pin(forget(tx, id))).await?;
             deleted += 1;
         }
     }
     Ok(deleted)
+}
+
+async fn forget(tx: &mut Tx, id: WebhookId) -> Result<Option<()>, StoreError> {
+    webhook_secrets::delete_of(tx, id).await?;
+    webhooks::forget(tx, id).await.map(Some)
 }

@@ -12,6 +12,7 @@ use crate::domain::ids::WebhookId;
 use crate::domain::outbox::Outbox;
 use crate::domain::webhook::{Webhook, WebhookMessage, WebhookSecret};
 use crate::outbound::{Budget, NoAnswer, NotTaken};
+use crate::service::keys::ring::KeysUnreadable;
 use crate::service::messenger::{AttemptEnd, Courier, Errand, Room};
 use crate::service::webhooks::secrets;
 use crate::service::{Core, Failure};
@@ -110,11 +111,11 @@ impl Courier for WebhookCourier {
         let (core, delivery, attempt) = (&self.core, &errand.delivery, errand.attempt());
         let id = delivery.webhook;
         let known = webhooks::find(&core.db, id).await?.filter(|webhook| webhook.disabled_at.is_none());
-        let Some((webhook, sealed)) = known.zip(webhooks::secrets(&core.db, id).await?) else {
-            return Ok(AttemptEnd::Unwanted);
-        };
-        let secrets = match secrets::open_all(&core.keys, id, &sealed, now) {
+        let Some(webhook) = known else { return Ok(AttemptEnd::Unwanted) };
+        let secrets = match secrets::signing(core, id, now).await {
+            Ok(secrets) if secrets.is_empty() => return Ok(AttemptEnd::Unwanted),
             Ok(secrets) => secrets,
+            Err(KeysUnreadable::Store(error)) => return Err(error.into()),
             Err(error) => {
                 tracing::error!(%error, webhook = %id, "a webhook cannot be told: its secret does not open");
                 webhook_deliveries::note_failure(&core.db, attempt, &error.to_string(), None).await?;

@@ -7,9 +7,10 @@ use crate::crypto::master_key::CannotOpen;
 use crate::domain::event::Event;
 use crate::domain::ids::WebhookId;
 use crate::domain::webhook::WebhookSecret;
+use crate::service::Core;
 use crate::service::keys::ring::{Keys, KeysUnreadable};
 use crate::service::writer::Writer;
-use crate::store::webhooks::{self, SealedSecrets};
+use crate::store::webhook_secrets::{self, SealedSecret};
 use crate::store::{Db, StoreError};
 
 /// A sealed secret opens only as that of its own webhook.
@@ -21,38 +22,32 @@ pub(crate) fn seal(keys: &Keys, id: WebhookId, secret: &WebhookSecret) -> Vec<u8
     keys.master().seal(&context(id), secret.bytes())
 }
 
-/// Those that sign now, the current one first.
-pub(crate) fn open_all(
-    keys: &Keys,
+/// Those of a webhook that sign now, the current one first.
+pub(crate) async fn signing(
+    core: &Core,
     id: WebhookId,
-    sealed: &SealedSecrets,
     now: DateTime<Utc>,
 ) -> Result<Vec<WebhookSecret>, KeysUnreadable> {
-    let former = sealed.former.as_ref().filter(|(_, until)| now < *until).map(|(sealed, _)| sealed);
-    let open = |sealed: &Vec<u8>| {
-        let opened = open(keys, id, sealed)?;
-        let bytes =
-            opened.as_slice().try_into().map_err(|_| StoreError::corrupt("webhooks", id, "secret"))?;
-        Ok(WebhookSecret::new(bytes))
+    let open = |sealed: &SealedSecret| {
+        let opened = open(&core.keys, sealed)?;
+        let bytes = opened.as_slice().try_into();
+        Ok(WebhookSecret::new(bytes.map_err(|_| StoreError::corrupt("webhook_secrets", id, "sealed"))?))
     };
-    std::iter::once(&sealed.current).chain(former).map(open).collect()
+    webhook_secrets::signing(&core.db, id, now).await?.iter().map(open).collect()
 }
 
 /// Seals anew what is sealed under another master key than the active one.
 pub async fn reseal(keys: &Keys, writer: &Writer, now: DateTime<Utc>) -> Result<(), KeysUnreadable> {
     let active = keys.master().active().id();
-    for (id, read) in webhooks::all_secrets(writer.db()).await? {
-        let all = std::iter::once(&read.current).chain(read.former.as_ref().map(|(sealed, _)| sealed));
-        if all.clone().all(|sealed| sealed.get(1..5) == Some(&active.0)) {
+    for read in webhook_secrets::list(writer.db()).await? {
+        if read.sealed.get(1..5) == Some(&active.0) {
             continue;
         }
-        let anew = all.map(|sealed| Ok(keys.master().seal(&context(id), &open(keys, id, sealed)?)));
-        let anew: Vec<Vec<u8>> = anew.collect::<Result<_, KeysUnreadable>>()?;
-        let [current, former @ ..] = &anew[..] else { continue };
+        let id = read.webhook;
+        let anew = keys.master().seal(&context(id), &open(keys, &read)?);
         let resealed = writer.write(now, async |tx| {
             tx.record(Event::KeyResealed { key: format!("webhook {id}") });
-            let former = former.first().map(Vec::as_slice);
-            Ok(webhooks::reseal(tx, (id, &read), current, former).await?.then_some(()))
+            Ok(webhook_secrets::reseal(tx, &read, &anew).await?.then_some(()))
         });
         resealed.await?;
     }
@@ -61,13 +56,13 @@ pub async fn reseal(keys: &Keys, writer: &Writer, now: DateTime<Utc>) -> Result<
 
 /// Whether all that are stored open.
 pub async fn check(keys: &Keys, db: &Db) -> Result<(), KeysUnreadable> {
-    for (id, sealed) in webhooks::all_secrets(db).await? {
-        open(keys, id, &sealed.current)?;
+    for sealed in webhook_secrets::list(db).await? {
+        open(keys, &sealed)?;
     }
     Ok(())
 }
 
-fn open(keys: &Keys, id: WebhookId, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, KeysUnreadable> {
-    let opened = keys.master().open(&context(id), sealed);
+fn open(keys: &Keys, it: &SealedSecret) -> Result<Zeroizing<Vec<u8>>, KeysUnreadable> {
+    let opened = keys.master().open(&context(it.webhook), &it.sealed);
     opened.map_err(|cause: CannotOpen| KeysUnreadable::Secret { name: "webhook", cause })
 }
