@@ -10,7 +10,6 @@ use heirloom::service::admin::events::{EventFilter, list};
 use heirloom::service::admin::janitor;
 use heirloom::service::admin::views::EventView;
 use heirloom::settings::Settings;
-use heirloom::store::StoreError;
 use serde_json::{Value, json};
 
 use crate::database::both_databases;
@@ -104,16 +103,7 @@ both_stores! {
         let tokens = app.log_in("ana").await;
         let rows = app.kept_rows().await;
         let now = app.clock.now();
-        let undone = app.core.write(now, async |tx| {
-            tx.record(Event::RecoveryClosed);
-            Ok(None::<()>)
-        });
-        assert_eq!(undone.await.unwrap(), None);
-        let failed = app.core.write(now, async |tx| {
-            tx.record(Event::RecoveryClosed);
-            Err::<Option<()>, _>(StoreError::Exists)
-        });
-        assert!(failed.await.is_err());
+        app.undo(&Event::RecoveryClosed).await;
         let next = app.rotate(&tokens).await;
         app.rotate(&tokens).await;
         app.rotate(&next).await;

@@ -19,6 +19,23 @@ async fn wrong_password(app: &TestApp) -> Answer {
     app.post("/login", &json!({ "username": "ana", "password": "a wrong password" })).await
 }
 
+impl TestApp {
+    /// Records an event in a transaction that is undone, and in one that fails.
+    pub async fn undo(&self, event: &Event) {
+        let now = self.clock.now();
+        let undone = self.core.write(now, async |tx| {
+            tx.record(event.clone());
+            Ok(None::<()>)
+        });
+        assert_eq!(undone.await.unwrap(), None);
+        let failed = self.core.write(now, async |tx| {
+            tx.record(event.clone());
+            Err::<Option<()>, _>(StoreError::Exists)
+        });
+        assert!(matches!(failed.await, Err(StoreError::Exists)));
+    }
+}
+
 both_stores! {
     async fn a_login_and_its_end_are_told(app) with |settings| {
         settings.limits.account_attempts = 1;
@@ -185,17 +202,7 @@ both_stores! {
     }
 
     async fn what_was_undone_has_not_happened(app) {
-        let now = app.clock.now();
-        let undone = app.core.write(now, async |tx| {
-            tx.record(Event::RecoveryClosed);
-            Ok(None::<()>)
-        });
-        assert_eq!(undone.await.unwrap(), None);
-        let failed = app.core.write(now, async |tx| {
-            tx.record(Event::RecoveryClosed);
-            Err::<Option<()>, _>(StoreError::Exists)
-        });
-        assert!(matches!(failed.await, Err(StoreError::Exists)));
+        app.undo(&Event::RecoveryClosed).await;
         assert_eq!(app.events(), [""; 0]);
     }
 }

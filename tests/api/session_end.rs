@@ -1,6 +1,7 @@
 //! Logins of browser apps that end with the sign-in that they came from (RFC 10017 §6.3.2.3).
 
 use heirloom::domain::client::Party;
+use heirloom::settings::Settings;
 use serde_json::json;
 
 use crate::browser::*;
@@ -21,6 +22,21 @@ impl TestApp {
             .await;
         }
     }
+
+    /// A browser whose user signed in then, and the apps.
+    async fn signed_in_a_day_ago(&self) -> Browser<'_> {
+        self.with_bound_apps().await;
+        let browser = Browser::new(self);
+        self.lets_in(&browser, "app", "openid").await;
+        self.clock.advance(DAY);
+        browser
+    }
+}
+
+/// Sign-ins last so long.
+fn of_three_days(settings: &mut Settings) {
+    settings.sign_in.absolute_ttl = DAY * 3;
+    settings.sign_in.idle_ttl = DAY * 3;
 }
 
 both_stores! {
@@ -39,15 +55,8 @@ both_stores! {
         }
     }
 
-    async fn a_bound_login_does_not_outlast_its_sign_in(app) with |it| {
-        it.sign_in.absolute_ttl = DAY * 3;
-        it.sign_in.idle_ttl = DAY * 3;
-    }; {
-        app.with_bound_apps().await;
-        let browser = Browser::new(&app);
-        // The sign-in is a day old when the app is let in.
-        app.lets_in(&browser, "app", "openid").await;
-        app.clock.advance(DAY);
+    async fn a_bound_login_does_not_outlast_its_sign_in(app) with of_three_days; {
+        let browser = app.signed_in_a_day_ago().await;
         let mut bound = app.lets_in(&browser, "spa", "openid").await;
         assert_eq!(bound.json["authorization_expires_in"], 2 * 86_400, "what is left is told");
         let mut away = app.lets_in(&browser, "away", "openid offline_access").await.tokens();
@@ -64,14 +73,8 @@ both_stores! {
         assert_eq!(app.refresh_with("away", &away.refresh).await.status, 200);
     }
 
-    async fn who_proves_again_who_it_is_has_the_whole_time_again(app) with |it| {
-        it.sign_in.absolute_ttl = DAY * 3;
-        it.sign_in.idle_ttl = DAY * 3;
-    }; {
-        app.with_bound_apps().await;
-        let browser = Browser::new(&app);
-        app.lets_in(&browser, "app", "openid").await;
-        app.clock.advance(DAY);
+    async fn who_proves_again_who_it_is_has_the_whole_time_again(app) with of_three_days; {
+        let browser = app.signed_in_a_day_ago().await;
         let form = browser.authorize(&[("client_id", "spa"), ("scope", "openid"), ("prompt", "login")]).await;
         let seen = browser.sign_in(&form, "ana").await;
         let bound = app.exchange(&seen.code(), &[("client_id", "spa")]).await;

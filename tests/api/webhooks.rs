@@ -15,7 +15,6 @@ use heirloom::service::admin::webhooks::{self, WhichDeliveries};
 use heirloom::service::messenger::Messenger;
 use heirloom::service::webhooks::courier::WebhookCourier;
 use heirloom::settings::Settings;
-use heirloom::store::StoreError;
 use serde_json::{Value, json};
 
 use crate::database::both_databases;
@@ -225,16 +224,7 @@ both_stores! {
         let tokens = app.ana_logged_in().await;
         let (remote, id, _) = app.hooked(&["*"]).await;
         let now = app.clock.now();
-        let undone = app.core.write(now, async |tx| {
-            tx.record(Event::RecoveryClosed);
-            Ok(None::<()>)
-        });
-        assert_eq!(undone.await.unwrap(), None);
-        let failed = app.core.write(now, async |tx| {
-            tx.record(Event::RecoveryClosed);
-            Err::<Option<()>, _>(StoreError::Exists)
-        });
-        assert!(failed.await.is_err());
+        app.undo(&Event::RecoveryClosed).await;
         app.rotate(&tokens).await;
         assert_eq!(app.number("SELECT COUNT(*) FROM webhook_deliveries").await, 0);
         webhooks::remove(&app.core, id, now).await.unwrap();
