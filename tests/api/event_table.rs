@@ -11,6 +11,7 @@ use heirloom::service::admin::janitor;
 use heirloom::service::admin::views::EventView;
 use heirloom::settings::Settings;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::database::both_databases;
 use crate::harness::*;
@@ -96,6 +97,18 @@ both_stores! {
         let second = list(&app.core, &everything(), Some(first[1].id), 2).await.unwrap();
         let ids = |events: &[EventView]| events.iter().map(|event| event.id).collect::<Vec<_>>();
         assert_eq!([ids(&first), ids(&second)].concat(), ids(&kept[..4]), "part after part");
+    }
+
+    async fn events_of_one_transaction_stay_in_their_order(app) {
+        let tokens: Vec<Uuid> = (0..100).map(Uuid::from_u128).collect();
+        let added = app.core.write(app.clock.now(), async |tx| {
+            tokens.iter().for_each(|token| tx.record(Event::RegistrationTokenAdded { token: *token }));
+            Ok(Some(()))
+        });
+        added.await.unwrap();
+        let of = EventFilter { name: "registration_token.added".parse().unwrap(), ..everything() };
+        let kept = app.kept(&of).await.into_iter().rev();
+        assert_eq!(kept.map(|event| event.fields["token"].clone()).collect::<Vec<_>>(), json!(tokens).as_array().unwrap()[..]);
     }
 
     async fn what_was_undone_leaves_no_row_and_a_refresh_writes_none(app) {
