@@ -191,6 +191,7 @@ fn log(it: &EventRecord<'_>) {
                 family = it.family.map(tracing::field::display),
                 user = it.user.map(tracing::field::display),
                 client = it.client,
+                audience = it.audience,
                 name_hash = it.name_hash,
                 address = it.address,
                 agent = it.agent,

@@ -235,10 +235,30 @@ fn names(text: &str, before: &str, after: &str) -> BTreeSet<String> {
     found.map(ToOwned::to_owned).collect()
 }
 
+fn read(path: &str) -> String {
+    std::fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
+}
+
+#[test]
+fn the_log_has_every_field_of_an_event() {
+    let record = read("src/domain/event/record.rs");
+    let (_, record) = record.split_once("pub struct EventRecord<'a> {").unwrap();
+    let fields = names(record.split_once("\n}").unwrap().0, "pub ", ":");
+    assert!(fields.len() > 20, "{fields:?}");
+    let writer = read("src/service/writer.rs");
+    let is_logged = |field: &String| {
+        let value = format!("{field} = it.{field}");
+        field == "severity"
+            || writer.contains(&format!("{value},"))
+            || writer.contains(&format!("{value}.map"))
+    };
+    let missing: Vec<&String> = fields.iter().filter(|field| !is_logged(field)).collect();
+    assert_eq!(missing, [""; 0]);
+}
+
 #[test]
 fn every_event_is_listed_and_asserted() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-    let read = |path: &str| std::fs::read_to_string(root.join(path)).unwrap();
     let told = names(&read("src/domain/event/record.rs"), "new(\"", "\"");
     assert!(told.len() > 20, "{told:?}");
     assert_eq!(told, EVENT_NAMES.into_iter().map(str::to_owned).collect(), "those that can be chosen");
