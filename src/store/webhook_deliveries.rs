@@ -25,7 +25,7 @@ pub struct WebhookDelivery {
     pub attempts: i64,
     /// When it is tried next, or, once settled, forgotten.
     pub due_at: DateTime<Utc>,
-    /// Why the last attempt failed.
+    /// Why the last attempt that failed did.
     pub failure: Option<String>,
 }
 

@@ -157,7 +157,7 @@ pub async fn test(core: &Core, id: WebhookId, now: DateTime<Utc>) -> Result<(), 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WhichDeliveries {
     All,
-    /// Those that were tried often enough.
+    /// Those that were given up: tried often enough, or not wanted any more.
     Dead,
 }
 

@@ -50,7 +50,7 @@ impl Trail {
         !self.retention.is_zero()
     }
 
-    /// Adds what the transaction makes happen, one after another, and notes whom to tell of it.
+    /// Adds what the transaction makes happen, in its order, and notes whom to tell of it.
     pub(crate) async fn write(&self, tx: &mut Tx, now: DateTime<Utc>) -> Result<(), StoreError> {
         if tx.events().is_empty() {
             return Ok(());
