@@ -23,7 +23,8 @@ fn behind_another_proxy(settings: &mut Settings) {
 
 both_stores! {
     async fn a_header_that_is_not_a_certificate_is_refused_wherever_it_is_looked_at(app) with behind_a_proxy; {
-        let holder = Holder::new();
+        // The alphabets differ in two letters.
+        let holder = std::iter::repeat_with(Holder::new).find(|it| it.header().contains(['+', '/'])).unwrap();
         app.add_user("ana").await;
         app.add_client("robot", robot(|it| self_signed(it, &[holder.jwk()]))).await;
         let good = holder.header();
@@ -41,7 +42,7 @@ both_stores! {
             ("RFC 9651 §3.3.5: a byte sequence", bare.to_owned()),
             ("RFC 9651 §3.3.5: its end", good.trim_end_matches(':').to_owned()),
             ("RFC 9651 §3.3.5: base64", ":no base64!:".to_owned()),
-            ("RFC 9651 §3.3.5: of the usual alphabet", good.replacen(bare.split_at(8).0, "--__--__", 1)),
+            ("RFC 9651 §3.3.5: of the usual alphabet", good.replace('+', "-").replace('/', "_")),
             ("RFC 9440 §2.1: one", format!("{good}, {good}")),
             ("RFC 9440 §2.1: DER", ":AAAA:".to_owned()),
             ("RFC 9440 §2.1: something", "::".to_owned()),
