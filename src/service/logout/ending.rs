@@ -54,7 +54,7 @@ async fn end_followed(
     let client = followers.client(tx, &family.client_id).await?;
     let Some(client) = client.filter(|(client, _)| client.ends_with_sign_in()) else { return Ok(false) };
     let told = LoggedOut { client: &family.client_id, subject: &family.subject, family: family.id };
-    let delivery = notices::delivery(client, told, now);
+    let delivery = notices::delivery(client, &told, now);
     logout_deliveries::insert(tx, delivery.as_slice(), now).await?;
     if !is_offline(family) {
         families::end(tx, family.id, EndReason::Logout, now).await?;

@@ -24,7 +24,7 @@ pub(crate) async fn note(tx: &mut Tx, now: DateTime<Utc>) -> Result<(), StoreErr
     for family in ended {
         if let Some(client) = followers.client(tx, &family.client).await? {
             let told = LoggedOut { client: &family.client, subject: &family.subject, family: family.id };
-            deliveries.extend(delivery(client, told, now));
+            deliveries.extend(delivery(client, &told, now));
         }
     }
     logout_deliveries::insert(tx, &deliveries, now).await
@@ -40,7 +40,7 @@ pub(super) struct LoggedOut<'a> {
 /// What a client is told, if it wants to be.
 pub(super) fn delivery(
     (metadata, origin): &(ClientMetadata, Origin),
-    told: LoggedOut<'_>,
+    told: &LoggedOut<'_>,
     now: DateTime<Utc>,
 ) -> Option<(Delivery, Origin)> {
     let uri = metadata.backchannel_logout_uri.as_ref()?;
