@@ -177,6 +177,22 @@ both_stores! {
         }
         assert_eq!(app.told("family.ended"), 0);
     }
+
+    async fn what_is_stolen_from_a_client_that_gets_bound_tokens_alone_is_told_of(app) {
+        app.add_user("ana").await;
+        app.add_app("bound", |it| {
+            it.party = Party::First;
+            it.metadata.dpop_bound_access_tokens = true;
+        }).await;
+        let (key, named) = (Prover::new(), ("client_id", "bound"));
+        let code = Browser::new(&app).ana_signs_in(&[named, ("dpop_jkt", &key.thumbprint())]).await;
+        assert_eq!(app.exchange(&code, &[named]).await.refusal(), NO_PROOF);
+        assert_eq!(app.told("code.refused client=bound"), 1, "{:?}", app.events());
+        let tokens = app.exchange_proving(&key.posting(&app, "/oauth/token"), &code, &[named]).await.tokens();
+        assert_eq!(app.refresh_with("bound", &tokens.refresh).await.refusal(), NO_PROOF);
+        let told = format!("refresh.refused client=bound family={}", tokens.family());
+        assert_eq!(app.told(&told), 1, "{:?}", app.events());
+    }
 }
 
 both_stores_both_ways! {

@@ -4,6 +4,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::domain::authorization::AuthorizationCode;
+use crate::domain::claims::Confirmation;
 use crate::domain::client::GrantType;
 use crate::domain::event::Event;
 use crate::domain::ids::FamilyId;
@@ -65,7 +66,6 @@ pub async fn exchange_code(
         tell_unproven(core, request, &found);
         return Err(Refusal::BadCode.into());
     }
-    request.binding_for(&known, now)?;
     // RFC 9449 §10.
     if let Some(bound) = &found.key_thumbprint
         && let Err(why) = request.must_hold(bound)
@@ -73,6 +73,7 @@ pub async fn exchange_code(
         tell_unproven(core, request, &found);
         return Err(why.into());
     }
+    let binding = request.binding_for(&known, now)?;
     if let Some(family) = found.family {
         return Err(refuse_repeated(core, request, family, now).await);
     }
@@ -86,7 +87,7 @@ pub async fn exchange_code(
         ClaimsAsked { user: found.authentication.user, scope: &found.scope, claims: &found.claims.id_token };
     let user = user_claims::told_in_id_token(core, (&known, &wanted), asked, now).await?;
     let told = IdTokenContent { nonce: found.nonce.clone(), user };
-    spend(core, request, found, (&known, &wanted), &told, now).await
+    spend(core, request, (found, binding), (&known, &wanted), &told, now).await
 }
 
 async fn find(core: &Core, text: &str) -> Result<Option<AuthorizationCode>, Failure> {
@@ -124,7 +125,7 @@ fn fits(code: &AuthorizationCode, redirect_uri: Option<&str>) -> bool {
 async fn spend(
     core: &Core,
     request: &ClientRequest,
-    found: AuthorizationCode,
+    (found, binding): (AuthorizationCode, Option<Confirmation>),
     for_whom: (&KnownClient, &Wanted),
     told: &IdTokenContent,
     now: DateTime<Utc>,
@@ -134,7 +135,7 @@ async fn spend(
         scope: found.scope,
         audiences: found.audiences,
         claims: found.claims,
-        binding: request.binding_for(for_whom.0, now)?,
+        binding,
         agent: found.agent,
     };
     let spend = async |tx: &mut Tx, family| authorization_codes::spend(tx, &found.code_hash, family).await;

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
+use crate::domain::claims::Confirmation;
 use crate::domain::client::GrantType;
 use crate::domain::event::{Alarm, Event};
 use crate::domain::family::{Family, Grant, Outcome, Policy, RestoreDecision, RotationPolicy, decide};
@@ -67,7 +68,7 @@ pub async fn refresh(
     let token = opened?;
     core.passwords.make_way();
     known.may(GrantType::RefreshToken)?;
-    let binding = request.binding_for(&known, now)?;
+    let binding = binding(core, request, &token, &known, now).await?;
     // A client that names again what it named at the authorization endpoint is heard as it was there.
     let wanted = params.wanted.for_client(&known.client);
     let (grant, given, told) =
@@ -83,6 +84,24 @@ pub async fn refresh(
         watch(core, request, &known, (&grant, given), now)?;
     }
     grant::issue(core, &grant, &token.secret, (&known, &wanted), binding.as_ref(), told.as_ref(), now)
+}
+
+/// What the access token will be bound to. Whoever lacks the proof without which a client gets nothing may be a thief
+/// all the same: it is told as of any other bound token.
+async fn binding(
+    core: &Core,
+    request: &ClientRequest,
+    token: &RefreshToken,
+    known: &KnownClient,
+    now: DateTime<Utc>,
+) -> Result<Option<Confirmation>, Failure> {
+    let binding = request.binding_for(known, now);
+    if let Err(Failure::KeyProof(_)) = &binding
+        && let Some(Presented::Genuine(family)) = presented::family_of(core, token).await?
+    {
+        check_binding(core, request, &family)?;
+    }
+    binding
 }
 
 /// What the ID token tells that goes with a refresh, if the client takes one. OpenID Connect Core §12.2: all that it
