@@ -138,9 +138,9 @@ impl KeySet {
     ///
     /// # Errors
     /// [`AudiencesDiffer`] when no one key signs for all of them.
-    pub fn signer_for_audiences(
+    pub fn signer_for_audiences<'a>(
         &self,
-        audiences: &[Audience],
+        audiences: impl IntoIterator<Item = &'a Audience>,
         now: DateTime<Utc>,
     ) -> Result<Option<&SigningKey>, AudiencesDiffer> {
         let usual = self.signer(now);
@@ -151,10 +151,10 @@ impl KeySet {
             let own = self.audiences.get(audience).and_then(|algorithm| self.due(*algorithm, now));
             own.map(|it| &it.key).or(usual)
         };
-        let Some((first, others)) = audiences.split_first() else { return Ok(usual) };
-        let signer = of(first);
+        let mut signers = audiences.into_iter().map(of);
+        let Some(signer) = signers.next() else { return Ok(usual) };
         let same = |other: Option<&SigningKey>| other.map(SigningKey::kid) == signer.map(SigningKey::kid);
-        if others.iter().all(|other| same(of(other))) { Ok(signer) } else { Err(AudiencesDiffer) }
+        if signers.all(same) { Ok(signer) } else { Err(AudiencesDiffer) }
     }
 
     /// Since when, or from when on, the key of this algorithm signs.

@@ -100,12 +100,8 @@ impl Keys {
     /// Whether a client's audiences, and the issuer, may be signed for with different keys.
     #[must_use]
     pub fn may_disagree(&self, audiences: &[Audience], issuer: &Audience, now: DateTime<Utc>) -> bool {
-        let current = self.current();
-        if current.signing.audiences.is_empty() || audiences.is_empty() {
-            return false;
-        }
-        let all: Vec<Audience> = audiences.iter().chain([issuer]).cloned().collect();
-        current.signing.signer_for_audiences(&all, now).is_err()
+        let all = audiences.iter().chain([issuer]);
+        !audiences.is_empty() && self.current().signing.signer_for_audiences(all, now).is_err()
     }
 
     /// An ID token of the claims that `make` gives for the algorithm that signs for this client.

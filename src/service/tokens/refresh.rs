@@ -126,7 +126,7 @@ async fn told(
 /// that names a scope or resource does not take it: its refusal must consume nothing. Nor does a client whose tokens do
 /// not rotate with every refresh: what is to be written hangs on what is there; nor one in strict mode, for which a
 /// token that was refused after the write, because the client has lost the login's audiences, could not come back; nor
-/// one whose audiences no one key signs for: its login may be good for several of them, but no token is.
+/// one for whose audiences and the issuer no one key signs: its login may be good for several of them, but no token is.
 async fn fast_path(
     core: &Core,
     (token, key): (&RefreshToken, Option<&KeyThumbprint>),
@@ -134,9 +134,11 @@ async fn fast_path(
     wanted: &Wanted,
     now: DateTime<Utc>,
 ) -> Result<Option<Grant>, Failure> {
-    let is_strict = known.lifetimes.leeway().is_zero();
-    let disagree = core.keys.may_disagree(&known.client.audiences, &core.issuer, now);
-    if !wanted.is_everything() || known.rotation != RotationPolicy::Always || is_strict || disagree {
+    let may_bet = wanted.is_everything()
+        && known.rotation == RotationPolicy::Always
+        && !known.lifetimes.leeway().is_zero()
+        && !core.keys.may_disagree(&known.client.audiences, &core.issuer, now);
+    if !may_bet {
         return Ok(None);
     }
     let attempt = FastPath {
