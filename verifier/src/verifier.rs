@@ -169,8 +169,8 @@ impl Verifier {
     ///
     /// # Errors
     /// [`VerifyError`], saying what is wrong.
-    pub async fn verify(&self, token: &str) -> Result<AccessToken, VerifyError> {
-        self.verify_presented(&Presented::bearer(token)).await
+    pub fn verify(&self, token: &str) -> impl Future<Output = Result<AccessToken, VerifyError>> {
+        self.verify_shown(Presented::bearer(token))
     }
 
     /// Verifies a token, and that whoever shows it holds the key that it is bound to, if it is. A proof is good once:
@@ -192,21 +192,26 @@ impl Verifier {
     ///
     /// # Errors
     /// [`VerifyError`], saying what is wrong.
-    pub async fn verify_presented(&self, presented: &Presented<'_>) -> Result<AccessToken, VerifyError> {
+    pub fn verify_presented(
+        &self,
+        presented: &Presented<'_>,
+    ) -> impl Future<Output = Result<AccessToken, VerifyError>> {
+        self.verify_shown(presented.clone())
+    }
+
+    /// One future, and a small one: most tokens came before, and what passes from one to another costs as much as the
+    /// rest of what is done for them, beside the hash. So what is rarely waited for stands apart.
+    async fn verify_shown(&self, presented: Presented<'_>) -> Result<AccessToken, VerifyError> {
         let token = presented.token;
-        let keys = self.0.keys.current();
         let hash = self.0.hash(token)?;
-        let seen = if let Some(seen) = self.0.recall(hash.as_ref(), &keys) {
-            seen
-        } else {
-            let parts = self.0.parts(token)?;
-            let keys = self.0.keys.with(parts.kid.as_deref()).await;
-            self.0.verify_anew(parts, hash, &keys)?
+        let seen = match self.0.recall(hash.as_ref(), &self.0.keys.current()) {
+            Some(seen) => seen,
+            None => Box::pin(self.0.meet(token, hash)).await?,
         };
         if let (Some(lists), Some(entry)) = (&self.0.lists, &seen.entry) {
             lists.first_word_on(entry).await;
         }
-        self.0.judge(&seen, presented)
+        self.0.judge(&seen, &presented)
     }
 
     /// Verifies a token that came alone, with the keys and status lists at hand: it waits for no I/O. A list that no
@@ -310,6 +315,13 @@ impl Inner {
     /// A token whose signature is known to be right.
     fn recall(&self, hash: Option<&TokenHash>, keys: &KeySet) -> Option<Arc<Seen>> {
         self.cache.as_ref()?.get(hash?, keys)
+    }
+
+    /// A token that is not known: its key may have to be asked for.
+    async fn meet(&self, token: &str, hash: Option<TokenHash>) -> Result<Arc<Seen>, VerifyError> {
+        let parts = self.parts(token)?;
+        let keys = self.keys.with(parts.kid.as_deref()).await;
+        self.verify_anew(parts, hash, &keys)
     }
 
     /// A token that was taken apart, its signature and claims judged.

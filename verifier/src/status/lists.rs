@@ -129,7 +129,7 @@ impl Lists {
     /// Waits until the list was asked for once, but no longer than a fetch may take.
     pub(crate) async fn first_word_on(&self, entry: &Entry) {
         if !entry.list.was_asked_for() {
-            let _ = tokio::time::timeout(self.patience, entry.list.first_word()).await;
+            let _ = Box::pin(tokio::time::timeout(self.patience, entry.list.first_word())).await;
         }
     }
 
