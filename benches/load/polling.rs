@@ -17,20 +17,29 @@ const CONNECTIONS: usize = 100;
 pub(crate) struct Polled {
     pub(crate) unchanged: u64,
     pub(crate) fetched: u64,
-    /// Of the last that was fetched, as it was sent.
+}
+
+/// A list as it was sent.
+pub(crate) struct Fetched {
+    pub(crate) tag: String,
     pub(crate) bytes: usize,
 }
 
-/// So many requests a second, on a schedule. Each connection knows the tag that it was last given.
-pub(crate) async fn poll(address: &str, per_second: f64, lasting: Duration) -> anyhow::Result<Polled> {
+/// Fetches the list.
+pub(crate) async fn fetch(address: &str) -> anyhow::Result<Fetched> {
+    Poller::connect(address).await?.ask(address, None).await?.context("304 to who knows no tag")
+}
+
+/// So many requests a second, on a schedule, each by a service that knows the list of `tag` and no newer one.
+pub(crate) async fn poll(
+    address: &str,
+    tag: &str,
+    per_second: f64,
+    lasting: Duration,
+) -> anyhow::Result<Polled> {
     let (next, answers) = (Cell::new(0_u64), RefCell::new(Polled::default()));
-    let mut pollers = Vec::new();
-    for _ in 0..CONNECTIONS {
-        let mut poller = Poller { stream: TcpStream::connect(address).await?, answer: Vec::new(), tag: None };
-        poller.ask(address).await?;
-        pollers.push(poller);
-    }
-    let began = now();
+    let pollers = futures_util::future::try_join_all((0..CONNECTIONS).map(|_| Poller::connect(address)));
+    let (pollers, began) = (pollers.await?, now());
     let connection = async |mut poller: Poller| loop {
         let place = next.replace(next.get() + 1);
         let due = Duration::from_secs_f64(place as f64 / per_second);
@@ -38,12 +47,9 @@ pub(crate) async fn poll(address: &str, per_second: f64, lasting: Duration) -> a
             return anyhow::Ok(());
         }
         tokio::time::sleep_until((began + due).into()).await;
-        let fetched = poller.ask(address).await?;
+        let fetched = poller.ask(address, Some(tag)).await?;
         let mut answers = answers.borrow_mut();
-        match fetched {
-            Some(bytes) => (answers.fetched, answers.bytes) = (answers.fetched + 1, bytes),
-            None => answers.unchanged += 1,
-        }
+        *(if fetched.is_some() { &mut answers.fetched } else { &mut answers.unchanged }) += 1;
     };
     futures_util::future::try_join_all(pollers.into_iter().map(connection)).await?;
     Ok(answers.into_inner())
@@ -52,13 +58,16 @@ pub(crate) async fn poll(address: &str, per_second: f64, lasting: Duration) -> a
 struct Poller {
     stream: TcpStream,
     answer: Vec<u8>,
-    tag: Option<String>,
 }
 
 impl Poller {
-    /// Asks once; gives the length of what was sent, if it has changed.
-    async fn ask(&mut self, address: &str) -> anyhow::Result<Option<usize>> {
-        let known = self.tag.as_ref().map(|tag| format!("If-None-Match: {tag}\r\n")).unwrap_or_default();
+    async fn connect(address: &str) -> anyhow::Result<Self> {
+        Ok(Self { stream: TcpStream::connect(address).await?, answer: Vec::new() })
+    }
+
+    /// Asks once; gives what was sent, if it is not what was known.
+    async fn ask(&mut self, address: &str, known: Option<&str>) -> anyhow::Result<Option<Fetched>> {
+        let known = known.map(|tag| format!("If-None-Match: {tag}\r\n")).unwrap_or_default();
         let request = format!(
             "GET /status-lists/1 HTTP/1.1\r\nHost: {address}\r\nAccept-Encoding: gzip\r\n{known}\r\n"
         );
@@ -84,8 +93,7 @@ impl Poller {
             if self.answer.len() - begin < length {
                 continue;
             }
-            self.tag = Some(header("etag").context("no tag")?);
-            return Ok(Some(length));
+            return Ok(Some(Fetched { tag: header("etag").context("no tag")?, bytes: length }));
         }
     }
 }
