@@ -173,12 +173,14 @@ mod mod_auth_openidc {
 mod spring {
     use super::*;
 
-    /// On the one algorithm that it takes for ID tokens until it is told of others.
+    /// With the one algorithm that it takes for ID tokens until it is told of others.
     #[test]
     fn signs_in_refreshes_and_signs_out() {
-        let world = World::with(Place::sqlite().with("HEIRLOOM_KEYS__ALGORITHM", "RS256"));
+        let world = World::new();
         let paths = Paths { callback: "/login/oauth2/code/heirloom", enter: "/", shows: "/" };
-        let party = Party::start(&world, "spring", paths, |_, _| {
+        let party = Party::start(&world, "spring", paths, |world, _| {
+            let metadata = r#"{"id_token_signed_response_alg": "RS256"}"#;
+            world.place.ok(&["client", "update", "spring", "--metadata", metadata]);
             run("java", &[FAST.into(), "-jar".into(), installed("spring/shop-1.jar")])
         });
         block_on(async {
