@@ -61,10 +61,11 @@ pub(crate) async fn edge(
     let answered = in_time.unwrap_or_else(|_| Err(Standard(Problem::Deadline).into()));
     match answered {
         Ok(mut response) => {
-            let pattern = response.request().match_pattern().unwrap_or_else(|| "(no route)".to_owned());
             let status = response.status().as_u16();
             let cause = response.response().error().map(causes);
-            log(&id, method.as_str(), &pattern, status, watch, cause.as_deref());
+            // It tries all routes once more.
+            let pattern = || response.request().match_pattern().unwrap_or_else(|| "(no route)".to_owned());
+            log(&id, method.as_str(), pattern, status, watch, cause.as_deref());
             set_id(response.headers_mut(), &id);
             if web.is_stopping() {
                 // RFC 9112 §9.6: the next request goes to another server.
@@ -74,7 +75,7 @@ pub(crate) async fn edge(
         }
         Err(error) => {
             let status = error.as_response_error().status_code().as_u16();
-            log(&id, method.as_str(), "(unanswered)", status, watch, Some(&causes(&error)));
+            log(&id, method.as_str(), || "(unanswered)".to_owned(), status, watch, Some(&causes(&error)));
             Err(Unanswered { error, id }.into())
         }
     }
@@ -137,12 +138,20 @@ fn set_id(headers: &mut actix_web::http::header::HeaderMap, id: &str) {
     }
 }
 
-fn log(id: &str, method: &str, path: &str, status: u16, watch: Stopwatch, cause: Option<&str>) {
+/// Asks for the path only if the line is written.
+fn log(
+    id: &str,
+    method: &str,
+    path: impl FnOnce() -> String,
+    status: u16,
+    watch: Stopwatch,
+    cause: Option<&str>,
+) {
     let ms = f64::from(u32::try_from(watch.elapsed().as_micros()).unwrap_or(u32::MAX)) / 1e3;
     match status {
-        500.. => tracing::error!(target: "request", id, method, path, status, ms, cause),
+        500.. => tracing::error!(target: "request", id, method, path = path(), status, ms, cause),
         // That nothing has changed is no news, and ten thousand services ask all the time.
-        304 => tracing::debug!(target: "request", id, method, path, status, ms),
-        _ => tracing::info!(target: "request", id, method, path, status, ms, cause),
+        304 => tracing::debug!(target: "request", id, method, path = path(), status, ms),
+        _ => tracing::info!(target: "request", id, method, path = path(), status, ms, cause),
     }
 }

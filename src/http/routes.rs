@@ -46,13 +46,16 @@ fn configure_all(config: &mut ServiceConfig, web: &web::Data<Web>) {
     let mode = web.core.registrar.rules.mode;
     let others = move |config: &mut ServiceConfig| {
         config
+            .service(
+                web::scope(status_list::PATH)
+                    .service(told_to_all("", status_lists::aggregation))
+                    .service(told_to_all("/{number}", status_lists::show)),
+            )
             .configure(pages_routes)
             .configure(|config| registration_routes(config, mode))
             .service(told_to_all(well_known::METADATA, well_known::metadata))
             .service(told_to_all(well_known::OPENID, well_known::metadata))
-            .service(told_to_all(well_known::JWKS, well_known::jwks))
-            .service(told_to_all(status_list::PATH, status_lists::aggregation))
-            .service(told_to_all(&format!("{}/{{number}}", status_list::PATH), status_lists::show));
+            .service(told_to_all(well_known::JWKS, well_known::jwks));
     };
     config.service(routes(base, others)).default_service(web::to(|| ready(error::not_found())));
 }
@@ -67,8 +70,11 @@ fn routes<F: FnOnce(&mut ServiceConfig)>(base: &str, others: F) -> impl HttpServ
                 .add(("X-Content-Type-Options", "nosniff"))
                 .add((CACHE_CONTROL, "no-store")),
         )
-        .service(only("/login", "POST", [web::post().to(login::login)]))
+        // They are tried in their order, and one with a part that varies costs a regular expression: first what is asked
+        // for most, last those.
         .service(only("/refresh", "POST", [web::post().to(login::refresh)]))
+        .service(only("/oauth/token", "POST", [web::post().to(token::token)]).wrap(from_fn(cors::by_client)))
+        .service(only("/login", "POST", [web::post().to(login::login)]))
         .service(only("/logout", "POST", [web::post().to(login::logout)]))
         .service(only(
             "/sessions",
@@ -76,8 +82,6 @@ fn routes<F: FnOnce(&mut ServiceConfig)>(base: &str, others: F) -> impl HttpServ
             [web::get().to(sessions::list), web::delete().to(sessions::end_others)],
         ))
         .service(only("/sessions/revoke", "POST", [web::post().to(sessions::revoke)]))
-        .service(only("/sessions/{id}", "DELETE", [web::delete().to(sessions::end)]))
-        .service(only("/oauth/token", "POST", [web::post().to(token::token)]).wrap(from_fn(cors::by_client)))
         .service(
             only("/oauth/revoke", "POST", [web::post().to(revoke::revoke)]).wrap(from_fn(cors::by_client)),
         )
@@ -100,6 +104,7 @@ fn routes<F: FnOnce(&mut ServiceConfig)>(base: &str, others: F) -> impl HttpServ
         .service(only(par::PATH, "POST", [web::post().to(par::push)]).wrap(from_fn(cors::by_client)))
         .service(only("/oauth/introspect", "POST", [web::post().to(introspect::introspect)]))
         .configure(others)
+        .service(only("/sessions/{id}", "DELETE", [web::delete().to(sessions::end)]))
 }
 
 /// Where browsers go.
