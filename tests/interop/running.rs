@@ -28,7 +28,7 @@ impl Running {
         let began = now();
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
             let ended = process.0.try_wait().unwrap();
-            let waits = ended.is_none() && began.elapsed() < Duration::from_mins(2);
+            let waits = ended.is_none() && began.elapsed() < Duration::from_mins(5);
             assert!(waits, "{name} does not start: {ended:?}\n{}", said.lock().unwrap());
             thread::sleep(Duration::from_millis(50));
         }
