@@ -202,7 +202,7 @@ pub(super) fn known_clients(
 }
 
 pub(super) fn key_proofs(settings: &settings::DpopSettings) -> KeyProofs {
-    KeyProofs::new(settings.require_nonce.then_some(settings.nonce_lifetime))
+    KeyProofs::new(cores(), settings.require_nonce.then_some(settings.nonce_lifetime))
 }
 
 /// The authorities that vouch for clients' certificates, if the settings name some.
