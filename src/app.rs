@@ -36,7 +36,7 @@ use crate::service::clients::registrar::Registrar;
 use crate::service::clock_watch::ClockWatch;
 use crate::service::events::trail::Trail;
 use crate::service::keys::ring::Keys;
-use crate::service::keys::subject_key;
+use crate::service::keys::{signer_keys, subject_key};
 use crate::service::status_lists::documents::StatusLists;
 use crate::service::users::attempts::Attempts;
 use crate::service::users::login_limit::LoginLimit;
@@ -225,7 +225,8 @@ pub async fn open_core(
     let (clients, outbound, fetches) = known_clients(settings, clock.clone())?;
     check_clients(&db, &clients).await?;
     let passwords = password_pool(settings)?;
-    passwords.expect_stored(users::dearest_hash(&db).await?.as_ref());
+    passwords.expect_stored(&users::dearest_hashes(&db).await?);
+    signer_keys::load_all(&keys, &writer, &passwords, now).await?;
     let client_authorities = client_authorities(settings)?;
     let issuer = issuer()?;
     Ok(Core {

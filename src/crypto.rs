@@ -3,9 +3,14 @@
 pub mod client_authorities;
 pub mod client_jwt;
 pub mod dpop_nonce;
+pub mod foreign_cost;
+pub mod foreign_hash;
+pub mod hash_forms;
+mod hasher;
 pub mod jws;
 pub mod master_key;
 pub mod password_hash;
 pub mod passwords;
 pub mod random;
 pub mod signing_key;
+pub mod unfit_hash;

@@ -15,7 +15,7 @@ use crate::domain::audience::Audience;
 use crate::http::pages::renderer::Pages;
 use crate::master_keys;
 use crate::service::keys::ring::Keys;
-use crate::service::keys::subject_key;
+use crate::service::keys::{signer_keys, subject_key};
 use crate::service::webhooks::secrets as webhook_secrets;
 use crate::settings::{DatabaseUrl, Listen, Settings};
 use crate::store::{Db, signing_keys};
@@ -62,6 +62,7 @@ async fn check_keys(settings: &Settings, db: &Db) -> anyhow::Result<()> {
     keys.reload(db).await?;
     subject_key::check(&keys, db).await?;
     webhook_secrets::check(&keys, db).await?;
+    signer_keys::check(&keys, db).await?;
     Ok(())
 }
 

@@ -6,16 +6,21 @@
 //! Passwords make way for quicker work twice: their threads are of the class that takes what others leave of the
 //! processor, and the last of several threads rests while [`Passwords::make_way`] is being called.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use argon2::Params;
 use tokio::sync::oneshot;
 
-use crate::crypto::password_hash::{Hasher, PasswordHash, Verdict, dearer};
+use crate::crypto::foreign_cost::ForeignKind;
+use crate::crypto::foreign_hash::{SignerKey, SignerKeyId};
+use crate::crypto::hash_forms::{FirebaseConfig, HashRules};
+use crate::crypto::hasher::{Dearest, Hasher, Spent};
+use crate::crypto::password_hash::{PasswordHash, Verdict};
 use crate::domain::new_password::NewPassword;
 use crate::domain::secrets::Password;
 
@@ -43,8 +48,10 @@ pub struct Passwords {
     hurries: Arc<AtomicU64>,
     today: Params,
     /// What a wrong password costs, whoever's it is.
-    dearest: Mutex<Params>,
-    spent: Arc<AtomicU64>,
+    dearest: Mutex<Dearest>,
+    /// Those by which hashes from Firebase are verified.
+    signer_keys: Mutex<BTreeMap<SignerKeyId, SignerKey>>,
+    spent: Arc<Spent>,
 }
 
 impl Passwords {
@@ -55,7 +62,7 @@ impl Passwords {
     pub fn start(params: Params, size: PoolSize) -> std::io::Result<Self> {
         let (queue, jobs) = sync_channel::<Job>(size.queue);
         let jobs = Arc::new(Mutex::new(jobs));
-        let (hurries, spent) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+        let (hurries, spent) = (Arc::new(AtomicU64::new(0)), Arc::new(Spent::default()));
         for number in 0..size.threads.max(1) {
             let jobs = Arc::clone(&jobs);
             let hasher = Hasher::new(params.clone(), Arc::clone(&spent));
@@ -65,23 +72,44 @@ impl Passwords {
                 .name(format!("password-{number}"))
                 .spawn(move || work(&jobs, hasher, yields_to.as_deref()))?;
         }
-        Ok(Self { queue, hurries, spent, dearest: Mutex::new(params.clone()), today: params })
+        let dearest = Mutex::new(Dearest::new(params.clone()));
+        Ok(Self { queue, hurries, spent, dearest, signer_keys: Mutex::default(), today: params })
     }
 
-    /// Learns what the dearest of all stored hashes is: from now on no verdict of wrong costs less, for anybody.
-    pub fn expect_stored(&self, dearest: Option<&PasswordHash>) {
-        let stored = dearest.and_then(PasswordHash::params);
-        let today = self.today.clone();
-        *self.dearest.lock().unwrap_or_else(PoisonError::into_inner) = match stored {
-            Some(stored) => dearer(today, stored),
-            None => today,
-        };
+    /// Learns which of all stored hashes are the dearest, each of its kind: from now on no verdict of wrong costs less,
+    /// for anybody.
+    pub fn expect_stored(&self, dearest: &[PasswordHash]) {
+        let today = Dearest::new(self.today.clone());
+        *lock(&self.dearest) = dearest.iter().fold(today, Dearest::or);
     }
 
-    /// KiB of memory that all hashes so far have passed over.
+    /// KiB of memory that all argon2 hashes so far have passed over.
     #[must_use]
     pub fn spent(&self) -> u64 {
-        self.spent.load(Ordering::Relaxed)
+        self.spent.argon2()
+    }
+
+    /// What all hashes of other systems have cost so far, by kind.
+    #[must_use]
+    pub fn spent_on_foreign(&self) -> BTreeMap<ForeignKind, u64> {
+        self.spent.foreign()
+    }
+
+    /// Learns a key by which hashes are verified.
+    pub fn learn(&self, key: SignerKey) {
+        lock(&self.signer_keys).insert(key.id(), key);
+    }
+
+    /// The key that it takes to verify a hash, if it is not known yet.
+    #[must_use]
+    pub fn lacks(&self, stored: &PasswordHash) -> Option<SignerKeyId> {
+        stored.signer_key().filter(|id| !lock(&self.signer_keys).contains_key(id))
+    }
+
+    /// What hashes of other systems must be.
+    #[must_use]
+    pub fn hash_rules(&self, firebase: Option<FirebaseConfig>) -> HashRules {
+        HashRules { today: self.today.clone(), firebase }
     }
 
     /// Says that work is under way that is quicker than any password: for the next moments, and as long as it is said
@@ -111,8 +139,10 @@ impl Passwords {
         settle: impl FnOnce(&Verdict) + Send + 'static,
     ) -> Result<Verdict, Busy> {
         let dearest = self.dearest_beside(stored.as_ref());
+        let key = stored.as_ref().and_then(PasswordHash::signer_key);
+        let key = key.and_then(|id| lock(&self.signer_keys).get(&id).cloned());
         self.run(move |hasher| {
-            let verdict = hasher.verify(&password, stored.as_ref(), &dearest);
+            let verdict = hasher.verify(&password, (stored.as_ref(), key.as_ref()), &dearest);
             settle(&verdict);
             verdict
         })
@@ -120,10 +150,10 @@ impl Passwords {
     }
 
     /// The dearest parameters known by now: another process may have stored a hash since we looked.
-    fn dearest_beside(&self, stored: Option<&PasswordHash>) -> Params {
-        let mut dearest = self.dearest.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(stored) = stored.and_then(PasswordHash::params) {
-            *dearest = dearer(dearest.clone(), stored);
+    fn dearest_beside(&self, stored: Option<&PasswordHash>) -> Dearest {
+        let mut dearest = lock(&self.dearest);
+        if let Some(stored) = stored {
+            *dearest = dearest.clone().or(stored);
         }
         dearest.clone()
     }
@@ -144,6 +174,10 @@ impl Passwords {
             Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => Err(Busy),
         }
     }
+}
+
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Passwords take what others leave of the processor: one needs tens of milliseconds anyway, and a refresh needs one.

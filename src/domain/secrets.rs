@@ -136,8 +136,6 @@ pub struct InvalidPassword;
 const LONGEST_PASSWORD: usize = 1024;
 /// UAX #15 §13: what is normalized may take three times as many bytes in the form that somebody's keyboard has.
 const LONGEST_TYPED: usize = 3 * LONGEST_PASSWORD;
-/// Nobody's password ever had fewer bytes.
-const SHORTEST_TYPED: usize = 8;
 
 impl Password {
     /// Wraps a password that is to be set; whether it may be is another question.
@@ -150,10 +148,11 @@ impl Password {
         if fits { Ok(typed) } else { Err(InvalidPassword) }
     }
 
-    /// Wraps what somebody claims to know: `None` when it can be nobody's password.
+    /// Wraps what somebody claims to know: `None` when it can be nobody's password. A short one may be: other systems,
+    /// from which users come, had rules of their own.
     #[must_use]
     pub fn presented(text: String) -> Option<Self> {
-        Self::new(text).ok().filter(|typed| typed.0.len() >= SHORTEST_TYPED)
+        Self::new(text).ok().filter(|typed| !typed.0.is_empty())
     }
 
     /// RFC 8265 §4.2.2: the form that is stored, so that every keyboard's way to write the same text is one password.
@@ -227,8 +226,8 @@ mod tests {
 
     #[test]
     fn what_can_be_nobodys_password_is_not_looked_at() {
-        assert!(Password::presented("7 bytes".to_owned()).is_none());
-        assert!(Password::presented("8 bytes!".to_owned()).is_some());
+        assert!(Password::presented(String::new()).is_none());
+        assert!(Password::presented("1".to_owned()).is_some(), "a short one may come from elsewhere");
         assert!(Password::presented("u\u{308}".repeat(512)).is_some(), "1,024 bytes in another form");
         assert!(Password::new("x".repeat(3073)).is_err());
         assert!(Password::new("correct\0horse".to_owned()).is_err());

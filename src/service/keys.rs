@@ -2,5 +2,6 @@
 
 pub mod key_set;
 pub mod ring;
+pub mod signer_keys;
 pub mod subject_key;
 pub mod succession;

@@ -1,12 +1,19 @@
 //! Secrets of the server's own that outlive every key: sealed under a master key, made once.
 
-use crate::store::{Db, StoreError, Tx, execute, fetch_optional};
+use crate::store::{Db, StoreError, Tx, execute, fetch_all, fetch_optional};
 
 /// The sealed secret of a name.
 pub async fn get(db: &Db, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
     const SQL: &str = "SELECT sealed FROM server_secrets WHERE name = $1";
     let found: Option<(Vec<u8>,)> = fetch_optional!(on db, SQL, name)?;
     Ok(found.map(|(sealed,)| sealed))
+}
+
+/// The names of all that begin so, in order.
+pub async fn names(db: &Db, prefix: &str) -> Result<Vec<String>, StoreError> {
+    const SQL: &str = "SELECT name FROM server_secrets WHERE name LIKE $1 ORDER BY name";
+    let rows: Vec<(String,)> = fetch_all!(on db, SQL, format!("{prefix}%"))?;
+    Ok(rows.into_iter().map(|(name,)| name).collect())
 }
 
 /// The same; `candidate` becomes it when there is none yet.

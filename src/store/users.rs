@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
+use crate::crypto::foreign_cost::ForeignKind;
 use crate::crypto::password_hash::PasswordHash;
 use crate::domain::ids::{FamilyId, UserId};
 use crate::domain::standard_claims::StandardClaims;
@@ -124,12 +125,19 @@ pub async fn names_by_families(
     Ok(rows.into_iter().map(|(id, name)| (UserId(id), name)).collect())
 }
 
-/// The stored hash that costs most, by an index.
-pub async fn dearest_hash(db: &Db) -> Result<Option<PasswordHash>, StoreError> {
-    const SQL: &str = "SELECT password_hash FROM users \
+/// The stored hashes that cost most, one of each kind that there is, by indexes.
+pub async fn dearest_hashes(db: &Db) -> Result<Vec<PasswordHash>, StoreError> {
+    const ARGON2: &str = "SELECT password_hash FROM users \
          WHERE password_cost = (SELECT MAX(password_cost) FROM users) LIMIT 1";
-    let row: Option<(String,)> = fetch_optional!(on db, SQL)?;
-    Ok(row.map(|(hash,)| PasswordHash::from_stored(hash)))
+    const FOREIGN: &str = "SELECT password_hash FROM users \
+         WHERE foreign_kind = $1 ORDER BY foreign_kind DESC, foreign_cost DESC LIMIT 1";
+    let row: Option<(String,)> = fetch_optional!(on db, ARGON2)?;
+    let mut dearest: Vec<_> = row.into_iter().collect();
+    for kind in ForeignKind::ALL {
+        let row: Option<(String,)> = fetch_optional!(on db, FOREIGN, kind.as_str())?;
+        dearest.extend(row);
+    }
+    Ok(dearest.into_iter().map(|(hash,)| PasswordHash::from_stored(hash)).collect())
 }
 
 /// Up to `limit` users, by name: those after another one, or the first.
@@ -188,7 +196,8 @@ pub async fn touch(tx: &mut Tx, id: UserId, now: DateTime<Utc>) -> Result<bool, 
 
 /// Stores a new password.
 pub async fn set_password(tx: &mut Tx, id: UserId, hash: &PasswordHash) -> Result<(), StoreError> {
-    const SQL: &str = "UPDATE users SET password_hash = $2, password_cost = $3 WHERE id = $1";
+    const SQL: &str = "UPDATE users \
+         SET password_hash = $2, password_cost = $3, foreign_kind = NULL, foreign_cost = NULL WHERE id = $1";
     execute!(within tx, SQL, id.0, hash.as_str(), hash.cost())?;
     Ok(())
 }
@@ -201,7 +210,8 @@ pub async fn replace_password(
     hash: &PasswordHash,
     now: DateTime<Utc>,
 ) -> Result<bool, StoreError> {
-    const SQL: &str = "UPDATE users SET password_hash = $3, password_cost = $4, changed_at = $5 \
+    const SQL: &str = "UPDATE users SET password_hash = $3, password_cost = $4, changed_at = $5, \
+         foreign_kind = NULL, foreign_cost = NULL \
          WHERE id = $1 AND password_hash = $2 AND disabled_at IS NULL";
     let before = verified.password_hash.as_str();
     Ok(execute!(within tx, SQL, verified.user.id.0, before, hash.as_str(), hash.cost(), now)? > 0)

@@ -50,6 +50,7 @@ mod events;
 mod exchange;
 mod fapi2;
 mod folder;
+mod foreign_passwords;
 mod fresh;
 mod full;
 mod group_commit;

@@ -103,7 +103,7 @@ pub async fn tidy(core: &Core, batch: i64, now: DateTime<Utc>) -> Result<Tidied,
     tidied.ended += surplus::end_surplus(core, batch, now).await?;
     tidied.deleted += retiring::retire(db, now).await?;
     core.keys.forget_retired(&core.db, now).await?;
-    core.passwords.expect_stored(users::dearest_hash(db).await?.as_ref());
+    core.passwords.expect_stored(&users::dearest_hashes(db).await?);
     Ok(tidied)
 }
 

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
+use crate::crypto::foreign_hash::SignerKeyId;
 use crate::crypto::password_hash::{PasswordHash, Verdict};
 use crate::domain::event::{Event, TriedAccount};
 use crate::domain::family::UserAgentInfo;
@@ -9,6 +10,7 @@ use crate::domain::ids::UserId;
 use crate::domain::refusal::Refusal;
 use crate::domain::secrets::Password;
 use crate::domain::user::Username;
+use crate::service::keys::signer_keys;
 use crate::service::limit::Network;
 use crate::service::users::attempts::{Attempt, AttemptSource, Attempted, HeldBack, Owner};
 use crate::service::{Core, Failure};
@@ -150,6 +152,18 @@ async fn is_known(
     Ok(known.iter().filter_map(|known| known.parse().ok()).any(|known| Network::of(Some(known)) == here))
 }
 
+/// Gives the password threads a key that was kept since the server began. Without it the password is wrong, as with
+/// every other account.
+async fn learn(core: &Core, id: SignerKeyId) {
+    match signer_keys::find(&core.keys, &core.db, id).await {
+        Ok(Some(key)) => core.passwords.learn(key),
+        Ok(None) => tracing::error!(%id, "there is no such signer key: users from Firebase cannot sign in"),
+        Err(error) => {
+            tracing::error!(%id, %error, "cannot read a signer key: users from Firebase cannot sign in");
+        }
+    }
+}
+
 /// Holds a password against a user's, and lets the verdict end the attempt, even if nobody waits for it any more.
 ///
 /// # Errors
@@ -162,6 +176,9 @@ pub(crate) async fn verify(
 ) -> Result<Verified, Failure> {
     let stored = stored.filter(|stored| stored.user.disabled_at.is_none());
     let hash = stored.as_ref().map(|stored| stored.password_hash.clone());
+    if let Some(id) = hash.as_ref().and_then(|hash| core.passwords.lacks(hash)) {
+        learn(core, id).await;
+    }
     let settle = |verdict: &Verdict| match verdict {
         Verdict::Wrong => attempt.was_wrong(),
         Verdict::Right | Verdict::RightOutdated(_) => drop(attempt),
