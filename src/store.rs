@@ -19,6 +19,7 @@ pub mod events;
 pub mod expired;
 pub mod families;
 pub mod group_commit;
+pub mod imported_users;
 pub mod logout_deliveries;
 pub mod migrate;
 pub mod outbox;

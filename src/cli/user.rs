@@ -1,5 +1,8 @@
 //! `heirloom user …`
 
+mod export;
+mod import;
+
 use std::io::{IsTerminal as _, Read as _};
 
 use anyhow::Context as _;
@@ -63,6 +66,10 @@ pub(super) enum UserCommand {
         /// Whom
         name: Username,
     },
+    /// Take users in from another system, with their passwords' hashes
+    Import(import::ImportUsers),
+    /// Print all users as lines of JSON, in the form that `import` reads
+    Export,
 }
 
 #[derive(Debug, Args)]
@@ -129,6 +136,8 @@ pub(super) async fn run(command: UserCommand, office: &Office) -> anyhow::Result
         UserCommand::Disable { name } => change(office, &name, Change::Disable, "is disabled").await,
         UserCommand::Enable { name } => change(office, &name, Change::Enable, "is enabled").await,
         UserCommand::Remove { name } => change(office, &name, Change::Remove, "is removed").await,
+        UserCommand::Import(import) => import::run(import, office).await,
+        UserCommand::Export => export::run(office).await,
     }
 }
 

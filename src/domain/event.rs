@@ -147,6 +147,10 @@ pub enum Event {
         family: FamilyId,
         client: ClientId,
     },
+    /// Users came from another system: so many in one transaction.
+    UsersImported {
+        count: u64,
+    },
     /// A user's account changed.
     UserChanged {
         user: UserId,

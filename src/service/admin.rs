@@ -11,6 +11,7 @@ mod fapi2;
 pub mod janitor;
 pub mod keys;
 mod members;
+pub mod moving;
 pub mod recovery;
 pub mod registration_tokens;
 mod surplus;

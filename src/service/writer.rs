@@ -204,6 +204,7 @@ fn log(it: &EventRecord<'_>) {
                 change = it.change,
                 generation = it.generation,
                 skipped = it.skipped,
+                count = it.count,
                 differs = it.differs,
                 until = it.until,
                 webhook = it.webhook.map(tracing::field::display),

@@ -142,11 +142,20 @@ pub async fn dearest_hashes(db: &Db) -> Result<Vec<PasswordHash>, StoreError> {
 
 /// Up to `limit` users, by name: those after another one, or the first.
 pub async fn list(db: &Db, after: Option<&Username>, limit: i64) -> Result<Vec<User>, StoreError> {
+    Ok(list_stored(db, after, limit).await?.into_iter().map(|stored| stored.user).collect())
+}
+
+/// The same with their passwords' hashes.
+pub async fn list_stored(
+    db: &Db,
+    after: Option<&Username>,
+    limit: i64,
+) -> Result<Vec<StoredUser>, StoreError> {
     const SQL: &str =
         concat!("SELECT ", columns!(), " FROM users WHERE username_key > $1 ORDER BY username_key LIMIT $2");
     let after = after.map(Username::key).unwrap_or_default();
     let rows: Vec<UserRow> = fetch_all!(on db, SQL, after, limit)?;
-    rows.into_iter().map(|row| Ok(StoredUser::try_from(row)?.user)).collect()
+    rows.into_iter().map(StoredUser::try_from).collect()
 }
 
 /// A user's row whose lock a login has taken.

@@ -17,6 +17,7 @@ mod events;
 mod failover;
 mod files;
 mod limits;
+mod moving;
 mod orders;
 mod own_postgres;
 mod pooler;

@@ -82,6 +82,12 @@ impl Place {
         child.wait_with_output().unwrap()
     }
 
+    /// Starts a command, and does not wait for its end.
+    pub fn spawn(&self, arguments: &[&str]) -> Child {
+        let mut command = self.command(arguments);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    }
+
     /// Runs a command whose output nobody reads; gives its exit code, and what it says.
     pub fn run_unread(&self, arguments: &[&str]) -> (Option<i32>, String) {
         let mut command = self.command(arguments);

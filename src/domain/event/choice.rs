@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 /// The name of every event.
-pub const EVENT_NAMES: [&str; 42] = [
+pub const EVENT_NAMES: [&str; 43] = [
     "alarm.raised",
     "attempts.limited",
     "audience.changed",
@@ -41,6 +41,7 @@ pub const EVENT_NAMES: [&str; 42] = [
     "token.exchanged",
     "token.revoked",
     "user.changed",
+    "user.imported",
     "user_code.refused",
     "webhook.added",
     "webhook.delivery_failed",
@@ -120,7 +121,7 @@ mod tests {
             EVENT_NAMES.iter().filter(|name| choice.means(name)).count()
         };
         assert_eq!((meant("*"), meant("family.ended")), (EVENT_NAMES.len(), 1));
-        assert_eq!((meant("family.*"), meant("user.*"), meant("user_code.*")), (5, 1, 1));
+        assert_eq!((meant("family.*"), meant("user.*"), meant("user_code.*")), (5, 2, 1));
         for text in [
             "",
             "family",

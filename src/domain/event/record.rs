@@ -61,6 +61,8 @@ pub struct EventRecord<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub skipped: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub count: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub differs: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<String>,
@@ -245,6 +247,7 @@ impl Event {
             }
             Self::LogoutDelivered { family, client } => new("logout.delivered").login(*family, client),
             Self::LogoutUndeliverable { family, client } => of_lost_logout(*family, client),
+            Self::UsersImported { count } => EventRecord { count: Some(*count), ..new("user.imported") },
             Self::UserChanged { user, change } => new("user.changed").user(*user).change(change.as_str()),
             Self::ClientChanged { client, change } => {
                 new("client.changed").client(client).change(change.as_str())

@@ -1,0 +1,21 @@
+//! Users who move out.
+
+use crate::domain::user::Username;
+use crate::service::admin::moving::line;
+use crate::service::{Core, Failure};
+use crate::store::users;
+
+/// Up to `limit` users as lines, by name: those after another one, or the first. Gives the last one's name, too; `None`
+/// when there are no more.
+///
+/// # Errors
+/// [`Failure::Store`].
+pub async fn lines(
+    core: &Core,
+    after: Option<&Username>,
+    limit: i64,
+) -> Result<Option<(Vec<String>, Username)>, Failure> {
+    let part = users::list_stored(&core.db, after, limit).await?;
+    let Some(last) = part.last().map(|stored| stored.user.username.clone()) else { return Ok(None) };
+    Ok(Some((part.iter().map(|stored| line::write(&stored.user, &stored.password_hash)).collect(), last)))
+}

@@ -1,0 +1,216 @@
+//! Users who move in, a batch in a transaction. What was imported before is known by its line, whatever became of the
+//! user since: an import that was interrupted can be run again.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use crate::crypto::hash_forms::{FirebaseConfig, HashRules};
+use crate::crypto::random;
+use crate::domain::event::Event;
+use crate::domain::ids::UserId;
+use crate::domain::user::User;
+use crate::service::admin::moving::line::{ReadLine, UnfitLine};
+use crate::service::keys::signer_keys;
+use crate::service::{Core, Failure};
+use crate::store::imported_users::{self, ImportedUser};
+
+/// What hashes must be. The key of a Firebase project is kept with it: servers verify its users' passwords with it.
+///
+/// # Errors
+/// [`Failure::Store`].
+pub async fn begin(
+    core: &Core,
+    firebase: Option<FirebaseConfig>,
+    effect: Effect,
+) -> Result<HashRules, Failure> {
+    if let (Some(config), Effect::Write) = (&firebase, effect) {
+        signer_keys::keep(&core.keys, &core.db, &config.signer_key).await?;
+    }
+    Ok(core.passwords.hash_rules(firebase))
+}
+
+/// Whether an import changes anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    Write,
+    /// It tells what it would do.
+    Tell,
+}
+
+/// Lines that are to be imported together: of different names and ids.
+#[derive(Debug, Default)]
+pub struct Batch {
+    users: Vec<ImportedUser>,
+    lines: Vec<u64>,
+    names: HashSet<String>,
+    ids: HashSet<UserId>,
+}
+
+/// What became of a batch.
+#[derive(Debug, Default)]
+pub struct Moved {
+    pub imported: u64,
+    /// So many were there, from the same line.
+    pub there: u64,
+    /// By the numbers of their lines.
+    pub refused: Vec<(u64, UnfitLine)>,
+}
+
+impl Batch {
+    /// Takes a line in; gives it back when it has a name or an id that is in the batch already.
+    ///
+    /// # Errors
+    /// The line.
+    pub fn add(&mut self, number: u64, line: ReadLine, now: DateTime<Utc>) -> Result<(), Box<ReadLine>> {
+        let key = line.username.key();
+        let is_there = self.names.contains(&key) || line.id.is_some_and(|id| self.ids.contains(&id));
+        if is_there {
+            return Err(Box::new(line));
+        }
+        self.names.insert(key.clone());
+        self.ids.extend(line.id);
+        self.lines.push(number);
+        self.users.push(imported(line, key, now));
+        Ok(())
+    }
+
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.users.len()
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.users.is_empty()
+    }
+}
+
+fn imported(line: ReadLine, key: String, now: DateTime<Utc>) -> ImportedUser {
+    let digest = line.digest();
+    let user = User {
+        id: line.id.unwrap_or_else(|| UserId::new(now, random::bytes())),
+        username: line.username,
+        email: line.email,
+        email_verified: line.email_verified,
+        claims: line.claims,
+        roles: line.roles,
+        created_at: line.created_at.unwrap_or(now),
+        last_login_at: line.last_login_at,
+        disabled_at: line.disabled_at,
+    };
+    ImportedUser { user, key, password_hash: line.password_hash, digest }
+}
+
+/// Imports a batch: all of it that can be, in one transaction.
+///
+/// # Errors
+/// [`Failure::Store`]; whether it was imported is then unknown, and the next try tells.
+pub async fn write(core: &Core, batch: Batch, now: DateTime<Utc>) -> Result<Moved, Failure> {
+    let users = Arc::new(batch.users);
+    let written = Arc::clone(&users);
+    let added = core.writer.write_sending(now, move |tx| {
+        let users = Arc::clone(&written);
+        Box::pin(async move {
+            let added = imported_users::insert(tx, &users, now).await?;
+            if added.is_empty() {
+                return Ok(None);
+            }
+            tx.record(Event::UsersImported { count: count(added.len()) });
+            Ok(Some(added))
+        })
+    });
+    let added = added.await?.unwrap_or_default();
+    let mut moved = Moved { imported: count(added.len()), ..Moved::default() };
+    let rest = users.iter().zip(&batch.lines).filter(|(it, _)| !added.contains(&it.user.id));
+    let rest: Vec<_> = rest.map(|(user, line)| (user, *line)).collect();
+    for (_, line, standing) in standings(core, &rest).await? {
+        match standing {
+            LineStanding::Same => moved.there += 1,
+            LineStanding::NameTaken => moved.refused.push((line, UnfitLine::NameTaken)),
+            // It was there a moment ago, or its id is.
+            LineStanding::IdTaken | LineStanding::Free => moved.refused.push((line, UnfitLine::IdTaken)),
+        }
+    }
+    Ok(moved)
+}
+
+/// What an import would do, and has seen in the lines so far.
+#[derive(Debug, Default)]
+pub struct DryRun {
+    /// A name's hash, and the line's.
+    seen: HashMap<u64, u64>,
+    ids: HashSet<UserId>,
+}
+
+impl DryRun {
+    /// What would become of a batch.
+    ///
+    /// # Errors
+    /// [`Failure::Store`].
+    pub async fn tell(&mut self, core: &Core, batch: Batch) -> Result<Moved, Failure> {
+        let mut moved = Moved::default();
+        let all: Vec<_> = batch.users.iter().zip(batch.lines.iter().copied()).collect();
+        for (user, line, standing) in standings(core, &all).await? {
+            match (standing, self.standing(user)) {
+                (LineStanding::Same, _) | (LineStanding::Free, LineStanding::Same) => moved.there += 1,
+                (LineStanding::NameTaken, _) | (LineStanding::Free, LineStanding::NameTaken) => {
+                    moved.refused.push((line, UnfitLine::NameTaken));
+                }
+                (LineStanding::IdTaken, _) | (LineStanding::Free, LineStanding::IdTaken) => {
+                    moved.refused.push((line, UnfitLine::IdTaken));
+                }
+                (LineStanding::Free, LineStanding::Free) => moved.imported += 1,
+            }
+        }
+        Ok(moved)
+    }
+
+    /// Among the lines so far.
+    fn standing(&mut self, user: &ImportedUser) -> LineStanding {
+        let hasher = self.seen.hasher().clone();
+        let hash = |bytes: &[u8]| std::hash::BuildHasher::hash_one(&hasher, bytes);
+        let digest = hash(&user.digest);
+        match self.seen.get(&hash(user.key.as_bytes())) {
+            Some(seen) if *seen == digest => return LineStanding::Same,
+            Some(_) => return LineStanding::NameTaken,
+            None => {}
+        }
+        if !self.ids.insert(user.user.id) {
+            return LineStanding::IdTaken;
+        }
+        self.seen.insert(hash(user.key.as_bytes()), digest);
+        LineStanding::Free
+    }
+}
+
+/// What is in a line's place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum LineStanding {
+    Free,
+    /// A user who came from the same line.
+    Same,
+    NameTaken,
+    IdTaken,
+}
+
+async fn standings<'a>(
+    core: &Core,
+    lines: &[(&'a ImportedUser, u64)],
+) -> Result<Vec<(&'a ImportedUser, u64, LineStanding)>, Failure> {
+    let users: Vec<&ImportedUser> = lines.iter().map(|(user, _)| *user).collect();
+    let known = imported_users::digests(&core.db, &users).await?;
+    let ids = imported_users::taken_ids(&core.db, &users).await?;
+    let standing = |user: &ImportedUser| match known.get(&user.key) {
+        Some(digest) if digest.as_deref() == Some(&user.digest) => LineStanding::Same,
+        Some(_) => LineStanding::NameTaken,
+        None if ids.contains(&user.user.id) => LineStanding::IdTaken,
+        None => LineStanding::Free,
+    };
+    Ok(lines.iter().map(|(user, line)| (*user, *line, standing(user))).collect())
+}
+
+fn count(rows: usize) -> u64 {
+    u64::try_from(rows).unwrap_or(u64::MAX)
+}
