@@ -42,6 +42,8 @@ fn configure_all(config: &mut ServiceConfig, web: &web::Data<Web>) {
         for place in [well_known::METADATA, well_known::OPENID] {
             config.service(told_to_all(&format!("{place}{base}"), well_known::metadata));
         }
+        // Nobody who looks for it knows of a path.
+        config.service(looked_at(account::CHANGE_PASSWORD, account::to_password));
     }
     let mode = web.core.registrar.rules.mode;
     let others = move |config: &mut ServiceConfig| {
@@ -125,6 +127,7 @@ fn pages_routes(config: &mut ServiceConfig) {
         .service(page("/account", account::show, account::take))
         .service(page("/account/apps", account::show_apps, account::take_apps))
         .service(page("/account/password", account::show_password, account::take_password))
+        .service(looked_at(account::CHANGE_PASSWORD, account::to_password))
         .service(looked_at("/assets/style.css", assets::style))
         .service(looked_at("/favicon.ico", assets::icon))
         .service(looked_at("/assets/icon.svg", assets::icon))

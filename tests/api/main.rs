@@ -76,6 +76,7 @@ mod pages;
 mod pairwise;
 mod par;
 mod parameters;
+mod password_managers;
 mod passwords;
 mod plans;
 mod policies;

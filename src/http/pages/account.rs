@@ -40,6 +40,15 @@ pub(crate) async fn home(web: web::Data<Web>) -> HttpResponse {
     see_other(&format!("{}{}", web.base, OwnPlace::Account.path()))
 }
 
+/// Where password managers look for the change of a password, at the root of a host (W3C, A Well-Known URL for Changing
+/// Passwords §2). What is nowhere is answered with 404 there, by which they see that this place is one (§4).
+pub(crate) const CHANGE_PASSWORD: &str = "/.well-known/change-password";
+
+/// `GET /.well-known/change-password`
+pub(crate) async fn to_password(web: web::Data<Web>) -> HttpResponse {
+    see_other(&format!("{}{}", web.base, OwnPlace::Password.path()))
+}
+
 /// `GET /account`
 pub(crate) async fn show(visit: &Visit, request: &HttpRequest) -> Result<HttpResponse, Stop> {
     let Some(session) = visit.session().await? else { return Ok(to_sign_in(visit, OwnPlace::Account)) };
