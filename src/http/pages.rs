@@ -1,6 +1,7 @@
 //! The pages that people see.
 
 pub(crate) mod account;
+pub(crate) mod activity;
 pub(crate) mod assets;
 pub(crate) mod authorize;
 mod back;

@@ -1,6 +1,7 @@
 //! Who signs in: passwords, browsers' sign-ins, a user's own view of the logins.
 
 pub mod account;
+pub mod activity;
 pub mod attempts;
 pub mod change_password;
 pub mod credentials;

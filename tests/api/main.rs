@@ -14,6 +14,7 @@
 )]
 
 mod account;
+mod activity;
 mod admin;
 mod algorithms;
 mod arrival;

@@ -103,6 +103,31 @@ fn batches_without_prepared_statements_look_rows_up_by_their_ids() {
 }
 
 #[test]
+fn events_of_a_user_are_found_without_those_of_others() {
+    const SCANS: &str = "SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelname = 'events_user'";
+    with_database(Store::Postgres, async |store, url| {
+        let (app, stop) = start(store, &url, TestClock::new(), |_| ()).await;
+        let ana = app.add_user("ana").await;
+        app.sql(
+            "INSERT INTO events (id, at, name, user_id, fields, times) \
+             SELECT gen_random_uuid(), now(), 'login.succeeded', gen_random_uuid(), '{}', 1 \
+             FROM generate_series(1, 50000)",
+        )
+        .await;
+        app.sql("ANALYZE events").await;
+        let of = EventFilter { user: Some(ana), ..everything() };
+        let found = async {
+            while app.number(SCANS).await == 0 {
+                assert_eq!(list(&app.core, &of, None, 51).await.unwrap().len(), 1);
+                sleep(Duration::from_millis(100)).await;
+            }
+        };
+        timeout(Duration::from_secs(30), found).await.expect("the index of users is not used");
+        stop.end().await;
+    });
+}
+
+#[test]
 fn events_of_a_rare_name_are_found_without_those_of_others() {
     const SCANS: &str = "SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelname = 'events_name'";
     with_database(Store::Postgres, async |store, url| {

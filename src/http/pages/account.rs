@@ -75,13 +75,13 @@ pub(crate) async fn show(visit: &Visit, request: &HttpRequest) -> Result<HttpRes
 }
 
 /// After which login, or app, the list goes on, as the page's address has it.
-fn after<T: FromStr>(request: &HttpRequest) -> Result<Option<T>, Stop> {
+pub(super) fn after<T: FromStr>(request: &HttpRequest) -> Result<Option<T>, Stop> {
     let asked = Form::of_query(request.query_string())?;
     let after = asked.get("after").map(str::parse).transpose();
     after.map_err(|_| PageError::Malformed("The list does not have this place.").into())
 }
 
-fn part_after<T: Display>(visit: &Visit, place: OwnPlace, after: Option<T>) -> String {
+pub(super) fn part_after<T: Display>(visit: &Visit, place: OwnPlace, after: Option<T>) -> String {
     let mut query = form_urlencoded::Serializer::new(String::new());
     if let Some(after) = after {
         query.append_pair("after", &after.to_string());
@@ -214,7 +214,7 @@ async fn password_page(
     page(visit, request, session, PASSWORD_PAGE, content, status).await
 }
 
-async fn page(
+pub(super) async fn page(
     visit: &Visit,
     request: &HttpRequest,
     session: &SignInSession,
@@ -273,11 +273,11 @@ pub(super) fn known_first<'a>(scopes: impl Iterator<Item = &'a str>) -> Vec<&'a 
     scopes
 }
 
-fn moment(time: DateTime<Utc>) -> String {
+pub(super) fn moment(time: DateTime<Utc>) -> String {
     time.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
-fn to_sign_in(visit: &Visit, place: OwnPlace) -> HttpResponse {
+pub(super) fn to_sign_in(visit: &Visit, place: OwnPlace) -> HttpResponse {
     see_other(&place.sign_in(visit))
 }
 

@@ -94,7 +94,7 @@ fn how_long(known: &KnownClient, wanted: &Consent) -> Value {
 }
 
 /// A time in the largest unit that it has two of: so it is always a plural.
-fn span(time: Duration) -> Value {
+pub(super) fn span(time: Duration) -> Value {
     let seconds = time.as_secs();
     let units = [("days", 86_400), ("hours", 3600), ("minutes", 60)];
     let (unit, number) = units

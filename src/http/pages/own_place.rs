@@ -9,6 +9,8 @@ pub(crate) enum OwnPlace {
     Account,
     /// What the user agreed to.
     Apps,
+    /// What happened lately.
+    Activity,
     /// The change of password.
     Password,
     /// The code that a device shows.
@@ -16,13 +18,15 @@ pub(crate) enum OwnPlace {
 }
 
 impl OwnPlace {
-    pub(crate) const ALL: [Self; 4] = [Self::Account, Self::Apps, Self::Password, Self::Device];
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Account, Self::Apps, Self::Activity, Self::Password, Self::Device];
 
     /// Its path below the issuer's.
     pub(crate) fn path(self) -> &'static str {
         match self {
             Self::Account => "/account",
             Self::Apps => "/account/apps",
+            Self::Activity => "/account/activity",
             Self::Password => "/account/password",
             Self::Device => "/device",
         }

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 
 use crate::http::pages::language::{self, Catalogue, LANGUAGES, UnfitTexts};
 
-const TEMPLATES: [(&str, &str); 18] = [
+const TEMPLATES: [(&str, &str); 19] = [
     ("layout.html", include_str!("templates/layout.html")),
     ("sign_in.html", include_str!("templates/sign_in.html")),
     ("consent.html", include_str!("templates/consent.html")),
@@ -34,6 +34,7 @@ const TEMPLATES: [(&str, &str); 18] = [
     ("account_layout.html", include_str!("templates/account_layout.html")),
     ("account.html", include_str!("templates/account.html")),
     ("account_apps.html", include_str!("templates/account_apps.html")),
+    ("account_activity.html", include_str!("templates/account_activity.html")),
     ("account_end_all.html", include_str!("templates/account_end_all.html")),
     ("account_password.html", include_str!("templates/account_password.html")),
     ("error.html", include_str!("templates/error.html")),
