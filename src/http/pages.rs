@@ -6,6 +6,7 @@ pub(crate) mod assets;
 pub(crate) mod authorize;
 mod back;
 pub(crate) mod consent;
+pub(crate) mod data;
 pub(crate) mod device;
 mod ending;
 pub(crate) mod handlers;

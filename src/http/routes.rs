@@ -14,7 +14,7 @@ use crate::http::oauth::{
     device_authorization, introspect, par, registration, revoke, status_lists, token, userinfo, well_known,
 };
 use crate::http::pages::handlers::{self, Show, Take};
-use crate::http::pages::{account, activity, assets, authorize, consent, device, sign_in, sign_out};
+use crate::http::pages::{account, activity, assets, authorize, consent, data, device, sign_in, sign_out};
 use crate::http::simple::{login, sessions};
 use crate::http::web::Entrance;
 use crate::http::{Web, cors, edge, error, health};
@@ -128,6 +128,7 @@ fn pages_routes(config: &mut ServiceConfig) {
         .service(page("/account/apps", account::show_apps, account::take_apps))
         .service(looked_at("/account/activity", handlers::showing(activity::show)))
         .service(page("/account/password", account::show_password, account::take_password))
+        .service(page("/account/data", data::show, data::take))
         .service(looked_at(account::CHANGE_PASSWORD, account::to_password))
         .service(looked_at("/assets/style.css", assets::style))
         .service(looked_at("/favicon.ico", assets::icon))

@@ -6,5 +6,6 @@ pub mod attempts;
 pub mod change_password;
 pub mod credentials;
 pub mod login_limit;
+pub mod own_data;
 pub mod sessions;
 pub mod sign_in;

@@ -69,6 +69,14 @@ pub async fn find(db: &Db, secret: &SecretHash) -> Result<Option<SignInSession>,
     row.map(SignInSession::try_from).transpose()
 }
 
+/// Up to `limit` of a user's sessions, whether they still count or not, those that were used last first.
+pub async fn of_user(db: &Db, user: UserId, limit: u32) -> Result<Vec<SignInSession>, StoreError> {
+    const SQL: &str = "SELECT id, user_id, auth_time, amr, acr, user_agent, address, created_at, last_used_at, \
+         expires_at FROM sign_in_sessions WHERE user_id = $1 ORDER BY last_used_at DESC, id DESC LIMIT $2";
+    let rows: Vec<SessionRow> = fetch_all!(on db, SQL, user.0, i64::from(limit))?;
+    rows.into_iter().map(SignInSession::try_from).collect()
+}
+
 /// When a session ends at the latest; `None` when it has ended, or goes on as another.
 pub async fn expires_at(tx: &mut Tx, id: SignInSessionId) -> Result<Option<DateTime<Utc>>, StoreError> {
     const SQL: &str = "SELECT expires_at FROM sign_in_sessions WHERE id = $1";

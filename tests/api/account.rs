@@ -98,7 +98,7 @@ both_stores! {
     async fn the_account_is_for_who_signed_in(app) {
         app.with_apps().await;
         let browser = Browser::new(&app);
-        for place in ["/account", "/account/apps", "/account/password"] {
+        for place in ["/account", "/account/apps", "/account/data", "/account/password"] {
             assert_eq!(browser.get(place).await.location(), format!("/sign-in?to={place}"));
             assert_eq!(browser.post(place, &[("end", "all")]).await.location(), format!("/sign-in?to={place}"));
         }

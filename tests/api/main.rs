@@ -73,6 +73,7 @@ mod mtls_refused;
 mod names;
 mod openid;
 mod outbound;
+mod own_data;
 mod pages;
 mod pairwise;
 mod par;

@@ -207,7 +207,7 @@ both_stores! {
 
     async fn pages_and_whatever_browsers_need_are_not_there(app) with with_listener; {
         for place in [
-            "/", "/sign-in", "/consent", "/device", "/sign-out", "/account", "/account/apps", "/account/activity", "/account/password",
+            "/", "/sign-in", "/consent", "/device", "/sign-out", "/account", "/account/apps", "/account/activity", "/account/data", "/account/password",
             "/oauth/authorize", "/oauth/logout", "/assets/style.css", "/favicon.ico", "/oauth/register", "/status-lists",
             "/.well-known/openid-configuration", "/.well-known/oauth-authorization-server", "/.well-known/jwks.json", "/nowhere",
         ] {

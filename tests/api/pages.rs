@@ -59,7 +59,7 @@ both_stores! {
         is_sound(&Browser::new(&app).get("/sign-in?to=/account").await, "sign-in for the account");
         app.log_in("ana").await;
         browser.decide(&browser.authorize(&[("client_id", "other")]).await, "allow").await;
-        for place in ["/account?done=ended", "/account/apps", "/account/activity", "/account/password"] {
+        for place in ["/account?done=ended", "/account/apps", "/account/activity", "/account/data", "/account/password"] {
             is_sound(&browser.get(place).await, place);
         }
         is_sound(&browser.get("/oauth/logout").await, "sign-out");
@@ -197,7 +197,7 @@ both_stores! {
         assert!(error.body.contains("This did not work"), "{error:?}");
         let english = Browser::new(&app);
         english.ana_signs_in(&[]).await;
-        for place in ["/device", "/account", "/account/apps", "/account/activity", "/account/password"] {
+        for place in ["/device", "/account", "/account/apps", "/account/activity", "/account/data", "/account/password"] {
             let page = english.get(&format!("{place}?ui_locales=de")).await;
             assert!(page.body.contains("<html lang=\"de\">"), "{place}: {page:?}");
         }
@@ -234,7 +234,7 @@ both_stores! {
         browser.decide(&browser.authorize(&[("client_id", "other")]).await, "allow").await;
         app.log_in("ana").await;
         let german = async |place: &str| browser.get(&format!("{place}?ui_locales=de")).await;
-        for place in ["/account", "/account/apps", "/account/activity", "/account/password", "/device"] {
+        for place in ["/account", "/account/apps", "/account/activity", "/account/data", "/account/password", "/device"] {
             stays_german(&german(place).await, place);
         }
         stays_german(&browser.get(&format!("/device?user_code={code}&ui_locales=de")).await, "code shown");

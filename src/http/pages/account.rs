@@ -33,7 +33,7 @@ use crate::service::users::change_password::{ChangePassword, Others, change_pass
 const LISTED: usize = 20;
 
 /// What a page says was done, by the word in its address.
-const DONE: [&str; 5] = ["ended", "ended_others", "withdrawn", "password", "nothing"];
+const DONE: [&str; 6] = ["ended", "ended_others", "withdrawn", "password", "fresh", "nothing"];
 
 /// `GET /`: who types this server's name looks for the own account.
 pub(crate) async fn home(web: web::Data<Web>) -> HttpResponse {

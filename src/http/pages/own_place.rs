@@ -13,13 +13,15 @@ pub(crate) enum OwnPlace {
     Activity,
     /// The change of password.
     Password,
+    /// What is kept of the user.
+    Data,
     /// The code that a device shows.
     Device,
 }
 
 impl OwnPlace {
-    pub(crate) const ALL: [Self; 5] =
-        [Self::Account, Self::Apps, Self::Activity, Self::Password, Self::Device];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Account, Self::Apps, Self::Activity, Self::Password, Self::Data, Self::Device];
 
     /// Its path below the issuer's.
     pub(crate) fn path(self) -> &'static str {
@@ -28,6 +30,7 @@ impl OwnPlace {
             Self::Apps => "/account/apps",
             Self::Activity => "/account/activity",
             Self::Password => "/account/password",
+            Self::Data => "/account/data",
             Self::Device => "/device",
         }
     }

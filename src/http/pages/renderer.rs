@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 
 use crate::http::pages::language::{self, Catalogue, LANGUAGES, UnfitTexts};
 
-const TEMPLATES: [(&str, &str); 19] = [
+const TEMPLATES: [(&str, &str); 20] = [
     ("layout.html", include_str!("templates/layout.html")),
     ("sign_in.html", include_str!("templates/sign_in.html")),
     ("consent.html", include_str!("templates/consent.html")),
@@ -35,6 +35,7 @@ const TEMPLATES: [(&str, &str); 19] = [
     ("account.html", include_str!("templates/account.html")),
     ("account_apps.html", include_str!("templates/account_apps.html")),
     ("account_activity.html", include_str!("templates/account_activity.html")),
+    ("account_data.html", include_str!("templates/account_data.html")),
     ("account_end_all.html", include_str!("templates/account_end_all.html")),
     ("account_password.html", include_str!("templates/account_password.html")),
     ("error.html", include_str!("templates/error.html")),

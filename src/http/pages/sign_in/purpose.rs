@@ -117,9 +117,11 @@ impl Purpose {
             Self::App(_) => "sign_in_lead",
             Self::Own(page) if page.ending.is_some() => "sign_in_lead_again",
             Self::Own(page) => match page.place {
-                OwnPlace::Account | OwnPlace::Apps | OwnPlace::Activity | OwnPlace::Password => {
-                    "sign_in_lead_account"
-                }
+                OwnPlace::Account
+                | OwnPlace::Apps
+                | OwnPlace::Activity
+                | OwnPlace::Password
+                | OwnPlace::Data => "sign_in_lead_account",
                 OwnPlace::Device => "sign_in_lead_device",
             },
         }
