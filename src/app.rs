@@ -137,6 +137,7 @@ impl App {
             base: path_of(core.issuer.as_str()),
             mutual_tls_url: mutual_tls.as_ref().map(|it| it.url().to_owned()),
             pages: Arc::new(pages),
+            account_deletion: settings.pages.account_deletion,
             core: Arc::clone(&core),
             clock,
             body_limit: given.body_limit,

@@ -278,6 +278,7 @@ words! {
         Removed: "removed",
         LoginsEnded: "logins_ended",
         OwnLoginsEnded: "own_logins_ended",
+        OwnRemoval: "own_removal",
     }
 }
 

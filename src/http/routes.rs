@@ -14,7 +14,10 @@ use crate::http::oauth::{
     device_authorization, introspect, par, registration, revoke, status_lists, token, userinfo, well_known,
 };
 use crate::http::pages::handlers::{self, Show, Take};
-use crate::http::pages::{account, activity, assets, authorize, consent, data, device, sign_in, sign_out};
+use crate::http::pages::own_place::OwnPlace;
+use crate::http::pages::{
+    account, activity, assets, authorize, consent, data, device, removal, sign_in, sign_out,
+};
 use crate::http::simple::{login, sessions};
 use crate::http::web::Entrance;
 use crate::http::{Web, cors, edge, error, health};
@@ -46,6 +49,7 @@ fn configure_all(config: &mut ServiceConfig, web: &web::Data<Web>) {
         config.service(looked_at(account::CHANGE_PASSWORD, account::to_password));
     }
     let mode = web.core.registrar.rules.mode;
+    let may_delete = web.account_deletion;
     let others = move |config: &mut ServiceConfig| {
         config
             .service(
@@ -54,6 +58,7 @@ fn configure_all(config: &mut ServiceConfig, web: &web::Data<Web>) {
                     .service(told_to_all("/{number}", status_lists::show)),
             )
             .configure(pages_routes)
+            .configure(|config| removal_routes(config, may_delete))
             .configure(|config| registration_routes(config, mode))
             .service(told_to_all(well_known::METADATA, well_known::metadata))
             .service(told_to_all(well_known::OPENID, well_known::metadata))
@@ -137,6 +142,13 @@ fn pages_routes(config: &mut ServiceConfig) {
         .service(looked_at("/assets/submit.js", assets::submit))
         .service(looked_at("/assets/onward.js", assets::onward))
         .service(looked_at("/assets/logo", assets::logo));
+}
+
+/// Adds the route, if users may remove their own accounts.
+fn removal_routes(config: &mut ServiceConfig, may_delete: bool) {
+    if may_delete {
+        config.service(page(OwnPlace::Removal.path(), removal::show, removal::take));
+    }
 }
 
 /// Adds the routes, if anybody may register.

@@ -36,6 +36,8 @@ pub(crate) struct Web {
     pub(crate) mutual_tls_url: Option<String>,
     /// The pages that people see.
     pub(crate) pages: Arc<Pages>,
+    /// Whether users may remove their own accounts there.
+    pub(crate) account_deletion: bool,
     /// The services' world.
     pub(crate) core: Arc<Core>,
     /// The time of a request's arrival comes from here.

@@ -7,5 +7,6 @@ pub mod change_password;
 pub mod credentials;
 pub mod login_limit;
 pub mod own_data;
+pub mod removal;
 pub mod sessions;
 pub mod sign_in;

@@ -62,6 +62,8 @@ pub struct PageSettings {
     /// A folder whose files stand in for built-in templates, and for texts (en.json, de.json).
     #[serde(default)]
     pub templates: Option<PathBuf>,
+    /// Whether users may remove their own accounts.
+    pub account_deletion: bool,
 }
 
 /// Clients that no operator added.

@@ -89,6 +89,12 @@ pub(super) static SETTINGS: &[Setting] = &[
         "A folder whose files stand in for built-in templates, and for texts (en.json, de.json).",
     ),
     Setting::new(
+        "pages.account_deletion",
+        Text("false"),
+        Switch,
+        "Whether users may delete their own accounts, for good, at /account/delete.",
+    ),
+    Setting::new(
         "registration.mode",
         Text("off"),
         Registration,

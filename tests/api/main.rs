@@ -91,6 +91,7 @@ mod registration_changed;
 mod registration_rules;
 mod relay;
 mod remote;
+mod removal;
 mod replays;
 mod replicas;
 mod request_objects;

@@ -12,7 +12,7 @@ const LEADS_TO_AN_APP: [&str; 5] = ["sign-in", "sign-in refused", "consent", "se
 
 /// What holds of every page.
 #[track_caller]
-fn is_sound(page: &Seen, what: &str) {
+pub fn is_sound(page: &Seen, what: &str) {
     assert!(page.body.len() < 30 * 1024, "{what}: {} bytes", page.body.len());
     assert_eq!(page.header("content-type"), "text/html; charset=utf-8", "{what}");
     assert_eq!(page.header("cache-control"), "no-store", "{what}");

@@ -201,6 +201,12 @@ async function walk(browser, { scripts, locale, user }) {
   await changePassword(PASSWORD, ANOTHER, ANOTHER);
   await alert("status");
   await seen("account-password-changed");
+  await open("/account/activity", "account-activity");
+  await weigh(page, "account-activity");
+  await open("/account/data", "account-data");
+  const [download] = await Promise.all([page.waitForEvent("download"), press("form .primary")]);
+  assert.equal(download.suggestedFilename(), "account.json");
+  await open("/account/delete", "account-delete");
 
   // A television shows a code, and this is the browser that its user takes out.
   const { user_code, verification_uri, verification_uri_complete } = await showCode();

@@ -12,7 +12,9 @@ use crate::world::{Proof, World};
 fn every_page_is_good_in_a_real_browser() {
     // Ana and Ben mistype twice, and in the end once too often.
     let place = Place::sqlite().with("HEIRLOOM_LIMITS__ACCOUNT_ATTEMPTS", "3");
-    let world = World::with(place.with("HEIRLOOM_REGISTRATION__MODE", "open"));
+    let world = World::with(
+        place.with("HEIRLOOM_REGISTRATION__MODE", "open").with("HEIRLOOM_PAGES__ACCOUNT_DELETION", "true"),
+    );
     let client = world.confidential_client("web", Proof::Basic);
     world.place.add_user("ben");
     // The app is told of a sign-out at its own place, and says more of itself.

@@ -16,7 +16,10 @@ use crate::service::users::own_data;
 /// `GET /account/data`
 pub(crate) async fn show(visit: &Visit, request: &HttpRequest) -> Result<HttpResponse, Stop> {
     let Some(session) = visit.session().await? else { return Ok(to_sign_in(visit, OwnPlace::Data)) };
-    let content = json!({ "is_fresh": session.authentication.is_fresh(visit.now) });
+    let content = json!({
+        "is_fresh": session.authentication.is_fresh(visit.now),
+        "may_delete": visit.web.account_deletion,
+    });
     page(visit, request, &session, "account_data.html", content, StatusCode::OK).await
 }
 

@@ -48,7 +48,11 @@ impl Ending {
                 one => one.and_then(|id| id.parse().ok()).map(What::One),
             },
             OwnPlace::Apps => form.get("withdraw").and_then(|id| id.parse().ok()).map(What::App),
-            OwnPlace::Activity | OwnPlace::Password | OwnPlace::Data | OwnPlace::Device => None,
+            OwnPlace::Activity
+            | OwnPlace::Password
+            | OwnPlace::Data
+            | OwnPlace::Removal
+            | OwnPlace::Device => None,
         };
         let nothing = PageError::Malformed("The form does not name a login or an app.");
         let after = after.and_then(|after| after.parse().ok());

@@ -15,13 +15,15 @@ pub(crate) enum OwnPlace {
     Password,
     /// What is kept of the user.
     Data,
+    /// The end of the account.
+    Removal,
     /// The code that a device shows.
     Device,
 }
 
 impl OwnPlace {
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Account, Self::Apps, Self::Activity, Self::Password, Self::Data, Self::Device];
+    pub(crate) const ALL: [Self; 7] =
+        [Self::Account, Self::Apps, Self::Activity, Self::Password, Self::Data, Self::Removal, Self::Device];
 
     /// Its path below the issuer's.
     pub(crate) fn path(self) -> &'static str {
@@ -31,6 +33,7 @@ impl OwnPlace {
             Self::Activity => "/account/activity",
             Self::Password => "/account/password",
             Self::Data => "/account/data",
+            Self::Removal => "/account/delete",
             Self::Device => "/device",
         }
     }

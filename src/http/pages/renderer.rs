@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 
 use crate::http::pages::language::{self, Catalogue, LANGUAGES, UnfitTexts};
 
-const TEMPLATES: [(&str, &str); 20] = [
+const TEMPLATES: [(&str, &str); 22] = [
     ("layout.html", include_str!("templates/layout.html")),
     ("sign_in.html", include_str!("templates/sign_in.html")),
     ("consent.html", include_str!("templates/consent.html")),
@@ -36,6 +36,8 @@ const TEMPLATES: [(&str, &str); 20] = [
     ("account_apps.html", include_str!("templates/account_apps.html")),
     ("account_activity.html", include_str!("templates/account_activity.html")),
     ("account_data.html", include_str!("templates/account_data.html")),
+    ("account_delete.html", include_str!("templates/account_delete.html")),
+    ("account_deleted.html", include_str!("templates/account_deleted.html")),
     ("account_end_all.html", include_str!("templates/account_end_all.html")),
     ("account_password.html", include_str!("templates/account_password.html")),
     ("error.html", include_str!("templates/error.html")),

@@ -154,22 +154,29 @@ pub(super) fn signed_out(
     afterwards: Option<&Afterwards>,
     language: &'static str,
 ) -> HttpResponse {
+    let content = json!({
+        "afterwards": afterwards.map(|it| &it.uri),
+        "place": afterwards.and_then(|it| it.place.as_ref()),
+    });
+    telling(visit, apps, ("signed_out.html", content), language)
+}
+
+/// A page by which the browser tells these apps.
+pub(super) fn telling(
+    visit: &Visit,
+    apps: &[FrontChannel],
+    (template, mut content): (&'static str, Value),
+    language: &'static str,
+) -> HttpResponse {
     let frames: Vec<Value> = apps.iter().map(|it| json!({ "uri": it.uri.as_str(), "app": it.app })).collect();
     let sources = apps.iter().filter_map(|it| redirect_uri::source_of(it.uri.as_str()));
     let mut sources: Vec<String> = sources.map(csp_source).collect();
     sources.sort_unstable();
     sources.dedup();
-    let page = Page {
-        template: "signed_out.html",
-        content: json!({
-            "frames": frames,
-            "afterwards": afterwards.map(|it| &it.uri),
-            "place": afterwards.and_then(|it| it.place.as_ref()),
-        }),
-        status: StatusCode::OK,
-        language,
-        leads_away: false,
-    };
+    if let Some(content) = content.as_object_mut() {
+        content.insert("frames".to_owned(), json!(frames));
+    }
+    let page = Page { template, content, status: StatusCode::OK, language, leads_away: false };
     visit.page_with(&page, &sources)
 }
 

@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 use crate::crypto::random;
 use crate::domain::client::Client;
 use crate::domain::family::UserAgentInfo;
+use crate::domain::ids::UserId;
 use crate::domain::opaque::OpaqueSecret;
 use crate::domain::sign_in::SignInSession;
 use crate::http::body::Form;
@@ -134,6 +135,11 @@ impl Visit {
     /// What shows that who is signed in here asked for something in a form of ours, after another page.
     pub(crate) fn proof(&self, session: &SignInSession, asked: &str) -> OpaqueSecret {
         self.browser.derived(&format!("asked {} {asked}", session.id))
+    }
+
+    /// What shows that this browser was given a form about a user's account, whoever is signed in here by now.
+    pub(crate) fn mark(&self, user: UserId) -> OpaqueSecret {
+        self.browser.derived(&format!("account {user}"))
     }
 
     /// Takes a form for the one that this browser was given with this page. `Origin` would tell nothing: under

@@ -121,7 +121,8 @@ impl Purpose {
                 | OwnPlace::Apps
                 | OwnPlace::Activity
                 | OwnPlace::Password
-                | OwnPlace::Data => "sign_in_lead_account",
+                | OwnPlace::Data
+                | OwnPlace::Removal => "sign_in_lead_account",
                 OwnPlace::Device => "sign_in_lead_device",
             },
         }
