@@ -77,8 +77,8 @@ fn routes<F: FnOnce(&mut ServiceConfig)>(base: &str, others: F) -> impl HttpServ
                 .add(("X-Content-Type-Options", "nosniff"))
                 .add((CACHE_CONTROL, "no-store")),
         )
-        // They are tried in their order, and one with a part that varies costs a regular expression: first what is asked
-        // for most, last those.
+        // They are tried in their order, and one with a part that varies costs a regular expression: first what is
+        // asked for most, last those.
         .service(only("/refresh", "POST", [web::post().to(login::refresh)]))
         .service(only("/oauth/token", "POST", [web::post().to(token::token)]).wrap(from_fn(cors::by_client)))
         .service(only("/login", "POST", [web::post().to(login::login)]))

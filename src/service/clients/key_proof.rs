@@ -12,8 +12,8 @@ use crate::service::Failure;
 use crate::service::failure::BadKeyProof;
 use crate::service::keys::ring::Keys;
 
-/// Proofs that are remembered at once, for each core: some 16,000 a second, of about 100 bytes each. It verifies no more,
-/// so nobody fills the memory by sending proofs.
+/// Proofs that are remembered at once, for each core: some 16,000 a second, of about 100 bytes each. It verifies no
+/// more, so nobody fills the memory by sending proofs.
 const CAPACITY_OF_A_CORE: usize = 1_000_000;
 
 /// A key that a request proved: whoever sent it holds it now.
@@ -32,8 +32,8 @@ pub struct KeyProofs {
 }
 
 impl KeyProofs {
-    /// Knows of no proof yet, and will of as many as so many cores can verify. Where nonces have a lifetime, every proof
-    /// needs one.
+    /// Knows of no proof yet, and will of as many as so many cores can verify. Where nonces have a lifetime, every
+    /// proof needs one.
     #[must_use]
     pub fn new(cores: usize, nonce_lifetime: Option<Duration>) -> Self {
         Self { seen: SeenProofs::new(CAPACITY_OF_A_CORE.saturating_mul(cores)), nonce_lifetime }
