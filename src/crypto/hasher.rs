@@ -309,7 +309,7 @@ mod tests {
 
     #[test]
     fn a_wrong_password_costs_as_much_wherever_its_hash_was_made() {
-        let hashes = [
+        let kept = [
             "$2b$08$RxlXmKIOcSlqKwLrgyIcQONyix0rEpkXaqwzsFtpJFtJNxvzxoeqq",
             "$2b$10$RxlXmKIOcSlqKwLrgyIcQONyix0rEpkXaqwzsFtpJFtJNxvzxoeqq",
             "$scrypt$ln=10,r=8,p=1$pzSmVOo9h3AuZey9l/Kesw$EnFFRFc3JFhPK1EmJLVgVzFru35Ax5sGZ5YvipaILe0",
@@ -326,7 +326,7 @@ mod tests {
         ]
         .map(|text| PasswordHash::from_stored(text.to_owned()));
         let ours = hash(&mut hasher(params(64)), "correct horse");
-        let dearest = hashes.iter().fold(Dearest::new(params(256)), Dearest::or);
+        let dearest = kept.iter().fold(Dearest::new(params(256)), Dearest::or);
         let expected = BTreeMap::from([
             (ForeignKind::Bcrypt, 1 << 10),
             (ForeignKind::Scrypt, 3 << 14),
@@ -337,7 +337,7 @@ mod tests {
             (ForeignKind::Sha256Crypt, 5000),
             (ForeignKind::Sha512Crypt, 5000),
         ]);
-        for stored in hashes.iter().chain([&ours]).map(Some).chain([None]) {
+        for stored in kept.iter().chain([&ours]).map(Some).chain([None]) {
             for (typed, forms) in [("a wrong horse", 1), ("a wröng horse", 2)] {
                 let mut hasher = hasher(params(64));
                 assert_eq!(hasher.verify(&password(typed), (stored, None), &dearest), Verdict::Wrong);

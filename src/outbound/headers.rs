@@ -35,16 +35,22 @@ mod tests {
 
     #[test]
     fn a_time_to_wait_is_told_in_seconds_or_as_a_date() {
+        type Lines = &'static [(&'static str, &'static str)];
         let now = DateTime::parse_from_rfc3339("2026-01-02T03:04:05Z").unwrap().to_utc();
-        let date = ("date", "Fri, 02 Jan 2026 03:03:00 GMT");
-        let rows: &[(&[(&'static str, &'static str)], Option<i64>)] = &[
+        let rows: &[(Lines, Option<i64>)] = &[
             (&[], None),
             (&[("retry-after", "120")], Some(120)),
             (&[("retry-after", "0")], Some(0)),
             (&[("retry-after", "99999999999999999999")], Some(366 * 86_400)),
             (&[("retry-after", "Fri, 02 Jan 2026 03:14:05 GMT")], Some(600)),
             // A server whose clock is behind measures by it.
-            (&[date, ("retry-after", "Fri, 02 Jan 2026 03:13:00 GMT")], Some(600)),
+            (
+                &[
+                    ("date", "Fri, 02 Jan 2026 03:03:00 GMT"),
+                    ("retry-after", "Fri, 02 Jan 2026 03:13:00 GMT"),
+                ],
+                Some(600),
+            ),
             (&[("retry-after", "Thu, 01 Jan 2026 03:14:05 GMT")], Some(0)),
             (&[("retry-after", "-120")], None),
             (&[("retry-after", "1.5")], None),

@@ -102,7 +102,9 @@ both_stores! {
     async fn events_of_one_transaction_stay_in_their_order(app) {
         let tokens: Vec<Uuid> = (0..100).map(Uuid::from_u128).collect();
         let added = app.core.write(app.clock.now(), async |tx| {
-            tokens.iter().for_each(|token| tx.record(Event::RegistrationTokenAdded { token: *token }));
+            for token in &tokens {
+                tx.record(Event::RegistrationTokenAdded { token: *token });
+            }
             Ok(Some(()))
         });
         added.await.unwrap();

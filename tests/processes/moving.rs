@@ -215,31 +215,40 @@ fn bad_lines_are_told_and_can_be_mended(place: &Place) {
         assert_eq!(place.exported().len() - before.len(), count);
         let mut rejects: Vec<String> = place.reads(file).lines().map(ToOwned::to_owned).collect();
         let mut refused: Vec<String> = bad.iter().map(|(_, line, _)| line.clone()).collect();
-        (rejects.sort_unstable(), refused.sort_unstable());
+        rejects.sort_unstable();
+        refused.sort_unstable();
         assert_eq!(rejects, refused, "none is lost");
         let mode = fs::metadata(place.folder.path().join(file)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
     }
     let said = place.refused(&["user", "import", "users.jsonl", "--rejects", "rejects.jsonl"]);
     assert!(said.contains("cannot make rejects.jsonl: File exists"), "{said}");
-    // Mended, with one that is in order already.
+    mended_lines_are_imported(place);
+    // Nobody was changed.
+    let server = place.serve();
+    log_in(&server, "carl", PASSWORD);
+    files_that_cannot_be_read_are_named(place);
+    assert_eq!(
+        place.ok_with(&["user", "import", "-"], "{\"username\":\"ida\"}"),
+        "1 users are imported, 0 were there already\n"
+    );
+}
+
+/// With one that is in order already.
+fn mended_lines_are_imported(place: &Place) {
     place
         .writes("mended.jsonl", "{\"username\":\"dora\"}\n{\"username\":\"emil\"}\n{\"username\":\"ana\"}\n");
     let (code, out, said) = place.imports(&["mended.jsonl", "--rejects", "none.jsonl"]);
     assert_eq!((code, out.as_str()), (Some(0), "2 users are imported, 1 were there already\n"), "{said}");
     assert!(!place.folder.path().join("none.jsonl").exists(), "an empty file would be in the way");
-    // Nobody was changed.
-    let server = place.serve();
-    log_in(&server, "carl", PASSWORD);
+}
+
+fn files_that_cannot_be_read_are_named(place: &Place) {
     let said = place.refused(&["user", "import", "nowhere.jsonl"]);
     assert!(said.contains("cannot read nowhere.jsonl"), "{said}");
     place.writes("bad.txt", "hash_config { }");
     let said = place.refused(&["user", "import", "mended.jsonl", "--firebase-config", "bad.txt"]);
     assert!(said.contains("bad.txt: algorithm is missing"), "{said}");
-    assert_eq!(
-        place.ok_with(&["user", "import", "-"], "{\"username\":\"ida\"}"),
-        "1 users are imported, 0 were there already\n"
-    );
 }
 
 #[test]

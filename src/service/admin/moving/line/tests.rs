@@ -62,6 +62,7 @@ fn the_same_line_has_the_same_digest_however_it_is_written() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table with a row for each mistake")]
 fn a_bad_line_is_refused_with_the_member_and_the_reason() {
     let members = "`id`, `username`, `email`, `email_verified`, `claims`, `roles`, `password_hash`, `created_at`, \
                    `last_login_at`, `disabled_at`";
