@@ -264,9 +264,10 @@ fn every_event_is_listed_and_asserted() {
     assert_eq!(told, EVENT_NAMES.into_iter().map(str::to_owned).collect(), "those that can be chosen");
     let listed = names(&read("docs/events.md"), "\n| `", "`");
     assert_eq!(listed, told, "docs/events.md lists what src/domain/event/record.rs names");
-    let tests = std::fs::read_dir(root.join("tests/api")).unwrap();
-    let asserted: String =
-        tests.map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap()).collect();
+    let tests = ["api", "processes"].map(|set| std::fs::read_dir(root.join("tests").join(set)).unwrap());
+    let tests = tests.into_iter().flatten().map(|entry| entry.unwrap().path());
+    let files = tests.filter(|path| path.extension().is_some_and(|ending| ending == "rs"));
+    let asserted: String = files.map(|path| std::fs::read_to_string(path).unwrap()).collect();
     for name in told {
         assert!(asserted.contains(&format!("\"{name}")), "no test asserts {name}");
     }

@@ -39,6 +39,7 @@ ELSEWHERE = {
     "docker compose": "tests/compose",
     "pip install": "tests/clients/install",
     "CLIENT_SECRET=… python": "tests/clients/example.rs",
+    "curl -s --cacert": "tests/api/mtls_listener.rs",
 }
 # Nobody agrees at the television's page.
 REFUSED = {"device_code=": "authorization_pending"}
