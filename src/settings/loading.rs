@@ -30,7 +30,7 @@ impl Settings {
         let mut settings = Self::default();
         let mut config = defaults();
         let mut misread = Vec::new();
-        for setting in SETTINGS {
+        for setting in SETTINGS.iter() {
             let Some((value, origin)) = layers.get(setting.key) else {
                 continue;
             };

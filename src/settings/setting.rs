@@ -10,6 +10,7 @@ use self::{
 };
 
 /// What every part of this module knows of a setting.
+#[derive(Clone, Copy)]
 pub(super) struct Setting {
     /// Its place in the file: `section.name`, or a name alone at the top.
     pub(super) key: &'static str,

@@ -31,7 +31,7 @@ pub struct OwnData {
     pub consents: Vec<OwnConsent>,
     /// The newest first.
     pub events: Vec<EventView>,
-    /// Whether there is more of something than stands here.
+    /// Whether there may be more of something than stands here.
     pub is_shortened: bool,
 }
 
@@ -93,7 +93,7 @@ pub async fn collect(
     }))
 }
 
-/// With whether there are more.
+/// With whether there may be more.
 type UpToMost<T> = Result<(Vec<T>, bool), Failure>;
 
 async fn logins(core: &Core, session: &SignInSession) -> UpToMost<OwnLogin> {

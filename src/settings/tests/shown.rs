@@ -47,7 +47,7 @@ fn every_setting_can_be_set_by_its_variable() {
         ("registration.audiences", "https://tools.example/mcp https://other.example/mcp"),
         ("outbound.ca_file", "ca.pem"),
     ];
-    for setting in SETTINGS {
+    for setting in SETTINGS.iter() {
         let sample = samples.iter().find(|(key, _)| *key == setting.key).map(|(_, sample)| *sample);
         let number = setting.key.ends_with("threads") || setting.key.ends_with("workers");
         let value = sample.or(setting.default.text()).or(number.then_some("2")).unwrap();
@@ -103,7 +103,7 @@ fn the_example_with_everything_taken_in_gives_the_defaults() {
     let settings = SettingsFolder::new().with(".env", &all).load(&[]).unwrap();
     let values = |settings: &Settings| serde_json::to_value(settings).unwrap();
     assert_eq!(values(&settings), values(&Settings::default()));
-    for setting in SETTINGS {
+    for setting in SETTINGS.iter() {
         let written = env_example().matches(&format!("{}=", setting.variable())).count();
         assert_eq!(written, 1, "{}", setting.key);
     }
