@@ -9,6 +9,7 @@ use heirloom::domain::client::{Client, ClientKind, GrantType};
 use heirloom::settings::Settings;
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+    date_time_ymd,
 };
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
@@ -35,6 +36,12 @@ impl Holder {
     pub fn of(key: &KeyPair, change: impl FnOnce(&mut CertificateParams)) -> Self {
         let made = params(change).self_signed(key).unwrap();
         Self::with(made.der().to_vec(), made.pem(), key)
+    }
+
+    /// A certificate and the next one of the same key.
+    pub fn renewed() -> [Self; 2] {
+        let key = KeyPair::generate().unwrap();
+        [Self::of(&key, |_| {}), Self::of(&key, |it| it.distinguished_name = named("new"))]
     }
 
     fn with(der: Vec<u8>, pem: String, key: &KeyPair) -> Self {
@@ -70,6 +77,16 @@ fn params(change: impl FnOnce(&mut CertificateParams)) -> CertificateParams {
     params.distinguished_name = named("robot");
     change(&mut params);
     params
+}
+
+/// It is not good any more.
+pub fn late(params: &mut CertificateParams) {
+    params.not_after = date_time_ymd(2020, 1, 1);
+}
+
+/// It is not good yet.
+pub fn early(params: &mut CertificateParams) {
+    params.not_before = date_time_ymd(2999, 1, 1);
 }
 
 /// `CN=name,O=Example Ltd`.

@@ -25,6 +25,17 @@ pub fn self_signed(it: &mut Client, keys: &[Value]) {
     it.metadata.tls_client_certificate_bound_access_tokens = true;
 }
 
+/// A client where people sign in, and which proves itself so.
+pub fn web_of(holder: &Holder) -> impl FnOnce(&mut Client) {
+    robot(|it| {
+        self_signed(it, &[holder.jwk()]);
+        it.party = Party::First;
+        it.redirect_uris = vec![REDIRECT_URI.to_owned()];
+        it.grants = [GrantType::AuthorizationCode, GrantType::RefreshToken].into();
+        it.scopes = "openid profile".parse().unwrap();
+    })
+}
+
 /// RFC 8705 §3: a bearer token that says to which certificate it is bound.
 #[track_caller]
 pub fn bound_to(answer: &Answer, holder: &Holder) -> String {
@@ -50,8 +61,7 @@ both_stores! {
             bound_to(&app.own_token_showing("robot", holder).await, holder);
         }
         // RFC 8705 §2.2: a new certificate of the same key needs no new registration, but where that one is registered.
-        let key = KeyPair::generate().unwrap();
-        let (old, new) = (Holder::of(&key, |_| {}), Holder::of(&key, |it| it.distinguished_name = named("new")));
+        let [old, new] = Holder::renewed();
         app.add_client("by-key", robot(|it| self_signed(it, &[old.jwk()]))).await;
         app.add_client("by-certificate", robot(|it| self_signed(it, &[old.jwk_with_certificate()]))).await;
         bound_to(&app.own_token_showing("by-key", &new).await, &new);
@@ -119,16 +129,9 @@ both_stores! {
     }
 
     async fn a_login_is_bound_to_its_clients_certificate_at_each_refresh(app) with behind_a_proxy; {
-        let key = KeyPair::generate().unwrap();
-        let (old, new) = (Holder::of(&key, |_| {}), Holder::of(&key, |it| it.distinguished_name = named("new")));
+        let [old, new] = Holder::renewed();
         app.with_apps().await;
-        app.add_client("web", |it| {
-            robot(|it| self_signed(it, &[old.jwk()]))(it);
-            it.party = Party::First;
-            it.redirect_uris = vec![REDIRECT_URI.to_owned()];
-            it.grants = [GrantType::AuthorizationCode, GrantType::RefreshToken].into();
-            it.scopes = "openid profile".parse().unwrap();
-        }).await;
+        app.add_client("web", web_of(&old)).await;
         let code = Browser::new(&app).ana_signs_in(&[("client_id", "web")]).await;
         let exchange = code_exchange(&code, &[("client_id", "web")]);
         // RFC 6749 §4.1.3: what is refused uses no code.

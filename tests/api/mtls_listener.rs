@@ -4,7 +4,6 @@
 use heirloom::domain::client::{GrantType, Party};
 use heirloom::domain::registration::Mode;
 use heirloom::settings::Settings;
-use rcgen::KeyPair;
 use reqwest::{Certificate, Identity, Method, RequestBuilder};
 use serde_json::{Value, json};
 
@@ -132,15 +131,11 @@ both_stores! {
     }
 
     async fn a_login_goes_by_the_aliases_from_its_request_to_its_end(app) with with_listener; {
-        let key = KeyPair::generate().unwrap();
-        let (old, new) = (Holder::of(&key, |_| {}), Holder::of(&key, |it| it.distinguished_name = named("new")));
+        let [old, new] = Holder::renewed();
         app.with_apps().await;
         app.add_client("web", |it| {
-            robot(|it| self_signed(it, &[old.jwk()]))(it);
-            it.party = Party::First;
-            it.redirect_uris = vec![REDIRECT_URI.to_owned()];
-            it.grants = [GrantType::AuthorizationCode, GrantType::RefreshToken, GrantType::DeviceCode].into();
-            it.scopes = "openid profile".parse().unwrap();
+            web_of(&old)(it);
+            it.grants.insert(GrantType::DeviceCode);
         }).await;
         let asked = query(&[("client_id", "web")]);
         let asked: Vec<_> = form_urlencoded::parse(asked.as_bytes()).into_owned().collect();

@@ -67,8 +67,6 @@ both_stores! {
     }
 
     async fn a_certificate_that_is_not_good_now_proves_nothing_and_binds_nothing(app) with behind_a_proxy; {
-        let late = |it: &mut rcgen::CertificateParams| it.not_after = date_time_ymd(2020, 1, 1);
-        let early = |it: &mut rcgen::CertificateParams| it.not_before = date_time_ymd(2999, 1, 1);
         let key = || KeyPair::generate().unwrap();
         for (number, holder) in [Holder::of(&key(), late), Holder::of(&key(), early)].iter().enumerate() {
             let client = format!("robot-{number}");
