@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cargo bench --bench load                        # some nine minutes
-//! cargo bench --bench load -- --quick             # two minutes
+//! cargo bench --bench load -- --quick             # four minutes
 //! cargo bench --bench load -- --status-lists      # a minute: what follows logouts offline
 //! cargo bench --bench load -- --json              # for machines
 //! cargo bench --bench load -- --server FILE    # another binary
@@ -45,7 +45,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 #[derive(Debug, Parser)]
 #[expect(clippy::struct_excessive_bools, reason = "switches of a command line")]
 pub(crate) struct Arguments {
-    /// Two minutes instead of nine: shorter phases, fewer rounds
+    /// Four minutes instead of nine: shorter phases, fewer rounds
     #[arg(long)]
     quick: bool,
     /// Only how soon logouts reach services that verify offline, and what that costs

@@ -16,7 +16,7 @@ impl Bench<'_> {
         let enough = (1.5 * maximum * (lasting.as_secs_f64() + 1.0)).ceil();
         let mut proofs = Proofs::new()?;
         let (mut ratios, mut detail) = (vec![], String::new());
-        for _ in 0..=2 * self.arguments.repeats() {
+        for _ in 0..self.arguments.repeats().max(3) {
             world.bind(few, None).await?;
             let unbound = self.measure(world, &world.place.serve()?, how).await?;
             world.bind(few, Some(&proofs.thumbprint())).await?;
