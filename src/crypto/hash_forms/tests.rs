@@ -9,7 +9,7 @@ use crate::domain::secrets::Password;
 
 mod made_elsewhere;
 
-use made_elsewhere::{FIREBASE, LETTERS, MADE_ELSEWHERE, OF_FIREBASE, OF_KEYCLOAK, PASSWORD};
+use made_elsewhere::{FIREBASE, MADE_ELSEWHERE, OF_FIREBASE, OF_KEYCLOAK, PASSWORD};
 
 fn today() -> Params {
     Params::new(32, 1, 1, None).unwrap()
