@@ -36,6 +36,9 @@ pub struct AccessClaims<'a> {
     /// When the user signed in, in seconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub auth_time: Option<i64>,
+    /// The class of how the user signed in, for services that ask for one (RFC 9470 §6.1).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub acr: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub roles: Option<&'a [String]>,
     /// Who acts for `sub` (RFC 8693 §4.1).

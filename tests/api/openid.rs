@@ -40,11 +40,18 @@ both_stores! {
             "amr": ["pwd"],
             "acr": "urn:heirloom:acr:password",
         }));
+        // Services that want a better sign-in than this one see it in the access token, too (RFC 9470 §6).
+        let acr = &claims(id_token)["acr"];
+        let secret = app.add_service("service", &[app.url.as_str()]).await;
+        let seen = app.form_as("/oauth/introspect", ("service", &secret), &[("token", answer.text("access_token"))]).await;
+        assert_eq!(&seen.json["acr"], acr);
+        assert_eq!(&access["acr"], acr);
         // OIDC Core §12.2: the same user and sign-in, no nonce.
         app.clock.advance(MINUTE);
         let form = [("grant_type", "refresh_token"), ("client_id", "app"), ("refresh_token", answer.text("refresh_token"))];
         let refreshed = app.form("/oauth/token", &form).await;
         let again = claims(refreshed.text("id_token"));
+        assert_eq!(&refreshed.tokens().claims()["acr"], acr);
         assert_eq!((&again["sub"], &again["auth_time"], &again["nonce"]), (&access["sub"], &json!(auth_time), &json!(null)));
         assert_eq!(again["iat"], app.clock.now().timestamp());
         // An ID token is no access token (RFC 9068 §4).

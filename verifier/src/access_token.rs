@@ -67,6 +67,8 @@ pub struct Claims {
     pub issued_at: Option<SystemTime>,
     /// When the user signed in.
     pub auth_time: Option<SystemTime>,
+    /// `acr`: the class of how the user signed in, as its issuer calls it. [`StepUp`](crate::StepUp) asks for one.
+    pub acr: Option<String>,
     /// `act`: who acts for the subject, if it is not the subject that acts.
     pub actor: Option<Actor>,
     /// `status.status_list`: where it stands whether the token was revoked. The verifier looks there itself.
@@ -170,6 +172,7 @@ struct Payload {
     scope: String,
     sid: Option<String>,
     auth_time: Option<f64>,
+    acr: Option<String>,
     #[serde(default)]
     roles: Vec<String>,
     act: Option<Actor>,
@@ -219,6 +222,7 @@ impl AccessToken {
             },
             issued_at: payload.iat.and_then(time),
             auth_time: payload.auth_time.and_then(time),
+            acr: payload.acr,
             actor: payload.act,
             status: payload.status.status_list,
             confirmation: payload.cnf,

@@ -40,7 +40,7 @@ use actix_web::{
 
 use crate::incoming::{Incoming, Proven};
 use crate::resource::WELL_KNOWN;
-use crate::{AccessToken, ClientCertificate, Verifier, VerifyError};
+use crate::{AccessToken, ClientCertificate, StepUp, Verifier, VerifyError};
 
 const DPOP: HeaderName = HeaderName::from_static("dpop");
 
@@ -191,7 +191,9 @@ impl FromRequest for AccessToken {
                     "put web::Data<Verifier> into the application's data",
                 )
             })?;
-            verify(&verifier, &request, &[]).await.map_err(|refusal| Refused::new(&verifier, refusal).into())
+            verify(&verifier, &request, (&[], None))
+                .await
+                .map_err(|refusal| Refused::new(&verifier, refusal).into())
         })
     }
 }
@@ -199,7 +201,7 @@ impl FromRequest for AccessToken {
 async fn verify(
     verifier: &Verifier,
     request: &HttpRequest,
-    scopes: &[String],
+    (scopes, step_up): (&[String], Option<&StepUp>),
 ) -> Result<AccessToken, VerifyError> {
     let known = request.extensions().get::<Proven>().and_then(|proven| proven.access(verifier));
     let access = match known {
@@ -207,6 +209,9 @@ async fn verify(
         None => verify_anew(verifier, request).await?,
     };
     access.require_scopes(scopes)?;
+    if let Some(step_up) = step_up {
+        verifier.require_step_up(&access, step_up)?;
+    }
     Ok(access)
 }
 
@@ -253,6 +258,7 @@ async fn verify_anew(verifier: &Verifier, request: &HttpRequest) -> Result<Acces
 pub struct Protect {
     verifier: Verifier,
     scopes: Vec<String>,
+    step_up: Option<StepUp>,
 }
 
 impl Protect {
@@ -269,7 +275,7 @@ impl Protect {
     /// ```
     #[must_use]
     pub fn new(verifier: &Verifier) -> Self {
-        Self { verifier: verifier.clone(), scopes: Vec::new() }
+        Self { verifier: verifier.clone(), scopes: Vec::new(), step_up: None }
     }
 
     /// Requires this scope too. May be called more than once.
@@ -290,6 +296,23 @@ impl Protect {
     pub fn require_scope(mut self, scope: impl Into<String>) -> Self {
         self.scopes.push(scope.into());
         self
+    }
+
+    /// Requires that the user signed in like this (RFC 9470).
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sample/mod.rs"));
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use heirloom_verifier::{StepUp, actix::Protect};
+    ///
+    /// let protect = Protect::new(&sample().build().await?).require_step_up(StepUp::two_factors());
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn require_step_up(self, step_up: StepUp) -> Self {
+        Self { step_up: Some(step_up), ..self }
     }
 }
 
@@ -332,7 +355,7 @@ where
     fn call(&self, request: ServiceRequest) -> Self::Future {
         let (service, rules) = (Rc::clone(&self.service), Rc::clone(&self.rules));
         Box::pin(async move {
-            match verify(&rules.verifier, request.request(), &rules.scopes).await {
+            match verify(&rules.verifier, request.request(), (&rules.scopes, rules.step_up.as_ref())).await {
                 Ok(access) => {
                     request.extensions_mut().insert(access);
                     Ok(service.call(request).await?.map_into_left_body())

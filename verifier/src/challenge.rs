@@ -1,4 +1,4 @@
-//! How a client is told what to send (RFC 6750 §3, RFC 9449 §7.1, RFC 9728 §5.1).
+//! How a client is told what to send (RFC 6750 §3, RFC 9449 §7.1, RFC 9470 §3, RFC 9728 §5.1).
 
 use crate::dpop::ALGORITHMS;
 use crate::error::VerifyError;
@@ -40,6 +40,14 @@ impl Challenge<'_> {
             && (scheme == Scheme::DPoP || !refusal.is_of_proof())
         {
             parts.push(format!("error=\"{code}\", error_description=\"{refusal}\""));
+        }
+        if let VerifyError::InsufficientUserAuthentication { acr_values, max_age } = refusal {
+            if !acr_values.is_empty() {
+                parts.push(format!("acr_values=\"{}\"", quotable(acr_values)));
+            }
+            if let Some(max_age) = max_age {
+                parts.push(format!("max_age=\"{}\"", max_age.as_secs()));
+            }
         }
         let scopes = self.scopes(refusal);
         // What is wrong with a malformed request, or with a proof, is not that it lacks a scope.

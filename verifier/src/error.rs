@@ -1,5 +1,7 @@
 //! Why a request is refused, and how to say so (RFC 6750 §3).
 
+use std::time::Duration;
+
 use crate::dpop::{InvalidProof, NotRemembered};
 use crate::jws::Fault;
 
@@ -94,6 +96,14 @@ pub enum VerifyError {
         /// All scopes that are needed, separated by spaces.
         required: String,
     },
+    /// A good token whose user signed in by too little for this, or too long ago (RFC 9470).
+    #[error("The user has to sign in again for this: in another way, or more recently.")]
+    InsufficientUserAuthentication {
+        /// The classes of which one is needed, separated by spaces; empty when any is good.
+        acr_values: String,
+        /// How long ago it may be; `None` when that does not matter.
+        max_age: Option<Duration>,
+    },
     /// The issuer's keys could not be fetched yet: says nothing about the token.
     #[error("The issuer's keys are not available right now. Please try again.")]
     KeysUnavailable,
@@ -160,11 +170,12 @@ impl VerifyError {
             | Self::NotOneProof
             | Self::InvalidProof(_)
             | Self::ReplayedProof
-            | Self::UseNonce { .. } => 401,
+            | Self::UseNonce { .. }
+            | Self::InsufficientUserAuthentication { .. } => 401,
         }
     }
 
-    /// The error code (RFC 6750 §3.1, RFC 9449 §7.1); `None` where the request carried no token.
+    /// The error code (RFC 6750 §3.1, RFC 9449 §7.1, RFC 9470 §3); `None` where the request carried no token.
     ///
     /// ```
     /// use heirloom_verifier::VerifyError;
@@ -178,6 +189,9 @@ impl VerifyError {
             _ if *self == Self::Missing => None,
             _ if self.nonce().is_some() => Some("use_dpop_nonce"),
             _ if self.is_of_proof() => Some("invalid_dpop_proof"),
+            _ if matches!(self, Self::InsufficientUserAuthentication { .. }) => {
+                Some("insufficient_user_authentication")
+            }
             400 => Some("invalid_request"),
             403 => Some("insufficient_scope"),
             503 => Some("temporarily_unavailable"),

@@ -45,6 +45,9 @@
 //! clients call ([`Builder::public_url`]). [`Builder::require_bound_tokens`] takes no others, and [`dpop`] has the
 //! rules alone.
 //!
+//! What a good token is too little for asks for more: [`StepUp`] says how its user must have signed in, and the
+//! challenge tells the client what to do about it (RFC 9470).
+//!
 //! A token seen for the first time costs hardly more than the check of its signature. That check is made once: a token
 //! that comes again is found in a bounded cache ([`Builder::cache_capacity`]), about a hundred times as fast. All else
 //! is checked each time, and the issuer must still publish the key that signed it: a cached token expires, and falls
@@ -75,6 +78,7 @@ mod remote;
 mod resource;
 mod rules;
 mod status;
+mod step_up;
 #[cfg(feature = "tower")]
 pub mod tower;
 mod verifier;
@@ -88,4 +92,5 @@ pub use jsonwebtoken::Algorithm;
 pub use presented::{ClientCertificate, Presented};
 pub use resource::ResourceMetadata;
 pub use status::{StatusListError, StatusListEvent, StatusLists, StatusReference};
+pub use step_up::StepUp;
 pub use verifier::Verifier;

@@ -49,6 +49,11 @@ impl Rules {
         now.duration_since(end).is_ok_and(|late| late >= self.leeway)
     }
 
+    /// How long ago a time is, less the leeway: what is to come has no age.
+    pub(crate) fn age(&self, time: SystemTime, now: SystemTime) -> Duration {
+        now.duration_since(time).unwrap_or_default().saturating_sub(self.leeway)
+    }
+
     /// Whether this beginning is still to come.
     pub(crate) fn is_to_come(&self, beginning: SystemTime, now: SystemTime) -> bool {
         beginning.duration_since(now).is_ok_and(|early| early > self.leeway)

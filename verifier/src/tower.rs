@@ -39,7 +39,7 @@ use tower_service::Service;
 
 use crate::incoming::{Incoming, Proven};
 use crate::resource::WELL_KNOWN;
-use crate::{AccessToken, ClientCertificate, Verifier, VerifyError};
+use crate::{AccessToken, ClientCertificate, StepUp, Verifier, VerifyError};
 
 const DPOP: HeaderName = HeaderName::from_static("dpop");
 
@@ -70,6 +70,7 @@ const DPOP: HeaderName = HeaderName::from_static("dpop");
 pub struct VerifierLayer {
     verifier: Verifier,
     scopes: Vec<String>,
+    step_up: Option<StepUp>,
 }
 
 impl VerifierLayer {
@@ -86,7 +87,7 @@ impl VerifierLayer {
     /// ```
     #[must_use]
     pub fn new(verifier: &Verifier) -> Self {
-        Self { verifier: verifier.clone(), scopes: Vec::new() }
+        Self { verifier: verifier.clone(), scopes: Vec::new(), step_up: None }
     }
 
     /// Requires this scope too. May be called more than once.
@@ -107,6 +108,23 @@ impl VerifierLayer {
     pub fn require_scope(mut self, scope: impl Into<String>) -> Self {
         self.scopes.push(scope.into());
         self
+    }
+
+    /// Requires that the user signed in like this (RFC 9470).
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sample/mod.rs"));
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use heirloom_verifier::{StepUp, tower::VerifierLayer};
+    ///
+    /// let layer = VerifierLayer::new(&sample().build().await?).require_step_up(StepUp::two_factors());
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn require_step_up(self, step_up: StepUp) -> Self {
+        Self { step_up: Some(step_up), ..self }
     }
 }
 
@@ -170,6 +188,9 @@ impl VerifierLayer {
             None => self.verify_anew(request).await?,
         };
         access.require_scopes(&self.scopes)?;
+        if let Some(step_up) = &self.step_up {
+            self.verifier.require_step_up(&access, step_up)?;
+        }
         Ok(access)
     }
 

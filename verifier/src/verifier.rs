@@ -16,6 +16,7 @@ use crate::resource::ResourceMetadata;
 use crate::rules::Rules;
 use crate::status::StatusLists;
 use crate::status::lists::Lists;
+use crate::step_up::StepUp;
 
 /// Longer than any access token that fits an HTTP header.
 const LONGEST_TOKEN: usize = 16 * 1024;
@@ -148,6 +149,29 @@ impl Verifier {
             schemes: self.0.binding.schemes(),
         };
         challenge.text(refusal)
+    }
+
+    /// Refuses a good token whose user signed in by too little for this, or too long ago, give or take the leeway.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sample/mod.rs"));
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use heirloom_verifier::StepUp;
+    ///
+    /// let verifier = sample().build().await?;
+    /// let just_now = StepUp::within(Duration::from_secs(60));
+    /// assert_eq!(verifier.require_step_up(&sample_access().await, &just_now), Ok(()));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`VerifyError::InsufficientUserAuthentication`], naming what is required.
+    pub fn require_step_up(&self, access: &AccessToken, step_up: &StepUp) -> Result<(), VerifyError> {
+        let rules = &self.0.rules;
+        let now = rules.clock.now();
+        step_up.judge(access, |at| rules.age(at, now))
     }
 
     /// Verifies a token that came alone: one that is bound to a key is refused ([`VerifyError::BoundToken`]). Asks the

@@ -41,6 +41,8 @@ pub struct AccessToken {
     pub sid: Option<FamilyId>,
     /// When the user signed in.
     pub auth_time: Option<i64>,
+    /// The class of how the user signed in.
+    pub acr: Option<String>,
     pub roles: Option<Vec<String>>,
     /// Who acts for the user (RFC 8693 §4.1).
     pub act: Option<Actor>,

@@ -166,6 +166,7 @@ pub(crate) fn issue(
         login: Some(LoginClaims {
             family: grant.family,
             auth_time: Some(grant.auth_time.timestamp()),
+            acr: grant.acr.as_deref(),
             roles: Some(&grant.roles),
             secret: Some(secret),
         }),

@@ -89,6 +89,8 @@ pub(super) struct Access<'a> {
 pub(super) struct LoginClaims<'a> {
     pub family: FamilyId,
     pub auth_time: Option<i64>,
+    /// The class of how the user signed in, if it reached one.
+    pub acr: Option<&'a str>,
     /// Told only with the scope `roles`.
     pub roles: Option<&'a [String]>,
     /// The family's secret, where the same grant has to have the same id again; otherwise each token has one of its
@@ -117,6 +119,7 @@ pub(super) fn issue(
         scope: &access.scope,
         sid: login.map(|login| login.family),
         auth_time: login.and_then(|login| login.auth_time),
+        acr: login.and_then(|login| login.acr),
         roles: login.and_then(|login| login.roles).filter(|_| access.scope.contains("roles")),
         act: access.act,
         cnf: access.binding,

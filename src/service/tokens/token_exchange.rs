@@ -75,6 +75,7 @@ pub async fn token_exchange(
         login: subject.sid.map(|family| LoginClaims {
             family,
             auth_time: subject.auth_time,
+            acr: subject.acr.as_deref(),
             roles: subject.roles.as_deref(),
             secret: None,
         }),
