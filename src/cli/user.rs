@@ -79,6 +79,9 @@ pub(super) struct AddUser {
     /// Read the password from standard input
     #[arg(long)]
     password_stdin: bool,
+    /// There is no password: nobody signs in with one until it is set
+    #[arg(long, conflicts_with = "password_stdin")]
+    no_password: bool,
     #[command(flatten)]
     details: DetailArgs,
     /// A role; may be given more than once
@@ -142,9 +145,9 @@ pub(super) async fn run(command: UserCommand, office: &Office) -> anyhow::Result
 }
 
 async fn add_user(add: AddUser, office: &Office) -> anyhow::Result<()> {
-    let AddUser { name: username, password_stdin, details, roles, json } = add;
+    let AddUser { name: username, password_stdin, no_password, details, roles, json } = add;
     let Details { email, email_verified, claims } = Details::default().changed_by(details.into())?;
-    let password = read_password(password_stdin)?;
+    let password = if no_password { None } else { Some(read_password(password_stdin)?) };
     let new = NewUser { username, password, email, email_verified, claims, roles };
     let user = users::add(&office.core, new, office.clock.now()).await?;
     if json {

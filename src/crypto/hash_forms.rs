@@ -17,22 +17,6 @@ use text::{encoded, pbkdf2, unpadded};
 pub use firebase::{FirebaseConfig, InvalidFirebaseConfig};
 pub use keycloak::KeycloakCredential;
 
-/// What stands for the hash of a user without a password: nothing matches it.
-const NO_PASSWORD: &str = "!";
-
-impl PasswordHash {
-    /// Of a user who has no password: nobody signs in with one until it is set.
-    #[must_use]
-    pub fn none() -> Self {
-        Self::from_stored(NO_PASSWORD.to_owned())
-    }
-
-    #[must_use]
-    pub fn is_none(&self) -> bool {
-        self.as_str() == NO_PASSWORD
-    }
-}
-
 /// A hash as another system wrote it down.
 #[derive(Debug)]
 pub enum GivenHash {

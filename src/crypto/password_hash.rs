@@ -7,6 +7,9 @@ use crate::crypto::foreign_cost::ForeignCost;
 use crate::crypto::foreign_hash::{ForeignHash, SignerKeyId};
 use crate::crypto::unfit_hash::{HashBounds, UnfitHash};
 
+/// What an account has in the place of a hash that has no password, as in shadow(5): nothing matches it.
+const NO_PASSWORD: &str = "!";
+
 /// A password's hash as text: kind, parameters, salt and output in one.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PasswordHash(String);
@@ -16,6 +19,18 @@ impl PasswordHash {
     #[must_use]
     pub fn from_stored(text: String) -> Self {
         Self(text)
+    }
+
+    /// Wraps what was stored of an account, which may have no password.
+    #[must_use]
+    pub fn of_account(text: String) -> Option<Self> {
+        (text != NO_PASSWORD).then_some(Self(text))
+    }
+
+    /// The text to store of an account, which may have no password.
+    #[must_use]
+    pub fn text_of_account(hash: Option<&Self>) -> &str {
+        hash.map_or(NO_PASSWORD, Self::as_str)
     }
 
     /// The text to store.

@@ -19,7 +19,7 @@ pub struct ImportedUser {
     pub user: User,
     /// What the name is compared by.
     pub key: String,
-    pub password_hash: PasswordHash,
+    pub password_hash: Option<PasswordHash>,
     pub digest: Vec<u8>,
 }
 
@@ -63,10 +63,11 @@ async fn insert_one(tx: &mut Tx, it: &ImportedUser, now: DateTime<Utc>) -> Resul
     const SQL: &str =
         insert!("VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)");
     let ImportedUser { user, key, password_hash: hash, digest } = it;
-    let foreign = hash.foreign_cost();
+    let foreign = hash.as_ref().and_then(PasswordHash::foreign_cost);
     let rows = execute!(within tx, SQL,
         user.id.0, user.username.as_str(), key, &user.email, user.email_verified,
-        to_json(&user.claims), hash.as_str(), hash.cost(), foreign.map(|cost| cost.kind.as_str()),
+        to_json(&user.claims), PasswordHash::text_of_account(hash.as_ref()),
+        hash.as_ref().and_then(PasswordHash::cost), foreign.map(|cost| cost.kind.as_str()),
         foreign.map(work), to_json(&user.roles), user.created_at, user.last_login_at, user.disabled_at,
         digest, now)?;
     Ok(rows > 0)
@@ -88,7 +89,7 @@ async fn insert_by_arrays(
     );
     let mut users: Vec<&ImportedUser> = users.iter().collect();
     users.sort_unstable_by(|one, other| one.key.cmp(&other.key));
-    let foreign: Vec<_> = users.iter().map(|it| it.password_hash.foreign_cost()).collect();
+    let foreign: Vec<_> = users.iter().map(|it| hash_of(it).and_then(PasswordHash::foreign_cost)).collect();
     let query = sqlx::query_as::<_, (Uuid,)>(SQL)
         .bind(column(&users, |it| it.user.id.0))
         .bind(column(&users, |it| it.user.username.as_str()))
@@ -96,8 +97,8 @@ async fn insert_by_arrays(
         .bind(column(&users, |it| it.user.email.as_deref()))
         .bind(column(&users, |it| it.user.email_verified))
         .bind(column(&users, |it| to_json(&it.user.claims)))
-        .bind(column(&users, |it| it.password_hash.as_str()))
-        .bind(column(&users, |it| it.password_hash.cost()))
+        .bind(column(&users, |it| PasswordHash::text_of_account(hash_of(it))))
+        .bind(column(&users, |it| hash_of(it).and_then(PasswordHash::cost)))
         .bind(foreign.iter().map(|cost| cost.map(|cost| cost.kind.as_str())).collect::<Vec<_>>())
         .bind(foreign.iter().map(|cost| cost.map(work)).collect::<Vec<_>>())
         .bind(column(&users, |it| to_json(&it.user.roles)))
@@ -109,6 +110,10 @@ async fn insert_by_arrays(
     let OpenTransaction::Postgres(transaction, link) = &mut tx.open else { return Ok(Vec::new()) };
     let rows = query.fetch_all(link.on(transaction)).await?;
     Ok(rows.into_iter().map(|(id,)| UserId(id)).collect())
+}
+
+fn hash_of(user: &ImportedUser) -> Option<&PasswordHash> {
+    user.password_hash.as_ref()
 }
 
 fn column<'a, T>(users: &[&'a ImportedUser], of: impl Fn(&'a ImportedUser) -> T) -> Vec<T> {

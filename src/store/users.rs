@@ -14,11 +14,11 @@ use crate::domain::user::{User, Username};
 use crate::store::row::{from_json, row, to_json};
 use crate::store::{Db, StoreError, Tx, execute, fetch_all, fetch_optional};
 
-/// A user with what the password is checked against.
+/// A user with what the password is checked against, if there is one.
 #[derive(Debug, Clone)]
 pub struct StoredUser {
     pub user: User,
-    pub password_hash: PasswordHash,
+    pub password_hash: Option<PasswordHash>,
 }
 
 macro_rules! columns {
@@ -58,21 +58,26 @@ impl TryFrom<UserRow> for StoredUser {
             last_login_at: row.last_login_at,
             disabled_at: row.disabled_at,
         };
-        Ok(Self { user, password_hash: PasswordHash::from_stored(row.password_hash) })
+        Ok(Self { user, password_hash: PasswordHash::of_account(row.password_hash) })
     }
 }
 
-/// Adds a user.
+/// Adds a user, with or without a password.
 ///
 /// # Errors
 /// [`StoreError::Exists`] when the name is taken, in whatever case.
-pub async fn insert(tx: &mut Tx, user: &User, password_hash: &PasswordHash) -> Result<(), StoreError> {
+pub async fn insert(
+    tx: &mut Tx,
+    user: &User,
+    password_hash: Option<&PasswordHash>,
+) -> Result<(), StoreError> {
     const SQL: &str = "INSERT INTO users \
          (id, username, username_key, email, email_verified, claims, password_hash, password_cost, roles, created_at, \
          changed_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10)";
     execute!(within tx, SQL,
         user.id.0, user.username.as_str(), user.username.key(), &user.email, user.email_verified,
-        to_json(&user.claims), password_hash.as_str(), password_hash.cost(), to_json(&user.roles), user.created_at)?;
+        to_json(&user.claims), PasswordHash::text_of_account(password_hash),
+        password_hash.and_then(PasswordHash::cost), to_json(&user.roles), user.created_at)?;
     Ok(())
 }
 
@@ -163,7 +168,7 @@ pub async fn list_stored(
 pub struct LockedUser {
     /// As of now.
     pub roles: Vec<String>,
-    pub password_hash: PasswordHash,
+    pub password_hash: Option<PasswordHash>,
 }
 
 /// A login takes the row's lock: `None` when the user was disabled or removed.
@@ -179,7 +184,7 @@ pub async fn lock_for_login(
     let corrupt = |what| StoreError::corrupt("users", id, what);
     Ok(Some(LockedUser {
         roles: from_json(&roles).ok_or_else(|| corrupt("roles"))?,
-        password_hash: PasswordHash::from_stored(hash),
+        password_hash: PasswordHash::of_account(hash),
     }))
 }
 
@@ -211,19 +216,19 @@ pub async fn set_password(tx: &mut Tx, id: UserId, hash: &PasswordHash) -> Resul
     Ok(())
 }
 
-/// Stores a new password in the place of the one that was verified: `false` when that changed since, or the user was
-/// disabled or removed.
+/// Stores a new password in the place of the one that is known, if any: `false` when that changed since, or the user
+/// was disabled or removed.
 pub async fn replace_password(
     tx: &mut Tx,
-    verified: &StoredUser,
+    known: &StoredUser,
     hash: &PasswordHash,
     now: DateTime<Utc>,
 ) -> Result<bool, StoreError> {
     const SQL: &str = "UPDATE users SET password_hash = $3, password_cost = $4, changed_at = $5, \
          foreign_kind = NULL, foreign_cost = NULL \
          WHERE id = $1 AND password_hash = $2 AND disabled_at IS NULL";
-    let before = verified.password_hash.as_str();
-    Ok(execute!(within tx, SQL, verified.user.id.0, before, hash.as_str(), hash.cost(), now)? > 0)
+    let before = PasswordHash::text_of_account(known.password_hash.as_ref());
+    Ok(execute!(within tx, SQL, known.user.id.0, before, hash.as_str(), hash.cost(), now)? > 0)
 }
 
 /// Stores what apps may be told of the user.

@@ -193,7 +193,7 @@ impl TestApp {
     pub async fn try_add_user(&self, name: &str) -> Result<UserId, String> {
         let new = NewUser {
             username: name.parse().unwrap(),
-            password: Password::new(PASSWORD.to_owned()).unwrap(),
+            password: Some(Password::new(PASSWORD.to_owned()).unwrap()),
             email: None,
             email_verified: false,
             claims: StandardClaims::default(),

@@ -41,7 +41,7 @@ both_stores! {
         }
         let taken = heirloom::service::admin::users::NewUser {
             username: "aNA".parse().unwrap(),
-            password: heirloom::domain::secrets::Password::new(PASSWORD.to_owned()).unwrap(),
+            password: heirloom::domain::secrets::Password::new(PASSWORD.to_owned()).ok(),
             email: None,
             email_verified: false,
             claims: heirloom::domain::standard_claims::StandardClaims::default(),

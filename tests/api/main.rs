@@ -71,6 +71,7 @@ mod mtls_listener;
 mod mtls_listener_refused;
 mod mtls_refused;
 mod names;
+mod no_password;
 mod openid;
 mod outbound;
 mod own_data;

@@ -59,7 +59,7 @@ impl TestApp {
         let claims = json!({ "name": "Maximilian Ortner" });
         let new = NewUser {
             username: name.parse().unwrap(),
-            password: password(new),
+            password: Some(password(new)),
             email: Some("m.ortner@post.example".to_owned()),
             email_verified: false,
             claims: serde_json::from_value::<StandardClaims>(claims).unwrap(),

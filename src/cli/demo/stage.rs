@@ -106,7 +106,7 @@ async fn people_it(core: &Core, clock: &Clock) -> anyhow::Result<()> {
     let now = clock.now();
     let user = NewUser {
         username: USER.parse()?,
-        password: Password::new(PASSWORD.to_owned())?,
+        password: Some(Password::new(PASSWORD.to_owned())?),
         email: None,
         email_verified: false,
         claims: StandardClaims::default(),

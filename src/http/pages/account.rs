@@ -27,7 +27,7 @@ use crate::http::stop::{PageError, Stop};
 use crate::service::Failure;
 use crate::service::tokens::userinfo::SCOPES;
 use crate::service::users::account;
-use crate::service::users::change_password::{ChangePassword, Others, change_password};
+use crate::service::users::change_password::{self, ChangePassword, Others, change_password};
 
 /// How many logins, or apps, a page lists: it stays small.
 const LISTED: usize = 20;
@@ -152,10 +152,15 @@ const PASSWORD_PAGE: &str = "account_password.html";
 /// `GET /account/password`
 pub(crate) async fn show_password(visit: &Visit, request: &HttpRequest) -> Result<HttpResponse, Stop> {
     let Some(session) = visit.session().await? else { return Ok(to_sign_in(visit, OwnPlace::Password)) };
+    let has_password = change_password::has_password(visit.core(), &session).await?;
+    if has_password == Some(false) && !session.authentication.is_fresh(visit.now) {
+        return Ok(see_other(&to_sign_in_again(visit, OwnPlace::Password)));
+    }
     password_page(visit, request, &session, None).await
 }
 
-/// `POST /account/password`: the present password is asked for however recent the sign-in is.
+/// `POST /account/password`: the present password is asked for however recent the sign-in is. Where there is none, the
+/// sign-in has to be recent.
 pub(crate) async fn take_password(
     visit: &Visit,
     request: &HttpRequest,
@@ -184,10 +189,15 @@ pub(crate) async fn take_password(
         Err(Failure::UnfitPassword(unfit)) => {
             password_page(visit, request, &session, Some(unfit_text(unfit))).await
         }
+        Err(Failure::StaleAuthentication) => Ok(see_other(&to_sign_in_again(visit, OwnPlace::Password))),
         Err(failure) => {
             let wrong = Wrong::of(failure)?;
-            let least = visit.core().password_rules.min_length;
-            let content = json!({ "problem": wrong.text("password_wrong"), "minutes": wrong.minutes(), "least": least });
+            let content = json!({
+                "problem": wrong.text("password_wrong"),
+                "minutes": wrong.minutes(),
+                "least": visit.core().password_rules.min_length,
+                "has_password": true,
+            });
             let shown = page(visit, request, &session, PASSWORD_PAGE, content, wrong.status()).await?;
             Ok(wrong.after(shown))
         }
@@ -210,7 +220,11 @@ async fn password_page(
     problem: Option<&'static str>,
 ) -> Result<HttpResponse, Stop> {
     let status = if problem.is_some() { StatusCode::FORBIDDEN } else { StatusCode::OK };
-    let content = json!({ "problem": problem, "least": visit.core().password_rules.min_length });
+    let content = json!({
+        "problem": problem,
+        "least": visit.core().password_rules.min_length,
+        "has_password": change_password::has_password(visit.core(), session).await? != Some(false),
+    });
     page(visit, request, session, PASSWORD_PAGE, content, status).await
 }
 
@@ -279,6 +293,11 @@ pub(super) fn moment(time: DateTime<Utc>) -> String {
 
 pub(super) fn to_sign_in(visit: &Visit, place: OwnPlace) -> HttpResponse {
     see_other(&place.sign_in(visit))
+}
+
+/// Where one signs in once more to go there: what is there is for who has just signed in.
+pub(super) fn to_sign_in_again(visit: &Visit, place: OwnPlace) -> String {
+    visit.own("/sign-in", &place.sign_in_query("prompt=login"))
 }
 
 fn what_was_done(request: &HttpRequest) -> Result<Option<&'static str>, Stop> {

@@ -24,8 +24,8 @@ use crate::store::{StoreError, families, users};
 pub struct NewUser {
     /// The name, free in whatever case.
     pub username: Username,
-    /// The password.
-    pub password: Password,
+    /// The password; without one nobody signs in with a password until it is set.
+    pub password: Option<Password>,
     /// Where to reach the user.
     pub email: Option<String>,
     /// Whether somebody made sure that this address is the user's.
@@ -111,10 +111,15 @@ pub async fn add(core: &Core, new: NewUser, now: DateTime<Utc>) -> Result<UserVi
         last_login_at: None,
         disabled_at: None,
     };
-    let password = core.password_rules.accept(&new.password, &user).map_err(Failure::from)?;
-    let hash = core.passwords.hash(password).await.map_err(Failure::from)?;
+    let hash = match &new.password {
+        Some(password) => {
+            let password = core.password_rules.accept(password, &user).map_err(Failure::from)?;
+            Some(core.passwords.hash(password).await.map_err(Failure::from)?)
+        }
+        None => None,
+    };
     let added = core.write(now, async |tx| {
-        users::insert(tx, &user, &hash).await?;
+        users::insert(tx, &user, hash.as_ref()).await?;
         tx.record(Event::UserChanged { user: user.id, change: UserChange::Added });
         Ok(Some(()))
     });

@@ -53,7 +53,7 @@ impl Verified {
         now: DateTime<Utc>,
     ) -> Result<Option<Vec<String>>, StoreError> {
         let Some(locked) = users::lock_for_login(tx, self.user, now).await? else { return Ok(None) };
-        if locked.password_hash.as_str() != self.hash.as_str() {
+        if locked.password_hash.as_ref() != Some(&self.hash) {
             return Ok(None);
         }
         if let Some(hash) = &self.rehashed {
@@ -175,7 +175,9 @@ pub(crate) async fn verify(
     attempt: Attempt,
 ) -> Result<Verified, Failure> {
     let stored = stored.filter(|stored| stored.user.disabled_at.is_none());
-    let hash = stored.as_ref().map(|stored| stored.password_hash.clone());
+    // Whoever has no password is as good as nobody: the answer is the same, and takes as long.
+    let known = stored.and_then(|stored| Some((stored.user.id, stored.password_hash?)));
+    let hash = known.as_ref().map(|(_, hash)| hash.clone());
     if let Some(id) = hash.as_ref().and_then(|hash| core.passwords.lacks(hash)) {
         learn(core, id).await;
     }
@@ -184,10 +186,9 @@ pub(crate) async fn verify(
         Verdict::Right | Verdict::RightOutdated(_) => drop(attempt),
     };
     let verdict = core.passwords.verify(password.clone(), hash, settle).await?;
-    let (stored, rehashed) = match (stored, verdict) {
-        (Some(stored), Verdict::Right) => (stored, None),
-        (Some(stored), Verdict::RightOutdated(new)) => (stored, Some(new)),
-        (None, _) | (_, Verdict::Wrong) => return Err(Refusal::BadCredentials.into()),
-    };
-    Ok(Verified { user: stored.user.id, hash: stored.password_hash, rehashed })
+    match (known, verdict) {
+        (Some((user, hash)), Verdict::Right) => Ok(Verified { user, hash, rehashed: None }),
+        (Some((user, hash)), Verdict::RightOutdated(new)) => Ok(Verified { user, hash, rehashed: Some(new) }),
+        (None, _) | (_, Verdict::Wrong) => Err(Refusal::BadCredentials.into()),
+    }
 }

@@ -1,4 +1,5 @@
-//! A user's own removal of the account, by whoever is signed in and knows its password.
+//! A user's own removal of the account, by whoever is signed in and knows its password; or, where there is none, has
+//! just signed in.
 
 use chrono::{DateTime, Utc};
 
@@ -10,8 +11,7 @@ use crate::domain::secrets::Password;
 use crate::domain::sign_in::SignInSession;
 use crate::service::logout::ending_many;
 use crate::service::logout::front_channel::{self, FrontChannel};
-use crate::service::users::attempts::{Attempted, Owner};
-use crate::service::users::credentials;
+use crate::service::users::change_password;
 use crate::service::{Core, Failure};
 use crate::store::ending_logins::Which;
 use crate::store::{sign_in_sessions, users};
@@ -25,24 +25,22 @@ pub async fn is_removed(core: &Core, user: UserId) -> Result<bool, Failure> {
 /// tell apps of: nothing where the user was removed before, by a second click or in another tab.
 ///
 /// # Errors
-/// [`Refusal::BadCredentials`] when the password is wrong; [`Failure::TooManyAttempts`], [`Failure::Busy`],
-/// [`Failure::Store`].
+/// [`Refusal::BadCredentials`] when the password is wrong; [`Failure::StaleAuthentication`] when there is none, and the
+/// user came in too long ago; [`Failure::TooManyAttempts`], [`Failure::Busy`], [`Failure::Store`].
 pub async fn remove_own(
     core: &Core,
     (session, agent): (&SignInSession, &UserAgentInfo),
     password: Option<Password>,
     now: DateTime<Utc>,
 ) -> Result<Vec<FrontChannel>, Failure> {
-    let password = password.ok_or(Refusal::BadCredentials)?;
     let user = session.user();
     let Some(stored) = users::find_stored(&core.db, user).await? else { return Ok(Vec::new()) };
-    let name = stored.user.username.clone();
-    let attempted = Attempted { name: Some(&name), address: None, owner: Owner::SignedIn(session.id) };
-    let attempt = credentials::begin_attempt(core, attempted, agent, now).await?;
-    let verified = credentials::verify(core, Some(stored), &password, attempt).await?;
+    change_password::prove(core, (session, agent), &stored, password, now).await?;
     let ending = core.write(now, async |tx| {
-        if verified.confirm(tx, now).await?.is_none() || !sign_in_sessions::touch(tx, session.id, now).await?
-        {
+        let is_as_proven = users::lock_for_login(tx, user, now)
+            .await?
+            .is_some_and(|locked| locked.password_hash == stored.password_hash);
+        if !is_as_proven || !sign_in_sessions::touch(tx, session.id, now).await? {
             return Ok(None);
         }
         tx.record(Event::UserChanged { user, change: UserChange::OwnRemoval });

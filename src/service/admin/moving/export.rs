@@ -3,7 +3,7 @@
 use crate::domain::user::Username;
 use crate::service::admin::moving::line;
 use crate::service::{Core, Failure};
-use crate::store::users;
+use crate::store::users::{self, StoredUser};
 
 /// Up to `limit` users as lines, by name: those after another one, or the first. Gives the last one's name, too; `None`
 /// when there are no more.
@@ -17,5 +17,6 @@ pub async fn lines(
 ) -> Result<Option<(Vec<String>, Username)>, Failure> {
     let part = users::list_stored(&core.db, after, limit).await?;
     let Some(last) = part.last().map(|stored| stored.user.username.clone()) else { return Ok(None) };
-    Ok(Some((part.iter().map(|stored| line::write(&stored.user, &stored.password_hash)).collect(), last)))
+    let line = |stored: &StoredUser| line::write(&stored.user, stored.password_hash.as_ref());
+    Ok(Some((part.iter().map(line).collect(), last)))
 }

@@ -25,8 +25,8 @@ pub struct ReadLine {
     pub email_verified: bool,
     pub claims: StandardClaims,
     pub roles: Vec<String>,
-    /// [`PasswordHash::none`] without one.
-    pub password_hash: PasswordHash,
+    /// Without one nobody signs in with a password until it is set.
+    pub password_hash: Option<PasswordHash>,
     pub created_at: Option<DateTime<Utc>>,
     pub last_login_at: Option<DateTime<Utc>>,
     pub disabled_at: Option<DateTime<Utc>>,
@@ -149,7 +149,7 @@ impl ReadLine {
             email_verified: self.email_verified,
             claims: &self.claims,
             roles: &self.roles,
-            password_hash: hash_text(&self.password_hash),
+            password_hash: self.password_hash.as_ref().map(PasswordHash::as_str),
             created_at: written_time(self.created_at),
             last_login_at: written_time(self.last_login_at),
             disabled_at: written_time(self.disabled_at),
@@ -189,7 +189,7 @@ impl WrittenLine<'_> {
 
 /// A user with everything that is known, without the line's end.
 #[must_use]
-pub fn write(user: &User, password_hash: &PasswordHash) -> String {
+pub fn write(user: &User, password_hash: Option<&PasswordHash>) -> String {
     let line = WrittenLine {
         id: Some(user.id),
         username: user.username.as_str(),
@@ -197,16 +197,12 @@ pub fn write(user: &User, password_hash: &PasswordHash) -> String {
         email_verified: user.email_verified,
         claims: &user.claims,
         roles: &user.roles,
-        password_hash: hash_text(password_hash),
+        password_hash: password_hash.map(PasswordHash::as_str),
         created_at: written_time(Some(user.created_at)),
         last_login_at: written_time(user.last_login_at),
         disabled_at: written_time(user.disabled_at),
     };
     line.to_json()
-}
-
-fn hash_text(hash: &PasswordHash) -> Option<&str> {
-    (!hash.is_none()).then(|| hash.as_str())
 }
 
 fn has_no_claims(claims: &StandardClaims) -> bool {
@@ -267,9 +263,9 @@ fn time(name: &'static str, value: Option<Value>) -> Result<Option<DateTime<Utc>
     time.duration_trunc(TimeDelta::microseconds(1)).map(Some).map_err(|_| unfit())
 }
 
-fn password_hash(value: Option<Value>, rules: &HashRules) -> Result<PasswordHash, UnfitLine> {
+fn password_hash(value: Option<Value>, rules: &HashRules) -> Result<Option<PasswordHash>, UnfitLine> {
     let given = match value {
-        None => return Ok(PasswordHash::none()),
+        None => return Ok(None),
         Some(Value::String(text)) => GivenHash::Text(text),
         Some(object @ Value::Object(_)) => {
             let read = serde_json::from_value(object);
@@ -279,7 +275,7 @@ fn password_hash(value: Option<Value>, rules: &HashRules) -> Result<PasswordHash
         }
         Some(_) => return Err(UnfitLine::OfOtherType("password_hash", "a text or Keycloak's credential")),
     };
-    Ok(rules.accept(&given)?)
+    Ok(Some(rules.accept(&given)?))
 }
 
 #[cfg(test)]

@@ -31,7 +31,7 @@ fn a_line_is_written_as_it_was_read() {
         last_login_at: line.last_login_at,
         disabled_at: line.disabled_at,
     };
-    assert_eq!(write(&user, &line.password_hash), WHOLE);
+    assert_eq!(write(&user, line.password_hash.as_ref()), WHOLE);
     let least = r#"{"username":"ana"}"#;
     assert_eq!(read(least).unwrap().written().to_json(), least);
     assert!(read(least).unwrap().password_hash.is_none());
