@@ -3,6 +3,7 @@
 mod background;
 mod backup;
 mod checking;
+mod mail;
 mod mutual_tls;
 mod notes;
 mod open_files;
@@ -230,11 +231,13 @@ pub async fn open_core(
     signer_keys::load_all(&keys, &writer, &passwords, now).await?;
     let client_authorities = client_authorities(settings)?;
     let issuer = issuer()?;
+    let keys = Arc::new(keys);
     Ok(Core {
+        mail: Arc::new(mail::post_office(settings, &issuer, &keys)?),
         passwords: Arc::new(passwords),
         password_rules: Arc::new(password_rules(settings, &issuer)),
         issuer: issuer.as_str().parse().context("the issuer")?,
-        keys: Arc::new(keys),
+        keys,
         succession,
         subjects: Arc::new(subjects),
         sign_in: SignInLifetimes { idle: settings.sign_in.idle_ttl, absolute: settings.sign_in.absolute_ttl },

@@ -18,6 +18,7 @@ pub mod family;
 pub mod ids;
 pub(crate) mod json;
 pub mod key_thumbprint;
+pub mod letter;
 pub(crate) mod lettering;
 pub mod lifetimes;
 pub mod new_password;

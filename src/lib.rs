@@ -34,6 +34,7 @@
 //! service/status_lists  what tells services that verify offline of it
 //! service/keys          master and signing keys
 //! service/events        what happened, kept for a while
+//! service/mail          letters to people, and how they are sent
 //! service/webhooks      other servers that are told of it
 //! service/admin         what operators do, and what the server does by itself to stay tidy
 //! domain                family, refresh_token, scope, client and the other words of the protocol

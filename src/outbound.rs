@@ -1,4 +1,5 @@
-//! What this server itself fetches and calls: addresses that other people chose, so none of them is trusted.
+//! What this server itself fetches and calls: addresses that other people chose, so none of them is trusted; and the
+//! mail server, which the operator did.
 //!
 //! A request goes to a public address, or to a network that the operator named; the address that is checked is the
 //! one that is connected to. It follows no redirect, uses no proxy, takes a bounded time and reads a bounded answer.
@@ -12,6 +13,7 @@ mod addresses;
 mod budget;
 mod freshness;
 mod headers;
+pub mod mail;
 mod no_answer;
 mod remembered;
 mod way;

@@ -12,6 +12,7 @@ mod flights;
 pub mod keys;
 pub mod limit;
 pub mod logout;
+pub mod mail;
 pub mod messenger;
 pub mod readiness;
 pub mod status_lists;

@@ -36,9 +36,9 @@ pub use self::{
     secret::Secret,
     sections::{
         DatabaseSettings, DpopSettings, EventSettings, HttpSettings, JanitorSettings, KeySettings,
-        LimitSettings, LogFormat, LogSettings, MtlsSettings, OutboundSettings, PageSettings,
-        PasswordSettings, RegistrationSettings, SignInSettings, StatusListSettings, TlsSettings,
-        TokenSettings,
+        LimitSettings, LogFormat, LogSettings, MailSettings, MailTls, MtlsSettings, OutboundSettings,
+        PageSettings, PasswordSettings, RegistrationSettings, SignInSettings, StatusListSettings,
+        TlsSettings, TokenSettings,
     },
     values::Settings,
 };

@@ -21,6 +21,7 @@ pub mod families;
 pub mod group_commit;
 pub mod imported_users;
 pub mod logout_deliveries;
+pub mod mails;
 pub mod migrate;
 pub mod outbox;
 mod postgres;

@@ -15,6 +15,7 @@ use crate::service::Core;
 use crate::service::admin::janitor;
 use crate::service::clients::signing;
 use crate::service::logout::back_channel::LogoutCourier;
+use crate::service::mail::courier::MailCourier;
 use crate::service::messenger::{Courier, LookAtDue, Messenger};
 use crate::service::webhooks::courier::WebhookCourier;
 use crate::settings::DatabaseUrl;
@@ -23,7 +24,7 @@ use crate::tls::{Looked, Tls};
 /// What runs beside the workers.
 pub(super) struct Background {
     tasks: Vec<JoinHandle<()>>,
-    tellers: [JoinHandle<()>; 2],
+    tellers: [JoinHandle<()>; 3],
     stop_telling: watch::Sender<bool>,
 }
 
@@ -62,7 +63,8 @@ impl App {
             .collect(),
             tellers: [
                 self.tell_others(LogoutCourier::new(core()), told_to_stop.clone()),
-                self.tell_others(WebhookCourier::new(core()), told_to_stop),
+                self.tell_others(WebhookCourier::new(core()), told_to_stop.clone()),
+                self.tell_others(MailCourier::new(core()), told_to_stop),
             ],
             stop_telling,
         }

@@ -6,9 +6,9 @@ use std::path::Path;
 
 use anyhow::Context as _;
 
-use super::mutual_tls;
 use super::opening::{OldSchema, Seen, connect, master_keys_found, see_to_schema};
 use super::parts::{check_clients, client_authorities, known_clients, look, password_cost, tls};
+use super::{mail, mutual_tls};
 use crate::clock::Clock;
 use crate::crypto::random;
 use crate::domain::audience::Audience;
@@ -29,7 +29,9 @@ pub async fn check(settings: &Settings) -> anyhow::Result<()> {
     Pages::new(look(settings)?).context("pages")?;
     settings.mtls.listen.as_ref().map(address_of).transpose().context("mtls.listen")?;
     let address = address_of(&settings.listen)?;
-    settings.issuer_at(address).as_str().parse::<Audience>().context("the issuer")?;
+    let issuer = settings.issuer_at(address);
+    issuer.as_str().parse::<Audience>().context("the issuer")?;
+    mail::check(settings, &issuer)?;
     password_cost(settings)?;
     let (clients, ..) = known_clients(settings, Clock::system())?;
     client_authorities(settings)?;

@@ -21,6 +21,8 @@ pub fn notes(settings: &Settings) -> anyhow::Result<Vec<String>> {
         key_open_to_others("tls.key", settings.tls.key.as_deref()),
         key_open_to_others("mtls.key", settings.mtls.key.as_deref()),
         length_of_passwords(settings),
+        lack_of_mail(settings),
+        key_open_to_others("mail.password_file", settings.mail.password_file.as_deref()),
     ];
     let tokens = &settings.tokens;
     let lifetimes = LifetimeOverrides {
@@ -40,6 +42,12 @@ fn length_of_passwords(settings: &Settings) -> Option<String> {
              only factor"
         )
     })
+}
+
+fn lack_of_mail(settings: &Settings) -> Option<String> {
+    let mail = &settings.mail;
+    (mail.host.is_none() && mail.folder.is_none())
+        .then(|| "mail is off, and with it all that needs it: set mail.host".to_owned())
 }
 
 fn way_to_the_database(settings: &Settings) -> anyhow::Result<Option<String>> {

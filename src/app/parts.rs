@@ -26,6 +26,7 @@ use crate::service::clients::known_clients::Clients;
 use crate::service::clients::registrar::Rules;
 use crate::service::keys::succession::Succession;
 use crate::service::limit::Limit;
+use crate::service::mail::letters::letter_file_names;
 use crate::service::users::attempts::AttemptLimits;
 use crate::settings::{self, Issuer, Listen, Settings};
 use crate::store::group_commit::Batching;
@@ -138,7 +139,8 @@ fn check_client(client: &Client, known: &Clients) -> anyhow::Result<()> {
 /// Reads the files that an operator has put in the place of the pages' own.
 pub(super) fn look(settings: &Settings) -> anyhow::Result<Look> {
     let pages = &settings.pages;
-    let files = pages.templates.as_deref().map(page_files).transpose().context("pages.templates")?;
+    let files =
+        templates(settings)?.into_iter().filter(|(name, _)| file_names().any(|it| it == *name)).collect();
     let logo = match &pages.logo {
         None => None,
         Some(path) => {
@@ -157,22 +159,35 @@ pub(super) fn look(settings: &Settings) -> anyhow::Result<Look> {
     };
     let on_accent = if pages.accent.is_light() { "#000000" } else { "#ffffff" };
     let accent = (pages.accent.to_string(), on_accent);
-    Ok(Look { name: pages.name.clone(), logo, accent, files: files.unwrap_or_default() })
+    Ok(Look { name: pages.name.clone(), logo, accent, files })
+}
+
+/// The files that an operator has put in the place of the letters' own.
+pub(super) fn letter_files(settings: &Settings) -> anyhow::Result<Vec<(String, String)>> {
+    let is_of_letters = |name: &str| letter_file_names().any(|it| it == name);
+    Ok(templates(settings)?.into_iter().filter(|(name, _)| is_of_letters(name)).collect())
+}
+
+fn templates(settings: &Settings) -> anyhow::Result<Vec<(String, String)>> {
+    let files =
+        settings.pages.templates.as_deref().map(template_files).transpose().context("pages.templates")?;
+    Ok(files.unwrap_or_default())
 }
 
 /// The templates and catalogues in a folder. One of another name would never be seen, so it is a mistake; what is
 /// neither, such as a picture, may lie there too.
-fn page_files(folder: &Path) -> anyhow::Result<Vec<(String, String)>> {
+fn template_files(folder: &Path) -> anyhow::Result<Vec<(String, String)>> {
     let cannot_read = |path: &Path| format!("cannot read {}", path.display());
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).with_context(|| cannot_read(folder))? {
         let path = entry.with_context(|| cannot_read(folder))?.path();
-        if !matches!(path.extension().and_then(OsStr::to_str), Some("html" | "json")) {
+        if !matches!(path.extension().and_then(OsStr::to_str), Some("html" | "json" | "txt")) {
             continue;
         }
-        let name = file_names().find(|name| path.file_name() == Some(OsStr::new(name)));
+        let mut names = file_names().chain(letter_file_names());
+        let name = names.find(|name| path.file_name() == Some(OsStr::new(name)));
         let name = name.with_context(|| {
-            let known: Vec<String> = file_names().collect();
+            let known: Vec<String> = file_names().chain(letter_file_names()).collect();
             format!("{} stands in for nothing; there are {}", path.display(), known.join(", "))
         })?;
         files.push((name, fs::read_to_string(&path).with_context(|| cannot_read(&path))?));

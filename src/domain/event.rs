@@ -205,6 +205,14 @@ pub enum Event {
         webhook: WebhookId,
         change: WebhookChange,
     },
+    /// Somebody does not get a mail.
+    MailLost {
+        /// Whose account it is about, if anybody's.
+        user: Option<UserId>,
+        /// What it is for.
+        letter: String,
+        why: MailLoss,
+    },
     /// What should never happen: an attack, or a database that was restored without saying so.
     AlarmRaised {
         family: FamilyId,
@@ -224,6 +232,15 @@ pub enum WebhookChange {
     SecretRotated,
     /// This delivery was tried often enough.
     DeliveryFailed(Uuid),
+}
+
+/// Why somebody does not get a mail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MailLoss {
+    /// It was not written: there were too many.
+    Limited(MailLimit),
+    /// This one was given up.
+    Undeliverable(Uuid, MailEnd),
 }
 
 /// Where the request came from that made something happen.
@@ -318,6 +335,23 @@ words! {
         Address: "address",
         Agent: "agent",
         AddressAndAgent: "address_and_agent",
+    }
+}
+
+words! {
+    /// Of what there were too many mails.
+    MailLimit {
+        Address: "address",
+        Account: "account",
+    }
+}
+
+words! {
+    /// Why a mail was given up.
+    MailEnd {
+        Refused: "refused",
+        TooLate: "too_late",
+        TriedOften: "tried_often",
     }
 }
 

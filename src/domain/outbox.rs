@@ -7,6 +7,8 @@ pub enum Outbox {
     Logouts,
     /// Events that webhooks are told of.
     Webhooks,
+    /// Mails to people.
+    Mails,
 }
 
 impl Outbox {
@@ -16,6 +18,7 @@ impl Outbox {
         match self {
             Self::Logouts => "logouts",
             Self::Webhooks => "webhooks",
+            Self::Mails => "mails",
         }
     }
 }

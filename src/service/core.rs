@@ -23,6 +23,7 @@ use crate::service::clock_watch::ClockWatch;
 use crate::service::keys::ring::Keys;
 use crate::service::keys::succession::Succession;
 use crate::service::limit::Limit;
+use crate::service::mail::post_office::PostOffice;
 use crate::service::status_lists::documents::StatusLists;
 use crate::service::status_lists::places::StatusPlaces;
 use crate::service::tokens::polling::Polling;
@@ -80,6 +81,8 @@ pub struct Core {
     pub registrar: Arc<Registrar>,
     /// The ways to other servers.
     pub outbound: Arc<Outbound>,
+    /// Mail, if there is any.
+    pub mail: Arc<PostOffice>,
     /// How often strangers' documents were fetched.
     pub fetches: Arc<Limit>,
 }

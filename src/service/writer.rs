@@ -24,6 +24,7 @@ pub struct Writer {
     writes: Arc<Writes>,
     logouts: Arc<Notify>,
     webhooks: Arc<Notify>,
+    mails: Arc<Notify>,
     trail: Arc<Trail>,
     listeners: broadcast::Sender<Event>,
 }
@@ -38,6 +39,7 @@ impl Writer {
             writes: Arc::default(),
             logouts: Arc::default(),
             webhooks: Arc::default(),
+            mails: Arc::default(),
             listeners: broadcast::Sender::new(BACKLOG),
         }
     }
@@ -176,6 +178,7 @@ impl Writer {
         match outbox {
             Outbox::Logouts => &self.logouts,
             Outbox::Webhooks => &self.webhooks,
+            Outbox::Mails => &self.mails,
         }
     }
 }
@@ -209,6 +212,8 @@ fn log(it: &EventRecord<'_>) {
                 until = it.until,
                 webhook = it.webhook.map(tracing::field::display),
                 delivery = it.delivery.map(tracing::field::display),
+                mail = it.mail.map(tracing::field::display),
+                letter = it.letter,
             )
         };
     }

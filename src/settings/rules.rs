@@ -1,13 +1,15 @@
 //! What values must keep to besides their form: bounds, and settings that must fit each other.
 
-use std::{ops::RangeInclusive, time::Duration};
+use std::{net::IpAddr, ops::RangeInclusive, time::Duration};
 
 use crate::domain::lifetimes::duration_text;
 
 use super::{
     addresses::HttpsUrl,
+    database_url::DatabaseUrl,
     layers::Layers,
     problem::{GivenValue, SettingProblem},
+    sections::MailTls,
     table,
     values::Settings,
 };
@@ -46,7 +48,7 @@ pub(super) fn broken(settings: &Settings) -> Vec<Broken> {
     if let Some(expected) = settings.database_url.expected() {
         broken.push(Broken { key: "database_url", expected: expected.to_owned(), other: None });
     }
-    for (holds, key, expected, other) in conflicts(settings) {
+    for (holds, key, expected, other) in conflicts(settings).into_iter().chain(conflicts_of_mail(settings)) {
         if !holds {
             broken.push(Broken { key, expected: expected.to_owned(), other: Some(other) });
         }
@@ -73,7 +75,7 @@ impl Broken {
 }
 
 fn numbers(settings: &Settings) -> Vec<(&'static str, u64, RangeInclusive<u64>)> {
-    let Settings { registration, passwords, limits, http, outbound, database, janitor, .. } = settings;
+    let Settings { registration, passwords, limits, mail, http, outbound, database, janitor, .. } = settings;
     let wide = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
     vec![
         ("registration.per_hour", registration.per_hour.into(), 1..=1_000_000),
@@ -91,6 +93,9 @@ fn numbers(settings: &Settings) -> Vec<(&'static str, u64, RangeInclusive<u64>)>
         ("limits.logins_per_user", limits.logins_per_user.into(), 1..=1_000_000),
         ("limits.waiting_requests", limits.waiting_requests.into(), 1..=1_000_000),
         ("limits.fetches", limits.fetches.into(), 1..=1_000_000),
+        ("mail.port", mail.port.unwrap_or(1).into(), 1..=u16::MAX.into()),
+        ("mail.per_address", mail.per_address.into(), 1..=1_000_000),
+        ("mail.per_account", mail.per_account.into(), 1..=1_000_000),
         ("http.workers", http.workers.map_or(1, wide), 1..=1024),
         ("http.body_limit", wide(http.body_limit), 1024..=16 * 1024 * 1024),
         ("http.max_connections", wide(http.max_connections), 1..=1_000_000),
@@ -117,6 +122,7 @@ fn durations(settings: &Settings) -> Vec<(&'static str, Duration, RangeInclusive
         status_lists,
         events,
         dpop,
+        mail,
         http,
         tls,
         outbound,
@@ -143,6 +149,9 @@ fn durations(settings: &Settings) -> Vec<(&'static str, Duration, RangeInclusive
         ("status_lists.interval", status_lists.interval, SECOND..=60 * MINUTE),
         ("events.retention", events.retention, Duration::ZERO..=LONGEST),
         ("dpop.nonce_lifetime", dpop.nonce_lifetime, 10 * SECOND..=60 * MINUTE),
+        // Less than the pause after the first attempt.
+        ("mail.timeout", mail.timeout, MOMENT..=MINUTE),
+        ("mail.limit_window", mail.limit_window, SECOND..=7 * DAY),
         ("http.request_timeout", http.request_timeout, MOMENT..=DAY),
         ("http.header_timeout", http.header_timeout, MOMENT..=DAY),
         ("http.keep_alive", http.keep_alive, MOMENT..=DAY),
@@ -152,6 +161,43 @@ fn durations(settings: &Settings) -> Vec<(&'static str, Duration, RangeInclusive
         ("tls.reload_every", tls.reload_every, MOMENT..=DAY),
         ("database.acquire_timeout", database.acquire_timeout, MOMENT..=DAY),
         ("janitor.every", janitor.every, MOMENT..=DAY),
+    ]
+}
+
+/// Mail: where it goes, and as whom.
+fn conflicts_of_mail(settings: &Settings) -> Vec<(bool, &'static str, &'static str, &'static str)> {
+    let Settings { mail, database_url, .. } = settings;
+    let is_here = |host: &String| {
+        let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
+        host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+    };
+    vec![
+        (
+            mail.tls != MailTls::None || mail.host.as_ref().is_none_or(is_here),
+            "mail.tls",
+            "implicit or starttls for another machine than this one, as with",
+            "mail.host",
+        ),
+        (mail.folder.is_none() || mail.host.is_none(), "mail.folder", "nothing beside", "mail.host"),
+        (
+            mail.folder.is_none() || !matches!(database_url, DatabaseUrl::Postgres(_)),
+            "mail.folder",
+            "nothing where the store is not the embedded one, as with",
+            "database_url",
+        ),
+        (
+            mail.password.is_none() || mail.password_file.is_none(),
+            "mail.password",
+            "nothing beside",
+            "mail.password_file",
+        ),
+        (mail.password.is_none() || mail.user.is_some(), "mail.user", "a name beside", "mail.password"),
+        (
+            mail.password_file.is_none() || mail.user.is_some(),
+            "mail.user",
+            "a name beside",
+            "mail.password_file",
+        ),
     ]
 }
 

@@ -4,8 +4,8 @@ use self::{
     Default::{Text, Unset},
     Kind::{
         Algorithm, Audiences, CodeProtection, Colour, Database, Duration, EdDsaName, Filter, Format, Header,
-        HttpsUrl, Issuer, Listen, Networks, Number, Path, Registration, Schemes, Scopes, Secret, Switch,
-        Words,
+        HttpsUrl, Issuer, Listen, MailTls, Networks, Number, Path, Registration, Schemes, Scopes, Secret,
+        Switch, Words,
     },
 };
 
@@ -54,6 +54,7 @@ pub(super) enum Kind {
     HttpsUrl,
     Issuer,
     Listen,
+    MailTls,
     Networks,
     Number,
     Path,
@@ -90,6 +91,7 @@ impl Kind {
                  fragment, user or slash at the end"
             }
             Listen => "an address with a port such as 127.0.0.1:8080, [::]:8080 or localhost:8080",
+            MailTls => "implicit, starttls or none",
             Networks => "networks or addresses with commas between them such as 10.0.0.0/8,192.0.2.7",
             Number => "a whole number",
             Path => "a path",
@@ -109,8 +111,8 @@ impl Kind {
         match self {
             Database | Secret => true,
             Algorithm | Audiences | CodeProtection | Colour | Duration | EdDsaName | Filter | Format
-            | Header | HttpsUrl | Issuer | Listen | Networks | Number | Path | Registration | Schemes
-            | Scopes | Switch | Words => false,
+            | Header | HttpsUrl | Issuer | Listen | MailTls | Networks | Number | Path | Registration
+            | Schemes | Scopes | Switch | Words => false,
         }
     }
 }

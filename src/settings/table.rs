@@ -1,5 +1,6 @@
 //! The one list of all settings, in the order in which they are shown.
 
+mod mail;
 mod promises;
 mod running;
 
@@ -14,7 +15,7 @@ pub(super) const DATABASE_FILE: &str = "heirloom.db";
 pub(super) const COMPOSE_ONLY: [&str; 2] = ["HEIRLOOM_IMAGE", "HEIRLOOM_PUBLISH"];
 
 pub(super) static SETTINGS: LazyLock<Vec<Setting>> =
-    LazyLock::new(|| [promises::SETTINGS, running::SETTINGS].concat());
+    LazyLock::new(|| [promises::SETTINGS, mail::SETTINGS, running::SETTINGS].concat());
 
 /// The setting with this key.
 pub(super) fn setting(key: &str) -> Option<&'static Setting> {

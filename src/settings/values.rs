@@ -12,8 +12,9 @@ use super::{
     secret::{self, Secret},
     sections::{
         DatabaseSettings, DpopSettings, EventSettings, HttpSettings, JanitorSettings, KeySettings,
-        LimitSettings, LogSettings, MtlsSettings, OutboundSettings, PageSettings, PasswordSettings,
-        RegistrationSettings, SignInSettings, StatusListSettings, TlsSettings, TokenSettings,
+        LimitSettings, LogSettings, MailSettings, MtlsSettings, OutboundSettings, PageSettings,
+        PasswordSettings, RegistrationSettings, SignInSettings, StatusListSettings, TlsSettings,
+        TokenSettings,
     },
     table::SETTINGS,
     text,
@@ -67,6 +68,8 @@ pub struct Settings {
     pub http: HttpSettings,
     /// What the server itself fetches and calls.
     pub outbound: OutboundSettings,
+    /// Mail to people.
+    pub mail: MailSettings,
     /// TLS served directly.
     pub tls: TlsSettings,
 

@@ -27,6 +27,8 @@ pub enum Expired {
     UserCodeTries,
     /// Clients' metadata documents, by when they were last fetched.
     ClientDocuments,
+    /// Counts of mails, by the beginning of their window.
+    MailCounts,
 }
 
 /// Rows are named by a key, and found by a time.
@@ -55,6 +57,7 @@ impl Expired {
                 // One may be fetched anew meanwhile.
                 delete_some!("client_documents", "client_id", "fetched_at", "fetched_at <= $1")
             }
+            Self::MailCounts => delete_some!("mail_counts", "whose", "since", "since <= $1"),
         }
     }
 }

@@ -48,6 +48,7 @@ macro_rules! on_table {
         match $outbox {
             Outbox::Logouts => concat!($before, "logout_deliveries", $after),
             Outbox::Webhooks => concat!($before, "webhook_deliveries", $after),
+            Outbox::Mails => concat!($before, "mails", $after),
         }
     };
 }
@@ -102,6 +103,7 @@ pub async fn delete_some_settled(
     let sql = match outbox {
         Outbox::Logouts => delete_some!("logout_deliveries"),
         Outbox::Webhooks => delete_some!("webhook_deliveries"),
+        Outbox::Mails => delete_some!("mails"),
     };
     Ok(execute!(on db, sql, now, limit)?)
 }

@@ -23,7 +23,7 @@ const LAYERS: [(&str, &[&str]); 8] = [
 ];
 
 /// Who may name a crate; nobody else.
-const CRATES: [(&str, &[&str]); 8] = [
+const CRATES: [(&str, &[&str]); 9] = [
     ("sqlx", &["store"]),
     // The demo's resource service is a server of its own.
     ("actix_web", &["http", "app", "cli/resource_service"]),
@@ -35,6 +35,7 @@ const CRATES: [(&str, &[&str]); 8] = [
     ("tokio", &["main", "app", "cli", "http", "service", "store", "crypto", "outbound"]),
     // Whatever the server fetches goes out by the one guarded way; commands call their own server.
     ("reqwest", &["outbound", "cli"]),
+    ("lettre", &["outbound"]),
 ];
 
 /// Every source file below a folder of ours: its path from there without the ending, and its text.

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 /// The name of every event.
-pub const EVENT_NAMES: [&str; 43] = [
+pub const EVENT_NAMES: [&str; 45] = [
     "alarm.raised",
     "attempts.limited",
     "audience.changed",
@@ -29,6 +29,8 @@ pub const EVENT_NAMES: [&str; 43] = [
     "login.succeeded",
     "logout.delivered",
     "logout.undeliverable",
+    "mail.limited",
+    "mail.undeliverable",
     "recovery.closed",
     "recovery.declined",
     "recovery.opened",

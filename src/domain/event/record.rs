@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use crate::domain::audience::Audience;
-use crate::domain::event::{Alarm, Event, ReplayDifference, TriedAccount, WebhookChange, Whence};
+use crate::domain::event::{Alarm, Event, MailLoss, ReplayDifference, TriedAccount, WebhookChange, Whence};
 use crate::domain::family::EndedFamily;
 use crate::domain::ids::{ClientId, FamilyId, SignInSessionId, UserId, WebhookId};
 
@@ -70,6 +70,10 @@ pub struct EventRecord<'a> {
     pub webhook: Option<WebhookId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delivery: Option<Uuid>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mail: Option<Uuid>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub letter: Option<&'a str>,
 }
 
 fn new<'a>(event: &'static str) -> EventRecord<'a> {
@@ -82,6 +86,15 @@ fn of_lost_logout(family: FamilyId, client: &ClientId) -> EventRecord<'_> {
 
 fn of_alarm<'a>(alarm: Alarm) -> EventRecord<'a> {
     new("alarm.raised").alarms().reason(alarm.as_str())
+}
+
+fn of_lost_mail<'a>(why: MailLoss) -> EventRecord<'a> {
+    match why {
+        MailLoss::Limited(limit) => new("mail.limited").warns().reason(limit.as_str()),
+        MailLoss::Undeliverable(mail, end) => {
+            EventRecord { mail: Some(mail), ..new("mail.undeliverable").warns().reason(end.as_str()) }
+        }
+    }
 }
 
 fn of_webhook<'a>(change: WebhookChange) -> EventRecord<'a> {
@@ -131,6 +144,15 @@ impl<'a> EventRecord<'a> {
 
     fn user(self, user: UserId) -> Self {
         Self { user: Some(user), ..self }
+    }
+
+    /// Whose account it is about, if anybody's.
+    fn of(self, user: Option<UserId>) -> Self {
+        Self { user, ..self }
+    }
+
+    fn letter(self, letter: &'a str) -> Self {
+        Self { letter: Some(letter), ..self }
     }
 
     fn client(self, client: &'a ClientId) -> Self {
@@ -265,6 +287,7 @@ impl Event {
             Self::RegistrationTokenAdded { token } => new("registration_token.added").token(*token),
             Self::RegistrationTokenRemoved { token } => new("registration_token.removed").token(*token),
             Self::WebhookChanged { webhook, change } => of_webhook(*change).webhook(*webhook),
+            Self::MailLost { user, letter, why } => of_lost_mail(*why).of(*user).letter(letter),
             Self::AlarmRaised { family, alarm } => of_alarm(*alarm).family(*family),
         }
     }

@@ -87,6 +87,7 @@ pub async fn tidy(core: &Core, batch: i64, now: DateTime<Utc>) -> Result<Tidied,
         (Expired::DeviceCodes, now - CODE_MEMORY),
         (Expired::UserCodeTries, now - TRY_WINDOW),
         (Expired::ClientDocuments, now - DOCUMENT_MEMORY),
+        (Expired::MailCounts, now - core.mail.limits.window),
     ] {
         tidied.deleted += until_less(batch, || expired::delete_some(db, what, before, batch)).await?;
     }
@@ -96,6 +97,8 @@ pub async fn tidy(core: &Core, batch: i64, now: DateTime<Utc>) -> Result<Tidied,
         until_less(batch, || outbox::delete_some_settled(db, Outbox::Logouts, now, batch)).await?;
     tidied.deleted +=
         until_less(batch, || outbox::delete_some_settled(db, Outbox::Webhooks, now, batch)).await?;
+    tidied.deleted +=
+        until_less(batch, || outbox::delete_some_settled(db, Outbox::Mails, now, batch)).await?;
     tidied.deleted += webhooks::tidy(core, batch, now).await?;
     tidied.deleted += until_less(batch, || delete_some_unused(core, now, batch)).await?;
     tidied.deleted += until_less(batch, || registration_tokens::delete_some_spent(db, now, batch)).await?;

@@ -78,7 +78,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         "outbound.ca_file",
         Unset("only those of the machine"),
         Path,
-        "Certificate authorities for https to clients' URLs: a file in PEM.",
+        "Certificate authorities for https to clients' URLs, and for the mail server: a file in PEM.",
     ),
     Setting::new(
         "outbound.timeout",

@@ -45,6 +45,14 @@ fn every_setting_can_be_set_by_its_variable() {
         ("mtls.client_ca", "clients.pem"),
         ("registration.redirect_schemes", "cursor vscode"),
         ("registration.audiences", "https://tools.example/mcp https://other.example/mcp"),
+        ("mail.host", "mail.example.com"),
+        ("mail.port", "2525"),
+        ("mail.user", "heirloom"),
+        ("mail.password", "hush"),
+        ("mail.password_file", "password"),
+        ("mail.from", "no-reply@example.com"),
+        ("mail.reply_to", "help@example.com"),
+        ("mail.folder", "mails"),
         ("outbound.ca_file", "ca.pem"),
     ];
     for setting in SETTINGS.iter() {
@@ -55,7 +63,9 @@ fn every_setting_can_be_set_by_its_variable() {
         // Its others are nothing without a listener.
         let listens = setting.key == "mtls.listen" || !setting.key.starts_with("mtls.");
         let listener = (!listens).then_some(("HEIRLOOM_MTLS__LISTEN", "127.0.0.1:8443"));
-        let all: Vec<_> = [(given.0.as_str(), given.1)].into_iter().chain(listener).collect();
+        let has_name = setting.key.starts_with("mail.password");
+        let name = has_name.then_some(("HEIRLOOM_MAIL__USER", "heirloom"));
+        let all: Vec<_> = [(given.0.as_str(), given.1)].into_iter().chain(listener).chain(name).collect();
         let settings = load(&all);
         let from = &settings.to_json()[setting.key]["from"];
         assert_eq!(from, &json!(format!("the variable {}", setting.variable())));

@@ -1,0 +1,84 @@
+//! What this server writes to people.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// One letter, with what only it says. Its words are in templates, in the languages that there are.
+///
+/// What comes from strangers, such as a name that somebody signs up with, has no place in a letter: else they could
+/// send their words to anybody in our name.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Letter {
+    /// Whoever reads this has the address.
+    VerifyAddress { link: String },
+    /// To be signed in by it.
+    SignInCode { code: String, link: String },
+    /// A new password can be set there.
+    ForgottenPassword { link: String },
+    /// To the former address: the account has another one now.
+    AddressChanged,
+}
+
+impl Letter {
+    /// One of each, as they are when templates are tried.
+    #[must_use]
+    pub fn samples() -> Vec<Self> {
+        let link = || "https://id.example.com/a?token=b".to_owned();
+        vec![
+            Self::VerifyAddress { link: link() },
+            Self::SignInCode { code: "123456".to_owned(), link: link() },
+            Self::ForgottenPassword { link: link() },
+            Self::AddressChanged,
+        ]
+    }
+
+    /// What it is for, by name.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::VerifyAddress { .. } => "verify_address",
+            Self::SignInCode { .. } => "sign_in_code",
+            Self::ForgottenPassword { .. } => "forgotten_password",
+            Self::AddressChanged => "address_changed",
+        }
+    }
+
+    /// Whether it tells of what has happened. Nobody can ask for such a letter, so what is asked for must not use up
+    /// what may be told.
+    #[must_use]
+    pub fn is_notice(&self) -> bool {
+        match self {
+            Self::VerifyAddress { .. } | Self::SignInCode { .. } | Self::ForgottenPassword { .. } => false,
+            Self::AddressChanged => true,
+        }
+    }
+}
+
+/// Its links and codes are secrets.
+impl fmt::Debug for Letter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Letter({})", self.kind())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_letter_is_stored_by_the_name_of_its_kind() {
+        for letter in Letter::samples() {
+            let stored = serde_json::to_value(&letter).unwrap();
+            assert_eq!(stored["kind"], letter.kind());
+            assert_eq!(serde_json::from_value::<Letter>(stored).unwrap(), letter);
+        }
+    }
+
+    #[test]
+    fn what_is_secret_in_a_letter_is_not_shown() {
+        let letter = Letter::SignInCode { code: "123456".to_owned(), link: "https://x/?token=y".to_owned() };
+        assert_eq!(format!("{letter:?}"), "Letter(sign_in_code)");
+    }
+}
