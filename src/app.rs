@@ -220,6 +220,7 @@ pub async fn open_core(
     clock_watch.check(clock.read())?;
     let now = clock.now();
     admin::clients::ensure_built_in(&writer, now).await?;
+    admin::emails::settle(&writer, now).await?;
     let succession = succession(settings);
     keys.prepare(&writer, succession, now).await?;
     let subjects = subject_key::load(&keys, &writer, now).await?;

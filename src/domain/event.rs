@@ -290,6 +290,7 @@ words! {
         OwnPassword: "own_password",
         Roles: "roles",
         Details: "details",
+        EmailUnverified: "email_unverified",
         Disabled: "disabled",
         Enabled: "enabled",
         Removed: "removed",

@@ -32,6 +32,14 @@ pub struct User {
     pub disabled_at: Option<DateTime<Utc>>,
 }
 
+impl User {
+    /// What the address is compared by, if it is known to be the user's: no two users have the same.
+    #[must_use]
+    pub fn verified_email_key(&self) -> Option<String> {
+        self.email.as_deref().filter(|_| self.email_verified).map(email_key)
+    }
+}
+
 /// A username as its owner writes it: 1 to 255 bytes without control characters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Username(String);
@@ -48,6 +56,12 @@ impl Username {
     /// [`InvalidUsername`] when it is nobody's name, with or without blanks.
     pub fn typed(text: &str) -> Result<Self, InvalidUsername> {
         text.parse().or_else(|_| text.trim().parse())
+    }
+
+    /// What the same text is compared by where it is a mail address: `None` when it is no such text.
+    #[must_use]
+    pub fn as_email_key(&self) -> Option<String> {
+        check_email(self.0.trim()).is_ok().then(|| email_key(&self.0))
     }
 
     /// The name as written.
@@ -110,6 +124,13 @@ pub fn check_email(text: &str) -> Result<(), UnfitEmail> {
     let is_plain =
         text.len() <= 254 && !text.chars().any(|letter| letter.is_whitespace() || is_hidden(letter));
     if has_parts && is_plain { Ok(()) } else { Err(UnfitEmail) }
+}
+
+/// What mail addresses are compared by. The part before the `@` may differ in case (RFC 5321 §2.4), and nobody gives
+/// two such addresses to two people.
+#[must_use]
+pub fn email_key(address: &str) -> String {
+    folded(address.trim())
 }
 
 /// The text can be no role.

@@ -4,6 +4,7 @@ pub mod audiences;
 mod batches;
 pub mod client_changes;
 pub mod clients;
+pub mod emails;
 pub mod error;
 pub mod events;
 pub mod families;

@@ -19,6 +19,8 @@ pub struct ImportedUser {
     pub user: User,
     /// What the name is compared by.
     pub key: String,
+    /// What the address is compared by, if it is verified.
+    pub email_key: Option<String>,
     pub password_hash: Option<PasswordHash>,
     pub digest: Vec<u8>,
 }
@@ -31,14 +33,14 @@ macro_rules! insert {
         concat!(
             "INSERT INTO users (id, username, username_key, email, email_verified, claims, password_hash, \
              password_cost, foreign_kind, foreign_cost, roles, created_at, last_login_at, disabled_at, \
-             import_digest, changed_at) ",
+             import_digest, verified_email_key, changed_at) ",
             $values,
             " ON CONFLICT DO NOTHING"
         )
     };
 }
 
-/// Adds all whose names and ids are free; gives their ids.
+/// Adds all whose names, ids and verified addresses are free; gives their ids.
 pub async fn insert(
     tx: &mut Tx,
     users: &[ImportedUser],
@@ -61,15 +63,15 @@ pub async fn insert(
 
 async fn insert_one(tx: &mut Tx, it: &ImportedUser, now: DateTime<Utc>) -> Result<bool, StoreError> {
     const SQL: &str =
-        insert!("VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)");
-    let ImportedUser { user, key, password_hash: hash, digest } = it;
+        insert!("VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)");
+    let ImportedUser { user, key, email_key, password_hash: hash, digest } = it;
     let foreign = hash.as_ref().and_then(PasswordHash::foreign_cost);
     let rows = execute!(within tx, SQL,
         user.id.0, user.username.as_str(), key, &user.email, user.email_verified,
         to_json(&user.claims), PasswordHash::text_of_account(hash.as_ref()),
         hash.as_ref().and_then(PasswordHash::cost), foreign.map(|cost| cost.kind.as_str()),
         foreign.map(work), to_json(&user.roles), user.created_at, user.last_login_at, user.disabled_at,
-        digest, now)?;
+        digest, email_key, now)?;
     Ok(rows > 0)
 }
 
@@ -81,9 +83,9 @@ async fn insert_by_arrays(
 ) -> Result<Vec<UserId>, StoreError> {
     const SQL: &str = concat!(
         insert!(
-            "SELECT *, $16 FROM UNNEST($1::UUID[], $2::TEXT[], $3::TEXT[], $4::TEXT[], $5::BOOLEAN[], $6::TEXT[], \
+            "SELECT *, $17 FROM UNNEST($1::UUID[], $2::TEXT[], $3::TEXT[], $4::TEXT[], $5::BOOLEAN[], $6::TEXT[], \
              $7::TEXT[], $8::BIGINT[], $9::TEXT[], $10::BIGINT[], $11::TEXT[], $12::TIMESTAMPTZ[], \
-             $13::TIMESTAMPTZ[], $14::TIMESTAMPTZ[], $15::BYTEA[])"
+             $13::TIMESTAMPTZ[], $14::TIMESTAMPTZ[], $15::BYTEA[], $16::TEXT[])"
         ),
         " RETURNING id"
     );
@@ -106,6 +108,7 @@ async fn insert_by_arrays(
         .bind(column(&users, |it| it.user.last_login_at))
         .bind(column(&users, |it| it.user.disabled_at))
         .bind(column(&users, |it| it.digest.as_slice()))
+        .bind(column(&users, |it| it.email_key.as_deref()))
         .bind(now);
     let OpenTransaction::Postgres(transaction, link) = &mut tx.open else { return Ok(Vec::new()) };
     let rows = query.fetch_all(link.on(transaction)).await?;
@@ -145,6 +148,29 @@ pub async fn digests(
             for key in keys {
                 let row: Option<(String, Option<Vec<u8>>)> = fetch_optional!(on db, ONE, key)?;
                 found.extend(row);
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Those of these users' verified addresses that are taken, by what they are compared by.
+pub async fn taken_emails(db: &Db, users: &[&ImportedUser]) -> Result<HashSet<String>, StoreError> {
+    const ALL: &str = "SELECT verified_email_key FROM users WHERE verified_email_key = ANY($1)";
+    const ONE: &str = "SELECT verified_email_key FROM users WHERE verified_email_key = $1";
+    let keys: Vec<&str> = users.iter().filter_map(|it| it.email_key.as_deref()).collect();
+    let mut found = HashSet::new();
+    match db {
+        Db::Postgres(pool) => {
+            for part in keys.chunks(ROWS) {
+                let rows: Vec<(String,)> = sqlx::query_as(ALL).bind(part).fetch_all(pool.executor()).await?;
+                found.extend(rows.into_iter().map(|(key,)| key));
+            }
+        }
+        Db::Sqlite(_) => {
+            for key in keys {
+                let row: Option<(String,)> = fetch_optional!(on db, ONE, key)?;
+                found.extend(row.map(|(key,)| key));
             }
         }
     }

@@ -10,7 +10,7 @@ use crate::crypto::foreign_cost::ForeignKind;
 use crate::crypto::password_hash::PasswordHash;
 use crate::domain::ids::{FamilyId, UserId};
 use crate::domain::standard_claims::StandardClaims;
-use crate::domain::user::{User, Username};
+use crate::domain::user::{User, Username, email_key};
 use crate::store::row::{from_json, row, to_json};
 use crate::store::{Db, StoreError, Tx, execute, fetch_all, fetch_optional};
 
@@ -65,18 +65,18 @@ impl TryFrom<UserRow> for StoredUser {
 /// Adds a user, with or without a password.
 ///
 /// # Errors
-/// [`StoreError::Exists`] when the name is taken, in whatever case.
+/// [`StoreError::Exists`] when the name is taken, in whatever case, or the verified address is.
 pub async fn insert(
     tx: &mut Tx,
     user: &User,
     password_hash: Option<&PasswordHash>,
 ) -> Result<(), StoreError> {
     const SQL: &str = "INSERT INTO users \
-         (id, username, username_key, email, email_verified, claims, password_hash, password_cost, roles, created_at, \
-         changed_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10)";
+         (id, username, username_key, email, email_verified, verified_email_key, claims, password_hash, \
+         password_cost, roles, created_at, changed_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11)";
     execute!(within tx, SQL,
         user.id.0, user.username.as_str(), user.username.key(), &user.email, user.email_verified,
-        to_json(&user.claims), PasswordHash::text_of_account(password_hash),
+        user.verified_email_key(), to_json(&user.claims), PasswordHash::text_of_account(password_hash),
         password_hash.and_then(PasswordHash::cost), to_json(&user.roles), user.created_at)?;
     Ok(())
 }
@@ -96,6 +96,32 @@ pub async fn find_stored_by_name(db: &Db, name: &Username) -> Result<Option<Stor
     );
     let row: Option<UserRow> = fetch_optional!(on db, SQL, name.key(), name.meant_key())?;
     row.map(StoredUser::try_from).transpose()
+}
+
+/// Finds a user by what is typed to sign in: a name, as [`find_stored_by_name`] does, or else a verified address. It is
+/// the same statement for both, and for what is nobody's.
+pub async fn find_stored_by_login(db: &Db, typed: &Username) -> Result<Option<StoredUser>, StoreError> {
+    const SQL: &str = concat!(
+        "SELECT ",
+        columns!(),
+        " FROM users WHERE username_key IN ($1, $2) OR verified_email_key = $3 \
+         ORDER BY CASE username_key WHEN $1 THEN 0 WHEN $2 THEN 1 ELSE 2 END LIMIT 1"
+    );
+    let (name, meant, address) = (typed.key(), typed.meant_key(), typed.as_email_key());
+    let row: Option<UserRow> = fetch_optional!(on db, SQL, &name, &meant, &address)?;
+    let Some(found) = row.map(StoredUser::try_from).transpose()? else { return Ok(None) };
+    let found_name = found.user.username.key();
+    let is_named = found_name == name || found_name == meant;
+    Ok(Some(found).filter(|found| is_named || found.user.verified_email_key() == address))
+}
+
+/// Finds the user whose verified address this is.
+pub async fn find_stored_by_email(db: &Db, key: &str) -> Result<Option<StoredUser>, StoreError> {
+    const SQL: &str = concat!("SELECT ", columns!(), " FROM users WHERE verified_email_key = $1");
+    let row: Option<UserRow> = fetch_optional!(on db, SQL, key)?;
+    let found = row.map(StoredUser::try_from).transpose()?;
+    // A replica of an older release changes the address alone.
+    Ok(found.filter(|found| found.user.verified_email_key().as_deref() == Some(key)))
 }
 
 /// Finds a user by id.
@@ -231,16 +257,58 @@ pub async fn replace_password(
     Ok(execute!(within tx, SQL, known.user.id.0, before, hash.as_str(), hash.cost(), now)? > 0)
 }
 
+/// Takes the row's lock and gives what is there now: `None` when the user is disabled or removed.
+pub async fn lock_stored(
+    tx: &mut Tx,
+    id: UserId,
+    now: DateTime<Utc>,
+) -> Result<Option<StoredUser>, StoreError> {
+    const SQL: &str = concat!(
+        "UPDATE users SET changed_at = $2 WHERE id = $1 AND disabled_at IS NULL RETURNING ",
+        columns!()
+    );
+    let row: Option<UserRow> = fetch_optional!(within tx, SQL, id.0, now)?;
+    row.map(StoredUser::try_from).transpose()
+}
+
 /// Stores what apps may be told of the user.
+///
+/// # Errors
+/// [`StoreError::Exists`] when the verified address is another user's.
 pub async fn set_details(
     tx: &mut Tx,
     id: UserId,
     (email, email_verified): (Option<&str>, bool),
     claims: &StandardClaims,
 ) -> Result<(), StoreError> {
-    const SQL: &str = "UPDATE users SET email = $2, email_verified = $3, claims = $4 WHERE id = $1";
-    execute!(within tx, SQL, id.0, email, email_verified, to_json(claims))?;
+    const SQL: &str = "UPDATE users \
+         SET email = $2, email_verified = $3, verified_email_key = $4, claims = $5 WHERE id = $1";
+    let key = email.filter(|_| email_verified).map(email_key);
+    execute!(within tx, SQL, id.0, email, email_verified, key, to_json(claims))?;
     Ok(())
+}
+
+/// Up to `limit` users whose address is marked as verified and was never compared with the others', the oldest first.
+pub async fn unsettled_emails(db: &Db, limit: i64) -> Result<Vec<(UserId, Option<String>)>, StoreError> {
+    const SQL: &str = "SELECT id, email FROM users WHERE email_verified AND verified_email_key IS NULL \
+         ORDER BY created_at, id LIMIT $1";
+    let rows: Vec<(Uuid, Option<String>)> = fetch_all!(on db, SQL, limit)?;
+    Ok(rows.into_iter().map(|(id, email)| (UserId(id), email)).collect())
+}
+
+/// Gives such a user the address, unless it is another one's or was changed since.
+pub async fn settle_email(tx: &mut Tx, id: UserId, email: &str) -> Result<bool, StoreError> {
+    const SQL: &str = "UPDATE users SET verified_email_key = $3 \
+         WHERE id = $1 AND email = $2 AND email_verified AND verified_email_key IS NULL \
+         AND NOT EXISTS (SELECT 1 FROM users WHERE verified_email_key = $3)";
+    Ok(execute!(within tx, SQL, id.0, email, email_key(email))? > 0)
+}
+
+/// Takes the mark from such a user: another one has the address.
+pub async fn unmark_email(tx: &mut Tx, id: UserId) -> Result<bool, StoreError> {
+    const SQL: &str = "UPDATE users SET email_verified = FALSE \
+         WHERE id = $1 AND email_verified AND verified_email_key IS NULL";
+    Ok(execute!(within tx, SQL, id.0)? > 0)
 }
 
 /// Stores new roles.

@@ -46,6 +46,7 @@ mod dpop_codes;
 mod dpop_held;
 mod dpop_nonces;
 mod dpop_refused;
+mod emails;
 mod event_table;
 mod events;
 mod exchange;

@@ -180,10 +180,15 @@ fn bad_lines_are_told_and_can_be_mended(place: &Place) {
         (8, r#"{"username":"ANA","email":"ana@example.com"}"#.to_owned(), "the name is taken by"),
         (9, format!(r#"{{"username":"fritz","id":"{id}"}}"#), "the id is taken by another user"),
         (11, r#"{"username":"gerd""#.to_owned(), "EOF while parsing"),
+        (
+            12,
+            r#"{"username":"hans","email":"BEN@example.com","email_verified":true}"#.to_owned(),
+            "the address is verified as another user's",
+        ),
     ];
     let good = [
         (1, r#"{"username":"ana"}"#.to_owned()),
-        (2, format!(r#"{{"username":"ben","id":"{id}"}}"#)),
+        (2, format!(r#"{{"username":"ben","id":"{id}","email":"ben@example.com","email_verified":true}}"#)),
         (7, "  ".to_owned()),
         (10, r#" {"username":"ana"} "#.to_owned()),
     ];
@@ -204,7 +209,7 @@ fn bad_lines_are_told_and_can_be_mended(place: &Place) {
         let (code, out, said) = place.imports(arguments);
         assert_eq!((code, out.as_str()), (Some(1), told), "{said}");
         let mut lines: Vec<&str> = said.lines().collect();
-        assert_eq!(lines.pop(), Some("heirloom: 7 lines are refused"));
+        assert_eq!(lines.pop(), Some("heirloom: 8 lines are refused"));
         assert_eq!(lines.len(), bad.len(), "{said}");
         for (number, _, reason) in &bad {
             let beginning = format!("line {number}: {reason}");

@@ -33,6 +33,10 @@ pub enum AdminError {
     NoUser(Username),
     #[error("there already is a user with the name {0}")]
     UsernameTaken(Username),
+    #[error("the address {0} is verified as another user's")]
+    EmailTaken(String),
+    #[error("{0} is the verified address of another user, who signs in by it")]
+    UsernameIsEmail(Username),
     #[error(transparent)]
     UnfitUsername(#[from] UnfitUsername),
     #[error(transparent)]

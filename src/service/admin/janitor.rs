@@ -10,7 +10,7 @@ use crate::domain::outbox::Outbox;
 use crate::domain::reading::Reading;
 use crate::domain::refusal::EndReason;
 use crate::service::admin::batches::until_less;
-use crate::service::admin::{events, surplus, webhooks};
+use crate::service::admin::{emails, events, surplus, webhooks};
 use crate::service::authorize::device::TRY_WINDOW;
 use crate::service::clients::known_clients::REMEMBERED;
 use crate::service::logout::ending_many;
@@ -105,6 +105,7 @@ pub async fn tidy(core: &Core, batch: i64, now: DateTime<Utc>) -> Result<Tidied,
     tidied.ended += count(ending_many::finish_noted(core, batch, now).await?);
     tidied.ended += surplus::end_surplus(core, batch, now).await?;
     tidied.deleted += retiring::retire(db, now).await?;
+    emails::settle(&core.writer, now).await?;
     core.keys.forget_retired(&core.db, now).await?;
     core.passwords.expect_stored(&users::dearest_hashes(db).await?);
     Ok(tidied)

@@ -100,6 +100,11 @@ pub async fn find(core: &Core, name: &Username) -> Result<User, AdminError> {
 pub async fn add(core: &Core, new: NewUser, now: DateTime<Utc>) -> Result<UserView, AdminError> {
     new.username.check_new()?;
     new.roles.iter().try_for_each(|role| check_role(role))?;
+    if let Some(key) = new.username.as_email_key()
+        && users::find_stored_by_email(&core.db, &key).await?.is_some()
+    {
+        return Err(AdminError::UsernameIsEmail(new.username));
+    }
     let user = User {
         id: UserId::new(now, random::bytes()),
         username: new.username,
@@ -124,9 +129,18 @@ pub async fn add(core: &Core, new: NewUser, now: DateTime<Utc>) -> Result<UserVi
         Ok(Some(()))
     });
     match added.await {
-        Err(StoreError::Exists) => Err(AdminError::UsernameTaken(user.username)),
+        Err(StoreError::Exists) => Err(what_is_taken(core, user).await?),
         added => Ok(added.map(|_| user.into())?),
     }
+}
+
+async fn what_is_taken(core: &Core, user: User) -> Result<AdminError, StoreError> {
+    let is_named = users::find_by_name(&core.db, &user.username).await?;
+    let is_same = |known: User| known.username.key() == user.username.key();
+    Ok(match user.email {
+        Some(email) if !is_named.is_some_and(is_same) => AdminError::EmailTaken(email),
+        _ => AdminError::UsernameTaken(user.username),
+    })
 }
 
 /// Changes some of what apps may be told of a user.
@@ -138,8 +152,11 @@ pub async fn change_details(
 ) -> Result<(), AdminError> {
     let User { id, email, email_verified, claims, .. } = find(core, name).await?;
     let details = Details { email, email_verified, claims }.changed_by(changes)?;
-    change(core, id, Change::Details(Box::new(details)), now).await?;
-    Ok(())
+    let address = details.email.clone();
+    match (change(core, id, Change::Details(Box::new(details)), now).await, address) {
+        (Err(Failure::Store(StoreError::Exists)), Some(address)) => Err(AdminError::EmailTaken(address)),
+        (done, _) => Ok(done.map(drop)?),
+    }
 }
 
 /// Changes a user and gives how many families were ended by it.

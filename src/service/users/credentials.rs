@@ -1,4 +1,5 @@
-//! A name and a password, whichever door they come in by: the beginning of a family, or of a sign-in session.
+//! A name, or a verified address, and a password, whichever door they come in by: the beginning of a family, or of a
+//! sign-in session.
 
 use chrono::{DateTime, Utc};
 
@@ -77,8 +78,9 @@ pub(crate) async fn check<T>(
     begin: impl AsyncFn(Verified) -> Result<Option<T>, Failure>,
 ) -> Result<T, Failure> {
     let Some(password) = &credentials.password else { return Err(Refusal::BadCredentials.into()) };
-    let (name, address) = (credentials.username.as_ref(), credentials.place.address);
-    let attempted = Attempted { name, address, owner: owner(core, credentials).await? };
+    let named = meant_name(core, credentials.username.as_ref()).await?;
+    let (name, address) = (named.as_ref(), credentials.place.address);
+    let attempted = Attempted { name, address, owner: owner(core, credentials, name).await? };
     for _ in 0..TRIES {
         let attempt = begin_attempt(core, attempted, agent, now).await?;
         let user = match name {
@@ -94,11 +96,22 @@ pub(crate) async fn check<T>(
     Err(Failure::Busy)
 }
 
+/// The name of the account that is meant: of what is typed, as far as anybody knows, or of the account that has it as
+/// its verified address. All ways to name an account share its tries.
+async fn meant_name(core: &Core, typed: Option<&Username>) -> Result<Option<Username>, Failure> {
+    let Some(typed) = typed else { return Ok(None) };
+    if typed.as_email_key().is_none() {
+        return Ok(Some(typed.clone()));
+    }
+    let known = users::find_stored_by_login(&core.db, typed).await?;
+    Ok(Some(known.map_or_else(|| typed.clone(), |known| known.user.username)))
+}
+
 /// Who is signed in as somebody else is not known as this user.
-async fn owner(core: &Core, credentials: &Credentials) -> Result<Owner, Failure> {
+async fn owner(core: &Core, credentials: &Credentials, name: Option<&Username>) -> Result<Owner, Failure> {
     let Some((session, user)) = credentials.place.session else { return Ok(Owner::Unknown) };
     let signed_in = users::find(&core.db, user).await?.map(|user| user.username.meant_key());
-    let same = signed_in.is_some() && signed_in == credentials.username.as_ref().map(Username::meant_key);
+    let same = signed_in.is_some() && signed_in == name.map(Username::meant_key);
     Ok(if same { Owner::SignedIn(session) } else { Owner::Unknown })
 }
 
@@ -132,8 +145,8 @@ pub(crate) async fn begin_attempt(
 /// Whose password was tried, for the log.
 pub(crate) async fn tried_account(core: &Core, name: Option<&Username>) -> TriedAccount {
     let Some(name) = name else { return TriedAccount::Nobody };
-    match users::find_by_name(&core.db, name).await {
-        Ok(Some(user)) => TriedAccount::Known(user.id),
+    match users::find_stored_by_login(&core.db, name).await {
+        Ok(Some(known)) => TriedAccount::Known(known.user.id),
         Ok(None) => TriedAccount::Unknown(core.subjects.hash_of_name(name)),
         Err(_) => TriedAccount::Nobody,
     }

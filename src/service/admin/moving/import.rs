@@ -100,7 +100,8 @@ fn imported(line: ReadLine, key: String, now: DateTime<Utc>) -> ImportedUser {
         last_login_at: line.last_login_at,
         disabled_at: line.disabled_at,
     };
-    ImportedUser { user, key, password_hash: line.password_hash, digest }
+    let email_key = user.verified_email_key();
+    ImportedUser { user, key, email_key, password_hash: line.password_hash, digest }
 }
 
 /// Imports a batch: all of it that can be, in one transaction.
@@ -129,6 +130,7 @@ pub async fn write(core: &Core, batch: Batch, now: DateTime<Utc>) -> Result<Move
         match standing {
             LineStanding::Same => moved.there += 1,
             LineStanding::NameTaken => moved.refused.push((line, UnfitLine::NameTaken)),
+            LineStanding::EmailTaken => moved.refused.push((line, UnfitLine::EmailTaken)),
             // It was there a moment ago, or its id is.
             LineStanding::IdTaken | LineStanding::Free => moved.refused.push((line, UnfitLine::IdTaken)),
         }
@@ -142,6 +144,8 @@ pub struct DryRun {
     /// A name's hash, and the line's.
     seen: HashMap<u64, u64>,
     ids: HashSet<UserId>,
+    /// The hashes of verified addresses.
+    emails: HashSet<u64>,
 }
 
 impl DryRun {
@@ -161,6 +165,9 @@ impl DryRun {
                 (LineStanding::IdTaken, _) | (LineStanding::Free, LineStanding::IdTaken) => {
                     moved.refused.push((line, UnfitLine::IdTaken));
                 }
+                (LineStanding::EmailTaken, _) | (LineStanding::Free, LineStanding::EmailTaken) => {
+                    moved.refused.push((line, UnfitLine::EmailTaken));
+                }
                 (LineStanding::Free, LineStanding::Free) => moved.imported += 1,
             }
         }
@@ -177,9 +184,14 @@ impl DryRun {
             Some(_) => return LineStanding::NameTaken,
             None => {}
         }
-        if !self.ids.insert(user.user.id) {
+        if self.ids.contains(&user.user.id) {
             return LineStanding::IdTaken;
         }
+        let email = user.email_key.as_ref().map(|key| hash(key.as_bytes()));
+        if email.is_some_and(|email| !self.emails.insert(email)) {
+            return LineStanding::EmailTaken;
+        }
+        self.ids.insert(user.user.id);
         self.seen.insert(hash(user.key.as_bytes()), digest);
         LineStanding::Free
     }
@@ -193,6 +205,7 @@ enum LineStanding {
     Same,
     NameTaken,
     IdTaken,
+    EmailTaken,
 }
 
 async fn standings<'a>(
@@ -202,10 +215,12 @@ async fn standings<'a>(
     let users: Vec<&ImportedUser> = lines.iter().map(|(user, _)| *user).collect();
     let known = imported_users::digests(&core.db, &users).await?;
     let ids = imported_users::taken_ids(&core.db, &users).await?;
+    let emails = imported_users::taken_emails(&core.db, &users).await?;
     let standing = |user: &ImportedUser| match known.get(&user.key) {
         Some(digest) if digest.as_deref() == Some(&user.digest) => LineStanding::Same,
         Some(_) => LineStanding::NameTaken,
         None if ids.contains(&user.user.id) => LineStanding::IdTaken,
+        None if user.email_key.as_ref().is_some_and(|key| emails.contains(key)) => LineStanding::EmailTaken,
         None => LineStanding::Free,
     };
     Ok(lines.iter().map(|(user, line)| (*user, *line, standing(user))).collect())

@@ -67,6 +67,8 @@ pub enum UnfitLine {
     NameTaken,
     #[error("the id is taken by another user")]
     IdTaken,
+    #[error("the address is verified as another user's")]
+    EmailTaken,
 }
 
 /// Bytes of a line. No user needs a tenth of it.
