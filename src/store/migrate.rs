@@ -58,6 +58,7 @@ const STEPS: &[SchemaStep] = &[
     step!(27, "events by name", "0027_events_by_name.sql"),
     step!(28, "webhook secrets", "0028_webhook_secrets.sql"),
     step!(29, "foreign passwords", "0029_foreign_passwords.sql"),
+    step!(30, "mails", "0030_mails.sql"),
     step!(31, "verified addresses", "0031_verified_addresses.sql"),
 ];
 
