@@ -41,6 +41,7 @@ use crate::service::keys::{signer_keys, subject_key};
 use crate::service::status_lists::documents::StatusLists;
 use crate::service::users::attempts::Attempts;
 use crate::service::users::login_limit::LoginLimit;
+use crate::service::users::totp;
 use crate::service::webhooks::secrets as webhook_secrets;
 use crate::service::writer::Writer;
 use crate::settings::{self, Issuer, Settings};
@@ -225,6 +226,7 @@ pub async fn open_core(
     keys.prepare(&writer, succession, now).await?;
     let subjects = subject_key::load(&keys, &writer, now).await?;
     webhook_secrets::reseal(&keys, &writer, now).await?;
+    totp::reseal(&keys, &writer, now).await?;
     let (clients, outbound, fetches) = known_clients(settings, clock.clone())?;
     check_clients(&db, &clients).await?;
     let passwords = password_pool(settings)?;

@@ -13,4 +13,5 @@ pub mod password_hash;
 pub mod passwords;
 pub mod random;
 pub mod signing_key;
+pub mod totp;
 pub mod unfit_hash;

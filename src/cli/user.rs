@@ -51,6 +51,11 @@ pub(super) enum UserCommand {
         /// The roles
         roles: Vec<String>,
     },
+    /// Remove a user's second factors, who has lost them: the password alone lets in until there are new ones
+    ResetMfa {
+        /// Whose
+        name: Username,
+    },
     /// Disable a user; ends all of the user's logins
     Disable {
         /// Whom
@@ -135,6 +140,9 @@ pub(super) async fn run(command: UserCommand, office: &Office) -> anyhow::Result
         UserCommand::SetRoles { name, roles } => {
             roles.iter().try_for_each(|role| check_role(role))?;
             change(office, &name, Change::Roles(roles), "has new roles").await
+        }
+        UserCommand::ResetMfa { name } => {
+            change(office, &name, Change::ResetFactors, "has no second factor any more").await
         }
         UserCommand::Disable { name } => change(office, &name, Change::Disable, "is disabled").await,
         UserCommand::Enable { name } => change(office, &name, Change::Enable, "is enabled").await,

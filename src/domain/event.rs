@@ -49,6 +49,15 @@ pub enum Event {
         session: SignInSessionId,
         user: UserId,
     },
+    /// A recovery code stood in for a second factor.
+    RecoveryCodeUsed {
+        user: UserId,
+        from: Whence,
+    },
+    /// The sealed secret of a user's second factor does not open: nobody gets in with it.
+    FactorUnreadable {
+        user: UserId,
+    },
     /// A password was not looked at, after many wrong ones.
     AttemptsLimited {
         account: TriedAccount,
@@ -297,6 +306,10 @@ words! {
         LoginsEnded: "logins_ended",
         OwnLoginsEnded: "own_logins_ended",
         OwnRemoval: "own_removal",
+        TotpAdded: "totp_added",
+        TotpRemoved: "totp_removed",
+        RecoveryCodesRenewed: "recovery_codes_renewed",
+        FactorsReset: "factors_reset",
     }
 }
 
@@ -360,6 +373,7 @@ words! {
     /// What should never happen.
     Alarm {
         ForeignSecret: "a token with a genuine MAC and a foreign secret",
+        FactorUnreadable: "the sealed secret of a user's second factor does not open",
         AheadOfRow: "a genuine token is ahead of its row: was the database restored?",
     }
 }

@@ -8,6 +8,10 @@ use serde::{Deserialize, Serialize};
 pub enum Refusal {
     /// Unknown user, wrong password, or a user who is disabled: told apart nowhere.
     BadCredentials,
+    /// A wrong second factor, or one that was used before.
+    BadSecondFactor,
+    /// No login of this client waits for a second factor with this token, or not any more.
+    BadMfaToken,
     /// No refresh token of ours: garbage, of a key that is not ours, or of another secret than its family's.
     Unknown,
     /// A refresh token that was issued to another client than presents it, or forged: without asking the database
@@ -133,6 +137,8 @@ impl Refusal {
         match self {
             Self::Ahead => false,
             Self::BadCredentials
+            | Self::BadSecondFactor
+            | Self::BadMfaToken
             | Self::Unknown
             | Self::WrongClient
             | Self::Expired
@@ -148,6 +154,8 @@ impl Refusal {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::BadCredentials => "bad_credentials",
+            Self::BadSecondFactor => "bad_second_factor",
+            Self::BadMfaToken => "bad_mfa_token",
             Self::Unknown => "unknown",
             Self::WrongClient => "wrong_client",
             Self::Expired => "expired",

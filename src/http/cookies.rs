@@ -1,4 +1,4 @@
-//! The two cookies of the pages: who is signed in here, and which browser a form was sent to.
+//! The cookies of the pages: who is signed in here or about to be, and which browser a form was sent to.
 
 use std::time::Duration;
 
@@ -18,6 +18,8 @@ pub(crate) enum Name {
     Session,
     /// The browser, before anybody is signed in: forms are bound to it.
     Browser,
+    /// The secret of a sign-in that has begun and wants more.
+    Attempt,
 }
 
 impl Name {
@@ -25,6 +27,7 @@ impl Name {
         match self {
             Self::Session => own_name(web, Prefix::Host, "session", ""),
             Self::Browser => own_name(web, Prefix::Host, "browser", ""),
+            Self::Attempt => own_name(web, Prefix::Host, "attempt", ""),
         }
     }
 }

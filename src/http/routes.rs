@@ -15,8 +15,9 @@ use crate::http::oauth::{
 };
 use crate::http::pages::handlers::{self, Show, Take};
 use crate::http::pages::own_place::OwnPlace;
+use crate::http::pages::sign_in::second;
 use crate::http::pages::{
-    account, activity, assets, authorize, consent, data, device, removal, sign_in, sign_out,
+    account, activity, assets, authorize, consent, data, device, removal, sign_in, sign_in_methods, sign_out,
 };
 use crate::http::simple::{login, sessions};
 use crate::http::web::Entrance;
@@ -82,6 +83,7 @@ fn routes<F: FnOnce(&mut ServiceConfig)>(base: &str, others: F) -> impl HttpServ
         .service(only("/refresh", "POST", [web::post().to(login::refresh)]))
         .service(only("/oauth/token", "POST", [web::post().to(token::token)]).wrap(from_fn(cors::by_client)))
         .service(only("/login", "POST", [web::post().to(login::login)]))
+        .service(only("/login/mfa", "POST", [web::post().to(login::login_mfa)]))
         .service(only("/logout", "POST", [web::post().to(login::logout)]))
         .service(only(
             "/sessions",
@@ -125,6 +127,7 @@ fn pages_routes(config: &mut ServiceConfig) {
             web::post().to(handlers::taking_as_sent(authorize::take)),
         ))
         .service(page("/sign-in", sign_in::show, sign_in::take))
+        .service(page(sign_in::SECOND, second::show, second::take))
         .service(page("/consent", consent::show, consent::take))
         .service(page("/device", device::show, device::take))
         .service(page("/oauth/logout", sign_out::show, sign_out::take))
@@ -133,6 +136,8 @@ fn pages_routes(config: &mut ServiceConfig) {
         .service(page("/account/apps", account::show_apps, account::take_apps))
         .service(looked_at("/account/activity", handlers::showing(activity::show)))
         .service(page("/account/password", account::show_password, account::take_password))
+        .service(page(OwnPlace::SignInMethods.path(), sign_in_methods::show, sign_in_methods::take))
+        .service(page(OwnPlace::Totp.path(), sign_in_methods::show_totp, sign_in_methods::take_totp))
         .service(page("/account/data", data::show, data::take))
         .service(looked_at(account::CHANGE_PASSWORD, account::to_password))
         .service(looked_at("/assets/style.css", assets::style))

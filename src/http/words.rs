@@ -8,6 +8,8 @@ use crate::service::failure::UnacceptableToken;
 pub(crate) fn sentence(refusal: Refusal) -> &'static str {
     match refusal {
         Refusal::BadCredentials => "The username or the password is wrong.",
+        Refusal::BadSecondFactor => "The code is wrong, or it was used before.",
+        Refusal::BadMfaToken => "The mfa_token is unknown, has expired or was used. Please log in again.",
         Refusal::Unknown | Refusal::WrongClient | Refusal::Ahead => "The refresh token is invalid.",
         Refusal::BadCode => {
             "The authorization code is unknown, has expired, was used, or was made for another request."

@@ -9,6 +9,7 @@ pub mod id_token;
 pub mod introspect;
 pub mod issued;
 pub mod login;
+pub mod login_mfa;
 pub mod new_family;
 pub mod own_jwt;
 pub mod polling;

@@ -13,6 +13,8 @@ pub enum Expired {
     EndedFamilies,
     /// Sign-in sessions past their expiry.
     SignInSessions,
+    /// Attempts to sign in that nobody finished.
+    SignInAttempts,
     /// Client assertions that were used.
     ClientAssertions,
     /// Access tokens that were revoked alone.
@@ -47,6 +49,7 @@ impl Expired {
             Self::Families => delete_some!("families", "id", "expires_at"),
             Self::EndedFamilies => delete_some!("families", "id", "ended_at"),
             Self::SignInSessions => delete_some!("sign_in_sessions", "id", "expires_at"),
+            Self::SignInAttempts => delete_some!("sign_in_attempts", "secret_hash", "expires_at"),
             Self::ClientAssertions => delete_some!("client_assertions", "id", "expires_at"),
             Self::RevokedTokens => delete_some!("revoked_tokens", "jti", "expires_at"),
             Self::PushedRequests => delete_some!("pushed_requests", "uri_hash", "expires_at"),

@@ -103,6 +103,19 @@ pub async fn renew(
     Ok(execute!(within tx, SQL, id.0, secret.as_bytes(), auth_time, now)? > 0)
 }
 
+/// The same where more was shown than before.
+pub async fn renew_with(
+    tx: &mut Tx,
+    id: SignInSessionId,
+    (secret, shown): (&SecretHash, &Authentication),
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    const SQL: &str = "UPDATE sign_in_sessions SET secret_hash = $2, auth_time = $3, amr = $4, acr = $5, \
+         last_used_at = $6 WHERE id = $1";
+    execute!(within tx, SQL, id.0, secret.as_bytes(), shown.at, to_json(&shown.methods), &shown.acr, now)?;
+    Ok(())
+}
+
 /// Takes a session's row away: the same one goes on under another secret.
 pub async fn delete(tx: &mut Tx, id: SignInSessionId) -> Result<(), StoreError> {
     const SQL: &str = "DELETE FROM sign_in_sessions WHERE id = $1";

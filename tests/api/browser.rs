@@ -87,7 +87,7 @@ impl Seen {
 
 /// The full name of a sign-in cookie; any other's stays as it is.
 pub fn of_issuer(name: &str, issuer: &str) -> String {
-    if !name.ends_with("heirloom-session") && !name.ends_with("heirloom-browser") {
+    if !["session", "browser", "attempt"].iter().any(|what| name.ends_with(&format!("heirloom-{what}"))) {
         return name.to_owned();
     }
     let hash = digest::digest(&digest::SHA256, format!("{issuer}\0").as_bytes());

@@ -70,7 +70,7 @@ both_stores_both_ways! {
             let first = app.exchange(&code, &[("client_id", client), proof]).await;
             let told = lasting(&first);
             assert_eq!((&told["email"], &told["name"]), (&json!("ana@example.com"), &json!("Ana A.")), "{client}");
-            assert_eq!((&told["amr"], &told["acr"]), (&json!(["pwd"]), &json!("urn:heirloom:acr:password")));
+            assert_eq!((&told["amr"], &told["acr"]), (&json!(["pwd"]), &json!("1")));
             let mut token = first.text("refresh_token").to_owned();
             // Rotated, and answered again where that may be.
             for turn in 0..3 {

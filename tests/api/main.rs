@@ -102,6 +102,7 @@ mod revocation;
 mod rights;
 mod rotation;
 mod schema;
+mod second_factors;
 mod sectors;
 mod session_end;
 mod sessions;

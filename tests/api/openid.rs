@@ -38,7 +38,7 @@ both_stores! {
             "at_hash": half_hash(&digest::SHA256, &answer.tokens().access),
             "sid": access["sid"],
             "amr": ["pwd"],
-            "acr": "urn:heirloom:acr:password",
+            "acr": "1",
         }));
         // Services that want a better sign-in than this one see it in the access token, too (RFC 9470 §6).
         let acr = &claims(id_token)["acr"];

@@ -179,7 +179,7 @@ both_stores! {
                 "updated_at", "email", "email_verified", "phone_number",
                 "phone_number_verified", "address", "roles",
             ],
-            "acr_values_supported": ["urn:heirloom:acr:password"],
+            "acr_values_supported": ["1", "2", "phr"],
             "subject_types_supported": ["public", "pairwise"],
             "id_token_signing_alg_values_supported": ["ES256", "EdDSA", "RS256"],
             "userinfo_signing_alg_values_supported": ["ES256", "EdDSA", "RS256"],

@@ -56,6 +56,14 @@ fn a_second_click_and_a_second_tab_lead_on() {
 }
 
 #[test]
+fn a_second_factor_is_set_up_asked_for_and_lost() {
+    let world = World::new();
+    let client = world.confidential_client("web", Proof::Basic);
+    world.place.add_user("ben");
+    world.run(node("factors.mjs"), &client, &mut world.browser());
+}
+
+#[test]
 fn a_keyboard_is_enough_to_sign_in() {
     let world = World::new();
     let client = world.confidential_client("web", Proof::Basic);

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 /// The name of every event.
-pub const EVENT_NAMES: [&str; 45] = [
+pub const EVENT_NAMES: [&str; 46] = [
     "alarm.raised",
     "attempts.limited",
     "audience.changed",
@@ -34,6 +34,7 @@ pub const EVENT_NAMES: [&str; 45] = [
     "recovery.closed",
     "recovery.declined",
     "recovery.opened",
+    "recovery_code.used",
     "refresh.refused",
     "registration_token.added",
     "registration_token.removed",

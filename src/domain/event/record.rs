@@ -84,6 +84,10 @@ fn of_lost_logout(family: FamilyId, client: &ClientId) -> EventRecord<'_> {
     new("logout.undeliverable").warns().login(family, client)
 }
 
+fn of_limited<'a>(account: &'a TriedAccount, from: &'a Whence) -> EventRecord<'a> {
+    new("attempts.limited").warns().account(account).from(from)
+}
+
 fn of_alarm<'a>(alarm: Alarm) -> EventRecord<'a> {
     new("alarm.raised").alarms().reason(alarm.as_str())
 }
@@ -232,9 +236,9 @@ impl Event {
             }
             Self::SignInRefused { account, from } => new("sign_in.refused").account(account).from(from),
             Self::SignInEnded { session, user } => new("sign_in.ended").session(*session).user(*user),
-            Self::AttemptsLimited { account, from } => {
-                new("attempts.limited").warns().account(account).from(from)
-            }
+            Self::RecoveryCodeUsed { user, from } => new("recovery_code.used").warns().user(*user).from(from),
+            Self::FactorUnreadable { user } => of_alarm(Alarm::FactorUnreadable).user(*user),
+            Self::AttemptsLimited { account, from } => of_limited(account, from),
             Self::AuthorizeRefused { client, error, reason, from } => client
                 .iter()
                 .fold(new("authorize.refused").error(error, reason).from(from), EventRecord::client),

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use heirloom_verifier::dpop;
 use serde_json::{Value, json};
 
-use crate::domain::authentication::ACRS;
+use crate::domain::authentication::ContextClass;
 use crate::domain::authorization::Prompt;
 use crate::domain::client::{GrantType, JwtAlgorithm};
 use crate::domain::pkce;
@@ -59,7 +59,7 @@ pub(crate) async fn metadata(web: web::Data<Web>, Arrival(now): Arrival) -> Http
         "prompt_values_supported": Prompt::VALUES,
         "scopes_supported": userinfo_service::SCOPES,
         "claims_supported": claims,
-        "acr_values_supported": ACRS,
+        "acr_values_supported": ContextClass::ALL.map(ContextClass::as_str),
         "subject_types_supported": SUBJECT_TYPES,
         "id_token_signing_alg_values_supported": algorithms,
         "userinfo_signing_alg_values_supported": algorithms,

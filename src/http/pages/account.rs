@@ -33,7 +33,18 @@ use crate::service::users::change_password::{self, ChangePassword, Others, chang
 const LISTED: usize = 20;
 
 /// What a page says was done, by the word in its address.
-const DONE: [&str; 6] = ["ended", "ended_others", "withdrawn", "password", "fresh", "nothing"];
+const DONE: [&str; 10] = [
+    "ended",
+    "ended_others",
+    "withdrawn",
+    "password",
+    "fresh",
+    "nothing",
+    "totp_added",
+    "totp_removed",
+    "recovery_codes",
+    "fresh_methods",
+];
 
 /// `GET /`: who types this server's name looks for the own account.
 pub(crate) async fn home(web: web::Data<Web>) -> HttpResponse {

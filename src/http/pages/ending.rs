@@ -50,6 +50,8 @@ impl Ending {
             OwnPlace::Apps => form.get("withdraw").and_then(|id| id.parse().ok()).map(What::App),
             OwnPlace::Activity
             | OwnPlace::Password
+            | OwnPlace::SignInMethods
+            | OwnPlace::Totp
             | OwnPlace::Data
             | OwnPlace::Removal
             | OwnPlace::Device => None,

@@ -13,6 +13,10 @@ pub(crate) enum OwnPlace {
     Activity,
     /// The change of password.
     Password,
+    /// What the user signs in with.
+    SignInMethods,
+    /// The setting up of an authenticator app.
+    Totp,
     /// What is kept of the user.
     Data,
     /// The end of the account.
@@ -22,8 +26,17 @@ pub(crate) enum OwnPlace {
 }
 
 impl OwnPlace {
-    pub(crate) const ALL: [Self; 7] =
-        [Self::Account, Self::Apps, Self::Activity, Self::Password, Self::Data, Self::Removal, Self::Device];
+    pub(crate) const ALL: [Self; 9] = [
+        Self::Account,
+        Self::Apps,
+        Self::Activity,
+        Self::Password,
+        Self::SignInMethods,
+        Self::Totp,
+        Self::Data,
+        Self::Removal,
+        Self::Device,
+    ];
 
     /// Its path below the issuer's.
     pub(crate) fn path(self) -> &'static str {
@@ -32,6 +45,8 @@ impl OwnPlace {
             Self::Apps => "/account/apps",
             Self::Activity => "/account/activity",
             Self::Password => "/account/password",
+            Self::SignInMethods => "/account/sign-in-methods",
+            Self::Totp => "/account/sign-in-methods/app",
             Self::Data => "/account/data",
             Self::Removal => "/account/delete",
             Self::Device => "/device",

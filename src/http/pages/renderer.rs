@@ -18,9 +18,14 @@ use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 use serde_json::{Value, json};
 
 use crate::http::pages::language::{self, Catalogue, LANGUAGES, UnfitTexts};
+use crate::http::pages::qr;
 
-const TEMPLATES: [(&str, &str); 22] = [
+const TEMPLATES: [(&str, &str); 28] = [
     ("layout.html", include_str!("templates/layout.html")),
+    ("sign_in_second.html", include_str!("templates/sign_in_second.html")),
+    ("sign_in_enrol.html", include_str!("templates/sign_in_enrol.html")),
+    ("totp_setup.html", include_str!("templates/totp_setup.html")),
+    ("recovery_codes.html", include_str!("templates/recovery_codes.html")),
     ("sign_in.html", include_str!("templates/sign_in.html")),
     ("consent.html", include_str!("templates/consent.html")),
     ("grants.html", include_str!("templates/grants.html")),
@@ -39,6 +44,8 @@ const TEMPLATES: [(&str, &str); 22] = [
     ("account_delete.html", include_str!("templates/account_delete.html")),
     ("account_deleted.html", include_str!("templates/account_deleted.html")),
     ("account_end_all.html", include_str!("templates/account_end_all.html")),
+    ("account_sign_in_methods.html", include_str!("templates/account_sign_in_methods.html")),
+    ("account_totp.html", include_str!("templates/account_totp.html")),
     ("account_password.html", include_str!("templates/account_password.html")),
     ("error.html", include_str!("templates/error.html")),
     ("refused.html", include_str!("templates/refused.html")),
@@ -70,7 +77,8 @@ pub(crate) struct Look {
 pub(crate) struct Pages {
     environment: Environment<'static>,
     catalogues: Vec<Catalogue>,
-    name: String,
+    /// What people know this server's owner by.
+    pub(crate) name: String,
     /// The one style sheet.
     pub(crate) style: File,
     /// The picture.
@@ -133,6 +141,7 @@ impl Pages {
         let mut environment = Environment::new();
         environment.set_auto_escape_callback(|_| AutoEscape::Html);
         environment.add_filter("moment", moment);
+        environment.add_filter("qr", qr::picture);
         environment.set_undefined_behavior(UndefinedBehavior::Chainable);
         for (name, source) in TEMPLATES {
             environment.add_template(name, source)?;

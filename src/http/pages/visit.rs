@@ -4,6 +4,8 @@ use std::net::IpAddr;
 
 use actix_web::http::header::{ACCEPT_LANGUAGE, HeaderName, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, web};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
 
 use crate::crypto::random;
@@ -11,6 +13,7 @@ use crate::domain::client::Client;
 use crate::domain::family::UserAgentInfo;
 use crate::domain::ids::UserId;
 use crate::domain::opaque::OpaqueSecret;
+use crate::domain::second_factor::SignInAttempt;
 use crate::domain::sign_in::SignInSession;
 use crate::http::body::Form;
 use crate::http::cookies::{self, Name};
@@ -20,6 +23,7 @@ use crate::http::pages::renderer::Page;
 use crate::http::stop::PageError;
 use crate::http::{Web, address, headers};
 use crate::service::users::sign_in;
+use crate::service::users::sign_in::entering::{self, ATTEMPT_TTL};
 use crate::service::{Core, Failure};
 
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
@@ -35,6 +39,7 @@ pub(crate) struct Visit {
     /// The same for machines.
     pub(crate) address: Option<IpAddr>,
     secret: Option<OpaqueSecret>,
+    attempt: Option<OpaqueSecret>,
     browser: OpaqueSecret,
     is_new: bool,
     /// The page's own address: path and query.
@@ -56,6 +61,7 @@ impl Visit {
             agent: headers::user_agent_info(request, None, address),
             address,
             secret: cookies::read_cookie(&web, request, Name::Session),
+            attempt: cookies::read_cookie(&web, request, Name::Attempt),
             is_new: known.is_none(),
             place: request.uri().path_and_query().map(ToString::to_string).unwrap_or_default(),
             browser: known.unwrap_or_else(|| OpaqueSecret::from_random(&random::bytes())),
@@ -75,6 +81,11 @@ impl Visit {
     /// Who is signed in.
     pub(crate) async fn session(&self) -> Result<Option<SignInSession>, Failure> {
         sign_in::current(self.core(), self.secret.as_ref(), self.now).await
+    }
+
+    /// The sign-in that has begun here and wants more.
+    pub(crate) async fn attempt(&self) -> Result<Option<SignInAttempt>, Failure> {
+        entering::attempt(self.core(), self.attempt.as_ref(), self.now).await
     }
 
     /// A place of ours, with a query.
@@ -132,6 +143,12 @@ impl Visit {
         self.browser.derived(&format!("form {} {}", session.id, client.identity))
     }
 
+    /// The same for a form that goes on with an attempt to sign in: one of another attempt counts no more.
+    pub(crate) fn csrf_of_attempt(&self, attempt: &SignInAttempt) -> OpaqueSecret {
+        let whose = URL_SAFE_NO_PAD.encode(attempt.secret_hash.as_bytes());
+        self.browser.derived(&format!("attempt {whose}"))
+    }
+
     /// What shows that who is signed in here asked for something in a form of ours, after another page.
     pub(crate) fn proof(&self, session: &SignInSession, asked: &str) -> OpaqueSecret {
         self.browser.derived(&format!("asked {} {asked}", session.id))
@@ -159,6 +176,11 @@ impl Visit {
         client: &Client,
     ) -> Result<(), PageError> {
         self.carries(form, &self.csrf_about(session, client))
+    }
+
+    /// The same for a form that goes on with an attempt to sign in.
+    pub(crate) fn own_form_of_attempt(&self, form: &Form, attempt: &SignInAttempt) -> Result<(), PageError> {
+        self.carries(form, &self.csrf_of_attempt(attempt))
     }
 
     fn carries(&self, form: &Form, csrf: &OpaqueSecret) -> Result<(), PageError> {
@@ -208,6 +230,15 @@ impl Visit {
     pub(crate) fn remember(&self, response: &mut HttpResponse, secret: &OpaqueSecret) {
         let lasting = self.core().sign_in.absolute;
         cookies::add(response, &cookies::set(&self.web, Name::Session, secret, Some(lasting)));
+        if self.attempt.is_some() {
+            cookies::add(response, &cookies::clear(&self.web, Name::Attempt));
+        }
+    }
+
+    /// Lets the browser remember a sign-in that has begun and wants more.
+    pub(crate) fn remember_attempt(&self, response: &mut HttpResponse, secret: &OpaqueSecret) {
+        let lasting = ATTEMPT_TTL.to_std().unwrap_or_default();
+        cookies::add(response, &cookies::set(&self.web, Name::Attempt, secret, Some(lasting)));
     }
 
     /// Lets the browser forget who was signed in.

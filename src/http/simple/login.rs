@@ -1,13 +1,15 @@
-//! `/login`, `/refresh`, `/logout`.
+//! `/login` with `/login/mfa`, `/refresh`, `/logout`.
 
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
+use serde_json::json;
 
 use crate::domain::ids::ClientId;
 use crate::domain::lettering::is_label;
 use crate::domain::one_or_many::OneOrMany;
 use crate::domain::refusal::Refusal;
+use crate::domain::second_factor::SecondFactors;
 use crate::domain::secrets::Password;
 use crate::domain::user::Username;
 use crate::http::body::{self, Body};
@@ -19,12 +21,14 @@ use crate::service::Failure;
 use crate::service::clients::client_request::{ClientCredentials, ClientRequest};
 use crate::service::tokens::grant::Wanted;
 use crate::service::tokens::issued::Issued;
-use crate::service::tokens::login::LoginParams;
+use crate::service::tokens::login::{LoginParams, LoginStep, WantedFactor};
+use crate::service::tokens::login_mfa;
 use crate::service::tokens::refresh::RefreshParams;
 use crate::service::tokens::revoke;
 use crate::service::tokens::{login as service_login, refresh as service_refresh};
 use crate::service::users::attempts::AttemptSource;
 use crate::service::users::credentials::Credentials;
+use crate::service::users::sign_in::second::SecondProof;
 
 const LONGEST_DEVICE: usize = 255;
 
@@ -67,7 +71,72 @@ pub(crate) async fn login(
             body.resource.as_deref().unwrap_or_default().iter().map(String::as_str),
         )?,
     };
-    let issued = service_login::login(&web.core, &client, params, now).await?;
+    let answer = match service_login::login(&web.core, &client, params, now).await? {
+        LoginStep::In(issued) => tokens(&issued, in_cookie.then_some(&cookie)),
+        LoginStep::WantsFactor(wanted) => mfa_required(Some(&wanted)),
+        LoginStep::WantsEnrolment => mfa_required(None),
+    };
+    Ok(key_proof::with_next_nonce(answer, &web, client.key.as_ref(), now))
+}
+
+/// A password that was right and is not enough.
+fn mfa_required(wanted: Option<&WantedFactor>) -> HttpResponse {
+    let answer = if let Some(WantedFactor { token, expires_in, factors }) = wanted {
+        json!({
+            "error": "mfa_required",
+            "error_description": "A second factor is missing. Send it with the mfa_token to /login/mfa.",
+            "mfa_token": token.expose(),
+            "expires_in": expires_in.as_secs(),
+            "methods": methods(*factors),
+        })
+    } else {
+        json!({
+            "error": "mfa_required",
+            "error_description":
+                "A second factor is required. Please set one up in a browser, at /account/sign-in-methods.",
+            "methods": [],
+        })
+    };
+    HttpResponse::Forbidden().insert_header((CACHE_CONTROL, "no-store")).json(answer)
+}
+
+/// What a user may show at `/login/mfa`.
+fn methods(factors: SecondFactors) -> Vec<&'static str> {
+    let all = [(factors.totp, "totp"), (factors.recovery_codes > 0, "recovery_code")];
+    all.into_iter().filter(|(has, _)| *has).map(|(_, name)| name).collect()
+}
+
+#[derive(Deserialize)]
+struct MfaBody {
+    mfa_token: String,
+    code: Option<String>,
+    recovery_code: Option<String>,
+    client_id: Option<String>,
+}
+
+/// `POST /login/mfa`
+pub(crate) async fn login_mfa(
+    web: web::Data<Web>,
+    request: HttpRequest,
+    Arrival(now): Arrival,
+    body: Body,
+) -> Result<HttpResponse, Simple> {
+    const SHAPE: &str =
+        "Send {\"mfa_token\": …, \"code\": …}, or recovery_code instead of code, and client_id as before.";
+    let body: MfaBody = body::json(&request, body, SHAPE)?;
+    let proof = match (&body.code, &body.recovery_code) {
+        (Some(code), None) => SecondProof::Code(code),
+        (None, Some(code)) => SecondProof::RecoveryCode(code),
+        (None, None) | (Some(_), Some(_)) => return Err(Problem::Malformed(SHAPE).into()),
+    };
+    let client = first_party(&web, &request, body.client_id.as_deref(), None)?;
+    let client = key_proof::proven(&web, &request, client, now)?;
+    let cookie = RefreshCookie::of(&web, &request, client.client_id());
+    let in_cookie = cookie.is_used(now).await?;
+    if in_cookie {
+        cookie.must_be_own()?;
+    }
+    let issued = login_mfa::finish(&web.core, &client, (&body.mfa_token, &proof), now).await?;
     let answer = tokens(&issued, in_cookie.then_some(&cookie));
     Ok(key_proof::with_next_nonce(answer, &web, client.key.as_ref(), now))
 }

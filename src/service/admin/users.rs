@@ -15,6 +15,7 @@ use crate::service::admin::error::AdminError;
 use crate::service::admin::members::merged;
 use crate::service::admin::views::UserView;
 use crate::service::logout::ending_many;
+use crate::service::users::factors;
 use crate::service::{Core, Failure};
 use crate::store::ending_logins::Which;
 use crate::store::{StoreError, families, users};
@@ -79,6 +80,8 @@ pub enum Change {
     Roles(Vec<String>),
     /// What apps may be told from now on.
     Details(Box<Details>),
+    /// No second factors: their owner has lost them.
+    ResetFactors,
     /// No more logins; ends every family.
     Disable,
     /// Logins again.
@@ -171,7 +174,12 @@ pub async fn change(core: &Core, user: UserId, change: Change, now: DateTime<Utc
             let password = core.password_rules.accept(password, &known)?;
             Some(core.passwords.hash(password).await?)
         }
-        Change::Roles(_) | Change::Details(_) | Change::Disable | Change::Enable | Change::Remove => None,
+        Change::Roles(_)
+        | Change::Details(_)
+        | Change::ResetFactors
+        | Change::Disable
+        | Change::Enable
+        | Change::Remove => None,
     };
     let ending = core.write(now, async |tx| {
         if !users::touch(tx, user, now).await? {
@@ -192,6 +200,7 @@ pub async fn change(core: &Core, user: UserId, change: Change, now: DateTime<Utc
                 let email = (details.email.as_deref(), details.email_verified);
                 users::set_details(tx, user, email, &claims).await?;
             }
+            Change::ResetFactors => factors::reset(tx, user).await?,
             Change::Disable => users::set_disabled(tx, user, Some(now)).await?,
             Change::Enable => users::set_disabled(tx, user, None).await?,
             Change::Remove => users::delete(tx, user).await?,
@@ -212,7 +221,7 @@ impl Change {
             Self::Password(_) => Some(EndReason::PasswordChanged),
             Self::Disable => Some(EndReason::UserDisabled),
             Self::Remove => Some(EndReason::UserRemoved),
-            Self::Roles(_) | Self::Details(_) | Self::Enable => None,
+            Self::Roles(_) | Self::Details(_) | Self::ResetFactors | Self::Enable => None,
         }
     }
 
@@ -221,6 +230,7 @@ impl Change {
             Self::Password(_) => UserChange::Password,
             Self::Roles(_) => UserChange::Roles,
             Self::Details(_) => UserChange::Details,
+            Self::ResetFactors => UserChange::FactorsReset,
             Self::Disable => UserChange::Disabled,
             Self::Enable => UserChange::Enabled,
             Self::Remove => UserChange::Removed,

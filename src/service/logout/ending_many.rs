@@ -13,7 +13,7 @@ use crate::domain::ids::{UserId, uuid_v7};
 use crate::domain::refusal::EndReason;
 use crate::service::Core;
 use crate::store::ending_logins::{self, EndingLogins, Which};
-use crate::store::{StoreError, Tx, families, sign_in_sessions, users};
+use crate::store::{StoreError, Tx, families, sign_in_attempts, sign_in_sessions, users};
 
 /// How many families, and how many sign-ins, end in one transaction.
 pub(crate) const PART: u32 = 1000;
@@ -41,6 +41,7 @@ pub(crate) async fn begin(
     if let Some(spared) = ending.which.sign_ins_but() {
         sign_ins = sign_in_sessions::end_some_of_user(tx, user, spared, None, PART).await?;
         sign_in_sessions::forget_codes_of_user(tx, user, spared).await?;
+        sign_in_attempts::end_of_user(tx, user).await?;
     }
     let (ended, after) = families::end_part(tx, &ending, PART, now).await?;
     let rest = rest(ending, sign_ins, after);

@@ -1,11 +1,18 @@
-//! Login with a password: the beginning of a family.
+//! Login with a password: the beginning of a family, or of an attempt that wants a second factor, too.
+
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 
+use crate::crypto::random;
+use crate::domain::audience::Audience;
 use crate::domain::authentication::Authentication;
 use crate::domain::claims_request::ClaimsRequest;
 use crate::domain::event::Event;
-use crate::domain::family::Family;
+use crate::domain::family::{Family, UserAgentInfo};
+use crate::domain::opaque::OpaqueSecret;
+use crate::domain::second_factor::{Demand, Missing, SecondFactors, SignInAttempt};
 use crate::domain::secrets::FamilySecret;
 use crate::service::clients::client_request::ClientRequest;
 use crate::service::clients::known_clients::KnownClient;
@@ -13,7 +20,9 @@ use crate::service::tokens::grant::{self, Wanted};
 use crate::service::tokens::issued::Issued;
 use crate::service::tokens::new_family::{self, Beginning};
 use crate::service::users::credentials::{self, Credentials, Verified};
+use crate::service::users::sign_in::entering::ATTEMPT_TTL;
 use crate::service::{Core, Failure};
+use crate::store::{StoreError, Tx, second_factors, sign_in_attempts};
 
 /// What is sent to log in.
 #[derive(Debug)]
@@ -21,6 +30,36 @@ pub struct LoginParams {
     pub credentials: Credentials,
     /// What shall be granted.
     pub wanted: Wanted,
+}
+
+/// How far a login came.
+#[derive(Debug)]
+pub enum LoginStep {
+    In(Box<Issued>),
+    /// The user has to show a second factor, too.
+    WantsFactor(WantedFactor),
+    /// The user has to set up a second factor first: at the pages.
+    WantsEnrolment,
+}
+
+/// What a login waits for.
+#[derive(Debug)]
+pub struct WantedFactor {
+    /// What it goes on with: `mfa_token`.
+    pub token: OpaqueSecret,
+    /// How long that is good for.
+    pub expires_in: Duration,
+    /// What the user has.
+    pub factors: SecondFactors,
+}
+
+/// What a login asked for that waits, as it is kept.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct WaitingLogin {
+    pub client_id: String,
+    pub scope: String,
+    pub audiences: Vec<Audience>,
+    pub device: Option<String>,
 }
 
 /// Logs a user in.
@@ -35,7 +74,7 @@ pub async fn login(
     request: &ClientRequest,
     params: LoginParams,
     now: DateTime<Utc>,
-) -> Result<Issued, Failure> {
+) -> Result<LoginStep, Failure> {
     let known = request.authenticate(core, now).await?;
     let binding = request.binding_for(&known, now)?;
     params.wanted.scope_within(&known.client.scopes)?;
@@ -48,9 +87,29 @@ pub async fn login(
         let (client, from) = (request.client_id().clone(), (&request.agent).into());
         core.tell(Event::LoginRefused { client, account, from });
     }
-    let (family, secret) = begun?;
-    // What was asked for is what the family has by now.
-    grant::issue(core, &family.into(), &secret, (&known, &Wanted::default()), binding.as_ref(), None, now)
+    match begun? {
+        BegunLogin::Family(begun) => {
+            let (family, secret) = *begun;
+            // What was asked for is what the family has by now.
+            let wanted = Wanted::default();
+            let issued =
+                grant::issue(core, &family.into(), &secret, (&known, &wanted), binding.as_ref(), None, now)?;
+            Ok(LoginStep::In(Box::new(issued)))
+        }
+        BegunLogin::Wants(wanted) => Ok(LoginStep::WantsFactor(wanted)),
+        BegunLogin::WantsEnrolment => Ok(LoginStep::WantsEnrolment),
+    }
+}
+
+enum BegunLogin {
+    Family(Box<(Family, FamilySecret)>),
+    Wants(WantedFactor),
+    WantsEnrolment,
+}
+
+/// What a login that is let in by a password alone is asked for.
+fn demand() -> Demand {
+    Demand::NOTHING
 }
 
 async fn begin_family(
@@ -59,22 +118,62 @@ async fn begin_family(
     known: &KnownClient,
     verified: &Verified,
     now: DateTime<Utc>,
-) -> Result<Option<(Family, FamilySecret)>, Failure> {
+) -> Result<Option<BegunLogin>, Failure> {
+    let authentication = Authentication::by_password(verified.user, now);
+    let (scope, audiences) = (
+        params.wanted.scope_within(&known.client.scopes)?,
+        params.wanted.audiences_of(&known.client, &core.issuer)?,
+    );
+    let waiting = WaitingLogin {
+        client_id: known.client.id.to_string(),
+        scope: scope.to_string(),
+        audiences: audiences.clone(),
+        device: request.agent.name.clone(),
+    };
     let beginning = Beginning {
-        authentication: Authentication::by_password(verified.user, now),
-        scope: params.wanted.scope_within(&known.client.scopes)?,
-        audiences: params.wanted.audiences_of(&known.client, &core.issuer)?,
+        authentication: authentication.clone(),
+        scope,
+        audiences,
         claims: ClaimsRequest::default(),
         binding: request.binding_for(known, now)?,
         agent: request.agent.clone(),
     };
-    let (mut family, secret) = new_family::begin(core, beginning, known, now).await?;
-    let roles = core.write(now, async |tx| {
+    let (family, secret) = new_family::begin(core, beginning, known, now).await?;
+    let begun = core.write(now, async |tx| {
         let Some(roles) = verified.confirm(tx, now).await? else { return Ok(None) };
-        new_family::insert(tx, Family { roles: roles.clone(), ..family.clone() }).await?;
-        Ok(Some(roles))
+        let factors = second_factors::of_locked_user(tx, verified.user).await?;
+        match demand().missing_at_first(authentication.class(), &factors) {
+            None => {
+                let family = Family { roles, ..family.clone() };
+                new_family::insert(tx, family.clone()).await?;
+                Ok(Some(BegunLogin::Family(Box::new((family, secret.clone())))))
+            }
+            Some(Missing::Factor(_)) => {
+                let token = begin_waiting(tx, (&authentication, &request.agent), &waiting, now).await?;
+                let expires_in = ATTEMPT_TTL.to_std().unwrap_or_default();
+                Ok(Some(BegunLogin::Wants(WantedFactor { token, expires_in, factors })))
+            }
+            Some(Missing::Enrolment) => Ok(Some(BegunLogin::WantsEnrolment)),
+        }
     });
-    let Some(roles) = roles.await? else { return Ok(None) };
-    family.roles = roles;
-    Ok(Some((family, secret)))
+    Ok(begun.await?)
+}
+
+async fn begin_waiting(
+    tx: &mut Tx,
+    (shown, agent): (&Authentication, &UserAgentInfo),
+    waiting: &WaitingLogin,
+    now: DateTime<Utc>,
+) -> Result<OpaqueSecret, StoreError> {
+    let token = OpaqueSecret::from_random(&random::bytes());
+    let attempt = SignInAttempt {
+        secret_hash: token.hash(),
+        shown: Some(shown.clone()),
+        agent: agent.clone(),
+        login: serde_json::to_string(waiting).ok(),
+        ceremony: None,
+        expires_at: now + ATTEMPT_TTL,
+    };
+    sign_in_attempts::insert(tx, &attempt, now).await?;
+    Ok(token)
 }

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use crate::domain::event::{Event, UserChange};
 use crate::domain::family::{EndedFamily, Family, Place};
-use crate::domain::ids::{ClientId, FamilyId};
+use crate::domain::ids::{ClientId, FamilyId, UserId};
 use crate::domain::refusal::EndReason;
 use crate::domain::sign_in::{GivenConsent, SignInSession};
 use crate::domain::user::User;
@@ -21,6 +21,11 @@ use crate::store::{consents, families, users};
 /// Who is signed in: `None` when the user was removed since.
 pub async fn user(core: &Core, session: &SignInSession) -> Result<Option<User>, Failure> {
     Ok(users::find(&core.db, session.user()).await?)
+}
+
+/// What a user is called; `None` when the user was removed since.
+pub async fn name_of(core: &Core, user: UserId) -> Result<Option<String>, Failure> {
+    Ok(users::find(&core.db, user).await?.map(|user| user.username.to_string()))
 }
 
 /// A part of the list of a user's logins.

@@ -17,7 +17,7 @@ use crate::service::users::credentials;
 use crate::service::{Core, Failure};
 use crate::store::ending_logins::Which;
 use crate::store::users::StoredUser;
-use crate::store::{sign_in_sessions, users};
+use crate::store::{sign_in_attempts, sign_in_sessions, users};
 
 /// What is to be changed.
 #[derive(Debug)]
@@ -69,7 +69,11 @@ pub async fn change_password(
                 let ending = ending_many::begin(tx, user.id, others, EndReason::PasswordChanged, now).await?;
                 Ok(Some(Some(ending)))
             }
-            Others::Keep => Ok(Some(None)),
+            Others::Keep => {
+                // What rests on the former password is good no more.
+                sign_in_attempts::end_of_user(tx, user.id).await?;
+                Ok(Some(None))
+            }
         }
     });
     // Otherwise it was changed meanwhile, or the user was disabled, or this browser signed out.

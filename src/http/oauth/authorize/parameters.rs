@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::domain::authentication::ACRS;
+use crate::domain::authentication::ContextClass;
 use crate::domain::authorization::{AuthorizationRequest, Prompt};
 use crate::domain::claims_request::ClaimsRequest;
 use crate::domain::client::{Client, CodeProtection, GrantType};
@@ -194,7 +194,7 @@ fn claims(form: &Form) -> Result<ClaimsRequest, Problem> {
     }
     let malformed = "The claims are not a JSON object with userinfo and id_token.";
     let claims: ClaimsRequest = text.parse().map_err(|_| Problem::Malformed(malformed))?;
-    if ACRS.iter().any(|acr| claims.is_met_by(acr)) {
+    if ContextClass::ALL.iter().any(|class| claims.is_met_by(class.as_str())) {
         Ok(claims)
     } else {
         Err(Unmet::AuthenticationRequirements.into())

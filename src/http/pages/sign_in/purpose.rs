@@ -3,6 +3,7 @@
 use actix_web::HttpRequest;
 
 use crate::domain::authorization::Need;
+use crate::domain::second_factor::Demand;
 use crate::domain::sign_in::SignInSession;
 use crate::http::body::Form;
 use crate::http::error::Unmet;
@@ -76,6 +77,15 @@ impl Purpose {
         }
     }
 
+    /// Whether whoever is signed in can go on: it was finished here a moment ago, by a first click or in another tab.
+    pub(super) async fn is_met(&self, visit: &Visit, session: Option<&SignInSession>) -> Result<bool, Stop> {
+        match self {
+            Self::App(_) => Ok(!self.needs_sign_in(visit, session).await?),
+            Self::Own(page) => Ok(session
+                .is_some_and(|session| page.ending.is_none() && session.authentication.is_fresh(visit.now))),
+        }
+    }
+
     /// Where it goes on as it stands.
     pub(super) fn place(&self, visit: &Visit) -> String {
         match self {
@@ -121,10 +131,19 @@ impl Purpose {
                 | OwnPlace::Apps
                 | OwnPlace::Activity
                 | OwnPlace::Password
+                | OwnPlace::SignInMethods
+                | OwnPlace::Totp
                 | OwnPlace::Data
                 | OwnPlace::Removal => "sign_in_lead_account",
                 OwnPlace::Device => "sign_in_lead_device",
             },
+        }
+    }
+
+    /// What is wanted of the sign-in.
+    pub(super) fn demand(&self) -> Demand {
+        match self {
+            Self::App(_) | Self::Own(_) => Demand::NOTHING,
         }
     }
 

@@ -1,0 +1,141 @@
+//! Whether what somebody showed is enough to be let in, and what is missing otherwise.
+
+use chrono::{DateTime, Utc};
+
+use crate::domain::authentication::{Authentication, ContextClass};
+use crate::domain::family::UserAgentInfo;
+use crate::domain::secrets::SecretHash;
+
+/// What a user has beside the first factor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SecondFactors {
+    /// An authenticator app.
+    pub totp: bool,
+    /// Recovery codes that are left: they stand in for another one.
+    pub recovery_codes: u32,
+}
+
+impl SecondFactors {
+    /// Whether there is one. Recovery codes alone are none.
+    #[must_use]
+    pub fn is_some(&self) -> bool {
+        self.totp
+    }
+
+    /// The highest class that their owner can reach.
+    #[must_use]
+    pub fn reach(&self) -> ContextClass {
+        if self.is_some() { ContextClass::Two } else { ContextClass::One }
+    }
+}
+
+/// What is wanted of a sign-in beside that it is the user's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Demand {
+    /// The class to be reached, by whoever can.
+    pub class: ContextClass,
+    /// Whether it must be two factors, so that who has one alone sets up another.
+    pub second_factor: SecondFactorPolicy,
+}
+
+/// Who signs in with two factors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SecondFactorPolicy {
+    /// Users who have set up a second one.
+    Optional,
+    /// Everybody: who has none sets one up before going on.
+    Required,
+}
+
+/// What is missing of a sign-in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Missing {
+    /// One of the user's other factors, with which this class is reached.
+    Factor(ContextClass),
+    /// The user has to set up a second factor first.
+    Enrolment,
+}
+
+impl Demand {
+    /// What every sign-in is asked for.
+    pub const NOTHING: Self = Self { class: ContextClass::One, second_factor: SecondFactorPolicy::Optional };
+
+    /// What is missing of a sign-in that begins. Whoever has a second factor shows it, whatever was asked for.
+    #[must_use]
+    pub fn missing_at_first(&self, reached: ContextClass, factors: &SecondFactors) -> Option<Missing> {
+        Self { class: self.class.max(ContextClass::Two), ..*self }.missing(reached, factors)
+    }
+
+    /// What is missing of a sign-in that was let in before.
+    #[must_use]
+    pub fn missing(&self, reached: ContextClass, factors: &SecondFactors) -> Option<Missing> {
+        let is_required = self.second_factor == SecondFactorPolicy::Required;
+        let least = if is_required { ContextClass::Two } else { ContextClass::One };
+        let reachable = self.class.max(least).min(factors.reach());
+        if reached < reachable {
+            Some(Missing::Factor(reachable))
+        } else if reached < least {
+            Some(Missing::Enrolment)
+        } else {
+            None
+        }
+    }
+}
+
+/// A sign-in that has begun and wants more.
+#[derive(Debug, Clone)]
+pub struct SignInAttempt {
+    /// `sha256` of what its browser, or its app, holds.
+    pub secret_hash: SecretHash,
+    /// Who showed what; `None` as long as nobody has.
+    pub shown: Option<Authentication>,
+    pub agent: UserAgentInfo,
+    /// What an app asked for at the simple face, as JSON; `None` at the pages.
+    pub login: Option<String>,
+    /// What a ceremony that is under way has to remember, sealed.
+    pub ceremony: Option<Vec<u8>>,
+    pub expires_at: DateTime<Utc>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NONE: SecondFactors = SecondFactors { totp: false, recovery_codes: 0 };
+    const APP: SecondFactors = SecondFactors { totp: true, recovery_codes: 10 };
+
+    fn demand(class: ContextClass, second_factor: SecondFactorPolicy) -> Demand {
+        Demand { class, second_factor }
+    }
+
+    #[test]
+    fn whoever_has_a_second_factor_shows_it_at_first() {
+        let nothing = Demand::NOTHING;
+        assert_eq!(nothing.missing_at_first(ContextClass::One, &NONE), None);
+        let factor = Some(Missing::Factor(ContextClass::Two));
+        assert_eq!(nothing.missing_at_first(ContextClass::One, &APP), factor);
+        assert_eq!(nothing.missing_at_first(ContextClass::Two, &APP), None);
+        assert_eq!(nothing.missing_at_first(ContextClass::PhishingResistant, &NONE), None);
+    }
+
+    #[test]
+    fn a_sign_in_from_before_is_asked_for_what_is_wanted_only() {
+        assert_eq!(Demand::NOTHING.missing(ContextClass::One, &APP), None);
+        let two = demand(ContextClass::Two, SecondFactorPolicy::Optional);
+        assert_eq!(two.missing(ContextClass::One, &APP), Some(Missing::Factor(ContextClass::Two)));
+        assert_eq!(two.missing(ContextClass::One, &NONE), None, "it cannot be reached");
+        let highest = demand(ContextClass::PhishingResistant, SecondFactorPolicy::Optional);
+        assert_eq!(highest.missing(ContextClass::One, &APP), Some(Missing::Factor(ContextClass::Two)));
+        assert_eq!(highest.missing(ContextClass::Two, &APP), None);
+    }
+
+    #[test]
+    fn where_two_factors_are_required_who_has_one_sets_up_another() {
+        let required = demand(ContextClass::One, SecondFactorPolicy::Required);
+        assert_eq!(required.missing(ContextClass::One, &NONE), Some(Missing::Enrolment));
+        assert_eq!(required.missing(ContextClass::One, &APP), Some(Missing::Factor(ContextClass::Two)));
+        assert_eq!(required.missing(ContextClass::Two, &NONE), None);
+        let codes_alone = SecondFactors { recovery_codes: 3, ..NONE };
+        assert_eq!(required.missing_at_first(ContextClass::One, &codes_alone), Some(Missing::Enrolment));
+    }
+}

@@ -1,0 +1,89 @@
+//! The page that asks for a name and a password, and where it goes on from there.
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use serde_json::json;
+
+use crate::domain::sign_in::SignInSession;
+use crate::http::oauth::authorize::Met;
+use crate::http::pages::back::{answer_stop, see_other};
+use crate::http::pages::renderer::Page;
+use crate::http::pages::sign_in::purpose::Purpose;
+use crate::http::pages::visit::Visit;
+use crate::http::pages::wrong_password::Wrong;
+use crate::http::stop::Stop;
+use crate::service::users::account;
+use crate::service::users::sign_in::entering::Entered;
+
+/// Where a further factor is asked for.
+pub(crate) const SECOND: &str = "/sign-in/second";
+
+/// Whoever came in goes on to what that was for, and whoever has to show more to the page that asks for it.
+pub(super) async fn go_on(visit: &Visit, purpose: &Purpose, entered: Entered) -> Result<HttpResponse, Stop> {
+    let (session, secret) = match entered {
+        Entered::Open(session, secret) => (session, secret),
+        Entered::Wants(_, secret) => {
+            let mut response = see_other(&visit.at(SECOND, purpose.query()));
+            visit.remember_attempt(&mut response, &secret);
+            return Ok(response);
+        }
+    };
+    if let Some(ending) = purpose.ending(visit, &session) {
+        return Ok(ending.take_renewed(visit, &session, &secret).await);
+    }
+    let mut response = match purpose.refuse(visit, &session).await? {
+        Some(stop) => answer_stop(visit, &stop).await,
+        None => see_other(&purpose.place_after(visit, Met::SignedIn).await?),
+    };
+    visit.remember(&mut response, &secret);
+    Ok(response)
+}
+
+/// Why the page is shown.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Shown<'a> {
+    New,
+    /// After a refused try with the name that was typed.
+    Tried(&'a str, &'a Wrong),
+    /// After what was begun here was left for too long, or was finished elsewhere.
+    Over,
+}
+
+/// Asks.
+pub(super) async fn page(
+    visit: &Visit,
+    purpose: &Purpose,
+    session: Option<&SignInSession>,
+    shown: Shown<'_>,
+) -> Result<HttpResponse, Stop> {
+    let known = session.filter(|_| purpose.lets_choose() || purpose.is_once_more());
+    let user = match known {
+        Some(session) => account::user(visit.core(), session).await?,
+        None => None,
+    };
+    let name = user.map(|user| user.username.to_string());
+    let (account, again) = if purpose.is_once_more() { (None, name) } else { (name, None) };
+    let (typed, problem, minutes, status) = match shown {
+        Shown::New => (None, None, None, StatusCode::OK),
+        Shown::Tried(typed, wrong) => {
+            (Some(typed), Some(wrong.text("sign_in_credentials")), Some(wrong.minutes()), wrong.status())
+        }
+        Shown::Over => (None, Some("second_over"), None, StatusCode::FORBIDDEN),
+    };
+    Ok(visit.page(&Page {
+        template: "sign_in.html",
+        content: json!({
+            "client": purpose.client().unwrap_or_default(),
+            "lead": purpose.lead(),
+            "query": purpose.query(),
+            "csrf": visit.csrf(session).expose(),
+            "username": typed.or_else(|| purpose.login_hint()).or(again.as_deref()),
+            "account": account,
+            "problem": problem,
+            "minutes": minutes,
+        }),
+        status,
+        language: purpose.language(visit),
+        leads_away: purpose.is_app(),
+    }))
+}
