@@ -368,9 +368,14 @@ fn run_boxed<'a>(store: Store, change: Box<dyn FnOnce(&mut Settings) + 'a>, test
     runtime.block_on(async {
         let database = Database::make(store).await;
         let (app, stop) = start(store, &database.url, TestClock::new(), change).await;
+        let mails = app.settings.mail.folder.clone();
         test(app).await;
         stop.end().await;
         database.drop().await;
+        // What mails there were.
+        if let Some(mails) = mails {
+            drop(std::fs::remove_dir_all(mails));
+        }
     });
 }
 

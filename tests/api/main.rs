@@ -65,6 +65,8 @@ mod login;
 mod logout;
 mod logout_named;
 mod logout_slow;
+mod mail;
+mod mailbox;
 mod many_logins;
 mod mcp;
 mod mtls;

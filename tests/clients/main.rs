@@ -11,6 +11,7 @@
 mod browser;
 mod example;
 mod libraries;
+mod mail;
 mod mcp;
 mod pages;
 mod pasted;
@@ -22,8 +23,20 @@ mod token_file;
 mod webhooks;
 mod world;
 
+#[path = "../api/database.rs"]
+#[expect(dead_code, unused_macros, unused_imports, reason = "the tests of the API use the rest")]
+mod database;
+
 #[path = "../api/folder.rs"]
 mod folder;
+
+#[path = "../api/harness.rs"]
+#[expect(dead_code, unused_macros, unused_imports, reason = "the tests of the API use the rest")]
+mod harness;
+
+#[path = "../api/mailbox.rs"]
+#[expect(dead_code, reason = "the tests of the API use the rest")]
+mod mailbox;
 
 #[path = "../processes/process.rs"]
 #[expect(dead_code, clippy::expect_used, reason = "the tests with processes use the rest")]
