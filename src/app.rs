@@ -235,8 +235,10 @@ pub async fn open_core(
     let client_authorities = client_authorities(settings)?;
     let issuer = issuer()?;
     let keys = Arc::new(keys);
+    let mail = Arc::new(mail::post_office(settings, &issuer, keys.shared_master())?);
+    let writer = writer.telling_owners(&mail);
     Ok(Core {
-        mail: Arc::new(mail::post_office(settings, &issuer, &keys)?),
+        mail,
         passwords: Arc::new(passwords),
         password_rules: Arc::new(password_rules(settings, &issuer)),
         issuer: issuer.as_str().parse().context("the issuer")?,

@@ -20,6 +20,7 @@ pub mod expired;
 pub mod families;
 pub mod group_commit;
 pub mod imported_users;
+pub mod known_devices;
 pub mod logout_deliveries;
 pub mod mails;
 pub mod migrate;

@@ -8,8 +8,8 @@ use chrono::TimeDelta;
 use url::{Host, Url};
 
 use super::parts::{letter_files, look};
+use crate::crypto::master_key::MasterKeys;
 use crate::outbound::mail::{MailSecurity, MailSender, MailServer, MailWay};
-use crate::service::keys::ring::Keys;
 use crate::service::mail::letters::{LetterLook, Letters};
 use crate::service::mail::{MailLimits, PostOffice};
 use crate::settings::{Issuer, MailSettings, MailTls, Settings};
@@ -21,7 +21,7 @@ use crate::settings::{Issuer, MailSettings, MailTls, Settings};
 pub(super) fn post_office(
     settings: &Settings,
     issuer: &Issuer,
-    keys: &Arc<Keys>,
+    master: Arc<MasterKeys>,
 ) -> anyhow::Result<PostOffice> {
     let it = &settings.mail;
     let limits = MailLimits {
@@ -30,7 +30,7 @@ pub(super) fn post_office(
         window: TimeDelta::from_std(it.limit_window).context("mail.limit_window")?,
     };
     let (letters, way) = (letters(settings, issuer)?, way(settings, issuer)?);
-    Ok(PostOffice { keys: Arc::clone(keys), letters, way, limits })
+    Ok(PostOffice { master, letters, way, limits, tells_owners: it.notices })
 }
 
 /// What would keep a server from starting.

@@ -25,6 +25,8 @@ pub enum Event {
         family: FamilyId,
         user: UserId,
         client: ClientId,
+        /// The sign-in at the pages that it comes from: then it came from the app, and not from its user.
+        session: Option<SignInSessionId>,
         from: Whence,
     },
     /// A login was refused.
@@ -257,6 +259,18 @@ pub enum MailLoss {
 pub struct Whence {
     address: Option<String>,
     agent: Option<String>,
+}
+
+impl Whence {
+    #[must_use]
+    pub fn address(&self) -> Option<&str> {
+        self.address.as_deref()
+    }
+
+    #[must_use]
+    pub fn agent(&self) -> Option<&str> {
+        self.agent.as_deref()
+    }
 }
 
 impl From<&UserAgentInfo> for Whence {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 /// One letter, with what only it says. Its words are in templates, in the languages that there are.
@@ -12,13 +13,34 @@ use serde::{Deserialize, Serialize};
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Letter {
     /// Whoever reads this has the address.
-    VerifyAddress { link: String },
+    VerifyAddress {
+        link: String,
+    },
     /// To be signed in by it.
-    SignInCode { code: String, link: String },
+    SignInCode {
+        code: String,
+        link: String,
+    },
     /// A new password can be set there.
-    ForgottenPassword { link: String },
+    ForgottenPassword {
+        link: String,
+    },
     /// To the former address: the account has another one now.
     AddressChanged,
+    /// Somebody signed in with what the account's owner was not seen with before, or from elsewhere.
+    NewDevice {
+        at: DateTime<Utc>,
+        program: Option<String>,
+        system: Option<String>,
+        address: Option<String>,
+    },
+    PasswordChanged {
+        at: DateTime<Utc>,
+    },
+    /// A login was ended: its token came twice, so somebody else has it too.
+    LoginReused {
+        at: DateTime<Utc>,
+    },
 }
 
 impl Letter {
@@ -31,6 +53,14 @@ impl Letter {
             Self::SignInCode { code: "123456".to_owned(), link: link() },
             Self::ForgottenPassword { link: link() },
             Self::AddressChanged,
+            Self::NewDevice {
+                at: DateTime::UNIX_EPOCH,
+                program: Some("Firefox".to_owned()),
+                system: Some("Linux".to_owned()),
+                address: Some("192.0.2.1".to_owned()),
+            },
+            Self::PasswordChanged { at: DateTime::UNIX_EPOCH },
+            Self::LoginReused { at: DateTime::UNIX_EPOCH },
         ]
     }
 
@@ -42,6 +72,9 @@ impl Letter {
             Self::SignInCode { .. } => "sign_in_code",
             Self::ForgottenPassword { .. } => "forgotten_password",
             Self::AddressChanged => "address_changed",
+            Self::NewDevice { .. } => "new_device",
+            Self::PasswordChanged { .. } => "password_changed",
+            Self::LoginReused { .. } => "login_reused",
         }
     }
 
@@ -51,7 +84,10 @@ impl Letter {
     pub fn is_notice(&self) -> bool {
         match self {
             Self::VerifyAddress { .. } | Self::SignInCode { .. } | Self::ForgottenPassword { .. } => false,
-            Self::AddressChanged => true,
+            Self::AddressChanged
+            | Self::NewDevice { .. }
+            | Self::PasswordChanged { .. }
+            | Self::LoginReused { .. } => true,
         }
     }
 }

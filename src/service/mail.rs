@@ -5,6 +5,7 @@
 
 pub mod courier;
 pub mod letters;
+pub(crate) mod notices;
 pub(crate) mod post_office;
 
 use chrono::{DateTime, Utc};
@@ -28,11 +29,10 @@ pub async fn queue(
     if !core.mail.is_on() {
         return Ok(Queued::Off);
     }
-    if let Err(limit) = core.mail.count(tx, new, now).await? {
+    if let Err(limit) = core.mail.queue(tx, new, now).await? {
         let (letter, why) = (new.letter.kind().to_owned(), MailLoss::Limited(limit));
         core.tell(Event::MailLost { user: new.user, letter, why });
         return Ok(Queued::OverLimit);
     }
-    core.mail.insert(tx, new, now).await?;
     Ok(Queued::Yes)
 }

@@ -10,6 +10,8 @@ use crate::domain::event::{Event, EventRecord, Severity};
 use crate::domain::outbox::Outbox;
 use crate::service::events::trail::Trail;
 use crate::service::logout::notices;
+use crate::service::mail::notices as mail_notices;
+use crate::service::mail::post_office::PostOffice;
 use crate::service::writes::Writes;
 use crate::store::transaction;
 use crate::store::{Committed, Db, StoreError, Tx};
@@ -26,6 +28,8 @@ pub struct Writer {
     webhooks: Arc<Notify>,
     mails: Arc<Notify>,
     trail: Arc<Trail>,
+    /// What owners are told with of what happens to their accounts.
+    owners: Option<Arc<PostOffice>>,
     listeners: broadcast::Sender<Event>,
 }
 
@@ -36,6 +40,7 @@ impl Writer {
         Self {
             db,
             trail: Arc::new(trail),
+            owners: None,
             writes: Arc::default(),
             logouts: Arc::default(),
             webhooks: Arc::default(),
@@ -48,6 +53,12 @@ impl Writer {
     #[must_use]
     pub fn on(&self, db: Db) -> Self {
         Self { db, ..self.clone() }
+    }
+
+    /// The same, with mails to owners.
+    #[must_use]
+    pub fn telling_owners(self, owners: &Arc<PostOffice>) -> Self {
+        Self { owners: Some(Arc::clone(owners)), ..self }
     }
 
     /// Whether writes work: its own, and those that it is told of.
@@ -123,6 +134,10 @@ impl Writer {
     fn commit(&self, mut tx: Tx, now: DateTime<Utc>) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async move {
             notices::note(&mut tx, now).await?;
+            let over_limit = match &self.owners {
+                Some(owners) => mail_notices::note(owners, &mut tx, now).await?,
+                None => Vec::new(),
+            };
             self.trail.write(&mut tx, now).await?;
             let Committed { events, wakes } = tx.commit().await?;
             for event in events {
@@ -130,6 +145,9 @@ impl Writer {
             }
             for outbox in wakes {
                 self.news(outbox).notify_one();
+            }
+            for event in over_limit {
+                self.tell(event);
             }
             Ok(())
         })

@@ -312,6 +312,9 @@ pub struct MailSettings {
     pub timeout: Duration,
     /// The language of letters to who has named none that there is.
     pub language: String,
+    /// Whether owners are told of what happens to their accounts.
+    #[serde(deserialize_with = "text::deserialize")]
+    pub notices: bool,
     /// Mails to one address.
     #[serde(deserialize_with = "text::deserialize")]
     pub per_address: u32,

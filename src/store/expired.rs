@@ -29,6 +29,8 @@ pub enum Expired {
     UserCodeTries,
     /// Clients' metadata documents, by when they were last fetched.
     ClientDocuments,
+    /// What owners were seen with, by when they last were.
+    KnownDevices,
     /// Counts of mails, by the beginning of their window.
     MailCounts,
 }
@@ -60,6 +62,7 @@ impl Expired {
                 // One may be fetched anew meanwhile.
                 delete_some!("client_documents", "client_id", "fetched_at", "fetched_at <= $1")
             }
+            Self::KnownDevices => delete_some!("known_devices", "device_hash", "seen_at", "seen_at <= $1"),
             Self::MailCounts => delete_some!("mail_counts", "whose", "since", "since <= $1"),
         }
     }

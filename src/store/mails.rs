@@ -5,8 +5,9 @@ use uuid::Uuid;
 
 use crate::domain::ids::UserId;
 use crate::domain::outbox::Outbox;
-use crate::store::row::row;
-use crate::store::{Db, StoreError, Tx, execute, fetch_all};
+use crate::domain::standard_claims::StandardClaims;
+use crate::store::row::{from_json, row};
+use crate::store::{Db, StoreError, Tx, execute, fetch_all, fetch_optional};
 
 /// One mail, its letter sealed.
 #[derive(Debug, Clone)]
@@ -84,6 +85,25 @@ pub async fn empty(tx: &mut Tx, id: Uuid) -> Result<(), StoreError> {
     const SQL: &str = "UPDATE mails SET recipient = NULL, sealed = NULL WHERE id = $1";
     execute!(within tx, SQL, id)?;
     Ok(())
+}
+
+/// Where the owner of an account reads mail.
+#[derive(Debug)]
+pub struct MailOwner {
+    pub email: String,
+    /// The language, as the account names it.
+    pub locale: Option<String>,
+}
+
+/// The owner of an account, if it has an address that was made sure of.
+pub async fn verified_owner(tx: &mut Tx, user: UserId) -> Result<Option<MailOwner>, StoreError> {
+    const SQL: &str =
+        "SELECT email, claims FROM users WHERE id = $1 AND email IS NOT NULL AND email_verified";
+    let row: Option<(String, String)> = fetch_optional!(within tx, SQL, user.0)?;
+    let Some((email, claims)) = row else { return Ok(None) };
+    let claims: StandardClaims =
+        from_json(&claims).ok_or_else(|| StoreError::corrupt("users", user, "claims"))?;
+    Ok(Some(MailOwner { email, locale: claims.locale.map(|locale| locale.as_str().to_owned()) }))
 }
 
 /// Of what there may be so much.

@@ -66,6 +66,7 @@ mod logout;
 mod logout_named;
 mod logout_slow;
 mod mail;
+mod mail_notices;
 mod mailbox;
 mod many_logins;
 mod mcp;

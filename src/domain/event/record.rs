@@ -225,7 +225,7 @@ impl Event {
     #[must_use]
     pub fn record(&self) -> EventRecord<'_> {
         match self {
-            Self::LoginSucceeded { family, user, client, from } => {
+            Self::LoginSucceeded { family, user, client, from, .. } => {
                 new("login.succeeded").family(*family).user(*user).client(client).from(from)
             }
             Self::LoginRefused { client, account, from } => {

@@ -44,6 +44,9 @@ const CODE_MEMORY: TimeDelta = TimeDelta::hours(1);
 /// How long a client's metadata document is kept that nobody asks for any more.
 const DOCUMENT_MEMORY: TimeDelta = TimeDelta::days(100);
 
+/// How long a device is known that its owner does not use: longer than a year's holidays.
+const DEVICE_MEMORY: TimeDelta = TimeDelta::days(400);
+
 /// What one round did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tidied {
@@ -88,6 +91,7 @@ pub async fn tidy(core: &Core, batch: i64, now: DateTime<Utc>) -> Result<Tidied,
         (Expired::DeviceCodes, now - CODE_MEMORY),
         (Expired::UserCodeTries, now - TRY_WINDOW),
         (Expired::ClientDocuments, now - DOCUMENT_MEMORY),
+        (Expired::KnownDevices, now - DEVICE_MEMORY),
         (Expired::MailCounts, now - core.mail.limits.window),
     ] {
         tidied.deleted += until_less(batch, || expired::delete_some(db, what, before, batch)).await?;

@@ -21,7 +21,7 @@ use crate::service::keys::key_set::{AudiencesDiffer, KeySet, Phase, ScheduledKey
 
 /// Master and signing keys of this process.
 pub struct Keys {
-    pub(super) master: MasterKeys,
+    pub(super) master: Arc<MasterKeys>,
     /// What new keys of `EdDSA` are called.
     pub(super) eddsa_name: EdDsaName,
     /// Held while a key is made for the first who asks: RSA takes its time.
@@ -40,7 +40,7 @@ impl Keys {
     #[must_use]
     pub fn new(master: MasterKeys) -> Self {
         Self {
-            master,
+            master: Arc::new(master),
             eddsa_name: EdDsaName::default(),
             making: tokio::sync::Mutex::default(),
             current: RwLock::default(),
@@ -62,6 +62,11 @@ impl Keys {
     /// The master keys, for what else is sealed under them.
     pub(crate) fn master(&self) -> &MasterKeys {
         &self.master
+    }
+
+    /// The same for who keeps them.
+    pub(crate) fn shared_master(&self) -> Arc<MasterKeys> {
+        Arc::clone(&self.master)
     }
 
     /// Gives every MAC key that still opens refresh tokens to `open`.

@@ -37,7 +37,7 @@ impl MailCourier {
     /// What a mail says; `None` when it cannot be told now, which the log says.
     fn write(&self, mail: &StoredMail) -> Option<WrittenLetter> {
         let id = mail.id;
-        let opened = match self.core.keys.master().open(&context(id), &mail.sealed) {
+        let opened = match self.core.mail.master.open(&context(id), &mail.sealed) {
             Ok(opened) => opened,
             Err(error) => {
                 tracing::error!(%error, mail = %id, "a mail cannot be sent: its letter does not open");

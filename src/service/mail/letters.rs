@@ -2,6 +2,7 @@
 //! for templates and are laid over catalogues.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use chrono::{DateTime, Utc};
 use minijinja::value::Serde;
@@ -169,9 +170,22 @@ impl Letters {
             "brand": brand, "home": home, "accent": accent, "on_accent": on_accent, "language": language,
             "minutes": minutes, "code": null, "link": null,
         });
-        let own = json!(letter);
+        let mut own = json!(letter);
+        if let Some(at) = own.get_mut("at") {
+            *at = json!(self.moment(at.as_str().unwrap_or_default(), language));
+        }
         let members = [common, own].into_iter().filter_map(|it| it.as_object().cloned());
         members.flatten().collect()
+    }
+
+    /// A time in the language's own form; one that cannot be as it stands in the letter.
+    fn moment(&self, time: &str, language: &str) -> String {
+        let form = self.text(language, "moment").unwrap_or_default();
+        let mut text = String::new();
+        match DateTime::parse_from_rfc3339(time).map(|time| write!(text, "{}", time.format(form))) {
+            Ok(Ok(())) => text,
+            Ok(Err(_)) | Err(_) => time.to_owned(),
+        }
     }
 
     fn text(&self, language: &str, key: &str) -> Option<&str> {

@@ -6,12 +6,12 @@ use aws_lc_rs::digest;
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
+use crate::crypto::master_key::MasterKeys;
 use crate::crypto::random;
 use crate::domain::event::MailLimit;
 use crate::domain::ids::{UserId, uuid_v7};
 use crate::domain::letter::Letter;
 use crate::outbound::mail::MailWay;
-use crate::service::keys::ring::Keys;
 use crate::service::mail::letters::Letters;
 use crate::store::mails::{self, MailBound, StoredMail};
 use crate::store::{StoreError, Tx};
@@ -19,11 +19,14 @@ use crate::store::{StoreError, Tx};
 /// What mail is written and sent with.
 #[derive(Debug)]
 pub struct PostOffice {
-    pub(crate) keys: Arc<Keys>,
+    /// What letters are sealed with.
+    pub(crate) master: Arc<MasterKeys>,
     pub(crate) letters: Letters,
     /// `None` where mail is off.
     pub(crate) way: Option<MailWay>,
     pub(crate) limits: MailLimits,
+    /// Whether owners are told of what happens to their accounts.
+    pub(crate) tells_owners: bool,
 }
 
 /// How many mails there may be in a while, whichever replicas they are asked of.
@@ -66,8 +69,22 @@ impl PostOffice {
         self.way.is_some()
     }
 
+    /// Queues a mail in the transaction that wants it, or gives what there were too many of.
+    pub(super) async fn queue(
+        &self,
+        tx: &mut Tx,
+        new: &NewMail<'_>,
+        now: DateTime<Utc>,
+    ) -> Result<Result<(), MailLimit>, StoreError> {
+        let counted = self.count(tx, new, now).await?;
+        if counted.is_ok() {
+            self.insert(tx, new, now).await?;
+        }
+        Ok(counted)
+    }
+
     /// Counts a mail, unless there are too many.
-    pub(super) async fn count(
+    async fn count(
         &self,
         tx: &mut Tx,
         new: &NewMail<'_>,
@@ -86,12 +103,7 @@ impl PostOffice {
         Ok(if is_counted { Ok(()) } else { Err(MailLimit::Account) })
     }
 
-    pub(super) async fn insert(
-        &self,
-        tx: &mut Tx,
-        new: &NewMail<'_>,
-        now: DateTime<Utc>,
-    ) -> Result<(), StoreError> {
+    async fn insert(&self, tx: &mut Tx, new: &NewMail<'_>, now: DateTime<Utc>) -> Result<(), StoreError> {
         let id = uuid_v7(now, random::bytes());
         let letter = serde_json::to_vec(&new.letter)
             .unwrap_or_else(|error| unreachable!("a letter of texts is JSON: {error}"));
@@ -101,7 +113,7 @@ impl PostOffice {
             user: new.user,
             recipient: new.to.to_owned(),
             language: self.letters.nearest(new.language).to_owned(),
-            sealed: self.keys.master().seal(&context(id), &letter),
+            sealed: self.master.seal(&context(id), &letter),
             created_at: now,
             good_until: new.good_until,
             attempts: 0,

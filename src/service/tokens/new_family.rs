@@ -86,7 +86,8 @@ fn bound_to(binding: Option<Confirmation>, known: &KnownClient) -> Option<KeyThu
 pub(crate) async fn insert(tx: &mut Tx, family: Family) -> Result<(), StoreError> {
     families::insert(tx, &family).await?;
     let (user, from) = (family.user(), (&family.agent).into());
-    tx.record(Event::LoginSucceeded { family: family.id, user, client: family.client_id, from });
+    let session = family.authentication.sign_in_session;
+    tx.record(Event::LoginSucceeded { family: family.id, user, client: family.client_id, session, from });
     Ok(())
 }
 

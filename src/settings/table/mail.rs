@@ -2,7 +2,7 @@
 
 use crate::settings::setting::{
     Default::{Text, Unset},
-    Kind::{Duration, MailTls, Number, Path, Secret, Words},
+    Kind::{Duration, MailTls, Number, Path, Secret, Switch, Words},
     Setting,
 };
 
@@ -47,6 +47,12 @@ pub(super) const SETTINGS: &[Setting] = &[
         Text("en"),
         Words,
         "The language of mails to accounts whose locale is none of those that there are texts in: en or de.",
+    ),
+    Setting::new(
+        "mail.notices",
+        Text("true"),
+        Switch,
+        "Whether owners are told of new devices, other passwords and stolen logins, at addresses that are verified.",
     ),
     Setting::new(
         "mail.per_address",
