@@ -89,12 +89,12 @@ both_stores! {
     }
 
     async fn an_address_and_an_account_get_so_many_mails_and_no_more(app) with few; {
-        let user = Some(app.add_user("ana").await);
-        let about = |to| NewMail { user, ..verify(to) };
+        let ana = app.add_user("ana").await;
+        let about = |to| NewMail { user: Some(ana), ..verify(to) };
         assert_eq!(app.post_mail(about("a@example.com")).await, Queued::Yes);
         assert_eq!(app.post_mail(about("A@example.com")).await, Queued::Yes);
         assert_eq!(app.post_mail(about("a@example.com")).await, Queued::OverLimit);
-        let limited = |reason: &str| format!("mail.limited letter=verify_address reason={reason} user={}", user.unwrap());
+        let limited = |reason: &str| format!("mail.limited letter=verify_address reason={reason} user={ana}");
         assert_eq!(app.told(&limited("address")), 1, "{:?}", app.events());
         assert_eq!(app.post_mail(about("b@example.com")).await, Queued::Yes);
         assert_eq!(app.post_mail(about("c@example.com")).await, Queued::OverLimit);

@@ -20,6 +20,9 @@ use crate::remote::{authority, stranger};
 const LINK: &str = "https://id.example.com/verify?token=hush";
 const ANA: &str = "ana@example.com";
 
+/// What a case has otherwise than the usual settings.
+type ChangedSettings<'a> = &'a dyn Fn(&mut Settings);
+
 /// A mail server that is gone with its owner.
 struct PostServer {
     child: Child,
@@ -140,7 +143,7 @@ fn no_mail_goes_to_a_server_that_is_not_the_one_or_cannot_keep_it_secret() {
     let strange = |settings: &mut Settings| settings.outbound.ca_file = Some(stranger().file.clone());
     let wrong = |settings: &mut Settings| settings.mail.password = Some("guess".to_owned().into());
     let same = |_: &mut Settings| ();
-    let cases: [(&str, MailTls, &dyn Fn(&mut Settings)); 4] = [
+    let cases: [(&str, MailTls, ChangedSettings<'_>); 4] = [
         ("implicit", MailTls::Implicit, &strange),
         ("starttls", MailTls::Starttls, &strange),
         ("plain", MailTls::Starttls, &same),

@@ -24,7 +24,13 @@ mod webhooks;
 mod world;
 
 #[path = "../api/database.rs"]
-#[expect(dead_code, unused_macros, unused_imports, reason = "the tests of the API use the rest")]
+#[expect(
+    dead_code,
+    unused_macros,
+    unused_imports,
+    clippy::expect_used,
+    reason = "the tests of the API use the rest"
+)]
 mod database;
 
 #[path = "../api/folder.rs"]
