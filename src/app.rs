@@ -57,7 +57,8 @@ pub use opening::{OldSchema, connect, migrate_store, open_store};
 pub use parts::lifetimes;
 use parts::{
     attempt_limits, batching, bind, check_clients, client_authorities, cores, key_proofs, known_clients,
-    look, password_pool, password_rules, path_of, registration_rules, succession, tls, waiting_limit,
+    look, password_pool, password_rules, path_of, registration_rules, relying_party, succession, tls,
+    waiting_limit,
 };
 use worker_cores::WorkerCores;
 
@@ -140,6 +141,7 @@ impl App {
             mutual_tls_url: mutual_tls.as_ref().map(|it| it.url().to_owned()),
             pages: Arc::new(pages),
             account_deletion: settings.pages.account_deletion,
+            related_origins: settings.passkeys.related_origins.clone(),
             core: Arc::clone(&core),
             clock,
             body_limit: given.body_limit,
@@ -241,6 +243,7 @@ pub async fn open_core(
         mail,
         passwords: Arc::new(passwords),
         password_rules: Arc::new(password_rules(settings, &issuer)),
+        relying_party: relying_party(settings, &issuer)?.map(Arc::new),
         issuer: issuer.as_str().parse().context("the issuer")?,
         keys,
         succession,

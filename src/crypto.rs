@@ -12,6 +12,7 @@ pub mod master_key;
 pub mod password_hash;
 pub mod passwords;
 pub mod random;
+pub mod relying_party;
 pub mod signing_key;
 pub mod totp;
 pub mod unfit_hash;

@@ -25,6 +25,7 @@ pub mod new_password;
 pub mod one_or_many;
 pub mod opaque;
 pub mod outbox;
+pub mod passkey;
 pub mod pkce;
 pub mod pushed_request;
 pub mod reading;

@@ -13,6 +13,7 @@ mod header;
 mod layers;
 mod loading;
 mod origin;
+mod passkeys;
 mod print;
 mod problem;
 mod rules;
@@ -32,6 +33,7 @@ pub use self::{
     header::Header,
     layers::{LoadFrom, UnnamedFiles},
     origin::{Origins, SettingOrigin},
+    passkeys::PasskeySettings,
     problem::SettingsError,
     secret::Secret,
     sections::{

@@ -25,6 +25,7 @@ pub mod logout_deliveries;
 pub mod mails;
 pub mod migrate;
 pub mod outbox;
+pub mod passkeys;
 mod postgres;
 mod primary;
 pub mod private_file;

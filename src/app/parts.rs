@@ -14,6 +14,7 @@ use anyhow::Context as _;
 use crate::clock::Clock;
 use crate::crypto::client_authorities::ClientAuthorities;
 use crate::crypto::passwords::{Passwords, PoolSize};
+use crate::crypto::relying_party::RelyingParty;
 use crate::domain::client::{AuthMethod, Client, Origin};
 use crate::domain::lifetimes::Lifetimes;
 use crate::domain::new_password::PasswordRules;
@@ -59,6 +60,26 @@ pub(super) fn password_rules(settings: &Settings, issuer: &Issuer) -> PasswordRu
         min_length: settings.passwords.min_length,
         server_words: std::iter::once(settings.pages.name.clone()).chain(host).collect(),
     }
+}
+
+/// This server as passkeys know it; `None` where they are off, or browsers would not take it for one: its host has no
+/// name, or whoever is in between could change its pages (Web Authentication §5.1.3, §13.4.9).
+///
+/// # Errors
+/// When the settings name a domain or a site that cannot be one.
+pub(super) fn relying_party(settings: &Settings, issuer: &Issuer) -> anyhow::Result<Option<RelyingParty>> {
+    let it = &settings.passkeys;
+    let origin = url::Url::parse(issuer.as_str()).context("the issuer")?;
+    let Some(host) = origin.domain().filter(|_| it.enabled) else { return Ok(None) };
+    let is_local = host == "localhost" || host.ends_with(".localhost");
+    if origin.scheme() != "https" && !is_local {
+        return Ok(None);
+    }
+    let related = it.related_origins.iter().map(|origin| url::Url::parse(origin.as_str()));
+    let related: Vec<_> = related.collect::<Result<_, _>>().context("passkeys.related_origins")?;
+    let id = it.rp_id.as_deref().unwrap_or(host);
+    let name = it.rp_name.as_deref().unwrap_or(&settings.pages.name);
+    RelyingParty::new(id, name, &origin, &related).map(Some).context("passkeys.rp_id")
 }
 
 /// The certificate, if the settings name one.

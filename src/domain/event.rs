@@ -11,7 +11,8 @@ use uuid::Uuid;
 
 use crate::domain::audience::Audience;
 use crate::domain::family::{EndedFamily, UserAgentInfo};
-use crate::domain::ids::{ClientId, FamilyId, SignInSessionId, UserId, WebhookId};
+use crate::domain::ids::{ClientId, FamilyId, PasskeyId, SignInSessionId, UserId, WebhookId};
+use crate::domain::passkey::PasskeyChange;
 use crate::domain::refusal::EndReason;
 
 pub use choice::{EVENT_NAMES, EventChoice, NoSuchEvent};
@@ -166,6 +167,13 @@ pub enum Event {
     UserChanged {
         user: UserId,
         change: UserChange,
+    },
+    /// A user's passkey was changed, or used.
+    PasskeyChanged {
+        user: UserId,
+        passkey: PasskeyId,
+        change: PasskeyChange,
+        from: Whence,
     },
     /// A client's registration changed.
     ClientChanged {

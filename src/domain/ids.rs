@@ -66,6 +66,11 @@ uuid_id! {
     WebhookId
 }
 
+uuid_id! {
+    /// A passkey of a user.
+    PasskeyId
+}
+
 /// A client's identifier (RFC 6749 §2.2): 1 to 255 visible ASCII characters, or, where it is a URL, up to 1,024.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]

@@ -11,12 +11,15 @@ use crate::domain::secrets::SecretHash;
 pub struct SecondFactors {
     /// An authenticator app.
     pub totp: bool,
+    /// Passkeys: two factors at once, and a second one after another.
+    pub passkeys: bool,
     /// Recovery codes that are left: they stand in for another one.
     pub recovery_codes: u32,
 }
 
 impl SecondFactors {
-    /// Whether there is one. Recovery codes alone are none.
+    /// Whether there is one that goes with the password each time. Passkeys are there to do without it, and recovery
+    /// codes alone are none.
     #[must_use]
     pub fn is_some(&self) -> bool {
         self.totp
@@ -25,7 +28,11 @@ impl SecondFactors {
     /// The highest class that their owner can reach.
     #[must_use]
     pub fn reach(&self) -> ContextClass {
-        if self.is_some() { ContextClass::Two } else { ContextClass::One }
+        match (self.passkeys, self.is_some()) {
+            (true, _) => ContextClass::PhishingResistant,
+            (false, true) => ContextClass::Two,
+            (false, false) => ContextClass::One,
+        }
     }
 }
 
@@ -63,7 +70,8 @@ impl Demand {
     /// What is missing of a sign-in that begins. Whoever has a second factor shows it, whatever was asked for.
     #[must_use]
     pub fn missing_at_first(&self, reached: ContextClass, factors: &SecondFactors) -> Option<Missing> {
-        Self { class: self.class.max(ContextClass::Two), ..*self }.missing(reached, factors)
+        let least = if factors.is_some() { ContextClass::Two } else { ContextClass::One };
+        Self { class: self.class.max(least), ..*self }.missing(reached, factors)
     }
 
     /// What is missing of a sign-in that was let in before.
@@ -101,8 +109,9 @@ pub struct SignInAttempt {
 mod tests {
     use super::*;
 
-    const NONE: SecondFactors = SecondFactors { totp: false, recovery_codes: 0 };
-    const APP: SecondFactors = SecondFactors { totp: true, recovery_codes: 10 };
+    const NONE: SecondFactors = SecondFactors { totp: false, passkeys: false, recovery_codes: 0 };
+    const APP: SecondFactors = SecondFactors { totp: true, recovery_codes: 10, ..NONE };
+    const PASSKEY: SecondFactors = SecondFactors { passkeys: true, ..NONE };
 
     fn demand(class: ContextClass, second_factor: SecondFactorPolicy) -> Demand {
         Demand { class, second_factor }
@@ -116,6 +125,20 @@ mod tests {
         assert_eq!(nothing.missing_at_first(ContextClass::One, &APP), factor);
         assert_eq!(nothing.missing_at_first(ContextClass::Two, &APP), None);
         assert_eq!(nothing.missing_at_first(ContextClass::PhishingResistant, &NONE), None);
+    }
+
+    #[test]
+    fn a_passkey_is_asked_for_after_a_password_only_where_that_is_not_enough() {
+        use SecondFactorPolicy::{Optional, Required};
+        let first = |class, policy| demand(class, policy).missing_at_first(ContextClass::One, &PASSKEY);
+        assert_eq!(first(ContextClass::One, Optional), None);
+        assert_eq!(first(ContextClass::Two, Optional), Some(Missing::Factor(ContextClass::Two)));
+        assert_eq!(first(ContextClass::One, Required), Some(Missing::Factor(ContextClass::Two)));
+        let highest = Some(Missing::Factor(ContextClass::PhishingResistant));
+        assert_eq!(first(ContextClass::PhishingResistant, Optional), highest);
+        let both = SecondFactors { passkeys: true, ..APP };
+        let of_both = demand(ContextClass::One, Optional).missing_at_first(ContextClass::One, &both);
+        assert_eq!(of_both, Some(Missing::Factor(ContextClass::Two)), "whichever of them");
     }
 
     #[test]

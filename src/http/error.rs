@@ -245,6 +245,8 @@ fn answer_failure(failure: &Failure, face: Face) -> Answer {
         Failure::Waiting(waiting) => Answer::new(BAD, waiting.as_str(), about_device(*waiting)),
         Failure::Unacceptable(token) => Answer::new(BAD, "invalid_request", about_exchange(*token)),
         Failure::UnfitPassword(unfit) => Answer::new(BAD, "invalid_request", about_password(*unfit)),
+        // A page says why.
+        Failure::Passkey(_) => Answer::new(BAD, "invalid_request", "The passkey was not taken."),
         Failure::NotFound => Answer::new(StatusCode::NOT_FOUND, "not_found", "This session does not exist."),
         Failure::TooManyAttempts(retry_after) => too_many(
             "too_many_attempts",

@@ -12,6 +12,7 @@ mod ending;
 pub(crate) mod handlers;
 pub(crate) mod language;
 pub(crate) mod own_place;
+pub(crate) mod passkeys;
 mod qr;
 pub(crate) mod removal;
 pub(crate) mod renderer;

@@ -17,7 +17,8 @@ use crate::http::pages::handlers::{self, Show, Take};
 use crate::http::pages::own_place::OwnPlace;
 use crate::http::pages::sign_in::second;
 use crate::http::pages::{
-    account, activity, assets, authorize, consent, data, device, removal, sign_in, sign_in_methods, sign_out,
+    account, activity, assets, authorize, consent, data, device, passkeys, removal, sign_in, sign_in_methods,
+    sign_out,
 };
 use crate::http::simple::{login, sessions};
 use crate::http::web::Entrance;
@@ -48,6 +49,7 @@ fn configure_all(config: &mut ServiceConfig, web: &web::Data<Web>) {
         }
         // Nobody who looks for it knows of a path.
         config.service(looked_at(account::CHANGE_PASSWORD, account::to_password));
+        config.configure(passkey_places);
     }
     let mode = web.core.registrar.rules.mode;
     let may_delete = web.account_deletion;
@@ -59,6 +61,7 @@ fn configure_all(config: &mut ServiceConfig, web: &web::Data<Web>) {
                     .service(told_to_all("/{number}", status_lists::show)),
             )
             .configure(pages_routes)
+            .configure(passkey_places)
             .configure(|config| removal_routes(config, may_delete))
             .configure(|config| registration_routes(config, mode))
             .service(told_to_all(well_known::METADATA, well_known::metadata))
@@ -138,6 +141,7 @@ fn pages_routes(config: &mut ServiceConfig) {
         .service(page("/account/password", account::show_password, account::take_password))
         .service(page(OwnPlace::SignInMethods.path(), sign_in_methods::show, sign_in_methods::take))
         .service(page(OwnPlace::Totp.path(), sign_in_methods::show_totp, sign_in_methods::take_totp))
+        .service(page("/account/passkeys", passkeys::show, passkeys::take))
         .service(page("/account/data", data::show, data::take))
         .service(looked_at(account::CHANGE_PASSWORD, account::to_password))
         .service(looked_at("/assets/style.css", assets::style))
@@ -145,8 +149,16 @@ fn pages_routes(config: &mut ServiceConfig) {
         .service(looked_at("/assets/icon.svg", assets::icon))
         .service(looked_at("/assets/page.js", assets::page))
         .service(looked_at("/assets/submit.js", assets::submit))
+        .service(looked_at("/assets/passkey.js", assets::passkey))
         .service(looked_at("/assets/onward.js", assets::onward))
         .service(looked_at("/assets/logo", assets::logo));
+}
+
+/// Where others look for what there is of passkeys.
+fn passkey_places(config: &mut ServiceConfig) {
+    config
+        .service(told_to_all(passkeys::ENDPOINTS, passkeys::endpoints))
+        .service(told_to_all(passkeys::RELATED_ORIGINS, passkeys::related_origins));
 }
 
 /// Adds the route, if users may remove their own accounts.

@@ -8,6 +8,7 @@ use actix_web::HttpRequest;
 use actix_web::http::header::HeaderName;
 
 use crate::clock::Clock;
+use crate::domain::web_origin::WebOrigin;
 use crate::http::address::TrustedProxies;
 use crate::http::pages::renderer::Pages;
 use crate::service::Core;
@@ -38,6 +39,8 @@ pub(crate) struct Web {
     pub(crate) pages: Arc<Pages>,
     /// Whether users may remove their own accounts there.
     pub(crate) account_deletion: bool,
+    /// Sites of other domains that may use this server's passkeys.
+    pub(crate) related_origins: Vec<WebOrigin>,
     /// The services' world.
     pub(crate) core: Arc<Core>,
     /// The time of a request's arrival comes from here.

@@ -7,10 +7,12 @@ use chrono::{DateTime, Utc};
 
 use crate::crypto::client_authorities::ClientAuthorities;
 use crate::crypto::passwords::Passwords;
+use crate::crypto::relying_party::RelyingParty;
 use crate::domain::audience::Audience;
 use crate::domain::event::Event;
 use crate::domain::ids::ClientId;
 use crate::domain::new_password::PasswordRules;
+use crate::domain::second_factor::SecondFactors;
 use crate::domain::sign_in::SignInLifetimes;
 use crate::domain::subject::SubjectKey;
 use crate::outbound::Outbound;
@@ -52,6 +54,8 @@ pub struct Core {
     pub passwords: Arc<Passwords>,
     /// What a new password must be.
     pub password_rules: Arc<PasswordRules>,
+    /// This server as passkeys know it, if users may have some.
+    pub relying_party: Option<Arc<RelyingParty>>,
     /// What pairwise subjects are made with.
     pub subjects: Arc<SubjectKey>,
     /// How often passwords were wrong.
@@ -116,6 +120,11 @@ impl Core {
         now: DateTime<Utc>,
     ) -> Result<Option<Arc<KnownClient>>, Failure> {
         self.clients.find(&self.db, id, Asker::Outside(address), now).await
+    }
+
+    /// What of a user's factors counts here: passkeys are nothing where no browser would use them.
+    pub(crate) fn offered(&self, factors: SecondFactors) -> SecondFactors {
+        SecondFactors { passkeys: factors.passkeys && self.relying_party.is_some(), ..factors }
     }
 
     /// [`Writer::write`].

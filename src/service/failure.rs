@@ -8,6 +8,7 @@ use crate::crypto::passwords::Busy;
 use crate::crypto::signing_key::KeyError;
 use crate::domain::device::Waiting;
 use crate::domain::new_password::UnfitPassword;
+use crate::domain::passkey::UnfitPasskey;
 use crate::domain::refusal::Refusal;
 use crate::store::StoreError;
 
@@ -78,6 +79,9 @@ pub enum Failure {
     /// The password may not be set.
     #[error(transparent)]
     UnfitPassword(#[from] UnfitPassword),
+    /// The passkey is not taken.
+    #[error(transparent)]
+    Passkey(#[from] UnfitPasskey),
     /// Too much is waiting: try again soon.
     #[error("too many requests are waiting")]
     Busy,

@@ -232,6 +232,7 @@ fn log(it: &EventRecord<'_>) {
                 delivery = it.delivery.map(tracing::field::display),
                 mail = it.mail.map(tracing::field::display),
                 letter = it.letter,
+                passkey = it.passkey.map(tracing::field::display),
             )
         };
     }

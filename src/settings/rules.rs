@@ -2,6 +2,8 @@
 
 use std::{net::IpAddr, ops::RangeInclusive, time::Duration};
 
+use url::Url;
+
 use crate::domain::lifetimes::duration_text;
 
 use super::{
@@ -201,10 +203,18 @@ fn conflicts_of_mail(settings: &Settings) -> Vec<(bool, &'static str, &'static s
     ]
 }
 
+/// Whether a domain is the issuer's host, or one that it is in.
+fn is_of_issuer(settings: &Settings, domain: &str) -> bool {
+    let Some(issuer) = &settings.issuer else { return false };
+    let url = Url::parse(issuer.as_str()).ok();
+    let host = url.as_ref().and_then(Url::domain).unwrap_or_default();
+    host == domain || host.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.') && !domain.is_empty())
+}
+
 /// Whether it holds, the key to change, and what is expected in view of another key.
 fn conflicts(settings: &Settings) -> Vec<(bool, &'static str, &'static str, &'static str)> {
     const ALONE: &str = "nothing without";
-    let Settings { tokens, sign_in, passwords, keys, tls, mtls, .. } = settings;
+    let Settings { tokens, sign_in, passwords, passkeys, keys, tls, mtls, .. } = settings;
     let is_issuer =
         |url: &HttpsUrl| settings.issuer.as_ref().is_some_and(|issuer| issuer.as_str() == url.as_str());
     let is_plain = settings.issuer.as_ref().is_some_and(|issuer| issuer.as_str().starts_with("http:"));
@@ -217,6 +227,13 @@ fn conflicts(settings: &Settings) -> Vec<(bool, &'static str, &'static str, &'st
             "passwords.memory_kib",
             "at least eight times",
             "passwords.parallelism",
+        ),
+        // Browsers refuse every other one (Web Authentication §5.1.3).
+        (
+            passkeys.rp_id.as_deref().is_none_or(|id| is_of_issuer(settings, id)),
+            "passkeys.rp_id",
+            "the host, or a domain that it is in, of",
+            "issuer",
         ),
         // A replica that looks too seldom would not know the next key when the others begin to sign with it.
         (keys.poll_every <= keys.publish_ahead, "keys.poll_every", "at most", "keys.publish_ahead"),

@@ -4,8 +4,8 @@ use self::{
     Default::{Text, Unset},
     Kind::{
         Algorithm, Audiences, CodeProtection, Colour, Database, Duration, EdDsaName, Filter, Format, Header,
-        HttpsUrl, Issuer, Listen, MailTls, Networks, Number, Path, Registration, Schemes, Scopes, Secret,
-        Switch, Words,
+        HttpsUrl, Issuer, Listen, MailTls, Networks, Number, Origins, Path, Registration, Schemes, Scopes,
+        Secret, Switch, Words,
     },
 };
 
@@ -57,6 +57,7 @@ pub(super) enum Kind {
     MailTls,
     Networks,
     Number,
+    Origins,
     Path,
     Registration,
     Schemes,
@@ -94,6 +95,7 @@ impl Kind {
             MailTls => "implicit, starttls or none",
             Networks => "networks or addresses with commas between them such as 10.0.0.0/8,192.0.2.7",
             Number => "a whole number",
+            Origins => "origins of sites with spaces between them such as https://app.example.com",
             Path => "a path",
             Audiences => "services' URLs with spaces between them",
             Registration => "off, initial_access_token or open",
@@ -111,8 +113,8 @@ impl Kind {
         match self {
             Database | Secret => true,
             Algorithm | Audiences | CodeProtection | Colour | Duration | EdDsaName | Filter | Format
-            | Header | HttpsUrl | Issuer | Listen | MailTls | Networks | Number | Path | Registration
-            | Schemes | Scopes | Switch | Words => false,
+            | Header | HttpsUrl | Issuer | Listen | MailTls | Networks | Number | Origins | Path
+            | Registration | Schemes | Scopes | Switch | Words => false,
         }
     }
 }

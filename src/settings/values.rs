@@ -9,6 +9,7 @@ use super::{
     addresses::{HttpsUrl, Issuer, Listen},
     database_url::DatabaseUrl,
     origin::Origins,
+    passkeys::PasskeySettings,
     secret::{self, Secret},
     sections::{
         DatabaseSettings, DpopSettings, EventSettings, HttpSettings, JanitorSettings, KeySettings,
@@ -51,6 +52,8 @@ pub struct Settings {
     pub registration: RegistrationSettings,
     /// The cost of argon2id and the bounds of its pool.
     pub passwords: PasswordSettings,
+    /// What users may sign in with instead.
+    pub passkeys: PasskeySettings,
     /// How many wrong passwords are forgiven.
     pub limits: LimitSettings,
     /// Signing keys.

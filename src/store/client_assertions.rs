@@ -1,5 +1,5 @@
-//! Client assertions, and request objects that are for once, that were used, until they expire: no replica takes one
-//! again.
+//! Client assertions, request objects that are for once, and challenges of passkeys that were used, until they expire:
+//! no replica takes one again.
 
 use crate::domain::client_assertion::OnceOnly;
 use crate::store::{Db, StoreError, Tx, execute};

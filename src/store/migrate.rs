@@ -61,6 +61,7 @@ const STEPS: &[SchemaStep] = &[
     step!(30, "mails", "0030_mails.sql"),
     step!(31, "verified addresses", "0031_verified_addresses.sql"),
     step!(33, "sign-in attempts", "0033_sign_in_attempts.sql"),
+    step!(35, "passkeys", "0035_passkeys.sql"),
 ];
 
 /// How the database's schema compares with the one this binary knows.

@@ -8,16 +8,19 @@ use crate::store::{Db, StoreError, Tx, fetch_one};
 row! {
     struct FactorsRow {
         totp: i64,
+        passkeys: i64,
         recovery_codes: i64,
     }
 }
 
 const SQL: &str = "SELECT (SELECT COUNT(*) FROM totp_secrets WHERE user_id = $1) AS totp, \
+     (SELECT COUNT(*) FROM passkeys WHERE user_id = $1) AS passkeys, \
      (SELECT COUNT(*) FROM recovery_codes WHERE user_id = $1) AS recovery_codes";
 
 impl From<FactorsRow> for SecondFactors {
     fn from(row: FactorsRow) -> Self {
-        Self { totp: row.totp > 0, recovery_codes: u32::try_from(row.recovery_codes).unwrap_or(u32::MAX) }
+        let recovery_codes = u32::try_from(row.recovery_codes).unwrap_or(u32::MAX);
+        Self { totp: row.totp > 0, passkeys: row.passkeys > 0, recovery_codes }
     }
 }
 

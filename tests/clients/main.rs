@@ -14,6 +14,7 @@ mod libraries;
 mod mail;
 mod mcp;
 mod pages;
+mod passkeys;
 mod pasted;
 
 mod program;

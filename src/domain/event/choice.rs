@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 /// The name of every event.
-pub const EVENT_NAMES: [&str; 46] = [
+pub const EVENT_NAMES: [&str; 51] = [
     "alarm.raised",
     "attempts.limited",
     "audience.changed",
@@ -31,6 +31,11 @@ pub const EVENT_NAMES: [&str; 46] = [
     "logout.undeliverable",
     "mail.limited",
     "mail.undeliverable",
+    "passkey.added",
+    "passkey.copied",
+    "passkey.removed",
+    "passkey.renamed",
+    "passkey.used",
     "recovery.closed",
     "recovery.declined",
     "recovery.opened",

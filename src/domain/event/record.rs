@@ -8,7 +8,8 @@ use uuid::Uuid;
 use crate::domain::audience::Audience;
 use crate::domain::event::{Alarm, Event, MailLoss, ReplayDifference, TriedAccount, WebhookChange, Whence};
 use crate::domain::family::EndedFamily;
-use crate::domain::ids::{ClientId, FamilyId, SignInSessionId, UserId, WebhookId};
+use crate::domain::ids::{ClientId, FamilyId, PasskeyId, SignInSessionId, UserId, WebhookId};
+use crate::domain::passkey::PasskeyChange;
 
 /// How loud an event is in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -74,6 +75,8 @@ pub struct EventRecord<'a> {
     pub mail: Option<Uuid>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub letter: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub passkey: Option<PasskeyId>,
 }
 
 fn new<'a>(event: &'static str) -> EventRecord<'a> {
@@ -112,6 +115,16 @@ fn of_webhook<'a>(change: WebhookChange) -> EventRecord<'a> {
         WebhookChange::DeliveryFailed(delivery) => {
             EventRecord { delivery: Some(delivery), ..new("webhook.delivery_failed").warns() }
         }
+    }
+}
+
+fn of_passkey<'a>(change: PasskeyChange) -> EventRecord<'a> {
+    match change {
+        PasskeyChange::Added => new("passkey.added"),
+        PasskeyChange::Renamed => new("passkey.renamed"),
+        PasskeyChange::Removed => new("passkey.removed"),
+        PasskeyChange::Used => new("passkey.used"),
+        PasskeyChange::Copied => new("passkey.copied").alarms(),
     }
 }
 
@@ -223,6 +236,7 @@ impl<'a> EventRecord<'a> {
 impl Event {
     /// Name, severity and fields.
     #[must_use]
+    #[expect(clippy::too_many_lines, reason = "a list with an entry for each event")]
     pub fn record(&self) -> EventRecord<'_> {
         match self {
             Self::LoginSucceeded { family, user, client, from, .. } => {
@@ -275,6 +289,9 @@ impl Event {
             Self::LogoutUndeliverable { family, client } => of_lost_logout(*family, client),
             Self::UsersImported { count } => EventRecord { count: Some(*count), ..new("user.imported") },
             Self::UserChanged { user, change } => new("user.changed").user(*user).change(change.as_str()),
+            Self::PasskeyChanged { user, passkey, change, from } => {
+                EventRecord { passkey: Some(*passkey), ..of_passkey(*change).user(*user).from(from) }
+            }
             Self::ClientChanged { client, change } => {
                 new("client.changed").client(client).change(change.as_str())
             }

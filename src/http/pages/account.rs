@@ -33,7 +33,7 @@ use crate::service::users::change_password::{self, ChangePassword, Others, chang
 const LISTED: usize = 20;
 
 /// What a page says was done, by the word in its address.
-const DONE: [&str; 10] = [
+const DONE: [&str; 13] = [
     "ended",
     "ended_others",
     "withdrawn",
@@ -44,6 +44,9 @@ const DONE: [&str; 10] = [
     "totp_removed",
     "recovery_codes",
     "fresh_methods",
+    "passkey_added",
+    "passkey_renamed",
+    "passkey_removed",
 ];
 
 /// `GET /`: who types this server's name looks for the own account.
@@ -253,6 +256,7 @@ pub(super) async fn page(
         content.insert("account".to_owned(), json!(user.map(|user| user.username.to_string())));
         content.insert("csrf".to_owned(), json!(visit.csrf(Some(session)).expose()));
         content.insert("done".to_owned(), json!(done));
+        content.insert("has_passkeys".to_owned(), json!(visit.core().relying_party.is_some()));
     }
     let language = visit.own_language();
     Ok(visit.page(&Page { template, content, status, language, leads_away: false }))

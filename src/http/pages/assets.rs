@@ -25,6 +25,11 @@ pub(crate) async fn submit(web: web::Data<Web>) -> HttpResponse {
     web.pages.submit.answer()
 }
 
+/// `GET /assets/passkey.js`
+pub(crate) async fn passkey(web: web::Data<Web>) -> HttpResponse {
+    web.pages.passkey.answer()
+}
+
 /// `GET /assets/onward.js`
 pub(crate) async fn onward(web: web::Data<Web>) -> HttpResponse {
     web.pages.onward.answer()

@@ -52,6 +52,7 @@ impl Ending {
             | OwnPlace::Password
             | OwnPlace::SignInMethods
             | OwnPlace::Totp
+            | OwnPlace::Passkeys
             | OwnPlace::Data
             | OwnPlace::Removal
             | OwnPlace::Device => None,

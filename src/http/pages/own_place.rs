@@ -17,6 +17,8 @@ pub(crate) enum OwnPlace {
     SignInMethods,
     /// The setting up of an authenticator app.
     Totp,
+    /// What the user signs in with instead.
+    Passkeys,
     /// What is kept of the user.
     Data,
     /// The end of the account.
@@ -26,13 +28,14 @@ pub(crate) enum OwnPlace {
 }
 
 impl OwnPlace {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Account,
         Self::Apps,
         Self::Activity,
         Self::Password,
         Self::SignInMethods,
         Self::Totp,
+        Self::Passkeys,
         Self::Data,
         Self::Removal,
         Self::Device,
@@ -47,6 +50,7 @@ impl OwnPlace {
             Self::Password => "/account/password",
             Self::SignInMethods => "/account/sign-in-methods",
             Self::Totp => "/account/sign-in-methods/app",
+            Self::Passkeys => "/account/passkeys",
             Self::Data => "/account/data",
             Self::Removal => "/account/delete",
             Self::Device => "/device",

@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use crate::http::pages::language::{self, Catalogue, LANGUAGES, UnfitTexts};
 use crate::http::pages::qr;
 
-const TEMPLATES: [(&str, &str); 28] = [
+const TEMPLATES: [(&str, &str); 29] = [
     ("layout.html", include_str!("templates/layout.html")),
     ("sign_in_second.html", include_str!("templates/sign_in_second.html")),
     ("sign_in_enrol.html", include_str!("templates/sign_in_enrol.html")),
@@ -47,6 +47,7 @@ const TEMPLATES: [(&str, &str); 28] = [
     ("account_sign_in_methods.html", include_str!("templates/account_sign_in_methods.html")),
     ("account_totp.html", include_str!("templates/account_totp.html")),
     ("account_password.html", include_str!("templates/account_password.html")),
+    ("account_passkeys.html", include_str!("templates/account_passkeys.html")),
     ("error.html", include_str!("templates/error.html")),
     ("refused.html", include_str!("templates/refused.html")),
 ];
@@ -89,6 +90,8 @@ pub(crate) struct Pages {
     pub(crate) page: File,
     /// The script that presses a button that is there for everybody.
     pub(crate) submit: File,
+    /// The script that asks for a passkey.
+    pub(crate) passkey: File,
     /// The script that goes on by itself from where there is a link.
     pub(crate) onward: File,
 }
@@ -172,6 +175,7 @@ impl Pages {
             icon: File::new(icon.into_bytes(), "image/svg+xml"),
             page: File::script(include_bytes!("page.js")),
             submit: File::script(include_bytes!("submit.js")),
+            passkey: File::script(include_bytes!("passkey.js")),
             onward: File::script(include_bytes!("onward.js")),
         })
     }
@@ -191,6 +195,7 @@ impl Pages {
             context.insert("icon_version".to_owned(), json!(self.icon.version));
             context.insert("page_version".to_owned(), json!(self.page.version));
             context.insert("submit_version".to_owned(), json!(self.submit.version));
+            context.insert("passkey_version".to_owned(), json!(self.passkey.version));
             context.insert("onward_version".to_owned(), json!(self.onward.version));
             context.insert("logo_version".to_owned(), json!(self.logo.as_ref().map(|logo| &logo.version)));
         }

@@ -7,6 +7,7 @@ pub(crate) mod second;
 use actix_web::{HttpRequest, HttpResponse};
 
 use crate::domain::secrets::Password;
+use crate::domain::sign_in::SignInSession;
 use crate::domain::user::Username;
 use crate::http::body::Form;
 use crate::http::oauth::authorize::Met;
@@ -14,8 +15,10 @@ use crate::http::pages::back::see_other;
 use crate::http::pages::visit::Visit;
 use crate::http::pages::wrong_password::Wrong;
 use crate::http::stop::Stop;
+use crate::service::Failure;
 use crate::service::users::attempts::AttemptSource;
 use crate::service::users::credentials::Credentials;
+use crate::service::users::passkey_sign_in::{self, PasskeyAnswer};
 use crate::service::users::sign_in::entering::Door;
 use crate::service::users::sign_in::sign_in;
 
@@ -43,6 +46,9 @@ pub(crate) async fn take(visit: &Visit, request: &HttpRequest, form: Form) -> Re
     if session.is_some() && form.get("go_on").is_some() {
         return Ok(see_other(&purpose.place_after(visit, Met::Chosen).await?));
     }
+    if form.get("passkey").is_some() {
+        return by_passkey(visit, &purpose, session.as_ref(), &form).await;
+    }
     let password = form.get("password").unwrap_or_default().to_owned();
     let credentials = Credentials {
         username: form.get("username").and_then(|name| Username::typed(name).ok()),
@@ -61,5 +67,22 @@ pub(crate) async fn take(visit: &Visit, request: &HttpRequest, form: Form) -> Re
             let shown = page(visit, &purpose, session.as_ref(), Shown::Tried(name, &problem)).await?;
             Ok(problem.after(shown))
         }
+    }
+}
+
+/// A passkey alone, by the page's button or by what the browser fills in.
+async fn by_passkey(
+    visit: &Visit,
+    purpose: &Purpose,
+    session: Option<&SignInSession>,
+    form: &Form,
+) -> Result<HttpResponse, Stop> {
+    let door = Door { agent: &visit.agent, before: session, demand: purpose.demand() };
+    let answer = PasskeyAnswer::of(form.get("passkey"), form.get("ceremony"));
+    let mark = visit.mark_of_passkeys();
+    match passkey_sign_in::sign_in(visit.core(), (&mark, answer), door, visit.now).await {
+        Ok(entered) => go_on(visit, purpose, entered).await,
+        Err(Failure::Passkey(unfit)) => page(visit, purpose, session, Shown::Passkey(unfit, answer)).await,
+        Err(failure) => Err(failure.into()),
     }
 }

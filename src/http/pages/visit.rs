@@ -14,6 +14,7 @@ use crate::domain::family::UserAgentInfo;
 use crate::domain::ids::UserId;
 use crate::domain::opaque::OpaqueSecret;
 use crate::domain::second_factor::SignInAttempt;
+use crate::domain::secrets::SecretHash;
 use crate::domain::sign_in::SignInSession;
 use crate::http::body::Form;
 use crate::http::cookies::{self, Name};
@@ -147,6 +148,11 @@ impl Visit {
     pub(crate) fn csrf_of_attempt(&self, attempt: &SignInAttempt) -> OpaqueSecret {
         let whose = URL_SAFE_NO_PAD.encode(attempt.secret_hash.as_bytes());
         self.browser.derived(&format!("attempt {whose}"))
+    }
+
+    /// What a challenge of the sign-in page is for.
+    pub(crate) fn mark_of_passkeys(&self) -> SecretHash {
+        self.browser.derived("passkey").hash()
     }
 
     /// What shows that who is signed in here asked for something in a form of ours, after another page.

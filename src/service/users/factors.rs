@@ -24,7 +24,7 @@ use crate::store::{
 /// # Errors
 /// [`Failure::Store`].
 pub async fn of_user(core: &Core, user: UserId) -> Result<SecondFactors, Failure> {
-    Ok(second_factors::of_user(&core.db, user).await?)
+    Ok(core.offered(second_factors::of_user(&core.db, user).await?))
 }
 
 /// Whether whoever is signed in may change what the user has: a password alone is not enough where there is more.
@@ -34,7 +34,7 @@ pub fn may_change(session: &SignInSession, factors: &SecondFactors, now: DateTim
     shown.is_fresh(now) && (!factors.is_some() || shown.class() >= ContextClass::Two)
 }
 
-async fn still_may_change(
+pub(crate) async fn still_may_change(
     tx: &mut Tx,
     session: &SignInSession,
     now: DateTime<Utc>,

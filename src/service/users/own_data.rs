@@ -5,14 +5,15 @@ use serde::Serialize;
 
 use crate::domain::audience::Audience;
 use crate::domain::family::{Family, Place};
-use crate::domain::ids::{ClientId, FamilyId, SignInSessionId};
+use crate::domain::ids::{ClientId, FamilyId, PasskeyId, SignInSessionId};
+use crate::domain::passkey::Passkey;
 use crate::domain::scope::ScopeSet;
 use crate::domain::sign_in::{GivenConsent, SignInSession};
 use crate::service::admin::views::{EventView, UserView, time};
 use crate::service::users::activity;
 use crate::service::users::sessions::READ;
 use crate::service::{Core, Failure};
-use crate::store::{consents, families, sign_in_sessions, users};
+use crate::store::{consents, families, passkeys, sign_in_sessions, users};
 
 /// The most of each kind that is told: what more a user could have is told to be there.
 const MOST: usize = 10_000;
@@ -28,6 +29,7 @@ pub struct OwnData {
     /// What nobody ended, the newest first.
     pub logins: Vec<OwnLogin>,
     pub sign_ins: Vec<OwnSignIn>,
+    pub passkeys: Vec<OwnPasskey>,
     pub consents: Vec<OwnConsent>,
     /// The newest first.
     pub events: Vec<EventView>,
@@ -60,6 +62,16 @@ pub struct OwnSignIn {
     pub expires_at: String,
 }
 
+/// What the user signs in with instead of the password.
+#[derive(Debug, Serialize)]
+pub struct OwnPasskey {
+    pub id: PasskeyId,
+    pub name: String,
+    pub is_backed_up: bool,
+    pub created_at: String,
+    pub last_used_at: Option<String>,
+}
+
 /// What the user agreed that an app may have.
 #[derive(Debug, Serialize)]
 pub struct OwnConsent {
@@ -80,6 +92,7 @@ pub async fn collect(
     let (consents, more_consents) = given_consents(core, session).await?;
     let most = u32::try_from(MOST).unwrap_or(u32::MAX);
     let sign_ins = sign_in_sessions::of_user(&core.db, session.user(), most).await?;
+    let passkeys = passkeys::of_user(&core.db, session.user()).await?;
     let (events, more_events) = events(core, session).await?;
     Ok(Some(OwnData {
         issuer: core.issuer.clone(),
@@ -88,6 +101,7 @@ pub async fn collect(
         is_shortened: more_logins || more_consents || more_events || sign_ins.len() == MOST,
         logins,
         sign_ins: sign_ins.into_iter().map(OwnSignIn::from).collect(),
+        passkeys: passkeys.into_iter().map(OwnPasskey::from).collect(),
         consents,
         events,
     }))
@@ -156,6 +170,18 @@ impl From<SignInSession> for OwnSignIn {
             created_at: time(session.created_at),
             last_used_at: time(session.last_used_at),
             expires_at: time(session.expires_at),
+        }
+    }
+}
+
+impl From<Passkey> for OwnPasskey {
+    fn from(passkey: Passkey) -> Self {
+        Self {
+            id: passkey.id,
+            name: passkey.name.to_string(),
+            is_backed_up: passkey.state.backed_up,
+            created_at: time(passkey.created_at),
+            last_used_at: passkey.last_used_at.map(time),
         }
     }
 }

@@ -4,7 +4,7 @@ use crate::settings::setting::{
     Default::{Text, Unset},
     Kind::{
         Algorithm, Audiences, CodeProtection, Colour, Database, Duration, EdDsaName, Issuer, Listen,
-        Networks, Number, Path, Registration, Schemes, Scopes, Secret, Switch, Words,
+        Networks, Number, Origins, Path, Registration, Schemes, Scopes, Secret, Switch, Words,
     },
     Setting,
 };
@@ -169,6 +169,25 @@ pub(super) const SETTINGS: &[Setting] = &[
         Text("64"),
         Number,
         "Logins that may wait for a hash before one gets a 503.",
+    ),
+    Setting::new(
+        "passkeys.enabled",
+        Text("true"),
+        Switch,
+        "Whether users may have passkeys: only where browsers reach the issuer by https, or at localhost.",
+    ),
+    Setting::new(
+        "passkeys.rp_id",
+        Unset("the issuer's host"),
+        Words,
+        "The domain that passkeys are for: the issuer's host, or a domain that it is in. Another one opens nothing.",
+    ),
+    Setting::new("passkeys.rp_name", Unset("pages.name"), Words, "What devices call this server."),
+    Setting::new(
+        "passkeys.related_origins",
+        Text(""),
+        Origins,
+        "Sites of other domains that may use the same passkeys, with spaces: /.well-known/webauthn names them.",
     ),
     Setting::new(
         "limits.account_attempts",

@@ -34,11 +34,11 @@ fn a_misspelt_setting_is_told_with_the_one_that_was_meant() {
         ),
         (
             "FROBNICATE",
-            r#""frobnicate" (from the variable HEIRLOOM_FROBNICATE): expected one of listen, issuer, database_url, data_dir, master_key, master_key_file, tokens.*, sign_in.*, pages.*, registration.*, passwords.*, limits.*, keys.*, status_lists.*, events.*, dpop.*, mail.*, mtls.*, http.*, outbound.*, tls.*, database.*, janitor.*, log.*"#,
+            r#""frobnicate" (from the variable HEIRLOOM_FROBNICATE): expected one of listen, issuer, database_url, data_dir, master_key, master_key_file, tokens.*, sign_in.*, pages.*, registration.*, passwords.*, passkeys.*, limits.*, keys.*, status_lists.*, events.*, dpop.*, mail.*, mtls.*, http.*, outbound.*, tls.*, database.*, janitor.*, log.*"#,
         ),
         (
             "DB_PORT",
-            r#""db_port" (from the variable HEIRLOOM_DB_PORT): expected one of listen, issuer, database_url, data_dir, master_key, master_key_file, tokens.*, sign_in.*, pages.*, registration.*, passwords.*, limits.*, keys.*, status_lists.*, events.*, dpop.*, mail.*, mtls.*, http.*, outbound.*, tls.*, database.*, janitor.*, log.*"#,
+            r#""db_port" (from the variable HEIRLOOM_DB_PORT): expected one of listen, issuer, database_url, data_dir, master_key, master_key_file, tokens.*, sign_in.*, pages.*, registration.*, passwords.*, passkeys.*, limits.*, keys.*, status_lists.*, events.*, dpop.*, mail.*, mtls.*, http.*, outbound.*, tls.*, database.*, janitor.*, log.*"#,
         ),
     ] {
         assert_eq!(error(&[(&format!("HEIRLOOM_{name}"), "1")]), format!("unknown setting {hint}"));
@@ -100,6 +100,11 @@ fn a_bad_value_is_told_with_what_would_be_right() {
             "registration.audiences",
             &["https://a.example#b"],
             "expected services' URLs with spaces between them",
+        ),
+        (
+            "passkeys.related_origins",
+            &["shop.example.com", "https://shop.example.com/"],
+            "expected origins of sites with spaces between them such as https://app.example.com",
         ),
         ("keys.algorithm", &["HS256", "none"], "expected ES256, EdDSA or RS256"),
         ("http.trusted_proxies", &["10.0.0.0/33", "proxy", "10.0.0.1,,10.0.0.2"], networks),
@@ -369,4 +374,21 @@ fn a_secret_is_not_in_an_error() {
         place.load(&[]).unwrap_err().to_string(),
         "\"master_key\" (not shown, from heirloom.toml): expected text"
     );
+}
+
+#[test]
+fn passkeys_are_for_a_domain_that_the_issuer_is_in() {
+    let of = |id, issuer| error(&[("HEIRLOOM_PASSKEYS__RP_ID", id), ("HEIRLOOM_ISSUER", issuer)]);
+    for (id, issuer) in [
+        ("example.org", "https://id.example.com"),
+        ("d.example.com", "https://id.example.com"),
+        ("id.example.com:8443", "https://id.example.com:8443"),
+        ("1", "http://127.0.0.1"),
+    ] {
+        let expected = format!(
+            "\"passkeys.rp_id\" is {id:?} (from the variable HEIRLOOM_PASSKEYS__RP_ID): expected the host, or a domain \
+             that it is in, of \"issuer\", which is {issuer:?} (from the variable HEIRLOOM_ISSUER)"
+        );
+        assert_eq!(of(id, issuer), expected);
+    }
 }

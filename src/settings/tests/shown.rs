@@ -54,6 +54,9 @@ fn every_setting_can_be_set_by_its_variable() {
         ("mail.reply_to", "help@example.com"),
         ("mail.folder", "mails"),
         ("outbound.ca_file", "ca.pem"),
+        ("passkeys.rp_id", "id.test"),
+        ("passkeys.rp_name", "The Shop"),
+        ("passkeys.related_origins", "https://shop.test https://id.other.test"),
     ];
     for setting in SETTINGS.iter() {
         let sample = samples.iter().find(|(key, _)| *key == setting.key).map(|(_, sample)| *sample);
@@ -65,7 +68,10 @@ fn every_setting_can_be_set_by_its_variable() {
         let listener = (!listens).then_some(("HEIRLOOM_MTLS__LISTEN", "127.0.0.1:8443"));
         let has_name = setting.key.starts_with("mail.password");
         let name = has_name.then_some(("HEIRLOOM_MAIL__USER", "heirloom"));
-        let all: Vec<_> = [(given.0.as_str(), given.1)].into_iter().chain(listener).chain(name).collect();
+        // It is a part of the issuer's host.
+        let issuer = (setting.key == "passkeys.rp_id").then_some(("HEIRLOOM_ISSUER", "https://id.test"));
+        let all: Vec<_> =
+            [(given.0.as_str(), given.1)].into_iter().chain(listener).chain(name).chain(issuer).collect();
         let settings = load(&all);
         let from = &settings.to_json()[setting.key]["from"];
         assert_eq!(from, &json!(format!("the variable {}", setting.variable())));

@@ -2,17 +2,20 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use serde_json::json;
+use serde_json::{Value, json};
 
+use crate::domain::passkey::UnfitPasskey;
 use crate::domain::sign_in::SignInSession;
 use crate::http::oauth::authorize::Met;
 use crate::http::pages::back::{answer_stop, see_other};
+use crate::http::pages::passkeys;
 use crate::http::pages::renderer::Page;
 use crate::http::pages::sign_in::purpose::Purpose;
 use crate::http::pages::visit::Visit;
 use crate::http::pages::wrong_password::Wrong;
 use crate::http::stop::Stop;
 use crate::service::users::account;
+use crate::service::users::passkey_sign_in::{self, PasskeyAnswer};
 use crate::service::users::sign_in::entering::Entered;
 
 /// Where a further factor is asked for.
@@ -45,6 +48,8 @@ pub(super) enum Shown<'a> {
     New,
     /// After a refused try with the name that was typed.
     Tried(&'a str, &'a Wrong),
+    /// After a passkey that was not taken.
+    Passkey(UnfitPasskey, PasskeyAnswer<'a>),
     /// After what was begun here was left for too long, or was finished elsewhere.
     Over,
 }
@@ -68,8 +73,10 @@ pub(super) async fn page(
         Shown::Tried(typed, wrong) => {
             (Some(typed), Some(wrong.text("sign_in_credentials")), Some(wrong.minutes()), wrong.status())
         }
+        Shown::Passkey(unfit, _) => (None, Some(passkeys::text(unfit)), None, StatusCode::FORBIDDEN),
         Shown::Over => (None, Some("second_over"), None, StatusCode::FORBIDDEN),
     };
+    let challenge = passkey_sign_in::challenge(visit.core(), &visit.mark_of_passkeys(), visit.now)?;
     Ok(visit.page(&Page {
         template: "sign_in.html",
         content: json!({
@@ -81,9 +88,18 @@ pub(super) async fn page(
             "account": account,
             "problem": problem,
             "minutes": minutes,
+            "challenge": challenge.as_ref().map(passkeys::challenge_json),
+            "signals": signals(visit, shown).map(|signals| signals.to_string()),
         }),
         status,
         language: purpose.language(visit),
         leads_away: purpose.is_app(),
     }))
+}
+
+/// What the browser is to tell devices after a passkey that nobody has here.
+fn signals(visit: &Visit, shown: Shown<'_>) -> Option<Value> {
+    let Shown::Passkey(UnfitPasskey::Unknown, answer) = shown else { return None };
+    let party = visit.core().relying_party.as_deref()?;
+    Some(passkeys::signal_unknown(party, &answer.credential_id()?))
 }

@@ -133,6 +133,7 @@ impl Purpose {
                 | OwnPlace::Password
                 | OwnPlace::SignInMethods
                 | OwnPlace::Totp
+                | OwnPlace::Passkeys
                 | OwnPlace::Data
                 | OwnPlace::Removal => "sign_in_lead_account",
                 OwnPlace::Device => "sign_in_lead_device",

@@ -8,12 +8,15 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::json;
 
+use crate::domain::authentication::ContextClass;
 use crate::domain::ids::UserId;
+use crate::domain::passkey::UnfitPasskey;
 use crate::domain::second_factor::{Missing, SignInAttempt};
 use crate::domain::sign_in::SignInSession;
 use crate::http::body::Form;
 use crate::http::oauth::authorize::Met;
 use crate::http::pages::back::{answer_stop, see_other};
+use crate::http::pages::passkeys;
 use crate::http::pages::renderer::Page;
 use crate::http::pages::sign_in::asking::{self, SECOND, Shown};
 use crate::http::pages::sign_in::purpose::Purpose;
@@ -22,6 +25,8 @@ use crate::http::pages::sign_in_methods::{codes_page, offer_content};
 use crate::http::pages::visit::Visit;
 use crate::http::pages::wrong_password::Wrong;
 use crate::http::stop::Stop;
+use crate::service::Failure;
+use crate::service::users::passkey_sign_in::{self, PasskeyAnswer};
 use crate::service::users::sign_in::entering::{Door, Entered};
 use crate::service::users::sign_in::second::{self, Enrolled, SecondProof};
 use crate::service::users::totp::{self, Offer};
@@ -39,6 +44,7 @@ struct SecondStep<'a> {
 enum Refused<'a> {
     Code(&'a Wrong),
     RecoveryCode(&'a Wrong),
+    Passkey(UnfitPasskey),
 }
 
 /// `GET /sign-in/second`
@@ -57,6 +63,9 @@ pub(crate) async fn take(visit: &Visit, request: &HttpRequest, form: Form) -> Re
     let Some(attempt) = visit.attempt().await? else { return over(visit, &purpose, session.as_ref()).await };
     visit.own_form_of_attempt(&form, &attempt)?;
     let step = SecondStep { visit, purpose: &purpose, session: session.as_ref(), attempt: &attempt };
+    if form.get("passkey").is_some() {
+        return step.by_passkey(&form).await;
+    }
     match (form.get("offer"), form.get("recovery_code")) {
         (Some(offer), _) => step.enrol(offer, form.get("code").unwrap_or_default()).await,
         (None, Some(code)) => {
@@ -89,7 +98,7 @@ impl SecondStep<'_> {
 
     async fn show(&self, refused: Option<Refused<'_>>) -> Result<HttpResponse, Stop> {
         match second::missing(self.visit.core(), self.attempt, self.door()).await? {
-            Some((user, Missing::Factor(_))) => self.ask(user, refused).await,
+            Some((user, Missing::Factor(class))) => self.ask((user, class), refused).await,
             Some((user, Missing::Enrolment)) => {
                 let offer = totp::offer(self.visit.core(), user, &self.place(), self.visit.now);
                 self.offer(user, &offer, None).await
@@ -116,6 +125,18 @@ impl SecondStep<'_> {
             return over(visit, self.purpose, self.session).await;
         }
         Ok(wrong.after(self.show(Some(refused(&wrong))).await?))
+    }
+
+    async fn by_passkey(&self, form: &Form) -> Result<HttpResponse, Stop> {
+        let visit = self.visit;
+        let answer = PasskeyAnswer::of(form.get("passkey"), form.get("ceremony"));
+        let shown = (self.attempt, answer);
+        match passkey_sign_in::complete(visit.core(), shown, self.door(), visit.now).await {
+            Ok(Some(entered)) => asking::go_on(visit, self.purpose, entered).await,
+            Ok(None) => over(visit, self.purpose, self.session).await,
+            Err(Failure::Passkey(unfit)) => self.show(Some(Refused::Passkey(unfit))).await,
+            Err(failure) => Err(failure.into()),
+        }
     }
 
     async fn enrol(&self, offer: &str, typed: &str) -> Result<HttpResponse, Stop> {
@@ -158,13 +179,22 @@ impl SecondStep<'_> {
         self.visit.at(SECOND, self.purpose.query())
     }
 
-    async fn ask(&self, user: UserId, refused: Option<Refused<'_>>) -> Result<HttpResponse, Stop> {
+    async fn ask(
+        &self,
+        (user, class): (UserId, ContextClass),
+        refused: Option<Refused<'_>>,
+    ) -> Result<HttpResponse, Stop> {
         let visit = self.visit;
+        let challenge = passkey_sign_in::second_challenge(visit.core(), self.attempt).await?;
+        // An app's code can be fished for.
+        let is_code_enough = class < ContextClass::PhishingResistant;
+        let unfit =
+            if let Some(Refused::Passkey(unfit)) = refused { Some(passkeys::text(unfit)) } else { None };
         let factors = factors::of_user(visit.core(), user).await?;
         let (wrong, is_recovery) = match refused {
             Some(Refused::Code(wrong)) => (Some(wrong), false),
             Some(Refused::RecoveryCode(wrong)) => (Some(wrong), true),
-            None => (None, false),
+            Some(Refused::Passkey(_)) | None => (None, false),
         };
         let refused = if is_recovery { "recovery_wrong" } else { "second_wrong" };
         Ok(visit.page(&Page {
@@ -174,13 +204,18 @@ impl SecondStep<'_> {
                 "action": self.action(),
                 "query": self.purpose.query(),
                 "csrf": visit.csrf_of_attempt(self.attempt).expose(),
-                "totp": factors.totp,
-                "recovery_codes": factors.recovery_codes,
+                "totp": factors.totp && is_code_enough,
+                "recovery_codes": if is_code_enough { factors.recovery_codes } else { 0 },
+                "challenge": challenge.as_ref().map(passkeys::challenge_json),
                 "recovery": is_recovery,
-                "problem": wrong.map(|wrong| wrong.text(refused)),
+                "problem": wrong.map(|wrong| wrong.text(refused)).or(unfit),
                 "minutes": wrong.map(|wrong| wrong.minutes()),
             }),
-            status: wrong.map_or(StatusCode::OK, |wrong| wrong.status()),
+            status: match (wrong, unfit) {
+                (Some(wrong), _) => wrong.status(),
+                (None, Some(_)) => StatusCode::FORBIDDEN,
+                (None, None) => StatusCode::OK,
+            },
             language: self.purpose.language(visit),
             leads_away: self.purpose.is_app(),
         }))

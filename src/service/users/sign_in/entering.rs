@@ -58,7 +58,7 @@ pub(crate) async fn enter(
         if !confirm(tx).await? {
             return Ok(None);
         }
-        let factors = second_factors::of_locked_user(tx, shown.user).await?;
+        let factors = core.offered(second_factors::of_locked_user(tx, shown.user).await?);
         match door.demand.missing_at_first(shown.class(), &factors) {
             None => open(tx, core, shown, door, now).await.map(Some),
             Some(missing) => {
