@@ -56,9 +56,9 @@ pub use notes::notes;
 pub use opening::{OldSchema, connect, migrate_store, open_store};
 pub use parts::lifetimes;
 use parts::{
-    attempt_limits, batching, bind, check_clients, client_authorities, cores, key_proofs, known_clients,
-    look, password_pool, password_rules, path_of, registration_rules, relying_party, succession, tls,
-    waiting_limit,
+    account_rules, attempt_limits, batching, bind, check_clients, client_authorities, cores, key_proofs,
+    known_clients, look, password_pool, password_rules, path_of, registration_rules, relying_party,
+    succession, tls, waiting_limit,
 };
 use worker_cores::WorkerCores;
 
@@ -264,6 +264,8 @@ pub async fn open_core(
         key_proofs: Arc::new(key_proofs(&settings.dpop)),
         client_authorities,
         registrar: Arc::new(Registrar::new(registration_rules(settings))),
+        accounts: Arc::new(account_rules(settings)),
+        mail_requests: Arc::default(),
         outbound,
         fetches,
         group_commit: Arc::new(GroupCommit::new(db.clone(), batching(&settings.database, &db).await)),

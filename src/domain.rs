@@ -2,6 +2,7 @@
 //!
 //! Start with [`family`]: [`family::decide`] is what this server exists for.
 
+pub mod account_rules;
 pub mod audience;
 pub mod authentication;
 pub mod authorization;
@@ -21,6 +22,7 @@ pub mod key_thumbprint;
 pub mod letter;
 pub(crate) mod lettering;
 pub mod lifetimes;
+pub mod mailed_token;
 pub mod new_password;
 pub mod one_or_many;
 pub mod opaque;

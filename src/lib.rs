@@ -32,6 +32,7 @@
 //! service/authorize     from a request for authorization to a code, or a device that is let in
 //! service/logout        the end of a login, and who is told of it
 //! service/status_lists  what tells services that verify offline of it
+//! service/mailed        what people do with their mail: prove an address, come back without the password, sign up
 //! service/keys          master and signing keys
 //! service/events        what happened, kept for a while
 //! service/mail          letters to people, and how they are sent

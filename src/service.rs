@@ -13,6 +13,7 @@ pub mod keys;
 pub mod limit;
 pub mod logout;
 pub mod mail;
+pub mod mailed;
 pub mod messenger;
 pub mod readiness;
 pub mod status_lists;

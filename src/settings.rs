@@ -37,10 +37,10 @@ pub use self::{
     problem::SettingsError,
     secret::Secret,
     sections::{
-        DatabaseSettings, DpopSettings, EventSettings, HttpSettings, JanitorSettings, KeySettings,
-        LimitSettings, LogFormat, LogSettings, MailSettings, MailTls, MtlsSettings, OutboundSettings,
-        PageSettings, PasswordSettings, RegistrationSettings, SignInSettings, StatusListSettings,
-        TlsSettings, TokenSettings,
+        AccountSettings, DatabaseSettings, DpopSettings, EventSettings, HttpSettings, JanitorSettings,
+        KeySettings, LimitSettings, LogFormat, LogSettings, MailSettings, MailTls, MtlsSettings,
+        OutboundSettings, PageSettings, PasswordSettings, RegistrationSettings, SignInSettings,
+        StatusListSettings, TlsSettings, TokenSettings,
     },
     values::Settings,
 };

@@ -22,6 +22,8 @@ pub mod group_commit;
 pub mod imported_users;
 pub mod known_devices;
 pub mod logout_deliveries;
+pub mod mail_requests;
+pub mod mailed_tokens;
 pub mod mails;
 pub mod migrate;
 pub mod outbox;

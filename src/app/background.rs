@@ -16,6 +16,7 @@ use crate::service::admin::janitor;
 use crate::service::clients::signing;
 use crate::service::logout::back_channel::LogoutCourier;
 use crate::service::mail::courier::MailCourier;
+use crate::service::mailed::requests;
 use crate::service::messenger::{Courier, LookAtDue, Messenger};
 use crate::service::webhooks::courier::WebhookCourier;
 use crate::settings::DatabaseUrl;
@@ -57,6 +58,7 @@ impl App {
                 self.keep_log_short(),
                 self.watch_clock(),
                 self.store_counts(),
+                self.see_to_mail_requests(),
             ]
             .into_iter()
             .chain(self.certificates().map(|tls| self.renew_certificate(tls)))
@@ -168,6 +170,25 @@ impl App {
                 tokio::time::sleep(EVERY).await;
                 if let Err(error) = core.writer.store_counts(clock.now()).await {
                     tracing::warn!(%error, "what was counted could not be stored; trying again");
+                }
+            }
+        })
+    }
+
+    /// Whoever asks for a mail is answered before anybody looks whether there is such an account.
+    fn see_to_mail_requests(&self) -> JoinHandle<()> {
+        const EVERY: Duration = Duration::from_secs(5);
+        let (core, clock) = (Arc::clone(&self.core), self.clock.clone());
+        tokio::spawn(async move {
+            while core.mail.is_on() {
+                match requests::see_to_first(&core, clock.now()).await {
+                    Ok(true) => continue,
+                    Ok(false) => {}
+                    Err(error) => tracing::error!(%error, "a wish for a mail waits; trying again"),
+                }
+                tokio::select! {
+                    () = core.mail_requests.notified() => {}
+                    () = tokio::time::sleep(EVERY) => {}
                 }
             }
         })

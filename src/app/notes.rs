@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use crate::domain::account_rules::SignUp;
 use crate::domain::lifetimes::LifetimeOverrides;
 use crate::settings::{DatabaseUrl, Settings};
 use crate::store::encryption::{Encryption, encryption};
@@ -23,6 +24,7 @@ pub fn notes(settings: &Settings) -> anyhow::Result<Vec<String>> {
         length_of_passwords(settings),
         lack_of_mail(settings),
         key_open_to_others("mail.password_file", settings.mail.password_file.as_deref()),
+        accounts_without_mail(settings),
     ];
     let tokens = &settings.tokens;
     let lifetimes = LifetimeOverrides {
@@ -48,6 +50,19 @@ fn lack_of_mail(settings: &Settings) -> Option<String> {
     let mail = &settings.mail;
     (mail.host.is_none() && mail.folder.is_none())
         .then(|| "mail is off, and with it all that needs it: set mail.host".to_owned())
+}
+
+fn accounts_without_mail(settings: &Settings) -> Option<String> {
+    let (accounts, mail) = (&settings.accounts, &settings.mail);
+    if mail.host.is_some() || mail.folder.is_some() {
+        return None;
+    }
+    (accounts.sign_up != SignUp::Off).then(|| {
+        format!(
+            "accounts.sign_up is {}, and there is no mail: it is off until mail.host is set",
+            accounts.sign_up
+        )
+    })
 }
 
 fn way_to_the_database(settings: &Settings) -> anyhow::Result<Option<String>> {

@@ -15,6 +15,7 @@ use crate::clock::Clock;
 use crate::crypto::client_authorities::ClientAuthorities;
 use crate::crypto::passwords::{Passwords, PoolSize};
 use crate::crypto::relying_party::RelyingParty;
+use crate::domain::account_rules::AccountRules;
 use crate::domain::client::{AuthMethod, Client, Origin};
 use crate::domain::lifetimes::Lifetimes;
 use crate::domain::new_password::PasswordRules;
@@ -252,6 +253,16 @@ pub(super) fn client_authorities(settings: &Settings) -> anyhow::Result<Option<A
     let pem = fs::read(path).with_context(|| format!("mtls.client_ca: cannot read {}", path.display()))?;
     let read = ClientAuthorities::read(&pem);
     read.map(Arc::new).map(Some).with_context(|| format!("mtls.client_ca: {}", path.display()))
+}
+
+/// What people may do with their mail.
+pub(super) fn account_rules(settings: &Settings) -> AccountRules {
+    let it = &settings.accounts;
+    AccountRules {
+        forgotten_password: it.forgotten_password,
+        sign_up: it.sign_up,
+        sign_up_domains: it.sign_up_domains.iter().map(|domain| domain.to_lowercase()).collect(),
+    }
 }
 
 pub(super) fn registration_rules(settings: &Settings) -> Rules {

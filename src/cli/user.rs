@@ -15,11 +15,20 @@ use crate::domain::secrets::Password;
 use crate::domain::user::{Username, check_role};
 use crate::service::admin::users::{self, Change, DetailChanges, Details, NewUser};
 use crate::service::admin::views::UserView;
+use crate::service::mailed::sign_up;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum UserCommand {
     /// Add a user
     Add(AddUser),
+    /// Mail somebody an invitation to sign up
+    Invite {
+        /// Whom, by the mail address
+        address: String,
+        /// The language of the mail
+        #[arg(long, default_value = "en")]
+        language: String,
+    },
     /// List users
     List {
         /// Print JSON
@@ -121,6 +130,11 @@ impl From<DetailArgs> for DetailChanges {
 pub(super) async fn run(command: UserCommand, office: &Office) -> anyhow::Result<()> {
     match command {
         UserCommand::Add(add) => add_user(add, office).await,
+        UserCommand::Invite { address, language } => {
+            sign_up::invite(&office.core, &address, &language, office.clock.now()).await?;
+            println!("{address} is invited; the link is good for 7 days");
+            Ok(())
+        }
         UserCommand::List { json } => list(office, json).await,
         UserCommand::SetPassword { name, password_stdin } => {
             let password = read_password(password_stdin)?;

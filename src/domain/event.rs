@@ -66,6 +66,12 @@ pub enum Event {
         account: TriedAccount,
         from: Whence,
     },
+    /// Somebody who is not signed in asked for a mail.
+    MailRequested {
+        purpose: &'static str,
+        account: TriedAccount,
+        from: Whence,
+    },
     /// An authorization request got no code (RFC 6749 §4.1.2.1).
     AuthorizeRefused {
         /// What was named as the client, if that can be one.
@@ -163,6 +169,8 @@ pub enum Event {
     UsersImported {
         count: u64,
     },
+    /// An operator invited somebody to sign up.
+    UserInvited,
     /// A user's account changed.
     UserChanged {
         user: UserId,
@@ -321,6 +329,10 @@ words! {
         OwnPassword: "own_password",
         Roles: "roles",
         Details: "details",
+        SignedUp: "signed_up",
+        PasswordReset: "password_reset",
+        EmailVerified: "email_verified",
+        EmailChanged: "email_changed",
         EmailUnverified: "email_unverified",
         Disabled: "disabled",
         Enabled: "enabled",

@@ -25,6 +25,18 @@ pub enum Letter {
     ForgottenPassword {
         link: String,
     },
+    /// An account can be made there.
+    SignUp {
+        link: String,
+    },
+    /// The same, for whom an operator invited.
+    Invitation {
+        link: String,
+    },
+    /// Somebody wanted to sign up with an address that has an account.
+    AddressTaken {
+        link: String,
+    },
     /// To the former address: the account has another one now.
     AddressChanged,
     /// Somebody signed in with what the account's owner was not seen with before, or from elsewhere.
@@ -52,6 +64,9 @@ impl Letter {
             Self::VerifyAddress { link: link() },
             Self::SignInCode { code: "123456".to_owned(), link: link() },
             Self::ForgottenPassword { link: link() },
+            Self::SignUp { link: link() },
+            Self::Invitation { link: link() },
+            Self::AddressTaken { link: link() },
             Self::AddressChanged,
             Self::NewDevice {
                 at: DateTime::UNIX_EPOCH,
@@ -71,6 +86,9 @@ impl Letter {
             Self::VerifyAddress { .. } => "verify_address",
             Self::SignInCode { .. } => "sign_in_code",
             Self::ForgottenPassword { .. } => "forgotten_password",
+            Self::SignUp { .. } => "sign_up",
+            Self::Invitation { .. } => "invitation",
+            Self::AddressTaken { .. } => "address_taken",
             Self::AddressChanged => "address_changed",
             Self::NewDevice { .. } => "new_device",
             Self::PasswordChanged { .. } => "password_changed",
@@ -83,7 +101,12 @@ impl Letter {
     #[must_use]
     pub fn is_notice(&self) -> bool {
         match self {
-            Self::VerifyAddress { .. } | Self::SignInCode { .. } | Self::ForgottenPassword { .. } => false,
+            Self::VerifyAddress { .. }
+            | Self::SignInCode { .. }
+            | Self::ForgottenPassword { .. }
+            | Self::SignUp { .. }
+            | Self::Invitation { .. }
+            | Self::AddressTaken { .. } => false,
             Self::AddressChanged
             | Self::NewDevice { .. }
             | Self::PasswordChanged { .. }

@@ -2,6 +2,7 @@
 
 pub(crate) mod account;
 pub(crate) mod activity;
+pub(crate) mod addresses;
 pub(crate) mod assets;
 pub(crate) mod authorize;
 mod back;
@@ -9,6 +10,7 @@ pub(crate) mod consent;
 pub(crate) mod data;
 pub(crate) mod device;
 mod ending;
+pub(crate) mod forgot;
 pub(crate) mod handlers;
 pub(crate) mod language;
 pub(crate) mod own_place;
@@ -19,5 +21,7 @@ pub(crate) mod renderer;
 pub(crate) mod sign_in;
 pub(crate) mod sign_in_methods;
 pub(crate) mod sign_out;
+pub(crate) mod sign_up;
+mod told;
 mod visit;
 mod wrong_password;

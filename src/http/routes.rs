@@ -8,6 +8,7 @@ use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{FromRequest, Handler, Resource, Responder, Route, middleware};
 
+use crate::domain::account_rules::SignUp;
 use crate::domain::registration::Mode;
 use crate::domain::status_list;
 use crate::http::oauth::{
@@ -17,8 +18,8 @@ use crate::http::pages::handlers::{self, Show, Take};
 use crate::http::pages::own_place::OwnPlace;
 use crate::http::pages::sign_in::second;
 use crate::http::pages::{
-    account, activity, assets, authorize, consent, data, device, passkeys, removal, sign_in, sign_in_methods,
-    sign_out,
+    account, activity, addresses, assets, authorize, consent, data, device, forgot, passkeys, removal,
+    sign_in, sign_in_methods, sign_out, sign_up,
 };
 use crate::http::simple::{login, sessions};
 use crate::http::web::Entrance;
@@ -53,6 +54,8 @@ fn configure_all(config: &mut ServiceConfig, web: &web::Data<Web>) {
     }
     let mode = web.core.registrar.rules.mode;
     let may_delete = web.account_deletion;
+    let (has_mail, resets_passwords) = (web.core.mail.is_on(), web.core.resets_passwords());
+    let sign_up = web.core.sign_up();
     let others = move |config: &mut ServiceConfig| {
         config
             .service(
@@ -63,6 +66,8 @@ fn configure_all(config: &mut ServiceConfig, web: &web::Data<Web>) {
             .configure(pages_routes)
             .configure(passkey_places)
             .configure(|config| removal_routes(config, may_delete))
+            .configure(|config| mail_routes(config, has_mail, resets_passwords))
+            .configure(|config| sign_up_routes(config, sign_up))
             .configure(|config| registration_routes(config, mode))
             .service(told_to_all(well_known::METADATA, well_known::metadata))
             .service(told_to_all(well_known::OPENID, well_known::metadata))
@@ -166,6 +171,41 @@ fn removal_routes(config: &mut ServiceConfig, may_delete: bool) {
     if may_delete {
         config.service(page(OwnPlace::Removal.path(), removal::show, removal::take));
     }
+}
+
+/// Adds the routes of what is mailed, as far as it is on.
+fn mail_routes(config: &mut ServiceConfig, has_mail: bool, resets_passwords: bool) {
+    if has_mail {
+        config.service(page(OwnPlace::Addresses.path(), addresses::show, addresses::take)).service(page(
+            "/verify",
+            addresses::show_proof,
+            addresses::take_proof,
+        ));
+    }
+    if resets_passwords {
+        config
+            .service(page("/forgot", forgot::show, forgot::take))
+            .service(looked_at("/forgot/sent", handlers::showing(forgot::sent)))
+            .service(page("/forgot/new", forgot::show_new, forgot::take_new))
+            .service(looked_at("/forgot/done", handlers::showing(forgot::done)));
+    }
+}
+
+/// Adds the routes, if people make accounts.
+fn sign_up_routes(config: &mut ServiceConfig, sign_up: SignUp) {
+    match sign_up {
+        SignUp::Off => return,
+        // Who was invited has a link already.
+        SignUp::Invitation => {}
+        SignUp::Open | SignUp::Domains => {
+            config
+                .service(page("/sign-up", sign_up::show, sign_up::take))
+                .service(looked_at("/sign-up/sent", handlers::showing(sign_up::sent)));
+        }
+    }
+    config
+        .service(page("/sign-up/finish", sign_up::show_finish, sign_up::take_finish))
+        .service(looked_at("/sign-up/done", handlers::showing(sign_up::done)));
 }
 
 /// Adds the routes, if anybody may register.

@@ -4,10 +4,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use tokio::sync::Notify;
 
 use crate::crypto::client_authorities::ClientAuthorities;
 use crate::crypto::passwords::Passwords;
 use crate::crypto::relying_party::RelyingParty;
+use crate::domain::account_rules::{AccountRules, SignUp};
 use crate::domain::audience::Audience;
 use crate::domain::event::Event;
 use crate::domain::ids::ClientId;
@@ -87,6 +89,10 @@ pub struct Core {
     pub outbound: Arc<Outbound>,
     /// Mail, if there is any.
     pub mail: Arc<PostOffice>,
+    /// What people may do with their mail.
+    pub accounts: Arc<AccountRules>,
+    /// Somebody who is not signed in asked for a mail.
+    pub mail_requests: Arc<Notify>,
     /// How often strangers' documents were fetched.
     pub fetches: Arc<Limit>,
 }
@@ -125,6 +131,18 @@ impl Core {
     /// What of a user's factors counts here: passkeys are nothing where no browser would use them.
     pub(crate) fn offered(&self, factors: SecondFactors) -> SecondFactors {
         SecondFactors { passkeys: factors.passkeys && self.relying_party.is_some(), ..factors }
+    }
+
+    /// Whether whoever forgot the password gets a link for a new one.
+    #[must_use]
+    pub fn resets_passwords(&self) -> bool {
+        self.mail.is_on() && self.accounts.forgotten_password
+    }
+
+    /// Who may make an account at the pages.
+    #[must_use]
+    pub fn sign_up(&self) -> SignUp {
+        if self.mail.is_on() { self.accounts.sign_up } else { SignUp::Off }
     }
 
     /// [`Writer::write`].

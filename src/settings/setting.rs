@@ -3,9 +3,9 @@
 use self::{
     Default::{Text, Unset},
     Kind::{
-        Algorithm, Audiences, CodeProtection, Colour, Database, Duration, EdDsaName, Filter, Format, Header,
-        HttpsUrl, Issuer, Listen, MailTls, Networks, Number, Origins, Path, Registration, Schemes, Scopes,
-        Secret, Switch, Words,
+        Algorithm, Audiences, CodeProtection, Colour, Database, Domains, Duration, EdDsaName, Filter, Format,
+        Header, HttpsUrl, Issuer, Listen, MailTls, Networks, Number, Origins, Path, Registration, Schemes,
+        Scopes, Secret, SignUp, Switch, Words,
     },
 };
 
@@ -46,6 +46,7 @@ pub(super) enum Kind {
     CodeProtection,
     Colour,
     Database,
+    Domains,
     Duration,
     EdDsaName,
     Filter,
@@ -63,6 +64,7 @@ pub(super) enum Kind {
     Schemes,
     Scopes,
     Secret,
+    SignUp,
     Switch,
     Words,
 }
@@ -78,6 +80,7 @@ impl Kind {
                 "sqlite:PATH, sqlite::memory: or postgres://USER:PASSWORD@HOST/NAME, \
                  with reserved characters in the password written as %XX"
             }
+            Domains => "domains with spaces between them such as example.com example.org",
             Duration => "a duration such as 15m, 36h or 7d",
             EdDsaName => "EdDSA or Ed25519",
             Filter => "log directives such as info or info,heirloom=debug",
@@ -104,6 +107,7 @@ impl Kind {
             }
             Scopes => "scopes with spaces between them such as openid profile",
             Secret | Words => "text",
+            SignUp => "off, open, invitation or domains",
             Switch => "true or false",
         }
     }
@@ -112,9 +116,9 @@ impl Kind {
     pub(super) fn is_secret(self) -> bool {
         match self {
             Database | Secret => true,
-            Algorithm | Audiences | CodeProtection | Colour | Duration | EdDsaName | Filter | Format
-            | Header | HttpsUrl | Issuer | Listen | MailTls | Networks | Number | Origins | Path
-            | Registration | Schemes | Scopes | Switch | Words => false,
+            Algorithm | Audiences | CodeProtection | Colour | Domains | Duration | EdDsaName | Filter
+            | Format | Header | HttpsUrl | Issuer | Listen | MailTls | Networks | Number | Origins | Path
+            | Registration | Schemes | Scopes | SignUp | Switch | Words => false,
         }
     }
 }

@@ -12,8 +12,8 @@ use super::{
     passkeys::PasskeySettings,
     secret::{self, Secret},
     sections::{
-        DatabaseSettings, DpopSettings, EventSettings, HttpSettings, JanitorSettings, KeySettings,
-        LimitSettings, LogSettings, MailSettings, MtlsSettings, OutboundSettings, PageSettings,
+        AccountSettings, DatabaseSettings, DpopSettings, EventSettings, HttpSettings, JanitorSettings,
+        KeySettings, LimitSettings, LogSettings, MailSettings, MtlsSettings, OutboundSettings, PageSettings,
         PasswordSettings, RegistrationSettings, SignInSettings, StatusListSettings, TlsSettings,
         TokenSettings,
     },
@@ -48,6 +48,8 @@ pub struct Settings {
     pub sign_in: SignInSettings,
     /// What the pages look like.
     pub pages: PageSettings,
+    /// What people may do with their mail.
+    pub accounts: AccountSettings,
     /// Clients that no operator added.
     pub registration: RegistrationSettings,
     /// The cost of argon2id and the bounds of its pool.

@@ -27,6 +27,10 @@ pub enum Expired {
     DeviceCodes,
     /// Counts of wrong user codes, by the beginning of their window.
     UserCodeTries,
+    /// What was mailed, used or not.
+    MailedTokens,
+    /// Wishes for a mail that nobody has seen to, as when mail was switched off.
+    MailRequests,
     /// Clients' metadata documents, by when they were last fetched.
     ClientDocuments,
     /// What owners were seen with, by when they last were.
@@ -58,6 +62,8 @@ impl Expired {
             Self::AuthorizationCodes => delete_some!("authorization_codes", "code_hash", "expires_at"),
             Self::DeviceCodes => delete_some!("device_codes", "device_code_hash", "expires_at"),
             Self::UserCodeTries => delete_some!("wrong_user_codes", "user_id", "since"),
+            Self::MailedTokens => delete_some!("mailed_tokens", "secret_hash", "expires_at"),
+            Self::MailRequests => delete_some!("mail_requests", "id", "requested_at"),
             Self::ClientDocuments => {
                 // One may be fetched anew meanwhile.
                 delete_some!("client_documents", "client_id", "fetched_at", "fetched_at <= $1")

@@ -60,6 +60,7 @@ const STEPS: &[SchemaStep] = &[
     step!(29, "foreign passwords", "0029_foreign_passwords.sql"),
     step!(30, "mails", "0030_mails.sql"),
     step!(31, "verified addresses", "0031_verified_addresses.sql"),
+    step!(32, "mailed tokens", "0032_mailed_tokens.sql"),
     step!(33, "sign-in attempts", "0033_sign_in_attempts.sql"),
     step!(35, "passkeys", "0035_passkeys.sql"),
 ];

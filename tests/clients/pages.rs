@@ -39,6 +39,23 @@ fn every_page_is_good_in_a_real_browser() {
 }
 
 #[test]
+fn people_look_after_their_accounts_by_mail() {
+    let place = Place::sqlite();
+    let mail = place.folder.path().join("mail");
+    let place = place
+        .with("HEIRLOOM_MAIL__FOLDER", mail.to_str().unwrap())
+        .with("HEIRLOOM_ACCOUNTS__SIGN_UP", "open");
+    let world = World::with(place);
+    let client = world.confidential_client("web", Proof::Basic);
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let callback = format!("http://127.0.0.1:{port}/callback");
+    world.place.ok(&["client", "update", "web", "--redirect-uri", &callback]);
+    let mut walk = node("accounts_by_mail.mjs");
+    walk.env("APP_PORT", port.to_string()).env("MAIL", mail);
+    world.run(walk, &client, &mut world.browser());
+}
+
+#[test]
 fn when_the_store_is_gone_the_page_says_what_to_do() {
     let place = Place::postgres();
     let database = place.url().to_owned();

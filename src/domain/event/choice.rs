@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 /// The name of every event.
-pub const EVENT_NAMES: [&str; 51] = [
+pub const EVENT_NAMES: [&str; 53] = [
     "alarm.raised",
     "attempts.limited",
     "audience.changed",
@@ -30,6 +30,7 @@ pub const EVENT_NAMES: [&str; 51] = [
     "logout.delivered",
     "logout.undeliverable",
     "mail.limited",
+    "mail.requested",
     "mail.undeliverable",
     "passkey.added",
     "passkey.copied",
@@ -50,6 +51,7 @@ pub const EVENT_NAMES: [&str; 51] = [
     "token.revoked",
     "user.changed",
     "user.imported",
+    "user.invited",
     "user_code.refused",
     "webhook.added",
     "webhook.delivery_failed",
@@ -129,7 +131,7 @@ mod tests {
             EVENT_NAMES.iter().filter(|name| choice.means(name)).count()
         };
         assert_eq!((meant("*"), meant("family.ended")), (EVENT_NAMES.len(), 1));
-        assert_eq!((meant("family.*"), meant("user.*"), meant("user_code.*")), (5, 2, 1));
+        assert_eq!((meant("family.*"), meant("user.*"), meant("user_code.*")), (5, 3, 1));
         for text in [
             "",
             "family",

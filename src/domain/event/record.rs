@@ -253,6 +253,9 @@ impl Event {
             Self::RecoveryCodeUsed { user, from } => new("recovery_code.used").warns().user(*user).from(from),
             Self::FactorUnreadable { user } => of_alarm(Alarm::FactorUnreadable).user(*user),
             Self::AttemptsLimited { account, from } => of_limited(account, from),
+            Self::MailRequested { purpose, account, from } => {
+                new("mail.requested").reason(purpose).account(account).from(from)
+            }
             Self::AuthorizeRefused { client, error, reason, from } => client
                 .iter()
                 .fold(new("authorize.refused").error(error, reason).from(from), EventRecord::client),
@@ -288,6 +291,7 @@ impl Event {
             Self::LogoutDelivered { family, client } => new("logout.delivered").login(*family, client),
             Self::LogoutUndeliverable { family, client } => of_lost_logout(*family, client),
             Self::UsersImported { count } => EventRecord { count: Some(*count), ..new("user.imported") },
+            Self::UserInvited => new("user.invited"),
             Self::UserChanged { user, change } => new("user.changed").user(*user).change(change.as_str()),
             Self::PasskeyChanged { user, passkey, change, from } => {
                 EventRecord { passkey: Some(*passkey), ..of_passkey(*change).user(*user).from(from) }

@@ -33,7 +33,7 @@ use crate::service::users::change_password::{self, ChangePassword, Others, chang
 const LISTED: usize = 20;
 
 /// What a page says was done, by the word in its address.
-const DONE: [&str; 13] = [
+const DONE: [&str; 17] = [
     "ended",
     "ended_others",
     "withdrawn",
@@ -47,6 +47,10 @@ const DONE: [&str; 13] = [
     "passkey_added",
     "passkey_renamed",
     "passkey_removed",
+    "mailed",
+    "email",
+    "email_same",
+    "fresh_email",
 ];
 
 /// `GET /`: who types this server's name looks for the own account.
@@ -218,7 +222,7 @@ pub(crate) async fn take_password(
     }
 }
 
-fn unfit_text(unfit: UnfitPassword) -> &'static str {
+pub(super) fn unfit_text(unfit: UnfitPassword) -> &'static str {
     match unfit {
         UnfitPassword::TooShort { .. } => "password_short",
         UnfitPassword::TooLong => "password_unfit",
@@ -255,6 +259,7 @@ pub(super) async fn page(
     if let Some(content) = content.as_object_mut() {
         content.insert("account".to_owned(), json!(user.map(|user| user.username.to_string())));
         content.insert("csrf".to_owned(), json!(visit.csrf(Some(session)).expose()));
+        content.insert("has_mail".to_owned(), json!(visit.core().mail.is_on()));
         content.insert("done".to_owned(), json!(done));
         content.insert("has_passkeys".to_owned(), json!(visit.core().relying_party.is_some()));
     }

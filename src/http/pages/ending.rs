@@ -53,6 +53,7 @@ impl Ending {
             | OwnPlace::SignInMethods
             | OwnPlace::Totp
             | OwnPlace::Passkeys
+            | OwnPlace::Addresses
             | OwnPlace::Data
             | OwnPlace::Removal
             | OwnPlace::Device => None,

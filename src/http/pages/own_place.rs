@@ -19,6 +19,8 @@ pub(crate) enum OwnPlace {
     Totp,
     /// What the user signs in with instead.
     Passkeys,
+    /// The user's mail address.
+    Addresses,
     /// What is kept of the user.
     Data,
     /// The end of the account.
@@ -28,7 +30,7 @@ pub(crate) enum OwnPlace {
 }
 
 impl OwnPlace {
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Account,
         Self::Apps,
         Self::Activity,
@@ -36,6 +38,7 @@ impl OwnPlace {
         Self::SignInMethods,
         Self::Totp,
         Self::Passkeys,
+        Self::Addresses,
         Self::Data,
         Self::Removal,
         Self::Device,
@@ -51,6 +54,7 @@ impl OwnPlace {
             Self::SignInMethods => "/account/sign-in-methods",
             Self::Totp => "/account/sign-in-methods/app",
             Self::Passkeys => "/account/passkeys",
+            Self::Addresses => "/account/addresses",
             Self::Data => "/account/data",
             Self::Removal => "/account/delete",
             Self::Device => "/device",

@@ -20,13 +20,19 @@ use serde_json::{Value, json};
 use crate::http::pages::language::{self, Catalogue, LANGUAGES, UnfitTexts};
 use crate::http::pages::qr;
 
-const TEMPLATES: [(&str, &str); 29] = [
+const TEMPLATES: [(&str, &str); 36] = [
     ("layout.html", include_str!("templates/layout.html")),
     ("sign_in_second.html", include_str!("templates/sign_in_second.html")),
     ("sign_in_enrol.html", include_str!("templates/sign_in_enrol.html")),
     ("totp_setup.html", include_str!("templates/totp_setup.html")),
     ("recovery_codes.html", include_str!("templates/recovery_codes.html")),
     ("sign_in.html", include_str!("templates/sign_in.html")),
+    ("forgot.html", include_str!("templates/forgot.html")),
+    ("new_password.html", include_str!("templates/new_password.html")),
+    ("confirm.html", include_str!("templates/confirm.html")),
+    ("sign_up.html", include_str!("templates/sign_up.html")),
+    ("sign_up_finish.html", include_str!("templates/sign_up_finish.html")),
+    ("told.html", include_str!("templates/told.html")),
     ("consent.html", include_str!("templates/consent.html")),
     ("grants.html", include_str!("templates/grants.html")),
     ("client_links.html", include_str!("templates/client_links.html")),
@@ -38,6 +44,7 @@ const TEMPLATES: [(&str, &str); 29] = [
     ("form_post.html", include_str!("templates/form_post.html")),
     ("account_layout.html", include_str!("templates/account_layout.html")),
     ("account.html", include_str!("templates/account.html")),
+    ("account_addresses.html", include_str!("templates/account_addresses.html")),
     ("account_apps.html", include_str!("templates/account_apps.html")),
     ("account_activity.html", include_str!("templates/account_activity.html")),
     ("account_data.html", include_str!("templates/account_data.html")),

@@ -165,6 +165,11 @@ impl Visit {
         self.browser.derived(&format!("account {user}"))
     }
 
+    /// What the database knows this browser by where something was mailed for it.
+    pub(crate) fn mailed_browser(&self) -> SecretHash {
+        self.browser.derived("mailed sign-in").hash()
+    }
+
     /// Takes a form for the one that this browser was given with this page. `Origin` would tell nothing: under
     /// `no-referrer` browsers send `null`.
     ///

@@ -37,6 +37,10 @@ pub enum AdminError {
     EmailTaken(String),
     #[error("{0} is the verified address of another user, who signs in by it")]
     UsernameIsEmail(Username),
+    #[error("accounts.sign_up is off, or there is no mail: nobody could follow the invitation")]
+    NoSignUp,
+    #[error("too many mails were written to this address of late")]
+    TooManyMails,
     #[error(transparent)]
     UnfitUsername(#[from] UnfitUsername),
     #[error(transparent)]

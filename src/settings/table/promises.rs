@@ -3,8 +3,8 @@
 use crate::settings::setting::{
     Default::{Text, Unset},
     Kind::{
-        Algorithm, Audiences, CodeProtection, Colour, Database, Duration, EdDsaName, Issuer, Listen,
-        Networks, Number, Origins, Path, Registration, Schemes, Scopes, Secret, Switch, Words,
+        Algorithm, Audiences, CodeProtection, Colour, Database, Domains, Duration, EdDsaName, Issuer, Listen,
+        Networks, Number, Origins, Path, Registration, Schemes, Scopes, Secret, SignUp, Switch, Words,
     },
     Setting,
 };
@@ -86,6 +86,26 @@ pub(super) const SETTINGS: &[Setting] = &[
         Text("false"),
         Switch,
         "Whether users may delete their own accounts, for good, at /account/delete.",
+    ),
+    Setting::new(
+        "accounts.forgotten_password",
+        Text("true"),
+        Switch,
+        "Whether whoever forgot the password gets a link for a new one, at the verified address of the account. It needs \
+         mail.",
+    ),
+    Setting::new(
+        "accounts.sign_up",
+        Text("off"),
+        SignUp,
+        "Who makes an account at /sign-up, once the address is verified: off, open, invitation (heirloom user invite), \
+         or domains.",
+    ),
+    Setting::new(
+        "accounts.sign_up_domains",
+        Text(""),
+        Domains,
+        "The domains whose mail addresses may sign up, with spaces: example.com example.org.",
     ),
     Setting::new(
         "registration.mode",

@@ -4,6 +4,7 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use serde_json::{Value, json};
 
+use crate::domain::account_rules::SignUp;
 use crate::domain::passkey::UnfitPasskey;
 use crate::domain::sign_in::SignInSession;
 use crate::http::oauth::authorize::Met;
@@ -82,6 +83,9 @@ pub(super) async fn page(
         content: json!({
             "client": purpose.client().unwrap_or_default(),
             "lead": purpose.lead(),
+            "has_mail": visit.core().mail.is_on(),
+            "signs_up": matches!(visit.core().sign_up(), SignUp::Open | SignUp::Domains),
+            "resets_passwords": visit.core().resets_passwords(),
             "query": purpose.query(),
             "csrf": visit.csrf(session).expose(),
             "username": typed.or_else(|| purpose.login_hint()).or(again.as_deref()),

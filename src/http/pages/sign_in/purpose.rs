@@ -134,6 +134,7 @@ impl Purpose {
                 | OwnPlace::SignInMethods
                 | OwnPlace::Totp
                 | OwnPlace::Passkeys
+                | OwnPlace::Addresses
                 | OwnPlace::Data
                 | OwnPlace::Removal => "sign_in_lead_account",
                 OwnPlace::Device => "sign_in_lead_device",

@@ -1,0 +1,80 @@
+//! What was mailed to open one door, once.
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use crate::domain::ids::UserId;
+use crate::domain::mailed_token::{MailedPurpose, MailedToken};
+use crate::domain::secrets::SecretHash;
+use crate::store::row::row;
+use crate::store::{Db, StoreError, Tx, execute, fetch_optional};
+
+row! {
+    struct MailedTokenRow {
+        secret_hash: Vec<u8>,
+        purpose: String,
+        user_id: Option<Uuid>,
+        guarded: Option<Vec<u8>>,
+        address: Option<String>,
+        browser_hash: Option<Vec<u8>>,
+        destination: Option<String>,
+        expires_at: DateTime<Utc>,
+        used_at: Option<DateTime<Utc>>,
+    }
+}
+
+impl TryFrom<MailedTokenRow> for MailedToken {
+    type Error = StoreError;
+
+    fn try_from(row: MailedTokenRow) -> Result<Self, StoreError> {
+        let corrupt = |what| StoreError::corrupt("mailed_tokens", row.expires_at, what);
+        let hash = |bytes: Option<&[u8]>, what| match bytes.map(SecretHash::from_stored) {
+            Some(None) => Err(corrupt(what)),
+            Some(hash) => Ok(hash),
+            None => Ok(None),
+        };
+        Ok(Self {
+            secret_hash: SecretHash::from_stored(&row.secret_hash).ok_or_else(|| corrupt("secret_hash"))?,
+            purpose: MailedPurpose::named(&row.purpose).ok_or_else(|| corrupt("purpose"))?,
+            user: row.user_id.map(UserId),
+            guarded: hash(row.guarded.as_deref(), "guarded")?,
+            browser: hash(row.browser_hash.as_deref(), "browser_hash")?,
+            address: row.address,
+            destination: row.destination,
+            expires_at: row.expires_at,
+            used_at: row.used_at,
+        })
+    }
+}
+
+macro_rules! columns {
+    () => {
+        "secret_hash, purpose, user_id, guarded, address, browser_hash, destination, expires_at, used_at"
+    };
+}
+
+/// Adds one, in the transaction that queues its mail.
+pub async fn insert(tx: &mut Tx, token: &MailedToken, now: DateTime<Utc>) -> Result<(), StoreError> {
+    const SQL: &str = "INSERT INTO mailed_tokens \
+         (secret_hash, purpose, user_id, guarded, address, browser_hash, destination, created_at, expires_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+    execute!(within tx, SQL,
+        token.secret_hash.as_bytes(), token.purpose.as_str(), token.user.map(|user| user.0),
+        token.guarded.as_ref().map(SecretHash::as_bytes), &token.address,
+        token.browser.as_ref().map(SecretHash::as_bytes), &token.destination, now, token.expires_at)?;
+    Ok(())
+}
+
+/// Finds the one of a secret, good or not.
+pub async fn find(db: &Db, secret: &SecretHash) -> Result<Option<MailedToken>, StoreError> {
+    const SQL: &str = concat!("SELECT ", columns!(), " FROM mailed_tokens WHERE secret_hash = $1");
+    let row: Option<MailedTokenRow> = fetch_optional!(on db, SQL, secret.as_bytes())?;
+    row.map(MailedToken::try_from).transpose()
+}
+
+/// Uses it up: `false` when it was used before, or has expired.
+pub async fn spend(tx: &mut Tx, secret: &SecretHash, now: DateTime<Utc>) -> Result<bool, StoreError> {
+    const SQL: &str = "UPDATE mailed_tokens SET used_at = $2 \
+         WHERE secret_hash = $1 AND used_at IS NULL AND expires_at > $2";
+    Ok(execute!(within tx, SQL, secret.as_bytes(), now)? > 0)
+}
