@@ -5,6 +5,7 @@
 //! `.env.example` and `config print` come from it, and a test holds it to the fields of [`Settings`]. Everything wrong
 //! is told at once, with its key and origin, and no secret is ever echoed.
 
+mod accounts;
 mod addresses;
 mod colour;
 mod database_url;
@@ -26,6 +27,7 @@ mod text;
 mod values;
 
 pub use self::{
+    accounts::AccountSettings,
     addresses::{HttpsUrl, Issuer, Listen},
     colour::Colour,
     database_url::DatabaseUrl,
@@ -37,10 +39,10 @@ pub use self::{
     problem::SettingsError,
     secret::Secret,
     sections::{
-        AccountSettings, DatabaseSettings, DpopSettings, EventSettings, HttpSettings, JanitorSettings,
-        KeySettings, LimitSettings, LogFormat, LogSettings, MailSettings, MailTls, MtlsSettings,
-        OutboundSettings, PageSettings, PasswordSettings, RegistrationSettings, SignInSettings,
-        StatusListSettings, TlsSettings, TokenSettings,
+        DatabaseSettings, DpopSettings, EventSettings, HttpSettings, JanitorSettings, KeySettings,
+        LimitSettings, LogFormat, LogSettings, MailSettings, MailTls, MtlsSettings, OutboundSettings,
+        PageSettings, PasswordSettings, RegistrationSettings, SignInSettings, StatusListSettings,
+        TlsSettings, TokenSettings,
     },
     values::Settings,
 };

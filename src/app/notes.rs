@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::domain::account_rules::SignUp;
+use crate::domain::account_rules::{MailedSignIn, SignUp};
 use crate::domain::lifetimes::LifetimeOverrides;
 use crate::settings::{DatabaseUrl, Settings};
 use crate::store::encryption::{Encryption, encryption};
@@ -57,12 +57,15 @@ fn accounts_without_mail(settings: &Settings) -> Option<String> {
     if mail.host.is_some() || mail.folder.is_some() {
         return None;
     }
-    (accounts.sign_up != SignUp::Off).then(|| {
-        format!(
-            "accounts.sign_up is {}, and there is no mail: it is off until mail.host is set",
-            accounts.sign_up
-        )
-    })
+    let mut wanted = Vec::new();
+    if accounts.mailed_sign_in != MailedSignIn::Off {
+        wanted.push(format!("accounts.mailed_sign_in is {}", accounts.mailed_sign_in));
+    }
+    if accounts.sign_up != SignUp::Off {
+        wanted.push(format!("accounts.sign_up is {}", accounts.sign_up));
+    }
+    (!wanted.is_empty())
+        .then(|| format!("{}, and there is no mail: it is off until mail.host is set", wanted.join(", ")))
 }
 
 fn way_to_the_database(settings: &Settings) -> anyhow::Result<Option<String>> {

@@ -260,6 +260,7 @@ pub(super) fn account_rules(settings: &Settings) -> AccountRules {
     let it = &settings.accounts;
     AccountRules {
         forgotten_password: it.forgotten_password,
+        mailed_sign_in: it.mailed_sign_in,
         sign_up: it.sign_up,
         sign_up_domains: it.sign_up_domains.iter().map(|domain| domain.to_lowercase()).collect(),
     }

@@ -8,6 +8,7 @@ use std::str::FromStr;
 pub struct AccountRules {
     /// Whoever forgot the password gets a link for a new one.
     pub forgotten_password: bool,
+    pub mailed_sign_in: MailedSignIn,
     pub sign_up: SignUp,
     /// The domains of mail that [`SignUp::Domains`] means, in small letters.
     pub sign_up_domains: Vec<String>,
@@ -39,6 +40,17 @@ macro_rules! choices {
             }
         }
     };
+}
+
+choices! {
+    /// How somebody signs in by mail, without the password.
+    MailedSignIn, InvalidMailedSignIn, "must be off, link or code" {
+        Off: "off",
+        /// By a link, on whichever device it is opened.
+        Link: "link",
+        /// By six digits, in the browser that asked.
+        Code: "code",
+    }
 }
 
 choices! {
@@ -76,6 +88,7 @@ mod tests {
     fn who_may_sign_up_is_the_operators_to_say() {
         let rules = |sign_up, domains: &[&str]| AccountRules {
             forgotten_password: true,
+            mailed_sign_in: MailedSignIn::Off,
             sign_up,
             sign_up_domains: domains.iter().map(|domain| (*domain).to_owned()).collect(),
         };

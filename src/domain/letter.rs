@@ -21,6 +21,10 @@ pub enum Letter {
         code: String,
         link: String,
     },
+    /// The same.
+    SignInLink {
+        link: String,
+    },
     /// A new password can be set there.
     ForgottenPassword {
         link: String,
@@ -63,6 +67,7 @@ impl Letter {
         vec![
             Self::VerifyAddress { link: link() },
             Self::SignInCode { code: "123456".to_owned(), link: link() },
+            Self::SignInLink { link: link() },
             Self::ForgottenPassword { link: link() },
             Self::SignUp { link: link() },
             Self::Invitation { link: link() },
@@ -85,6 +90,7 @@ impl Letter {
         match self {
             Self::VerifyAddress { .. } => "verify_address",
             Self::SignInCode { .. } => "sign_in_code",
+            Self::SignInLink { .. } => "sign_in_link",
             Self::ForgottenPassword { .. } => "forgotten_password",
             Self::SignUp { .. } => "sign_up",
             Self::Invitation { .. } => "invitation",
@@ -103,6 +109,7 @@ impl Letter {
         match self {
             Self::VerifyAddress { .. }
             | Self::SignInCode { .. }
+            | Self::SignInLink { .. }
             | Self::ForgottenPassword { .. }
             | Self::SignUp { .. }
             | Self::Invitation { .. }

@@ -15,6 +15,8 @@ pub enum MailedPurpose {
     ChangeAddress,
     /// To set a new password in the place of a forgotten one.
     NewPassword,
+    /// To come in without the password.
+    SignIn,
     /// To make an account.
     SignUp,
     /// The same, for whom an operator invited.
@@ -22,8 +24,14 @@ pub enum MailedPurpose {
 }
 
 impl MailedPurpose {
-    pub const ALL: [Self; 5] =
-        [Self::VerifyAddress, Self::ChangeAddress, Self::NewPassword, Self::SignUp, Self::Invitation];
+    pub const ALL: [Self; 6] = [
+        Self::VerifyAddress,
+        Self::ChangeAddress,
+        Self::NewPassword,
+        Self::SignIn,
+        Self::SignUp,
+        Self::Invitation,
+    ];
 
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -31,6 +39,7 @@ impl MailedPurpose {
             Self::VerifyAddress => "verify_address",
             Self::ChangeAddress => "change_address",
             Self::NewPassword => "new_password",
+            Self::SignIn => "sign_in",
             Self::SignUp => "sign_up",
             Self::Invitation => "invitation",
         }
@@ -48,6 +57,7 @@ impl MailedPurpose {
         match self {
             Self::VerifyAddress | Self::ChangeAddress => "/verify",
             Self::NewPassword => "/forgot/new",
+            Self::SignIn => "/sign-in/link",
             Self::SignUp | Self::Invitation => "/sign-up/finish",
         }
     }
@@ -60,7 +70,7 @@ impl MailedPurpose {
             Self::VerifyAddress | Self::ChangeAddress | Self::SignUp | Self::Invitation => {
                 format!("{is_verified} {address}")
             }
-            Self::NewPassword => format!("{is_verified} {address}\0{password_hash}"),
+            Self::NewPassword | Self::SignIn => format!("{is_verified} {address}\0{password_hash}"),
         };
         SecretHash::of(format!("heirloom guarded v1\0{}\0{text}", user.id).as_bytes())
     }
@@ -71,6 +81,7 @@ impl MailedPurpose {
         match self {
             Self::VerifyAddress | Self::ChangeAddress | Self::SignUp => TimeDelta::hours(2),
             Self::NewPassword => TimeDelta::minutes(30),
+            Self::SignIn => TimeDelta::minutes(10),
             Self::Invitation => TimeDelta::days(7),
         }
     }
@@ -89,6 +100,8 @@ pub struct MailedToken {
     pub address: Option<String>,
     /// The browser that asked: its code is good there alone.
     pub browser: Option<SecretHash>,
+    /// [`code_hash`]
+    pub code_hash: Option<SecretHash>,
     /// The query of the sign-in page that it was asked for at.
     pub destination: Option<String>,
     pub expires_at: DateTime<Utc>,
@@ -102,6 +115,13 @@ impl MailedToken {
     pub fn is_live(&self, now: DateTime<Utc>) -> bool {
         self.used_at.is_none() && now < self.expires_at
     }
+}
+
+/// What the database keeps of a code. It is short, and worth nothing in any other browser: whoever reads the database
+/// and tries all codes still lacks the browser's cookie.
+#[must_use]
+pub fn code_hash(browser: &SecretHash, code: &str) -> SecretHash {
+    SecretHash::of(&[b"heirloom mailed code v1\0", browser.as_bytes(), code.as_bytes()].concat())
 }
 
 /// A wish for a mail by somebody who is not signed in.

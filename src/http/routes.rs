@@ -8,7 +8,7 @@ use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{FromRequest, Handler, Resource, Responder, Route, middleware};
 
-use crate::domain::account_rules::SignUp;
+use crate::domain::account_rules::{MailedSignIn, SignUp};
 use crate::domain::registration::Mode;
 use crate::domain::status_list;
 use crate::http::oauth::{
@@ -16,7 +16,7 @@ use crate::http::oauth::{
 };
 use crate::http::pages::handlers::{self, Show, Take};
 use crate::http::pages::own_place::OwnPlace;
-use crate::http::pages::sign_in::second;
+use crate::http::pages::sign_in::{mailed, second};
 use crate::http::pages::{
     account, activity, addresses, assets, authorize, consent, data, device, forgot, passkeys, removal,
     sign_in, sign_in_methods, sign_out, sign_up,
@@ -55,7 +55,7 @@ fn configure_all(config: &mut ServiceConfig, web: &web::Data<Web>) {
     let mode = web.core.registrar.rules.mode;
     let may_delete = web.account_deletion;
     let (has_mail, resets_passwords) = (web.core.mail.is_on(), web.core.resets_passwords());
-    let sign_up = web.core.sign_up();
+    let (mailed_sign_in, sign_up) = (web.core.mailed_sign_in(), web.core.sign_up());
     let others = move |config: &mut ServiceConfig| {
         config
             .service(
@@ -67,6 +67,7 @@ fn configure_all(config: &mut ServiceConfig, web: &web::Data<Web>) {
             .configure(passkey_places)
             .configure(|config| removal_routes(config, may_delete))
             .configure(|config| mail_routes(config, has_mail, resets_passwords))
+            .configure(|config| mailed_sign_in_routes(config, mailed_sign_in))
             .configure(|config| sign_up_routes(config, sign_up))
             .configure(|config| registration_routes(config, mode))
             .service(told_to_all(well_known::METADATA, well_known::metadata))
@@ -189,6 +190,24 @@ fn mail_routes(config: &mut ServiceConfig, has_mail: bool, resets_passwords: boo
             .service(page("/forgot/new", forgot::show_new, forgot::take_new))
             .service(looked_at("/forgot/done", handlers::showing(forgot::done)));
     }
+}
+
+/// Adds the routes, if one signs in by mail.
+fn mailed_sign_in_routes(config: &mut ServiceConfig, by: MailedSignIn) {
+    match by {
+        MailedSignIn::Off => return,
+        MailedSignIn::Link => {
+            config.service(looked_at("/sign-in/mail/sent", handlers::showing(mailed::sent)));
+        }
+        MailedSignIn::Code => {
+            config.service(page("/sign-in/code", mailed::show_code, mailed::take_code));
+        }
+    }
+    config.service(page("/sign-in/mail", mailed::show, mailed::take)).service(page(
+        "/sign-in/link",
+        mailed::show_link,
+        mailed::take_link,
+    ));
 }
 
 /// Adds the routes, if people make accounts.

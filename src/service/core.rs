@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 use crate::crypto::client_authorities::ClientAuthorities;
 use crate::crypto::passwords::Passwords;
 use crate::crypto::relying_party::RelyingParty;
-use crate::domain::account_rules::{AccountRules, SignUp};
+use crate::domain::account_rules::{AccountRules, MailedSignIn, SignUp};
 use crate::domain::audience::Audience;
 use crate::domain::event::Event;
 use crate::domain::ids::ClientId;
@@ -137,6 +137,12 @@ impl Core {
     #[must_use]
     pub fn resets_passwords(&self) -> bool {
         self.mail.is_on() && self.accounts.forgotten_password
+    }
+
+    /// How one signs in by mail.
+    #[must_use]
+    pub fn mailed_sign_in(&self) -> MailedSignIn {
+        if self.mail.is_on() { self.accounts.mailed_sign_in } else { MailedSignIn::Off }
     }
 
     /// Who may make an account at the pages.

@@ -4,5 +4,6 @@
 pub mod addresses;
 pub mod new_password;
 pub mod requests;
+pub mod sign_in;
 pub mod sign_up;
 pub(crate) mod tokens;

@@ -11,7 +11,6 @@ use super::colour::Colour;
 use super::header::Header;
 use super::secret::{self, Secret};
 use super::text;
-use crate::domain::account_rules::SignUp;
 use crate::domain::audience::Audience;
 use crate::domain::client::CodeProtection;
 use crate::domain::redirect_rule::RedirectScheme;
@@ -66,21 +65,6 @@ pub struct PageSettings {
     pub templates: Option<PathBuf>,
     /// Whether users may remove their own accounts.
     pub account_deletion: bool,
-}
-
-/// What people may do with their mail, where there is some.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct AccountSettings {
-    /// Whether whoever forgot the password gets a link for a new one.
-    #[serde(deserialize_with = "text::deserialize")]
-    pub forgotten_password: bool,
-    /// Who may make an account at the pages.
-    #[serde(with = "text")]
-    pub sign_up: SignUp,
-    /// Where those have their mail who may, if not everybody may.
-    #[serde(with = "text::words")]
-    pub sign_up_domains: Vec<String>,
 }
 
 /// Clients that no operator added.

@@ -4,8 +4,8 @@ use self::{
     Default::{Text, Unset},
     Kind::{
         Algorithm, Audiences, CodeProtection, Colour, Database, Domains, Duration, EdDsaName, Filter, Format,
-        Header, HttpsUrl, Issuer, Listen, MailTls, Networks, Number, Origins, Path, Registration, Schemes,
-        Scopes, Secret, SignUp, Switch, Words,
+        Header, HttpsUrl, Issuer, Listen, MailTls, MailedSignIn, Networks, Number, Origins, Path,
+        Registration, Schemes, Scopes, Secret, SignUp, Switch, Words,
     },
 };
 
@@ -56,6 +56,7 @@ pub(super) enum Kind {
     Issuer,
     Listen,
     MailTls,
+    MailedSignIn,
     Networks,
     Number,
     Origins,
@@ -95,6 +96,7 @@ impl Kind {
                  fragment, user or slash at the end"
             }
             Listen => "an address with a port such as 127.0.0.1:8080, [::]:8080 or localhost:8080",
+            MailedSignIn => "off, link or code",
             MailTls => "implicit, starttls or none",
             Networks => "networks or addresses with commas between them such as 10.0.0.0/8,192.0.2.7",
             Number => "a whole number",
@@ -117,8 +119,8 @@ impl Kind {
         match self {
             Database | Secret => true,
             Algorithm | Audiences | CodeProtection | Colour | Domains | Duration | EdDsaName | Filter
-            | Format | Header | HttpsUrl | Issuer | Listen | MailTls | Networks | Number | Origins | Path
-            | Registration | Schemes | Scopes | SignUp | Switch | Words => false,
+            | Format | Header | HttpsUrl | Issuer | Listen | MailTls | MailedSignIn | Networks | Number
+            | Origins | Path | Registration | Schemes | Scopes | SignUp | Switch | Words => false,
         }
     }
 }

@@ -6,14 +6,15 @@ use config::Config;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    accounts::AccountSettings,
     addresses::{HttpsUrl, Issuer, Listen},
     database_url::DatabaseUrl,
     origin::Origins,
     passkeys::PasskeySettings,
     secret::{self, Secret},
     sections::{
-        AccountSettings, DatabaseSettings, DpopSettings, EventSettings, HttpSettings, JanitorSettings,
-        KeySettings, LimitSettings, LogSettings, MailSettings, MtlsSettings, OutboundSettings, PageSettings,
+        DatabaseSettings, DpopSettings, EventSettings, HttpSettings, JanitorSettings, KeySettings,
+        LimitSettings, LogSettings, MailSettings, MtlsSettings, OutboundSettings, PageSettings,
         PasswordSettings, RegistrationSettings, SignInSettings, StatusListSettings, TlsSettings,
         TokenSettings,
     },

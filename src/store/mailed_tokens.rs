@@ -17,6 +17,7 @@ row! {
         guarded: Option<Vec<u8>>,
         address: Option<String>,
         browser_hash: Option<Vec<u8>>,
+        code_hash: Option<Vec<u8>>,
         destination: Option<String>,
         expires_at: DateTime<Utc>,
         used_at: Option<DateTime<Utc>>,
@@ -39,6 +40,7 @@ impl TryFrom<MailedTokenRow> for MailedToken {
             user: row.user_id.map(UserId),
             guarded: hash(row.guarded.as_deref(), "guarded")?,
             browser: hash(row.browser_hash.as_deref(), "browser_hash")?,
+            code_hash: hash(row.code_hash.as_deref(), "code_hash")?,
             address: row.address,
             destination: row.destination,
             expires_at: row.expires_at,
@@ -49,19 +51,20 @@ impl TryFrom<MailedTokenRow> for MailedToken {
 
 macro_rules! columns {
     () => {
-        "secret_hash, purpose, user_id, guarded, address, browser_hash, destination, expires_at, used_at"
+        "secret_hash, purpose, user_id, guarded, address, browser_hash, code_hash, destination, expires_at, used_at"
     };
 }
 
 /// Adds one, in the transaction that queues its mail.
 pub async fn insert(tx: &mut Tx, token: &MailedToken, now: DateTime<Utc>) -> Result<(), StoreError> {
     const SQL: &str = "INSERT INTO mailed_tokens \
-         (secret_hash, purpose, user_id, guarded, address, browser_hash, destination, created_at, expires_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+         (secret_hash, purpose, user_id, guarded, address, browser_hash, code_hash, destination, created_at, \
+         expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
     execute!(within tx, SQL,
         token.secret_hash.as_bytes(), token.purpose.as_str(), token.user.map(|user| user.0),
         token.guarded.as_ref().map(SecretHash::as_bytes), &token.address,
-        token.browser.as_ref().map(SecretHash::as_bytes), &token.destination, now, token.expires_at)?;
+        token.browser.as_ref().map(SecretHash::as_bytes), token.code_hash.as_ref().map(SecretHash::as_bytes),
+        &token.destination, now, token.expires_at)?;
     Ok(())
 }
 
@@ -77,4 +80,22 @@ pub async fn spend(tx: &mut Tx, secret: &SecretHash, now: DateTime<Utc>) -> Resu
     const SQL: &str = "UPDATE mailed_tokens SET used_at = $2 \
          WHERE secret_hash = $1 AND used_at IS NULL AND expires_at > $2";
     Ok(execute!(within tx, SQL, secret.as_bytes(), now)? > 0)
+}
+
+/// Counts a try at the code that a browser was mailed last, before anybody looks whether it is right: `None` when there
+/// is none that is good, or it was tried `most` times.
+pub async fn try_code(
+    db: &Db,
+    browser: &SecretHash,
+    most: i64,
+    now: DateTime<Utc>,
+) -> Result<Option<MailedToken>, StoreError> {
+    const SQL: &str = concat!(
+        "UPDATE mailed_tokens SET wrong_tries = wrong_tries + 1 WHERE secret_hash = (SELECT secret_hash \
+         FROM mailed_tokens WHERE browser_hash = $1 AND code_hash IS NOT NULL ORDER BY created_at DESC, secret_hash \
+         LIMIT 1) AND used_at IS NULL AND expires_at > $2 AND wrong_tries < $3 RETURNING ",
+        columns!()
+    );
+    let row: Option<MailedTokenRow> = fetch_optional!(on db, SQL, browser.as_bytes(), now, most)?;
+    row.map(MailedToken::try_from).transpose()
 }

@@ -71,6 +71,7 @@ mod mail;
 mod mail_notices;
 mod mailbox;
 mod mailed;
+mod mailed_sign_in;
 mod many_logins;
 mod mcp;
 mod mtls;

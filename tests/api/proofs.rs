@@ -132,8 +132,8 @@ both_stores! {
             assert_eq!(all.iter().filter(|seen| seen.status == 200).count(), 1, "{all:?}");
             // The other is told what a wrong link is.
             assert_eq!(all.iter().filter(|seen| is_no_good(seen)).count(), 1, "{all:?}");
-            let owners = app.number(&format!("SELECT COUNT(*) FROM users WHERE email = '{address}' AND email_verified"));
-            assert_eq!(owners.await, 1);
+            let owners = format!("SELECT COUNT(*) FROM users WHERE email = '{address}' AND email_verified");
+            assert_eq!(app.number(&owners).await, 1);
             // And so is whoever comes later.
             let again = [stranger.get(&links[0]).await, stranger.get(&links[1]).await];
             assert_eq!(again.iter().filter(|seen| seen.body.contains("was used already")).count(), 1, "{again:?}");

@@ -1,7 +1,5 @@
 //! Accounts that people make themselves.
 
-use std::time::Instant;
-
 use heirloom::domain::account_rules::SignUp;
 use heirloom::service::mailed::sign_up::invite;
 use heirloom::settings::Settings;
@@ -73,12 +71,13 @@ both_stores! {
         assert!(done.body.contains("Your account is ready"), "{done:?}");
         assert_eq!(browser.get("/account").await.location(), "/sign-in?to=/account", "nobody is signed in by that");
         // On with the app that the account was wanted for.
-        let (_, link) = done.body.split_once("href=\"/sign-in?").expect("a link to it");
-        let sign_in = browser.get(&unescaped(&format!("/sign-in?{}", link.split_once('"').unwrap().0))).await;
+        let shown = unescaped(&done.body);
+        let (_, onward) = shown.split_once("href=\"/sign-in?").expect("a link to it");
+        let sign_in = browser.get(&format!("/sign-in?{}", onward.split_once('"').unwrap().0)).await;
         let code = browser.sign_in(&sign_in, "eva").await.code();
         assert_eq!(app.exchange(&code, &[]).await.status, 200);
         assert_eq!(app.email_of("eva").await, (Some("Eva@Example.com".to_owned()), true));
-        assert_eq!((app.told("user.changed change=signed_up"), app.told("mail.requested reason=sign_up")), (1, 1));
+        assert_eq!((app.told("user.changed change=signed_up"), app.told("mail.requested")), (1, 1));
         for seen in [browser.get(&link).await, Browser::new(&app).get(&link).await] {
             assert!(seen.body.contains("This link was used already"), "{seen:?}");
         }
@@ -195,9 +194,7 @@ both_stores! {
         for round in 0..220 {
             for which in if round % 2 == 0 { [0, 1] } else { [1, 0] } {
                 let address = ["ana@example.com".to_owned(), format!("eva{round}@example.com")][which].clone();
-                let began = Instant::now();
-                browser.signs_up(&page, &address).await.location();
-                times[which].push(began.elapsed());
+                times[which].push(took(async { assert_eq!(browser.signs_up(&page, &address).await.status, 303) }).await);
             }
         }
         are_alike(times);

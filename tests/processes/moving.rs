@@ -160,6 +160,15 @@ fn users_move_in_and_out_of_postgres() {
     users_move_in_and_out(&Place::postgres(), &Place::sqlite().migrated());
 }
 
+fn good_lines(id: &str) -> [(u64, String); 4] {
+    [
+        (1, r#"{"username":"ana"}"#.to_owned()),
+        (2, format!(r#"{{"username":"ben","id":"{id}","email":"ben@example.com","email_verified":true}}"#)),
+        (7, "  ".to_owned()),
+        (10, r#" {"username":"ana"} "#.to_owned()),
+    ]
+}
+
 fn bad_lines_are_told_and_can_be_mended(place: &Place) {
     place.add_user("carl");
     let long = format!(r#"{{"username":"long","claims":{{"name":"{}"}}}}"#, "x".repeat(200_000));
@@ -186,12 +195,7 @@ fn bad_lines_are_told_and_can_be_mended(place: &Place) {
             "the address is verified as another user's",
         ),
     ];
-    let good = [
-        (1, r#"{"username":"ana"}"#.to_owned()),
-        (2, format!(r#"{{"username":"ben","id":"{id}","email":"ben@example.com","email_verified":true}}"#)),
-        (7, "  ".to_owned()),
-        (10, r#" {"username":"ana"} "#.to_owned()),
-    ];
+    let good = good_lines(id);
     let mut all: Vec<(u64, &str)> = bad.iter().map(|(number, line, _)| (*number, line.as_str())).collect();
     all.extend(good.iter().map(|(number, line)| (*number, line.as_str())));
     all.sort_unstable();

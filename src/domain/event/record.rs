@@ -233,6 +233,20 @@ impl<'a> EventRecord<'a> {
     }
 }
 
+/// Somebody has what is a client's, and not what it has to come with.
+fn of_thief<'a>(
+    name: &'static str,
+    client: &'a ClientId,
+    family: Option<FamilyId>,
+    from: &'a Whence,
+) -> EventRecord<'a> {
+    new(name).warns().client(client).within(family).from(from)
+}
+
+fn of_request<'a>(purpose: &'static str, account: &'a TriedAccount, from: &'a Whence) -> EventRecord<'a> {
+    new("mail.requested").reason(purpose).account(account).from(from)
+}
+
 impl Event {
     /// Name, severity and fields.
     #[must_use]
@@ -253,9 +267,7 @@ impl Event {
             Self::RecoveryCodeUsed { user, from } => new("recovery_code.used").warns().user(*user).from(from),
             Self::FactorUnreadable { user } => of_alarm(Alarm::FactorUnreadable).user(*user),
             Self::AttemptsLimited { account, from } => of_limited(account, from),
-            Self::MailRequested { purpose, account, from } => {
-                new("mail.requested").reason(purpose).account(account).from(from)
-            }
+            Self::MailRequested { purpose, account, from } => of_request(purpose, account, from),
             Self::AuthorizeRefused { client, error, reason, from } => client
                 .iter()
                 .fold(new("authorize.refused").error(error, reason).from(from), EventRecord::client),
@@ -263,11 +275,9 @@ impl Event {
             Self::ConsentWithdrawn { user, client } => new("consent.withdrawn").user(*user).client(client),
             Self::DeviceDenied { user, client } => new("device.denied").user(*user).client(client),
             Self::UserCodeRefused { user, from } => new("user_code.refused").user(*user).from(from),
-            Self::CodeRefused { client, family, from } => {
-                new("code.refused").warns().client(client).within(*family).from(from)
-            }
+            Self::CodeRefused { client, family, from } => of_thief("code.refused", client, *family, from),
             Self::RefreshRefused { family, client, from } => {
-                new("refresh.refused").warns().family(*family).client(client).from(from)
+                of_thief("refresh.refused", client, Some(*family), from)
             }
             Self::TokenExchanged { client, family } => new("token.exchanged").client(client).within(*family),
             Self::TokenRevoked { client, family, jti } => {

@@ -117,5 +117,5 @@ pub(crate) async fn take_proof(
     }
     let onward = [(visit.own("/account", ""), "to_account")];
     let named = json!({ "address": known.0.address });
-    Ok(told_of(visit, "verified", &onward, StatusCode::OK, named))
+    Ok(told_of(visit, "verified", &onward, StatusCode::OK, &named))
 }

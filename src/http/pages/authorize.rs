@@ -60,7 +60,12 @@ pub(crate) async fn go_on(visit: &Visit, asked: &Asked) -> Result<HttpResponse, 
 
 /// Reads the client's request that a page carries in its address.
 pub(crate) async fn read_request(visit: &Visit, request: &HttpRequest) -> Result<Asked, Stop> {
-    let form = Form::of_query_as_sent(request.query_string())?;
+    read_query(visit, request.query_string()).await
+}
+
+/// The same from a query alone.
+pub(crate) async fn read_query(visit: &Visit, query: &str) -> Result<Asked, Stop> {
+    let form = Form::of_query_as_sent(query)?;
     let client = form.get("client_id").map(ToOwned::to_owned);
     let read = authorize::read_form(&visit.as_browser(), form).await;
     read.inspect_err(|stop| {

@@ -20,13 +20,15 @@ use serde_json::{Value, json};
 use crate::http::pages::language::{self, Catalogue, LANGUAGES, UnfitTexts};
 use crate::http::pages::qr;
 
-const TEMPLATES: [(&str, &str); 36] = [
+const TEMPLATES: [(&str, &str); 38] = [
     ("layout.html", include_str!("templates/layout.html")),
     ("sign_in_second.html", include_str!("templates/sign_in_second.html")),
     ("sign_in_enrol.html", include_str!("templates/sign_in_enrol.html")),
     ("totp_setup.html", include_str!("templates/totp_setup.html")),
     ("recovery_codes.html", include_str!("templates/recovery_codes.html")),
     ("sign_in.html", include_str!("templates/sign_in.html")),
+    ("sign_in_mail.html", include_str!("templates/sign_in_mail.html")),
+    ("sign_in_code.html", include_str!("templates/sign_in_code.html")),
     ("forgot.html", include_str!("templates/forgot.html")),
     ("new_password.html", include_str!("templates/new_password.html")),
     ("confirm.html", include_str!("templates/confirm.html")),

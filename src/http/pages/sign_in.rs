@@ -1,6 +1,7 @@
 //! `/sign-in`: a name and a password, or going on as who is there.
 
 mod asking;
+pub(crate) mod mailed;
 mod purpose;
 pub(crate) mod second;
 

@@ -9,7 +9,7 @@ use crate::http::pages::visit::Visit;
 
 /// What is said, by the texts' keys: `{what}_title` and `{what}_lead`; `onward` are places of ours with their texts.
 pub(crate) fn told(visit: &Visit, what: &str, onward: &[(String, &str)], status: StatusCode) -> HttpResponse {
-    told_of(visit, what, onward, status, json!({}))
+    told_of(visit, what, onward, status, &json!({}))
 }
 
 /// The same, with what the texts name.
@@ -18,7 +18,7 @@ pub(crate) fn told_of(
     what: &str,
     onward: &[(String, &str)],
     status: StatusCode,
-    named: Value,
+    named: &Value,
 ) -> HttpResponse {
     let onward: Vec<Value> =
         onward.iter().map(|(place, text)| json!({ "place": place, "text": text })).collect();

@@ -55,7 +55,11 @@ fn of_event(event: &Event, at: DateTime<Utc>) -> Option<(UserId, Letter)> {
     if let Event::FamilyEnded { family, reason: EndReason::Reuse | EndReason::CodeReused } = event {
         return Some((family.user, Letter::LoginReused { at }));
     }
-    let Event::UserChanged { user, change: UserChange::OwnPassword | UserChange::Password } = event else {
+    let Event::UserChanged {
+        user,
+        change: UserChange::OwnPassword | UserChange::Password | UserChange::PasswordReset,
+    } = event
+    else {
         return None;
     };
     Some((*user, Letter::PasswordChanged { at }))

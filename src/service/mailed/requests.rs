@@ -13,8 +13,8 @@ use crate::domain::family::UserAgentInfo;
 use crate::domain::ids::uuid_v7;
 use crate::domain::mailed_token::{MailRequest, MailedPurpose};
 use crate::domain::user::{Username, email_key};
-use crate::service::mailed::sign_up;
 use crate::service::mailed::tokens::{self, NewLink};
+use crate::service::mailed::{sign_in, sign_up};
 use crate::service::{Core, Failure};
 use crate::store::users::{self, StoredUser};
 use crate::store::{StoreError, Tx, mail_requests};
@@ -107,6 +107,7 @@ async fn carry_out(
             }
             Ok(())
         }
+        MailedPurpose::SignIn => sign_in::carry_out(core, tx, request, reachable(known), now).await,
         MailedPurpose::SignUp => sign_up::carry_out(core, tx, request, known, now).await,
         // Only those ask for these who are signed in, or operators.
         MailedPurpose::VerifyAddress | MailedPurpose::ChangeAddress | MailedPurpose::Invitation => Ok(()),

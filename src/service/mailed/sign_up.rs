@@ -82,7 +82,10 @@ pub async fn look(core: &Core, secret: Option<&str>, now: DateTime<Utc>) -> Resu
     let token = mailed_tokens::find(&core.db, &secret.hash()).await?;
     let is_for = |token: &MailedToken| match token.purpose {
         MailedPurpose::SignUp | MailedPurpose::Invitation => true,
-        MailedPurpose::VerifyAddress | MailedPurpose::ChangeAddress | MailedPurpose::NewPassword => false,
+        MailedPurpose::VerifyAddress
+        | MailedPurpose::ChangeAddress
+        | MailedPurpose::NewPassword
+        | MailedPurpose::SignIn => false,
     };
     let Some(token) = token.filter(is_for) else { return Ok(SignUpLink::NoGood) };
     if token.used_at.is_some() && now < token.expires_at {

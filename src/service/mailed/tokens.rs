@@ -49,10 +49,11 @@ pub(crate) async fn mail_link(
 ) -> Result<Queued, StoreError> {
     let (purpose, user) = (new.purpose, new.about.map(|about| about.user.id));
     let secret = OpaqueSecret::from_random(&random::bytes());
-    let link = format!("{}{}?token={}", core.issuer.as_str(), purpose.path(), secret.expose());
+    let link = link(core, purpose, &secret);
     let letter = match purpose {
         MailedPurpose::VerifyAddress | MailedPurpose::ChangeAddress => Letter::VerifyAddress { link },
         MailedPurpose::NewPassword => Letter::ForgottenPassword { link },
+        MailedPurpose::SignIn => Letter::SignInLink { link },
         MailedPurpose::SignUp => Letter::SignUp { link },
         MailedPurpose::Invitation => Letter::Invitation { link },
     };
@@ -65,11 +66,10 @@ pub(crate) async fn mail_link(
             secret_hash: secret.hash(),
             purpose,
             user,
-            guarded: new.about.map(|it| {
-                purpose.guarded(&it.user, PasswordHash::text_of_account(it.password_hash.as_ref()))
-            }),
+            guarded: new.about.map(|about| guarded(purpose, about)),
             address: Some(new.to.to_owned()),
             browser: new.browser.cloned(),
+            code_hash: None,
             destination: new.destination.map(ToOwned::to_owned),
             expires_at,
             used_at: None,
@@ -77,6 +77,11 @@ pub(crate) async fn mail_link(
         mailed_tokens::insert(tx, &token, now).await?;
     }
     Ok(queued)
+}
+
+/// Where a secret is good.
+pub(crate) fn link(core: &Core, purpose: MailedPurpose, secret: &OpaqueSecret) -> String {
+    format!("{}{}?token={}", core.issuer.as_str(), purpose.path(), secret.expose())
 }
 
 /// What a link is worth.
@@ -137,9 +142,13 @@ pub(crate) async fn spend(
     Ok(Some(stored))
 }
 
+/// What a purpose guards of an account, as it is.
+pub(crate) fn guarded(purpose: MailedPurpose, stored: &StoredUser) -> SecretHash {
+    purpose.guarded(&stored.user, PasswordHash::text_of_account(stored.password_hash.as_ref()))
+}
+
 /// Whether what it guards is as it was.
 fn guards(token: &MailedToken, stored: &StoredUser) -> bool {
-    let now =
-        token.purpose.guarded(&stored.user, PasswordHash::text_of_account(stored.password_hash.as_ref()));
+    let now = guarded(token.purpose, stored);
     stored.user.disabled_at.is_none() && token.guarded.as_ref().is_some_and(|then| then.matches(&now))
 }

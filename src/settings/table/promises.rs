@@ -4,7 +4,8 @@ use crate::settings::setting::{
     Default::{Text, Unset},
     Kind::{
         Algorithm, Audiences, CodeProtection, Colour, Database, Domains, Duration, EdDsaName, Issuer, Listen,
-        Networks, Number, Origins, Path, Registration, Schemes, Scopes, Secret, SignUp, Switch, Words,
+        MailedSignIn, Networks, Number, Origins, Path, Registration, Schemes, Scopes, Secret, SignUp, Switch,
+        Words,
     },
     Setting,
 };
@@ -93,6 +94,13 @@ pub(super) const SETTINGS: &[Setting] = &[
         Switch,
         "Whether whoever forgot the password gets a link for a new one, at the verified address of the account. It needs \
          mail.",
+    ),
+    Setting::new(
+        "accounts.mailed_sign_in",
+        Text("off"),
+        MailedSignIn,
+        "How people sign in by mail, without the password: off, link, or code (six digits beside it, for the browser that \
+         asked).",
     ),
     Setting::new(
         "accounts.sign_up",

@@ -4,7 +4,7 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use serde_json::{Value, json};
 
-use crate::domain::account_rules::SignUp;
+use crate::domain::account_rules::{MailedSignIn, SignUp};
 use crate::domain::passkey::UnfitPasskey;
 use crate::domain::sign_in::SignInSession;
 use crate::http::oauth::authorize::Met;
@@ -55,6 +55,12 @@ pub(super) enum Shown<'a> {
     Over,
 }
 
+/// How one comes in by mail, if one does.
+fn by_mail(visit: &Visit) -> Option<String> {
+    let by = visit.core().mailed_sign_in();
+    (by != MailedSignIn::Off).then(|| by.to_string())
+}
+
 /// Asks.
 pub(super) async fn page(
     visit: &Visit,
@@ -84,6 +90,7 @@ pub(super) async fn page(
             "client": purpose.client().unwrap_or_default(),
             "lead": purpose.lead(),
             "has_mail": visit.core().mail.is_on(),
+            "mailed_sign_in": by_mail(visit),
             "signs_up": matches!(visit.core().sign_up(), SignUp::Open | SignUp::Domains),
             "resets_passwords": visit.core().resets_passwords(),
             "query": purpose.query(),

@@ -40,9 +40,14 @@ pub(super) struct OwnPage {
 
 impl Purpose {
     pub(super) async fn read(visit: &Visit, request: &HttpRequest) -> Result<Self, Stop> {
-        let form = Form::of_query_as_sent(request.query_string())?;
+        Self::read_query(visit, request.query_string()).await
+    }
+
+    /// The same from a query that was kept.
+    pub(super) async fn read_query(visit: &Visit, query: &str) -> Result<Self, Stop> {
+        let form = Form::of_query_as_sent(query)?;
         let Some(to) = form.get("to").filter(|_| form.get("client_id").is_none()) else {
-            return Ok(Self::App(Box::new(authorize::read_request(visit, request).await?)));
+            return Ok(Self::App(Box::new(authorize::read_query(visit, query).await?)));
         };
         // A list, not a pattern: nobody is sent from here to where somebody else wants.
         let place = OwnPlace::ALL.into_iter().find(|place| place.path() == to);
