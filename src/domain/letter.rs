@@ -53,6 +53,20 @@ pub enum Letter {
     PasswordChanged {
         at: DateTime<Utc>,
     },
+    /// A second factor, or a passkey.
+    FactorAdded {
+        at: DateTime<Utc>,
+    },
+    FactorRemoved {
+        at: DateTime<Utc>,
+    },
+    RecoveryCodesRenewed {
+        at: DateTime<Utc>,
+    },
+    /// One recovery code is spent.
+    RecoveryCodeUsed {
+        at: DateTime<Utc>,
+    },
     /// A login was ended: its token came twice, so somebody else has it too.
     LoginReused {
         at: DateTime<Utc>,
@@ -80,6 +94,10 @@ impl Letter {
                 address: Some("192.0.2.1".to_owned()),
             },
             Self::PasswordChanged { at: DateTime::UNIX_EPOCH },
+            Self::FactorAdded { at: DateTime::UNIX_EPOCH },
+            Self::FactorRemoved { at: DateTime::UNIX_EPOCH },
+            Self::RecoveryCodesRenewed { at: DateTime::UNIX_EPOCH },
+            Self::RecoveryCodeUsed { at: DateTime::UNIX_EPOCH },
             Self::LoginReused { at: DateTime::UNIX_EPOCH },
         ]
     }
@@ -98,6 +116,10 @@ impl Letter {
             Self::AddressChanged => "address_changed",
             Self::NewDevice { .. } => "new_device",
             Self::PasswordChanged { .. } => "password_changed",
+            Self::FactorAdded { .. } => "factor_added",
+            Self::FactorRemoved { .. } => "factor_removed",
+            Self::RecoveryCodesRenewed { .. } => "recovery_codes_renewed",
+            Self::RecoveryCodeUsed { .. } => "recovery_code_used",
             Self::LoginReused { .. } => "login_reused",
         }
     }
@@ -117,6 +139,10 @@ impl Letter {
             Self::AddressChanged
             | Self::NewDevice { .. }
             | Self::PasswordChanged { .. }
+            | Self::FactorAdded { .. }
+            | Self::FactorRemoved { .. }
+            | Self::RecoveryCodesRenewed { .. }
+            | Self::RecoveryCodeUsed { .. }
             | Self::LoginReused { .. } => true,
         }
     }

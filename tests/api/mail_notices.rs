@@ -12,6 +12,7 @@ use serde_json::json;
 use crate::browser::*;
 use crate::harness::*;
 use crate::mailbox::*;
+use crate::second_factors::recovery_codes;
 
 const ANA: &str = "ana@example.com";
 const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
@@ -117,6 +118,27 @@ both_stores! {
         assert_eq!(app.refresh(&stolen.refresh).await.refusal(), REUSED);
         assert_eq!(app.refresh(&stolen.refresh).await.refusal(), REUSED);
         assert_eq!(app.told_by_mail(ANA).await, ["Eine Ihrer Anmeldungen bei Heirloom wurde beendet"]);
+    }
+
+    async fn an_owner_is_told_of_a_second_factor_that_comes_is_replaced_or_goes(app) with mailing; {
+        app.add_app("app", |it| it.party = Party::First).await;
+        let ana = app.add_reader("ana", ANA, true).await;
+        let browser = Browser::new(&app).with_header("user-agent", FIREFOX);
+        browser.ana_signs_in(&[]).await;
+        let (_, page) = browser.sets_up_an_app(&app).await;
+        assert_eq!(app.told_by_mail(ANA).await, ["Neue Anmeldemethode für Ihr Konto bei Heirloom"]);
+        let code = recovery_codes(&page).remove(0);
+        let asked = app.log_in_as_ana().await;
+        let shown = json!({ "mfa_token": asked.text("mfa_token"), "recovery_code": code });
+        assert_eq!(app.post("/login/mfa", &shown).await.status, 200);
+        app.change_user(ana, Change::ResetFactors).await;
+        let told = app.told_by_mail(ANA).await;
+        for subject in [
+            "Ein Wiederherstellungscode wurde bei Heirloom benutzt",
+            "Eine Anmeldemethode Ihres Kontos bei Heirloom wurde entfernt",
+        ] {
+            assert!(told.contains(&subject.to_owned()), "{subject} in {told:?}");
+        }
     }
 
     async fn owners_are_told_nothing_where_an_operator_wants_it_so(app) with silent; {

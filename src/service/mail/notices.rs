@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use crate::domain::event::{Event, MailLoss, UserChange, Whence};
 use crate::domain::ids::UserId;
 use crate::domain::letter::Letter;
+use crate::domain::passkey::PasskeyChange;
 use crate::domain::refusal::EndReason;
 use crate::domain::user_agent::describe;
 use crate::service::mail::post_office::{NewMail, PostOffice};
@@ -55,14 +56,38 @@ fn of_event(event: &Event, at: DateTime<Utc>) -> Option<(UserId, Letter)> {
     if let Event::FamilyEnded { family, reason: EndReason::Reuse | EndReason::CodeReused } = event {
         return Some((family.user, Letter::LoginReused { at }));
     }
-    let Event::UserChanged {
-        user,
-        change: UserChange::OwnPassword | UserChange::Password | UserChange::PasswordReset,
-    } = event
-    else {
-        return None;
+    if let Event::RecoveryCodeUsed { user, .. } = event {
+        return Some((*user, Letter::RecoveryCodeUsed { at }));
+    }
+    if let Event::PasskeyChanged { user, change: PasskeyChange::Added, .. } = event {
+        return Some((*user, Letter::FactorAdded { at }));
+    }
+    if let Event::PasskeyChanged { user, change: PasskeyChange::Removed, .. } = event {
+        return Some((*user, Letter::FactorRemoved { at }));
+    }
+    let Event::UserChanged { user, change } = event else { return None };
+    let letter = match change {
+        UserChange::OwnPassword | UserChange::Password | UserChange::PasswordReset => {
+            Letter::PasswordChanged { at }
+        }
+        UserChange::TotpAdded => Letter::FactorAdded { at },
+        UserChange::TotpRemoved | UserChange::FactorsReset => Letter::FactorRemoved { at },
+        UserChange::RecoveryCodesRenewed => Letter::RecoveryCodesRenewed { at },
+        UserChange::Added
+        | UserChange::Roles
+        | UserChange::Details
+        | UserChange::SignedUp
+        | UserChange::EmailVerified
+        | UserChange::EmailChanged
+        | UserChange::EmailUnverified
+        | UserChange::Disabled
+        | UserChange::Enabled
+        | UserChange::Removed
+        | UserChange::LoginsEnded
+        | UserChange::OwnLoginsEnded
+        | UserChange::OwnRemoval => return None,
     };
-    Some((*user, Letter::PasswordChanged { at }))
+    Some((*user, letter))
 }
 
 /// Who came in, and whence. An app that gets a login for who is signed in at the pages is no device.

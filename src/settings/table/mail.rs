@@ -52,7 +52,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         "mail.notices",
         Text("true"),
         Switch,
-        "Whether owners are told of new devices, other passwords and stolen logins, at addresses that are verified.",
+        "Whether owners are told of new devices, other passwords and factors, and stolen logins, at addresses that are verified.",
     ),
     Setting::new(
         "mail.per_address",
