@@ -39,6 +39,7 @@ use crate::service::events::trail::Trail;
 use crate::service::keys::ring::Keys;
 use crate::service::keys::{signer_keys, subject_key};
 use crate::service::status_lists::documents::StatusLists;
+use crate::service::upstream::providers::Providers;
 use crate::service::users::attempts::Attempts;
 use crate::service::users::login_limit::LoginLimit;
 use crate::service::users::totp;
@@ -266,6 +267,7 @@ pub async fn open_core(
         registrar: Arc::new(Registrar::new(registration_rules(settings))),
         accounts: Arc::new(account_rules(settings)),
         mail_requests: Arc::default(),
+        providers: Arc::new(Providers::new(settings.sign_in.providers.read().context("sign_in.providers")?)),
         outbound,
         fetches,
         group_commit: Arc::new(GroupCommit::new(db.clone(), batching(&settings.database, &db).await)),

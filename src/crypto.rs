@@ -16,3 +16,4 @@ pub mod relying_party;
 pub mod signing_key;
 pub mod totp;
 pub mod unfit_hash;
+pub mod upstream_id_token;

@@ -46,6 +46,7 @@ pub mod signing_algorithm;
 pub mod standard_claims;
 pub mod status_list;
 pub mod subject;
+pub mod upstream;
 pub mod user;
 pub mod user_agent;
 pub mod web_origin;

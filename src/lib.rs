@@ -28,6 +28,7 @@
 //! service               what every use case needs: Core, the writer of what happens, the reasons to give nothing
 //! service/tokens        what each grant gives, and what a token that comes back is worth
 //! service/clients       who asks: clients as they are known, prove themselves, and register
+//! service/upstream      users who sign in elsewhere, and what other providers say of them
 //! service/users         passwords, browsers' sign-ins, a user's own view of the logins
 //! service/authorize     from a request for authorization to a code, or a device that is let in
 //! service/logout        the end of a login, and who is told of it

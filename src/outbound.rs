@@ -29,7 +29,7 @@ use crate::outbound::way::{Bounds, Tells};
 pub use budget::{Budget, TakenPlace};
 pub use no_answer::{NoAnswer, NotTaken};
 pub use way::WayOut;
-pub(crate) use way::host_of;
+pub(crate) use way::{Call, host_of};
 
 /// What an operator chooses.
 #[derive(Debug, Clone)]

@@ -18,6 +18,7 @@ pub mod messenger;
 pub mod readiness;
 pub mod status_lists;
 pub mod tokens;
+pub mod upstream;
 pub mod users;
 pub mod webhooks;
 pub mod writer;

@@ -17,6 +17,7 @@ mod origin;
 mod passkeys;
 mod print;
 mod problem;
+mod providers;
 mod rules;
 mod secret;
 mod sections;
@@ -37,6 +38,7 @@ pub use self::{
     origin::{Origins, SettingOrigin},
     passkeys::PasskeySettings,
     problem::SettingsError,
+    providers::ProviderTables,
     secret::Secret,
     sections::{
         DatabaseSettings, DpopSettings, EventSettings, HttpSettings, JanitorSettings, KeySettings,

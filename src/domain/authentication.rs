@@ -100,6 +100,8 @@ methods! {
     SoftwareKey: "swk",
     /// Somebody was there and touched the authenticator.
     UserPresence: "user",
+    /// The word of another provider, which asked for whatever it did.
+    Federated: "fed",
     /// Factors of more than one kind.
     MultiFactor: "mfa",
 }

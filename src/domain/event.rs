@@ -47,6 +47,11 @@ pub enum Event {
         account: TriedAccount,
         from: Whence,
     },
+    /// Something came of a sign-in elsewhere, or of a logout there.
+    Upstream {
+        provider: String,
+        what: UpstreamEvent,
+    },
     /// A browser's sign-in ended.
     SignInEnded {
         session: SignInSessionId,
@@ -247,6 +252,19 @@ pub enum Event {
     },
 }
 
+/// What came from another provider.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UpstreamEvent {
+    /// Nobody was let in.
+    Refused {
+        /// Why, in a word.
+        reason: &'static str,
+        from: Whence,
+    },
+    /// It told of a logout, and a sign-in here ended with it.
+    Logout { session: SignInSessionId, user: UserId },
+}
+
 /// What became of a webhook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WebhookChange {
@@ -344,6 +362,8 @@ words! {
         TotpRemoved: "totp_removed",
         RecoveryCodesRenewed: "recovery_codes_renewed",
         FactorsReset: "factors_reset",
+        Linked: "linked",
+        Unlinked: "unlinked",
     }
 }
 

@@ -81,6 +81,20 @@ pub(crate) fn set(web: &Web, name: Name, secret: &OpaqueSecret, lasting: Option<
     format!("{}={}{max_age}{}", name.text(web), secret.expose(), attributes(web))
 }
 
+/// What the next page tells of, as the one before left it: a word, and no secret.
+pub(crate) fn told<'a>(web: &Web, request: &'a HttpRequest) -> Option<&'a str> {
+    single(request, &own_name(web, Prefix::Host, TOLD, "")).filter(|word| !word.is_empty())
+}
+
+/// The header that leaves a word for the next page, or takes it away: `None`.
+pub(crate) fn tell(web: &Web, word: Option<&str>) -> String {
+    let max_age = if word.is_some() { 60 } else { 0 };
+    let name = own_name(web, Prefix::Host, TOLD, "");
+    format!("{name}={}; Max-Age={max_age}{}", word.unwrap_or_default(), attributes(web))
+}
+
+const TOLD: &str = "told";
+
 /// The header that takes a cookie away.
 pub(crate) fn clear(web: &Web, name: Name) -> String {
     format!("{}=; Max-Age=0{}", name.text(web), attributes(web))

@@ -14,6 +14,7 @@ use crate::domain::status_list;
 use crate::http::oauth::{
     device_authorization, introspect, par, registration, revoke, status_lists, token, userinfo, well_known,
 };
+use crate::http::pages::elsewhere::{self, arrival, back_channel, links};
 use crate::http::pages::handlers::{self, Show, Take};
 use crate::http::pages::own_place::OwnPlace;
 use crate::http::pages::sign_in::{mailed, second};
@@ -157,7 +158,12 @@ fn pages_routes(config: &mut ServiceConfig) {
         .service(looked_at("/assets/submit.js", assets::submit))
         .service(looked_at("/assets/passkey.js", assets::passkey))
         .service(looked_at("/assets/onward.js", assets::onward))
-        .service(looked_at("/assets/logo", assets::logo));
+        .service(looked_at("/assets/logo", assets::logo))
+        .service(page("/account/links", links::show, links::take))
+        .service(page("/sign-in/new", arrival::show, arrival::take))
+        .service(page("/sign-in/with/{provider}", elsewhere::show, elsewhere::set_out))
+        .service(looked_at("/sign-in/back/{provider}", handlers::showing(elsewhere::come_back)))
+        .service(only("/sign-in/back-channel/{provider}", "POST", [web::post().to(back_channel::take)]));
 }
 
 /// Where others look for what there is of passkeys.

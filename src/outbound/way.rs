@@ -47,6 +47,16 @@ pub(super) enum Tells {
     Nothing,
 }
 
+/// A call whose answer matters.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Call<'a> {
+    pub(crate) url: &'a Url,
+    /// The whole header.
+    pub(crate) authorization: Option<&'a str>,
+    /// What is posted; without it the URL is asked for.
+    pub(crate) form: Option<&'a [(&'a str, &'a str)]>,
+}
+
 /// A way out.
 #[derive(Debug)]
 pub struct WayOut {
@@ -154,6 +164,34 @@ impl WayOut {
         let most = TimeDelta::from_std(self.bounds.timeout).unwrap_or_default();
         let retry_after = headers::retry_after(response.headers(), now).map(|told| told + most);
         success(&response).map_err(|why| NotTaken { why, retry_after })
+    }
+
+    /// Calls, and wants to know what is answered, which is JSON whether it is a success or a refusal.
+    pub(crate) async fn call_json<T: DeserializeOwned>(&self, call: Call<'_>) -> Result<(u16, T), NoAnswer> {
+        let client = self.client_for(call.url)?;
+        let _place = self.calls.take(host_of(call.url)).ok_or(NoAnswer::Busy)?;
+        let request = match call.form {
+            Some(fields) => {
+                let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+                let form = client.post(call.url.clone()).body(body);
+                form.header("content-type", "application/x-www-form-urlencoded")
+            }
+            None => client.get(call.url.clone()),
+        };
+        let request = request.header(ACCEPT, "application/json");
+        let request = match call.authorization {
+            Some(authorization) => request.header("authorization", authorization),
+            None => request,
+        };
+        let response = request.send().await.map_err(|error| self.no_answer(error))?;
+        let status = response.status().as_u16();
+        let body = self.body(response).await?;
+        // What breaks down behind a proxy is told in a page of the proxy's.
+        let read = json::read(&body).map_err(|_| match status {
+            200..300 => NoAnswer::Content,
+            status => NoAnswer::Status(status),
+        });
+        Ok((status, read?))
     }
 
     async fn answer_to(

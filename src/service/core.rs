@@ -32,6 +32,7 @@ use crate::service::status_lists::documents::StatusLists;
 use crate::service::status_lists::places::StatusPlaces;
 use crate::service::tokens::polling::Polling;
 use crate::service::tokens::replays::Replays;
+use crate::service::upstream::providers::Providers;
 use crate::service::users::attempts::Attempts;
 use crate::service::users::login_limit::LoginLimit;
 use crate::service::writer::Writer;
@@ -85,6 +86,8 @@ pub struct Core {
     pub client_authorities: Option<Arc<ClientAuthorities>>,
     /// What clients may do that register themselves.
     pub registrar: Arc<Registrar>,
+    /// Where users may sign in instead.
+    pub providers: Arc<Providers>,
     /// The ways to other servers.
     pub outbound: Arc<Outbound>,
     /// Mail, if there is any.

@@ -50,6 +50,9 @@ pub(super) fn broken(settings: &Settings) -> Vec<Broken> {
     if let Some(expected) = settings.database_url.expected() {
         broken.push(Broken { key: "database_url", expected: expected.to_owned(), other: None });
     }
+    if let Err(unfit) = settings.sign_in.providers.read() {
+        broken.push(Broken { key: "sign_in.providers", expected: unfit.to_string(), other: None });
+    }
     for (holds, key, expected, other) in conflicts(settings).into_iter().chain(conflicts_of_mail(settings)) {
         if !holds {
             broken.push(Broken { key, expected: expected.to_owned(), other: Some(other) });

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::addresses::{HttpsUrl, Listen};
 use super::colour::Colour;
 use super::header::Header;
+use super::providers::ProviderTables;
 use super::secret::{self, Secret};
 use super::text;
 use crate::domain::audience::Audience;
@@ -46,6 +47,8 @@ pub struct SignInSettings {
     /// From the sign-in to its end, however often it is used.
     #[serde(with = "text::duration")]
     pub absolute_ttl: Duration,
+    /// Where users may sign in instead.
+    pub providers: ProviderTables,
 }
 
 /// What the pages look like.

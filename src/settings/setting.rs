@@ -4,7 +4,7 @@ use self::{
     Default::{Text, Unset},
     Kind::{
         Algorithm, Audiences, CodeProtection, Colour, Database, Domains, Duration, EdDsaName, Filter, Format,
-        Header, HttpsUrl, Issuer, Listen, MailTls, MailedSignIn, Networks, Number, Origins, Path,
+        Header, HttpsUrl, Issuer, Listen, MailTls, MailedSignIn, Networks, Number, Origins, Path, Providers,
         Registration, Schemes, Scopes, Secret, SignUp, Switch, Words,
     },
 };
@@ -61,6 +61,7 @@ pub(super) enum Kind {
     Number,
     Origins,
     Path,
+    Providers,
     Registration,
     Schemes,
     Scopes,
@@ -103,6 +104,7 @@ impl Kind {
             Origins => "origins of sites with spaces between them such as https://app.example.com",
             Path => "a path",
             Audiences => "services' URLs with spaces between them",
+            Providers => "tables of providers as in docs/settings.md, or the same as JSON",
             Registration => "off, initial_access_token or open",
             Schemes => {
                 "schemes of programs with spaces between them such as cursor vscode, and none that runs or reads"
@@ -117,7 +119,7 @@ impl Kind {
     /// Whether a value of this form may hold what must not be shown.
     pub(super) fn is_secret(self) -> bool {
         match self {
-            Database | Secret => true,
+            Database | Providers | Secret => true,
             Algorithm | Audiences | CodeProtection | Colour | Domains | Duration | EdDsaName | Filter
             | Format | Header | HttpsUrl | Issuer | Listen | MailTls | MailedSignIn | Networks | Number
             | Origins | Path | Registration | Schemes | Scopes | SignUp | Switch | Words => false,

@@ -31,6 +31,10 @@ pub enum Expired {
     MailedTokens,
     /// Wishes for a mail that nobody has seen to, as when mail was switched off.
     MailRequests,
+    /// Browsers that a provider did not send back, or whose users did not go on.
+    UpstreamAttempts,
+    /// Where sign-ins came from.
+    UpstreamSessions,
     /// Clients' metadata documents, by when they were last fetched.
     ClientDocuments,
     /// What owners were seen with, by when they last were.
@@ -64,6 +68,8 @@ impl Expired {
             Self::UserCodeTries => delete_some!("wrong_user_codes", "user_id", "since"),
             Self::MailedTokens => delete_some!("mailed_tokens", "secret_hash", "expires_at"),
             Self::MailRequests => delete_some!("mail_requests", "id", "requested_at"),
+            Self::UpstreamAttempts => delete_some!("upstream_attempts", "secret_hash", "expires_at"),
+            Self::UpstreamSessions => delete_some!("upstream_sessions", "id", "expires_at"),
             Self::ClientDocuments => {
                 // One may be fetched anew meanwhile.
                 delete_some!("client_documents", "client_id", "fetched_at", "fetched_at <= $1")

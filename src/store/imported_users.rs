@@ -8,6 +8,7 @@ use uuid::Uuid;
 use crate::crypto::foreign_cost::ForeignCost;
 use crate::crypto::password_hash::PasswordHash;
 use crate::domain::ids::UserId;
+use crate::domain::upstream::UpstreamLink;
 use crate::domain::user::User;
 use crate::store::row::to_json;
 use crate::store::transaction::OpenTransaction;
@@ -22,6 +23,7 @@ pub struct ImportedUser {
     /// What the address is compared by, if it is verified.
     pub email_key: Option<String>,
     pub password_hash: Option<PasswordHash>,
+    pub links: Vec<UpstreamLink>,
     pub digest: Vec<u8>,
 }
 
@@ -64,7 +66,7 @@ pub async fn insert(
 async fn insert_one(tx: &mut Tx, it: &ImportedUser, now: DateTime<Utc>) -> Result<bool, StoreError> {
     const SQL: &str =
         insert!("VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)");
-    let ImportedUser { user, key, email_key, password_hash: hash, digest } = it;
+    let ImportedUser { user, key, email_key, password_hash: hash, digest, .. } = it;
     let foreign = hash.as_ref().and_then(PasswordHash::foreign_cost);
     let rows = execute!(within tx, SQL,
         user.id.0, user.username.as_str(), key, &user.email, user.email_verified,

@@ -63,6 +63,7 @@ const STEPS: &[SchemaStep] = &[
     step!(32, "mailed tokens", "0032_mailed_tokens.sql"),
     step!(33, "sign-in attempts", "0033_sign_in_attempts.sql"),
     step!(35, "passkeys", "0035_passkeys.sql"),
+    step!(36, "sign-in elsewhere", "0036_upstream.sql"),
 ];
 
 /// How the database's schema compares with the one this binary knows.

@@ -234,6 +234,13 @@ pub async fn touch(tx: &mut Tx, id: UserId, now: DateTime<Utc>) -> Result<bool, 
     Ok(execute!(within tx, SQL, id.0, now)? > 0)
 }
 
+/// Whether a user has a password, in the transaction that touched the user's row.
+pub async fn has_password_within(tx: &mut Tx, id: UserId) -> Result<bool, StoreError> {
+    const SQL: &str = "SELECT password_hash FROM users WHERE id = $1";
+    let row: Option<(String,)> = fetch_optional!(within tx, SQL, id.0)?;
+    Ok(row.is_some_and(|(hash,)| PasswordHash::of_account(hash).is_some()))
+}
+
 /// Stores a new password.
 pub async fn set_password(tx: &mut Tx, id: UserId, hash: &PasswordHash) -> Result<(), StoreError> {
     const SQL: &str = "UPDATE users \

@@ -78,10 +78,12 @@ impl Seen {
         unescaped(rest.split_once('"').unwrap().0)
     }
 
-    /// Where the last form leads.
+    /// Where the last form leads, but for those that lead to a provider.
     pub fn action(&self) -> String {
-        let (_, rest) = self.body.rsplit_once("action=\"").unwrap_or_else(|| panic!("a form in {self:?}"));
-        unescaped(rest.split_once('"').unwrap().0)
+        let actions =
+            self.body.split("action=\"").skip(1).map(|rest| unescaped(rest.split('"').next().unwrap()));
+        let own = actions.filter(|action| !action.contains("/sign-in/with/"));
+        own.last().unwrap_or_else(|| panic!("a form in {self:?}"))
     }
 }
 

@@ -77,7 +77,7 @@ impl TestApp {
     }
 
     /// Lets what is due be delivered, by this call or by the server itself.
-    async fn deliver(&self) {
+    pub async fn deliver(&self) {
         while self.deliver_due().await > 0 {}
     }
 }

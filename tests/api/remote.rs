@@ -176,7 +176,7 @@ async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin, state: Arc<State
 }
 
 /// The head, and as much of a body as `content-length` says.
-async fn read(stream: &mut (impl AsyncRead + Unpin)) -> String {
+pub async fn read(stream: &mut (impl AsyncRead + Unpin)) -> String {
     let mut request = Vec::new();
     let mut buffer = [0; 4096];
     loop {

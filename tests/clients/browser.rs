@@ -126,7 +126,7 @@ impl Form {
     fn filled_in(&self, decision: &str) -> Vec<(String, String)> {
         let typed = |(name, value): &(String, String)| {
             let value = match name.as_str() {
-                "username" => "ana",
+                "username" | "login" => "ana",
                 "password" => PASSWORD,
                 _ => value,
             };

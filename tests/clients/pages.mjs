@@ -78,6 +78,10 @@ async function walk(browser, { scripts, locale, user }) {
     assert.equal(await page.getAttribute("[name=password]", "type"), "password");
   }
   await weigh(page, "sign-in");
+  await press(".elsewhere button");
+  await alert();
+  await seen("sign-in-elsewhere-unreachable");
+  await page.goto(authorization());
   await signIn("wrong");
   await alert();
   assert.equal(await page.inputValue("[name=username]"), user);
@@ -201,6 +205,7 @@ async function walk(browser, { scripts, locale, user }) {
   await changePassword(PASSWORD, ANOTHER, ANOTHER);
   await alert("status");
   await seen("account-password-changed");
+  await open("/account/links", "account-links");
   await open("/account/activity", "account-activity");
   await weigh(page, "account-activity");
   await open("/account/data", "account-data");

@@ -12,8 +12,15 @@ use crate::world::{Proof, World};
 fn every_page_is_good_in_a_real_browser() {
     // Ana and Ben mistype twice, and in the end once too often.
     let place = Place::sqlite().with("HEIRLOOM_LIMITS__ACCOUNT_ATTEMPTS", "3");
+    // A provider that nobody reaches.
+    let nowhere = json!([
+        { "id": "works", "name": "Example Works", "issuer": "http://127.0.0.1:1", "client_id": "heirloom" },
+    ]);
     let world = World::with(
-        place.with("HEIRLOOM_REGISTRATION__MODE", "open").with("HEIRLOOM_PAGES__ACCOUNT_DELETION", "true"),
+        place
+            .with("HEIRLOOM_REGISTRATION__MODE", "open")
+            .with("HEIRLOOM_PAGES__ACCOUNT_DELETION", "true")
+            .with("HEIRLOOM_SIGN_IN__PROVIDERS", &nowhere.to_string()),
     );
     let client = world.confidential_client("web", Proof::Basic);
     world.place.add_user("ben");

@@ -15,6 +15,7 @@ mod languages;
 mod orders;
 mod parties;
 mod running;
+mod upstream;
 
 #[path = "../clients/browser.rs"]
 #[expect(dead_code, reason = "the tests of clients use the rest")]

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 /// The name of every event.
-pub const EVENT_NAMES: [&str; 53] = [
+pub const EVENT_NAMES: [&str; 55] = [
     "alarm.raised",
     "attempts.limited",
     "audience.changed",
@@ -49,6 +49,8 @@ pub const EVENT_NAMES: [&str; 53] = [
     "sign_in.succeeded",
     "token.exchanged",
     "token.revoked",
+    "upstream.logout",
+    "upstream.refused",
     "user.changed",
     "user.imported",
     "user.invited",

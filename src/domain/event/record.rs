@@ -6,7 +6,9 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use crate::domain::audience::Audience;
-use crate::domain::event::{Alarm, Event, MailLoss, ReplayDifference, TriedAccount, WebhookChange, Whence};
+use crate::domain::event::{
+    Alarm, Event, MailLoss, ReplayDifference, TriedAccount, UpstreamEvent, WebhookChange, Whence,
+};
 use crate::domain::family::EndedFamily;
 use crate::domain::ids::{ClientId, FamilyId, PasskeyId, SignInSessionId, UserId, WebhookId};
 use crate::domain::passkey::PasskeyChange;
@@ -37,6 +39,8 @@ pub struct EventRecord<'a> {
     pub client: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub audience: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub provider: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name_hash: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -101,6 +105,13 @@ fn of_lost_mail<'a>(why: MailLoss) -> EventRecord<'a> {
         MailLoss::Undeliverable(mail, end) => {
             EventRecord { mail: Some(mail), ..new("mail.undeliverable").warns().reason(end.as_str()) }
         }
+    }
+}
+
+fn of_upstream(what: &UpstreamEvent) -> EventRecord<'_> {
+    match what {
+        UpstreamEvent::Refused { reason, from } => new("upstream.refused").reason(reason).from(from),
+        UpstreamEvent::Logout { session, user } => new("upstream.logout").session(*session).user(*user),
     }
 }
 
@@ -178,6 +189,10 @@ impl<'a> EventRecord<'a> {
 
     fn audience(self, audience: &'a Audience) -> Self {
         Self { audience: Some(audience.as_str()), ..self }
+    }
+
+    fn provider(self, provider: &'a str) -> Self {
+        Self { provider: Some(provider), ..self }
     }
 
     fn generation(self, generation: i64) -> Self {
@@ -263,6 +278,7 @@ impl Event {
                 new("sign_in.succeeded").session(*session).user(*user).from(from)
             }
             Self::SignInRefused { account, from } => new("sign_in.refused").account(account).from(from),
+            Self::Upstream { provider, what } => of_upstream(what).provider(provider),
             Self::SignInEnded { session, user } => new("sign_in.ended").session(*session).user(*user),
             Self::RecoveryCodeUsed { user, from } => new("recovery_code.used").warns().user(*user).from(from),
             Self::FactorUnreadable { user } => of_alarm(Alarm::FactorUnreadable).user(*user),

@@ -33,7 +33,7 @@ use crate::service::users::change_password::{self, ChangePassword, Others, chang
 const LISTED: usize = 20;
 
 /// What a page says was done, by the word in its address.
-const DONE: [&str; 17] = [
+const DONE: [&str; 19] = [
     "ended",
     "ended_others",
     "withdrawn",
@@ -51,6 +51,8 @@ const DONE: [&str; 17] = [
     "email",
     "email_same",
     "fresh_email",
+    "linked",
+    "unlinked",
 ];
 
 /// `GET /`: who types this server's name looks for the own account.

@@ -56,6 +56,8 @@ impl Ending {
             | OwnPlace::Addresses
             | OwnPlace::Data
             | OwnPlace::Removal
+            | OwnPlace::Links
+            | OwnPlace::Arrival
             | OwnPlace::Device => None,
         };
         let nothing = PageError::Malformed("The form does not name a login or an app.");

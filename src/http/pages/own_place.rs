@@ -25,12 +25,16 @@ pub(crate) enum OwnPlace {
     Data,
     /// The end of the account.
     Removal,
+    /// The providers that the account is linked to.
+    Links,
+    /// Whoever came back from a provider and is not known here.
+    Arrival,
     /// The code that a device shows.
     Device,
 }
 
 impl OwnPlace {
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::Account,
         Self::Apps,
         Self::Activity,
@@ -41,6 +45,8 @@ impl OwnPlace {
         Self::Addresses,
         Self::Data,
         Self::Removal,
+        Self::Links,
+        Self::Arrival,
         Self::Device,
     ];
 
@@ -57,6 +63,8 @@ impl OwnPlace {
             Self::Addresses => "/account/addresses",
             Self::Data => "/account/data",
             Self::Removal => "/account/delete",
+            Self::Links => "/account/links",
+            Self::Arrival => "/sign-in/new",
             Self::Device => "/device",
         }
     }

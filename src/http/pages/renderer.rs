@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use crate::http::pages::language::{self, Catalogue, LANGUAGES, UnfitTexts};
 use crate::http::pages::qr;
 
-const TEMPLATES: [(&str, &str); 38] = [
+const TEMPLATES: [(&str, &str); 40] = [
     ("layout.html", include_str!("templates/layout.html")),
     ("sign_in_second.html", include_str!("templates/sign_in_second.html")),
     ("sign_in_enrol.html", include_str!("templates/sign_in_enrol.html")),
@@ -35,6 +35,7 @@ const TEMPLATES: [(&str, &str); 38] = [
     ("sign_up.html", include_str!("templates/sign_up.html")),
     ("sign_up_finish.html", include_str!("templates/sign_up_finish.html")),
     ("told.html", include_str!("templates/told.html")),
+    ("sign_in_new.html", include_str!("templates/sign_in_new.html")),
     ("consent.html", include_str!("templates/consent.html")),
     ("grants.html", include_str!("templates/grants.html")),
     ("client_links.html", include_str!("templates/client_links.html")),
@@ -55,6 +56,7 @@ const TEMPLATES: [(&str, &str); 38] = [
     ("account_end_all.html", include_str!("templates/account_end_all.html")),
     ("account_sign_in_methods.html", include_str!("templates/account_sign_in_methods.html")),
     ("account_totp.html", include_str!("templates/account_totp.html")),
+    ("account_links.html", include_str!("templates/account_links.html")),
     ("account_password.html", include_str!("templates/account_password.html")),
     ("account_passkeys.html", include_str!("templates/account_passkeys.html")),
     ("error.html", include_str!("templates/error.html")),

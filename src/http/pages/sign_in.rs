@@ -1,8 +1,9 @@
 //! `/sign-in`: a name and a password, or going on as who is there.
 
 mod asking;
+mod handing_over;
 pub(crate) mod mailed;
-mod purpose;
+pub(crate) mod purpose;
 pub(crate) mod second;
 
 use actix_web::{HttpRequest, HttpResponse};
@@ -24,7 +25,9 @@ use crate::service::users::sign_in::entering::Door;
 use crate::service::users::sign_in::sign_in;
 
 pub(crate) use asking::SECOND;
-use asking::{Shown, go_on, page};
+pub(crate) use asking::go_on;
+use asking::{Shown, page};
+use handing_over::{hand_over, hand_over_typed};
 use purpose::Purpose;
 
 /// `GET /sign-in`
@@ -32,6 +35,9 @@ pub(crate) async fn show(visit: &Visit, request: &HttpRequest) -> Result<HttpRes
     let purpose = Purpose::read(visit, request).await?;
     let session = visit.session().await?;
     if purpose.needs_sign_in(visit, session.as_ref()).await? {
+        if let Some(away) = hand_over(visit, &purpose, session.as_ref()).await? {
+            return Ok(away);
+        }
         page(visit, &purpose, session.as_ref(), Shown::New).await
     } else {
         // Signed in by now, perhaps in another tab.
@@ -49,6 +55,9 @@ pub(crate) async fn take(visit: &Visit, request: &HttpRequest, form: Form) -> Re
     }
     if form.get("passkey").is_some() {
         return by_passkey(visit, &purpose, session.as_ref(), &form).await;
+    }
+    if let Some(away) = hand_over_typed(visit, &purpose, form.get("username").unwrap_or_default()).await? {
+        return Ok(away);
     }
     let password = form.get("password").unwrap_or_default().to_owned();
     let credentials = Credentials {

@@ -28,6 +28,7 @@ pub(crate) async fn show(visit: &Visit, request: &HttpRequest) -> Result<HttpRes
     let content = json!({
         "totp": factors.totp,
         "has_second": factors.is_some(),
+        "has_providers": visit.core().providers.all().next().is_some(),
         "recovery_codes": factors.recovery_codes,
     });
     page(visit, request, &session, "account_sign_in_methods.html", content, StatusCode::OK).await

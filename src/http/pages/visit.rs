@@ -43,6 +43,8 @@ pub(crate) struct Visit {
     attempt: Option<OpaqueSecret>,
     browser: OpaqueSecret,
     is_new: bool,
+    /// What the page before left to be told here.
+    pub(crate) told: Option<String>,
     /// The page's own address: path and query.
     place: String,
     accept_language: Option<String>,
@@ -64,6 +66,7 @@ impl Visit {
             secret: cookies::read_cookie(&web, request, Name::Session),
             attempt: cookies::read_cookie(&web, request, Name::Attempt),
             is_new: known.is_none(),
+            told: cookies::told(&web, request).map(ToOwned::to_owned),
             place: request.uri().path_and_query().map(ToString::to_string).unwrap_or_default(),
             browser: known.unwrap_or_else(|| OpaqueSecret::from_random(&random::bytes())),
             accept_language: header(ACCEPT_LANGUAGE).map(ToOwned::to_owned),
@@ -87,6 +90,11 @@ impl Visit {
     /// The sign-in that has begun here and wants more.
     pub(crate) async fn attempt(&self) -> Result<Option<SignInAttempt>, Failure> {
         entering::attempt(self.core(), self.attempt.as_ref(), self.now).await
+    }
+
+    /// The secret of that one.
+    pub(crate) fn attempt_secret(&self) -> Option<&OpaqueSecret> {
+        self.attempt.as_ref()
     }
 
     /// A place of ours, with a query.
@@ -216,6 +224,23 @@ impl Visit {
     pub(crate) fn as_browser(&self) -> Browser<'_> {
         let hash = self.browser.derived("pushed request").hash();
         Browser { core: self.core(), hash, address: self.address, now: self.now }
+    }
+
+    /// A secret of this browser's for its ways to other providers, who never see it.
+    pub(crate) fn elsewhere(&self) -> OpaqueSecret {
+        self.browser.derived("sign-in elsewhere")
+    }
+
+    /// Leaves a word for the next page to tell of.
+    pub(crate) fn let_tell(&self, response: &mut HttpResponse, word: &str) {
+        cookies::add(response, &cookies::tell(&self.web, Some(word)));
+    }
+
+    /// What was left to be told has been.
+    pub(crate) fn has_told(&self, response: &mut HttpResponse) {
+        if self.told.is_some() {
+            cookies::add(response, &cookies::tell(&self.web, None));
+        }
     }
 
     /// Lets a browser that was never here be known again.

@@ -43,6 +43,25 @@ pub(crate) async fn end_sign_in(
     }
 }
 
+/// The same, and ends the families of clients that follow nothing, too: all but those with `offline_access`.
+pub(crate) async fn end_sign_in_whole(
+    tx: &mut Tx,
+    user: UserId,
+    session: SignInSessionId,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    end_sign_in(tx, user, session, now).await?;
+    let mut after = Place::NEWEST;
+    loop {
+        let part = families::live_of_sign_in_within(tx, (user, session), after, PART).await?;
+        let Some(last) = part.last() else { return Ok(()) };
+        after = last.place();
+        for family in part.iter().filter(|family| !is_offline(family)) {
+            families::end(tx, family.id, EndReason::Logout, now).await?;
+        }
+    }
+}
+
 /// Tells the client of a family's sign-in of its end, and ends the family, if its client's logins end with it; `false`
 /// where they do not.
 async fn end_followed(

@@ -74,6 +74,8 @@ fn of_event(event: &Event, at: DateTime<Utc>) -> Option<(UserId, Letter)> {
         UserChange::TotpRemoved | UserChange::FactorsReset => Letter::FactorRemoved { at },
         UserChange::RecoveryCodesRenewed => Letter::RecoveryCodesRenewed { at },
         UserChange::Added
+        | UserChange::Linked
+        | UserChange::Unlinked
         | UserChange::Roles
         | UserChange::Details
         | UserChange::SignedUp

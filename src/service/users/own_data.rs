@@ -9,11 +9,12 @@ use crate::domain::ids::{ClientId, FamilyId, PasskeyId, SignInSessionId};
 use crate::domain::passkey::Passkey;
 use crate::domain::scope::ScopeSet;
 use crate::domain::sign_in::{GivenConsent, SignInSession};
+use crate::domain::upstream::UpstreamLink;
 use crate::service::admin::views::{EventView, UserView, time};
 use crate::service::users::activity;
 use crate::service::users::sessions::READ;
 use crate::service::{Core, Failure};
-use crate::store::{consents, families, passkeys, sign_in_sessions, users};
+use crate::store::{consents, families, passkeys, sign_in_sessions, upstream_links, users};
 
 /// The most of each kind that is told: what more a user could have is told to be there.
 const MOST: usize = 10_000;
@@ -31,6 +32,8 @@ pub struct OwnData {
     pub sign_ins: Vec<OwnSignIn>,
     pub passkeys: Vec<OwnPasskey>,
     pub consents: Vec<OwnConsent>,
+    /// Who the user is at other providers.
+    pub upstream_links: Vec<OwnLink>,
     /// The newest first.
     pub events: Vec<EventView>,
     /// Whether there may be more of something than stands here.
@@ -81,6 +84,28 @@ pub struct OwnConsent {
     pub given_at: String,
 }
 
+/// Who the user is at a provider.
+#[derive(Debug, Serialize)]
+pub struct OwnLink {
+    pub issuer: String,
+    pub subject: String,
+    pub label: Option<String>,
+    pub linked_at: String,
+    pub last_used_at: Option<String>,
+}
+
+impl From<UpstreamLink> for OwnLink {
+    fn from(link: UpstreamLink) -> Self {
+        Self {
+            issuer: link.who.issuer,
+            subject: link.who.subject,
+            label: link.label,
+            linked_at: time(link.created_at),
+            last_used_at: link.last_used_at.map(time),
+        }
+    }
+}
+
 /// What is kept of who is signed in; `None` when the user was removed meanwhile.
 pub async fn collect(
     core: &Core,
@@ -94,6 +119,7 @@ pub async fn collect(
     let sign_ins = sign_in_sessions::of_user(&core.db, session.user(), most).await?;
     let passkeys = passkeys::of_user(&core.db, session.user()).await?;
     let (events, more_events) = events(core, session).await?;
+    let links = upstream_links::of_user(&core.db, session.user()).await?;
     Ok(Some(OwnData {
         issuer: core.issuer.clone(),
         at: time(now),
@@ -103,6 +129,7 @@ pub async fn collect(
         sign_ins: sign_ins.into_iter().map(OwnSignIn::from).collect(),
         passkeys: passkeys.into_iter().map(OwnPasskey::from).collect(),
         consents,
+        upstream_links: links.into_iter().map(OwnLink::from).collect(),
         events,
     }))
 }

@@ -4,8 +4,8 @@ use crate::settings::setting::{
     Default::{Text, Unset},
     Kind::{
         Algorithm, Audiences, CodeProtection, Colour, Database, Domains, Duration, EdDsaName, Issuer, Listen,
-        MailedSignIn, Networks, Number, Origins, Path, Registration, Schemes, Scopes, Secret, SignUp, Switch,
-        Words,
+        MailedSignIn, Networks, Number, Origins, Path, Providers, Registration, Schemes, Scopes, Secret,
+        SignUp, Switch, Words,
     },
     Setting,
 };
@@ -67,6 +67,12 @@ pub(super) const SETTINGS: &[Setting] = &[
         Text("14d"),
         Duration,
         "How long a browser stays signed in at most.",
+    ),
+    Setting::new(
+        "sign_in.providers",
+        Text(""),
+        Providers,
+        "Where users may sign in instead, in the order of the buttons: tables in heirloom.toml, or the same as JSON.",
     ),
     Setting::new("pages.name", Text("Heirloom"), Words, "What the pages call this server."),
     Setting::new(

@@ -57,6 +57,7 @@ fn every_setting_can_be_set_by_its_variable() {
         ("passkeys.rp_id", "id.test"),
         ("passkeys.rp_name", "The Shop"),
         ("passkeys.related_origins", "https://shop.test https://id.other.test"),
+        ("sign_in.providers", r#"[{"id":"x","issuer":"https://x.example","client_id":"h"}]"#),
     ];
     for setting in SETTINGS.iter() {
         let sample = samples.iter().find(|(key, _)| *key == setting.key).map(|(_, sample)| *sample);

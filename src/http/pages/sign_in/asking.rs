@@ -10,11 +10,13 @@ use crate::domain::sign_in::SignInSession;
 use crate::http::oauth::authorize::Met;
 use crate::http::pages::back::{answer_stop, see_other};
 use crate::http::pages::passkeys;
+use crate::http::pages::providers::{buttons, told_json};
 use crate::http::pages::renderer::Page;
 use crate::http::pages::sign_in::purpose::Purpose;
 use crate::http::pages::visit::Visit;
 use crate::http::pages::wrong_password::Wrong;
 use crate::http::stop::Stop;
+use crate::service::upstream::arrival;
 use crate::service::users::account;
 use crate::service::users::passkey_sign_in::{self, PasskeyAnswer};
 use crate::service::users::sign_in::entering::Entered;
@@ -23,9 +25,12 @@ use crate::service::users::sign_in::entering::Entered;
 pub(crate) const SECOND: &str = "/sign-in/second";
 
 /// Whoever came in goes on to what that was for, and whoever has to show more to the page that asks for it.
-pub(super) async fn go_on(visit: &Visit, purpose: &Purpose, entered: Entered) -> Result<HttpResponse, Stop> {
+pub(crate) async fn go_on(visit: &Visit, purpose: &Purpose, entered: Entered) -> Result<HttpResponse, Stop> {
     let (session, secret) = match entered {
-        Entered::Open(session, secret) => (session, secret),
+        Entered::Open(session, secret) => {
+            settled(visit, &session).await?;
+            (session, secret)
+        }
         Entered::Wants(_, secret) => {
             let mut response = see_other(&visit.at(SECOND, purpose.query()));
             visit.remember_attempt(&mut response, &secret);
@@ -41,6 +46,14 @@ pub(super) async fn go_on(visit: &Visit, purpose: &Purpose, entered: Entered) ->
     };
     visit.remember(&mut response, &secret);
     Ok(response)
+}
+
+/// A sign-in that came from a provider and wanted more has got it.
+async fn settled(visit: &Visit, session: &SignInSession) -> Result<(), Stop> {
+    if let Some(attempt) = visit.attempt_secret() {
+        arrival::settle(visit.core(), attempt, session.id, visit.now).await?;
+    }
+    Ok(())
 }
 
 /// Why the page is shown.
@@ -84,7 +97,9 @@ pub(super) async fn page(
         Shown::Over => (None, Some("second_over"), None, StatusCode::FORBIDDEN),
     };
     let challenge = passkey_sign_in::challenge(visit.core(), &visit.mark_of_passkeys(), visit.now)?;
-    Ok(visit.page(&Page {
+    let providers = buttons(visit);
+    let leads_away = purpose.is_app() || !providers.is_empty();
+    let mut response = visit.page(&Page {
         template: "sign_in.html",
         content: json!({
             "client": purpose.client().unwrap_or_default(),
@@ -101,11 +116,17 @@ pub(super) async fn page(
             "minutes": minutes,
             "challenge": challenge.as_ref().map(passkeys::challenge_json),
             "signals": signals(visit, shown).map(|signals| signals.to_string()),
+            "told": told_json(visit),
+            "providers": providers,
+            // Who has such an address types it alone.
+            "has_homes": visit.core().providers.all().any(|provider| !provider.home_domains.is_empty()),
         }),
         status,
         language: purpose.language(visit),
-        leads_away: purpose.is_app(),
-    }))
+        leads_away,
+    });
+    visit.has_told(&mut response);
+    Ok(response)
 }
 
 /// What the browser is to tell devices after a passkey that nobody has here.

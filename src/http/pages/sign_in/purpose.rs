@@ -17,7 +17,7 @@ use crate::service::authorize::authorization;
 use crate::service::authorize::pushed_request;
 
 /// Why somebody is asked to sign in, as the page's address has it.
-pub(super) enum Purpose {
+pub(crate) enum Purpose {
     /// An app's authorization request.
     App(Box<Asked>),
     /// A page of ours.
@@ -25,7 +25,7 @@ pub(super) enum Purpose {
 }
 
 /// A page of ours with what belongs to it.
-pub(super) struct OwnPage {
+pub(crate) struct OwnPage {
     place: OwnPlace,
     /// Its own query.
     rest: String,
@@ -39,12 +39,12 @@ pub(super) struct OwnPage {
 }
 
 impl Purpose {
-    pub(super) async fn read(visit: &Visit, request: &HttpRequest) -> Result<Self, Stop> {
+    pub(crate) async fn read(visit: &Visit, request: &HttpRequest) -> Result<Self, Stop> {
         Self::read_query(visit, request.query_string()).await
     }
 
-    /// The same from a query that was kept.
-    pub(super) async fn read_query(visit: &Visit, query: &str) -> Result<Self, Stop> {
+    /// The same from a sign-in page's query that was kept.
+    pub(crate) async fn read_query(visit: &Visit, query: &str) -> Result<Self, Stop> {
         let form = Form::of_query_as_sent(query)?;
         let Some(to) = form.get("to").filter(|_| form.get("client_id").is_none()) else {
             return Ok(Self::App(Box::new(authorize::read_query(visit, query).await?)));
@@ -92,7 +92,7 @@ impl Purpose {
     }
 
     /// Where it goes on as it stands.
-    pub(super) fn place(&self, visit: &Visit) -> String {
+    pub(crate) fn place(&self, visit: &Visit) -> String {
         match self {
             Self::App(asked) => visit.at("/oauth/authorize", &asked.query),
             Self::Own(page) if page.rest.is_empty() => format!("{}{}", visit.web.base, page.place.path()),
@@ -101,7 +101,7 @@ impl Purpose {
     }
 
     /// Where it goes on once the user has signed in or chosen.
-    pub(super) async fn place_after(&self, visit: &Visit, met: Met) -> Result<String, Stop> {
+    pub(crate) async fn place_after(&self, visit: &Visit, met: Met) -> Result<String, Stop> {
         match self {
             Self::App(asked) => {
                 Ok(visit.at("/oauth/authorize", &asked.query_after(visit.core(), met).await?))
@@ -111,7 +111,7 @@ impl Purpose {
     }
 
     /// Going on without a password is offered only where the client does not ask for one.
-    pub(super) fn lets_choose(&self) -> bool {
+    pub(crate) fn lets_choose(&self) -> bool {
         match self {
             Self::App(asked) => asked.request.prompt.select_account && !asked.request.prompt.login,
             Self::Own(_) => false,
@@ -141,20 +141,30 @@ impl Purpose {
                 | OwnPlace::Passkeys
                 | OwnPlace::Addresses
                 | OwnPlace::Data
-                | OwnPlace::Removal => "sign_in_lead_account",
+                | OwnPlace::Removal
+                | OwnPlace::Links
+                | OwnPlace::Arrival => "sign_in_lead_account",
                 OwnPlace::Device => "sign_in_lead_device",
             },
         }
     }
 
     /// What is wanted of the sign-in.
-    pub(super) fn demand(&self) -> Demand {
+    pub(crate) fn demand(&self) -> Demand {
         match self {
             Self::App(_) | Self::Own(_) => Demand::NOTHING,
         }
     }
 
-    pub(super) fn login_hint(&self) -> Option<&str> {
+    /// Whether it has to be shown once more who somebody is, however that was shown before.
+    pub(crate) fn wants_anew(&self) -> bool {
+        match self {
+            Self::App(asked) => asked.request.prompt.login || asked.request.max_age.is_some(),
+            Self::Own(page) => page.anew,
+        }
+    }
+
+    pub(crate) fn login_hint(&self) -> Option<&str> {
         match self {
             Self::App(asked) => asked.shown("login_hint"),
             Self::Own(_) => None,
@@ -192,7 +202,7 @@ impl Purpose {
     }
 
     /// The query that carries it.
-    pub(super) fn query(&self) -> &str {
+    pub(crate) fn query(&self) -> &str {
         match self {
             Self::App(asked) => &asked.query,
             Self::Own(page) => &page.query,

@@ -10,11 +10,13 @@ use crate::crypto::hash_forms::{FirebaseConfig, HashRules};
 use crate::crypto::random;
 use crate::domain::event::Event;
 use crate::domain::ids::UserId;
+use crate::domain::upstream::{UpstreamLink, UpstreamSubject};
 use crate::domain::user::User;
-use crate::service::admin::moving::line::{ReadLine, UnfitLine};
+use crate::service::admin::moving::line::{LineLink, ReadLine, UnfitLine};
 use crate::service::keys::signer_keys;
 use crate::service::{Core, Failure};
 use crate::store::imported_users::{self, ImportedUser};
+use crate::store::{StoreError, Tx, upstream_links, users};
 
 /// What hashes must be. The key of a Firebase project is kept with it: servers verify its users' passwords with it.
 ///
@@ -101,7 +103,32 @@ fn imported(line: ReadLine, key: String, now: DateTime<Utc>) -> ImportedUser {
         disabled_at: line.disabled_at,
     };
     let email_key = user.verified_email_key();
-    ImportedUser { user, key, email_key, password_hash: line.password_hash, digest }
+    let made = |told: LineLink| UpstreamLink {
+        who: UpstreamSubject { issuer: told.issuer, subject: told.subject },
+        label: told.label,
+        created_at: now,
+        last_used_at: None,
+    };
+    let links = line.upstream_links.into_iter().map(made).collect();
+    ImportedUser { user, key, email_key, password_hash: line.password_hash, links, digest }
+}
+
+/// Links those who were added. Who belongs to somebody else's account by one of the links is not there after all.
+async fn link(tx: &mut Tx, users: &[ImportedUser], added: &mut HashSet<UserId>) -> Result<(), StoreError> {
+    for it in users.iter().filter(|it| !it.links.is_empty()) {
+        let id = it.user.id;
+        if !added.contains(&id) {
+            continue;
+        }
+        for link in &it.links {
+            if !upstream_links::insert(tx, id, link).await? {
+                users::delete(tx, id).await?;
+                added.remove(&id);
+                break;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Imports a batch: all of it that can be, in one transaction.
@@ -114,7 +141,8 @@ pub async fn write(core: &Core, batch: Batch, now: DateTime<Utc>) -> Result<Move
     let added = core.writer.write_sending(now, move |tx| {
         let users = Arc::clone(&written);
         Box::pin(async move {
-            let added = imported_users::insert(tx, &users, now).await?;
+            let mut added = imported_users::insert(tx, &users, now).await?;
+            link(tx, &users, &mut added).await?;
             if added.is_empty() {
                 return Ok(None);
             }
@@ -128,6 +156,7 @@ pub async fn write(core: &Core, batch: Batch, now: DateTime<Utc>) -> Result<Move
     let rest: Vec<_> = rest.map(|(user, line)| (user, *line)).collect();
     for (_, line, standing) in standings(core, &rest).await? {
         match standing {
+            LineStanding::LinkTaken => moved.refused.push((line, UnfitLine::LinkTaken)),
             LineStanding::Same => moved.there += 1,
             LineStanding::NameTaken => moved.refused.push((line, UnfitLine::NameTaken)),
             LineStanding::EmailTaken => moved.refused.push((line, UnfitLine::EmailTaken)),
@@ -146,6 +175,7 @@ pub struct DryRun {
     ids: HashSet<UserId>,
     /// The hashes of verified addresses.
     emails: HashSet<u64>,
+    links: HashSet<UpstreamSubject>,
 }
 
 impl DryRun {
@@ -167,6 +197,9 @@ impl DryRun {
                 }
                 (LineStanding::EmailTaken, _) | (LineStanding::Free, LineStanding::EmailTaken) => {
                     moved.refused.push((line, UnfitLine::EmailTaken));
+                }
+                (LineStanding::LinkTaken, _) | (LineStanding::Free, LineStanding::LinkTaken) => {
+                    moved.refused.push((line, UnfitLine::LinkTaken));
                 }
                 (LineStanding::Free, LineStanding::Free) => moved.imported += 1,
             }
@@ -191,6 +224,9 @@ impl DryRun {
         if email.is_some_and(|email| !self.emails.insert(email)) {
             return LineStanding::EmailTaken;
         }
+        if user.links.iter().any(|link| !self.links.insert(link.who.clone())) {
+            return LineStanding::LinkTaken;
+        }
         self.ids.insert(user.user.id);
         self.seen.insert(hash(user.key.as_bytes()), digest);
         LineStanding::Free
@@ -206,6 +242,7 @@ enum LineStanding {
     NameTaken,
     IdTaken,
     EmailTaken,
+    LinkTaken,
 }
 
 async fn standings<'a>(
@@ -216,11 +253,18 @@ async fn standings<'a>(
     let known = imported_users::digests(&core.db, &users).await?;
     let ids = imported_users::taken_ids(&core.db, &users).await?;
     let emails = imported_users::taken_emails(&core.db, &users).await?;
+    let mut taken = HashSet::new();
+    for link in users.iter().flat_map(|it| &it.links) {
+        if upstream_links::user_of(&core.db, &link.who).await?.is_some() {
+            taken.insert(&link.who);
+        }
+    }
     let standing = |user: &ImportedUser| match known.get(&user.key) {
         Some(digest) if digest.as_deref() == Some(&user.digest) => LineStanding::Same,
         Some(_) => LineStanding::NameTaken,
         None if ids.contains(&user.user.id) => LineStanding::IdTaken,
         None if user.email_key.as_ref().is_some_and(|key| emails.contains(key)) => LineStanding::EmailTaken,
+        None if user.links.iter().any(|link| taken.contains(&link.who)) => LineStanding::LinkTaken,
         None => LineStanding::Free,
     };
     Ok(lines.iter().map(|(user, line)| (*user, *line, standing(user))).collect())

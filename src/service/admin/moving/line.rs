@@ -27,9 +27,20 @@ pub struct ReadLine {
     pub roles: Vec<String>,
     /// Without one nobody signs in with a password until it is set.
     pub password_hash: Option<PasswordHash>,
+    pub upstream_links: Vec<LineLink>,
     pub created_at: Option<DateTime<Utc>>,
     pub last_login_at: Option<DateTime<Utc>>,
     pub disabled_at: Option<DateTime<Utc>>,
+}
+
+/// Who a user is at a provider.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LineLink {
+    pub issuer: String,
+    pub subject: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
 }
 
 /// Why a line is not taken. It holds nothing of what the line says but the names of members.
@@ -69,6 +80,10 @@ pub enum UnfitLine {
     IdTaken,
     #[error("the address is verified as another user's")]
     EmailTaken,
+    #[error("upstream_links: {0}")]
+    Links(String),
+    #[error("upstream_links: one of them is another user's")]
+    LinkTaken,
 }
 
 /// Bytes of a line. No user needs a tenth of it.
@@ -86,6 +101,7 @@ struct LineMembers {
     claims: Option<Value>,
     roles: Option<Value>,
     password_hash: Option<Value>,
+    upstream_links: Option<Value>,
     created_at: Option<Value>,
     last_login_at: Option<Value>,
     disabled_at: Option<Value>,
@@ -126,6 +142,7 @@ impl ReadLine {
             claims,
             roles,
             password_hash: password_hash(it.password_hash, hash_rules)?,
+            upstream_links: links(it.upstream_links)?,
             created_at: time("created_at", it.created_at)?,
             last_login_at: time("last_login_at", it.last_login_at)?,
             disabled_at: time("disabled_at", it.disabled_at)?,
@@ -152,6 +169,7 @@ impl ReadLine {
             claims: &self.claims,
             roles: &self.roles,
             password_hash: self.password_hash.as_ref().map(PasswordHash::as_str),
+            upstream_links: &self.upstream_links,
             created_at: written_time(self.created_at),
             last_login_at: written_time(self.last_login_at),
             disabled_at: written_time(self.disabled_at),
@@ -175,6 +193,8 @@ struct WrittenLine<'a> {
     roles: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
     password_hash: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[LineLink]>::is_empty")]
+    upstream_links: &'a [LineLink],
     #[serde(skip_serializing_if = "Option::is_none")]
     created_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -191,7 +211,7 @@ impl WrittenLine<'_> {
 
 /// A user with everything that is known, without the line's end.
 #[must_use]
-pub fn write(user: &User, password_hash: Option<&PasswordHash>) -> String {
+pub fn write(user: &User, password_hash: Option<&PasswordHash>, links: &[LineLink]) -> String {
     let line = WrittenLine {
         id: Some(user.id),
         username: user.username.as_str(),
@@ -200,6 +220,7 @@ pub fn write(user: &User, password_hash: Option<&PasswordHash>) -> String {
         claims: &user.claims,
         roles: &user.roles,
         password_hash: password_hash.map(PasswordHash::as_str),
+        upstream_links: links,
         created_at: written_time(Some(user.created_at)),
         last_login_at: written_time(user.last_login_at),
         disabled_at: written_time(user.disabled_at),
@@ -247,6 +268,25 @@ fn roles(value: Option<Value>) -> Result<Vec<String>, UnfitLine> {
     let roles: Vec<String> = serde_json::from_value(value).map_err(|_| unfit)?;
     roles.iter().try_for_each(|role| check_role(role))?;
     Ok(roles)
+}
+
+/// More than a user has anywhere.
+const MOST_LINKS: usize = 20;
+
+fn links(value: Option<Value>) -> Result<Vec<LineLink>, UnfitLine> {
+    let Some(value) = value else { return Ok(Vec::new()) };
+    let links: Vec<LineLink> =
+        serde_json::from_value(value).map_err(|error| UnfitLine::Links(told(&error)))?;
+    let fits = |text: &str| (1..=255).contains(&text.len()) && !text.chars().any(char::is_control);
+    let fit =
+        |link: &LineLink| fits(&link.issuer) && fits(&link.subject) && link.label.as_deref().is_none_or(fits);
+    if links.len() > MOST_LINKS || !links.iter().all(fit) {
+        return Err(UnfitLine::OfOtherType(
+            "upstream_links",
+            "an array of up to 20 objects with issuer and subject, of 1 to 255 bytes each",
+        ));
+    }
+    Ok(links)
 }
 
 fn id(value: Option<Value>) -> Result<Option<UserId>, UnfitLine> {

@@ -14,7 +14,7 @@ fn digest(line: &str) -> Vec<u8> {
     read(line).unwrap().digest()
 }
 
-const WHOLE: &str = r#"{"id":"6f4c2a1e-8d1b-4b53-9c62-0d6b9d2f7a11","username":"Ana","email":"ana@example.com","email_verified":true,"claims":{"name":"Ana Ortega","birthdate":"1999","address":{"country":"AT"},"updated_at":1700000000},"roles":["admin","editor"],"password_hash":"$2b$08$RxlXmKIOcSlqKwLrgyIcQONyix0rEpkXaqwzsFtpJFtJNxvzxoeqq","created_at":"2020-01-31T12:00:00.123456Z","last_login_at":"2025-01-31T12:00:00Z","disabled_at":"2025-02-01T12:00:00Z"}"#;
+const WHOLE: &str = r#"{"id":"6f4c2a1e-8d1b-4b53-9c62-0d6b9d2f7a11","username":"Ana","email":"ana@example.com","email_verified":true,"claims":{"name":"Ana Ortega","birthdate":"1999","address":{"country":"AT"},"updated_at":1700000000},"roles":["admin","editor"],"password_hash":"$2b$08$RxlXmKIOcSlqKwLrgyIcQONyix0rEpkXaqwzsFtpJFtJNxvzxoeqq","upstream_links":[{"issuer":"https://id.example","subject":"a-1","label":"ana"}],"created_at":"2020-01-31T12:00:00.123456Z","last_login_at":"2025-01-31T12:00:00Z","disabled_at":"2025-02-01T12:00:00Z"}"#;
 
 #[test]
 fn a_line_is_written_as_it_was_read() {
@@ -31,7 +31,7 @@ fn a_line_is_written_as_it_was_read() {
         last_login_at: line.last_login_at,
         disabled_at: line.disabled_at,
     };
-    assert_eq!(write(&user, line.password_hash.as_ref()), WHOLE);
+    assert_eq!(write(&user, line.password_hash.as_ref(), &line.upstream_links), WHOLE);
     let least = r#"{"username":"ana"}"#;
     assert_eq!(read(least).unwrap().written().to_json(), least);
     assert!(read(least).unwrap().password_hash.is_none());
@@ -64,8 +64,8 @@ fn the_same_line_has_the_same_digest_however_it_is_written() {
 #[test]
 #[expect(clippy::too_many_lines, reason = "a table with a row for each mistake")]
 fn a_bad_line_is_refused_with_the_member_and_the_reason() {
-    let members = "`id`, `username`, `email`, `email_verified`, `claims`, `roles`, `password_hash`, `created_at`, \
-                   `last_login_at`, `disabled_at`";
+    let members = "`id`, `username`, `email`, `email_verified`, `claims`, `roles`, `password_hash`, `upstream_links`, \
+                   `created_at`, `last_login_at`, `disabled_at`";
     for (line, said) in [
         ("ana", "it is not a JSON object"),
         (r#"["ana"]"#, "it is not a JSON object"),
