@@ -156,7 +156,7 @@ pub(super) async fn run(command: UserCommand, office: &Office) -> anyhow::Result
             change(office, &name, Change::Roles(roles), "has new roles").await
         }
         UserCommand::ResetMfa { name } => {
-            change(office, &name, Change::ResetFactors, "has no second factor any more").await
+            change(office, &name, Change::ResetFactors, "has no second factor and no passkey any more").await
         }
         UserCommand::Disable { name } => change(office, &name, Change::Disable, "is disabled").await,
         UserCommand::Enable { name } => change(office, &name, Change::Enable, "is enabled").await,

@@ -123,6 +123,9 @@ pub enum UnfitPasskey {
     /// There are [`MOST_PASSKEYS`].
     #[error("the account has too many passkeys")]
     TooMany,
+    /// Nobody could come in to the account any more.
+    #[error("it is the only way in to the account")]
+    LastWayIn,
     /// The name does not fit.
     #[error("a name must have 1 to 64 characters that can be seen")]
     Name,

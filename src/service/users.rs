@@ -15,3 +15,4 @@ pub mod removal;
 pub mod sessions;
 pub mod sign_in;
 pub mod totp;
+pub(crate) mod ways_in;

@@ -112,6 +112,13 @@ pub async fn delete(tx: &mut Tx, user: UserId, id: PasskeyId) -> Result<bool, St
     Ok(execute!(within tx, SQL, user.0, id.0)? > 0)
 }
 
+/// Removes all of a user's.
+pub async fn delete_of(tx: &mut Tx, user: UserId) -> Result<(), StoreError> {
+    const SQL: &str = "DELETE FROM passkeys WHERE user_id = $1";
+    execute!(within tx, SQL, user.0)?;
+    Ok(())
+}
+
 /// What becomes of a passkey by being used.
 #[derive(Debug, Clone)]
 pub struct PasskeyUse {

@@ -248,6 +248,36 @@ both_stores! {
         browser.has_added(&page, &there, "Shop").await;
     }
 
+    async fn the_last_way_in_is_not_removed(app) with named; {
+        app.add_user("ana").await;
+        let browser = Browser::new(&app);
+        let page = browser.opens_passkeys("ana").await;
+        let page = browser.has_added(&page, &Authenticator::new(SITE), "Phone").await;
+        app.sql("UPDATE users SET password_hash = '!'").await;
+        let refused = browser.does(&page, "remove", &page.hidden("id"), "").await;
+        is_sound(&refused, PLACE);
+        assert!(refused.status == 403 && problem(&refused).starts_with("This is the only way in"), "{refused:?}");
+        assert_eq!(app.number("SELECT COUNT(*) FROM passkeys").await, 1);
+        assert_eq!(app.told("passkey.removed"), 0);
+        // With a second one it may go.
+        let both = browser.has_added(&page, &Authenticator::new(SITE), "Laptop").await;
+        assert_eq!(browser.does(&both, "remove", &page.hidden("id"), "").await.status, 303);
+        assert_eq!(app.number("SELECT COUNT(*) FROM passkeys").await, 1);
+    }
+
+    async fn who_lost_all_devices_has_no_passkeys_once_an_operator_has_seen_to_it(app) with named; {
+        let ana = app.add_user("ana").await;
+        app.add_user("bob").await;
+        for name in ["ana", "bob"] {
+            let browser = Browser::new(&app);
+            let page = browser.opens_passkeys(name).await;
+            browser.has_added(&page, &Authenticator::new(SITE), "Phone").await;
+        }
+        app.change_user(ana, Change::ResetFactors).await;
+        let of_bob = "SELECT COUNT(*) FROM passkeys WHERE user_id = (SELECT id FROM users WHERE username = 'bob')";
+        assert_eq!((app.number("SELECT COUNT(*) FROM passkeys").await, app.number(of_bob).await), (1, 1));
+    }
+
     async fn a_user_who_is_gone_takes_the_passkeys_along(app) with named; {
         let ana = app.add_user("ana").await;
         let browser = Browser::new(&app);

@@ -181,6 +181,7 @@ pub(super) fn text(unfit: UnfitPasskey) -> &'static str {
         UnfitPasskey::NotDiscoverable => "passkey_not_discoverable",
         UnfitPasskey::Taken => "passkey_taken",
         UnfitPasskey::TooMany => "passkey_too_many",
+        UnfitPasskey::LastWayIn => "passkey_last",
         UnfitPasskey::Name => "passkey_name",
         UnfitPasskey::AccountDisabled => "passkey_account_disabled",
     }

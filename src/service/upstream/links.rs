@@ -7,8 +7,9 @@ use crate::domain::opaque::OpaqueSecret;
 use crate::domain::sign_in::SignInSession;
 use crate::domain::upstream::{UpstreamIdentity, UpstreamLink, UpstreamProblem, UpstreamSubject};
 use crate::service::upstream::attempt;
+use crate::service::users::ways_in;
 use crate::service::{Core, Failure};
-use crate::store::{passkeys, sign_in_sessions, upstream_attempts, upstream_links, users};
+use crate::store::{sign_in_sessions, upstream_attempts, upstream_links, users};
 
 /// The links of who is signed in.
 ///
@@ -100,9 +101,7 @@ pub async fn unlink(
             return Ok(None);
         }
         // Looked at once it is gone: the lock of the user's row lets nobody take another way meanwhile.
-        let has_link = upstream_links::count_of_user(tx, user).await? > 0;
-        let has_passkey = passkeys::count_of_user(tx, user).await? > 0;
-        if !has_link && !has_passkey && !users::has_password_within(tx, user).await? {
+        if !ways_in::is_any_left(tx, user).await? {
             return Ok(None);
         }
         tx.record(Event::UserChanged { user, change: UserChange::Unlinked });

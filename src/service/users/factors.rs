@@ -16,7 +16,8 @@ use crate::domain::sign_in::SignInSession;
 use crate::service::users::totp;
 use crate::service::{Core, Failure};
 use crate::store::{
-    StoreError, Tx, recovery_codes, second_factors, sign_in_attempts, sign_in_sessions, totp_secrets, users,
+    StoreError, Tx, passkeys, recovery_codes, second_factors, sign_in_attempts, sign_in_sessions,
+    totp_secrets, users,
 };
 
 /// What a user has.
@@ -176,10 +177,11 @@ pub async fn renew_recovery_codes(
     renewed.await?.ok_or(Failure::StaleAuthentication)
 }
 
-/// Takes all second factors from a user who has lost them, and ends what waits for one, in the transaction that touched
+/// Takes all second factors and passkeys from a user who has lost them, and ends what waits for one, in the transaction that touched
 /// the user's row.
 pub(crate) async fn reset(tx: &mut Tx, user: UserId) -> Result<(), StoreError> {
     totp_secrets::delete(tx, user).await?;
     recovery_codes::delete_of(tx, user).await?;
+    passkeys::delete_of(tx, user).await?;
     sign_in_attempts::end_of_user(tx, user).await
 }

@@ -1,6 +1,8 @@
 //! A user's own passkeys. Who adds, renames or removes one was let in a moment ago, by all that there is (ASVS 7.5.2):
 //! a browser that was left open is not enough.
 
+use std::cell::Cell;
+
 use chrono::{DateTime, Utc};
 
 use crate::crypto::random;
@@ -13,8 +15,8 @@ use crate::domain::passkey::{MOST_PASSKEYS, Passkey, PasskeyChange, PasskeyName,
 use crate::domain::sign_in::SignInSession;
 use crate::domain::standard_claims::ClaimText;
 use crate::domain::user::User;
-use crate::service::users::factors;
 use crate::service::users::passkey_challenges::{self, ChallengeFor, PasskeyChallenge};
+use crate::service::users::{factors, ways_in};
 use crate::service::{Core, Failure};
 use crate::store::passkeys::StoredPasskey;
 use crate::store::{StoreError, passkeys};
@@ -131,23 +133,33 @@ pub async fn rename(
 /// Removes one of the passkeys of who is signed in: it opens nothing any more. One that is gone is nothing to do.
 ///
 /// # Errors
-/// [`Failure::StaleAuthentication`], [`Failure::Store`].
+/// [`UnfitPasskey::LastWayIn`], [`Failure::StaleAuthentication`], [`Failure::Store`].
 pub async fn remove(
     core: &Core,
     (session, agent): (&SignInSession, &UserAgentInfo),
     id: PasskeyId,
     now: DateTime<Utc>,
 ) -> Result<(), Failure> {
+    let is_last = Cell::new(false);
     let removed = core.write(now, async |tx| {
         if !factors::still_may_change(tx, session, now).await? {
             return Ok(None);
         }
         if passkeys::delete(tx, session.user(), id).await? {
+            // Looked at once it is gone: the lock of the user's row lets nobody take another way meanwhile.
+            if !ways_in::is_any_left(tx, session.user()).await? {
+                is_last.set(true);
+                return Ok(None);
+            }
             tx.record(changed(session, id, PasskeyChange::Removed, agent));
         }
         Ok(Some(()))
     });
-    removed.await?.ok_or(Failure::StaleAuthentication)
+    match removed.await? {
+        Some(()) => Ok(()),
+        None if is_last.get() => Err(UnfitPasskey::LastWayIn.into()),
+        None => Err(Failure::StaleAuthentication),
+    }
 }
 
 fn changed(
