@@ -249,7 +249,7 @@ both_databases! {
         app.with_apps().await;
         let (browser, there) = (Browser::new(&app), Browser::new(&idp));
         let page = browser.authorize(&[]).await;
-        let pressed = browser.presses(&page, "works").await;
+        let pressed = browser.sets_out_for(&page, "works").await;
         let place = pressed.location().strip_prefix(&idp.url).unwrap().to_owned();
         let sign_in = there.follow(there.get(&place).await).await;
         let back = there.sign_in(&sign_in, "ana").await;

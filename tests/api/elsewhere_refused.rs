@@ -11,6 +11,8 @@ use crate::harness::*;
 use crate::provider::*;
 use crate::signer::Signer;
 
+type Forger = Box<dyn Fn(&Value) -> String>;
+
 const UNPROVEN: &str = "cannot be trusted";
 
 /// A server that makes accounts, and Ana, who is linked.
@@ -102,7 +104,7 @@ both_databases! {
             jsonwebtoken::encode(&jsonwebtoken::Header::new(Algorithm::HS256), claims, &key).unwrap()
         };
         let stranger = Signer::new(Algorithm::ES256, "first");
-        let forgers: [(&str, Box<dyn Fn(&Value) -> String>); 4] = [
+        let forgers: [(&str, Forger); 4] = [
             ("unsigned", Box::new(unsigned)),
             ("unsigned", Box::new(hmac)),
             ("signature", Box::new(move |claims: &Value| stranger.sign(claims))),
@@ -216,7 +218,7 @@ both_databases! {
         let (app, stop) = start(store, &url, TestClock::new(), |it| provider.configure(it, &json!({}))).await;
         app.with_apps().await;
         let browser = Browser::new(&app);
-        let pressed = browser.presses(&browser.authorize(&[]).await, "works").await;
+        let pressed = browser.sets_out_for(&browser.authorize(&[]).await, "works").await;
         assert!(pressed.location().starts_with("/sign-in?"), "{pressed:?}");
         is_told(&browser, pressed, UNPROVEN, "Discovery §4.3").await;
         stop.end().await;

@@ -189,7 +189,7 @@ async fn serve(mut stream: TcpStream, url: String, state: Arc<Mutex<ProviderStat
 
 impl Browser<'_> {
     /// Presses a provider's button on a sign-in page.
-    pub async fn presses(&self, page: &Seen, provider: &str) -> Seen {
+    pub async fn sets_out_for(&self, page: &Seen, provider: &str) -> Seen {
         let beginning = format!("/sign-in/with/{provider}?");
         let actions =
             page.body.split("action=\"").skip(1).map(|rest| unescaped(rest.split('"').next().unwrap()));
@@ -200,7 +200,7 @@ impl Browser<'_> {
 
     /// The same, and lets itself be sent to the provider.
     pub async fn sets_out(&self, page: &Seen) -> Sent {
-        Sent::of(&self.presses(page, "works").await)
+        Sent::of(&self.sets_out_for(page, "works").await)
     }
 
     /// Comes back with a code.

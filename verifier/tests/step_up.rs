@@ -1,7 +1,7 @@
 //! What a good token is too little for (RFC 9470): by the verifier, through actix-web and through tower.
 
 #![cfg(all(feature = "actix", feature = "tower"))]
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail by panicking")]
+#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 mod issuer;
 
@@ -19,7 +19,7 @@ use issuer::{AUDIENCE, ISSUER, Key, NOW, claims};
 use serde_json::{Value, json};
 use tower::{Layer as _, ServiceExt as _, service_fn};
 
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
 
 async fn verifier(key: &Key, time: &Arc<AtomicU64>) -> Verifier {
     let time = Arc::clone(time);
