@@ -249,6 +249,8 @@ pub async fn open_core(
         keys,
         succession,
         subjects: Arc::new(subjects),
+        second_factor: settings.sign_in.second_factor,
+        takes_passwords: settings.passwords.simple_face,
         sign_in: SignInLifetimes { idle: settings.sign_in.idle_ttl, absolute: settings.sign_in.absolute_ttl },
         attempts: Arc::new(Attempts::new(attempt_limits(settings))),
         login_limit: Arc::new(LoginLimit::new(settings.limits.logins_per_user)),

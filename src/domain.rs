@@ -40,6 +40,7 @@ pub mod registration;
 pub mod request_object;
 pub mod scope;
 pub mod second_factor;
+pub mod second_factor_policy;
 pub mod secrets;
 pub mod sign_in;
 pub mod signing_algorithm;

@@ -22,6 +22,7 @@ pub fn notes(settings: &Settings) -> anyhow::Result<Vec<String>> {
         key_open_to_others("tls.key", settings.tls.key.as_deref()),
         key_open_to_others("mtls.key", settings.mtls.key.as_deref()),
         length_of_passwords(settings),
+        passwords_of_apps(settings),
         lack_of_mail(settings),
         key_open_to_others("mail.password_file", settings.mail.password_file.as_deref()),
         accounts_without_mail(settings),
@@ -66,6 +67,15 @@ fn accounts_without_mail(settings: &Settings) -> Option<String> {
     }
     (!wanted.is_empty())
         .then(|| format!("{}, and there is no mail: it is off until mail.host is set", wanted.join(", ")))
+}
+
+/// RFC 9700 §2.4: an app that takes passwords teaches its users to type them anywhere.
+fn passwords_of_apps(settings: &Settings) -> Option<String> {
+    settings.passwords.simple_face.then(|| {
+        "passwords.simple_face is true: apps may send their users' passwords to /login. RFC 9700 §2.4 says that they \
+         must not; with false they send their users to /oauth/authorize"
+            .to_owned()
+    })
 }
 
 fn way_to_the_database(settings: &Settings) -> anyhow::Result<Option<String>> {

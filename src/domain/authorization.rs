@@ -6,13 +6,15 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use crate::domain::audience::Audience;
-use crate::domain::authentication::Authentication;
+use crate::domain::authentication::{Authentication, ContextClass};
 use crate::domain::claims_request::ClaimsRequest;
 use crate::domain::family::UserAgentInfo;
 use crate::domain::ids::{ClientId, FamilyId};
 use crate::domain::key_thumbprint::KeyThumbprint;
 use crate::domain::pkce::CodeChallenge;
 use crate::domain::scope::ScopeSet;
+use crate::domain::second_factor::{Demand, SecondFactors};
+use crate::domain::second_factor_policy::SecondFactorPolicy;
 use crate::domain::secrets::SecretHash;
 use crate::domain::sign_in::{Consent, SignInSession};
 
@@ -34,6 +36,8 @@ pub struct AuthorizationRequest {
     pub key_thumbprint: Option<KeyThumbprint>,
     /// How the user may be bothered.
     pub prompt: Prompt,
+    /// How far the sign-in should go.
+    pub class: AskedClass,
     /// How long ago the user may have signed in.
     pub max_age: Option<Duration>,
     /// Who the client believes is there: the `sub` of its `id_token_hint` or of its `claims`.
@@ -87,11 +91,36 @@ impl FromStr for Prompt {
     }
 }
 
+/// The context class that a client asks for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum AskedClass {
+    #[default]
+    Any,
+    /// It would like this one (OpenID Connect Core §3.1.2.1, `acr_values`).
+    Wanted(ContextClass),
+    /// It gets nothing below this one (§5.5.1.1, an essential `acr`).
+    Essential(ContextClass),
+}
+
+impl AskedClass {
+    /// What the user is asked for, as far as that can be reached.
+    fn class(self) -> ContextClass {
+        match self {
+            Self::Any => ContextClass::One,
+            Self::Wanted(class) | Self::Essential(class) => class,
+        }
+    }
+}
+
 /// What an authorization request needs next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Need {
     /// The user signs in, or says who to go on as.
     SignIn,
+    /// The user, who is signed in, shows another factor, too, or sets one up.
+    StepUp,
+    /// A class that this user cannot reach.
+    Unreachable,
     /// The user agrees.
     Consent,
     /// Nothing: the code can be given.
@@ -118,11 +147,24 @@ impl AuthorizationRequest {
         Consent { scope: self.scope.union(&self.claims.scopes()), audiences: self.audiences.clone() }
     }
 
-    /// Decides what comes next for the user of `session`, the browser's live one, whom the client knows by a name.
+    /// What is wanted of the sign-in, where the server or the client has this policy.
+    #[must_use]
+    pub fn demand(&self, second_factor: SecondFactorPolicy) -> Demand {
+        // Nobody is asked in silence for what the client could do without.
+        let class = match self.class {
+            AskedClass::Wanted(_) if self.prompt.none => ContextClass::One,
+            asked => asked.class(),
+        };
+        Demand { class, second_factor }
+    }
+
+    /// Decides what comes next for the user of `session`, the browser's live one, whom the client knows by a name and
+    /// who has these factors.
     #[must_use]
     pub fn need(
         &self,
         session: Option<(&SignInSession, &str)>,
+        (demand, factors): (&Demand, &SecondFactors),
         agreement: &Agreement,
         now: DateTime<Utc>,
     ) -> Need {
@@ -132,6 +174,15 @@ impl AuthorizationRequest {
         let somebody_else = self.expected_subject.as_ref().is_some_and(|expected| expected != subject);
         if self.prompt.login || self.prompt.select_account || too_old || somebody_else {
             return Need::SignIn;
+        }
+        let reached = session.authentication.class();
+        if demand.missing(reached, factors).is_some() {
+            return Need::StepUp;
+        }
+        if let AskedClass::Essential(class) = self.class
+            && reached < class
+        {
+            return Need::Unreachable;
         }
         let agreed = match agreement {
             Agreement::Given => true,

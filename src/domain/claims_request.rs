@@ -65,6 +65,15 @@ impl FromStr for ClaimsRequest {
 }
 
 impl RequestedClaim {
+    /// The texts that are accepted, where it names some.
+    fn names(&self) -> Vec<String> {
+        let named = self.value.iter().chain(self.values.iter().flatten());
+        named
+            .filter(|value| self.accepts(value))
+            .filter_map(|it| it.as_str().map(ToOwned::to_owned))
+            .collect()
+    }
+
     /// Whether a claim of this value is what is wanted.
     #[must_use]
     pub fn accepts(&self, value: &Value) -> bool {
@@ -132,11 +141,18 @@ impl ClaimsRequest {
         Ok(subject)
     }
 
-    /// Whether a sign-in that reaches `acr` is enough: an essential `acr` with values must be met (§5.5.1.1).
+    /// The context classes of which one must be reached (§5.5.1.1), if any must.
     #[must_use]
-    pub fn is_met_by(&self, acr: &str) -> bool {
-        let essential = self.id_token.get("acr").filter(|requested| requested.essential);
-        essential.is_none_or(|requested| requested.accepts(&Value::from(acr)))
+    pub fn essential_acr(&self) -> Option<Vec<String>> {
+        let requested = self.id_token.get("acr").filter(|requested| requested.essential)?;
+        let is_any = requested.value.is_none() && requested.values.is_none();
+        (!is_any).then(|| requested.names())
+    }
+
+    /// Those that would be liked.
+    #[must_use]
+    pub fn wanted_acr(&self) -> Vec<String> {
+        self.id_token.get("acr").map(|requested| requested.names()).unwrap_or_default()
     }
 }
 
@@ -166,7 +182,8 @@ mod tests {
                 && kept.id_token.get("acr").is_none()
         );
         assert_eq!(request.within(&"openid email".parse().unwrap()).scopes().to_string(), "email");
-        assert!(request.is_met_by("anything"), "voluntary");
+        assert_eq!(request.essential_acr(), None);
+        assert_eq!(request.wanted_acr(), ["urn:mace:incommon:iap:silver"]);
     }
 
     #[test]
@@ -188,18 +205,19 @@ mod tests {
 
     #[test]
     fn an_essential_acr_must_be_met() {
-        for (requested, met) in [
-            (r#"{"essential": true}"#, true),
-            (r#"{"essential": true, "value": "a"}"#, true),
-            (r#"{"essential": true, "values": ["b", "a"]}"#, true),
-            (r#"{"essential": true, "value": "b"}"#, false),
-            (r#"{"essential": true, "values": ["b"]}"#, false),
-            (r#"{"essential": true, "values": []}"#, false),
-            (r#"{"values": ["b"]}"#, true),
-            ("null", true),
+        for (requested, essential, wanted) in [
+            (r#"{"essential": true}"#, None, ""),
+            (r#"{"essential": true, "value": "a"}"#, Some("a"), "a"),
+            (r#"{"essential": true, "values": ["b", "a"]}"#, Some("b a"), "b a"),
+            (r#"{"essential": true, "value": "b", "values": ["a"]}"#, Some(""), ""),
+            (r#"{"essential": true, "values": []}"#, Some(""), ""),
+            (r#"{"values": ["b"]}"#, None, "b"),
+            ("null", None, ""),
         ] {
             let request = self::request(&format!(r#"{{"id_token": {{"acr": {requested}}}}}"#));
-            assert_eq!(request.is_met_by("a"), met, "{requested}");
+            let joined = request.essential_acr().map(|names| names.join(" "));
+            assert_eq!(joined.as_deref(), essential, "{requested}");
+            assert_eq!(request.wanted_acr().join(" "), wanted, "{requested}");
         }
     }
 

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 
 use crate::domain::authentication::{Authentication, ContextClass};
 use crate::domain::family::UserAgentInfo;
+use crate::domain::second_factor_policy::SecondFactorPolicy;
 use crate::domain::secrets::SecretHash;
 
 /// What a user has beside the first factor.
@@ -45,15 +46,6 @@ pub struct Demand {
     pub second_factor: SecondFactorPolicy,
 }
 
-/// Who signs in with two factors.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum SecondFactorPolicy {
-    /// Users who have set up a second one.
-    Optional,
-    /// Everybody: who has none sets one up before going on.
-    Required,
-}
-
 /// What is missing of a sign-in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Missing {
@@ -66,6 +58,15 @@ pub enum Missing {
 impl Demand {
     /// What every sign-in is asked for.
     pub const NOTHING: Self = Self { class: ContextClass::One, second_factor: SecondFactorPolicy::Optional };
+
+    /// The least class that is enough for it, if it can be reached.
+    #[must_use]
+    pub fn least(&self) -> ContextClass {
+        match self.second_factor {
+            SecondFactorPolicy::Optional => self.class,
+            SecondFactorPolicy::Required => self.class.max(ContextClass::Two),
+        }
+    }
 
     /// What is missing of a sign-in that begins. Whoever has a second factor shows it, whatever was asked for.
     #[must_use]

@@ -11,10 +11,12 @@ use crate::crypto::passwords::Passwords;
 use crate::crypto::relying_party::RelyingParty;
 use crate::domain::account_rules::{AccountRules, MailedSignIn, SignUp};
 use crate::domain::audience::Audience;
+use crate::domain::client::Client;
 use crate::domain::event::Event;
 use crate::domain::ids::ClientId;
 use crate::domain::new_password::PasswordRules;
 use crate::domain::second_factor::SecondFactors;
+use crate::domain::second_factor_policy::SecondFactorPolicy;
 use crate::domain::sign_in::SignInLifetimes;
 use crate::domain::subject::SubjectKey;
 use crate::outbound::Outbound;
@@ -47,6 +49,10 @@ pub struct Core {
     pub group_commit: Arc<GroupCommit>,
     /// The issuer: `iss` in tokens, and the default audience.
     pub issuer: Audience,
+    /// Whether everybody signs in with two factors.
+    pub second_factor: SecondFactorPolicy,
+    /// Whether apps may send their users' passwords to the simple face.
+    pub takes_passwords: bool,
     /// How long a sign-in at the pages lasts.
     pub sign_in: SignInLifetimes,
     /// Master and signing keys.
@@ -107,6 +113,12 @@ impl Core {
         let db = self.db.with_own_connections(connections);
         let group_commit = Arc::new(self.group_commit.to(db.clone()));
         Self { group_commit, writer: self.writer.on(db.clone()), db, ..self.clone() }
+    }
+
+    /// Whether the users of a client sign in with two factors.
+    #[must_use]
+    pub fn second_factor_for(&self, client: &Client) -> SecondFactorPolicy {
+        self.second_factor.max(client.metadata.second_factor)
     }
 
     /// The client of this id: `None` when there is none (any more). What is known of it may be two seconds old.

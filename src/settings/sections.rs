@@ -17,6 +17,7 @@ use crate::domain::client::CodeProtection;
 use crate::domain::redirect_rule::RedirectScheme;
 use crate::domain::registration::Mode;
 use crate::domain::scope::ScopeSet;
+use crate::domain::second_factor_policy::SecondFactorPolicy;
 use crate::domain::signing_algorithm::{EdDsaName, SigningAlgorithm};
 
 /// Lifetimes of tokens and families, where a client has none of its own.
@@ -49,6 +50,9 @@ pub struct SignInSettings {
     pub absolute_ttl: Duration,
     /// Where users may sign in instead.
     pub providers: ProviderTables,
+    /// Whether everybody signs in with two factors.
+    #[serde(with = "text")]
+    pub second_factor: SecondFactorPolicy,
 }
 
 /// What the pages look like.
@@ -113,6 +117,9 @@ pub struct PasswordSettings {
     /// Characters of a new password.
     #[serde(deserialize_with = "text::deserialize")]
     pub min_length: u32,
+    /// Whether apps may send their users' passwords to `/login`.
+    #[serde(deserialize_with = "text::deserialize")]
+    pub simple_face: bool,
     /// Memory of one hash in KiB.
     #[serde(deserialize_with = "text::deserialize")]
     pub memory_kib: u32,

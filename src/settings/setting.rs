@@ -4,8 +4,8 @@ use self::{
     Default::{Text, Unset},
     Kind::{
         Algorithm, Audiences, CodeProtection, Colour, Database, Domains, Duration, EdDsaName, Filter, Format,
-        Header, HttpsUrl, Issuer, Listen, MailTls, MailedSignIn, Networks, Number, Origins, Path, Providers,
-        Registration, Schemes, Scopes, Secret, SignUp, Switch, Words,
+        Header, HttpsUrl, Issuer, Listen, MailTls, MailedSignIn, Networks, Number, Origins, Path, Policy,
+        Providers, Registration, Schemes, Scopes, Secret, SignUp, Switch, Words,
     },
 };
 
@@ -61,6 +61,7 @@ pub(super) enum Kind {
     Number,
     Origins,
     Path,
+    Policy,
     Providers,
     Registration,
     Schemes,
@@ -103,6 +104,7 @@ impl Kind {
             Number => "a whole number",
             Origins => "origins of sites with spaces between them such as https://app.example.com",
             Path => "a path",
+            Policy => "optional or required",
             Audiences => "services' URLs with spaces between them",
             Providers => "tables of providers as in docs/settings.md, or the same as JSON",
             Registration => "off, initial_access_token or open",
@@ -122,7 +124,7 @@ impl Kind {
             Database | Providers | Secret => true,
             Algorithm | Audiences | CodeProtection | Colour | Domains | Duration | EdDsaName | Filter
             | Format | Header | HttpsUrl | Issuer | Listen | MailTls | MailedSignIn | Networks | Number
-            | Origins | Path | Registration | Schemes | Scopes | SignUp | Switch | Words => false,
+            | Origins | Path | Policy | Registration | Schemes | Scopes | SignUp | Switch | Words => false,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use heirloom::domain::authorization::{AuthorizationRequest, Prompt};
+use heirloom::domain::authorization::{AskedClass, AuthorizationRequest, Prompt};
 use heirloom::domain::claims_request::ClaimsRequest;
 use heirloom::domain::client::GrantType;
 use heirloom::service::authorize::authorization;
@@ -425,6 +425,7 @@ both_stores! {
             code_challenge: None,
             key_thumbprint: None,
             prompt: Prompt::default(),
+            class: AskedClass::Any,
             max_age: None,
             expected_subject: None,
             claims: ClaimsRequest::default(),

@@ -132,6 +132,7 @@ mod standard_grants;
 mod status_lists;
 mod status_of_clients;
 mod status_positions;
+mod step_up;
 mod strangers;
 mod tls;
 mod unstorable;

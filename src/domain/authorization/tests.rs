@@ -18,6 +18,7 @@ fn request(change: impl FnOnce(&mut AuthorizationRequest)) -> AuthorizationReque
         code_challenge: None,
         key_thumbprint: None,
         prompt: Prompt::default(),
+        class: AskedClass::Any,
         max_age: None,
         expected_subject: None,
         claims: ClaimsRequest::default(),
@@ -76,9 +77,38 @@ fn each_request_needs_what_the_table_says() {
         (request(|it| it.expected_subject = Some("ben".to_owned())), Agreement::Implied, Need::SignIn),
     ];
     for (request, agreement, need) in rows {
-        assert_eq!(request.need(None, &agreement, now), Need::SignIn, "{request:?}");
-        let found = request.need(Some((&session(signed_in), "ana")), &agreement, now);
+        let at_ease = (&Demand::NOTHING, &SecondFactors::default());
+        assert_eq!(request.need(None, at_ease, &agreement, now), Need::SignIn, "{request:?}");
+        let found = request.need(Some((&session(signed_in), "ana")), at_ease, &agreement, now);
         assert_eq!(found, need, "{request:?} {agreement:?}");
+    }
+}
+
+#[test]
+fn a_class_is_asked_for_as_far_as_its_user_can_reach_it() {
+    let (wanted, essential) = (AskedClass::Wanted, AskedClass::Essential);
+    let two = ContextClass::Two;
+    let has_app = SecondFactors { totp: true, ..SecondFactors::default() };
+    let none = SecondFactors::default();
+    for (class, prompt, factors, need) in [
+        (wanted(two), "", has_app, Need::StepUp),
+        (wanted(two), "none", has_app, Need::Nothing),
+        (wanted(two), "", none, Need::Nothing),
+        (essential(two), "", has_app, Need::StepUp),
+        (essential(two), "none", has_app, Need::StepUp),
+        (essential(two), "", none, Need::Unreachable),
+        (essential(ContextClass::One), "", none, Need::Nothing),
+    ] {
+        let request = request(|it| (it.class, it.prompt) = (class, prompt.parse().unwrap()));
+        let demand = request.demand(SecondFactorPolicy::Optional);
+        let session = session(DateTime::UNIX_EPOCH);
+        let found = request.need(
+            Some((&session, "ana")),
+            (&demand, &factors),
+            &Agreement::Implied,
+            DateTime::UNIX_EPOCH,
+        );
+        assert_eq!(found, need, "{class:?} {prompt:?} {factors:?}");
     }
 }
 

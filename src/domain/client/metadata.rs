@@ -11,6 +11,7 @@ use crate::domain::client::authentication::{AuthMethod, ClientKind, JwtAlgorithm
 use crate::domain::client::profile::SecurityProfile;
 use crate::domain::client::public_keys::{PublicJwks, UnfitKeys};
 use crate::domain::family::RotationPolicy;
+use crate::domain::second_factor_policy::SecondFactorPolicy;
 use crate::domain::signing_algorithm::SigningAlgorithm;
 
 /// The optional part of a client's registration, with the names of RFC 7591 §2 and `OpenID` Connect Dynamic Client
@@ -115,6 +116,10 @@ pub struct ClientMetadata {
     /// How often its refresh tokens rotate. A member of our own.
     #[serde(default, skip_serializing_if = "RotationPolicy::is_usual")]
     pub refresh_token_rotation: RotationPolicy,
+    /// Whether all of its users sign in with two factors; where the server wants it of all clients, it is of no matter.
+    /// A member of our own.
+    #[serde(default, skip_serializing_if = "SecondFactorPolicy::is_usual")]
+    pub second_factor: SecondFactorPolicy,
     /// Whether it knows its users by names of its own (OpenID Connect Core §8); public when it is absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject_type: Option<SubjectType>,

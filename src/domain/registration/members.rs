@@ -44,6 +44,7 @@ const HONOURED: &[&str] = &[
     "frontchannel_logout_session_required",
     "refresh_token_rotation",
     "refresh_tokens_end_with_session",
+    "second_factor",
     "subject_type",
     "sector_identifier_uri",
 ];

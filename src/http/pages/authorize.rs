@@ -51,10 +51,11 @@ pub(crate) async fn go_on(visit: &Visit, asked: &Asked) -> Result<HttpResponse, 
             Err(asked.back.refuse(Unmet::ConsentRequired))
         }
         (Need::Consent, Some(_)) => Ok(see_other(&visit.at("/consent", &asked.query))),
-        (Need::SignIn, _) | (_, None) if asked.request.prompt.none => {
+        (Need::Unreachable, Some(_)) => Err(asked.back.refuse(Unmet::AuthenticationRequirements)),
+        (Need::SignIn | Need::StepUp, _) | (_, None) if asked.request.prompt.none => {
             Err(asked.back.refuse(Unmet::LoginRequired))
         }
-        (Need::SignIn, _) | (_, None) => Ok(see_other(&visit.at("/sign-in", &asked.query))),
+        (Need::SignIn | Need::StepUp, _) | (_, None) => Ok(see_other(&visit.at("/sign-in", &asked.query))),
     }
 }
 

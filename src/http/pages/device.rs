@@ -4,7 +4,9 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::json;
 
+use crate::domain::authentication::ContextClass;
 use crate::domain::device::{DeviceCode, UserCode};
+use crate::domain::second_factor_policy::SecondFactorPolicy;
 use crate::domain::sign_in::{Consent, SignInSession};
 use crate::domain::user_agent;
 use crate::http::body::Form;
@@ -54,6 +56,11 @@ pub(crate) async fn take(visit: &Visit, _: &HttpRequest, form: Form) -> Result<H
             Found::Nothing => return Ok(unknown),
             Found::TooManyTries => return Ok(page(visit, &session, &Entry::TooManyTries)),
         };
+    let is_required = visit.core().second_factor_for(&known.client) == SecondFactorPolicy::Required;
+    if is_required && session.authentication.class() < ContextClass::Two {
+        let query = OwnPlace::Device.sign_in_query(&format!("user_code={code}&second_factor=required"));
+        return Ok(see_other(&visit.own("/sign-in", &query)));
+    }
     let (done, outcome) = match form.get("decision") {
         None => return ask(visit, &session, &known, (&device, &code)).await,
         Some("allow") => {

@@ -65,7 +65,7 @@ pub(crate) async fn come_back(visit: &Visit, request: &HttpRequest) -> Result<Ht
         CameBackWith::Identity(identity) => {
             let purpose = Purpose::read_query(visit, &attempt.query).await?;
             let session = visit.session().await?;
-            let door = Door { agent: &visit.agent, before: session.as_ref(), demand: purpose.demand() };
+            let door = Door { agent: &visit.agent, before: session.as_ref(), demand: purpose.demand(visit) };
             let core = visit.core();
             match service_arrival::sign_in(core, provider, &identity, door, visit.now).await? {
                 Arrived::In(entered) => go_on(visit, &purpose, entered).await,

@@ -21,27 +21,35 @@ use crate::service::Failure;
 use crate::service::users::attempts::AttemptSource;
 use crate::service::users::credentials::Credentials;
 use crate::service::users::passkey_sign_in::{self, PasskeyAnswer};
-use crate::service::users::sign_in::entering::Door;
+use crate::service::users::sign_in::entering::{Door, step_up};
 use crate::service::users::sign_in::sign_in;
 
 pub(crate) use asking::SECOND;
 pub(crate) use asking::go_on;
 use asking::{Shown, page};
 use handing_over::{hand_over, hand_over_typed};
-use purpose::Purpose;
+use purpose::{Purpose, WantedNext};
 
 /// `GET /sign-in`
 pub(crate) async fn show(visit: &Visit, request: &HttpRequest) -> Result<HttpResponse, Stop> {
     let purpose = Purpose::read(visit, request).await?;
     let session = visit.session().await?;
-    if purpose.needs_sign_in(visit, session.as_ref()).await? {
-        if let Some(away) = hand_over(visit, &purpose, session.as_ref()).await? {
-            return Ok(away);
-        }
-        page(visit, &purpose, session.as_ref(), Shown::New).await
-    } else {
+    match purpose.wants(visit, session.as_ref()).await? {
+        WantedNext::SignIn => match hand_over(visit, &purpose, session.as_ref()).await? {
+            Some(away) => Ok(away),
+            None => page(visit, &purpose, session.as_ref(), Shown::New).await,
+        },
+        // Who is signed in is asked for no more than what is missing.
+        WantedNext::StepUp(session) => match step_up(visit.core(), session, &visit.agent, visit.now).await? {
+            Some(secret) => {
+                let mut response = see_other(&visit.at(SECOND, purpose.query()));
+                visit.remember_attempt(&mut response, &secret);
+                Ok(response)
+            }
+            None => page(visit, &purpose, None, Shown::New).await,
+        },
         // Signed in by now, perhaps in another tab.
-        Ok(see_other(&purpose.place(visit)))
+        WantedNext::Nothing => Ok(see_other(&purpose.place(visit))),
     }
 }
 
@@ -68,7 +76,7 @@ pub(crate) async fn take(visit: &Visit, request: &HttpRequest, form: Form) -> Re
             session: session.as_ref().map(|session| (session.id, session.user())),
         },
     };
-    let door = Door { agent: &visit.agent, before: session.as_ref(), demand: purpose.demand() };
+    let door = Door { agent: &visit.agent, before: session.as_ref(), demand: purpose.demand(visit) };
     match sign_in(visit.core(), &credentials, door, visit.now).await {
         Ok(entered) => go_on(visit, &purpose, entered).await,
         Err(failure) => {
@@ -87,7 +95,7 @@ async fn by_passkey(
     session: Option<&SignInSession>,
     form: &Form,
 ) -> Result<HttpResponse, Stop> {
-    let door = Door { agent: &visit.agent, before: session, demand: purpose.demand() };
+    let door = Door { agent: &visit.agent, before: session, demand: purpose.demand(visit) };
     let answer = PasskeyAnswer::of(form.get("passkey"), form.get("ceremony"));
     let mark = visit.mark_of_passkeys();
     match passkey_sign_in::sign_in(visit.core(), (&mark, answer), door, visit.now).await {

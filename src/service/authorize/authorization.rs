@@ -8,10 +8,11 @@ use crate::domain::client::{Client, ClientKind, Origin, Party};
 use crate::domain::event::Event;
 use crate::domain::opaque::OpaqueSecret;
 use crate::domain::redirect_uri;
+use crate::domain::second_factor::{Demand, SecondFactors};
 use crate::domain::sign_in::SignInSession;
 use crate::service::clients::known_clients;
 use crate::service::{Core, Failure};
-use crate::store::{authorization_codes, consents, pushed_requests, sign_in_sessions};
+use crate::store::{authorization_codes, consents, pushed_requests, second_factors, sign_in_sessions};
 
 /// RFC 6749 §4.1.2 recommends ten minutes at most; an app that is there uses its code at once.
 const CODE_TTL: TimeDelta = TimeDelta::seconds(60);
@@ -24,10 +25,22 @@ pub async fn need(
     session: Option<&SignInSession>,
     now: DateTime<Utc>,
 ) -> Result<Need, Failure> {
-    let Some(session) = session else { return Ok(request.need(None, &Agreement::Missing, now)) };
+    let Some(session) = session else { return Ok(Need::SignIn) };
     let agreement = agreement(core, client, request, session).await?;
     let subject = core.subjects.subject(client, session.user());
-    Ok(request.need(Some((session, &subject)), &agreement, now))
+    let demand = demand(core, client, request);
+    let factors = if session.authentication.class() < demand.least() {
+        core.offered(second_factors::of_user(&core.db, session.user()).await?)
+    } else {
+        SecondFactors::default()
+    };
+    Ok(request.need(Some((session, &subject)), (&demand, &factors), &agreement, now))
+}
+
+/// What is wanted of a sign-in for a request.
+#[must_use]
+pub fn demand(core: &Core, client: &Client, request: &AuthorizationRequest) -> Demand {
+    request.demand(core.second_factor_for(client))
 }
 
 async fn agreement(

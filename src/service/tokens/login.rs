@@ -75,6 +75,9 @@ pub async fn login(
     params: LoginParams,
     now: DateTime<Utc>,
 ) -> Result<LoginStep, Failure> {
+    if !core.takes_passwords {
+        return Err(Failure::UnauthorizedClient);
+    }
     let known = request.authenticate(core, now).await?;
     let binding = request.binding_for(&known, now)?;
     params.wanted.scope_within(&known.client.scopes)?;
@@ -107,11 +110,6 @@ enum BegunLogin {
     WantsEnrolment,
 }
 
-/// What a login that is let in by a password alone is asked for.
-fn demand() -> Demand {
-    Demand::NOTHING
-}
-
 async fn begin_family(
     core: &Core,
     (request, params): (&ClientRequest, &LoginParams),
@@ -139,10 +137,11 @@ async fn begin_family(
         agent: request.agent.clone(),
     };
     let (family, secret) = new_family::begin(core, beginning, known, now).await?;
+    let demand = Demand { second_factor: core.second_factor_for(&known.client), ..Demand::NOTHING };
     let begun = core.write(now, async |tx| {
         let Some(roles) = verified.confirm(tx, now).await? else { return Ok(None) };
         let factors = second_factors::of_locked_user(tx, verified.user).await?;
-        match demand().missing_at_first(authentication.class(), &factors) {
+        match demand.missing_at_first(authentication.class(), &factors) {
             None => {
                 let family = Family { roles, ..family.clone() };
                 new_family::insert(tx, family.clone()).await?;

@@ -4,8 +4,8 @@ use crate::settings::setting::{
     Default::{Text, Unset},
     Kind::{
         Algorithm, Audiences, CodeProtection, Colour, Database, Domains, Duration, EdDsaName, Issuer, Listen,
-        MailedSignIn, Networks, Number, Origins, Path, Providers, Registration, Schemes, Scopes, Secret,
-        SignUp, Switch, Words,
+        MailedSignIn, Networks, Number, Origins, Path, Policy, Providers, Registration, Schemes, Scopes,
+        Secret, SignUp, Switch, Words,
     },
     Setting,
 };
@@ -188,6 +188,12 @@ pub(super) const SETTINGS: &[Setting] = &[
         Text("8"),
         Number,
         "Characters that a new password has at least; NIST SP 800-63B-4 asks for 15 while it is the only factor.",
+    ),
+    Setting::new(
+        "passwords.simple_face",
+        Text("true"),
+        Switch,
+        "Whether apps may send their users' passwords to /login. RFC 9700 §2.4: better not, where they can do otherwise.",
     ),
     Setting::new("passwords.memory_kib", Text("19456"), Number, "Memory of one argon2id hash in KiB."),
     Setting::new("passwords.iterations", Text("2"), Number, "Passes of argon2id over that memory."),

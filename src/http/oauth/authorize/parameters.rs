@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::domain::authentication::ContextClass;
-use crate::domain::authorization::{AuthorizationRequest, Prompt};
+use crate::domain::authorization::{AskedClass, AuthorizationRequest, Prompt};
 use crate::domain::claims_request::ClaimsRequest;
 use crate::domain::client::{Client, CodeProtection, GrantType};
 use crate::domain::json;
@@ -25,7 +25,7 @@ const LONGEST_STATE: usize = 8192;
 const LONGEST_NONCE: usize = 2048;
 
 /// What is read of a request, here and by the pages. Nothing else of one is kept.
-const KNOWN: [&str; 17] = [
+const KNOWN: [&str; 18] = [
     "client_id",
     "response_type",
     "response_mode",
@@ -39,6 +39,7 @@ const KNOWN: [&str; 17] = [
     "dpop_jkt",
     "prompt",
     "max_age",
+    "acr_values",
     "claims",
     "id_token_hint",
     "login_hint",
@@ -150,6 +151,7 @@ pub(super) fn content(
                 "The prompt must be either none or a list of login, consent and select_account.",
             )
         })?,
+        class: asked_class(form, &asked)?,
         max_age: max_age(form)?,
         expected_subject: expected_subject(core, client, form, &asked)?,
         claims: asked.within(&client.scopes),
@@ -185,20 +187,29 @@ fn max_age(form: &Form) -> Result<Option<Duration>, Problem> {
     Ok(Some(Duration::from_secs(seconds.into())))
 }
 
-/// OpenID Connect Core §5.5. Of the context classes that are asked for, `acr_values` are optional; an essential `acr`
-/// that no sign-in here can reach is refused at once (§5.5.1.1).
+/// OpenID Connect Core §5.5.
 fn claims(form: &Form) -> Result<ClaimsRequest, Problem> {
     let Some(text) = form.get("claims") else { return Ok(ClaimsRequest::default()) };
     if json::holds_nul(text.as_bytes()) {
         return Err(NUL);
     }
     let malformed = "The claims are not a JSON object with userinfo and id_token.";
-    let claims: ClaimsRequest = text.parse().map_err(|_| Problem::Malformed(malformed))?;
-    if ContextClass::ALL.iter().any(|class| claims.is_met_by(class.as_str())) {
-        Ok(claims)
-    } else {
-        Err(Unmet::AuthenticationRequirements.into())
+    text.parse().map_err(|_| Problem::Malformed(malformed))
+}
+
+/// OpenID Connect Core §3.1.2.1, §5.5.1.1: of an essential `acr` one of its values is enough, and one that no sign-in
+/// here can reach is refused at once; all else is a wish, the first of our classes that is named.
+fn asked_class(form: &Form, claims: &ClaimsRequest) -> Result<AskedClass, Problem> {
+    let named = |names: &[String]| -> Vec<ContextClass> {
+        names.iter().filter_map(|name| ContextClass::named(name)).collect()
+    };
+    if let Some(values) = claims.essential_acr() {
+        let least = named(&values).into_iter().min();
+        return least.map(AskedClass::Essential).ok_or(Unmet::AuthenticationRequirements.into());
     }
+    let words = form.get("acr_values").unwrap_or_default().split(' ').map(ToOwned::to_owned);
+    let wishes: Vec<String> = words.chain(claims.wanted_acr()).collect();
+    Ok(named(&wishes).first().copied().map_or(AskedClass::Any, AskedClass::Wanted))
 }
 
 /// The user whom the client names by an ID token or by `sub` itself (OpenID Connect Core §5.5.1). By another client's

@@ -78,7 +78,7 @@ async fn create(
         return page(visit, (secret, waiting), Some((typed, "upstream_name_unfit"))).await;
     };
     let purpose = Purpose::read_query(visit, &waiting.query).await?;
-    let door = Door { agent: &visit.agent, before: session, demand: purpose.demand() };
+    let door = Door { agent: &visit.agent, before: session, demand: purpose.demand(visit) };
     let browser = visit.elsewhere();
     match arrival::create(visit.core(), waiting, (secret, &browser), username, door, visit.now).await? {
         Created::In(entered) => go_on(visit, &purpose, entered).await,

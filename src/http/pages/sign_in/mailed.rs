@@ -84,7 +84,7 @@ pub(crate) async fn take_code(
     let purpose = Purpose::read(visit, request).await?;
     let session = visit.session().await?;
     visit.own_form(&form, session.as_ref())?;
-    let door = Door { agent: &visit.agent, before: session.as_ref(), demand: purpose.demand() };
+    let door = Door { agent: &visit.agent, before: session.as_ref(), demand: purpose.demand(visit) };
     let shown = (&visit.mailed_browser(), form.get("code").unwrap_or_default());
     match sign_in::by_code(visit.core(), shown, door, visit.now).await {
         Ok(entered) => go_on(visit, &purpose, entered).await,
@@ -155,7 +155,7 @@ pub(crate) async fn take_link(
         LookedAt::NoGood => return Ok(link_no_good(visit)),
     };
     let purpose = purpose_of(visit, &known.0).await?;
-    let door = Door { agent: &visit.agent, before: session.as_ref(), demand: purpose.demand() };
+    let door = Door { agent: &visit.agent, before: session.as_ref(), demand: purpose.demand(visit) };
     match sign_in::by_link(visit.core(), &known.0, door, visit.now).await? {
         Some(entered) => go_on(visit, &purpose, entered).await,
         None => used(visit).await,

@@ -2,8 +2,10 @@
 
 use actix_web::HttpRequest;
 
+use crate::domain::authentication::ContextClass;
 use crate::domain::authorization::Need;
 use crate::domain::second_factor::Demand;
+use crate::domain::second_factor_policy::SecondFactorPolicy;
 use crate::domain::sign_in::SignInSession;
 use crate::http::body::Form;
 use crate::http::error::Unmet;
@@ -33,9 +35,19 @@ pub(crate) struct OwnPage {
     query: String,
     /// Whoever is signed in wants to be somebody else, or has to show once more to be this user.
     anew: bool,
+    /// What it is for wants two factors, whatever other pages want.
+    two_factors: bool,
     /// What the user asked to end there, and the proof of that.
     ending: Option<(Ending, String)>,
     language: &'static str,
+}
+
+/// What is asked for before somebody can go on.
+pub(super) enum WantedNext<'a> {
+    SignIn,
+    /// Another factor of who is signed in.
+    StepUp(&'a SignInSession),
+    Nothing,
 }
 
 impl Purpose {
@@ -54,7 +66,8 @@ impl Purpose {
         let place = place.ok_or(PageError::Malformed("The page to sign in for is not known here."))?;
         let ending = Ending::read_again(place, &form);
         let is_own = |name: &str| {
-            !matches!(name, "to" | "prompt") && (ending.is_none() || !Ending::is_parameter(name))
+            !matches!(name, "to" | "prompt" | "second_factor")
+                && (ending.is_none() || !Ending::is_parameter(name))
         };
         let own = |name: &str, value: &str| is_own(name).then(|| value.to_owned());
         Ok(Self::Own(Box::new(OwnPage {
@@ -62,30 +75,41 @@ impl Purpose {
             rest: form.rewritten(own),
             query: form.to_query(),
             anew: form.get("prompt") == Some("login"),
+            two_factors: form.get("second_factor") == Some("required"),
             ending,
             language: visit.own_language(),
         })))
     }
 
-    pub(super) async fn needs_sign_in(
+    pub(super) async fn wants<'a>(
         &self,
         visit: &Visit,
-        session: Option<&SignInSession>,
-    ) -> Result<bool, Stop> {
+        session: Option<&'a SignInSession>,
+    ) -> Result<WantedNext<'a>, Stop> {
+        let Some(session) = session else { return Ok(WantedNext::SignIn) };
         match self {
             Self::App(asked) => {
                 let (client, request) = (&asked.known.client, &asked.request);
-                let need = authorization::need(visit.core(), client, request, session, visit.now).await?;
-                Ok(need == Need::SignIn)
+                let need =
+                    authorization::need(visit.core(), client, request, Some(session), visit.now).await?;
+                Ok(match need {
+                    Need::SignIn => WantedNext::SignIn,
+                    Need::StepUp => WantedNext::StepUp(session),
+                    Need::Unreachable | Need::Consent | Need::Nothing => WantedNext::Nothing,
+                })
             }
-            Self::Own(page) => Ok(session.is_none() || page.anew),
+            Self::Own(page) if page.anew => Ok(WantedNext::SignIn),
+            Self::Own(page) if page.two_factors && session.authentication.class() < ContextClass::Two => {
+                Ok(WantedNext::StepUp(session))
+            }
+            Self::Own(_) => Ok(WantedNext::Nothing),
         }
     }
 
     /// Whether whoever is signed in can go on: it was finished here a moment ago, by a first click or in another tab.
     pub(super) async fn is_met(&self, visit: &Visit, session: Option<&SignInSession>) -> Result<bool, Stop> {
         match self {
-            Self::App(_) => Ok(!self.needs_sign_in(visit, session).await?),
+            Self::App(_) => Ok(matches!(self.wants(visit, session).await?, WantedNext::Nothing)),
             Self::Own(page) => Ok(session
                 .is_some_and(|session| page.ending.is_none() && session.authentication.is_fresh(visit.now))),
         }
@@ -150,9 +174,14 @@ impl Purpose {
     }
 
     /// What is wanted of the sign-in.
-    pub(crate) fn demand(&self) -> Demand {
+    pub(crate) fn demand(&self, visit: &Visit) -> Demand {
+        let core = visit.core();
         match self {
-            Self::App(_) | Self::Own(_) => Demand::NOTHING,
+            Self::App(asked) => authorization::demand(core, &asked.known.client, &asked.request),
+            Self::Own(page) if page.two_factors => {
+                Demand { second_factor: SecondFactorPolicy::Required, ..Demand::NOTHING }
+            }
+            Self::Own(_) => Demand { second_factor: core.second_factor, ..Demand::NOTHING },
         }
     }
 

@@ -93,7 +93,7 @@ async fn over(
 
 impl SecondStep<'_> {
     fn door(&self) -> Door<'_> {
-        Door { agent: &self.visit.agent, before: self.session, demand: self.purpose.demand() }
+        Door { agent: &self.visit.agent, before: self.session, demand: self.purpose.demand(self.visit) }
     }
 
     async fn show(&self, refused: Option<Refused<'_>>) -> Result<HttpResponse, Stop> {
