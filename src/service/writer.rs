@@ -213,6 +213,7 @@ fn log(it: &EventRecord<'_>) {
                 user = it.user.map(tracing::field::display),
                 client = it.client,
                 audience = it.audience,
+                provider = it.provider,
                 name_hash = it.name_hash,
                 address = it.address,
                 agent = it.agent,

@@ -19,6 +19,9 @@ pub const SYNCED: u8 = 0x08 | 0x10;
 /// A new key follows.
 const ATTESTED: u8 = 0x40;
 
+/// What one does otherwise than it should.
+pub type Deviation = fn(&Authenticator);
+
 pub struct Authenticator {
     key: EcdsaKeyPair,
     pub id: Vec<u8>,

@@ -252,7 +252,9 @@ both_databases! {
         let pressed = browser.sets_out_for(&page, "works").await;
         let place = pressed.location().strip_prefix(&idp.url).unwrap().to_owned();
         let sign_in = there.follow(there.get(&place).await).await;
-        let back = there.sign_in(&sign_in, "ana").await;
+        // Who is at the loopback address may be anybody: it asks.
+        let consent = there.sign_in(&sign_in, "ana").await;
+        let back = there.decide(&consent, "allow").await;
         let place = back.location().strip_prefix(&app.url).unwrap().to_owned();
         let new = browser.follow(browser.get(&place).await).await;
         assert!(new.body.contains("value=\"ana\""), "{new:?}");

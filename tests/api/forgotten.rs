@@ -129,7 +129,7 @@ both_stores! {
         }
         assert_eq!(mail.rest().await, 0, "and nobody else gets any");
         assert_eq!((app.told("mail.requested"), app.told("mail.requested name_hash=")), (10, 5), "{:?}", app.events());
-        for typed in ["", "  ", &"x".repeat(256), "a\0b"] {
+        for typed in ["", "  ", &"x".repeat(256)] {
             let page = Browser::new(&app).forgets(typed).await;
             assert!(page.status == 403 && page.body.contains("Enter a username or an e-mail address."), "{page:?}");
         }

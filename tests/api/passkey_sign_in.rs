@@ -5,7 +5,7 @@ use std::time::Duration;
 use heirloom::service::admin::users::Change;
 use serde_json::{Value, json};
 
-use crate::authenticator::{Authenticator, PRESENT, SYNCED, VERIFIED};
+use crate::authenticator::{Authenticator, Deviation, PRESENT, SYNCED, VERIFIED};
 use crate::browser::*;
 use crate::harness::*;
 use crate::pages::is_sound;
@@ -61,13 +61,13 @@ both_stores! {
     async fn an_answer_that_opens_nothing_says_why(app) with named; {
         app.add_user("ana").await;
         app.add_user("ben").await;
-        let changes: [(&str, fn(&Authenticator)); 9] = [
+        let changes: [(&str, Deviation); 9] = [
             ("at another address", |it| drop(it.origin.replace("https://evil.example".to_owned()))),
             ("at another address", |it| drop(it.site.replace("evil.example".to_owned()))),
             ("at another address", |it| it.within_another.set(true)),
             ("did not make sure that it is you", |it| it.flags.set(PRESENT)),
             ("did not make sure that it is you", |it| it.flags.set(VERIFIED)),
-            ("could not be read", |it| drop(it.kind.replace(Some("webauthn.create")))),
+            ("could not be read", |it| _ = it.kind.replace(Some("webauthn.create"))),
             ("another account", |it| it.set_owner(&[7; 16])),
             ("is not known here", |it| it.set_owner(b"ana")),
             ("another account", |it| it.set_owner(b"")),

@@ -6,7 +6,7 @@ use heirloom::service::admin::users::Change;
 use heirloom::settings::Settings;
 use serde_json::{Value, json};
 
-use crate::authenticator::{Authenticator, PRESENT, SYNCED, VERIFIED, bytes};
+use crate::authenticator::{Authenticator, Deviation, PRESENT, SYNCED, VERIFIED, bytes};
 use crate::browser::*;
 use crate::harness::*;
 use crate::pages::is_sound;
@@ -129,14 +129,14 @@ both_stores! {
         app.add_user("ana").await;
         let browser = Browser::new(&app);
         let page = browser.opens_passkeys("ana").await;
-        let changes: [(&str, fn(&Authenticator)); 8] = [
+        let changes: [(&str, Deviation); 8] = [
             ("at another address", |it| drop(it.origin.replace("https://id.example.evil.example".to_owned()))),
             ("at another address", |it| drop(it.origin.replace("https://id.example:8443".to_owned()))),
             ("at another address", |it| drop(it.site.replace("evil.example".to_owned()))),
             ("at another address", |it| it.within_another.set(true)),
             ("did not make sure that it is you", |it| it.flags.set(PRESENT)),
             ("did not make sure that it is you", |it| it.flags.set(VERIFIED)),
-            ("could not be read", |it| drop(it.kind.replace(Some("webauthn.get")))),
+            ("could not be read", |it| _ = it.kind.replace(Some("webauthn.get"))),
             ("cannot keep a passkey", |it| it.discoverable.set(false)),
         ];
         let mut page = page;

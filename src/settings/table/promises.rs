@@ -74,6 +74,12 @@ pub(super) const SETTINGS: &[Setting] = &[
         Providers,
         "Where users may sign in instead, in the order of the buttons: tables in heirloom.toml, or the same as JSON.",
     ),
+    Setting::new(
+        "sign_in.second_factor",
+        Text("optional"),
+        Policy,
+        "Who signs in with two factors: optional is whoever set up a second one, required everybody.",
+    ),
     Setting::new("pages.name", Text("Heirloom"), Words, "What the pages call this server."),
     Setting::new(
         "pages.logo",
