@@ -177,8 +177,8 @@ pub async fn renew_recovery_codes(
     renewed.await?.ok_or(Failure::StaleAuthentication)
 }
 
-/// Takes all second factors and passkeys from a user who has lost them, and ends what waits for one, in the transaction that touched
-/// the user's row.
+/// Takes all second factors and passkeys from a user who has lost them, and ends what waits for one, in the
+/// transaction that touched the user's row.
 pub(crate) async fn reset(tx: &mut Tx, user: UserId) -> Result<(), StoreError> {
     totp_secrets::delete(tx, user).await?;
     recovery_codes::delete_of(tx, user).await?;
