@@ -85,7 +85,7 @@ impl ProviderTables {
     /// The providers.
     ///
     /// # Errors
-    /// [`UnfitProvider`], for the first one that is.
+    /// What is wrong with the first one that is.
     pub fn read(&self) -> Result<Vec<Provider>, UnfitProvider> {
         let mut providers = Vec::new();
         for (place, table) in (1..).zip(&self.0) {

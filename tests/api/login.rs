@@ -28,6 +28,7 @@ both_stores! {
         assert_eq!(claims, json!({
             "iss": app.url, "sub": user.to_string(), "aud": app.url, "client_id": "heirloom", "iat": now,
             "exp": now + 900, "jti": claims["jti"], "scope": "email openid profile roles", "sid": sid, "auth_time": now,
+            "acr": "1",
             "roles": ["editor"],
             "status": { "status_list": { "idx": index, "uri": format!("{}/status-lists/1", app.url) } },
         }));

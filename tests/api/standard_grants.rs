@@ -100,7 +100,7 @@ both_stores! {
         assert_eq!(seen, json!({
             "active": true, "token_type": "Bearer", "iss": app.url, "sub": user, "aud": [API], "client_id": "app",
             "exp": claims["exp"], "iat": claims["iat"], "jti": claims["jti"], "scope": "email openid profile roles",
-            "sid": claims["sid"], "auth_time": claims["auth_time"], "roles": ["editor"],
+            "sid": claims["sid"], "auth_time": claims["auth_time"], "acr": "1", "roles": ["editor"],
         }));
         let inactive = json!({ "active": false });
         assert_eq!(introspect(&app, other, &tokens.access).await, inactive);

@@ -109,7 +109,7 @@ async function walk(browser, { scripts, locale, name }) {
   await look(elsewhere, "link-no-good", { scripts, folder });
 
   await page.goto(`${ISSUER}/account`);
-  await page.waitForURL("**/sign-in?*");
+  await page.waitForURL(/\/sign-in\?/);
   await page.fill("[name=username]", name);
   await page.fill("[name=password]", "walking under the bridge");
   await press();

@@ -116,6 +116,7 @@ const signOut = () => page.context().clearCookies();
 await signOut();
 await page.goto(authorization());
 await seen(page, "sign-in-passkey");
+assert.equal(await page.getAttribute("[name=username]", "autocomplete"), "username webauthn");
 await weigh(page, "sign-in-passkey");
 await page.click("form.passkey .ask");
 await page.waitForURL("**/consent?*");
@@ -126,7 +127,6 @@ assert.match(await page.textContent(".entries"), /Last used/);
 await page.setOld(false);
 await signOut();
 await page.goto(authorization());
-assert.equal(await page.getAttribute("[name=username]", "autocomplete"), "username webauthn");
 await page.waitForURL("**/consent?*");
 
 // Once it is removed, the device forgets it.

@@ -92,7 +92,7 @@ pub(crate) const SHOWN: [AuthenticationMethod; 1] = [AuthenticationMethod::OneTi
 /// Ends an attempt at the pages with the user's second factor; `None` when the attempt is over.
 ///
 /// # Errors
-/// As [`show`].
+/// [`Refusal::BadSecondFactor`]; [`Failure::TooManyAttempts`], [`Failure::Busy`], [`Failure::Store`].
 pub async fn finish(
     core: &Core,
     attempt: &SignInAttempt,
