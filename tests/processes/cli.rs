@@ -423,7 +423,7 @@ fn health_and_settings_can_be_asked_for() {
     assert!(place.refused(&["healthcheck", &url]).contains("does not answer"));
     let checked = place.ok(&["config", "check"]);
     assert!(checked.starts_with("note: passwords.min_length is 8; NIST"), "{checked}");
-    assert!(checked.ends_with("\nthe settings are good\n") && checked.lines().count() == 3, "{checked}");
+    assert!(checked.ends_with("\nthe settings are good\n") && checked.lines().count() == 4, "{checked}");
     let printed = place.ok(&["config", "print"]);
     assert!(
         printed.contains("access_ttl = \"15m\"") && printed.contains("HEIRLOOM_DATABASE_URL"),
