@@ -40,6 +40,7 @@ ELSEWHERE = {
     "pip install": "tests/clients/install",
     "CLIENT_SECRET=… python": "tests/clients/example.rs",
     "curl -s --cacert": "tests/api/mtls_listener.rs",
+    "curl -s $H/login/mfa": "tests/api/second_factors.rs",
 }
 # Nobody agrees at the television's page.
 REFUSED = {"device_code=": "authorization_pending"}
