@@ -13,6 +13,7 @@ mod example;
 mod header;
 mod layers;
 mod loading;
+mod mail;
 mod origin;
 mod passkeys;
 mod print;
@@ -35,6 +36,7 @@ pub use self::{
     example::env_example,
     header::Header,
     layers::{LoadFrom, UnnamedFiles},
+    mail::{MailSettings, MailTls},
     origin::{Origins, SettingOrigin},
     passkeys::PasskeySettings,
     problem::SettingsError,
@@ -42,9 +44,9 @@ pub use self::{
     secret::Secret,
     sections::{
         DatabaseSettings, DpopSettings, EventSettings, HttpSettings, JanitorSettings, KeySettings,
-        LimitSettings, LogFormat, LogSettings, MailSettings, MailTls, MtlsSettings, OutboundSettings,
-        PageSettings, PasswordSettings, RegistrationSettings, SignInSettings, StatusListSettings,
-        TlsSettings, TokenSettings,
+        LimitSettings, LogFormat, LogSettings, MtlsSettings, OutboundSettings, PageSettings,
+        PasswordSettings, RegistrationSettings, SignInSettings, StatusListSettings, TlsSettings,
+        TokenSettings,
     },
     values::Settings,
 };

@@ -5,6 +5,7 @@
 
 mod choice;
 mod record;
+mod words;
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -17,6 +18,9 @@ use crate::domain::refusal::EndReason;
 
 pub use choice::{EVENT_NAMES, EventChoice, NoSuchEvent};
 pub use record::{EventRecord, Severity};
+pub use words::{
+    Alarm, AudienceChange, ClientChange, DisablingReason, MailEnd, MailLimit, ReplayDifference, UserChange,
+};
 
 /// Something that an operator, a client or an owner may want to know.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -322,112 +326,4 @@ pub enum TriedAccount {
     Unknown(String),
     /// What was typed can be nobody's name, or the database was not well.
     Nobody,
-}
-
-/// A variant for each word, and the words.
-macro_rules! words {
-    ($(#[$doc:meta])* $name:ident { $($variant:ident: $word:literal),+ $(,)? }) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub enum $name { $($variant),+ }
-
-        impl $name {
-            fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $word),+ }
-            }
-        }
-    };
-}
-
-words! {
-    /// What changed of a user.
-    UserChange {
-        Added: "added",
-        Password: "password",
-        OwnPassword: "own_password",
-        Roles: "roles",
-        Details: "details",
-        SignedUp: "signed_up",
-        PasswordReset: "password_reset",
-        EmailVerified: "email_verified",
-        EmailChanged: "email_changed",
-        EmailUnverified: "email_unverified",
-        Disabled: "disabled",
-        Enabled: "enabled",
-        Removed: "removed",
-        LoginsEnded: "logins_ended",
-        OwnLoginsEnded: "own_logins_ended",
-        OwnRemoval: "own_removal",
-        TotpAdded: "totp_added",
-        TotpRemoved: "totp_removed",
-        RecoveryCodesRenewed: "recovery_codes_renewed",
-        FactorsReset: "factors_reset",
-        Linked: "linked",
-        Unlinked: "unlinked",
-    }
-}
-
-words! {
-    /// What changed of a client.
-    ClientChange {
-        Added: "added",
-        Updated: "updated",
-        SecretRotated: "secret_rotated",
-        Removed: "removed",
-        RegisteredItself: "registered_itself",
-        UpdatedItself: "updated_itself",
-        ConsentsForgotten: "consents_forgotten",
-        RemovedItself: "removed_itself",
-    }
-}
-
-words! {
-    /// What changed of an audience.
-    AudienceChange {
-        AlgorithmSet: "algorithm_set",
-        AlgorithmRemoved: "algorithm_removed",
-    }
-}
-
-words! {
-    /// Why a webhook is told of nothing any more.
-    DisablingReason {
-        Gone: "gone",
-        Operator: "operator",
-    }
-}
-
-words! {
-    /// In what a replay differs from the rotation whose answer it repeats.
-    ReplayDifference {
-        Address: "address",
-        Agent: "agent",
-        AddressAndAgent: "address_and_agent",
-    }
-}
-
-words! {
-    /// Of what there were too many mails.
-    MailLimit {
-        Address: "address",
-        Account: "account",
-    }
-}
-
-words! {
-    /// Why a mail was given up.
-    MailEnd {
-        Refused: "refused",
-        TooLate: "too_late",
-        TriedOften: "tried_often",
-    }
-}
-
-words! {
-    /// What should never happen.
-    Alarm {
-        ForeignSecret: "a token with a genuine MAC and a foreign secret",
-        FactorUnreadable: "the sealed secret of a user's second factor does not open",
-        AheadOfRow: "a genuine token is ahead of its row: was the database restored?",
-    }
 }

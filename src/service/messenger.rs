@@ -9,11 +9,18 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::task::{JoinError, JoinSet};
 
+use crate::crypto::random;
 use crate::domain::outbox::Outbox;
 use crate::outbound::{Budget, TakenPlace};
 use crate::service::Failure;
 use crate::store::Db;
 use crate::store::outbox::{self, NextAttempt};
+
+/// A pause, or up to a quarter more of it.
+pub(crate) fn up_to_a_quarter_longer(pause: TimeDelta) -> TimeDelta {
+    let quarter = u64::try_from(pause.num_milliseconds()).unwrap_or(0) / 4;
+    pause + TimeDelta::milliseconds(i64::try_from(random::jitter(quarter)).unwrap_or(0))
+}
 
 /// What is to be told, and how.
 pub trait Courier: Debug + Send + Sync + 'static {

@@ -10,8 +10,8 @@ use super::{
     addresses::HttpsUrl,
     database_url::DatabaseUrl,
     layers::Layers,
+    mail::MailTls,
     problem::{GivenValue, SettingProblem},
-    sections::MailTls,
     table,
     values::Settings,
 };

@@ -16,7 +16,8 @@ use crate::http::pages::told::{link_no_good, link_used, told};
 use crate::http::pages::visit::Visit;
 use crate::http::stop::Stop;
 use crate::service::Failure;
-use crate::service::mailed::sign_up::{self, NewAccount, SignUpLink, SignedUp};
+use crate::service::mailed::sign_up::{self, NewAccount, SignedUp};
+use crate::service::mailed::tokens::LookedAt;
 
 /// `GET /sign-up`
 pub(crate) async fn show(visit: &Visit, request: &HttpRequest) -> Result<HttpResponse, Stop> {
@@ -71,9 +72,9 @@ async fn page(
 pub(crate) async fn show_finish(visit: &Visit, request: &HttpRequest) -> Result<HttpResponse, Stop> {
     let token = token_of(request)?;
     match sign_up::look(visit.core(), token.as_deref(), visit.now).await? {
-        SignUpLink::Good(token) => finish_page(visit, request, &token, None).await,
-        SignUpLink::Used => Ok(link_used(visit)),
-        SignUpLink::NoGood => Ok(link_no_good(visit)),
+        LookedAt::Good(token) => finish_page(visit, request, &token, None).await,
+        LookedAt::Used => Ok(link_used(visit)),
+        LookedAt::NoGood => Ok(link_no_good(visit)),
     }
 }
 
@@ -87,9 +88,9 @@ pub(crate) async fn take_finish(
     visit.own_form(&form, session.as_ref())?;
     let secret = token_of(request)?;
     let token = match sign_up::look(visit.core(), secret.as_deref(), visit.now).await? {
-        SignUpLink::Good(token) => token,
-        SignUpLink::Used => return Ok(link_used(visit)),
-        SignUpLink::NoGood => return Ok(link_no_good(visit)),
+        LookedAt::Good(token) => token,
+        LookedAt::Used => return Ok(link_used(visit)),
+        LookedAt::NoGood => return Ok(link_no_good(visit)),
     };
     let typed = form.get("username").unwrap_or_default();
     let again = async |problem| finish_page(visit, request, &token, Some((problem, typed))).await;

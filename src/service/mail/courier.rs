@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::crypto::random;
 use crate::domain::event::{Event, MailEnd, MailLoss};
 use crate::domain::letter::Letter;
 use crate::domain::outbox::Outbox;
@@ -12,7 +11,7 @@ use crate::outbound::Budget;
 use crate::outbound::mail::{MailWay, NotSent, OutgoingMail};
 use crate::service::mail::letters::{LetterTimes, WrittenLetter};
 use crate::service::mail::post_office::context;
-use crate::service::messenger::{AttemptEnd, Courier, Errand, Room};
+use crate::service::messenger::{self, AttemptEnd, Courier, Errand, Room};
 use crate::service::{Core, Failure};
 use crate::store::Db;
 use crate::store::mails::{self, StoredMail};
@@ -82,8 +81,7 @@ impl Courier for MailCourier {
     }
 
     fn spread(&self, pause: TimeDelta) -> TimeDelta {
-        let quarter = u64::try_from(pause.num_milliseconds()).unwrap_or(0) / 4;
-        pause + TimeDelta::milliseconds(i64::try_from(random::jitter(quarter)).unwrap_or(0))
+        messenger::up_to_a_quarter_longer(pause)
     }
 
     async fn lanes(&self) -> Result<Vec<()>, Failure> {

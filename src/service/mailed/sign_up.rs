@@ -15,7 +15,7 @@ use crate::domain::standard_claims::StandardClaims;
 use crate::domain::user::{User, Username, check_email, email_key};
 use crate::service::admin::error::AdminError;
 use crate::service::mail::{self, NewMail, Queued};
-use crate::service::mailed::tokens::{self, NewLink};
+use crate::service::mailed::tokens::{self, LookedAt, NewLink};
 use crate::service::{Core, Failure};
 use crate::store::users::{self, StoredUser};
 use crate::store::{StoreError, Tx, mailed_tokens};
@@ -65,20 +65,16 @@ pub async fn invite(core: &Core, to: &str, language: &str, now: DateTime<Utc>) -
     queued.await?.ok_or(AdminError::TooManyMails)
 }
 
-/// What a link for an account to be made is worth.
-#[derive(Debug)]
-pub enum SignUpLink {
-    Good(Box<MailedToken>),
-    Used,
-    NoGood,
-}
-
-/// Looks at a link.
+/// Looks at a link for an account to be made.
 ///
 /// # Errors
 /// [`Failure::Store`].
-pub async fn look(core: &Core, secret: Option<&str>, now: DateTime<Utc>) -> Result<SignUpLink, Failure> {
-    let Some(secret) = secret.and_then(OpaqueSecret::presented) else { return Ok(SignUpLink::NoGood) };
+pub async fn look(
+    core: &Core,
+    secret: Option<&str>,
+    now: DateTime<Utc>,
+) -> Result<LookedAt<MailedToken>, Failure> {
+    let Some(secret) = secret.and_then(OpaqueSecret::presented) else { return Ok(LookedAt::NoGood) };
     let token = mailed_tokens::find(&core.db, &secret.hash()).await?;
     let is_for = |token: &MailedToken| match token.purpose {
         MailedPurpose::SignUp | MailedPurpose::Invitation => true,
@@ -87,13 +83,13 @@ pub async fn look(core: &Core, secret: Option<&str>, now: DateTime<Utc>) -> Resu
         | MailedPurpose::NewPassword
         | MailedPurpose::SignIn => false,
     };
-    let Some(token) = token.filter(is_for) else { return Ok(SignUpLink::NoGood) };
+    let Some(token) = token.filter(is_for) else { return Ok(LookedAt::NoGood) };
     if token.used_at.is_some() && now < token.expires_at {
-        return Ok(SignUpLink::Used);
+        return Ok(LookedAt::Used);
     }
     let key = token.address.as_deref().map(email_key).unwrap_or_default();
     let is_taken = users::find_stored_by_email(&core.db, &key).await?.is_some();
-    Ok(if token.is_live(now) && !is_taken { SignUpLink::Good(Box::new(token)) } else { SignUpLink::NoGood })
+    Ok(if token.is_live(now) && !is_taken { LookedAt::Good(Box::new(token)) } else { LookedAt::NoGood })
 }
 
 /// Who somebody wants to be.

@@ -86,9 +86,9 @@ pub(crate) fn link(core: &Core, purpose: MailedPurpose, secret: &OpaqueSecret) -
 
 /// What a link is worth.
 #[derive(Debug)]
-pub enum LookedAt {
-    /// It opens this, of this account.
-    Good(Box<(MailedToken, StoredUser)>),
+pub enum LookedAt<T = (MailedToken, StoredUser)> {
+    /// It opens this, of this account if there is one.
+    Good(Box<T>),
     /// It was used, and would still be good otherwise: a second click, or another tab.
     Used,
     /// It is unknown, too old, or what it guards has changed.

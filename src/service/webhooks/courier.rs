@@ -5,7 +5,6 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use url::Url;
 
-use crate::crypto::random;
 use crate::domain::client::Origin;
 use crate::domain::event::{DisablingReason, Event, WebhookChange};
 use crate::domain::ids::WebhookId;
@@ -13,7 +12,7 @@ use crate::domain::outbox::Outbox;
 use crate::domain::webhook::{Webhook, WebhookMessage, WebhookSecret};
 use crate::outbound::{Budget, NoAnswer, NotTaken};
 use crate::service::keys::ring::KeysUnreadable;
-use crate::service::messenger::{AttemptEnd, Courier, Errand, Room};
+use crate::service::messenger::{self, AttemptEnd, Courier, Errand, Room};
 use crate::service::webhooks::secrets;
 use crate::service::{Core, Failure};
 use crate::store::outbox::{self, NextAttempt, Settled};
@@ -77,8 +76,7 @@ impl Courier for WebhookCourier {
     }
 
     fn spread(&self, pause: TimeDelta) -> TimeDelta {
-        let quarter = u64::try_from(pause.num_milliseconds()).unwrap_or(0) / 4;
-        pause + TimeDelta::milliseconds(i64::try_from(random::jitter(quarter)).unwrap_or(0))
+        messenger::up_to_a_quarter_longer(pause)
     }
 
     async fn lanes(&self) -> Result<Vec<Webhook>, Failure> {

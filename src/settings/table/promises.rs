@@ -269,7 +269,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         "limits.waiting_requests",
         Text("300"),
         Number,
-        "Device codes and pushed requests from one address, in the window, for clients that anybody can pose as.",
+        "Device codes, pushed requests and requests for mail from one address, in the window, by whoever proves nothing.",
     ),
     Setting::new("limits.waiting_window", Text("10m"), Duration, "The time that they are counted in."),
     Setting::new(
