@@ -114,13 +114,17 @@ impl Form {
     fn of(page: &str) -> Option<Self> {
         let (_, form) = page.rsplit_once("<form ")?;
         let (form, _) = form.split_once("</form>")?;
-        let named = |tag: &'static str| {
-            form.split(&format!("<{tag} "))
-                .skip(1)
-                .filter_map(|it| Some((attribute(it, "name")?, attribute(it, "value").unwrap_or_default())))
-                .collect()
-        };
-        Some(Self { action: attribute(form, "action")?, fields: named("input"), buttons: named("button") })
+        let named = |it: &str| Some((attribute(it, "name")?, attribute(it, "value").unwrap_or_default()));
+        // A button may stand beside its form, and name it.
+        let id = attribute(form, "id");
+        let names_it = |it: &&str| id.is_some() && attribute(it, "form") == id;
+        let within = form.split("<button ").skip(1);
+        let beside = page.split("<button ").skip(1).filter(names_it);
+        Some(Self {
+            action: attribute(form, "action")?,
+            fields: form.split("<input ").skip(1).filter_map(named).collect(),
+            buttons: within.chain(beside).filter_map(named).collect(),
+        })
     }
 
     fn filled_in(&self, decision: &str) -> Vec<(String, String)> {
