@@ -78,6 +78,8 @@ pub struct App {
     limits: ConnectionLimits,
     tls: Option<Arc<Tls>>,
     mutual_tls: Option<MutualTls>,
+    /// Where the administration is, if not beside everything else.
+    admin: Option<(TcpListener, SocketAddr)>,
 }
 
 impl App {
@@ -94,13 +96,14 @@ impl App {
         let mut bound = None;
         let issuer = || {
             let (listener, address) = bind(&settings.listen)?;
-            bound = Some((listener, address, MutualTls::bind(&settings, of_clients)?));
+            let admin = settings.admin.listen.as_ref().map(bind).transpose().context("admin.listen")?;
+            bound = Some((listener, address, MutualTls::bind(&settings, of_clients)?, admin));
             Ok(settings.issuer_at(address))
         };
         let core = open_core(&beside_the_workers(&settings), &clock, old_schema, issuer).await?;
-        let (listener, address, mutual_tls) = bound.context("nothing is bound")?;
+        let (listener, address, mutual_tls, admin) = bound.context("nothing is bound")?;
         let core = Arc::new(core);
-        Ok(Self { core, clock, settings, pages, listener, address, limits, tls, mutual_tls })
+        Ok(Self { core, clock, settings, pages, listener, address, limits, tls, mutual_tls, admin })
     }
 
     /// The services' world: for commands that run beside the server.
@@ -121,13 +124,21 @@ impl App {
         self.mutual_tls.as_ref().map(|it| (it.address(), it.url()))
     }
 
+    /// Where the administration is, as a URL, if that is a listener of its own.
+    #[must_use]
+    pub fn admin_url(&self) -> Option<String> {
+        let (_, address) = self.admin.as_ref()?;
+        Some(format!("{}://{address}", self.settings.scheme()))
+    }
+
     /// Serves until `stop`, then lets open requests finish.
     ///
     /// # Errors
     /// When the server cannot run.
     pub async fn serve(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
         let background = self.begin_background();
-        let Self { core, clock, settings, pages, listener, limits, tls, mutual_tls, .. } = self;
+        let admin_url = self.admin_url();
+        let Self { core, clock, settings, pages, listener, limits, tls, mutual_tls, admin, .. } = self;
         let given = settings.http.clone();
         let stopped_by = clock.clone();
         let stopping = Arc::new(AtomicBool::new(false));
@@ -136,7 +147,7 @@ impl App {
         let named = settings.mtls.client_cert_header.as_ref();
         let client_cert_header = named.map(|name| name.as_str().parse()).transpose()?;
         let web = Web {
-            entrance: Entrance::Main { client_cert_header },
+            entrance: Entrance::Main { client_cert_header, has_admin: admin.is_none() },
             url: core.issuer.to_string(),
             base: path_of(core.issuer.as_str()),
             mutual_tls_url: mutual_tls.as_ref().map(|it| it.url().to_owned()),
@@ -154,7 +165,11 @@ impl App {
         let is_tls = tls.is_some();
         let tls = tls.as_ref().map(Tls::server_config).transpose()?;
         let of_clients = mutual_tls.map(|it| it.beside(&web)).transpose()?;
-        let listeners = [Some(Listener { socket: listener, tls, web }), of_clients];
+        let of_operators = admin.zip(admin_url).map(|((socket, _), url)| {
+            let web = Web { entrance: Entrance::Admin, base: String::new(), url, ..web.clone() };
+            Listener { socket, tls: tls.clone(), web }
+        });
+        let listeners = [Some(Listener { socket: listener, tls, web }), of_clients, of_operators];
         let server = listen(listeners.into_iter().flatten(), limits, &all_connections, move |web| {
             let web = web::Data::new(Web { core: worker_cores.of_this_worker(), ..web.clone() });
             actix_web::App::new()
@@ -184,6 +199,12 @@ impl App {
         tracing::info!("stopped");
         Ok(())
     }
+}
+
+/// The description of the administration's API (`OpenAPI` 3.1).
+#[must_use]
+pub fn admin_api() -> String {
+    http::admin::document()
 }
 
 /// Leaves the store as it is found when nobody serves it.
@@ -249,6 +270,7 @@ pub async fn open_core(
         keys,
         succession,
         subjects: Arc::new(subjects),
+        admin_role: settings.admin.role.clone(),
         second_factor: settings.sign_in.second_factor,
         takes_passwords: settings.passwords.simple_face,
         sign_in: SignInLifetimes { idle: settings.sign_in.idle_ttl, absolute: settings.sign_in.absolute_ttl },

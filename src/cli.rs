@@ -26,6 +26,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+use crate::app;
 use crate::settings::{LoadFrom, Settings, UnnamedFiles};
 
 use arguments::{LONGEST, duration, duration_within, json_object};
@@ -62,6 +63,8 @@ enum Command {
     /// Show or check the settings
     #[command(subcommand)]
     Config(config::Config),
+    /// Print the description of the admin API (`OpenAPI` 3.1)
+    AdminApi,
     /// Ask a running server whether it is ready; exits 0 if it is
     Healthcheck(healthcheck::Healthcheck),
     /// The demo's resource service
@@ -110,6 +113,10 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         // These need no settings, so bad ones must not stop them.
         Command::Demo(command) => return demo::run(command).await,
         Command::ResourceService(command) => return resource_service::run(command).await,
+        Command::AdminApi => {
+            print!("{}", app::admin_api());
+            return Ok(());
+        }
         Command::InOffice(OfficeCommand::Keys(keys::KeysCommand::NewMaster)) => {
             keys::new_master();
             return Ok(());
@@ -129,7 +136,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Restore(command) => backup::restore(command, &settings).await,
         Command::Config(command) => config::run(&command, &settings).await,
         Command::Healthcheck(command) => healthcheck::run(command, &settings).await,
-        Command::Demo(_) | Command::ResourceService(_) => Ok(()),
+        Command::Demo(_) | Command::ResourceService(_) | Command::AdminApi => Ok(()),
         Command::InOffice(command) => {
             let office = Office::open(settings).await?;
             let done = run_in_office(command, &office).await;

@@ -2,6 +2,7 @@
 //! need stands here.
 
 pub(crate) mod address;
+pub(crate) mod admin;
 mod answer;
 mod body;
 mod certificate;
@@ -18,6 +19,7 @@ mod oauth;
 pub(crate) mod pages;
 mod protected;
 pub(crate) mod routes;
+mod routing;
 mod simple;
 mod stop;
 mod token_answer;

@@ -43,8 +43,8 @@ pub use self::{
     providers::ProviderTables,
     secret::Secret,
     sections::{
-        DatabaseSettings, DpopSettings, EventSettings, HttpSettings, JanitorSettings, KeySettings,
-        LimitSettings, LogFormat, LogSettings, MtlsSettings, OutboundSettings, PageSettings,
+        AdminSettings, DatabaseSettings, DpopSettings, EventSettings, HttpSettings, JanitorSettings,
+        KeySettings, LimitSettings, LogFormat, LogSettings, MtlsSettings, OutboundSettings, PageSettings,
         PasswordSettings, RegistrationSettings, SignInSettings, StatusListSettings, TlsSettings,
         TokenSettings,
     },

@@ -313,7 +313,8 @@ pub(super) fn cores() -> usize {
 fn allowed(settings: &Settings) -> Allowed {
     let it = &settings.registration;
     Allowed {
-        scopes: it.scopes.clone(),
+        // No client makes itself an administrator.
+        scopes: it.scopes.without_rights(),
         auth_methods: auth_methods(&settings.mtls),
         redirect_schemes: it.redirect_schemes.clone(),
         longest_rotation_period: it.longest_rotation_period,

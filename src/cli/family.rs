@@ -6,8 +6,9 @@ use crate::cli::Office;
 use crate::cli::output::{self, List, PART};
 use crate::domain::ids::{ClientId, FamilyId};
 use crate::domain::user::Username;
+use crate::service::admin::families::{self, WantedFamilies};
+use crate::service::admin::users;
 use crate::service::admin::views::FamilyView;
-use crate::service::admin::{families, users};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum FamilyCommand {
@@ -92,7 +93,8 @@ async fn list(office: &Office, user: Option<&Username>, limit: i64, json: bool) 
         ]
     });
     let read = async |after| {
-        let part = families::list(core, user, after, left.min(PART), now).await?;
+        let wanted = WantedFamilies { user, client: None, after };
+        let part = families::list(core, &wanted, left.min(PART), now).await?;
         left -= i64::try_from(part.len())?;
         anyhow::Ok(part)
     };

@@ -42,5 +42,7 @@ fn greeting(app: &App) -> String {
     let of_clients = app.mutual_tls().map(|(address, url)| {
         format!("listening on https://{address} for clients with certificates (mtls.url {url})\n")
     });
-    main + &of_clients.unwrap_or_default()
+    let of_operators =
+        app.admin_url().map(|url| format!("listening on {url} for the administration (admin.listen)\n"));
+    main + &of_clients.unwrap_or_default() + &of_operators.unwrap_or_default()
 }

@@ -13,7 +13,7 @@ use crate::cli::output::{self, List, PART};
 use crate::cli::{Office, json_object};
 use crate::domain::secrets::Password;
 use crate::domain::user::{Username, check_role};
-use crate::service::admin::users::{self, Change, DetailChanges, Details, NewUser};
+use crate::service::admin::users::{self, Change, DetailChanges, Details, NewUser, WantedUsers};
 use crate::service::admin::views::UserView;
 use crate::service::mailed::sign_up;
 
@@ -190,8 +190,10 @@ async fn list(office: &Office, json: bool) -> anyhow::Result<()> {
             if user.disabled_at.is_some() { "disabled" } else { "active" }.to_owned(),
         ]
     });
-    let read = async |after: Option<Username>| users::list(&office.core, after.as_ref(), PART).await;
-    Ok(listed.print_all(|user| user.username.clone(), read).await?)
+    let read = async |after: Option<String>| {
+        users::list(&office.core, &WantedUsers { after, beginning: None }, PART).await
+    };
+    Ok(listed.print_all(|user| user.username.key(), read).await?)
 }
 
 async fn change(office: &Office, name: &Username, change: Change, done: &str) -> anyhow::Result<()> {

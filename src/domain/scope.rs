@@ -71,7 +71,12 @@ impl ScopeSet {
     /// All but one.
     #[must_use]
     pub fn without(&self, scope: &str) -> Self {
-        Self(self.0.iter().filter(|it| *it != scope).cloned().collect())
+        self.only(|it| it != scope)
+    }
+
+    /// Those that are `wanted`.
+    pub(super) fn only(&self, wanted: impl Fn(&str) -> bool) -> Self {
+        Self(self.0.iter().filter(|scope| wanted(scope)).cloned().collect())
     }
 
     /// The scopes in order.

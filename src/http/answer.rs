@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
-use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::{HttpResponse, HttpResponseBuilder};
 use heirloom_verifier::dpop::ALGORITHMS;
 use serde_json::json;
 
@@ -20,11 +20,11 @@ pub(crate) enum Scheme {
 }
 
 /// Whom a refusal asks to say who it is.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(crate) enum Challenge {
     Client,
     /// Whoever has an access token: with the parameters that say what was wrong, if something was.
-    Token(&'static str),
+    Token(Cow<'static, str>),
 }
 
 pub(crate) struct Answer {
@@ -65,8 +65,8 @@ impl Answer {
     /// §9).
     pub(crate) fn at_resource(self, scheme: Scheme) -> Self {
         let proof = match self.code {
-            "invalid_dpop_proof" => Some(r#"error="invalid_dpop_proof""#),
-            "use_dpop_nonce" => Some(r#"error="use_dpop_nonce""#),
+            "invalid_dpop_proof" => Some(r#"error="invalid_dpop_proof""#.into()),
+            "use_dpop_nonce" => Some(r#"error="use_dpop_nonce""#.into()),
             _ => None,
         };
         let status = if proof.is_some() { StatusCode::UNAUTHORIZED } else { self.status };
@@ -78,7 +78,7 @@ impl Answer {
     fn challenges(&self) -> Vec<String> {
         let bearer = |what: &str| format!(r#"Bearer realm="heirloom"{what}"#);
         let dpop = |what: &str| format!(r#"DPoP algs="{}"{what}"#, ALGORITHMS.join(" "));
-        match (self.challenge, self.scheme) {
+        match (&self.challenge, self.scheme) {
             (None, _) => Vec::new(),
             (Some(Challenge::Client), _) => vec![r#"Basic realm="heirloom", charset="UTF-8""#.to_owned()],
             (Some(Challenge::Token(what)), scheme) => {
@@ -92,18 +92,23 @@ impl Answer {
         }
     }
 
-    pub(crate) fn into_response(self) -> HttpResponse {
+    /// The status and the headers, without what is said.
+    pub(crate) fn head(&self) -> HttpResponseBuilder {
         let mut response = HttpResponse::build(self.status);
         response.insert_header((CACHE_CONTROL, "no-store"));
         for challenge in self.challenges() {
             response.append_header((WWW_AUTHENTICATE, challenge));
         }
-        if let Some(nonce) = self.nonce {
-            response.insert_header((NONCE, nonce));
+        if let Some(nonce) = &self.nonce {
+            response.insert_header((NONCE, nonce.as_str()));
         }
         if let Some(seconds) = self.retry_after {
             response.insert_header((RETRY_AFTER, seconds));
         }
-        response.json(json!({ "error": self.code, "error_description": self.description }))
+        response
+    }
+
+    pub(crate) fn into_response(self) -> HttpResponse {
+        self.head().json(json!({ "error": self.code, "error_description": self.description }))
     }
 }

@@ -48,6 +48,13 @@ async fn read_payload(mut payload: Payload, limit: usize) -> Result<Bytes, Probl
     Ok(body.freeze())
 }
 
+impl Body {
+    /// What was sent.
+    pub(crate) fn text(self) -> Result<Bytes, Problem> {
+        self.0
+    }
+}
+
 impl FromRequest for Body {
     type Error = Error;
     type Future = Ready<Result<Self, Error>>;
@@ -165,6 +172,11 @@ impl Form {
     /// A parameter's value. RFC 6749 §3.2: one without a value counts as left out.
     pub(crate) fn get<'a>(&'a self, name: &'a str) -> Option<&'a str> {
         self.all(name).next()
+    }
+
+    /// The names of all parameters.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(name, _)| name.as_str())
     }
 
     fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {

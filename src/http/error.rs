@@ -116,7 +116,7 @@ const TRY_LATER: &str = "The server cannot answer right now. Please keep the ref
 
 const BAD: StatusCode = StatusCode::BAD_REQUEST;
 
-fn answer(problem: &Problem, face: Face) -> Answer {
+pub(crate) fn answer(problem: &Problem, face: Face) -> Answer {
     match problem {
         Problem::Malformed(what) => Answer::new(BAD, "invalid_request", *what),
         Problem::TooLarge => {
@@ -130,10 +130,10 @@ fn answer(problem: &Problem, face: Face) -> Answer {
             "invalid_token",
             "Send an access token: Authorization: Bearer …",
         )
-        .with_challenge(Challenge::Token("")),
+        .with_challenge(Challenge::Token("".into())),
         Problem::TokenTwice => {
             Answer::new(BAD, "invalid_request", "The access token is sent in two ways at once.")
-                .with_challenge(Challenge::Token(r#"error="invalid_request""#))
+                .with_challenge(Challenge::Token(r#"error="invalid_request""#.into()))
         }
         Problem::CrossSite => Answer::new(
             StatusCode::FORBIDDEN,
@@ -178,7 +178,7 @@ pub(crate) fn code(problem: &Problem) -> (&'static str, &'static str) {
 }
 
 #[expect(clippy::too_many_lines, reason = "a list with an entry for each failure")]
-fn answer_failure(failure: &Failure, face: Face) -> Answer {
+pub(crate) fn answer_failure(failure: &Failure, face: Face) -> Answer {
     match failure {
         Failure::Refused(refusal) => {
             let status = match face {
@@ -219,7 +219,8 @@ fn answer_failure(failure: &Failure, face: Face) -> Answer {
         Failure::InvalidToken => {
             Answer::new(StatusCode::UNAUTHORIZED, "invalid_token", "The access token is invalid or expired.")
                 .with_challenge(Challenge::Token(
-                    r#"error="invalid_token", error_description="The access token is invalid or expired.""#,
+                    r#"error="invalid_token", error_description="The access token is invalid or expired.""#
+                        .into(),
                 ))
         }
         Failure::InsufficientScope => Answer::new(
@@ -227,7 +228,7 @@ fn answer_failure(failure: &Failure, face: Face) -> Answer {
             "insufficient_scope",
             "The access token lacks the scope for this.",
         )
-        .with_challenge(Challenge::Token(r#"error="insufficient_scope", scope="openid""#)),
+        .with_challenge(Challenge::Token(r#"error="insufficient_scope", scope="openid""#.into())),
         Failure::StaleAuthentication => stale_authentication(),
         Failure::InvalidRedirectUri(why) => Answer::new(BAD, "invalid_redirect_uri", *why),
         Failure::InvalidClientMetadata(why) => Answer::new(BAD, "invalid_client_metadata", *why),
@@ -273,7 +274,7 @@ fn stale_authentication() -> Answer {
         "This wants a login of the last 5 minutes. Please log in again, or send the password to /sessions/revoke.",
     )
     .with_challenge(Challenge::Token(
-        r#"error="insufficient_user_authentication", error_description="This wants a login of the last 5 minutes.", max_age="300""#,
+        r#"error="insufficient_user_authentication", error_description="This wants a login of the last 5 minutes.", max_age="300""#.into(),
     ))
 }
 

@@ -106,10 +106,12 @@ where
             (None, _) => builder.listen("http", socket, move || {
                 Counted::new(http!(app(&web), stopping).tcp(), Arc::clone(&connections))
             })?,
-            (Some(tls), Entrance::Main { .. }) => builder.listen("https", socket, move || {
-                let served = http!(app(&web), stopping).rustls_0_23_with_config(tls.clone(), handshake());
-                Counted::new(served, Arc::clone(&connections))
-            })?,
+            (Some(tls), Entrance::Main { .. } | Entrance::Admin) => {
+                builder.listen("https", socket, move || {
+                    let served = http!(app(&web), stopping).rustls_0_23_with_config(tls.clone(), handshake());
+                    Counted::new(served, Arc::clone(&connections))
+                })?
+            }
             (Some(tls), Entrance::MutualTls) => builder.listen("mutual TLS", socket, move || {
                 let served = http!(app(&web), stopping, certificate::note_shown);
                 let served = served.rustls_0_23_with_config(tls.clone(), handshake());

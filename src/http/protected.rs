@@ -17,11 +17,24 @@ use crate::service::tokens::access_token::ShownToken;
 /// # Errors
 /// Whatever is wrong, with the challenge of the way in which the token was shown.
 pub(crate) async fn opened(
-    (web, request, now): (&Web, &HttpRequest, DateTime<Utc>),
+    request: (&Web, &HttpRequest, DateTime<Utc>),
     face: Face,
     posted: Option<String>,
     work: impl AsyncFnOnce(ShownToken<'_>) -> Result<HttpResponse, Problem>,
 ) -> Result<HttpResponse, Protected> {
+    let opened = shown_to(request, posted, work).await;
+    opened.map_err(|(scheme, problem)| Protected { face, scheme, problem })
+}
+
+/// The same where problems are told in another way.
+///
+/// # Errors
+/// Whatever is wrong, with the way in which the token was shown.
+pub(crate) async fn shown_to<P: From<Problem>>(
+    (web, request, now): (&Web, &HttpRequest, DateTime<Utc>),
+    posted: Option<String>,
+    work: impl AsyncFnOnce(ShownToken<'_>) -> Result<HttpResponse, P>,
+) -> Result<HttpResponse, (Scheme, P)> {
     let (scheme, token) = match posted {
         Some(_) if request.headers().contains_key(AUTHORIZATION) => {
             (Scheme::Bearer, Err(Problem::TokenTwice))
@@ -31,7 +44,7 @@ pub(crate) async fn opened(
             (scheme, Ok(token.to_owned()))
         }),
     };
-    let refuse = |problem: Problem| Protected { face, scheme, problem };
+    let refuse = |problem: Problem| (scheme, P::from(problem));
     let token = token.map_err(refuse)?;
     let key = match scheme {
         Scheme::Bearer => None,
@@ -39,7 +52,7 @@ pub(crate) async fn opened(
     };
     let certificate = certificate::presented(web, request).map_err(refuse)?;
     let shown = ShownToken { text: &token, key: key.as_ref(), certificate: certificate.as_ref() };
-    let answer = work(shown).await.map_err(refuse)?;
+    let answer = work(shown).await.map_err(|problem| (scheme, problem))?;
     Ok(key_proof::with_next_nonce(answer, web, key.as_ref(), now))
 }
 

@@ -6,7 +6,7 @@ use actix_web::dev::HttpServiceFactory;
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
-use actix_web::{FromRequest, Handler, Resource, Responder, Route, middleware};
+use actix_web::{Resource, Route, middleware};
 
 use crate::domain::account_rules::{MailedSignIn, SignUp};
 use crate::domain::registration::Mode;
@@ -22,9 +22,21 @@ use crate::http::pages::{
     account, activity, addresses, assets, authorize, consent, data, device, forgot, passkeys, removal,
     sign_in, sign_in_methods, sign_out, sign_up,
 };
+use crate::http::routing::{looked_at, only, told_to_all};
 use crate::http::simple::{login, sessions};
 use crate::http::web::Entrance;
-use crate::http::{Web, cors, edge, error, health};
+use crate::http::{Web, admin, cors, edge, error, health};
+
+/// A scope that answers in good time only, and whose answers nobody keeps: what may be kept says so itself.
+macro_rules! guarded {
+    ($base:expr) => {
+        web::scope($base).wrap(from_fn(edge::in_good_time)).wrap(
+            middleware::DefaultHeaders::new()
+                .add(("X-Content-Type-Options", "nosniff"))
+                .add((CACHE_CONTROL, "no-store")),
+        )
+    };
+}
 
 /// Adds the routes of a listener, all but the health checks below the path of its URL.
 pub(crate) fn configure(config: &mut ServiceConfig, web: &web::Data<Web>) {
@@ -32,8 +44,13 @@ pub(crate) fn configure(config: &mut ServiceConfig, web: &web::Data<Web>) {
         .app_data(web.clone())
         .service(looked_at("/healthz", health::healthz))
         .service(looked_at("/readyz", health::readyz));
-    match web.entrance {
-        Entrance::Main { .. } => configure_all(config, web),
+    match &web.entrance {
+        Entrance::Main { has_admin, .. } => configure_all(config, web, *has_admin),
+        Entrance::Admin => {
+            config
+                .service(guarded!("").configure(admin::configure))
+                .default_service(web::to(|| ready(error::not_found())));
+        }
         Entrance::MutualTls => {
             config
                 .service(routes(&web.base, |_| {}))
@@ -42,7 +59,7 @@ pub(crate) fn configure(config: &mut ServiceConfig, web: &web::Data<Web>) {
     }
 }
 
-fn configure_all(config: &mut ServiceConfig, web: &web::Data<Web>) {
+fn configure_all(config: &mut ServiceConfig, web: &web::Data<Web>, has_admin: bool) {
     let base = web.base.as_str();
     if !base.is_empty() {
         // RFC 8414 §3.1: the well-known part stands before the issuer's path.
@@ -64,6 +81,7 @@ fn configure_all(config: &mut ServiceConfig, web: &web::Data<Web>) {
                     .service(told_to_all("", status_lists::aggregation))
                     .service(told_to_all("/{number}", status_lists::show)),
             )
+            .configure(|config| admin_routes(config, has_admin))
             .configure(pages_routes)
             .configure(passkey_places)
             .configure(|config| removal_routes(config, may_delete))
@@ -80,14 +98,7 @@ fn configure_all(config: &mut ServiceConfig, web: &web::Data<Web>) {
 
 /// What a certificate may open, and `others`.
 fn routes<F: FnOnce(&mut ServiceConfig)>(base: &str, others: F) -> impl HttpServiceFactory + use<F> {
-    web::scope(base)
-        .wrap(from_fn(edge::in_good_time))
-        // What may be kept says so itself.
-        .wrap(
-            middleware::DefaultHeaders::new()
-                .add(("X-Content-Type-Options", "nosniff"))
-                .add((CACHE_CONTROL, "no-store")),
-        )
+    guarded!(base)
         // They are tried in their order, and one with a part that varies costs a regular expression: first what is
         // asked for most, last those.
         .service(only("/refresh", "POST", [web::post().to(login::refresh)]))
@@ -124,6 +135,13 @@ fn routes<F: FnOnce(&mut ServiceConfig)>(base: &str, others: F) -> impl HttpServ
         .service(only("/oauth/introspect", "POST", [web::post().to(introspect::introspect)]))
         .configure(others)
         .service(only("/sessions/{id}", "DELETE", [web::delete().to(sessions::end)]))
+}
+
+/// Adds the administration, if it is here.
+fn admin_routes(config: &mut ServiceConfig, has_admin: bool) {
+    if has_admin {
+        admin::configure(config);
+    }
 }
 
 /// Where browsers go.
@@ -258,28 +276,4 @@ fn page(path: &str, show: impl Show, take: impl Take) -> Resource {
 fn looked_at_and_sent(path: &str, show: impl Show, post: Route) -> Resource {
     let show = handlers::showing(show);
     only(path, "GET, HEAD, POST", [web::get().to(show.clone()), web::head().to(show), post])
-}
-
-/// A place that is only looked at (RFC 9110 §9.3.2: HEAD is GET without the content).
-fn looked_at<F, Args>(path: &str, handler: F) -> Resource
-where
-    F: Handler<Args, Output: Responder + 'static>,
-    Args: FromRequest + 'static,
-{
-    only(path, "GET, HEAD", [web::get().to(handler.clone()), web::head().to(handler)])
-}
-
-/// A place that is only looked at, by every site's scripts too.
-fn told_to_all<F, Args>(path: &str, handler: F) -> impl HttpServiceFactory + use<F, Args>
-where
-    F: Handler<Args, Output: Responder + 'static>,
-    Args: FromRequest + 'static,
-{
-    looked_at(path, handler).wrap(from_fn(cors::by_anybody))
-}
-
-/// A place that answers other methods with 405.
-fn only<const N: usize>(path: &str, allowed: &'static str, routes: [Route; N]) -> Resource {
-    let other = web::to(move || ready(error::method_not_allowed(allowed)));
-    routes.into_iter().fold(web::resource(path), Resource::route).default_service(other)
 }

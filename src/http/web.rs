@@ -20,7 +20,11 @@ pub(crate) enum Entrance {
     Main {
         /// The header in which trusted proxies tell of certificates.
         client_cert_header: Option<HeaderName>,
+        /// Whether the administration is there, too.
+        has_admin: bool,
     },
+    /// That of the administration alone.
+    Admin,
     /// That of clients which show their certificates when they connect.
     MutualTls,
 }

@@ -2,6 +2,7 @@
 
 pub mod audiences;
 mod batches;
+pub mod caller;
 pub mod client_changes;
 pub mod clients;
 pub mod emails;

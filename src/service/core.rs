@@ -49,6 +49,8 @@ pub struct Core {
     pub group_commit: Arc<GroupCommit>,
     /// The issuer: `iss` in tokens, and the default audience.
     pub issuer: Audience,
+    /// The role of those who administer this server.
+    pub admin_role: String,
     /// Whether everybody signs in with two factors.
     pub second_factor: SecondFactorPolicy,
     /// Whether apps may send their users' passwords to the simple face.
@@ -164,6 +166,12 @@ impl Core {
     #[must_use]
     pub fn sign_up(&self) -> SignUp {
         if self.mail.is_on() { self.accounts.sign_up } else { SignUp::Off }
+    }
+
+    /// The same for somebody whose acts are told with this name.
+    #[must_use]
+    pub fn acting_for(&self, by: &str) -> Self {
+        Self { writer: self.writer.acting_for(by), ..self.clone() }
     }
 
     /// [`Writer::write`].

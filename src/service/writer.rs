@@ -28,6 +28,8 @@ pub struct Writer {
     webhooks: Arc<Notify>,
     mails: Arc<Notify>,
     trail: Arc<Trail>,
+    /// Who acts, where that is told.
+    by: Option<Arc<str>>,
     /// What owners are told with of what happens to their accounts.
     owners: Option<Arc<PostOffice>>,
     listeners: broadcast::Sender<Event>,
@@ -40,6 +42,7 @@ impl Writer {
         Self {
             db,
             trail: Arc::new(trail),
+            by: None,
             owners: None,
             writes: Arc::default(),
             logouts: Arc::default(),
@@ -53,6 +56,12 @@ impl Writer {
     #[must_use]
     pub fn on(&self, db: Db) -> Self {
         Self { db, ..self.clone() }
+    }
+
+    /// The same for somebody whose acts are told with this name.
+    #[must_use]
+    pub fn acting_for(&self, by: &str) -> Self {
+        Self { by: Some(by.into()), ..self.clone() }
     }
 
     /// The same, with mails to owners.
@@ -138,7 +147,7 @@ impl Writer {
                 Some(owners) => mail_notices::note(owners, &mut tx, now).await?,
                 None => Vec::new(),
             };
-            self.trail.write(&mut tx, now).await?;
+            self.trail.write(&mut tx, self.by.as_deref(), now).await?;
             let Committed { events, wakes } = tx.commit().await?;
             for event in events {
                 self.let_out(event);
@@ -155,7 +164,7 @@ impl Writer {
 
     /// Tells of what no transaction made happen, such as a refusal.
     pub fn tell(&self, event: Event) {
-        self.trail.count(&event.record());
+        self.trail.count(&self.record(&event));
         self.let_out(event);
     }
 
@@ -175,8 +184,12 @@ impl Writer {
         self.trail.store_last_counts(&self.db, now).await
     }
 
+    fn record<'a>(&'a self, event: &'a Event) -> EventRecord<'a> {
+        EventRecord { by: self.by.as_deref(), ..event.record() }
+    }
+
     fn let_out(&self, event: Event) {
-        log(&event.record());
+        log(&self.record(&event));
         // Nobody listens: that is no fault.
         let _ = self.listeners.send(event);
     }
@@ -209,6 +222,7 @@ fn log(it: &EventRecord<'_>) {
             tracing::$level!(
                 target: "audit",
                 event = it.event,
+                by = it.by,
                 family = it.family.map(tracing::field::display),
                 user = it.user.map(tracing::field::display),
                 client = it.client,

@@ -5,6 +5,7 @@ use std::{net::IpAddr, ops::RangeInclusive, time::Duration};
 use url::Url;
 
 use crate::domain::lifetimes::duration_text;
+use crate::domain::user::check_role;
 
 use super::{
     addresses::HttpsUrl,
@@ -49,6 +50,9 @@ pub(super) fn broken(settings: &Settings) -> Vec<Broken> {
     }
     if let Some(expected) = settings.database_url.expected() {
         broken.push(Broken { key: "database_url", expected: expected.to_owned(), other: None });
+    }
+    if let Err(unfit) = check_role(&settings.admin.role) {
+        broken.push(Broken { key: "admin.role", expected: unfit.to_string(), other: None });
     }
     if let Err(unfit) = settings.sign_in.providers.read() {
         broken.push(Broken { key: "sign_in.providers", expected: unfit.to_string(), other: None });
@@ -217,7 +221,7 @@ fn is_of_issuer(settings: &Settings, domain: &str) -> bool {
 /// Whether it holds, the key to change, and what is expected in view of another key.
 fn conflicts(settings: &Settings) -> Vec<(bool, &'static str, &'static str, &'static str)> {
     const ALONE: &str = "nothing without";
-    let Settings { tokens, sign_in, passwords, passkeys, keys, tls, mtls, .. } = settings;
+    let Settings { tokens, sign_in, passwords, passkeys, keys, tls, mtls, admin, .. } = settings;
     let is_issuer =
         |url: &HttpsUrl| settings.issuer.as_ref().is_some_and(|issuer| issuer.as_str() == url.as_str());
     let is_plain = settings.issuer.as_ref().is_some_and(|issuer| issuer.as_str().starts_with("http:"));
@@ -246,6 +250,18 @@ fn conflicts(settings: &Settings) -> Vec<(bool, &'static str, &'static str, &'st
             "master_key",
             "nothing beside",
             "master_key_file",
+        ),
+        (
+            admin.listen.as_ref().is_none_or(|it| it.port() == 0 || *it != settings.listen),
+            "admin.listen",
+            "another address than",
+            "listen",
+        ),
+        (
+            admin.listen.as_ref().is_none_or(|it| it.port() == 0 || Some(it) != mtls.listen.as_ref()),
+            "admin.listen",
+            "another address than",
+            "mtls.listen",
         ),
         (
             mtls.listen.as_ref().is_none_or(|it| it.port() == 0 || *it != settings.listen),

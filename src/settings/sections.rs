@@ -213,6 +213,17 @@ pub struct DpopSettings {
     pub nonce_lifetime: Duration,
 }
 
+/// Who administers the server by its API, and where.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct AdminSettings {
+    /// The role of those users who may.
+    pub role: String,
+    /// Where the API is, if not beside everything else; port 0 lets the system choose one.
+    #[serde(default, with = "text::option")]
+    pub listen: Option<Listen>,
+}
+
 /// How clients show certificates (mutual TLS).
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]

@@ -14,9 +14,10 @@ use super::{
     passkeys::PasskeySettings,
     secret::{self, Secret},
     sections::{
-        DatabaseSettings, DpopSettings, EventSettings, HttpSettings, JanitorSettings, KeySettings,
-        LimitSettings, LogSettings, MtlsSettings, OutboundSettings, PageSettings, PasswordSettings,
-        RegistrationSettings, SignInSettings, StatusListSettings, TlsSettings, TokenSettings,
+        AdminSettings, DatabaseSettings, DpopSettings, EventSettings, HttpSettings, JanitorSettings,
+        KeySettings, LimitSettings, LogSettings, MtlsSettings, OutboundSettings, PageSettings,
+        PasswordSettings, RegistrationSettings, SignInSettings, StatusListSettings, TlsSettings,
+        TokenSettings,
     },
     table::SETTINGS,
     text,
@@ -67,6 +68,8 @@ pub struct Settings {
     pub events: EventSettings,
     /// How clients prove their keys.
     pub dpop: DpopSettings,
+    /// Who administers the server by its API, and where.
+    pub admin: AdminSettings,
     /// How clients show certificates.
     #[serde(default)]
     pub mtls: MtlsSettings,

@@ -21,7 +21,7 @@ use crate::store::{Db, StoreError, Tx, execute, fetch_one, fetch_optional};
 pub use ending::{OfClient, end, end_part, end_some_of_client, end_unused};
 pub use listing::{
     LastUse, addresses_of_user, counts_by_user, last_uses, live_of_sign_in, live_of_sign_in_within,
-    live_of_user, newest, newest_of_user,
+    live_of_user, newest, newest_of_both, newest_of_client, newest_of_user,
 };
 pub use rotation::{FastPath, advance, can_rotate_together, rotate, rotate_together, step};
 

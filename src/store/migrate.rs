@@ -64,6 +64,7 @@ const STEPS: &[SchemaStep] = &[
     step!(33, "sign-in attempts", "0033_sign_in_attempts.sql"),
     step!(35, "passkeys", "0035_passkeys.sql"),
     step!(36, "sign-in elsewhere", "0036_upstream.sql"),
+    step!(37, "names by beginning", "0037_names_by_beginning.sql"),
 ];
 
 /// How the database's schema compares with the one this binary knows.

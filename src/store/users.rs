@@ -124,15 +124,22 @@ pub async fn find_stored_by_email(db: &Db, key: &str) -> Result<Option<StoredUse
     Ok(found.filter(|found| found.user.verified_email_key().as_deref() == Some(key)))
 }
 
+const BY_ID: &str = concat!("SELECT ", columns!(), " FROM users WHERE id = $1");
+
 /// Finds a user by id.
 pub async fn find(db: &Db, id: UserId) -> Result<Option<User>, StoreError> {
     Ok(find_stored(db, id).await?.map(|stored| stored.user))
 }
 
+/// The same within a transaction.
+pub async fn find_within(tx: &mut Tx, id: UserId) -> Result<Option<User>, StoreError> {
+    let row: Option<UserRow> = fetch_optional!(within tx, BY_ID, id.0)?;
+    Ok(row.map(StoredUser::try_from).transpose()?.map(|stored| stored.user))
+}
+
 /// Finds a user by id, with the password's hash.
 pub async fn find_stored(db: &Db, id: UserId) -> Result<Option<StoredUser>, StoreError> {
-    const SQL: &str = concat!("SELECT ", columns!(), " FROM users WHERE id = $1");
-    let row: Option<UserRow> = fetch_optional!(on db, SQL, id.0)?;
+    let row: Option<UserRow> = fetch_optional!(on db, BY_ID, id.0)?;
     row.map(StoredUser::try_from).transpose()
 }
 
@@ -171,22 +178,60 @@ pub async fn dearest_hashes(db: &Db) -> Result<Vec<PasswordHash>, StoreError> {
     Ok(dearest.into_iter().map(|(hash,)| PasswordHash::from_stored(hash)).collect())
 }
 
-/// Up to `limit` users, by name: those after another one, or the first.
-pub async fn list(db: &Db, after: Option<&Username>, limit: i64) -> Result<Vec<User>, StoreError> {
+/// Up to `limit` users, by what their names are compared by: those after this, or the first.
+pub async fn list(db: &Db, after: Option<&str>, limit: i64) -> Result<Vec<User>, StoreError> {
     Ok(list_stored(db, after, limit).await?.into_iter().map(|stored| stored.user).collect())
 }
 
 /// The same with their passwords' hashes.
-pub async fn list_stored(
-    db: &Db,
-    after: Option<&Username>,
-    limit: i64,
-) -> Result<Vec<StoredUser>, StoreError> {
+pub async fn list_stored(db: &Db, after: Option<&str>, limit: i64) -> Result<Vec<StoredUser>, StoreError> {
     const SQL: &str =
         concat!("SELECT ", columns!(), " FROM users WHERE username_key > $1 ORDER BY username_key LIMIT $2");
-    let after = after.map(Username::key).unwrap_or_default();
-    let rows: Vec<UserRow> = fetch_all!(on db, SQL, after, limit)?;
+    let rows: Vec<UserRow> = fetch_all!(on db, SQL, after.unwrap_or_default(), limit)?;
     rows.into_iter().map(StoredUser::try_from).collect()
+}
+
+/// A range of names, by their bytes.
+macro_rules! beginning {
+    ($key:literal) => {
+        concat!(
+            "SELECT ",
+            columns!(),
+            " FROM users WHERE ",
+            $key,
+            " >= $1 AND ",
+            $key,
+            " < $2 AND ",
+            $key,
+            " > $3 ORDER BY ",
+            $key,
+            " LIMIT $4"
+        )
+    };
+}
+
+/// The same of those whose names begin so, and of whose verified address it is, by the bytes of their names.
+pub async fn list_beginning(
+    db: &Db,
+    beginning: &str,
+    after: Option<&str>,
+    limit: i64,
+) -> Result<Vec<User>, StoreError> {
+    const BY_ADDRESS: &str = concat!("SELECT ", columns!(), " FROM users WHERE verified_email_key = $1");
+    let by_name = match db {
+        Db::Postgres(_) => beginning!("username_key COLLATE \"C\""),
+        Db::Sqlite(_) => beginning!("username_key"),
+    };
+    let (after, end) = (after.unwrap_or_default(), format!("{beginning}\u{10FFFF}"));
+    let mut rows: Vec<UserRow> = fetch_all!(on db, by_name, beginning, &end, after, limit)?;
+    rows.extend::<Option<UserRow>>(fetch_optional!(on db, BY_ADDRESS, beginning)?);
+    let user = |row| StoredUser::try_from(row).map(|stored| stored.user);
+    let mut listed: Vec<User> = rows.into_iter().map(user).collect::<Result<_, _>>()?;
+    listed.retain(|user| user.username.key().as_str() > after);
+    listed.sort_by_cached_key(|user| user.username.key());
+    listed.dedup_by_key(|user| user.id);
+    listed.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    Ok(listed)
 }
 
 /// A user's row whose lock a login has taken.
@@ -316,6 +361,16 @@ pub async fn unmark_email(tx: &mut Tx, id: UserId) -> Result<bool, StoreError> {
     const SQL: &str = "UPDATE users SET email_verified = FALSE \
          WHERE id = $1 AND email_verified AND verified_email_key IS NULL";
     Ok(execute!(within tx, SQL, id.0)? > 0)
+}
+
+/// Stores another name.
+///
+/// # Errors
+/// [`StoreError::Exists`] when it is another user's.
+pub async fn rename(tx: &mut Tx, id: UserId, name: &Username) -> Result<(), StoreError> {
+    const SQL: &str = "UPDATE users SET username = $2, username_key = $3 WHERE id = $1";
+    execute!(within tx, SQL, id.0, name.as_str(), name.key())?;
+    Ok(())
 }
 
 /// Stores new roles.

@@ -3,6 +3,7 @@
 
 use heirloom::domain::client::Party;
 use heirloom::domain::ids::ClientId;
+use heirloom::service::admin::families::WantedFamilies;
 use heirloom::service::admin::{self, janitor};
 use heirloom::settings::Settings;
 use serde_json::{Value, json};
@@ -249,7 +250,7 @@ both_stores! {
         app.log_in_with("app", "ana").await;
         let fetched = remote.asked().len();
         let seen = async || {
-            let families = admin::families::list(&app.core, None, None, 10, app.clock.now()).await.unwrap();
+            let families = admin::families::list(&app.core, &WantedFamilies::default(), 10, app.clock.now()).await.unwrap();
             assert_eq!(remote.asked().len(), fetched, "what a document says is for the server's own use");
             families.into_iter().map(|family| (family.client_id.to_string(), family.state)).collect::<Vec<_>>()
         };

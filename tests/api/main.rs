@@ -16,6 +16,8 @@
 mod account;
 mod activity;
 mod admin;
+mod admin_api;
+mod admin_users;
 mod algorithms;
 mod arrival;
 mod attempts;

@@ -3,7 +3,8 @@
 use heirloom::domain::ids::{FamilyId, UserId};
 use heirloom::domain::lifetimes::LifetimeOverrides;
 use heirloom::domain::secrets::Password;
-use heirloom::service::admin::users::Change;
+use heirloom::service::admin::families::WantedFamilies;
+use heirloom::service::admin::users::{Change, WantedUsers};
 use heirloom::service::admin::{self, janitor};
 use serde_json::json;
 
@@ -273,7 +274,7 @@ both_stores! {
         app.sql("UPDATE families SET ended_at = created_at, end_reason = 'of_tomorrow'").await;
         assert_eq!(app.refresh(&tokens.refresh).await.refusal(), ENDED);
         assert_eq!(app.get("/sessions", &tokens.access).await.code(), "401 invalid_token");
-        let listed = admin::families::list(&app.core, None, None, 9, app.clock.now()).await.unwrap();
+        let listed = admin::families::list(&app.core, &WantedFamilies::default(), 9, app.clock.now()).await.unwrap();
         assert_eq!(listed[0].state, "ended: other");
         assert_eq!(app.number("SELECT COUNT(*) FROM families WHERE end_reason = 'of_tomorrow'").await, 1);
     }
@@ -290,10 +291,10 @@ both_stores! {
         names.sort();
         let (mut users, mut after) = (Vec::new(), None);
         while let Some(last) = {
-            let part = admin::users::list(&app.core, after.as_ref(), 2).await.unwrap();
+            let part = admin::users::list(&app.core, &WantedUsers { after, beginning: None }, 2).await.unwrap();
             assert!(part.len() <= 2);
             users.extend(part.iter().map(|it| it.username.to_string()));
-            part.last().map(|it| it.username.clone())
+            part.last().map(|it| it.username.key())
         } {
             after = Some(last);
         }
@@ -312,7 +313,7 @@ both_stores! {
         for (user, expected) in [(None, 6), (Some(ana), 2)] {
             let (mut families, mut after) = (Vec::<FamilyId>::new(), None);
             while let Some(last) = {
-                let part = admin::families::list(&app.core, user, after, 2, app.clock.now()).await.unwrap();
+                let part = admin::families::list(&app.core, &WantedFamilies { user, client: None, after }, 2, app.clock.now()).await.unwrap();
                 assert!(part.len() <= 2);
                 families.extend(part.iter().map(|it| it.id));
                 part.last().map(|it| it.id)

@@ -31,6 +31,9 @@ pub struct EventRecord<'a> {
     pub event: &'static str,
     #[serde(skip)]
     pub severity: Severity,
+    /// Who made it happen by the administration's API.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub family: Option<FamilyId>,
     #[serde(skip_serializing_if = "Option::is_none")]

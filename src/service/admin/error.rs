@@ -5,7 +5,7 @@ use uuid::Uuid;
 use crate::domain::audience::Audience;
 use crate::domain::client::{Contradiction, GrantType};
 use crate::domain::family::InvalidRotationPolicy;
-use crate::domain::ids::{ClientId, FamilyId, WebhookId};
+use crate::domain::ids::{ClientId, FamilyId, UserId, WebhookId};
 use crate::domain::lifetimes::InvalidLifetimes;
 use crate::domain::redirect_rule::UnfitUri;
 use crate::domain::subject::NoSector;
@@ -31,6 +31,11 @@ pub enum AdminError {
     NoSecrets(ClientId),
     #[error("there is no user with the name {0}")]
     NoUser(Username),
+    #[error("there is no user with the id {}", .0.0)]
+    NoUserId(UserId),
+    /// It is not what its changer has seen any more.
+    #[error("it was changed since you have looked at it")]
+    Stale,
     #[error("there already is a user with the name {0}")]
     UsernameTaken(Username),
     #[error("the address {0} is verified as another user's")]

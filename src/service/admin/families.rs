@@ -1,6 +1,7 @@
 //! What an operator sees of families, and does to them.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -18,31 +19,65 @@ use crate::service::logout::{ending, ending_many};
 use crate::service::{Core, Failure};
 use crate::store::ending_logins::Which;
 use crate::store::families::OfClient;
-use crate::store::{clients, families, users};
+use crate::store::{StoreError, clients, families, users};
 
-/// Up to `limit` families of a user, or of all of them, the newest first: those after another one, or the first.
+/// Whose families are listed.
+#[derive(Debug, Default)]
+pub struct WantedFamilies {
+    pub user: Option<UserId>,
+    /// Of a client's, those that have not ended.
+    pub client: Option<ClientId>,
+    /// Those after this one.
+    pub after: Option<FamilyId>,
+}
+
+/// Up to `limit` families of a user, of a client, of a user's with a client, or of all, the newest first.
 pub async fn list(
     core: &Core,
-    user: Option<UserId>,
-    after: Option<FamilyId>,
+    wanted: &WantedFamilies,
     limit: i64,
     now: DateTime<Utc>,
 ) -> Result<Vec<FamilyView>, AdminError> {
-    let after = after.unwrap_or(Place::NEWEST.id);
-    let listed = match user {
-        Some(user) => families::newest_of_user(&core.db, user, after, limit).await?,
-        None => families::newest(&core.db, after, limit).await?,
+    let after = wanted.after.unwrap_or(Place::NEWEST.id);
+    let listed = match (wanted.user, &wanted.client) {
+        (Some(user), None) => families::newest_of_user(&core.db, user, after, limit).await?,
+        (Some(user), Some(client)) => {
+            families::newest_of_both(&core.db, (user, client), after, limit).await?
+        }
+        (None, Some(client)) => families::newest_of_client(&core.db, client, after, limit).await?,
+        (None, None) => families::newest(&core.db, after, limit).await?,
     };
-    let names = match (user, listed.first(), listed.last()) {
-        (Some(id), ..) => {
-            users::find(&core.db, id).await?.map(|user| (id, user.username.to_string())).into_iter().collect()
-        }
-        (None, Some(newest), Some(oldest)) => {
-            users::names_by_families(&core.db, (oldest.id, newest.id)).await?
-        }
-        (None, ..) => HashMap::new(),
+    let names = match (wanted, listed.first(), listed.last()) {
+        (WantedFamilies { user: Some(id), .. }, ..) => users::find(&core.db, *id)
+            .await?
+            .map(|user| (*id, user.username.to_string()))
+            .into_iter()
+            .collect(),
+        (WantedFamilies { client: Some(_), .. }, ..) => names_of(core, &listed).await?,
+        (_, Some(newest), Some(oldest)) => users::names_by_families(&core.db, (oldest.id, newest.id)).await?,
+        (..) => HashMap::new(),
     };
     shown(core, listed, &names, now).await
+}
+
+/// One by one: those of a client's families may be anywhere among all others.
+async fn names_of(core: &Core, families: &[Family]) -> Result<HashMap<UserId, String>, StoreError> {
+    let mut names = HashMap::new();
+    for family in families {
+        if let Entry::Vacant(place) = names.entry(family.user())
+            && let Some(user) = users::find(&core.db, family.user()).await?
+        {
+            place.insert(user.username.to_string());
+        }
+    }
+    Ok(names)
+}
+
+/// One family.
+pub async fn show(core: &Core, id: FamilyId, now: DateTime<Utc>) -> Result<Option<FamilyView>, AdminError> {
+    let Some(family) = families::find(&core.db, id).await? else { return Ok(None) };
+    let names = names_of(core, std::slice::from_ref(&family)).await?;
+    Ok(shown(core, vec![family], &names, now).await?.pop())
 }
 
 async fn shown(

@@ -4,21 +4,23 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
+use crate::crypto::password_hash::PasswordHash;
 use crate::crypto::random;
 use crate::domain::event::{Event, UserChange};
 use crate::domain::ids::UserId;
+use crate::domain::lettering::folded;
 use crate::domain::refusal::EndReason;
 use crate::domain::secrets::Password;
 use crate::domain::standard_claims::StandardClaims;
 use crate::domain::user::{User, Username, check_email, check_role};
 use crate::service::admin::error::AdminError;
 use crate::service::admin::members::merged;
-use crate::service::admin::views::UserView;
+use crate::service::admin::views::{UserView, entity_tag};
 use crate::service::logout::ending_many;
 use crate::service::users::factors;
 use crate::service::{Core, Failure};
 use crate::store::ending_logins::Which;
-use crate::store::{StoreError, families, users};
+use crate::store::{StoreError, Tx, families, users};
 
 /// A user to be added.
 #[derive(Debug)]
@@ -49,7 +51,7 @@ pub struct Details {
 }
 
 /// What of it changes; what is absent stays as it is.
-#[derive(Debug, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct DetailChanges {
     /// Where to reach the user, if anywhere, and whether somebody made sure of it.
     pub email: Option<(Option<String>, bool)>,
@@ -76,6 +78,8 @@ impl Details {
 pub enum Change {
     /// A new password; ends every family.
     Password(Password),
+    /// Another name; logins go on.
+    Username(Username),
     /// New roles; live families carry them from the next refresh on.
     Roles(Vec<String>),
     /// What apps may be told from now on.
@@ -90,10 +94,28 @@ pub enum Change {
     Remove,
 }
 
-/// Up to `limit` users, by name: those after another one, or the first.
-pub async fn list(core: &Core, after: Option<&Username>, limit: i64) -> Result<Vec<UserView>, AdminError> {
-    let listed = users::list(&core.db, after, limit).await?;
+/// Which users are listed.
+#[derive(Debug, Default)]
+pub struct WantedUsers {
+    /// Those after this one.
+    pub after: Option<String>,
+    /// Those whose names begin so, and whose verified address it is, in whatever case.
+    pub beginning: Option<String>,
+}
+
+/// Up to `limit` users, by what their names are compared by.
+pub async fn list(core: &Core, wanted: &WantedUsers, limit: i64) -> Result<Vec<UserView>, AdminError> {
+    let listed = match &wanted.beginning {
+        None => users::list(&core.db, wanted.after.as_deref(), limit).await?,
+        Some(beginning) => {
+            users::list_beginning(&core.db, &folded(beginning), wanted.after.as_deref(), limit).await?
+        }
+    };
     Ok(listed.into_iter().map(UserView::from).collect())
+}
+
+pub async fn get(core: &Core, id: UserId) -> Result<User, AdminError> {
+    users::find(&core.db, id).await?.ok_or(AdminError::NoUserId(id))
 }
 
 pub async fn find(core: &Core, name: &Username) -> Result<User, AdminError> {
@@ -138,12 +160,15 @@ pub async fn add(core: &Core, new: NewUser, now: DateTime<Utc>) -> Result<UserVi
 }
 
 async fn what_is_taken(core: &Core, user: User) -> Result<AdminError, StoreError> {
-    let is_named = users::find_by_name(&core.db, &user.username).await?;
-    let is_same = |known: User| known.username.key() == user.username.key();
     Ok(match user.email {
-        Some(email) if !is_named.is_some_and(is_same) => AdminError::EmailTaken(email),
+        Some(email) if is_free(core, &user.username).await? => AdminError::EmailTaken(email),
         _ => AdminError::UsernameTaken(user.username),
     })
+}
+
+async fn is_free(core: &Core, name: &Username) -> Result<bool, StoreError> {
+    let named = users::find_by_name(&core.db, name).await?;
+    Ok(named.is_none_or(|known| known.username.key() != name.key()))
 }
 
 /// Changes some of what apps may be told of a user.
@@ -162,66 +187,225 @@ pub async fn change_details(
     }
 }
 
+/// What of a user is to be otherwise; what is absent stays as it is.
+#[derive(Debug, Default)]
+pub struct UserPatch {
+    pub username: Option<Username>,
+    pub email: Option<Option<String>>,
+    /// Of an address that changes, it is not known to be the user's unless that is told.
+    pub email_verified: Option<bool>,
+    /// The claims that change; null takes one away (RFC 7396).
+    pub claims: Option<Map<String, Value>>,
+    pub roles: Option<Vec<String>>,
+    pub disabled: Option<bool>,
+}
+
+impl UserPatch {
+    fn changes_of(&self, user: &User) -> Result<Vec<Change>, AdminError> {
+        let mut changes = Vec::new();
+        if let Some(name) = self.username.as_ref().filter(|name| **name != user.username) {
+            name.check_new()?;
+            changes.push(Change::Username(name.clone()));
+        }
+        if self.email.is_some() || self.email_verified.is_some() || self.claims.is_some() {
+            let before = Details {
+                email: user.email.clone(),
+                email_verified: user.email_verified,
+                claims: user.claims.clone(),
+            };
+            let details = before.changed_by(self.details_of(user))?;
+            changes.push(Change::Details(Box::new(details)));
+        }
+        if let Some(roles) = self.roles.as_ref().filter(|roles| **roles != user.roles) {
+            roles.iter().try_for_each(|role| check_role(role))?;
+            changes.push(Change::Roles(roles.clone()));
+        }
+        match self.disabled {
+            Some(true) if user.disabled_at.is_none() => changes.push(Change::Disable),
+            Some(false) if user.disabled_at.is_some() => changes.push(Change::Enable),
+            Some(_) | None => {}
+        }
+        Ok(changes)
+    }
+
+    fn details_of(&self, user: &User) -> DetailChanges {
+        let email = self.email.clone().unwrap_or_else(|| user.email.clone());
+        let usual = user.email_verified && email == user.email;
+        let is_verified = self.email_verified.unwrap_or(usual) && email.is_some();
+        DetailChanges { email: Some((email, is_verified)), claims: self.claims.clone() }
+    }
+}
+
+/// Changes a user as a whole, if it is still what whoever changes it has seen: that of `seen` ([`entity_tag`]), where
+/// that is told.
+pub async fn patch(
+    core: &Core,
+    id: UserId,
+    patch: &UserPatch,
+    seen: Option<&str>,
+    now: DateTime<Utc>,
+) -> Result<UserView, AdminError> {
+    loop {
+        let user = get(core, id).await?;
+        let changes = patch.changes_of(&user)?;
+        let name = patch.username.as_ref().filter(|name| **name != user.username);
+        if let Some(key) = name.and_then(Username::as_email_key)
+            && users::find_stored_by_email(&core.db, &key).await?.is_some_and(|it| it.user.id != id)
+        {
+            return Err(AdminError::UsernameIsEmail(name.unwrap_or(&user.username).clone()));
+        }
+        let current = entity_tag(&UserView::from(user.clone()));
+        if seen.is_some_and(|seen| seen != current) {
+            return Err(AdminError::Stale);
+        }
+        if changes.is_empty() {
+            return Ok(user.into());
+        }
+        match apply(core, id, &changes, Some(&current), now).await {
+            Ok(Edited::Done(_)) => return Ok(get(core, id).await?.into()),
+            Ok(Edited::Overtaken) if seen.is_some() => return Err(AdminError::Stale),
+            // Somebody else was faster: what was said is said of what is there now.
+            Ok(Edited::Overtaken) => {}
+            Err(Failure::NotFound) => return Err(AdminError::NoUserId(id)),
+            Err(Failure::Store(StoreError::Exists)) => {
+                return Err(match name {
+                    Some(name) if !is_free(core, name).await? => AdminError::UsernameTaken(name.clone()),
+                    _ => AdminError::EmailTaken(
+                        patch.email.clone().flatten().or(user.email).unwrap_or_default(),
+                    ),
+                });
+            }
+            Err(failure) => return Err(failure.into()),
+        }
+    }
+}
+
 /// Changes a user and gives how many families were ended by it.
 ///
 /// # Errors
 /// [`Failure::NotFound`], [`Failure::UnfitPassword`], [`Failure::Busy`], [`Failure::Store`].
 pub async fn change(core: &Core, user: UserId, change: Change, now: DateTime<Utc>) -> Result<usize, Failure> {
+    match apply(core, user, &[change], None, now).await? {
+        Edited::Done(ended) => Ok(ended),
+        Edited::Overtaken => Err(Failure::Overtaken),
+    }
+}
+
+/// Removes a user, if it is still what whoever removes it has seen.
+pub async fn remove(
+    core: &Core,
+    id: UserId,
+    seen: Option<&str>,
+    now: DateTime<Utc>,
+) -> Result<(), AdminError> {
+    match apply(core, id, &[Change::Remove], seen, now).await {
+        Ok(Edited::Done(_)) => Ok(()),
+        Ok(Edited::Overtaken) => Err(AdminError::Stale),
+        Err(Failure::NotFound) => Err(AdminError::NoUserId(id)),
+        Err(failure) => Err(failure.into()),
+    }
+}
+
+/// What became of changes.
+enum Edited {
+    /// So many families were ended by them.
+    Done(usize),
+    /// The user is not what it was any more: nothing was changed.
+    Overtaken,
+}
+
+/// Changes a user in one transaction, if its entity tag is still this one.
+async fn apply(
+    core: &Core,
+    user: UserId,
+    changes: &[Change],
+    tag: Option<&str>,
+    now: DateTime<Utc>,
+) -> Result<Edited, Failure> {
     // Hashing takes long: it must not happen while the row is locked.
-    let hash = match &change {
-        Change::Password(password) => {
+    let hash = match changes.iter().find_map(Change::password) {
+        Some(password) => {
             let known = users::find(&core.db, user).await?.ok_or(Failure::NotFound)?;
             let password = core.password_rules.accept(password, &known)?;
             Some(core.passwords.hash(password).await?)
         }
-        Change::Roles(_)
-        | Change::Details(_)
-        | Change::ResetFactors
-        | Change::Disable
-        | Change::Enable
-        | Change::Remove => None,
+        None => None,
     };
     let ending = core.write(now, async |tx| {
         if !users::touch(tx, user, now).await? {
             return Ok(None);
         }
-        match &change {
-            Change::Password(_) => {
-                if let Some(hash) = &hash {
-                    users::set_password(tx, user, hash).await?;
-                }
-            }
-            Change::Roles(roles) => {
-                users::set_roles(tx, user, roles).await?;
-                families::set_roles_of_user(tx, user, roles).await?;
-            }
-            Change::Details(details) => {
-                let claims = StandardClaims { updated_at: Some(now.timestamp()), ..details.claims.clone() };
-                let email = (details.email.as_deref(), details.email_verified);
-                users::set_details(tx, user, email, &claims).await?;
-            }
-            Change::ResetFactors => factors::reset(tx, user).await?,
-            Change::Disable => users::set_disabled(tx, user, Some(now)).await?,
-            Change::Enable => users::set_disabled(tx, user, None).await?,
-            Change::Remove => users::delete(tx, user).await?,
+        if let Some(tag) = tag
+            && users::find_within(tx, user).await?.is_none_or(|user| entity_tag(&UserView::from(user)) != tag)
+        {
+            return Ok(Some(None));
         }
-        tx.record(Event::UserChanged { user, change: change.as_event() });
-        let Some(reason) = change.ends_families() else { return Ok(Some(None)) };
-        ending_many::begin(tx, user, Which::All, reason, now).await.map(|ending| Some(Some(ending)))
+        for change in changes {
+            change.store(tx, user, hash.as_ref(), now).await?;
+            tx.record(Event::UserChanged { user, change: change.as_event() });
+        }
+        let Some(reason) = changes.iter().find_map(Change::ends_families) else {
+            return Ok(Some(Some(None)));
+        };
+        let ending = ending_many::begin(tx, user, Which::All, reason, now).await?;
+        Ok(Some(Some(Some(ending))))
     });
-    match ending.await?.ok_or(Failure::NotFound)? {
-        Some(ending) => Ok(ending_many::finish(core, ending, now).await),
-        None => Ok(0),
-    }
+    Ok(match ending.await?.ok_or(Failure::NotFound)? {
+        Some(Some(ending)) => Edited::Done(ending_many::finish(core, ending, now).await),
+        Some(None) => Edited::Done(0),
+        None => Edited::Overtaken,
+    })
 }
 
 impl Change {
+    fn password(&self) -> Option<&Password> {
+        match self {
+            Self::Password(password) => Some(password),
+            Self::Username(_)
+            | Self::Roles(_)
+            | Self::Details(_)
+            | Self::ResetFactors
+            | Self::Disable
+            | Self::Enable
+            | Self::Remove => None,
+        }
+    }
+
+    async fn store(
+        &self,
+        tx: &mut Tx,
+        user: UserId,
+        hash: Option<&PasswordHash>,
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        match self {
+            Self::Password(_) => match hash {
+                Some(hash) => users::set_password(tx, user, hash).await,
+                None => Ok(()),
+            },
+            Self::Username(name) => users::rename(tx, user, name).await,
+            Self::Roles(roles) => {
+                users::set_roles(tx, user, roles).await?;
+                families::set_roles_of_user(tx, user, roles).await
+            }
+            Self::Details(details) => {
+                let claims = StandardClaims { updated_at: Some(now.timestamp()), ..details.claims.clone() };
+                let email = (details.email.as_deref(), details.email_verified);
+                users::set_details(tx, user, email, &claims).await
+            }
+            Self::ResetFactors => factors::reset(tx, user).await,
+            Self::Disable => users::set_disabled(tx, user, Some(now)).await,
+            Self::Enable => users::set_disabled(tx, user, None).await,
+            Self::Remove => users::delete(tx, user).await,
+        }
+    }
+
     fn ends_families(&self) -> Option<EndReason> {
         match self {
             Self::Password(_) => Some(EndReason::PasswordChanged),
             Self::Disable => Some(EndReason::UserDisabled),
             Self::Remove => Some(EndReason::UserRemoved),
-            Self::Roles(_) | Self::Details(_) | Self::ResetFactors | Self::Enable => None,
+            Self::Username(_) | Self::Roles(_) | Self::Details(_) | Self::ResetFactors | Self::Enable => None,
         }
     }
 
@@ -229,7 +413,8 @@ impl Change {
         match self {
             Self::Password(_) => UserChange::Password,
             Self::Roles(_) => UserChange::Roles,
-            Self::Details(_) => UserChange::Details,
+            // Names are details, too.
+            Self::Username(_) | Self::Details(_) => UserChange::Details,
             Self::ResetFactors => UserChange::FactorsReset,
             Self::Disable => UserChange::Disabled,
             Self::Enable => UserChange::Enabled,

@@ -3,9 +3,13 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use aws_lc_rs::digest;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::domain::audience::Audience;
@@ -76,13 +80,16 @@ impl ClientView {
     }
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct UserView {
+    #[schema(value_type = Uuid)]
     pub id: UserId,
     #[serde(serialize_with = "as_text")]
+    #[schema(value_type = String)]
     pub username: Username,
     pub email: Option<String>,
     pub email_verified: bool,
+    #[schema(value_type = Object)]
     pub claims: StandardClaims,
     pub roles: Vec<String>,
     pub created_at: String,
@@ -106,13 +113,17 @@ impl From<User> for UserView {
     }
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct FamilyView {
+    #[schema(value_type = Uuid)]
     pub id: FamilyId,
+    #[schema(value_type = Uuid)]
     pub user_id: UserId,
     /// Unless the user was removed.
     pub username: Option<String>,
+    #[schema(value_type = String)]
     pub client_id: ClientId,
+    #[schema(value_type = String)]
     pub scope: ScopeSet,
     pub generation: i64,
     pub device: Option<String>,
@@ -258,6 +269,14 @@ impl SigningKeyView {
             published_until: key.retired_at().map(time),
         }
     }
+}
+
+/// What one version of a view is known by (RFC 9110 §8.8.3): a strong one, quotes and all.
+pub fn entity_tag(view: &impl Serialize) -> String {
+    let text = serde_json::to_vec(view).unwrap_or_default();
+    let hash = digest::digest(&digest::SHA256, &text);
+    let (tag, _) = hash.as_ref().split_at(16);
+    format!("\"{}\"", URL_SAFE_NO_PAD.encode(tag))
 }
 
 #[must_use]

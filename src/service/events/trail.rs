@@ -50,12 +50,18 @@ impl Trail {
         !self.retention.is_zero()
     }
 
-    /// Adds what the transaction makes happen, in its order, and notes whom to tell of it.
-    pub(crate) async fn write(&self, tx: &mut Tx, now: DateTime<Utc>) -> Result<(), StoreError> {
+    /// Adds what the transaction makes happen, in its order, with who did it, and notes whom to tell of it.
+    pub(crate) async fn write(
+        &self,
+        tx: &mut Tx,
+        by: Option<&str>,
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
         if tx.events().is_empty() {
             return Ok(());
         }
-        let happened = |(nth, event): (u16, &Event)| Happened::of(nth, &event.record(), now);
+        let happened =
+            |(nth, event): (u16, &Event)| Happened::of(nth, &EventRecord { by, ..event.record() }, now);
         let all: Vec<Happened> = (0..).zip(tx.events()).map(happened).collect();
         if self.keeps() {
             let rows: Vec<StoredEvent> = all.iter().map(|it| it.row(now)).collect();

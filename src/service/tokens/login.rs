@@ -143,7 +143,7 @@ async fn begin_family(
         let factors = second_factors::of_locked_user(tx, verified.user).await?;
         match demand.missing_at_first(authentication.class(), &factors) {
             None => {
-                let family = Family { roles, ..family.clone() };
+                let family = new_family::of_user_with(core, &family, roles);
                 new_family::insert(tx, family.clone()).await?;
                 Ok(Some(BegunLogin::Family(Box::new((family, secret.clone())))))
             }

@@ -53,7 +53,7 @@ pub async fn finish(
             {
                 return Ok(None);
             }
-            let family = Family { roles: locked.roles, ..family.clone() };
+            let family = new_family::of_user_with(core, &family, locked.roles);
             new_family::insert(tx, family.clone()).await?;
             Ok(Some(family))
         });

@@ -82,6 +82,14 @@ fn bound_to(binding: Option<Confirmation>, known: &KnownClient) -> Option<KeyThu
     }
 }
 
+/// A family with the roles that its user has now. Who is no administrator gets no rights of one, whatever the client
+/// may have.
+pub(crate) fn of_user_with(core: &Core, family: &Family, roles: Vec<String>) -> Family {
+    let scope =
+        if roles.contains(&core.admin_role) { family.scope.clone() } else { family.scope.without_rights() };
+    Family { scope, roles, ..family.clone() }
+}
+
 /// Adds a family, in the transaction that touched its user's row: somebody logged in.
 pub(crate) async fn insert(tx: &mut Tx, family: Family) -> Result<(), StoreError> {
     families::insert(tx, &family).await?;
@@ -118,7 +126,7 @@ pub(crate) async fn open_family(
             return Ok(None);
         }
         let expires_at = end_of(tx, core, &family, known).await?;
-        let begun = Family { roles, expires_at, ..family.clone() };
+        let begun = Family { expires_at, ..of_user_with(core, &family, roles) };
         insert(tx, begun.clone()).await?;
         Ok(Some(begun))
     });

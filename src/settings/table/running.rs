@@ -2,11 +2,23 @@
 
 use crate::settings::setting::{
     Default::{Text, Unset},
-    Kind::{Duration, Filter, Format, Header, HttpsUrl, Listen, Networks, Number, Path, Switch},
+    Kind::{Duration, Filter, Format, Header, HttpsUrl, Listen, Networks, Number, Path, Switch, Words},
     Setting,
 };
 
 pub(super) const SETTINGS: &[Setting] = &[
+    Setting::new(
+        "admin.role",
+        Text("heirloom-admin"),
+        Words,
+        "The role of users who may administer the server by its API, as far as their tokens have the scopes for it.",
+    ),
+    Setting::new(
+        "admin.listen",
+        Unset("it is beside everything else"),
+        Listen,
+        "Where that API is, and nothing else: a listener that only operators reach.",
+    ),
     Setting::new(
         "mtls.listen",
         Unset("there is no such listener"),

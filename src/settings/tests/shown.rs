@@ -37,6 +37,8 @@ fn every_setting_can_be_set_by_its_variable() {
         ("pages.templates", "pages"),
         ("tls.certificate", "certificate.pem"),
         ("tls.key", "key.pem"),
+        ("admin.role", "operators"),
+        ("admin.listen", "127.0.0.1:9443"),
         ("mtls.listen", "127.0.0.1:8443"),
         ("mtls.url", "https://mtls.id.test"),
         ("mtls.certificate", "certificate.pem"),

@@ -96,6 +96,37 @@ pub async fn newest_of_user(
     all(fetch_all!(on db, SQL, user.0, after.0, limit)?)
 }
 
+/// The same of one user with one client.
+pub async fn newest_of_both(
+    db: &Db,
+    (user, client): (UserId, &ClientId),
+    after: FamilyId,
+    limit: i64,
+) -> Result<Vec<Family>, StoreError> {
+    const SQL: &str = concat!(
+        "SELECT ",
+        columns!(),
+        " FROM families WHERE user_id = $1 AND client_id = $2 AND ended_at IS NULL AND id < $3 \
+         ORDER BY id DESC LIMIT $4"
+    );
+    all(fetch_all!(on db, SQL, user.0, client.as_str(), after.0, limit)?)
+}
+
+/// The same of one client, those that have not ended: what their index holds.
+pub async fn newest_of_client(
+    db: &Db,
+    client: &ClientId,
+    after: FamilyId,
+    limit: i64,
+) -> Result<Vec<Family>, StoreError> {
+    const SQL: &str = concat!(
+        "SELECT ",
+        columns!(),
+        " FROM families WHERE client_id = $1 AND ended_at IS NULL AND id < $2 ORDER BY id DESC LIMIT $3"
+    );
+    all(fetch_all!(on db, SQL, client.as_str(), after.0, limit)?)
+}
+
 row! {
     struct LastUseRow {
         id: Uuid,

@@ -17,7 +17,7 @@ pub async fn lines(
     after: Option<&Username>,
     limit: i64,
 ) -> Result<Option<(Vec<String>, Username)>, Failure> {
-    let part = users::list_stored(&core.db, after, limit).await?;
+    let part = users::list_stored(&core.db, after.map(Username::key).as_deref(), limit).await?;
     let Some(last) = part.last().map(|stored| stored.user.username.clone()) else { return Ok(None) };
     let links = upstream_links::of_names(&core.db, after, &last).await?;
     let line = |stored: &StoredUser| {

@@ -1,0 +1,49 @@
+//! `/admin/v1/openapi.json`: what there is, made of the handlers and their types. `docs/admin-api.json` is the same.
+
+use std::future::{Ready, ready};
+
+use actix_web::HttpResponse;
+use utoipa::OpenApi;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{Components, SecurityRequirement};
+
+use crate::http::admin::{families, problem, users};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Heirloom's admin API",
+        description = "Opens with access tokens for the issuer; their scopes say what for.",
+    ),
+    paths(
+        users::list,
+        users::create,
+        users::show,
+        users::patch,
+        users::remove,
+        users::set_password,
+        users::reset_factors,
+        families::list,
+        families::end_many,
+        families::show,
+        families::end,
+    ),
+    components(schemas(problem::ProblemDetails))
+)]
+struct Api;
+
+/// The description of the API (`OpenAPI` 3.1), as it is served and as `docs/admin-api.json` has it.
+#[must_use]
+pub(crate) fn document() -> String {
+    let mut api = Api::openapi();
+    let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
+    let components = api.components.get_or_insert_with(Components::new);
+    components.add_security_scheme("access_token", SecurityScheme::Http(scheme));
+    api.security = Some(vec![SecurityRequirement::new("access_token", Vec::<String>::new())]);
+    api.to_pretty_json().unwrap_or_default() + "\n"
+}
+
+/// `GET /admin/v1/openapi.json`: it says nothing about this server that is not public.
+pub(super) fn show() -> Ready<HttpResponse> {
+    ready(HttpResponse::Ok().content_type("application/json").body(document()))
+}

@@ -1,0 +1,276 @@
+//! `/admin/v1/users`
+
+use actix_web::http::header::LOCATION;
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use crate::domain::ids::UserId;
+use crate::domain::right::{Area, Right};
+use crate::domain::secrets::Password;
+use crate::domain::user::{InvalidUsername, Username};
+use crate::http::Web;
+use crate::http::admin::guard::opened;
+use crate::http::admin::listing::{Listed, Part};
+use crate::http::admin::problem::{AdminProblem, AdminRefusal, ProblemDetails};
+use crate::http::admin::reading::{nullable, object, query, seen, tagged};
+use crate::http::body::Body;
+use crate::http::edge::Arrival;
+use crate::service::admin::users::{self, Change, DetailChanges, Details, NewUser, UserPatch, WantedUsers};
+use crate::service::admin::views::UserView;
+
+const READ: Right = Right::Read(Area::Users);
+const WRITE: Right = Right::Write(Area::Users);
+
+/// Users, by their names.
+#[utoipa::path(get, path = "/admin/v1/users", tag = "users", operation_id = "listUsers",
+    params(
+        Part,
+        ("q" = Option<String>, Query,
+            description = "Those whose names begin so, and whose verified address it is, in whatever case"),
+    ),
+    responses(
+        (status = 200, body = inline(Listed<UserView>)),
+        (status = "4XX", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = "5XX", body = ProblemDetails, content_type = "application/problem+json"),
+    ))]
+pub(super) async fn list(
+    web: web::Data<Web>,
+    request: HttpRequest,
+    Arrival(now): Arrival,
+) -> Result<HttpResponse, AdminRefusal> {
+    opened((&web, &request, now), READ, async |core| {
+        let query = query(&request, &["limit", "after", "q"])?;
+        let part = Part::asked(&query)?;
+        let beginning = query.get("q").map(ToOwned::to_owned);
+        let wanted = WantedUsers { after: part.after.clone(), beginning };
+        let listed = users::list(&core, &wanted, part.with_one_more()).await?;
+        Ok(HttpResponse::Ok().json(part.of(listed, |user| user.username.key())))
+    })
+    .await
+}
+
+/// One user.
+#[utoipa::path(get, path = "/admin/v1/users/{id}", tag = "users", operation_id = "getUser",
+    params(("id" = uuid::Uuid, Path)),
+    responses(
+        (status = 200, body = UserView, headers(("ETag", description = "For If-Match"))),
+        (status = "4XX", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = "5XX", body = ProblemDetails, content_type = "application/problem+json"),
+    ))]
+pub(super) async fn show(
+    web: web::Data<Web>,
+    request: HttpRequest,
+    id: web::Path<String>,
+    Arrival(now): Arrival,
+) -> Result<HttpResponse, AdminRefusal> {
+    opened((&web, &request, now), READ, async |core| {
+        let user = UserView::from(users::get(&core, named(&id)?).await?);
+        Ok(tagged(HttpResponse::Ok(), &user))
+    })
+    .await
+}
+
+/// A user to be made.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewUserBody {
+    username: String,
+    /// Without one nobody signs in with a password until it is set.
+    #[schema(format = Password)]
+    password: Option<String>,
+    email: Option<String>,
+    /// Whether the address is known to be the user's.
+    #[serde(default)]
+    email_verified: bool,
+    /// What else apps may be told, with the names of OpenID Connect Core §5.1.
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    claims: Map<String, Value>,
+    #[serde(default)]
+    roles: Vec<String>,
+}
+
+/// Makes a user.
+#[utoipa::path(post, path = "/admin/v1/users", tag = "users", operation_id = "createUser",
+    request_body = NewUserBody,
+    responses(
+        (status = 201, body = UserView, headers(("Location", description = "Where the user is"), ("ETag", description = "For If-Match"))),
+        (status = "4XX", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = "5XX", body = ProblemDetails, content_type = "application/problem+json"),
+    ))]
+pub(super) async fn create(
+    web: web::Data<Web>,
+    request: HttpRequest,
+    body: Body,
+    Arrival(now): Arrival,
+) -> Result<HttpResponse, AdminRefusal> {
+    opened((&web, &request, now), WRITE, async |core| {
+        let new = NewUser::try_from(object::<NewUserBody>(&request, body)?)?;
+        let user = users::add(&core, new, now).await?;
+        let mut created = HttpResponse::Created();
+        created.insert_header((LOCATION, format!("{}/{}", web.url_of(&request), user.id)));
+        Ok(tagged(created, &user))
+    })
+    .await
+}
+
+impl TryFrom<NewUserBody> for NewUser {
+    type Error = AdminProblem;
+
+    fn try_from(body: NewUserBody) -> Result<Self, AdminProblem> {
+        let said = DetailChanges {
+            email: body.email.map(|email| (Some(email), body.email_verified)),
+            claims: (!body.claims.is_empty()).then_some(body.claims),
+        };
+        let Details { email, email_verified, claims } = Details::default().changed_by(said)?;
+        Ok(Self {
+            username: username(&body.username)?,
+            password: body.password.map(new_password).transpose()?,
+            email,
+            email_verified,
+            claims,
+            roles: body.roles,
+        })
+    }
+}
+
+/// What of a user is to be otherwise (RFC 7396); what is absent stays as it is.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct UserPatchBody {
+    username: Option<String>,
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<String>)]
+    #[expect(clippy::option_option, reason = "absent, null, or an address")]
+    email: Option<Option<String>>,
+    /// Whether the address is known to be the user's; of a new address it is not, if this is not told.
+    email_verified: Option<bool>,
+    /// The claims that change; null takes one away.
+    #[schema(value_type = Option<Object>)]
+    claims: Option<Map<String, Value>>,
+    /// All roles from now on.
+    roles: Option<Vec<String>>,
+    /// Whether the user is kept out; that ends all logins.
+    disabled: Option<bool>,
+}
+
+/// Changes a user.
+#[utoipa::path(patch, path = "/admin/v1/users/{id}", tag = "users", operation_id = "changeUser",
+    params(("id" = uuid::Uuid, Path), ("If-Match" = Option<String>, Header, description = "What ETag said")),
+    request_body = UserPatchBody,
+    responses(
+        (status = 200, body = UserView, headers(("ETag", description = "For If-Match"))),
+        (status = "4XX", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = "5XX", body = ProblemDetails, content_type = "application/problem+json"),
+    ))]
+pub(super) async fn patch(
+    web: web::Data<Web>,
+    request: HttpRequest,
+    id: web::Path<String>,
+    body: Body,
+    Arrival(now): Arrival,
+) -> Result<HttpResponse, AdminRefusal> {
+    opened((&web, &request, now), WRITE, async |core| {
+        let (id, seen) = (named(&id)?, seen(&request)?);
+        let said: UserPatchBody = object(&request, body)?;
+        let patch = UserPatch {
+            username: said.username.as_deref().map(username).transpose()?,
+            email: said.email,
+            email_verified: said.email_verified,
+            claims: said.claims,
+            roles: said.roles,
+            disabled: said.disabled,
+        };
+        Ok(tagged(HttpResponse::Ok(), &users::patch(&core, id, &patch, seen, now).await?))
+    })
+    .await
+}
+
+/// Removes a user; ends all of the user's logins.
+#[utoipa::path(delete, path = "/admin/v1/users/{id}", tag = "users", operation_id = "removeUser",
+    params(("id" = uuid::Uuid, Path), ("If-Match" = Option<String>, Header, description = "What ETag said")),
+    responses(
+        (status = 204),
+        (status = "4XX", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = "5XX", body = ProblemDetails, content_type = "application/problem+json"),
+    ))]
+pub(super) async fn remove(
+    web: web::Data<Web>,
+    request: HttpRequest,
+    id: web::Path<String>,
+    Arrival(now): Arrival,
+) -> Result<HttpResponse, AdminRefusal> {
+    opened((&web, &request, now), WRITE, async |core| {
+        users::remove(&core, named(&id)?, seen(&request)?, now).await?;
+        Ok(HttpResponse::NoContent().finish())
+    })
+    .await
+}
+
+/// A password to be set.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PasswordBody {
+    #[schema(format = Password)]
+    password: String,
+}
+
+/// Sets a user's password; ends all of the user's logins.
+#[utoipa::path(put, path = "/admin/v1/users/{id}/password", tag = "users", operation_id = "setPassword",
+    params(("id" = uuid::Uuid, Path)),
+    request_body = PasswordBody,
+    responses(
+        (status = 204),
+        (status = "4XX", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = "5XX", body = ProblemDetails, content_type = "application/problem+json"),
+    ))]
+pub(super) async fn set_password(
+    web: web::Data<Web>,
+    request: HttpRequest,
+    id: web::Path<String>,
+    body: Body,
+    Arrival(now): Arrival,
+) -> Result<HttpResponse, AdminRefusal> {
+    opened((&web, &request, now), WRITE, async |core| {
+        let id = named(&id)?;
+        let PasswordBody { password } = object(&request, body)?;
+        users::change(&core, id, Change::Password(new_password(password)?), now).await?;
+        Ok(HttpResponse::NoContent().finish())
+    })
+    .await
+}
+
+/// Removes all second factors of a user, who has lost them.
+#[utoipa::path(post, path = "/admin/v1/users/{id}/reset-factors", tag = "users", operation_id = "resetFactors",
+    params(("id" = uuid::Uuid, Path)),
+    responses(
+        (status = 204),
+        (status = "4XX", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = "5XX", body = ProblemDetails, content_type = "application/problem+json"),
+    ))]
+pub(super) async fn reset_factors(
+    web: web::Data<Web>,
+    request: HttpRequest,
+    id: web::Path<String>,
+    Arrival(now): Arrival,
+) -> Result<HttpResponse, AdminRefusal> {
+    opened((&web, &request, now), WRITE, async |core| {
+        users::change(&core, named(&id)?, Change::ResetFactors, now).await?;
+        Ok(HttpResponse::NoContent().finish())
+    })
+    .await
+}
+
+fn named(id: &str) -> Result<UserId, AdminProblem> {
+    id.parse().map_err(|_| AdminProblem::NotThere("user"))
+}
+
+fn username(text: &str) -> Result<Username, AdminProblem> {
+    text.parse().map_err(|unfit: InvalidUsername| AdminProblem::Unfit(format!("username: {unfit}.")))
+}
+
+fn new_password(text: String) -> Result<Password, AdminProblem> {
+    Password::new(text).map_err(|unfit| AdminProblem::Unfit(format!("password: {unfit}.")))
+}
