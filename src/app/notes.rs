@@ -72,8 +72,8 @@ fn accounts_without_mail(settings: &Settings) -> Option<String> {
 /// RFC 9700 §2.4: an app that takes passwords teaches its users to type them anywhere.
 fn passwords_of_apps(settings: &Settings) -> Option<String> {
     settings.passwords.simple_face.then(|| {
-        "passwords.simple_face is true: apps may send their users' passwords to /login. RFC 9700 §2.4 says that they \
-         must not; with false they send their users to /oauth/authorize"
+        "passwords.simple_face is true: apps may send their users' passwords to /login, and an operator's own apps for a \
+         code. RFC 9700 §2.4 says that they must not; with false they send their users to /oauth/authorize"
             .to_owned()
     })
 }

@@ -22,7 +22,7 @@ use crate::domain::sign_in::{Consent, SignInSession};
 #[derive(Debug, Clone)]
 pub struct AuthorizationRequest {
     pub client_id: ClientId,
-    /// Where the code goes: registered, exactly as presented.
+    /// Where the code goes: registered, exactly as presented. Empty where it goes back in the answer itself.
     pub redirect_uri: String,
     /// The scopes.
     pub scope: ScopeSet,
@@ -103,6 +103,15 @@ pub enum AskedClass {
 }
 
 impl AskedClass {
+    /// What nothing below is enough for, if there is such a class.
+    #[must_use]
+    pub fn essential(self) -> Option<ContextClass> {
+        match self {
+            Self::Any | Self::Wanted(_) => None,
+            Self::Essential(class) => Some(class),
+        }
+    }
+
     /// What the user is asked for, as far as that can be reached.
     fn class(self) -> ContextClass {
         match self {
@@ -203,7 +212,7 @@ pub struct AuthorizationCode {
     pub client_id: ClientId,
     /// Who agreed, and how that user signed in.
     pub authentication: Authentication,
-    /// Where it was sent.
+    /// Where it was sent; empty when it was given to its client itself.
     pub redirect_uri: String,
     /// What its user has to know the source of.
     pub code_challenge: Option<CodeChallenge>,

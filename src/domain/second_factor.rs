@@ -1,9 +1,12 @@
 //! Whether what somebody showed is enough to be let in, and what is missing otherwise.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 
 use crate::domain::authentication::{Authentication, ContextClass};
 use crate::domain::family::UserAgentInfo;
+use crate::domain::opaque::OpaqueSecret;
 use crate::domain::second_factor_policy::SecondFactorPolicy;
 use crate::domain::secrets::SecretHash;
 
@@ -55,6 +58,30 @@ pub enum Missing {
     Enrolment,
 }
 
+/// How an app that has no pages gets its user on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Remedy {
+    /// The user types a code there.
+    Code,
+    /// The user signs in at the pages, for only a passkey is enough.
+    Passkey,
+    /// The user goes to the pages, and sets up a second factor.
+    Enrolment,
+}
+
+impl Missing {
+    /// What an app that has no pages does about it, for a user who has these.
+    #[must_use]
+    pub fn remedy(self, factors: &SecondFactors) -> Remedy {
+        match self {
+            // Recovery codes stand in for an app, and for nothing else.
+            Self::Factor(class) if class <= ContextClass::Two && factors.totp => Remedy::Code,
+            Self::Factor(_) => Remedy::Passkey,
+            Self::Enrolment => Remedy::Enrolment,
+        }
+    }
+}
+
 impl Demand {
     /// What every sign-in is asked for.
     pub const NOTHING: Self = Self { class: ContextClass::One, second_factor: SecondFactorPolicy::Optional };
@@ -91,6 +118,17 @@ impl Demand {
     }
 }
 
+/// What an app is told that its sign-in waits for.
+#[derive(Debug)]
+pub struct WantedFactor {
+    /// What it goes on with: `mfa_token`, `auth_session`.
+    pub token: OpaqueSecret,
+    /// How long that is good for.
+    pub expires_in: Duration,
+    /// What the user has.
+    pub factors: SecondFactors,
+}
+
 /// A sign-in that has begun and wants more.
 #[derive(Debug, Clone)]
 pub struct SignInAttempt {
@@ -99,7 +137,7 @@ pub struct SignInAttempt {
     /// Who showed what; `None` as long as nobody has.
     pub shown: Option<Authentication>,
     pub agent: UserAgentInfo,
-    /// What an app asked for at the simple face, as JSON; `None` at the pages.
+    /// What an app asked for that has no pages, as JSON; `None` at the pages.
     pub login: Option<String>,
     /// What a ceremony that is under way has to remember, sealed.
     pub ceremony: Option<Vec<u8>>,
@@ -161,5 +199,17 @@ mod tests {
         assert_eq!(required.missing(ContextClass::Two, &NONE), None);
         let codes_alone = SecondFactors { recovery_codes: 3, ..NONE };
         assert_eq!(required.missing_at_first(ContextClass::One, &codes_alone), Some(Missing::Enrolment));
+    }
+    #[test]
+    fn an_app_asks_for_a_code_only_where_one_is_enough() {
+        let two = Missing::Factor(ContextClass::Two);
+        assert_eq!(two.remedy(&APP), Remedy::Code);
+        assert_eq!(two.remedy(&PASSKEY), Remedy::Passkey);
+        let with_codes = SecondFactors { recovery_codes: 3, ..PASSKEY };
+        assert_eq!(two.remedy(&with_codes), Remedy::Passkey, "they stand in for an app");
+        let both = SecondFactors { passkeys: true, ..APP };
+        assert_eq!(two.remedy(&both), Remedy::Code);
+        assert_eq!(Missing::Factor(ContextClass::PhishingResistant).remedy(&both), Remedy::Passkey);
+        assert_eq!(Missing::Enrolment.remedy(&NONE), Remedy::Enrolment);
     }
 }

@@ -6,9 +6,11 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use heirloom_verifier::dpop::ALGORITHMS;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
+use crate::domain::second_factor::WantedFactor;
 use crate::http::key_proof::NONCE;
+use crate::http::words::code_methods;
 
 /// A way to show an access token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +38,8 @@ pub(crate) struct Answer {
     scheme: Option<Scheme>,
     nonce: Option<String>,
     retry_after: Option<u64>,
+    /// What else stands in the content.
+    members: Map<String, Value>,
 }
 
 impl Answer {
@@ -46,7 +50,8 @@ impl Answer {
     ) -> Self {
         let description = description.into();
         let (challenge, scheme, nonce, retry_after) = (None, None, None, None);
-        Self { status, code, description, challenge, scheme, nonce, retry_after }
+        let members = Map::new();
+        Self { status, code, description, challenge, scheme, nonce, retry_after, members }
     }
 
     pub(crate) fn with_challenge(self, challenge: Challenge) -> Self {
@@ -59,6 +64,11 @@ impl Answer {
 
     pub(crate) fn with_retry_after(self, seconds: u64) -> Self {
         Self { retry_after: Some(seconds), ..self }
+    }
+
+    pub(crate) fn with_member(mut self, name: &str, value: Value) -> Self {
+        self.members.insert(name.to_owned(), value);
+        self
     }
 
     /// The same at a protected resource, where a bad proof is one more reason not to believe the token (RFC 9449 §7.1,
@@ -109,6 +119,56 @@ impl Answer {
     }
 
     pub(crate) fn into_response(self) -> HttpResponse {
-        self.head().json(json!({ "error": self.code, "error_description": self.description }))
+        let mut response = self.head();
+        let mut content = json!({ "error": self.code, "error_description": self.description });
+        if let Some(members) = content.as_object_mut() {
+            members.extend(self.members);
+        }
+        response.json(content)
     }
+}
+
+/// draft-ietf-oauth-first-party-apps-03: what a user has to show yet, with what an app goes on with if it may.
+pub(crate) fn insufficient(wanted: Option<&WantedFactor>) -> Answer {
+    let answer =
+        |description| Answer::new(StatusCode::BAD_REQUEST, "insufficient_authorization", description);
+    let Some(WantedFactor { token, factors, .. }) = wanted else {
+        return answer(
+            "More has to be shown than this app can ask for. The user has to sign in at this server's pages.",
+        )
+        .with_member("methods", json!([]));
+    };
+    answer(
+        "A second factor is missing. Send it with the auth_session to the authorization challenge endpoint.",
+    )
+    .with_member("auth_session", json!(token.expose()))
+    .with_member("methods", json!(code_methods(*factors)))
+}
+
+/// The same before anything was shown.
+pub(crate) fn password_missing() -> Answer {
+    let description = "Send the user's username and password.";
+    Answer::new(StatusCode::BAD_REQUEST, "insufficient_authorization", description)
+        .with_member("methods", json!(["password"]))
+}
+
+/// The same draft: the user has to go to the pages, with a request that waits there if there is one.
+pub(crate) fn redirect_to_web(pushed: Option<&PushedTo>) -> Answer {
+    let description =
+        "The user has to sign in at this server's pages. Send a browser to the authorization endpoint.";
+    let answer = Answer::new(StatusCode::BAD_REQUEST, "redirect_to_web", description);
+    match pushed {
+        None => answer,
+        Some(PushedTo { request_uri, expires_in }) => {
+            answer.with_member("request_uri", json!(request_uri)).with_member("expires_in", json!(expires_in))
+        }
+    }
+}
+
+/// Where a request waits for its browser (RFC 9126 §2.2).
+#[derive(Debug)]
+pub(crate) struct PushedTo {
+    pub(crate) request_uri: String,
+    /// In seconds.
+    pub(crate) expires_in: i64,
 }

@@ -198,6 +198,25 @@ impl Form {
         self
     }
 
+    /// The same with what stands in `more`; `None` when that says something else of what is said here.
+    pub(crate) fn joined(mut self, more: &Self) -> Option<Self> {
+        let mut names: Vec<&str> = more.0.iter().map(|(name, _)| name.as_str()).collect();
+        names.dedup();
+        for name in names {
+            let said: Vec<(String, String)> =
+                more.all(name).map(|value| (name.to_owned(), value.to_owned())).collect();
+            if said.is_empty() || self.all(name).eq(said.iter().map(|(_, value)| value.as_str())) {
+                continue;
+            }
+            if self.get(name).is_none() {
+                self.0.extend(said);
+            } else {
+                return None;
+            }
+        }
+        Some(self)
+    }
+
     /// The same parameters as a query.
     pub(crate) fn to_query(&self) -> String {
         self.rewritten(|_, value| Some(value.to_owned()))

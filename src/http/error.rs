@@ -9,7 +9,7 @@ use actix_web::http::header::{ALLOW, HeaderValue};
 use actix_web::{HttpResponse, ResponseError};
 
 use crate::domain::error_causes::with_causes;
-use crate::http::answer::{Answer, Challenge};
+use crate::http::answer::{self, Answer, Challenge, PushedTo};
 use crate::http::words::{about_device, about_exchange, about_password, sentence};
 use crate::service::Failure;
 use crate::service::clock_watch::Astray;
@@ -40,6 +40,12 @@ pub(crate) enum Problem {
     /// What an authorization request asks for cannot be had.
     #[error("unmet: {0:?}")]
     Unmet(Unmet),
+    /// Nothing was shown yet.
+    #[error("the password is missing")]
+    PasswordMissing,
+    /// The user has to go to the pages, with a request that waits there if there is one.
+    #[error("the user has to go to the pages")]
+    RedirectToWeb(Option<PushedTo>),
     /// The service said no.
     #[error(transparent)]
     Service(#[from] Failure),
@@ -141,6 +147,8 @@ pub(crate) fn answer(problem: &Problem, face: Face) -> Answer {
             "This client's requests must come from a page of this server's own origin.",
         ),
         Problem::Deadline | Problem::Astray(_) => unavailable(TRY_AGAIN),
+        Problem::PasswordMissing => answer::password_missing(),
+        Problem::RedirectToWeb(pushed) => answer::redirect_to_web(pushed.as_ref()),
         Problem::Unmet(unmet) => answer_unmet(*unmet),
         Problem::Service(failure) => answer_failure(failure, face),
     }
@@ -248,6 +256,12 @@ pub(crate) fn answer_failure(failure: &Failure, face: Face) -> Answer {
         Failure::UnfitPassword(unfit) => Answer::new(BAD, "invalid_request", about_password(*unfit)),
         // A page says why.
         Failure::Passkey(_) => Answer::new(BAD, "invalid_request", "The passkey was not taken."),
+        Failure::InvalidSession => Answer::new(
+            BAD,
+            "invalid_session",
+            "The auth_session is unknown, has expired or was used. Please begin anew without it.",
+        ),
+        Failure::InsufficientAuthorization(wanted) => answer::insufficient(wanted.as_deref()),
         Failure::NotFound => Answer::new(StatusCode::NOT_FOUND, "not_found", "This session does not exist."),
         Failure::TooManyAttempts(retry_after) => too_many(
             "too_many_attempts",

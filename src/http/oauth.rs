@@ -1,5 +1,6 @@
 //! The standard face: what any OAuth 2.1 and OpenID Connect library expects.
 
+pub(crate) mod authorization_challenge;
 pub(crate) mod authorize;
 pub(crate) mod client_auth;
 pub(crate) mod device_authorization;

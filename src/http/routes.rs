@@ -12,7 +12,8 @@ use crate::domain::account_rules::{MailedSignIn, SignUp};
 use crate::domain::registration::Mode;
 use crate::domain::status_list;
 use crate::http::oauth::{
-    device_authorization, introspect, par, registration, revoke, status_lists, token, userinfo, well_known,
+    authorization_challenge, device_authorization, introspect, par, registration, revoke, status_lists,
+    token, userinfo, well_known,
 };
 use crate::http::pages::elsewhere::{self, arrival, back_channel, links};
 use crate::http::pages::handlers::{self, Show, Take};
@@ -130,6 +131,10 @@ fn routes<F: FnOnce(&mut ServiceConfig)>(base: &str, others: F) -> impl HttpServ
                 [web::post().to(device_authorization::device_authorization)],
             )
             .wrap(from_fn(cors::by_client)),
+        )
+        .service(
+            only(authorization_challenge::PATH, "POST", [web::post().to(authorization_challenge::challenge)])
+                .wrap(from_fn(cors::by_client)),
         )
         .service(only(par::PATH, "POST", [web::post().to(par::push)]).wrap(from_fn(cors::by_client)))
         .service(only("/oauth/introspect", "POST", [web::post().to(introspect::introspect)]))

@@ -98,7 +98,9 @@ impl From<Problem> for Stop {
             | Problem::NoToken
             | Problem::TokenTwice
             | Problem::Astray(_)
-            | Problem::Deadline => PageError::Malformed("The request is not one of an app."),
+            | Problem::Deadline
+            | Problem::PasswordMissing
+            | Problem::RedirectToWeb(_) => PageError::Malformed("The request is not one of an app."),
         })
     }
 }

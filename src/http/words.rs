@@ -3,6 +3,7 @@
 use crate::domain::device::Waiting;
 use crate::domain::new_password::UnfitPassword;
 use crate::domain::refusal::{EndReason, Refusal};
+use crate::domain::second_factor::SecondFactors;
 use crate::service::failure::UnacceptableToken;
 
 pub(crate) fn sentence(refusal: Refusal) -> &'static str {
@@ -21,6 +22,12 @@ pub(crate) fn sentence(refusal: Refusal) -> &'static str {
         }
         Refusal::Ended(_) => "This login has been ended. Please log in again.",
     }
+}
+
+/// What a user may type where a code is asked for.
+pub(crate) fn code_methods(factors: SecondFactors) -> Vec<&'static str> {
+    let all = [(factors.totp, "totp"), (factors.recovery_codes > 0, "recovery_code")];
+    all.into_iter().filter(|(has, _)| *has).map(|(_, name)| name).collect()
 }
 
 pub(crate) fn about_password(unfit: UnfitPassword) -> &'static str {

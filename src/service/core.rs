@@ -53,7 +53,7 @@ pub struct Core {
     pub admin_role: String,
     /// Whether everybody signs in with two factors.
     pub second_factor: SecondFactorPolicy,
-    /// Whether apps may send their users' passwords to the simple face.
+    /// Whether apps may send their users' passwords.
     pub takes_passwords: bool,
     /// How long a sign-in at the pages lasts.
     pub sign_in: SignInLifetimes,

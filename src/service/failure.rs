@@ -10,6 +10,7 @@ use crate::domain::device::Waiting;
 use crate::domain::new_password::UnfitPassword;
 use crate::domain::passkey::UnfitPasskey;
 use crate::domain::refusal::Refusal;
+use crate::domain::second_factor::WantedFactor;
 use crate::store::StoreError;
 
 /// Everything that a service can answer instead of what was asked for. Whatever a refusal changes (an ended family)
@@ -70,6 +71,12 @@ pub enum Failure {
     /// A token that was to be exchanged is not good for it (RFC 8693 §2.2.2).
     #[error("a token cannot be exchanged: {0:?}")]
     Unacceptable(UnacceptableToken),
+    /// No request of this client waits under this `auth_session`, or not any more.
+    #[error("the auth_session is unknown")]
+    InvalidSession,
+    /// What a login rests on is not enough by now, or what was shown is not yet. With what it waits for, if it waits.
+    #[error("the user has to show more")]
+    InsufficientAuthorization(Option<Box<WantedFactor>>),
     /// There is no such thing, or it belongs to somebody else.
     #[error("it does not exist")]
     NotFound,

@@ -18,6 +18,7 @@ pub mod refresh;
 pub mod replays;
 mod reuse;
 pub mod revoke;
+mod step_up;
 pub mod token_exchange;
 pub mod user_claims;
 pub mod userinfo;

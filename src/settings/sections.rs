@@ -116,7 +116,7 @@ pub struct PasswordSettings {
     /// Characters of a new password.
     #[serde(deserialize_with = "text::deserialize")]
     pub min_length: u32,
-    /// Whether apps may send their users' passwords to `/login`.
+    /// Whether apps may send their users' passwords, to `/login` or for a code.
     #[serde(deserialize_with = "text::deserialize")]
     pub simple_face: bool,
     /// Memory of one hash in KiB.

@@ -153,6 +153,14 @@ pub async fn find(db: &Db, id: FamilyId) -> Result<Option<Family>, StoreError> {
     row.map(Family::try_from).transpose()
 }
 
+/// Whether one has neither ended nor passed its absolute expiry, in a transaction.
+pub async fn is_live_within(tx: &mut Tx, id: FamilyId, now: DateTime<Utc>) -> Result<bool, StoreError> {
+    const SQL: &str =
+        concat!("SELECT COUNT(*) FROM families WHERE id = $1 AND ", is_live!(), " AND expires_at > $2");
+    let (count,): (i64,) = fetch_one!(within tx, SQL, id.0, now)?;
+    Ok(count > 0)
+}
+
 /// How many families of a client have neither ended nor passed their absolute expiry.
 pub async fn count_live_of_client(db: &Db, client: &ClientId, now: DateTime<Utc>) -> Result<u64, StoreError> {
     const SQL: &str =

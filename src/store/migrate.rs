@@ -65,6 +65,7 @@ const STEPS: &[SchemaStep] = &[
     step!(35, "passkeys", "0035_passkeys.sql"),
     step!(36, "sign-in elsewhere", "0036_upstream.sql"),
     step!(37, "names by beginning", "0037_names_by_beginning.sql"),
+    step!(38, "codes of apps", "0038_codes_of_apps.sql"),
 ];
 
 /// How the database's schema compares with the one this binary knows.

@@ -173,14 +173,15 @@ pub async fn end_beyond(tx: &mut Tx, user: UserId, most: u32) -> Result<(), Stor
     Ok(())
 }
 
-/// Forgets the codes that a user's sessions gave and nobody used yet, all but those of `spared`.
+/// Forgets the codes that a user's sessions gave, or that apps were given, and nobody used yet, all but those of
+/// `spared`.
 pub async fn forget_codes_of_user(
     tx: &mut Tx,
     user: UserId,
     spared: Option<SignInSessionId>,
 ) -> Result<(), StoreError> {
-    const CODES: &str = "DELETE FROM authorization_codes \
-         WHERE user_id = $1 AND family_id IS NULL AND ($2 IS NULL OR sign_in_session <> $2)";
+    const CODES: &str = "DELETE FROM authorization_codes WHERE user_id = $1 AND family_id IS NULL \
+         AND ($2 IS NULL OR sign_in_session IS NULL OR sign_in_session <> $2)";
     const DEVICES: &str = "DELETE FROM device_codes \
          WHERE user_id = $1 AND family_id IS NULL AND ($2 IS NULL OR sign_in_session <> $2)";
     for sql in [CODES, DEVICES] {

@@ -10,8 +10,14 @@ use crate::browser::*;
 use crate::documents::{documents, let_in, published};
 use crate::harness::*;
 
-const ENDPOINTS: [&str; 5] =
-    ["/oauth/token", "/oauth/revoke", "/oauth/userinfo", "/oauth/par", "/oauth/device_authorization"];
+const ENDPOINTS: [&str; 6] = [
+    "/oauth/token",
+    "/oauth/revoke",
+    "/oauth/userinfo",
+    "/oauth/par",
+    "/oauth/device_authorization",
+    "/oauth/authorization_challenge",
+];
 
 /// What a browser asks before a script's request.
 async fn preflight(app: &TestApp, place: &str, origin: &str, headers: &str) -> Answer {

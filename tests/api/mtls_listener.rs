@@ -77,6 +77,7 @@ fn aliases(url: &str) -> Value {
         "introspection_endpoint": format!("{url}/oauth/introspect"),
         "userinfo_endpoint": format!("{url}/oauth/userinfo"),
         "pushed_authorization_request_endpoint": format!("{url}/oauth/par"),
+        "authorization_challenge_endpoint": format!("{url}/oauth/authorization_challenge"),
     })
 }
 

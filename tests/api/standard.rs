@@ -151,6 +151,7 @@ both_stores! {
         // The macro takes so many members and not one more.
         let mut take = |member: &str| answer.json.as_object_mut().unwrap().remove(member).unwrap();
         assert_eq!(take("status_list_aggregation_endpoint"), at("/status-lists"));
+        assert_eq!(take("authorization_challenge_endpoint"), at("/oauth/authorization_challenge"));
         let proofs = ["ES256", "EdDSA", "Ed25519", "ES384", "PS256", "RS256"];
         assert_eq!(take("dpop_signing_alg_values_supported"), json!(proofs));
         assert_eq!(answer.json, json!({

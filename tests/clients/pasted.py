@@ -30,6 +30,7 @@ MEMBERS = {
     "SECRET": "client_secret",
     "CLIENT_SECRET": "client_secret",
     "DEVICE": "device_code",
+    "CODE": "authorization_code",
 }
 # What another test runs, and what takes a machine of its own.
 ELSEWHERE = {
@@ -41,6 +42,7 @@ ELSEWHERE = {
     "CLIENT_SECRET=… python": "tests/clients/example.rs",
     "curl -s --cacert": "tests/api/mtls_listener.rs",
     "curl -s $H/login/mfa": "tests/api/second_factors.rs",
+    "curl -s $H/oauth/authorization_challenge -d client_id=phone -d auth_session": "tests/api/first_party.rs",
 }
 # Nobody agrees at the television's page.
 REFUSED = {"device_code=": "authorization_pending"}
@@ -148,6 +150,7 @@ def filled(statement, known):
         return f"{match[1]}={known[member]}"
 
     statement = statement.replace('"password":"…"', f'"password":"{PASSWORD}"')
+    statement = statement.replace("'password=…'", f"'password={PASSWORD}'")
     statement = statement.replace("postgres://heirloom:…@db/heirloom", f"'{DATABASE}'")
     statement = re.sub(r"\b([A-Z_]+)=…", value, statement)
     statement = re.sub(r"(127\.0\.0\.1|0\.0\.0\.0):8080", f"127.0.0.1:{PORT}", statement)

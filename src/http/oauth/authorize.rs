@@ -5,5 +5,5 @@ mod parameters;
 mod reading;
 
 pub(crate) use asked::{Asked, Met};
-pub(crate) use parameters::{check, to_keep};
+pub(crate) use parameters::{bound_to_key, check, content, redirect_uri_of, to_keep};
 pub(crate) use reading::{Browser, read_form};

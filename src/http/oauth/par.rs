@@ -10,10 +10,7 @@ use crate::http::error::{Problem, Standard, Unmet};
 use crate::http::oauth::authorize;
 use crate::http::oauth::client_auth::{self, ClientForm};
 use crate::http::{Web, key_proof};
-use crate::service::Failure;
 use crate::service::authorize::pushed_request::{self, TTL};
-use crate::service::clients::client_request::ClientRequest;
-use crate::service::failure::BadKeyProof;
 
 /// Where requests are pushed.
 pub(crate) const PATH: &str = "/oauth/par";
@@ -44,7 +41,7 @@ pub(crate) async fn push(
         }
         None => form.without(&client_auth::PARAMETERS).with("client_id", id),
     };
-    let form = bound_to_key(&client, form)?;
+    let form = authorize::bound_to_key(&client, form)?;
     authorize::check(&web.core, &known, &form)?;
     let kept = authorize::to_keep(&form)?;
     client.count_waiting(&web.core, &known, now)?;
@@ -54,14 +51,4 @@ pub(crate) async fn push(
         .insert_header((CACHE_CONTROL, "no-store"))
         .json(json!({ "request_uri": uri.expose(), "expires_in": TTL.num_seconds() }));
     Ok(key_proof::with_next_nonce(answer, &web, client.key.as_ref(), now))
-}
-
-/// RFC 9449 §10.1: a key that is proved here is that of the code, as if `dpop_jkt` named it.
-fn bound_to_key(client: &ClientRequest, form: Form) -> Result<Form, Failure> {
-    let Some(key) = &client.key else { return Ok(form) };
-    match form.get("dpop_jkt") {
-        None => Ok(form.with("dpop_jkt", key.thumbprint.as_str())),
-        Some(named) if named == key.thumbprint.as_str() => Ok(form),
-        Some(_) => Err(BadKeyProof::OtherKey.into()),
-    }
 }

@@ -18,7 +18,7 @@ use crate::domain::status_list;
 use crate::domain::subject::SUBJECT_TYPES;
 use crate::http::Web;
 use crate::http::edge::Arrival;
-use crate::http::oauth::{par, registration, token};
+use crate::http::oauth::{authorization_challenge, par, registration, token};
 use crate::http::pages::language;
 use crate::http::stop::MODES;
 use crate::http::token_answer;
@@ -101,6 +101,11 @@ fn further_members(web: &Web) -> impl Iterator<Item = (&'static str, Value)> {
     [
         // RFC 9449 §5.1.
         ("dpop_signing_alg_values_supported", Some(json!(dpop::ALGORITHMS))),
+        // draft-ietf-oauth-first-party-apps-03.
+        (
+            "authorization_challenge_endpoint",
+            Some(json!(format!("{issuer}{}", authorization_challenge::PATH))),
+        ),
         // RFC 8705 §3.3.
         (
             "tls_client_certificate_bound_access_tokens",
@@ -128,6 +133,7 @@ fn mtls_endpoint_aliases(url: &str) -> Value {
         "introspection_endpoint": format!("{url}/oauth/introspect"),
         "userinfo_endpoint": format!("{url}/oauth/userinfo"),
         "pushed_authorization_request_endpoint": format!("{url}{}", par::PATH),
+        "authorization_challenge_endpoint": format!("{url}{}", authorization_challenge::PATH),
     })
 }
 

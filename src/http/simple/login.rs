@@ -3,25 +3,26 @@
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::domain::ids::ClientId;
 use crate::domain::lettering::is_label;
 use crate::domain::one_or_many::OneOrMany;
 use crate::domain::refusal::Refusal;
-use crate::domain::second_factor::SecondFactors;
+use crate::domain::second_factor::WantedFactor;
 use crate::domain::secrets::Password;
 use crate::domain::user::Username;
 use crate::http::body::{self, Body};
 use crate::http::edge::Arrival;
 use crate::http::error::{Problem, Simple};
 use crate::http::simple::refresh_cookie::RefreshCookie;
+use crate::http::words::code_methods;
 use crate::http::{Web, address, certificate, headers, key_proof, token_answer};
 use crate::service::Failure;
 use crate::service::clients::client_request::{ClientCredentials, ClientRequest};
 use crate::service::tokens::grant::Wanted;
 use crate::service::tokens::issued::Issued;
-use crate::service::tokens::login::{LoginParams, LoginStep, WantedFactor};
+use crate::service::tokens::login::{LoginParams, LoginStep};
 use crate::service::tokens::login_mfa;
 use crate::service::tokens::refresh::RefreshParams;
 use crate::service::tokens::revoke;
@@ -73,37 +74,37 @@ pub(crate) async fn login(
     };
     let answer = match service_login::login(&web.core, &client, params, now).await? {
         LoginStep::In(issued) => tokens(&issued, in_cookie.then_some(&cookie)),
-        LoginStep::WantsFactor(wanted) => mfa_required(Some(&wanted)),
-        LoginStep::WantsEnrolment => mfa_required(None),
+        LoginStep::WantsFactor(wanted) => mfa_required(code_wanted(&wanted)),
+        LoginStep::WantsPasskey => mfa_required(json!({
+            "error_description":
+                "This account has passkeys, and a password alone is not enough here. Please sign in at this server's pages.",
+            "methods": ["passkey"],
+        })),
+        LoginStep::WantsEnrolment => mfa_required(json!({
+            "error_description":
+                "A second factor is required. Please set one up in a browser, at /account/sign-in-methods.",
+            "methods": [],
+        })),
     };
     Ok(key_proof::with_next_nonce(answer, &web, client.key.as_ref(), now))
 }
 
 /// A password that was right and is not enough.
-fn mfa_required(wanted: Option<&WantedFactor>) -> HttpResponse {
-    let answer = if let Some(WantedFactor { token, expires_in, factors }) = wanted {
-        json!({
-            "error": "mfa_required",
-            "error_description": "A second factor is missing. Send it with the mfa_token to /login/mfa.",
-            "mfa_token": token.expose(),
-            "expires_in": expires_in.as_secs(),
-            "methods": methods(*factors),
-        })
-    } else {
-        json!({
-            "error": "mfa_required",
-            "error_description":
-                "A second factor is required. Please set one up in a browser, at /account/sign-in-methods.",
-            "methods": [],
-        })
-    };
+fn mfa_required(mut answer: Value) -> HttpResponse {
+    if let Some(members) = answer.as_object_mut() {
+        members.insert("error".to_owned(), json!("mfa_required"));
+    }
     HttpResponse::Forbidden().insert_header((CACHE_CONTROL, "no-store")).json(answer)
 }
 
-/// What a user may show at `/login/mfa`.
-fn methods(factors: SecondFactors) -> Vec<&'static str> {
-    let all = [(factors.totp, "totp"), (factors.recovery_codes > 0, "recovery_code")];
-    all.into_iter().filter(|(has, _)| *has).map(|(_, name)| name).collect()
+/// How the login goes on with a code.
+fn code_wanted(WantedFactor { token, expires_in, factors }: &WantedFactor) -> Value {
+    json!({
+        "error_description": "A second factor is missing. Send it with the mfa_token to /login/mfa.",
+        "mfa_token": token.expose(),
+        "expires_in": expires_in.as_secs(),
+        "methods": code_methods(*factors),
+    })
 }
 
 #[derive(Deserialize)]

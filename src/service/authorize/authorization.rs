@@ -3,9 +3,11 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::crypto::random;
+use crate::domain::authentication::Authentication;
 use crate::domain::authorization::{Agreement, AuthorizationCode, AuthorizationRequest, Need};
 use crate::domain::client::{Client, ClientKind, Origin, Party};
 use crate::domain::event::Event;
+use crate::domain::family::UserAgentInfo;
 use crate::domain::opaque::OpaqueSecret;
 use crate::domain::redirect_uri;
 use crate::domain::second_factor::{Demand, SecondFactors};
@@ -91,14 +93,12 @@ pub async fn agree(
     Ok(())
 }
 
-/// A code for the user of `session`: `None` when the session has ended meanwhile, the user's consent was withdrawn, or
-/// the pushed request had its code.
-pub async fn issue_code(
-    core: &Core,
+/// A code for what was asked for, and the code as it is kept.
+pub(super) fn new_code(
     request: &AuthorizationRequest,
-    session: &SignInSession,
+    (shown, agent): (&Authentication, &UserAgentInfo),
     now: DateTime<Utc>,
-) -> Result<Option<OpaqueSecret>, Failure> {
+) -> (OpaqueSecret, AuthorizationCode) {
     let plain = OpaqueSecret::from_random(&random::bytes());
     let stored = AuthorizationCode {
         code_hash: plain.hash(),
@@ -109,12 +109,24 @@ pub async fn issue_code(
         nonce: request.nonce.clone(),
         scope: request.scope.clone(),
         audiences: request.audiences.clone(),
-        authentication: session.authentication.clone(),
-        agent: session.agent.clone(),
+        authentication: shown.clone(),
+        agent: agent.clone(),
         claims: request.claims.clone(),
         expires_at: now + CODE_TTL,
         family: None,
     };
+    (plain, stored)
+}
+
+/// A code for the user of `session`: `None` when the session has ended meanwhile, the user's consent was withdrawn, or
+/// the pushed request had its code.
+pub async fn issue_code(
+    core: &Core,
+    request: &AuthorizationRequest,
+    session: &SignInSession,
+    now: DateTime<Utc>,
+) -> Result<Option<OpaqueSecret>, Failure> {
+    let (plain, stored) = new_code(request, (&session.authentication, &session.agent), now);
     let known = core.client(&request.client_id, now).await?.ok_or(Failure::InvalidClient)?;
     let was_asked = known.client.party == Party::Third || may_be_anybody(&known.client, request);
     let issued = core.write(now, async |tx| {

@@ -117,8 +117,9 @@ fn tell_unproven(core: &Core, request: &ClientRequest, found: &AuthorizationCode
 fn fits(code: &AuthorizationCode, redirect_uri: Option<&str>) -> bool {
     match redirect_uri {
         Some(uri) => uri == code.redirect_uri,
-        // OAuth 2.1 §10.2 has the parameter no more: PKCE does what it was for.
-        None => code.code_challenge.is_some(),
+        // OAuth 2.1 §10.2 has the parameter no more: PKCE does what it was for. Nor has an app one to name that was
+        // given its code without a redirect.
+        None => code.code_challenge.is_some() || code.redirect_uri.is_empty(),
     }
 }
 

@@ -19,6 +19,7 @@ use crate::service::tokens::issued::Issued;
 use crate::service::tokens::presented::{self, Presented};
 use crate::service::tokens::replays::{HandedOut, TooManyReplays};
 use crate::service::tokens::reuse;
+use crate::service::tokens::step_up;
 use crate::service::tokens::user_claims::{self, ClaimsAsked};
 use crate::service::{Core, Failure};
 use crate::store::families::{self, FastPath};
@@ -49,9 +50,9 @@ enum Given {
 ///
 /// # Errors
 /// [`Failure::Refused`] with the reason; [`Failure::InvalidClient`], [`Failure::UnauthorizedClient`],
-/// [`Failure::KeyProof`], [`Failure::InvalidScope`], [`Failure::InvalidTarget`], [`Failure::Overtaken`],
-/// [`Failure::Undecided`], [`Failure::TooManyReplays`], [`Failure::Busy`] and [`Failure::Store`], after which the same
-/// token still works.
+/// [`Failure::KeyProof`], [`Failure::InvalidScope`], [`Failure::InvalidTarget`],
+/// [`Failure::InsufficientAuthorization`], [`Failure::Overtaken`], [`Failure::Undecided`],
+/// [`Failure::TooManyReplays`], [`Failure::Busy`] and [`Failure::Store`], after which the same token still works.
 pub async fn refresh(
     core: &Core,
     request: &ClientRequest,
@@ -74,6 +75,8 @@ pub async fn refresh(
     let (grant, given, told) =
         match fast_path(core, (&token, request.key_thumbprint()), &known, &wanted, now).await? {
             Some(grant) => {
+                let login = (grant.family, grant.methods.as_slice());
+                step_up::must_be_enough(core, (request, &known), login, now).await?;
                 let asked = ClaimsAsked { user: grant.user, scope: &grant.scope, claims: &grant.claims };
                 let told = told(core, request, (&known, &wanted), asked, now).await?;
                 (grant, Some(Given::Anew), told)
@@ -194,6 +197,8 @@ async fn judge(
                 (Some(step), Some(Given::Anew))
             }
         };
+        let login = (family.id, family.authentication.methods.as_slice());
+        step_up::must_be_enough(core, (request, known), login, now).await?;
         let asked =
             ClaimsAsked { user: family.user(), scope: &family.scope, claims: &family.claims.id_token };
         let told = told(core, request, (known, wanted), asked, now).await?;

@@ -11,6 +11,7 @@ use crate::domain::ids::UserId;
 use crate::domain::refusal::Refusal;
 use crate::domain::secrets::Password;
 use crate::domain::user::Username;
+use crate::service::clients::client_request::ClientRequest;
 use crate::service::keys::signer_keys;
 use crate::service::limit::Network;
 use crate::service::users::attempts::{Attempt, AttemptSource, Attempted, HeldBack, Owner};
@@ -94,6 +95,25 @@ pub(crate) async fn check<T>(
         // hash of the same password: only looking again can tell.
     }
     Err(Failure::Busy)
+}
+
+/// The same for an app that has no pages; what is refused is told of it.
+///
+/// # Errors
+/// Those of [`check`].
+pub(crate) async fn check_for_client<T>(
+    core: &Core,
+    (credentials, request): (&Credentials, &ClientRequest),
+    now: DateTime<Utc>,
+    begin: impl AsyncFn(Verified) -> Result<Option<T>, Failure>,
+) -> Result<T, Failure> {
+    let checked = check(core, (credentials, &request.agent), now, begin).await;
+    if let Err(Failure::Refused(_)) = checked {
+        let account = tried_account(core, credentials.username.as_ref()).await;
+        let (client, from) = (request.client_id().clone(), (&request.agent).into());
+        core.tell(Event::LoginRefused { client, account, from });
+    }
+    checked
 }
 
 /// The name of the account that is meant: of what is typed, as far as anybody knows, or of the account that has it as

@@ -2,6 +2,7 @@
 
 pub mod entering;
 pub mod second;
+pub mod waiting;
 
 use chrono::{DateTime, Utc};
 

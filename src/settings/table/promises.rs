@@ -199,7 +199,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         "passwords.simple_face",
         Text("true"),
         Switch,
-        "Whether apps may send their users' passwords to /login. RFC 9700 §2.4: better not, where they can do otherwise.",
+        "Whether apps may send their users' passwords, to /login or for a code. RFC 9700 §2.4: better not, where they can do otherwise.",
     ),
     Setting::new("passwords.memory_kib", Text("19456"), Number, "Memory of one argon2id hash in KiB."),
     Setting::new("passwords.iterations", Text("2"), Number, "Passes of argon2id over that memory."),

@@ -13,9 +13,11 @@ use crate::domain::redirect_uri;
 use crate::http::body::{Form, NUL};
 use crate::http::error::{Problem, Unmet};
 use crate::http::stop::{Back, PageError, ResponseMode};
-use crate::service::Core;
+use crate::service::clients::client_request::ClientRequest;
 use crate::service::clients::known_clients::KnownClient;
+use crate::service::failure::BadKeyProof;
 use crate::service::tokens::id_token;
+use crate::service::{Core, Failure};
 
 /// A `state` travels in addresses, there and back: some clients put a signed request of their own into it, and proxies
 /// pass 8 KiB to 16 KiB. No harm comes from longer ones but to their senders.
@@ -71,6 +73,28 @@ pub(crate) fn check(core: &Core, known: &KnownClient, form: &Form) -> Result<(),
     content(core, known, form).map(|_| ())
 }
 
+/// RFC 9449 §10.1: a key that is proved here is that of the code, as if `dpop_jkt` named it.
+pub(crate) fn bound_to_key(client: &ClientRequest, form: Form) -> Result<Form, Failure> {
+    let Some(key) = &client.key else { return Ok(form) };
+    match form.get("dpop_jkt") {
+        None => Ok(form.with("dpop_jkt", key.thumbprint.as_str())),
+        Some(named) if named == key.thumbprint.as_str() => Ok(form),
+        Some(_) => Err(BadKeyProof::OtherKey.into()),
+    }
+}
+
+/// The redirect URI of a request that may do without one.
+///
+/// # Errors
+/// [`Problem::Malformed`] when it is not the client's.
+pub(crate) fn redirect_uri_of<'a>(known: &KnownClient, form: &'a Form) -> Result<Option<&'a str>, Problem> {
+    if form.get("redirect_uri").is_none() {
+        return Ok(None);
+    }
+    let uri = redirect_uri(known, form);
+    uri.map(Some).map_err(|_| Problem::Malformed("The redirect_uri is not registered for this client."))
+}
+
 /// RFC 6749 §3.1.2.4: the browser is sent nowhere before the client is known and the redirect URI is one of its own.
 pub(super) fn back(known: &KnownClient, form: &Form) -> Result<Back, PageError> {
     Ok(Back {
@@ -95,7 +119,11 @@ fn redirect_uri<'a>(known: &KnownClient, form: &'a Form) -> Result<&'a str, Page
     }
 }
 
-pub(super) fn content(
+/// What a request asks for.
+///
+/// # Errors
+/// Whatever is wrong with it.
+pub(crate) fn content(
     core: &Core,
     known: &KnownClient,
     form: &Form,
