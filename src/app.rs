@@ -38,6 +38,7 @@ use crate::service::clock_watch::ClockWatch;
 use crate::service::events::trail::Trail;
 use crate::service::keys::ring::Keys;
 use crate::service::keys::{signer_keys, subject_key};
+use crate::service::mail::reseal as reseal_letters;
 use crate::service::status_lists::documents::StatusLists;
 use crate::service::upstream::providers::Providers;
 use crate::service::users::attempts::Attempts;
@@ -251,6 +252,7 @@ pub async fn open_core(
     let subjects = subject_key::load(&keys, &writer, now).await?;
     webhook_secrets::reseal(&keys, &writer, now).await?;
     totp::reseal(&keys, &writer, now).await?;
+    reseal_letters(&keys, &writer, now).await?;
     let (clients, outbound, fetches) = known_clients(settings, clock.clone())?;
     check_clients(&db, &clients).await?;
     let passwords = password_pool(settings)?;

@@ -38,6 +38,7 @@ pub mod registration_tokens;
 pub mod registrations;
 pub mod revoked_tokens;
 mod row;
+pub mod sealed_rows;
 pub mod second_factors;
 pub mod server_secrets;
 pub mod sign_in_attempts;

@@ -2,6 +2,7 @@
 //! that every app can do.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 
 use chrono::{DateTime, Utc};
 use totp_rs::{Builder, Secret, Totp};
@@ -11,6 +12,28 @@ use crate::crypto::random;
 
 /// Steps that an app's clock may be behind or ahead (RFC 6238 §5.2).
 const SKEW: u16 = 1;
+
+/// Seconds of a step.
+const PERIOD: i64 = 30;
+/// Bytes of a secret that another system made: RFC 4226 §4 (R6) wants 16 at least, and many systems made 10.
+const TAKEN_ALONG: RangeInclusive<usize> = 10..=64;
+
+/// Why an app of another system is not taken along. It shows nothing of its secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum UnfitTotp {
+    #[error("secret is not base32, which has the letters A to Z and the digits 2 to 7 (RFC 4648 §6)")]
+    NotBase32,
+    #[error("secret has {0} bytes; there must be {least} to {most}", least = TAKEN_ALONG.start(), most = TAKEN_ALONG.end())]
+    Length(usize),
+    #[error("it is counted (HOTP): nothing here makes such codes")]
+    Counted,
+    #[error("algorithm must be SHA1: codes are made by nothing else here")]
+    Algorithm,
+    #[error("digits must be 6: codes have no other number of them here")]
+    Digits,
+    #[error("period must be 30: codes change at no other pace here")]
+    Period,
+}
 
 /// What a user's app and this server share.
 #[derive(Clone)]
@@ -27,6 +50,36 @@ impl TotpSecret {
     #[must_use]
     pub fn from_bytes(bytes: Zeroizing<Vec<u8>>) -> Self {
         Self(bytes)
+    }
+
+    /// Reads one of another system: base32, in capitals or not, with or without its padding.
+    ///
+    /// # Errors
+    /// [`UnfitTotp`].
+    pub fn from_base32(text: &str) -> Result<Self, UnfitTotp> {
+        let canonical = Zeroizing::new(text.trim_end_matches('=').to_ascii_uppercase());
+        let secret = Secret::try_from_base32(canonical.as_str()).map_err(|_| UnfitTotp::NotBase32)?;
+        let secret = Self(Zeroizing::new(secret.as_bytes().to_vec()));
+        // Bits beyond the last byte, or letters that make no byte, belong to another secret than was meant.
+        if secret.typed() != canonical {
+            return Err(UnfitTotp::NotBase32);
+        }
+        Self::taken_along(secret.0)
+    }
+
+    /// Takes the bytes of another system.
+    ///
+    /// # Errors
+    /// [`UnfitTotp::Length`].
+    pub fn taken_along(bytes: Zeroizing<Vec<u8>>) -> Result<Self, UnfitTotp> {
+        let length = bytes.len();
+        if TAKEN_ALONG.contains(&length) { Ok(Self(bytes)) } else { Err(UnfitTotp::Length(length)) }
+    }
+
+    /// The step that a code of this moment is of.
+    #[must_use]
+    pub fn step_at(now: DateTime<Utc>) -> i64 {
+        now.timestamp().div_euclid(PERIOD)
     }
 
     /// To be sealed.
@@ -110,6 +163,31 @@ mod tests {
         for other in ["", "5924", "005925", "0005924", "+05924", "00592x"] {
             assert_eq!(secret().step_of(other, at(1_234_567_890)), None, "{other}");
         }
+    }
+
+    #[test]
+    fn a_secret_of_another_system_is_read_however_base32_is_written() {
+        for text in ["GEZDGNBVGY3TQOJQGE", "gezdgnbvgy3tqojqge", "GEZDGNBVGY3TQOJQGE======"] {
+            assert_eq!(TotpSecret::from_base32(text).unwrap().expose(), b"12345678901", "{text}");
+        }
+        for (bytes, expected) in
+            [(9, Err(UnfitTotp::Length(9))), (10, Ok(())), (64, Ok(())), (65, Err(UnfitTotp::Length(65)))]
+        {
+            let secret = TotpSecret::from_bytes(Zeroizing::new(vec![7; bytes]));
+            assert_eq!(TotpSecret::from_base32(&secret.typed()).map(drop), expected);
+        }
+        // Of other letters, between others, with bits too many, with letters that make no byte, and none at all.
+        for text in [
+            "GEZDGNBVGY3TQOJ1",
+            "GEZD GNBV GY3T QOJQ",
+            "GEZDGNBVGY3TQOJQGF",
+            "GEZDGNBVGY3TQOJQG",
+            "=GEZDGNBVGY3TQOJQ",
+            "é",
+        ] {
+            assert_eq!(TotpSecret::from_base32(text).map(drop), Err(UnfitTotp::NotBase32), "{text}");
+        }
+        assert_eq!(TotpSecret::from_base32("").map(drop), Err(UnfitTotp::Length(0)));
     }
 
     #[test]

@@ -12,6 +12,10 @@ use chrono::{DateTime, Utc};
 
 use crate::domain::event::{Event, MailLoss};
 use crate::service::Core;
+use crate::service::keys::resealing;
+use crate::service::keys::ring::Keys;
+use crate::service::writer::Writer;
+use crate::store::sealed_rows::SealedTable;
 use crate::store::{StoreError, Tx};
 
 pub use post_office::{MailLimits, NewMail, PostOffice, Queued};
@@ -35,4 +39,12 @@ pub async fn queue(
         return Ok(Queued::OverLimit);
     }
     Ok(Queued::Yes)
+}
+
+/// Seals anew the letters that wait under another master key than the active one.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn reseal(keys: &Keys, writer: &Writer, now: DateTime<Utc>) -> Result<(), StoreError> {
+    resealing::reseal((keys, writer), SealedTable::Mails, post_office::context, now).await
 }

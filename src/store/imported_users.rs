@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use crate::crypto::foreign_cost::ForeignCost;
 use crate::crypto::password_hash::PasswordHash;
+use crate::crypto::totp::TotpSecret;
 use crate::domain::ids::UserId;
 use crate::domain::upstream::UpstreamLink;
 use crate::domain::user::User;
@@ -23,6 +24,7 @@ pub struct ImportedUser {
     /// What the address is compared by, if it is verified.
     pub email_key: Option<String>,
     pub password_hash: Option<PasswordHash>,
+    pub totp: Option<TotpSecret>,
     pub links: Vec<UpstreamLink>,
     pub digest: Vec<u8>,
 }

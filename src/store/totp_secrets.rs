@@ -1,10 +1,14 @@
 //! The secrets of users' authenticator apps, sealed.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::domain::ids::UserId;
+use crate::domain::user::Username;
 use crate::store::row::row;
+use crate::store::statement::insert_all;
 use crate::store::{Db, StoreError, Tx, execute, fetch_all, fetch_optional};
 
 /// One user's.
@@ -49,6 +53,30 @@ pub async fn insert(
     Ok(execute!(within tx, SQL, user.0, sealed, last_step, now)? > 0)
 }
 
+/// Those of many new users, in the transaction that adds them. Codes up to a step are spent.
+pub async fn insert_all(
+    tx: &mut Tx,
+    secrets: &[(UserId, &[u8])],
+    last_step: i64,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    insert_all!(tx, secrets, "INSERT INTO totp_secrets (user_id, sealed, last_step, created_at)",
+        it => it.0.0, it.1, last_step, now)
+}
+
+/// Those of all users with names after one and up to another.
+pub async fn of_names(
+    db: &Db,
+    after: Option<&Username>,
+    last: &Username,
+) -> Result<HashMap<UserId, SealedTotp>, StoreError> {
+    const SQL: &str = "SELECT user_id, sealed, totp_secrets.created_at \
+         FROM totp_secrets JOIN users ON users.id = user_id WHERE username_key > $1 AND username_key <= $2";
+    let after = after.map(Username::key).unwrap_or_default();
+    let rows: Vec<TotpRow> = fetch_all!(on db, SQL, after, last.key())?;
+    Ok(rows.into_iter().map(SealedTotp::from).map(|it| (it.user, it)).collect())
+}
+
 /// Takes the code of a step: `false` when one of this step or a later one was taken, or the secret is another one.
 pub async fn take_step(tx: &mut Tx, read: &SealedTotp, step: i64) -> Result<bool, StoreError> {
     const SQL: &str = "UPDATE totp_secrets SET last_step = $3 \
@@ -60,18 +88,4 @@ pub async fn take_step(tx: &mut Tx, read: &SealedTotp, step: i64) -> Result<bool
 pub async fn delete(tx: &mut Tx, user: UserId) -> Result<bool, StoreError> {
     const SQL: &str = "DELETE FROM totp_secrets WHERE user_id = $1";
     Ok(execute!(within tx, SQL, user.0)? > 0)
-}
-
-/// Up to `limit` of those whose users' ids are above `after`.
-pub async fn list(db: &Db, after: UserId, limit: i64) -> Result<Vec<SealedTotp>, StoreError> {
-    const SQL: &str = "SELECT user_id, sealed, created_at FROM totp_secrets \
-         WHERE user_id > $1 ORDER BY user_id LIMIT $2";
-    let rows: Vec<TotpRow> = fetch_all!(on db, SQL, after.0, limit)?;
-    Ok(rows.into_iter().map(SealedTotp::from).collect())
-}
-
-/// Replaces what was `read` by the same under another master key; `false` when it changed since.
-pub async fn reseal(tx: &mut Tx, read: &SealedTotp, sealed: &[u8]) -> Result<bool, StoreError> {
-    const SQL: &str = "UPDATE totp_secrets SET sealed = $3 WHERE user_id = $1 AND sealed = $2";
-    Ok(execute!(within tx, SQL, read.user.0, &read.sealed, sealed)? > 0)
 }

@@ -9,6 +9,7 @@ use crate::domain::ids::UserId;
 use crate::domain::upstream::{UpstreamLink, UpstreamSubject};
 use crate::domain::user::Username;
 use crate::store::row::row;
+use crate::store::transaction::OpenTransaction;
 use crate::store::{Db, StoreError, Tx, execute, fetch_all, fetch_optional};
 
 row! {
@@ -82,6 +83,40 @@ pub async fn insert(tx: &mut Tx, user: UserId, link: &UpstreamLink) -> Result<bo
     let rows =
         execute!(within tx, SQL, &who.issuer, &who.subject, user.0, label, *created_at, *last_used_at)?;
     Ok(rows > 0)
+}
+
+/// Links many new accounts, in the transaction that adds them; gives how many links were free.
+pub async fn insert_all(tx: &mut Tx, links: &[(UserId, &UpstreamLink)]) -> Result<usize, StoreError> {
+    const SQL: &str = "INSERT INTO upstream_links (issuer, subject, user_id, label, created_at, last_used_at) \
+         SELECT * FROM UNNEST($1::TEXT[], $2::TEXT[], $3::UUID[], $4::TEXT[], $5::TIMESTAMPTZ[], $6::TIMESTAMPTZ[]) \
+         ON CONFLICT DO NOTHING";
+    if let OpenTransaction::Postgres(transaction, link) = &mut tx.open {
+        let query = sqlx::query(SQL)
+            .bind(column(links, |_, link| link.who.issuer.as_str()))
+            .bind(column(links, |_, link| link.who.subject.as_str()))
+            .bind(column(links, |user, _| user.0))
+            .bind(column(links, |_, link| link.label.as_deref()))
+            .bind(column(links, |_, link| link.created_at))
+            .bind(column(links, |_, link| link.last_used_at));
+        let done = query.execute(link.on(transaction)).await?;
+        return Ok(usize::try_from(done.rows_affected()).unwrap_or(usize::MAX));
+    }
+    let mut free = 0;
+    for (user, link) in links {
+        free += usize::from(insert(tx, *user, link).await?);
+    }
+    Ok(free)
+}
+
+fn column<'a, T>(links: &[(UserId, &'a UpstreamLink)], of: impl Fn(UserId, &'a UpstreamLink) -> T) -> Vec<T> {
+    links.iter().map(|(user, link)| of(*user, link)).collect()
+}
+
+/// Takes all links of an account away.
+pub async fn delete_of(tx: &mut Tx, user: UserId) -> Result<(), StoreError> {
+    const SQL: &str = "DELETE FROM upstream_links WHERE user_id = $1";
+    execute!(within tx, SQL, user.0)?;
+    Ok(())
 }
 
 /// Notes that a link let its user in, and what it is known by now: `false` when it is this user's no more.

@@ -6,6 +6,7 @@ use heirloom::service::mail::{self, NewMail, Queued};
 use heirloom::settings::Settings;
 use heirloom::store::StoreError;
 
+use crate::database::both_databases;
 use crate::harness::*;
 use crate::mailbox::*;
 
@@ -154,5 +155,29 @@ both_stores! {
         app.mails_are("given_up", 1).await;
         assert!(app.events().iter().any(|event| event.ends_with("reason=refused")), "{:?}", app.events());
         assert_eq!(app.mails().await.len(), 0);
+    }
+}
+
+both_databases! {
+    async fn a_mail_that_waits_outlives_the_master_key_that_sealed_it(store, url) {
+        const OTHER: &str = "//79/Pv6+fj39vX08/Lx8O/u7ezr6uno5+bl5OPi4eA=";
+        let clock = TestClock::new();
+        let (app, stop) = start(store, &url, clock.clone(), nowhere).await;
+        assert_eq!(app.post_mail(verify(ANA)).await, Queued::Yes);
+        app.mails_are("pending", 1).await;
+        stop.end().await;
+        let both = |settings: &mut Settings| {
+            nowhere(settings);
+            settings.master_key = Some(format!("{OTHER},{MASTER_KEY}").into());
+        };
+        start(store, &url, clock.clone(), both).await.1.end().await;
+        clock.advance(DAY);
+        let other = |settings: &mut Settings| {
+            mailing(settings);
+            settings.master_key = Some(OTHER.to_owned().into());
+        };
+        let (app, stop) = start(store, &url, clock.clone(), other).await;
+        assert_eq!(app.newest_mail(ANA).await.link(), LINK);
+        stop.end().await;
     }
 }

@@ -19,6 +19,7 @@ mod admin;
 mod admin_api;
 mod admin_users;
 mod algorithms;
+mod apps_moving;
 mod arrival;
 mod attempts;
 mod audiences;

@@ -126,7 +126,8 @@ fn of_order(error: &AdminError) -> Answer {
         | AdminError::NoDisabledWebhook(_)
         | AdminError::NoEnabledWebhook(_)
         | AdminError::NoDelivery(_)
-        | AdminError::NoRegistrationToken(_) => (StatusCode::NOT_FOUND, "not_found"),
+        | AdminError::NoRegistrationToken(_)
+        | AdminError::NotInvited(_) => (StatusCode::NOT_FOUND, "not_found"),
         AdminError::Stale => (StatusCode::PRECONDITION_FAILED, "stale"),
         AdminError::ClientIdTaken(_)
         | AdminError::UsernameTaken(_)
@@ -152,7 +153,9 @@ fn of_order(error: &AdminError) -> Answer {
         | AdminError::Lifetimes(_)
         | AdminError::Rotation(_)
         | AdminError::Sector(_) => (StatusCode::BAD_REQUEST, "invalid_request"),
-        AdminError::Keys(_) => (StatusCode::INTERNAL_SERVER_ERROR, "server_error"),
+        AdminError::Keys(_) | AdminError::UnreadableTotp(..) => {
+            (StatusCode::INTERNAL_SERVER_ERROR, "server_error")
+        }
         AdminError::Service(Failure::NotFound) => return not_there("There is no such thing.".to_owned()),
         AdminError::Service(failure) => return error::answer_failure(failure, Face::Standard),
     };

@@ -2,6 +2,7 @@
 
 use uuid::Uuid;
 
+use crate::crypto::master_key::CannotOpen;
 use crate::domain::audience::Audience;
 use crate::domain::client::{Contradiction, GrantType};
 use crate::domain::family::InvalidRotationPolicy;
@@ -44,8 +45,15 @@ pub enum AdminError {
     UsernameIsEmail(Username),
     #[error("accounts.sign_up is off, or there is no mail: nobody could follow the invitation")]
     NoSignUp,
+    #[error("nobody is invited by the address {0}, or no more: it was used, or has expired")]
+    NotInvited(String),
     #[error("too many mails were written to this address of late")]
     TooManyMails,
+    #[error(
+        "the authenticator app of {0} cannot be told: {1}. With the master key it can; `heirloom user reset-mfa` takes \
+         the app away"
+    )]
+    UnreadableTotp(Username, CannotOpen),
     #[error(transparent)]
     UnfitUsername(#[from] UnfitUsername),
     #[error(transparent)]

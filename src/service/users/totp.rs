@@ -3,20 +3,19 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
-use uuid::Uuid;
 
+use crate::crypto::master_key::CannotOpen;
 use crate::crypto::totp::TotpSecret;
 use crate::domain::event::Event;
 use crate::domain::ids::UserId;
+use crate::service::keys::resealing;
 use crate::service::keys::ring::Keys;
 use crate::service::users::sign_in::entering::ATTEMPT_TTL;
 use crate::service::writer::Writer;
 use crate::service::{Core, Failure};
+use crate::store::sealed_rows::SealedTable;
 use crate::store::totp_secrets::{self, SealedTotp};
 use crate::store::{StoreError, Tx};
-
-/// How many are looked at together when a master key has changed.
-const BATCH: i64 = 1000;
 
 /// A sealed secret opens only as that of its own user.
 fn context(user: UserId) -> String {
@@ -30,6 +29,14 @@ fn offer_context(user: UserId, place: &str) -> String {
 
 pub(crate) fn seal(keys: &Keys, user: UserId, secret: &TotpSecret) -> Vec<u8> {
     keys.master().seal(&context(user), secret.expose())
+}
+
+/// Opens a user's, to be written down for another system.
+///
+/// # Errors
+/// [`CannotOpen`].
+pub(crate) fn open(keys: &Keys, read: &SealedTotp) -> Result<TotpSecret, CannotOpen> {
+    keys.master().open(&context(read.user), &read.sealed).map(TotpSecret::from_bytes)
 }
 
 /// A code that is right, as long as nobody used it before.
@@ -57,9 +64,9 @@ pub(crate) async fn look(
     now: DateTime<Utc>,
 ) -> Result<Option<RightCode>, Failure> {
     let Some(read) = totp_secrets::find(&core.db, user).await? else { return Ok(None) };
-    match core.keys.master().open(&context(user), &read.sealed) {
+    match open(&core.keys, &read) {
         Ok(secret) => {
-            let step = TotpSecret::from_bytes(secret).step_of(typed, now);
+            let step = secret.step_of(typed, now);
             Ok(step.map(|step| RightCode { read, step }))
         }
         Err(cause) => {
@@ -98,34 +105,11 @@ pub fn offered(core: &Core, user: UserId, place: &str, sealed: &str, now: DateTi
     is_recent.then(|| Offer { secret, sealed: sealed.to_owned() })
 }
 
-/// Seals anew what is sealed under another master key than the active one. What does not open stays as it is: its user
-/// cannot sign in with it, and everybody else can.
+/// Seals anew what is sealed under another master key than the active one. Whose secret does not open cannot sign in
+/// with it, and everybody else can.
 ///
 /// # Errors
 /// [`StoreError`].
 pub async fn reseal(keys: &Keys, writer: &Writer, now: DateTime<Utc>) -> Result<(), StoreError> {
-    let active = keys.master().active().id();
-    let (mut after, mut unreadable) = (UserId(Uuid::nil()), 0_u64);
-    loop {
-        let part = totp_secrets::list(writer.db(), after, BATCH).await?;
-        let Some(last) = part.last() else { break };
-        after = last.user;
-        for read in part.iter().filter(|read| read.sealed.get(1..5) != Some(&active.0)) {
-            let Ok(secret) = keys.master().open(&context(read.user), &read.sealed) else {
-                unreadable += 1;
-                continue;
-            };
-            let anew = keys.master().seal(&context(read.user), &secret);
-            writer
-                .write(now, async |tx| Ok(totp_secrets::reseal(tx, read, &anew).await?.then_some(())))
-                .await?;
-        }
-    }
-    if unreadable > 0 {
-        tracing::error!(
-            count = unreadable,
-            "the secrets of some authenticator apps do not open: is a master key missing?"
-        );
-    }
-    Ok(())
+    resealing::reseal((keys, writer), SealedTable::TotpSecrets, |user| context(UserId(user)), now).await
 }

@@ -8,15 +8,17 @@ use chrono::{DateTime, Utc};
 
 use crate::crypto::hash_forms::{FirebaseConfig, HashRules};
 use crate::crypto::random;
+use crate::crypto::totp::TotpSecret;
 use crate::domain::event::Event;
 use crate::domain::ids::UserId;
 use crate::domain::upstream::{UpstreamLink, UpstreamSubject};
 use crate::domain::user::User;
 use crate::service::admin::moving::line::{LineLink, ReadLine, UnfitLine};
 use crate::service::keys::signer_keys;
+use crate::service::users::totp;
 use crate::service::{Core, Failure};
 use crate::store::imported_users::{self, ImportedUser};
-use crate::store::{StoreError, Tx, upstream_links, users};
+use crate::store::{StoreError, Tx, totp_secrets, upstream_links, users};
 
 /// What hashes must be. The key of a Firebase project is kept with it: servers verify its users' passwords with it.
 ///
@@ -110,20 +112,27 @@ fn imported(line: ReadLine, key: String, now: DateTime<Utc>) -> ImportedUser {
         last_used_at: None,
     };
     let links = line.upstream_links.into_iter().map(made).collect();
-    ImportedUser { user, key, email_key, password_hash: line.password_hash, links, digest }
+    let ReadLine { password_hash, totp, .. } = line;
+    ImportedUser { user, key, email_key, password_hash, totp, links, digest }
 }
 
 /// Links those who were added. Who belongs to somebody else's account by one of the links is not there after all.
 async fn link(tx: &mut Tx, users: &[ImportedUser], added: &mut HashSet<UserId>) -> Result<(), StoreError> {
-    for it in users.iter().filter(|it| !it.links.is_empty()) {
-        let id = it.user.id;
-        if !added.contains(&id) {
-            continue;
-        }
+    let linked: Vec<_> =
+        users.iter().filter(|it| !it.links.is_empty() && added.contains(&it.user.id)).collect();
+    let links: Vec<_> = linked.iter().flat_map(|it| it.links.iter().map(|link| (it.user.id, link))).collect();
+    if links.is_empty() || upstream_links::insert_all(tx, &links).await? == links.len() {
+        return Ok(());
+    }
+    // One by one, it tells whose they are.
+    for it in &linked {
+        upstream_links::delete_of(tx, it.user.id).await?;
+    }
+    for it in linked {
         for link in &it.links {
-            if !upstream_links::insert(tx, id, link).await? {
-                users::delete(tx, id).await?;
-                added.remove(&id);
+            if !upstream_links::insert(tx, it.user.id, link).await? {
+                users::delete(tx, it.user.id).await?;
+                added.remove(&it.user.id);
                 break;
             }
         }
@@ -131,18 +140,39 @@ async fn link(tx: &mut Tx, users: &[ImportedUser], added: &mut HashSet<UserId>) 
     Ok(())
 }
 
+/// Gives those who were added their apps. The code that an app shows now may have been used where its user comes from,
+/// so it is spent.
+async fn add_apps(
+    tx: &mut Tx,
+    sealed: &[(UserId, Vec<u8>)],
+    added: &HashSet<UserId>,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let of_added = sealed.iter().filter(|(user, _)| added.contains(user));
+    let of_added: Vec<_> = of_added.map(|(user, sealed)| (*user, sealed.as_slice())).collect();
+    if of_added.is_empty() {
+        return Ok(());
+    }
+    totp_secrets::insert_all(tx, &of_added, TotpSecret::step_at(now), now).await
+}
+
 /// Imports a batch: all of it that can be, in one transaction.
 ///
 /// # Errors
 /// [`Failure::Store`]; whether it was imported is then unknown, and the next try tells.
 pub async fn write(core: &Core, batch: Batch, now: DateTime<Utc>) -> Result<Moved, Failure> {
+    let sealed = |it: &ImportedUser| {
+        it.totp.as_ref().map(|secret| (it.user.id, totp::seal(&core.keys, it.user.id, secret)))
+    };
+    let apps: Arc<[_]> = batch.users.iter().filter_map(sealed).collect();
     let users = Arc::new(batch.users);
     let written = Arc::clone(&users);
     let added = core.writer.write_sending(now, move |tx| {
-        let users = Arc::clone(&written);
+        let (users, apps) = (Arc::clone(&written), Arc::clone(&apps));
         Box::pin(async move {
             let mut added = imported_users::insert(tx, &users, now).await?;
             link(tx, &users, &mut added).await?;
+            add_apps(tx, &apps, &added, now).await?;
             if added.is_empty() {
                 return Ok(None);
             }

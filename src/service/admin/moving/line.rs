@@ -1,5 +1,8 @@
 //! A user as a line of JSON: what is read when users move in, and written when they move out.
 
+mod told;
+mod totp;
+
 use aws_lc_rs::digest;
 use chrono::{DateTime, DurationRound as _, SecondsFormat, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
@@ -8,12 +11,16 @@ use uuid::Uuid;
 
 use crate::crypto::hash_forms::{GivenHash, HashRules};
 use crate::crypto::password_hash::PasswordHash;
+use crate::crypto::totp::TotpSecret;
 use crate::crypto::unfit_hash::UnfitHash;
 use crate::domain::ids::UserId;
 use crate::domain::standard_claims::StandardClaims;
 use crate::domain::user::{
     InvalidUsername, UnfitEmail, UnfitRole, UnfitUsername, User, Username, check_email, check_role,
 };
+
+use told::told;
+use totp::{UnfitApp, WrittenTotp};
 
 /// A line that was read: a user to be.
 #[derive(Debug)]
@@ -27,6 +34,8 @@ pub struct ReadLine {
     pub roles: Vec<String>,
     /// Without one nobody signs in with a password until it is set.
     pub password_hash: Option<PasswordHash>,
+    /// The user's authenticator app.
+    pub totp: Option<TotpSecret>,
     pub upstream_links: Vec<LineLink>,
     pub created_at: Option<DateTime<Utc>>,
     pub last_login_at: Option<DateTime<Utc>>,
@@ -72,6 +81,8 @@ pub enum UnfitLine {
     Claims(String),
     #[error("password_hash: {0}")]
     UnfitHash(#[from] UnfitHash),
+    #[error("totp: {0}")]
+    UnfitApp(#[from] UnfitApp),
     #[error("it has more than {} bytes", LONGEST_LINE)]
     TooLong,
     #[error("the name is taken by a user who did not come from this line")]
@@ -101,6 +112,7 @@ struct LineMembers {
     claims: Option<Value>,
     roles: Option<Value>,
     password_hash: Option<Value>,
+    totp: Option<Value>,
     upstream_links: Option<Value>,
     created_at: Option<Value>,
     last_login_at: Option<Value>,
@@ -142,6 +154,7 @@ impl ReadLine {
             claims,
             roles,
             password_hash: password_hash(it.password_hash, hash_rules)?,
+            totp: it.totp.map(totp::read).transpose()?,
             upstream_links: links(it.upstream_links)?,
             created_at: time("created_at", it.created_at)?,
             last_login_at: time("last_login_at", it.last_login_at)?,
@@ -154,14 +167,15 @@ impl ReadLine {
     pub fn digest(&self) -> Vec<u8> {
         let mut digest = digest::Context::new(&digest::SHA256);
         digest.update(b"heirloom user line v1\0");
-        digest.update(self.written().to_json().as_bytes());
+        digest.update(self.to_json().as_bytes());
         let digest = digest.finish();
         // Half of it is enough: nobody but the operator writes lines.
         digest.as_ref().iter().copied().take(16).collect()
     }
 
-    fn written(&self) -> WrittenLine<'_> {
-        WrittenLine {
+    fn to_json(&self) -> String {
+        let typed = self.totp.as_ref().map(TotpSecret::typed);
+        let line = WrittenLine {
             id: self.id,
             username: self.username.as_str(),
             email: self.email.as_deref(),
@@ -169,11 +183,13 @@ impl ReadLine {
             claims: &self.claims,
             roles: &self.roles,
             password_hash: self.password_hash.as_ref().map(PasswordHash::as_str),
+            totp: typed.as_ref().map(|typed| WrittenTotp::of(typed)),
             upstream_links: &self.upstream_links,
             created_at: written_time(self.created_at),
             last_login_at: written_time(self.last_login_at),
             disabled_at: written_time(self.disabled_at),
-        }
+        };
+        line.to_json()
     }
 }
 
@@ -193,6 +209,8 @@ struct WrittenLine<'a> {
     roles: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
     password_hash: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    totp: Option<WrittenTotp<'a>>,
     #[serde(skip_serializing_if = "<[LineLink]>::is_empty")]
     upstream_links: &'a [LineLink],
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -209,9 +227,18 @@ impl WrittenLine<'_> {
     }
 }
 
+/// What a user has beside the row of its own.
+#[derive(Debug, Default)]
+pub struct Belongings<'a> {
+    pub password_hash: Option<&'a PasswordHash>,
+    pub totp: Option<&'a TotpSecret>,
+    pub links: &'a [LineLink],
+}
+
 /// A user with everything that is known, without the line's end.
 #[must_use]
-pub fn write(user: &User, password_hash: Option<&PasswordHash>, links: &[LineLink]) -> String {
+pub fn write(user: &User, belongings: &Belongings<'_>) -> String {
+    let typed = belongings.totp.map(TotpSecret::typed);
     let line = WrittenLine {
         id: Some(user.id),
         username: user.username.as_str(),
@@ -219,8 +246,9 @@ pub fn write(user: &User, password_hash: Option<&PasswordHash>, links: &[LineLin
         email_verified: user.email_verified,
         claims: &user.claims,
         roles: &user.roles,
-        password_hash: password_hash.map(PasswordHash::as_str),
-        upstream_links: links,
+        password_hash: belongings.password_hash.map(PasswordHash::as_str),
+        totp: typed.as_ref().map(|typed| WrittenTotp::of(typed)),
+        upstream_links: belongings.links,
         created_at: written_time(Some(user.created_at)),
         last_login_at: written_time(user.last_login_at),
         disabled_at: written_time(user.disabled_at),
@@ -234,16 +262,6 @@ fn has_no_claims(claims: &StandardClaims) -> bool {
 
 fn written_time(time: Option<DateTime<Utc>>) -> Option<String> {
     time.map(|time| time.to_rfc3339_opts(SecondsFormat::AutoSi, true))
-}
-
-/// What is wrong, and where in the line; without the number of the line, which is always the first here.
-fn told(error: &serde_json::Error) -> String {
-    let text = error.to_string().replace("field `", "member `");
-    let (what, _) = text.split_once(" at line ").unwrap_or((&text, ""));
-    match error.column() {
-        0 => what.to_owned(),
-        column => format!("{what} (column {column})"),
-    }
 }
 
 fn of_text(name: &'static str, value: Option<Value>) -> Result<Option<String>, UnfitLine> {

@@ -14,12 +14,12 @@ fn digest(line: &str) -> Vec<u8> {
     read(line).unwrap().digest()
 }
 
-const WHOLE: &str = r#"{"id":"6f4c2a1e-8d1b-4b53-9c62-0d6b9d2f7a11","username":"Ana","email":"ana@example.com","email_verified":true,"claims":{"name":"Ana Ortega","birthdate":"1999","address":{"country":"AT"},"updated_at":1700000000},"roles":["admin","editor"],"password_hash":"$2b$08$RxlXmKIOcSlqKwLrgyIcQONyix0rEpkXaqwzsFtpJFtJNxvzxoeqq","upstream_links":[{"issuer":"https://id.example","subject":"a-1","label":"ana"}],"created_at":"2020-01-31T12:00:00.123456Z","last_login_at":"2025-01-31T12:00:00Z","disabled_at":"2025-02-01T12:00:00Z"}"#;
+const WHOLE: &str = r#"{"id":"6f4c2a1e-8d1b-4b53-9c62-0d6b9d2f7a11","username":"Ana","email":"ana@example.com","email_verified":true,"claims":{"name":"Ana Ortega","birthdate":"1999","address":{"country":"AT"},"updated_at":1700000000},"roles":["admin","editor"],"password_hash":"$2b$08$RxlXmKIOcSlqKwLrgyIcQONyix0rEpkXaqwzsFtpJFtJNxvzxoeqq","totp":{"secret":"GEZDGNBVGY3TQOJQ","algorithm":"SHA1","digits":6,"period":30},"upstream_links":[{"issuer":"https://id.example","subject":"a-1","label":"ana"}],"created_at":"2020-01-31T12:00:00.123456Z","last_login_at":"2025-01-31T12:00:00Z","disabled_at":"2025-02-01T12:00:00Z"}"#;
 
 #[test]
 fn a_line_is_written_as_it_was_read() {
     let line = read(WHOLE).unwrap();
-    assert_eq!(line.written().to_json(), WHOLE);
+    assert_eq!(line.to_json(), WHOLE);
     let user = User {
         id: line.id.unwrap(),
         username: line.username,
@@ -31,9 +31,14 @@ fn a_line_is_written_as_it_was_read() {
         last_login_at: line.last_login_at,
         disabled_at: line.disabled_at,
     };
-    assert_eq!(write(&user, line.password_hash.as_ref(), &line.upstream_links), WHOLE);
+    let belongings = Belongings {
+        password_hash: line.password_hash.as_ref(),
+        totp: line.totp.as_ref(),
+        links: &line.upstream_links,
+    };
+    assert_eq!(write(&user, &belongings), WHOLE);
     let least = r#"{"username":"ana"}"#;
-    assert_eq!(read(least).unwrap().written().to_json(), least);
+    assert_eq!(read(least).unwrap().to_json(), least);
     assert!(read(least).unwrap().password_hash.is_none());
 }
 
@@ -55,17 +60,27 @@ fn the_same_line_has_the_same_digest_however_it_is_written() {
         r#"{"username":"ana","email":"ana@example.com","roles":["a","b"],"claims":{"name":"Ana"}}"#,
         r#"{"username":"ana","email":"ana@example.com","roles":["a","b"],"disabled_at":"2025-02-01T12:00:00Z"}"#,
         r#"{"username":"ana","email":"ana@example.com","roles":["a","b"],"password_hash":"{SSHA}tt5amJzuc96QzQW4lsvOwKY0LNiF0Fpr"}"#,
+        r#"{"username":"ana","email":"ana@example.com","roles":["a","b"],"totp":{"secret":"GEZDGNBVGY3TQOJQ"}}"#,
     ] {
         assert_ne!(digest(line), same, "{line}");
     }
     assert_eq!(digest(WHOLE), digest(&WHOLE.replace("12:00:00Z", "13:00:00+01:00")));
+    let app = r#"{"secret":"GEZDGNBVGY3TQOJQ","algorithm":"SHA1","digits":6,"period":30}"#;
+    for same in [
+        r#"{"secret":"gezdgnbvgy3tqojq"}"#,
+        r#"{"secret":"GEZDGNBVGY3TQOJQ","algorithm":"HmacSHA1","digits":null}"#,
+    ] {
+        assert_eq!(digest(WHOLE), digest(&WHOLE.replace(app, same)), "{same}");
+    }
+    let other = WHOLE.replace("GEZDGNBVGY3TQOJQ", "GEZDGNBVGY3TQOJR");
+    assert_ne!(digest(WHOLE), digest(&other));
 }
 
 #[test]
 #[expect(clippy::too_many_lines, reason = "a table with a row for each mistake")]
 fn a_bad_line_is_refused_with_the_member_and_the_reason() {
-    let members = "`id`, `username`, `email`, `email_verified`, `claims`, `roles`, `password_hash`, `upstream_links`, \
-                   `created_at`, `last_login_at`, `disabled_at`";
+    let members = "`id`, `username`, `email`, `email_verified`, `claims`, `roles`, `password_hash`, `totp`, \
+                   `upstream_links`, `created_at`, `last_login_at`, `disabled_at`";
     for (line, said) in [
         ("ana", "it is not a JSON object"),
         (r#"["ana"]"#, "it is not a JSON object"),
@@ -146,8 +161,78 @@ fn a_bad_line_is_refused_with_the_member_and_the_reason() {
     ] {
         assert_eq!(read(line).map(drop), Err(said.to_owned()), "{line}");
     }
+    for (app, said) in [
+        (r#""GEZDGNBVGY3TQOJQ""#, "totp: it must be an object with a secret, or Keycloak's credential"),
+        ("{}", "totp: missing member `secret`"),
+        (r#"{"secret":7}"#, "totp: secret must be a text"),
+        (
+            r#"{"secret":"GEZDGNBVGY3TQOJQ","counter":1}"#,
+            "totp: unknown member `counter`, expected one of `secret`, `algorithm`, `digits`, `period`",
+        ),
+        (
+            r#"{"secret":"not base32"}"#,
+            "totp: secret is not base32, which has the letters A to Z and the digits 2 to 7 (RFC 4648 §6)",
+        ),
+        (r#"{"secret":"GEZDGNBV"}"#, "totp: secret has 5 bytes; there must be 10 to 64"),
+        (
+            r#"{"secret":"GEZDGNBVGY3TQOJQ","algorithm":"SHA256"}"#,
+            "totp: algorithm must be SHA1: codes are made by nothing else here",
+        ),
+        (
+            r#"{"secret":"GEZDGNBVGY3TQOJQ","algorithm":1}"#,
+            "totp: algorithm must be SHA1: codes are made by nothing else here",
+        ),
+        (
+            r#"{"secret":"GEZDGNBVGY3TQOJQ","digits":8}"#,
+            "totp: digits must be 6: codes have no other number of them here",
+        ),
+        (
+            r#"{"secret":"GEZDGNBVGY3TQOJQ","digits":"6"}"#,
+            "totp: digits must be 6: codes have no other number of them here",
+        ),
+        (
+            r#"{"secret":"GEZDGNBVGY3TQOJQ","period":60}"#,
+            "totp: period must be 30: codes change at no other pace here",
+        ),
+    ] {
+        let line = format!(r#"{{"username":"ana","totp":{app}}}"#);
+        assert_eq!(read(&line).map(drop), Err(said.to_owned()), "{app}");
+    }
     let said = ReadLine::read(b"{\"username\":\"\xff\"}", &rules()).map(drop).unwrap_err();
     assert_eq!(said.to_string(), "it is not UTF-8");
     let said = read(r#"{"username":"ana","claims":{"shoe_size":"40"}}"#).map(drop).unwrap_err();
     assert!(said.starts_with("claims: unknown member `shoe_size`, expected one of `name`"), "{said}");
+}
+
+#[test]
+fn an_app_comes_from_keycloak_as_its_credential() {
+    let app = |data: &str, secret: &str| {
+        let app = serde_json::json!({ "credentialData": data, "secretData": secret });
+        read(&serde_json::json!({ "username": "ana", "totp": app }).to_string())
+            .map(|line| line.totp.unwrap())
+    };
+    let usual = r#"{"subType":"totp","digits":6,"counter":0,"period":30,"algorithm":"HmacSHA1"}"#;
+    let with = |before: &str, after: &str| usual.replace(before, after);
+    let (good, written) = (r#"{"value":"nHUqhPmN5E4tSVQXBmYW"}"#, r#"{"value":"GEZDGNBVGY3TQOJQ"}"#);
+    // Its bytes are the secret, unless it says otherwise.
+    assert_eq!(app(usual, good).unwrap().expose(), b"nHUqhPmN5E4tSVQXBmYW");
+    let encoded = with("\"counter\":0", r#""secretEncoding":"BASE32""#);
+    assert_eq!(app(&encoded, written).unwrap().expose(), b"1234567890");
+    let unreadable = "it cannot be read as Keycloak's credential";
+    for (data, secret, said) in [
+        (with("totp", "hotp"), good, "it is counted (HOTP): nothing here makes such codes"),
+        (with("SHA1", "SHA256"), good, "algorithm must be SHA1: codes are made by nothing else here"),
+        (with(":6", ":8"), good, "digits must be 6: codes have no other number of them here"),
+        (with("30", "60"), good, "period must be 30: codes change at no other pace here"),
+        (
+            encoded.replace("BASE32", "HEX"),
+            written,
+            "secret is not base32, which has the letters A to Z and the digits 2 to 7 (RFC 4648 §6)",
+        ),
+        (usual.to_owned(), r#"{"value":"short"}"#, "secret has 5 bytes; there must be 10 to 64"),
+        (usual.to_owned(), "{}", unreadable),
+        ("{}".to_owned(), good, unreadable),
+    ] {
+        assert_eq!(app(&data, secret).map(drop), Err(format!("totp: {said}")), "{data} {secret}");
+    }
 }
