@@ -11,10 +11,12 @@ use serde_json::{Map, Value};
 
 use crate::cli::output::{self, List, PART};
 use crate::cli::{Office, json_object};
+use crate::domain::mailed_token::InvitationPlace;
 use crate::domain::secrets::Password;
 use crate::domain::user::{Username, check_role};
 use crate::service::admin::users::{self, Change, DetailChanges, Details, NewUser, WantedUsers};
 use crate::service::admin::views::UserView;
+use crate::service::mailed::invitations::{self, InvitationView};
 use crate::service::mailed::sign_up;
 
 #[derive(Debug, Subcommand)]
@@ -28,6 +30,17 @@ pub(super) enum UserCommand {
         /// The language of the mail
         #[arg(long, default_value = "en")]
         language: String,
+    },
+    /// List invitations that are still good
+    Invitations {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Take an invitation back: its link opens nothing any more
+    Uninvite {
+        /// Whose, by the mail address
+        address: String,
     },
     /// List users
     List {
@@ -135,6 +148,12 @@ pub(super) async fn run(command: UserCommand, office: &Office) -> anyhow::Result
             println!("{address} is invited; the link is good for 7 days");
             Ok(())
         }
+        UserCommand::Invitations { json } => list_invitations(office, json).await,
+        UserCommand::Uninvite { address } => {
+            invitations::withdraw(&office.core, &address, office.clock.now()).await?;
+            println!("{address} is invited no more");
+            Ok(())
+        }
         UserCommand::List { json } => list(office, json).await,
         UserCommand::SetPassword { name, password_stdin } => {
             let password = read_password(password_stdin)?;
@@ -194,6 +213,17 @@ async fn list(office: &Office, json: bool) -> anyhow::Result<()> {
         users::list(&office.core, &WantedUsers { after, beginning: None }, PART).await
     };
     Ok(listed.print_all(|user| user.username.key(), read).await?)
+}
+
+async fn list_invitations(office: &Office, json: bool) -> anyhow::Result<()> {
+    let now = office.clock.now();
+    let listed = List::new(json, ["address", "invited", "expires"], |it: &InvitationView| {
+        [it.address.clone(), it.invited_at.clone(), it.expires_at.clone()]
+    });
+    let read = async |after: Option<InvitationPlace>| {
+        invitations::list(&office.core, after.as_ref(), PART, now).await
+    };
+    Ok(listed.print_all(|invitation| invitation.place.clone(), read).await?)
 }
 
 async fn change(office: &Office, name: &Username, change: Change, done: &str) -> anyhow::Result<()> {

@@ -180,6 +180,8 @@ pub enum Event {
     },
     /// An operator invited somebody to sign up.
     UserInvited,
+    /// An operator took an invitation back.
+    UserUninvited,
     /// A user's account changed.
     UserChanged {
         user: UserId,

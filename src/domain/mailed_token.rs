@@ -124,6 +124,13 @@ pub fn code_hash(browser: &SecretHash, code: &str) -> SecretHash {
     SecretHash::of(&[b"heirloom mailed code v1\0", browser.as_bytes(), code.as_bytes()].concat())
 }
 
+/// Where an invitation stands in the list of all: by when it was made.
+#[derive(Debug, Clone)]
+pub struct InvitationPlace {
+    pub created_at: DateTime<Utc>,
+    pub secret_hash: SecretHash,
+}
+
 /// A wish for a mail by somebody who is not signed in.
 #[derive(Debug, Clone)]
 pub struct MailRequest {

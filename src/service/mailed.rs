@@ -2,6 +2,7 @@
 //! one door, once, for a short while, and nothing any more once what it guards has changed.
 
 pub mod addresses;
+pub mod invitations;
 pub mod new_password;
 pub mod requests;
 pub mod sign_in;

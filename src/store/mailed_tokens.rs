@@ -4,10 +4,10 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::domain::ids::UserId;
-use crate::domain::mailed_token::{MailedPurpose, MailedToken};
+use crate::domain::mailed_token::{InvitationPlace, MailedPurpose, MailedToken};
 use crate::domain::secrets::SecretHash;
 use crate::store::row::row;
-use crate::store::{Db, StoreError, Tx, execute, fetch_optional};
+use crate::store::{Db, StoreError, Tx, execute, fetch_all, fetch_optional};
 
 row! {
     struct MailedTokenRow {
@@ -98,4 +98,42 @@ pub async fn try_code(
     );
     let row: Option<MailedTokenRow> = fetch_optional!(on db, SQL, browser.as_bytes(), now, most)?;
     row.map(MailedToken::try_from).transpose()
+}
+
+/// An invitation that is still good.
+#[derive(Debug)]
+pub struct StoredInvitation {
+    pub address: String,
+    pub expires_at: DateTime<Utc>,
+    pub place: InvitationPlace,
+}
+
+/// Up to `limit` invitations that are still good, oldest first: those after another one's place, or the first.
+pub async fn list_invitations(
+    db: &Db,
+    after: Option<&InvitationPlace>,
+    limit: i64,
+    now: DateTime<Utc>,
+) -> Result<Vec<StoredInvitation>, StoreError> {
+    const SQL: &str = "SELECT address, expires_at, created_at, secret_hash FROM mailed_tokens \
+         WHERE purpose = $1 AND address IS NOT NULL AND used_at IS NULL AND expires_at > $2 \
+         AND (created_at, secret_hash) > ($3, $4) ORDER BY created_at, secret_hash LIMIT $5";
+    type Row = (String, DateTime<Utc>, DateTime<Utc>, Vec<u8>);
+    let (created_at, hash) =
+        after.map_or((DateTime::UNIX_EPOCH, &[][..]), |it| (it.created_at, it.secret_hash.as_bytes()));
+    let rows: Vec<Row> =
+        fetch_all!(on db, SQL, MailedPurpose::Invitation.as_str(), now, created_at, hash, limit)?;
+    let stored = |(address, expires_at, created_at, hash): Row| {
+        let secret_hash = SecretHash::from_stored(&hash)
+            .ok_or_else(|| StoreError::corrupt("mailed_tokens", expires_at, "secret_hash"))?;
+        Ok(StoredInvitation { address, expires_at, place: InvitationPlace { created_at, secret_hash } })
+    };
+    rows.into_iter().map(stored).collect()
+}
+
+/// Makes one good for nothing: `false` when it is so already.
+pub async fn withdraw(tx: &mut Tx, secret: &SecretHash, now: DateTime<Utc>) -> Result<bool, StoreError> {
+    const SQL: &str = "UPDATE mailed_tokens SET expires_at = $2 \
+         WHERE secret_hash = $1 AND used_at IS NULL AND expires_at > $2";
+    Ok(execute!(within tx, SQL, secret.as_bytes(), now)? > 0)
 }

@@ -1,6 +1,7 @@
 //! Accounts that people make themselves.
 
 use heirloom::domain::account_rules::SignUp;
+use heirloom::service::mailed::invitations;
 use heirloom::service::mailed::sign_up::invite;
 use heirloom::settings::Settings;
 
@@ -159,6 +160,49 @@ both_stores! {
         let link = mail.link(&app, "ben@example.com").await;
         app.clock.advance(DAY * 7);
         assert_eq!(browser.get(&link).await.status, 403);
+    }
+
+    async fn an_invitation_that_is_taken_back_opens_nothing(app) with |settings| {
+        to_a_folder(settings);
+        settings.accounts.sign_up = SignUp::Invitation;
+    }; {
+        app.with_apps().await;
+        let mail = Mailbox::of(&app);
+        let browser = Browser::new(&app);
+        let invited = async || {
+            let listed = invitations::list(&app.core, None, 10, app.clock.now()).await.unwrap();
+            listed.into_iter().map(|it| it.address).collect::<Vec<_>>()
+        };
+        for address in ["Eva@Example.com", "ben@example.com", "eva@example.com", "joe@example.com"] {
+            invite(&app.core, address, "en", app.clock.now()).await.unwrap();
+            app.clock.advance(MINUTE);
+        }
+        assert_eq!(invited().await, ["Eva@Example.com", "ben@example.com", "eva@example.com", "joe@example.com"]);
+        // Part by part, each after the one before.
+        let (mut after, mut one_by_one) = (None, Vec::new());
+        while let Some(next) = invitations::list(&app.core, after.as_ref(), 1, app.clock.now()).await.unwrap().pop() {
+            (after, one_by_one) = (Some(next.place), [one_by_one, vec![next.address]].concat());
+        }
+        assert_eq!(one_by_one, invited().await);
+        let links = [mail.link(&app, "Eva@Example.com").await, mail.link(&app, "eva@example.com").await];
+        let page = browser.get(&links[0]).await;
+        assert_eq!(invitations::withdraw(&app.core, "EVA@example.com", app.clock.now()).await.unwrap(), 2);
+        assert_eq!(app.told("user.uninvited"), 1);
+        assert_eq!(invited().await, ["ben@example.com", "joe@example.com"]);
+        for seen in [browser.get(&links[0]).await, browser.get(&links[1]).await, browser.finishes(&page, "eva", PASSWORD).await] {
+            assert!(seen.status == 403 && seen.body.contains("This link is not valid"), "{seen:?}");
+        }
+        // One that was used is there no more, and neither is one that has expired.
+        let done = browser.finishes(&browser.get(&mail.link(&app, "ben@example.com").await).await, "ben", PASSWORD).await;
+        assert!(done.body.contains("Your account is ready"), "{done:?}");
+        assert_eq!(invited().await, ["joe@example.com"]);
+        app.clock.advance(DAY * 7);
+        assert_eq!(invited().await, [""; 0]);
+        for address in ["eva@example.com", "ben@example.com", "joe@example.com", "nobody@example.com"] {
+            let refused = invitations::withdraw(&app.core, address, app.clock.now()).await.unwrap_err().to_string();
+            assert_eq!(refused, format!("nobody is invited by the address {address}, or no more: it was used, or has expired"));
+        }
+        assert_eq!((app.told("user.uninvited"), app.accounts().await), (1, 2));
     }
 
     async fn only_some_domains_may_sign_up_where_the_operator_says_so(app) with |settings| {

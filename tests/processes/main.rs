@@ -16,6 +16,7 @@ mod disk;
 mod events;
 mod failover;
 mod files;
+mod invitations;
 mod limits;
 mod moving;
 mod orders;

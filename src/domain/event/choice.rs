@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 /// The name of every event.
-pub const EVENT_NAMES: [&str; 55] = [
+pub const EVENT_NAMES: [&str; 56] = [
     "alarm.raised",
     "attempts.limited",
     "audience.changed",
@@ -54,6 +54,7 @@ pub const EVENT_NAMES: [&str; 55] = [
     "user.changed",
     "user.imported",
     "user.invited",
+    "user.uninvited",
     "user_code.refused",
     "webhook.added",
     "webhook.delivery_failed",
@@ -133,7 +134,7 @@ mod tests {
             EVENT_NAMES.iter().filter(|name| choice.means(name)).count()
         };
         assert_eq!((meant("*"), meant("family.ended")), (EVENT_NAMES.len(), 1));
-        assert_eq!((meant("family.*"), meant("user.*"), meant("user_code.*")), (5, 3, 1));
+        assert_eq!((meant("family.*"), meant("user.*"), meant("user_code.*")), (5, 4, 1));
         for text in [
             "",
             "family",

@@ -321,6 +321,7 @@ impl Event {
             Self::LogoutUndeliverable { family, client } => of_lost_logout(*family, client),
             Self::UsersImported { count } => EventRecord { count: Some(*count), ..new("user.imported") },
             Self::UserInvited => new("user.invited"),
+            Self::UserUninvited => new("user.uninvited"),
             Self::UserChanged { user, change } => new("user.changed").user(*user).change(change.as_str()),
             Self::PasskeyChanged { user, passkey, change, from } => {
                 EventRecord { passkey: Some(*passkey), ..of_passkey(*change).user(*user).from(from) }
