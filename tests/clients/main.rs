@@ -13,6 +13,7 @@ mod example;
 mod libraries;
 mod mail;
 mod mcp;
+mod moving;
 mod pages;
 mod passkeys;
 mod pasted;
