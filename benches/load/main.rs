@@ -4,6 +4,7 @@
 //! cargo bench --bench load                        # some nine minutes
 //! cargo bench --bench load -- --quick             # four minutes
 //! cargo bench --bench load -- --status-lists      # a minute: what follows logouts offline
+//! cargo bench --bench load -- --import            # three minutes: users who move in, alone and beside refreshes
 //! cargo bench --bench load -- --json              # for machines
 //! cargo bench --bench load -- --server FILE    # another binary
 //! ```
@@ -51,6 +52,9 @@ pub(crate) struct Arguments {
     /// Only how soon logouts reach services that verify offline, and what that costs
     #[arg(long)]
     status_lists: bool,
+    /// Only how fast users move in, alone and beside refreshes
+    #[arg(long)]
+    import: bool,
     /// Print JSON instead of a table
     #[arg(long)]
     json: bool,

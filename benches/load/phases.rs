@@ -2,7 +2,9 @@
 
 mod algorithms;
 mod bound;
+mod embedded;
 mod first_day;
+mod import;
 mod status_lists;
 
 use std::cell::Cell;
@@ -14,11 +16,11 @@ use anyhow::ensure;
 use crate::drive::{Driven, Pace, Reuse};
 use crate::processes::{BusyLoop, Folder, POSTGRES_OPTIONS, Postgres, Server};
 use crate::report::{Report, median};
-use crate::world::{How, Measured, World, first_answer};
+use crate::world::{How, Measured, World};
 use crate::{Arguments, Progress, chart, logins, now};
 
 /// Phases beside the rounds, for the progress bar.
-pub(crate) const COUNT: u64 = 16;
+pub(crate) const COUNT: u64 = 18;
 
 struct Bench<'a> {
     arguments: &'a Arguments,
@@ -35,7 +37,9 @@ pub(crate) async fn run(arguments: &Arguments, progress: &Progress) -> anyhow::R
     let folder = Folder::new()?;
     let postgres = Postgres::start(folder.path())?;
     let mut bench = Bench { arguments, progress, folder, postgres, report: Report::default() };
-    bench.embedded_start().await?;
+    if !arguments.import {
+        bench.embedded_start().await?;
+    }
     progress.phase("seeding PostgreSQL");
     bench.postgres.prepare()?;
     let program = arguments.server.to_string_lossy();
@@ -44,6 +48,10 @@ pub(crate) async fn run(arguments: &Arguments, progress: &Progress) -> anyhow::R
     if arguments.status_lists {
         bench.revocations(&world).await?;
         bench.pollers(&world).await?;
+        return Ok(bench.report);
+    }
+    if arguments.import {
+        bench.imports(&world).await?;
         return Ok(bench.report);
     }
     let maximum = bench.rounds(&world).await?;
@@ -60,6 +68,7 @@ pub(crate) async fn run(arguments: &Arguments, progress: &Progress) -> anyhow::R
     // What ends logins of seeded ones' positions comes last.
     bench.revocations(&world).await?;
     bench.pollers(&world).await?;
+    bench.imports(&world).await?;
     bench.describe(&world);
     drop(world);
     bench.embedded(maximum).await?;
@@ -351,49 +360,5 @@ impl Bench<'_> {
             ),
         );
         self.report.setup.push(format!("measured: {}", world.place.program()));
-    }
-
-    async fn embedded_start(&mut self) -> anyhow::Result<()> {
-        self.progress.phase("starts on the embedded store");
-        let mut starts = Vec::new();
-        let mut idle = 0;
-        for number in 0..5 {
-            let (took, server) =
-                first_answer(self.folder.path(), &self.arguments.server.to_string_lossy(), number).await?;
-            starts.push(took.as_secs_f64() * 1e3);
-            tokio::time::sleep(Duration::from_millis(300)).await;
-            idle = server.memory()?.now;
-        }
-        self.report.at_most("embedded: start to first 200", median(starts), "ms", 100.0, String::new());
-        self.report.at_most("embedded: idle memory", idle as f64 / 1e6, "MB", 20.0, String::new());
-        Ok(())
-    }
-
-    /// The embedded store, durable, against the figure of PostgreSQL.
-    async fn embedded(&mut self, postgres: f64) -> anyhow::Result<()> {
-        self.progress.phase("seeding the embedded store");
-        let database = format!("sqlite:{}/heirloom.db", self.folder.path().display());
-        let program = self.arguments.server.to_string_lossy().into_owned();
-        let world = World::seed(&self.folder, &database, self.arguments.families, &program).await?;
-        self.progress.phase("the embedded store");
-        let server = world.place.serve()?;
-        let (mut rates, mut answers) = (Vec::new(), 0);
-        let mut detail = String::new();
-        // The log is taken back a few times a second, and a short phase may meet that more or less often.
-        for round in 0..3 {
-            let how = How { lasting: self.arguments.lasting() / 2, warms_up: round == 0, ..self.closed() };
-            let measured = self.measure(&world, &server, how).await?;
-            rates.push(measured.driven.per_second() / postgres);
-            answers += measured.driven.answers;
-            detail = measured.describe();
-        }
-        self.report.at_least("embedded, batched, against PostgreSQL", median(rates), "x", 1.0, detail);
-        while answers < 100_000 {
-            let how = How { lasting: Duration::from_secs(2), ..self.closed() };
-            answers += self.measure(&world, &server, how).await?.driven.answers;
-        }
-        let memory = server.memory()?.now as f64 / 1e6;
-        self.report.at_most("embedded: memory after 100,000 refreshes", memory, "MB", 40.0, String::new());
-        Ok(())
     }
 }

@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
 use procfs::process::Process;
@@ -215,6 +215,14 @@ impl Place {
         Ok(())
     }
 
+    /// Starts a command; what it says goes to a file.
+    pub(crate) fn start(&self, arguments: &[&str]) -> anyhow::Result<Running> {
+        let said = self.folder.join("said.log");
+        let mut command = self.command(arguments);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(std::fs::File::create(&said)?);
+        Ok(Running { began: crate::now(), child: command.spawn()?, said, peak: 0, cpu: Duration::ZERO })
+    }
+
     /// Starts a server; its log goes to a file, as it would in production.
     pub(crate) fn serve(&self) -> anyhow::Result<Server> {
         let log =
@@ -226,6 +234,54 @@ impl Place {
         let url = line.split_once("listening on http://").and_then(|(_, rest)| rest.split(' ').next());
         let address = url.with_context(|| format!("the server printed {line:?}"))?.to_owned();
         Ok(Server { child, address })
+    }
+}
+
+/// A command that is under way; killed when it is dropped.
+pub(crate) struct Running {
+    began: Instant,
+    child: Child,
+    said: PathBuf,
+    peak: u64,
+    cpu: Duration,
+}
+
+/// A command that went well.
+pub(crate) struct Run {
+    pub(crate) took: Duration,
+    /// Resident memory at its peak, in bytes.
+    pub(crate) peak: u64,
+    pub(crate) cpu: Duration,
+}
+
+impl Running {
+    pub(crate) fn is_under_way(&mut self) -> anyhow::Result<bool> {
+        Ok(self.child.try_wait()?.is_none())
+    }
+
+    /// Waits for its end, looking at its meters: nobody can once it has ended.
+    pub(crate) async fn end(mut self) -> anyhow::Result<Run> {
+        let process = Process::new(i32::try_from(self.child.id())?)?;
+        let status = loop {
+            if let Some(status) = self.child.try_wait()? {
+                break status;
+            }
+            if let (Ok(memory), Ok(stat)) = (process.status(), process.stat()) {
+                self.peak = memory.vmhwm.map_or(self.peak, |kib| kib * 1024);
+                self.cpu = duration_of(stat.utime + stat.stime);
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        };
+        let took = self.began.elapsed();
+        ensure!(status.success(), "a command failed: {}", std::fs::read_to_string(&self.said)?);
+        Ok(Run { took, peak: self.peak, cpu: self.cpu })
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
