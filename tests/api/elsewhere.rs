@@ -190,7 +190,7 @@ both_databases! {
         });
         let (app, stop) = start(store, &url, TestClock::new(), |it| provider.configure(it, &table)).await;
         app.with_apps().await;
-        let roles = async |groups: Value| {
+        let tokens = async |groups: Value| {
             let browser = Browser::new(&app);
             let page = browser.authorize(&[("scope", "openid roles")]).await;
             let says = crate::signer::changed(&ana(), &json!({ "groups": groups }));
@@ -198,11 +198,15 @@ both_databases! {
             let seen = if seen.status == 200 {
                 browser.follow(browser.takes_name(&seen, "ana.works").await).await
             } else { seen };
-            app.exchange(&seen.code(), &[]).await.tokens().claims()["roles"].clone()
+            app.exchange(&seen.code(), &[]).await.tokens()
         };
-        assert_eq!(roles(json!(["chiefs", "others"])).await, json!(["admin", "writer"]));
+        let first = tokens(json!(["chiefs", "others"])).await;
+        assert_eq!(first.claims()["roles"], json!(["admin", "writer"]));
         app.sql("UPDATE users SET roles = '[\"own\",\"admin\",\"writer\"]' WHERE username = 'ana.works'").await;
-        assert_eq!(roles(json!(["staff"])).await, json!(["own", "writer"]), "an operator's own stays");
+        let second = tokens(json!(["staff"])).await;
+        assert_eq!(second.claims()["roles"], json!(["own", "writer"]), "an operator's own stays");
+        let first = app.refresh_with("app", &first.refresh).await.tokens();
+        assert_eq!(first.claims()["roles"], json!(["own", "writer"]), "and logins from before follow");
         assert_eq!(app.told("user.changed change=roles"), 1);
         stop.end().await;
     }

@@ -88,7 +88,10 @@ both_stores! {
         let differ = [("csrf", csrf.as_str()), ("new_password", NEW), ("repeated", "another")];
         page = tablet.post(&page.action(), &differ).await;
         assert!(page.body.contains("do not match"), "{page:?}");
-        let done = tablet.follow(tablet.sets_anew(&page, NEW).await).await;
+        let pressed = tablet.sets_anew(&page, NEW).await;
+        // A browser that was signed in forgets it with all others.
+        assert!(pressed.set_cookies().iter().any(|it| it.contains("session") && it.contains("Max-Age=0")), "{pressed:?}");
+        let done = tablet.follow(pressed).await;
         is_sound(&done, "new password done");
         assert!(done.body.contains("Your new password is set"), "{done:?}");
         // All of it ended in that transaction, and nobody is signed in by it.

@@ -64,6 +64,9 @@ both_stores! {
         for seen in [phone.presses(&asked).await, phone.get(&link).await, browser.get(&link).await] {
             assert!(seen.status == 200 && seen.body.contains("This link was used already"), "{seen:?}");
         }
+        // The page of another tab has the button still.
+        let again = browser.post(PLACE, &[("csrf", &page.hidden("csrf")), ("verify", "yes")]).await;
+        assert_eq!((again.location(), mail.rest().await), ("/account/addresses?done=email_same", 0));
         let same = browser.changes_address(&shown, "ANA@example.com").await;
         assert_eq!(same.location(), "/account/addresses?done=email_same");
     }
@@ -92,6 +95,21 @@ both_stores! {
         assert_eq!(app.told("user.changed change=email_changed"), 1);
         let named = app.number("SELECT COUNT(*) FROM events WHERE fields LIKE '%example.com%'").await;
         assert_eq!(named, 0, "events keep ids alone");
+    }
+
+    async fn in_a_browser_of_somebody_elses_it_is_proven_and_nothing_else_is_shown(app) with to_a_folder; {
+        app.with_apps().await;
+        app.add_user("ben").await;
+        let mail = Mailbox::of(&app);
+        let (anas, bens) = (Browser::new(&app), Browser::new(&app));
+        let page = anas.opens_addresses("ana").await;
+        anas.changes_address(&page, "new@example.com").await.location();
+        bens.opens_addresses("ben").await;
+        let link = mail.link(&app, "new@example.com").await;
+        let proven = bens.presses(&bens.get(&link).await).await;
+        assert!(proven.body.contains("new@example.com now belongs to your account"), "{proven:?}");
+        assert!(!proven.body.contains("You are signed in as ben."), "{proven:?}");
+        assert_eq!((app.email_of("ana").await.1, app.email_of("ben").await), (true, (None, false)));
     }
 
     async fn whoever_changes_it_has_just_signed_in(app) with to_a_folder; {

@@ -76,6 +76,11 @@ impl Relay {
         self.run.lock().unwrap().iter().filter(|sql| sql.contains(text)).count()
     }
 
+    /// The statements that were run, but for so many of the first ones.
+    pub fn all_run(&self, since: usize) -> Vec<String> {
+        self.run.lock().unwrap().get(since..).unwrap_or_default().to_vec()
+    }
+
     async fn carry(self, here: TcpStream, there: TcpStream) -> std::io::Result<()> {
         let (mut from_here, back) = here.into_split();
         let (mut from_database, mut to_database) = there.into_split();

@@ -2,8 +2,10 @@
 
 use heirloom::settings::Settings;
 use serde_json::json;
+use sqlx::{Connection as _, PgConnection};
 
 use crate::browser::*;
+use crate::database::with_database;
 use crate::harness::*;
 use crate::pages::is_sound;
 use crate::remote::Remote;
@@ -42,6 +44,33 @@ impl TestApp {
     async fn users(&self) -> i64 {
         self.number("SELECT COUNT(*) FROM users").await
     }
+}
+
+/// Where rows are locked one by one, the moment between looking at a password and deleting can be held.
+#[test]
+fn a_password_that_was_changed_at_that_moment_deletes_nothing() {
+    const WAITS: &str = "SELECT COUNT(*) FROM pg_stat_activity \
+         WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    with_database(Store::Postgres, async |store, url| {
+        let (app, stop) = start(store, &url, TestClock::new(), allowed).await;
+        app.with_apps().await;
+        let browser = Browser::new(&app);
+        let page = browser.opens_removal("ana").await;
+        let mut other = PgConnection::connect(&url).await.unwrap();
+        let change = "BEGIN; UPDATE users SET password_hash = '!', password_cost = NULL";
+        sqlx::raw_sql(change).execute(&mut other).await.unwrap();
+        let commit = async {
+            while app.number(WAITS).await == 0 {
+                tokio::time::sleep(SECOND / 100).await;
+            }
+            sqlx::raw_sql("COMMIT").execute(&mut other).await.unwrap();
+        };
+        let (seen, ()) = tokio::join!(browser.deletes(&page, PASSWORD), commit);
+        assert!(!seen.body.contains(GONE), "{seen:?}");
+        assert_eq!((app.users().await, app.told("user.changed change=own_removal")), (1, 0));
+        other.close().await.unwrap();
+        stop.end().await;
+    });
 }
 
 both_stores! {

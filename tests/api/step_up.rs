@@ -6,6 +6,7 @@ use serde_json::json;
 
 use crate::browser::*;
 use crate::harness::*;
+use crate::passkeys::{SITE, named};
 use crate::second_factors::*;
 
 const ESSENTIAL: &str = r#"{"id_token": {"acr": {"essential": true, "values": ["2"]}}}"#;
@@ -104,6 +105,25 @@ both_stores! {
         assert_eq!((&told["acr"], &told["auth_time"]), (&json!("2"), &json!(app.clock.now().timestamp())));
         assert_eq!(early.session(&app).await.id, before.id, "the same sign-in");
         early.authorize(&[("claims", ESSENTIAL), ("prompt", "none")]).await.code();
+    }
+
+    async fn who_has_a_factor_by_now_sets_up_no_other_by_the_password_alone(app) with named; {
+        app.with_apps().await;
+        app.add_app("bank", |it| {
+            it.party = heirloom::domain::client::Party::First;
+            it.metadata.second_factor = SecondFactorPolicy::Required;
+        })
+        .await;
+        let (thief, owner) = (Browser::new(&app), Browser::new(&app));
+        thief.ana_signs_in(&[]).await;
+        let page = thief.authorize(&[("client_id", "bank")]).await;
+        assert!(page.body.contains("a password alone is not enough"), "{page:?}");
+        owner.gives_passkey("ana", &crate::authenticator::Authenticator::new(SITE)).await;
+        let code = Authenticator::of(&page).code(app.clock.now());
+        let late = thief.sends(&page, &[("code", &code), ("offer", &page.hidden("offer"))]).await;
+        assert!(recovery_codes(&late).is_empty(), "{late:?}");
+        assert_eq!(app.number("SELECT COUNT(*) FROM totp_secrets").await, 0);
+        assert_eq!(app.told("user.changed change=totp_added"), 0);
     }
 
     async fn what_nobody_can_reach_is_told(app) {

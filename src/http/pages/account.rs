@@ -253,20 +253,30 @@ pub(super) async fn page(
     request: &HttpRequest,
     session: &SignInSession,
     template: &'static str,
-    mut content: Value,
+    content: Value,
     status: StatusCode,
+) -> Result<HttpResponse, Stop> {
+    let language = visit.own_language();
+    own_page(visit, request, session, Page { template, content, status, language, leads_away: false }).await
+}
+
+/// The same of a page as it is.
+pub(super) async fn own_page(
+    visit: &Visit,
+    request: &HttpRequest,
+    session: &SignInSession,
+    mut page: Page,
 ) -> Result<HttpResponse, Stop> {
     let done = what_was_done(request)?;
     let user = account::user(visit.core(), session).await?;
-    if let Some(content) = content.as_object_mut() {
+    if let Some(content) = page.content.as_object_mut() {
         content.insert("account".to_owned(), json!(user.map(|user| user.username.to_string())));
         content.insert("csrf".to_owned(), json!(visit.csrf(Some(session)).expose()));
         content.insert("has_mail".to_owned(), json!(visit.core().mail.is_on()));
         content.insert("done".to_owned(), json!(done));
         content.insert("has_passkeys".to_owned(), json!(visit.core().relying_party.is_some()));
     }
-    let language = visit.own_language();
-    Ok(visit.page(&Page { template, content, status, language, leads_away: false }))
+    Ok(visit.page(&page))
 }
 
 async fn login_json(visit: &Visit, family: &Family, here: bool) -> Result<Value, Stop> {

@@ -142,8 +142,15 @@ pub(crate) struct Page {
     /// The answer's status.
     pub(crate) status: StatusCode,
     pub(crate) language: &'static str,
-    /// Whether its forms lead to an app in the end.
+    /// Whether its forms lead to an app, or to a provider, in the end.
     pub(crate) leads_away: bool,
+}
+
+/// Where whoever sends a form may end, with all redirects after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FormsEnd {
+    Here,
+    Anywhere,
 }
 
 impl Pages {
@@ -193,7 +200,13 @@ impl Pages {
 
     /// Renders a page below `base`, the issuer's path, with what links to other pages of ours keep of the address
     /// (`kept`); it may hold pages of the places in `frames`.
-    pub(crate) fn render(&self, page: &Page, frames: &[String], base: &str, kept: &str) -> HttpResponse {
+    pub(crate) fn render(
+        &self,
+        page: &Page,
+        (frames, ends): (&[String], FormsEnd),
+        base: &str,
+        kept: &str,
+    ) -> HttpResponse {
         let catalogue = self.catalogues.iter().find(|it| it.language == page.language);
         let mut context = page.content.clone();
         if let Some(context) = context.as_object_mut() {
@@ -212,7 +225,7 @@ impl Pages {
         }
         let template = self.environment.get_template(page.template);
         match template.and_then(|template| template.render(Serde(&context))) {
-            Ok(html) => document(page, frames, html),
+            Ok(html) => document(page.status, (frames, ends), html),
             Err(error) => {
                 tracing::error!(%error, template = page.template, "a page cannot be rendered");
                 HttpResponse::InternalServerError().insert_header((CACHE_CONTROL, "no-store")).finish()
@@ -230,16 +243,19 @@ fn moment(time: &str, form: &str) -> Result<String, minijinja::Error> {
     Ok(text)
 }
 
-fn document(page: &Page, frames: &[String], html: String) -> HttpResponse {
+fn document(status: StatusCode, (frames, ends): (&[String], FormsEnd), html: String) -> HttpResponse {
     let frames = if frames.is_empty() { String::new() } else { format!("frame-src {}; ", frames.join(" ")) };
     // Chromium holds every redirect after a form to `form-action`: those by which the app sends its user on to another
     // of its places, which nobody here knows, would end at our button without a word.
-    let forms = if page.leads_away { "" } else { "; form-action 'self'" };
+    let forms = match ends {
+        FormsEnd::Anywhere => "",
+        FormsEnd::Here => "; form-action 'self'",
+    };
     let policy = format!(
         "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; {frames}base-uri 'none'; \
          frame-ancestors 'none'{forms}"
     );
-    HttpResponse::build(page.status)
+    HttpResponse::build(status)
         .insert_header((CONTENT_TYPE, "text/html; charset=utf-8"))
         .insert_header((CACHE_CONTROL, "no-store"))
         .insert_header((CONTENT_SECURITY_POLICY, policy))

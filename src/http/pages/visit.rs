@@ -20,7 +20,7 @@ use crate::http::body::Form;
 use crate::http::cookies::{self, Name};
 use crate::http::oauth::authorize::Browser;
 use crate::http::pages::language;
-use crate::http::pages::renderer::Page;
+use crate::http::pages::renderer::{FormsEnd, Page};
 use crate::http::stop::PageError;
 use crate::http::{Web, address, headers};
 use crate::service::users::sign_in;
@@ -257,7 +257,10 @@ impl Visit {
 
     /// Answers with a page that holds others' pages, of these places, in frames.
     pub(crate) fn page_with(&self, page: &Page, frames: &[String]) -> HttpResponse {
-        let mut response = self.web.pages.render(page, frames, &self.web.base, &self.kept());
+        // Whoever is signed in no more when a form is sent comes to the sign-in page, which may send the browser on.
+        let hands_over = self.core().providers.asked_first().is_some();
+        let ends = if page.leads_away || hands_over { FormsEnd::Anywhere } else { FormsEnd::Here };
+        let mut response = self.web.pages.render(page, (frames, ends), &self.web.base, &self.kept());
         self.introduce(&mut response);
         response
     }

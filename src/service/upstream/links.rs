@@ -55,7 +55,9 @@ pub async fn link(
         if let Some(key) = &waiting
             && !upstream_attempts::spend_arrived(tx, key).await?
         {
-            return Ok(None);
+            // A second click comes when the first one has linked it.
+            let own = upstream_links::touch(tx, user, (&link.who, link.label.as_deref()), now).await?;
+            return Ok(own.then_some(true));
         }
         if upstream_links::insert(tx, user, &link).await? {
             tx.record(Event::UserChanged { user, change: UserChange::Linked });

@@ -7,11 +7,12 @@ use serde_json::{Value, json};
 use crate::domain::sign_in::SignInSession;
 use crate::domain::upstream::{Provider, UpstreamAttempt, UpstreamIdentity, UpstreamLink, UpstreamSubject};
 use crate::http::body::Form;
-use crate::http::pages::account::{moment, page, to_sign_in, to_sign_in_again};
+use crate::http::pages::account::{moment, own_page, to_sign_in, to_sign_in_again};
 use crate::http::pages::back::see_other;
 use crate::http::pages::ending::done;
 use crate::http::pages::own_place::OwnPlace;
 use crate::http::pages::providers::{self, ToldOfProvider, buttons, tell, told_json};
+use crate::http::pages::renderer::Page;
 use crate::http::pages::visit::Visit;
 use crate::http::stop::{PageError, Stop};
 use crate::service::Failure;
@@ -87,7 +88,10 @@ async fn shown(
         "problem": problem,
     });
     let status = if problem.is_some() { StatusCode::FORBIDDEN } else { StatusCode::OK };
-    let mut response = page(visit, request, session, TEMPLATE, content, status).await?;
+    let language = visit.own_language();
+    // Its buttons send browsers to providers.
+    let page = Page { template: TEMPLATE, content, status, language, leads_away: true };
+    let mut response = own_page(visit, request, session, page).await?;
     visit.has_told(&mut response);
     Ok(response)
 }
