@@ -60,6 +60,13 @@ pub enum Letter {
     FactorRemoved {
         at: DateTime<Utc>,
     },
+    /// A sign-in elsewhere opens the account from now on.
+    ProviderLinked {
+        at: DateTime<Utc>,
+    },
+    ProviderUnlinked {
+        at: DateTime<Utc>,
+    },
     RecoveryCodesRenewed {
         at: DateTime<Utc>,
     },
@@ -96,6 +103,8 @@ impl Letter {
             Self::PasswordChanged { at: DateTime::UNIX_EPOCH },
             Self::FactorAdded { at: DateTime::UNIX_EPOCH },
             Self::FactorRemoved { at: DateTime::UNIX_EPOCH },
+            Self::ProviderLinked { at: DateTime::UNIX_EPOCH },
+            Self::ProviderUnlinked { at: DateTime::UNIX_EPOCH },
             Self::RecoveryCodesRenewed { at: DateTime::UNIX_EPOCH },
             Self::RecoveryCodeUsed { at: DateTime::UNIX_EPOCH },
             Self::LoginReused { at: DateTime::UNIX_EPOCH },
@@ -118,6 +127,8 @@ impl Letter {
             Self::PasswordChanged { .. } => "password_changed",
             Self::FactorAdded { .. } => "factor_added",
             Self::FactorRemoved { .. } => "factor_removed",
+            Self::ProviderLinked { .. } => "provider_linked",
+            Self::ProviderUnlinked { .. } => "provider_unlinked",
             Self::RecoveryCodesRenewed { .. } => "recovery_codes_renewed",
             Self::RecoveryCodeUsed { .. } => "recovery_code_used",
             Self::LoginReused { .. } => "login_reused",
@@ -141,6 +152,8 @@ impl Letter {
             | Self::PasswordChanged { .. }
             | Self::FactorAdded { .. }
             | Self::FactorRemoved { .. }
+            | Self::ProviderLinked { .. }
+            | Self::ProviderUnlinked { .. }
             | Self::RecoveryCodesRenewed { .. }
             | Self::RecoveryCodeUsed { .. }
             | Self::LoginReused { .. } => true,

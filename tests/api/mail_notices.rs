@@ -4,15 +4,19 @@ use heirloom::domain::client::Party;
 use heirloom::domain::ids::UserId;
 use heirloom::domain::secrets::Password;
 use heirloom::domain::standard_claims::StandardClaims;
+use heirloom::domain::upstream::{UpstreamIdentity, UpstreamSubject};
 use heirloom::service::admin::janitor;
 use heirloom::service::admin::users::{self, Change, NewUser};
-use heirloom::settings::Settings;
+use heirloom::service::upstream::links;
+use heirloom::settings::{ProviderTables, Settings};
 use serde_json::json;
 
+use crate::authenticator::Authenticator;
 use crate::browser::*;
 use crate::harness::*;
 use crate::mailbox::*;
-use crate::second_factors::recovery_codes;
+use crate::passkeys::{PLACE as PASSKEYS, SITE, named};
+use crate::second_factors::{METHODS, recovery_codes};
 
 const ANA: &str = "ana@example.com";
 const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
@@ -85,7 +89,7 @@ both_stores! {
         // What a program calls itself cannot be a message to anybody.
         app.comes_with("ana", "evil.example/1.0 (Linux)", "198.51.100.1").await;
         assert_eq!(app.told_by_mail(ANA).await.len(), 3);
-        assert!(!app.newest_mail(ANA).await.text.contains("evil"));
+        assert!(app.mails_to(ANA).await.iter().all(|mail| !mail.text.contains("evil")));
         app.comes_with("ana", CHROME, "192.0.2.8").await;
         assert_eq!(app.told_by_mail(ANA).await.len(), 3);
         // What is not used for long is forgotten.
@@ -139,6 +143,75 @@ both_stores! {
         ] {
             assert!(told.contains(&subject.to_owned()), "{subject} in {told:?}");
         }
+    }
+
+    async fn an_owner_is_told_of_what_is_changed_at_the_own_page(app) with |settings| {
+        named(settings);
+        mailing(settings);
+    }; {
+        app.add_reader("ana", ANA, true).await;
+        let browser = Browser::new(&app).with_header("user-agent", FIREFOX);
+        let page = browser.opens_passkeys("ana").await;
+        let told = async |subject: &str, times: usize| {
+            let told = app.told_by_mail(ANA).await;
+            assert_eq!(told.iter().filter(|it| *it == subject).count(), times, "{subject}: {told:?}");
+        };
+        let (added, removed) = (
+            "Neue Anmeldemethode für Ihr Konto bei Heirloom",
+            "Eine Anmeldemethode Ihres Kontos bei Heirloom wurde entfernt",
+        );
+        let page = browser.has_added(&page, &Authenticator::new(SITE), "Laptop").await;
+        told(added, 1).await;
+        let form = [("csrf", page.hidden("csrf")), ("do", "remove".to_owned()), ("id", page.hidden("id"))];
+        browser.post(PASSKEYS, &form.each_ref().map(|(name, value)| (*name, value.as_str()))).await.location();
+        told(removed, 1).await;
+        browser.sets_up_an_app(&app).await;
+        told(added, 2).await;
+        let methods = browser.get(METHODS).await;
+        let changes = [("renew", "recovery_codes"), ("remove", "totp")];
+        for change in changes {
+            let done = browser.post(METHODS, &[("csrf", &methods.hidden("csrf")), change]).await;
+            assert!(done.status == 200 || done.location().contains("done="), "{change:?}: {done:?}");
+        }
+        told("Neue Wiederherstellungscodes für Heirloom", 1).await;
+        told(removed, 2).await;
+        let page = browser.get("/account/password").await;
+        let new = "another long password";
+        let csrf = page.hidden("csrf");
+        let form = [("csrf", csrf.as_str()), ("password", PASSWORD), ("new_password", new), ("repeated", new)];
+        assert!(browser.post("/account/password", &form).await.location().contains("done="));
+        told("Ihr Passwort für Heirloom wurde geändert", 1).await;
+    }
+
+    async fn an_owner_is_told_of_a_sign_in_elsewhere_that_is_linked_or_unlinked(app) with |settings| {
+        mailing(settings);
+        let nowhere = json!({ "id": "works", "issuer": "http://127.0.0.1:1", "client_id": "heirloom" });
+        settings.sign_in.providers = ProviderTables::new(vec![nowhere]);
+    }; {
+        let ana = app.add_reader("ana", ANA, true).await;
+        let browser = Browser::new(&app).with_header("user-agent", FIREFOX);
+        browser.sign_in(&browser.follow(browser.get("/account/links").await).await, "ana").await;
+        let session = browser.session(&app).await;
+        let who = UpstreamSubject { issuer: "http://127.0.0.1:1".to_owned(), subject: "a-1".to_owned() };
+        let identity = UpstreamIdentity {
+            who: who.clone(), email: None, email_verified: false, username: None, name: None, auth_time: None,
+            sid: None, amr: Vec::new(), roles: None,
+        };
+        links::link(&app.core, &session, (&identity, None), app.clock.now()).await.unwrap().unwrap();
+        let mail = app.newest_mail(ANA).await;
+        assert_eq!(mail.subject, "Neue Anmeldemethode für Ihr Konto bei Heirloom");
+        assert!(mail.text.contains("mit einem anderen Anbieter verknüpft"), "{mail:?}");
+        let page = browser.get("/account/links").await;
+        let form = ["csrf", "issuer", "subject"].map(|name| (name, page.hidden(name)));
+        let gone = browser.post("/account/links", &form.each_ref().map(|(name, value)| (*name, value.as_str()))).await;
+        assert_eq!(gone.location(), "/account/links?done=unlinked");
+        // Two tabs: in the other one it is gone by now.
+        let again = browser.post("/account/links", &form.each_ref().map(|(name, value)| (*name, value.as_str()))).await;
+        assert_eq!(again.location(), "/account/links");
+        let told = app.told_by_mail(ANA).await;
+        let removed = "Eine Anmeldemethode Ihres Kontos bei Heirloom wurde entfernt";
+        assert_eq!(told.iter().filter(|it| *it == removed).count(), 1, "{told:?}");
+        assert_eq!(app.told(&format!("user.changed change=unlinked user={ana}")), 1);
     }
 
     async fn owners_are_told_nothing_where_an_operator_wants_it_so(app) with silent; {

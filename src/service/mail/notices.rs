@@ -24,7 +24,13 @@ pub(crate) async fn note(
     if !office.is_on() || !office.tells_owners {
         return Ok(Vec::new());
     }
-    let mut letters: Vec<(UserId, Letter)> = tx.events().iter().filter_map(|it| of_event(it, now)).collect();
+    let is_new = |user: UserId| {
+        let added = |event: &Event| *event == Event::UserChanged { user, change: UserChange::Added };
+        tx.events().iter().any(added)
+    };
+    let told = tx.events().iter().filter_map(|it| of_event(it, now));
+    // What an account begins with is no news.
+    let mut letters: Vec<(UserId, Letter)> = told.filter(|(user, _)| !is_new(*user)).collect();
     let entered: Vec<(UserId, Whence)> = tx.events().iter().filter_map(entered).collect();
     for (user, from) in entered {
         let (system, network) = (described(&from), from.address().map(network));
@@ -72,10 +78,10 @@ fn of_event(event: &Event, at: DateTime<Utc>) -> Option<(UserId, Letter)> {
         }
         UserChange::TotpAdded => Letter::FactorAdded { at },
         UserChange::TotpRemoved | UserChange::FactorsReset => Letter::FactorRemoved { at },
+        UserChange::Linked => Letter::ProviderLinked { at },
+        UserChange::Unlinked => Letter::ProviderUnlinked { at },
         UserChange::RecoveryCodesRenewed => Letter::RecoveryCodesRenewed { at },
         UserChange::Added
-        | UserChange::Linked
-        | UserChange::Unlinked
         | UserChange::Roles
         | UserChange::Details
         | UserChange::SignedUp
