@@ -1,6 +1,6 @@
 // Chromium as it comes from the system's packages, and pages looked at in it.
 import assert from "node:assert/strict";
-import { readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { createRequire } from "node:module";
 import { text } from "node:stream/consumers";
@@ -71,19 +71,21 @@ export async function arriveAtTheApp(page) {
   return new URL(page.url()).searchParams;
 }
 
-/** The app exchanges its code: a login begins. */
-export async function redeem(code) {
-  const answer = await fetch(`${ISSUER}/oauth/token`, {
+/** What the app is answered at the token endpoint. */
+export function token(parameters) {
+  return fetch(`${ISSUER}/oauth/token`, {
     method: "POST",
     headers: { authorization: `Basic ${btoa(`${CLIENT_ID}:${CLIENT_SECRET}`)}` },
-    body: new URLSearchParams({
-      grant_type: "authorization_code",
-      code,
-      redirect_uri: CALLBACK,
-      code_verifier: VERIFIER,
-    }),
+    body: new URLSearchParams(parameters),
   });
+}
+
+/** The app exchanges its code: a login begins, with these tokens. */
+export async function redeem(code) {
+  const grant_type = "authorization_code";
+  const answer = await token({ grant_type, code, redirect_uri: CALLBACK, code_verifier: VERIFIER });
   assert.equal(answer.status, 200);
+  return answer.json();
 }
 
 /** The id of an app on this machine that registers itself (RFC 7591). */
@@ -132,6 +134,7 @@ export async function look(page, name, { scripts, folder }) {
   assert.deepEqual(complaints, [], name);
   await weighLinked(page, name);
   if (scripts) await page.evaluate(AXE);
+  if (folder) mkdirSync(folder, { recursive: true });
   for (const { place, colorScheme, size, rules } of LOOKS) {
     const where = `${name}-${place}-${colorScheme}`;
     await page.emulateMedia({ colorScheme });
@@ -143,7 +146,7 @@ export async function look(page, name, { scripts, folder }) {
       assert.deepEqual(violations.map(({ id, nodes }) => [id, nodes.map((node) => node.html)]), [], where);
       assert(passes.some(({ id }) => id === "color-contrast"), `${where}: its colours were looked at`);
     }
-      if (folder) await keep(page, `${folder}/${where}${scripts ? "" : "-plain"}.webp`);
+    if (folder) await keep(page, `${folder}/${where}${scripts ? "" : "-plain"}.webp`);
   }
 }
 

@@ -1,26 +1,15 @@
 // Second factors in a real browser: set up, asked for, lost; by the keyboard alone where a code is typed.
 import assert from "node:assert/strict";
-import { createHmac } from "node:crypto";
 import { arriveAtTheApp, authorization, launch, look, redeem, visitor } from "./chromium.mjs";
+import { codeOf } from "./authenticators.mjs";
 import { ISSUER, done } from "./program.mjs";
 
-const { PASSWORD } = process.env;
+const { PASSWORD, PICTURES: folder } = process.env;
 const METHODS = `${ISSUER}/account/sign-in-methods`;
-
-/** What an app shows for a key (RFC 6238), some steps from now. */
-function codeOf(key, away = 0) {
-  const bits = [...key].map((it) => "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".indexOf(it).toString(2).padStart(5, "0")).join("");
-  const secret = Buffer.from(bits.match(/.{8}/g).map((byte) => parseInt(byte, 2)));
-  const step = Buffer.alloc(8);
-  step.writeBigUInt64BE(BigInt(Math.floor(Date.now() / 30_000) + away));
-  const mac = createHmac("sha1", secret).update(step).digest();
-  const number = mac.readUInt32BE(mac.at(-1) & 15) & 0x7fffffff;
-  return String(number % 1_000_000).padStart(6, "0");
-}
 
 async function walk(browser, { scripts, locale, user }) {
   const page = await visitor(browser, { locale, javaScriptEnabled: scripts });
-  const seen = (what) => look(page, what, { scripts });
+  const seen = (what) => look(page, what, { scripts, folder });
   const signIn = async () => {
     await page.fill("[name=username]", user);
     await page.fill("[name=password]", PASSWORD);

@@ -11,6 +11,7 @@
 mod browser;
 mod example;
 mod libraries;
+mod life;
 mod mail;
 mod mcp;
 mod moving;

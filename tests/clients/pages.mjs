@@ -1,6 +1,5 @@
 // A real browser walks every page, with scripts and without; `look` is what it does at each.
 import assert from "node:assert/strict";
-import { mkdirSync } from "node:fs";
 import { APP, CALLBACK, HOME, ONWARD } from "./chromium.mjs";
 import { arriveAtTheApp, asked, authorization, launch, look, redeem, registerStranger, showCode, visitor, weigh } from "./chromium.mjs";
 import { ISSUER, done } from "./program.mjs";
@@ -8,7 +7,6 @@ import { ISSUER, done } from "./program.mjs";
 const { PASSWORD, PICTURES: folder } = process.env;
 const ZONE = "Pacific/Auckland";
 const ANOTHER = "another good password";
-if (folder) mkdirSync(folder, { recursive: true });
 
 async function walk(browser, { scripts, locale, user }) {
   const page = await visitor(browser, { locale, timezoneId: ZONE, javaScriptEnabled: scripts });

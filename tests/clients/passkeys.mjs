@@ -1,40 +1,11 @@
 // Passkeys in a real browser, with an authenticator of its own (WebDriver's virtual one, over CDP).
 import assert from "node:assert/strict";
 import { arriveAtTheApp, authorization, launch, look, redeem, visitor, weigh } from "./chromium.mjs";
+import { withDevice } from "./authenticators.mjs";
 import { ISSUER, done } from "./program.mjs";
 
 const { PASSWORD, PICTURES: folder } = process.env;
 const PLACE = `${ISSUER}/account/passkeys`;
-
-/** A page whose device has an authenticator that knows its user. */
-async function withDevice(browser, options = {}) {
-  const page = await visitor(browser);
-  const devtools = await page.context().newCDPSession(page);
-  await devtools.send("WebAuthn.enable");
-  const { authenticatorId } = await devtools.send("WebAuthn.addVirtualAuthenticator", {
-    options: {
-      protocol: "ctap2",
-      transport: "internal",
-      hasResidentKey: true,
-      hasUserVerification: true,
-      isUserVerified: true,
-      automaticPresenceSimulation: true,
-      ...options,
-    },
-  });
-  // As in a browser that knows no JSON, and has nothing to fill in.
-  await page.addInitScript(() => {
-    if (!location.origin.startsWith("http") || !sessionStorage.getItem("old")) return;
-    for (const name of ["isConditionalMediationAvailable", "parseRequestOptionsFromJSON", "parseCreationOptionsFromJSON"]) {
-      delete PublicKeyCredential[name];
-    }
-    delete PublicKeyCredential.prototype.toJSON;
-  });
-  page.setOld = (old) => page.evaluate((old) => sessionStorage.setItem("old", old), old ? "yes" : "");
-  const send = (what, more = {}) => devtools.send(`WebAuthn.${what}`, { authenticatorId, ...more });
-  page.device = { send, passkeys: async () => (await send("getCredentials")).credentials };
-  return page;
-}
 
 async function signIn(page, user = "ana") {
   await page.fill("[name=username]", user);
@@ -62,7 +33,7 @@ async function add(page, name) {
 }
 
 const browser = await launch();
-const page = await withDevice(browser);
+const page = await withDevice(await visitor(browser));
 
 await page.goto(PLACE);
 await signIn(page);

@@ -120,7 +120,7 @@ fn destination(visit: &Visit, token: &MailedToken) -> String {
 
 /// `GET /sign-up/done`
 pub(crate) async fn done(visit: &Visit, request: &HttpRequest) -> Result<HttpResponse, Stop> {
-    let onward = [(back(visit, request.query_string()), "signed_out_again")];
+    let onward = [(back(visit, request.query_string()), "sign_in_button")];
     Ok(told(visit, "sign_up_done", &onward, StatusCode::OK))
 }
 
