@@ -4,7 +4,7 @@
 //! cargo bench --bench load                        # some nine minutes
 //! cargo bench --bench load -- --quick             # four minutes
 //! cargo bench --bench load -- --status-lists      # a minute: what follows logouts offline
-//! cargo bench --bench load -- --import            # three minutes: users who move in, alone and beside refreshes
+//! cargo bench --bench load -- --import            # four minutes: users who move in, alone and beside refreshes
 //! cargo bench --bench load -- --json              # for machines
 //! cargo bench --bench load -- --server FILE    # another binary
 //! ```

@@ -48,7 +48,8 @@ fn hashes_made_elsewhere_are_right_once_and_argon2id_from_then_on(place: Place, 
         .migrated();
     let movers = movers();
     let file = |name: &str, text: String| fs::write(place.folder.path().join(name), text).unwrap();
-    file("users.jsonl", movers.iter().map(|mover| format!("{}\n", mover.line)).collect());
+    let lines: Vec<String> = movers.iter().map(|mover| mover.line.to_string()).collect();
+    file("users.jsonl", lines.join("\n"));
     file(
         "firebase.txt",
         format!(
@@ -81,8 +82,8 @@ fn hashes_made_elsewhere_are_right_once_and_argon2id_from_then_on(place: Place, 
     };
     for (name, password) in &accepted {
         if guesses == Guesses::Tried {
-            let guessed = log_in(name, &password.replace('ö', "o"));
-            assert_eq!(guessed.0, StatusCode::UNAUTHORIZED, "{name}: {}", guessed.1);
+            let wrong = log_in(name, &password.replace('ö', "o"));
+            assert_eq!(wrong.0, StatusCode::UNAUTHORIZED, "{name}: {}", wrong.1);
         }
         let answer = log_in(name, password);
         assert_eq!(answer.0, StatusCode::OK, "{name}: {}", answer.1);
