@@ -202,7 +202,7 @@ impl App {
     }
 }
 
-/// The description of the administration's API (`OpenAPI` 3.1).
+/// The description of the administration's API (OpenAPI 3.1).
 #[must_use]
 pub fn admin_api() -> String {
     http::admin::document()

@@ -63,7 +63,7 @@ enum Command {
     /// Show or check the settings
     #[command(subcommand)]
     Config(config::Config),
-    /// Print the description of the admin API (`OpenAPI` 3.1)
+    /// Print the description of the admin API (OpenAPI 3.1)
     AdminApi,
     /// Ask a running server whether it is ready; exits 0 if it is
     Healthcheck(healthcheck::Healthcheck),

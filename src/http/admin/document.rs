@@ -32,7 +32,7 @@ use crate::http::admin::{families, problem, users};
 )]
 struct Api;
 
-/// The description of the API (`OpenAPI` 3.1), as it is served and as `docs/admin-api.json` has it.
+/// The description of the API (OpenAPI 3.1), as it is served and as `docs/admin-api.json` has it.
 #[must_use]
 pub(crate) fn document() -> String {
     let mut api = Api::openapi();
