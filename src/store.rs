@@ -45,6 +45,7 @@ pub mod sign_in_attempts;
 pub mod sign_in_sessions;
 pub mod signing_keys;
 mod statement;
+pub mod statistics;
 pub mod status_lists;
 pub mod totp_secrets;
 pub mod transaction;

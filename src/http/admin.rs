@@ -1,12 +1,18 @@
 //! `/admin/v1`: what operators do, over HTTP. It opens with ordinary access tokens for this server, by their scopes
 //! ([`crate::domain::right`]); what is wrong is told as RFC 9457 says.
 
+mod clients;
+mod consents;
 mod document;
+mod events;
 mod families;
 mod guard;
+mod keys;
 mod listing;
+mod naming;
 mod problem;
 mod reading;
+mod registration_tokens;
 mod users;
 
 use std::future::ready;
@@ -38,6 +44,43 @@ pub(super) fn configure(config: &mut ServiceConfig) {
                 "GET, DELETE",
                 [web::get().to(families::show), web::delete().to(families::end)],
             ))
+            .configure(configure_clients)
+            .service(only("/keys", "GET", [web::get().to(keys::list)]))
+            .service(only("/keys/rotate", "POST", [web::post().to(keys::rotate)]))
+            .service(only("/keys/withdraw", "POST", [web::post().to(keys::withdraw)]))
+            .service(only("/consents", "GET", [web::get().to(consents::list)]))
+            .service(only("/consents/{user}/{client}", "DELETE", [web::delete().to(consents::withdraw)]))
+            .service(only("/events", "GET", [web::get().to(events::list)]))
+            .service(only("/statistics", "GET", [web::get().to(events::show_statistics)]))
             .default_service(web::to(|| ready(problem::not_found()))),
     );
+}
+
+fn configure_clients(config: &mut ServiceConfig) {
+    config
+        .service(only(
+            "/clients",
+            "GET, POST",
+            [web::get().to(clients::list), web::post().to(clients::create)],
+        ))
+        .service(only(
+            "/clients/{id}",
+            "GET, PATCH, DELETE",
+            [
+                web::get().to(clients::show),
+                web::patch().to(clients::patch),
+                web::delete().to(clients::remove),
+            ],
+        ))
+        .service(only("/clients/{id}/rotate-secret", "POST", [web::post().to(clients::rotate_secret)]))
+        .service(only(
+            "/registration-tokens",
+            "GET, POST",
+            [web::get().to(registration_tokens::list), web::post().to(registration_tokens::create)],
+        ))
+        .service(only(
+            "/registration-tokens/{id}",
+            "DELETE",
+            [web::delete().to(registration_tokens::remove)],
+        ));
 }

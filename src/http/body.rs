@@ -49,6 +49,11 @@ async fn read_payload(mut payload: Payload, limit: usize) -> Result<Bytes, Probl
 }
 
 impl Body {
+    /// Whether nothing was sent.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.as_ref().is_ok_and(Bytes::is_empty)
+    }
+
     /// What was sent.
     pub(crate) fn text(self) -> Result<Bytes, Problem> {
         self.0

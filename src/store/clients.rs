@@ -178,6 +178,16 @@ pub async fn find(db: &Db, id: &ClientId, now: DateTime<Utc>) -> Result<Option<C
     row.with_secrets(secrets).map(Some)
 }
 
+/// Takes the row's lock, and gives the client without its secrets: `None` when there is none (any more).
+pub async fn lock(tx: &mut Tx, id: &ClientId) -> Result<Option<Client>, StoreError> {
+    const SQL: &str = concat!(
+        "UPDATE clients SET identity = identity WHERE id = $1 AND removed_at IS NULL RETURNING ",
+        columns!()
+    );
+    let row: Option<ClientRow> = fetch_optional!(within tx, SQL, id.as_str())?;
+    row.map(|row| row.with_secrets(Vec::new())).transpose()
+}
+
 /// What a client that was not removed said of itself, and who vouches for it.
 pub async fn metadata(tx: &mut Tx, id: &ClientId) -> Result<Option<(ClientMetadata, Origin)>, StoreError> {
     const SQL: &str = "SELECT metadata, self_registered FROM clients WHERE id = $1 AND removed_at IS NULL";
@@ -197,6 +207,33 @@ pub async fn list_some(db: &Db, after: Option<&ClientId>, limit: i64) -> Result<
     );
     let after = after.map(ClientId::as_str).unwrap_or_default();
     let rows: Vec<ClientRow> = fetch_all!(on db, SQL, after, limit)?;
+    rows.into_iter().map(|row| row.with_secrets(Vec::new())).collect()
+}
+
+/// The same of those whose ids begin so, by their bytes.
+pub async fn list_beginning(
+    db: &Db,
+    beginning: &str,
+    after: Option<&ClientId>,
+    limit: i64,
+) -> Result<Vec<Client>, StoreError> {
+    const AMONG_BYTES: &str = concat!(
+        "SELECT ",
+        columns!(),
+        " FROM clients WHERE removed_at IS NULL AND id COLLATE \"C\" >= $1 AND id COLLATE \"C\" < $2 \
+         AND id COLLATE \"C\" > $3 ORDER BY id COLLATE \"C\" LIMIT $4"
+    );
+    const AMONG_TEXTS: &str = concat!(
+        "SELECT ",
+        columns!(),
+        " FROM clients WHERE removed_at IS NULL AND id >= $1 AND id < $2 AND id > $3 ORDER BY id LIMIT $4"
+    );
+    let sql = match db {
+        Db::Postgres(_) => AMONG_BYTES,
+        Db::Sqlite(_) => AMONG_TEXTS,
+    };
+    let (after, end) = (after.map(ClientId::as_str).unwrap_or_default(), format!("{beginning}\u{10FFFF}"));
+    let rows: Vec<ClientRow> = fetch_all!(on db, sql, beginning, end, after, limit)?;
     rows.into_iter().map(|row| row.with_secrets(Vec::new())).collect()
 }
 

@@ -29,8 +29,20 @@ impl TestApp {
             it.scopes = scopes.parse().unwrap();
         });
         let secret = secret.await.unwrap().expose().to_owned();
+        self.operator_with(&secret).await
+    }
+
+    /// The same with a token of now: its client has another secret.
+    pub async fn operator_again(&self) -> Operator<'_> {
+        let (id, now) = ("ops".parse().unwrap(), self.clock.now());
+        let secret = admin::clients::rotate_secret(&self.core, &id, MINUTE, now).await.unwrap();
+        self.clock.advance(SECOND * 2);
+        self.operator_with(secret.expose()).await
+    }
+
+    async fn operator_with(&self, secret: &str) -> Operator<'_> {
         let form = [("grant_type", "client_credentials")];
-        let issued = self.form_as("/oauth/token", ("ops", &secret), &form).await;
+        let issued = self.form_as("/oauth/token", ("ops", secret), &form).await;
         self.acting(issued.text("access_token"))
     }
 
@@ -58,6 +70,10 @@ impl TestApp {
 }
 
 impl Operator<'_> {
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
     pub async fn asks(&self, method: Method, path: &str, body: Option<&Value>) -> Answer {
         self.asks_with(method, path, body, &[]).await
     }
@@ -349,7 +365,7 @@ both_stores! {
         for (path, methods) in document["paths"].as_object().unwrap() {
             for method in methods.as_object().unwrap().keys().filter(|key| *key != "parameters") {
                 let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
-                let request = app.http.request(method.clone(), app.at(&path.replace("{id}", "1")));
+                let request = app.http.request(method.clone(), app.at(&path.replace(['{', '}'], "")));
                 assert_eq!(app.send(request).await.problem(), "401 invalid_token", "{method} {path}");
             }
         }

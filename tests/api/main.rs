@@ -17,6 +17,8 @@ mod account;
 mod activity;
 mod admin;
 mod admin_api;
+mod admin_clients;
+mod admin_events;
 mod admin_users;
 mod algorithms;
 mod apps_moving;

@@ -7,7 +7,7 @@ use utoipa::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{Components, SecurityRequirement};
 
-use crate::http::admin::{families, problem, users};
+use crate::http::admin::{clients, consents, events, families, keys, problem, registration_tokens, users};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -27,6 +27,22 @@ use crate::http::admin::{families, problem, users};
         families::end_many,
         families::show,
         families::end,
+        clients::list,
+        clients::create,
+        clients::show,
+        clients::patch,
+        clients::remove,
+        clients::rotate_secret,
+        registration_tokens::list,
+        registration_tokens::create,
+        registration_tokens::remove,
+        keys::list,
+        keys::rotate,
+        keys::withdraw,
+        consents::list,
+        consents::withdraw,
+        events::list,
+        events::show_statistics,
     ),
     components(schemas(problem::ProblemDetails))
 )]

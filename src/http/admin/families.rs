@@ -8,17 +8,16 @@ use utoipa::ToSchema;
 
 use crate::domain::ids::{ClientId, FamilyId, UserId};
 use crate::domain::right::{Area, Right};
-use crate::domain::user::Username;
 use crate::http::Web;
 use crate::http::admin::guard::opened;
 use crate::http::admin::listing::{Listed, Part};
+use crate::http::admin::naming::{client_named, user_named};
 use crate::http::admin::problem::{AdminProblem, AdminRefusal, ProblemDetails};
 use crate::http::admin::reading::{object, query};
 use crate::http::body::Body;
 use crate::http::edge::Arrival;
 use crate::service::Core;
 use crate::service::admin::families::{self, WantedFamilies};
-use crate::service::admin::users;
 use crate::service::admin::views::FamilyView;
 
 const READ: Right = Right::Read(Area::Families);
@@ -181,17 +180,4 @@ const NO_FAMILY: AdminProblem = AdminProblem::NotThere("family");
 
 fn family_named(id: &str) -> Result<FamilyId, AdminProblem> {
     id.parse().map_err(|_| NO_FAMILY)
-}
-
-fn client_named(id: &str) -> Result<ClientId, AdminProblem> {
-    id.parse().map_err(|_| AdminProblem::NotThere("client"))
-}
-
-/// A user by the id, or by the name.
-async fn user_named(core: &Core, named: &str) -> Result<UserId, AdminProblem> {
-    if let Ok(id) = named.parse() {
-        return Ok(users::get(core, id).await?.id);
-    }
-    let name: Username = named.parse().map_err(|_| AdminProblem::NotThere("user"))?;
-    Ok(users::find(core, &name).await?.id)
 }

@@ -120,6 +120,7 @@ fn of_order(error: &AdminError) -> Answer {
         | AdminError::ClientRemoved(_)
         | AdminError::NoUser(_)
         | AdminError::NoUserId(_)
+        | AdminError::NoConsent(_)
         | AdminError::NoLiveFamily(_)
         | AdminError::NoAudience(_)
         | AdminError::NoWebhook(_)

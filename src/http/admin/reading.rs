@@ -18,7 +18,8 @@ pub(super) fn query(request: &HttpRequest, known: &[&str]) -> Result<Form, Admin
     let query = Form::of_query(request.query_string())?;
     if let Some(other) = query.names().find(|name| !known.contains(name)) {
         let known = known.join(", ");
-        return Err(AdminProblem::Unfit(format!("There is no parameter {other} here; there are {known}.")));
+        let those = if known.is_empty() { "none at all".to_owned() } else { known };
+        return Err(AdminProblem::Unfit(format!("There is no parameter {other} here; there are {those}.")));
     }
     Ok(query)
 }
@@ -47,6 +48,14 @@ pub(super) fn object<T: DeserializeOwned>(request: &HttpRequest, body: Body) -> 
         let what = message.rsplit_once(" at line").map_or(message.as_str(), |(what, _)| what);
         AdminProblem::Unfit(format!("The JSON object does not fit: {what}."))
     })
+}
+
+/// The same where all members have their usual values: nothing sent is an object without any.
+pub(super) fn object_if_any<T: DeserializeOwned + Default>(
+    request: &HttpRequest,
+    body: Body,
+) -> Result<T, AdminProblem> {
+    if body.is_empty() { Ok(T::default()) } else { object(request, body) }
 }
 
 /// A member that may be null, which is something else than absent (RFC 7396).

@@ -155,7 +155,7 @@ impl Ending {
                 Ok(response)
             }
             What::App(client) => {
-                account::withdraw(core, session, client, now).await?;
+                account::withdraw(core, session.user(), client, now).await?;
                 Ok(done(visit, OwnPlace::Apps, "withdrawn"))
             }
         }

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
+use serde_json::{Value, json};
+
 use crate::crypto::random;
 use crate::domain::client::{Client, ClientKind, GrantType, Origin, Party};
 use crate::domain::event::{ClientChange, Event};
@@ -13,7 +15,7 @@ use crate::domain::secrets::ClientSecret;
 use crate::service::admin::client_changes::{ClientChanges, check};
 use crate::service::admin::error::AdminError;
 use crate::service::admin::janitor;
-use crate::service::admin::views::ClientView;
+use crate::service::admin::views::{ClientView, entity_tag};
 use crate::service::clients::signing;
 use crate::service::writer::Writer;
 use crate::service::{Core, Failure};
@@ -42,6 +44,17 @@ pub async fn ensure_built_in(writer: &Writer, now: DateTime<Utc>) -> Result<(), 
 /// Up to `limit` clients that were not removed, by id: those after another one, or the first.
 pub async fn list(core: &Core, after: Option<&ClientId>, limit: i64) -> Result<Vec<ClientView>, AdminError> {
     let clients = clients::list_some(&core.db, after, limit).await?;
+    Ok(clients.into_iter().map(|client| ClientView::of(client, None)).collect())
+}
+
+/// The same of those whose ids begin so.
+pub async fn list_beginning(
+    core: &Core,
+    beginning: &str,
+    after: Option<&ClientId>,
+    limit: i64,
+) -> Result<Vec<ClientView>, AdminError> {
+    let clients = clients::list_beginning(&core.db, beginning, after, limit).await?;
     Ok(clients.into_iter().map(|client| ClientView::of(client, None)).collect())
 }
 
@@ -107,17 +120,52 @@ pub async fn change(
     changes: ClientChanges,
     now: DateTime<Utc>,
 ) -> Result<ClientView, AdminError> {
-    let mut client = find(core, id, now).await?;
-    let (before, confirmed) = (client.metadata.refresh_token_rotation, changes.confirmed);
-    changes.apply_to(&mut client)?;
-    if client.metadata.refresh_token_rotation.is_usual() && !before.is_usual() && !confirmed {
-        let live = families::count_live_of_client(&core.db, id, now).await?;
-        if live > 0 {
-            return Err(AdminError::Unconfirmed { client: id.clone(), live });
+    change_seen(core, id, changes, None, now).await
+}
+
+/// The same, if it is still what the operator has seen: that of `seen` ([`entity_tag`]), where that is told.
+pub async fn change_seen(
+    core: &Core,
+    id: &ClientId,
+    changes: ClientChanges,
+    seen: Option<&str>,
+    now: DateTime<Utc>,
+) -> Result<ClientView, AdminError> {
+    loop {
+        let mut client = find(core, id, now).await?;
+        let current = tag_of(&client);
+        if seen.is_some_and(|seen| seen != current) {
+            return Err(AdminError::Stale);
+        }
+        let (before, changes) = (client.metadata.refresh_token_rotation, changes.clone());
+        let confirmed = changes.confirmed;
+        changes.apply_to(&mut client)?;
+        if client.metadata.refresh_token_rotation.is_usual() && !before.is_usual() && !confirmed {
+            let live = families::count_live_of_client(&core.db, id, now).await?;
+            if live > 0 {
+                return Err(AdminError::Unconfirmed { client: id.clone(), live });
+            }
+        }
+        match update_as_seen(core, &client, Some(&current), now).await {
+            // Somebody else was faster: what was said is said of what is there now.
+            Err(AdminError::Stale) if seen.is_none() => {}
+            done => return done.map(|()| ClientView::of(client, None)),
         }
     }
-    update(core, &client, now).await?;
-    Ok(ClientView::of(client, None))
+}
+
+fn tag_of(client: &Client) -> String {
+    entity_tag(&ClientView::of(client.clone(), None))
+}
+
+/// What the version of a client is known by whose secret is shown now, and never again.
+#[must_use]
+pub fn tag_of_new(view: &ClientView) -> String {
+    let mut later = json!(view);
+    if let Some(secret) = later.get_mut("client_secret") {
+        *secret = Value::Null;
+    }
+    entity_tag(&later)
 }
 
 pub(super) async fn find(core: &Core, id: &ClientId, now: DateTime<Utc>) -> Result<Client, AdminError> {
@@ -135,22 +183,32 @@ async fn no_client(core: &Core, id: &ClientId) -> Result<AdminError, StoreError>
 
 /// Stores a changed client. People agree anew to one that has another name or goes to another place.
 pub async fn update(core: &Core, client: &Client, now: DateTime<Utc>) -> Result<(), AdminError> {
+    update_as_seen(core, client, None, now).await
+}
+
+async fn update_as_seen(
+    core: &Core,
+    client: &Client,
+    tag: Option<&str>,
+    now: DateTime<Utc>,
+) -> Result<(), AdminError> {
     check(core, client)?;
     signing::want(core, &client.metadata, now).await.map_err(Failure::from)?;
-    let is_another = client.leads_elsewhere_than(&find(core, &client.id, now).await?);
     let updated = core.write(now, async |tx| {
-        if !clients::update(tx, client).await? {
-            return Ok(None);
+        let Some(before) = clients::lock(tx, &client.id).await? else { return Ok(None) };
+        if tag.is_some_and(|tag| tag != tag_of(&before)) {
+            return Ok(Some(Err(AdminError::Stale)));
         }
+        clients::update(tx, client).await?;
         allow_ttl(tx, client).await?;
         changed(tx, &client.id, ClientChange::Updated);
-        if is_another {
+        if client.leads_elsewhere_than(&before) {
             forget_consents(tx, &client.id).await?;
         }
-        Ok(Some(()))
+        Ok(Some(Ok(())))
     });
     match updated.await? {
-        Some(()) => Ok(()),
+        Some(done) => done,
         None => Err(no_client(core, &client.id).await?),
     }
 }
@@ -176,18 +234,33 @@ pub async fn rotate_secret(
     }
 }
 
-/// Removes a client. It is refused once the caches have turned over; its families, perhaps a million, are ended in
-/// bounded batches: here, and again by the janitor for any that a login brought in meanwhile.
+/// Removes a client.
 pub async fn remove(core: &Core, id: &ClientId, batch: i64, now: DateTime<Utc>) -> Result<u64, AdminError> {
+    remove_seen(core, id, None, batch, now).await
+}
+
+/// The same, if it is still what the operator has seen. It is refused once the caches have turned over; its families,
+/// perhaps a million, are ended in bounded batches: here, and again by the janitor for any that a login brought in
+/// meanwhile.
+pub async fn remove_seen(
+    core: &Core,
+    id: &ClientId,
+    seen: Option<&str>,
+    batch: i64,
+    now: DateTime<Utc>,
+) -> Result<u64, AdminError> {
     let removed = core.write(now, async |tx| {
-        if !clients::remove(tx, id, now).await? {
-            return Ok(None);
+        let Some(client) = clients::lock(tx, id).await? else { return Ok(None) };
+        if seen.is_some_and(|seen| seen != tag_of(&client)) {
+            return Ok(Some(Err(AdminError::Stale)));
         }
+        clients::remove(tx, id, now).await?;
         changed(tx, id, ClientChange::Removed);
-        Ok(Some(()))
+        Ok(Some(Ok(())))
     });
-    if removed.await?.is_none() {
-        return Err(no_client(core, id).await?);
+    match removed.await? {
+        Some(done) => done?,
+        None => return Err(no_client(core, id).await?),
     }
     Ok(janitor::end_families_of_client(core, id, batch, now).await?)
 }

@@ -62,6 +62,8 @@ pub enum AdminError {
     UnfitRole(#[from] UnfitRole),
     #[error("a client's name must have no blanks at its ends and no characters that cannot be seen")]
     UnfitClientName,
+    #[error("the user did not agree to anything of the client {0}")]
+    NoConsent(ClientId),
     #[error("there is no live family {0}")]
     NoLiveFamily(FamilyId),
     #[error("no algorithm is set for the audience {0}")]

@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Serialize, Serializer};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -18,6 +18,7 @@ use crate::domain::family::Family;
 use crate::domain::ids::{ClientId, FamilyId, UserId, WebhookId};
 use crate::domain::scope::ScopeSet;
 use crate::domain::secrets::ClientSecret;
+use crate::domain::sign_in::{Consent, GivenConsent};
 use crate::domain::standard_claims::StandardClaims;
 use crate::domain::user::{User, Username};
 use crate::domain::web_origin::WebOrigin;
@@ -26,23 +27,31 @@ use crate::service::keys::key_set::{Phase, ScheduledKey};
 use crate::store::registration_tokens::RegistrationToken;
 use crate::store::webhook_deliveries::WebhookDelivery;
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct ClientView {
+    #[schema(value_type = String)]
     pub client_id: ClientId,
     /// Only when it is new.
     #[serde(serialize_with = "exposed")]
+    #[schema(value_type = Option<String>)]
     pub client_secret: Option<ClientSecret>,
     pub kind: &'static str,
     pub first_party: bool,
     pub name: Option<String>,
     pub redirect_uris: Vec<String>,
     pub post_logout_redirect_uris: Vec<String>,
+    #[schema(value_type = Vec<String>)]
     pub origins: Vec<WebOrigin>,
     pub code_protection: &'static str,
+    #[schema(value_type = Vec<String>)]
     pub grants: BTreeSet<GrantType>,
+    #[schema(value_type = String)]
     pub scope: ScopeSet,
+    #[schema(value_type = Vec<String>)]
     pub audiences: Vec<Audience>,
+    #[schema(value_type = Vec<String>)]
     pub serves: Vec<Audience>,
+    #[schema(value_type = Object)]
     pub metadata: ClientMetadata,
     pub access_ttl: Option<String>,
     pub idle_ttl: Option<String>,
@@ -159,7 +168,7 @@ impl FamilyView {
     }
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct RegistrationTokenView {
     pub id: Uuid,
     pub uses_left: i64,
@@ -178,15 +187,36 @@ impl From<RegistrationToken> for RegistrationTokenView {
     }
 }
 
+/// What a user agreed to.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ConsentView {
+    #[schema(value_type = String)]
+    pub client_id: ClientId,
+    #[schema(value_type = String)]
+    pub scope: ScopeSet,
+    #[schema(value_type = Vec<String>)]
+    pub audiences: Vec<Audience>,
+    pub granted_at: String,
+}
+
+impl From<GivenConsent> for ConsentView {
+    fn from(given: GivenConsent) -> Self {
+        let Consent { scope, audiences } = given.consent;
+        Self { client_id: given.client, scope, audiences, granted_at: time(given.at) }
+    }
+}
+
 /// What happened, with what is told of it beside.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct EventView {
     pub id: Uuid,
     pub at: String,
     pub event: String,
     /// How often, in that minute, if it is one of those that are counted.
     pub times: i64,
+    /// What else is told of it, as members beside these.
     #[serde(flatten)]
+    #[schema(value_type = Object)]
     pub fields: Map<String, Value>,
 }
 
@@ -248,10 +278,11 @@ pub struct KeysView {
     pub master_keys: Vec<String>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct SigningKeyView {
     pub kid: String,
     pub algorithm: &'static str,
+    #[schema(value_type = String)]
     pub phase: Phase,
     pub created_at: String,
     pub signs_from: String,
@@ -273,8 +304,7 @@ impl SigningKeyView {
 
 /// What one version of a view is known by (RFC 9110 §8.8.3): a strong one, quotes and all.
 pub fn entity_tag(view: &impl Serialize) -> String {
-    let text = serde_json::to_vec(view).unwrap_or_default();
-    let hash = digest::digest(&digest::SHA256, &text);
+    let hash = digest::digest(&digest::SHA256, json!(view).to_string().as_bytes());
     let (tag, _) = hash.as_ref().split_at(16);
     format!("\"{}\"", URL_SAFE_NO_PAD.encode(tag))
 }

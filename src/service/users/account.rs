@@ -190,24 +190,23 @@ pub async fn consents(
     Ok(Consents { given: all, next: after })
 }
 
-/// Takes a consent back, and with it every family that the client has of the user.
+/// Takes a consent back, and with it every family that the client has of the user; `false` when there is none.
 pub async fn withdraw(
     core: &Core,
-    session: &SignInSession,
+    user: UserId,
     client: &ClientId,
     now: DateTime<Utc>,
-) -> Result<(), Failure> {
+) -> Result<bool, Failure> {
     let ending = core.write(now, async |tx| {
-        users::touch(tx, session.user(), now).await?;
-        if !consents::delete(tx, session.user(), client).await? {
+        users::touch(tx, user, now).await?;
+        if !consents::delete(tx, user, client).await? {
             return Ok(None);
         }
-        tx.record(Event::ConsentWithdrawn { user: session.user(), client: client.clone() });
+        tx.record(Event::ConsentWithdrawn { user, client: client.clone() });
         let (which, reason) = (Which::OfClient(client.clone()), EndReason::ConsentWithdrawn);
-        ending_many::begin(tx, session.user(), which, reason, now).await.map(Some)
+        ending_many::begin(tx, user, which, reason, now).await.map(Some)
     });
-    if let Some(ending) = ending.await? {
-        ending_many::finish(core, ending, now).await;
-    }
-    Ok(())
+    let Some(ending) = ending.await? else { return Ok(false) };
+    ending_many::finish(core, ending, now).await;
+    Ok(true)
 }

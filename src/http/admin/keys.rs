@@ -1,0 +1,127 @@
+//! `/admin/v1/keys`
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::domain::right::{Area, Right};
+use crate::domain::signing_algorithm::SigningAlgorithm;
+use crate::http::Web;
+use crate::http::admin::guard::opened;
+use crate::http::admin::listing::Listed;
+use crate::http::admin::naming::{duration, member};
+use crate::http::admin::problem::{AdminProblem, AdminRefusal, ProblemDetails};
+use crate::http::admin::reading::{object_if_any, query};
+use crate::http::body::Body;
+use crate::http::edge::Arrival;
+use crate::service::admin::error::AdminError;
+use crate::service::admin::keys;
+use crate::service::admin::views::{SigningKeyView, time};
+
+const READ: Right = Right::Read(Area::Keys);
+const WRITE: Right = Right::Write(Area::Keys);
+
+/// The signing keys, all of them in one part.
+#[utoipa::path(get, path = "/admin/v1/keys", tag = "keys", operation_id = "listKeys",
+    responses(
+        (status = 200, body = inline(Listed<SigningKeyView>)),
+        (status = "4XX", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = "5XX", body = ProblemDetails, content_type = "application/problem+json"),
+    ))]
+pub(super) async fn list(
+    web: web::Data<Web>,
+    request: HttpRequest,
+    Arrival(now): Arrival,
+) -> Result<HttpResponse, AdminRefusal> {
+    opened((&web, &request, now), READ, async |core| {
+        query(&request, &[])?;
+        Ok(HttpResponse::Ok().json(Listed::whole(keys::list(&core, now).signing_keys)))
+    })
+    .await
+}
+
+/// Which keys.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RotateBody {
+    /// Those of this algorithm alone, instead of those that sign where nobody asks for any.
+    algorithm: Option<String>,
+    /// When the next one begins to sign, such as 1h, instead of what `keys.publish_ahead` says.
+    after: Option<String>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct NextKey {
+    kid: String,
+    signs_from: String,
+}
+
+/// Publishes the next key; it signs once verifiers have had the time to learn of it.
+#[utoipa::path(post, path = "/admin/v1/keys/rotate", tag = "keys", operation_id = "rotateKeys",
+    request_body(content = Option<RotateBody>),
+    responses(
+        (status = 200, body = NextKey),
+        (status = "4XX", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = "5XX", body = ProblemDetails, content_type = "application/problem+json"),
+    ))]
+pub(super) async fn rotate(
+    web: web::Data<Web>,
+    request: HttpRequest,
+    body: Body,
+    Arrival(now): Arrival,
+) -> Result<HttpResponse, AdminRefusal> {
+    opened((&web, &request, now), WRITE, async |core| {
+        let RotateBody { algorithm, after } = object_if_any(&request, body)?;
+        let after = duration("after", after.as_deref())?;
+        if after.is_some_and(|after| after > MONTH) {
+            return Err(AdminProblem::Unfit("after: it is 30d at most.".to_owned()));
+        }
+        let rotated = keys::rotate(&core, named(algorithm.as_deref())?, after, now).await;
+        let (kid, signs_from) = rotated.map_err(AdminError::from)?;
+        Ok(HttpResponse::Ok().json(NextKey { kid, signs_from: time(signs_from) }))
+    })
+    .await
+}
+
+/// As long as the setting `keys.publish_ahead` may be.
+const MONTH: std::time::Duration = std::time::Duration::from_hours(24 * 30);
+
+/// Which keys.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WithdrawBody {
+    /// Those of this algorithm alone.
+    algorithm: Option<String>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct NewKey {
+    /// What signs from now on.
+    kid: String,
+}
+
+/// A key leaked: signs with new ones at once and withdraws all others, with all access tokens that they signed.
+#[utoipa::path(post, path = "/admin/v1/keys/withdraw", tag = "keys", operation_id = "withdrawKeys",
+    request_body(content = Option<WithdrawBody>),
+    responses(
+        (status = 200, body = NewKey),
+        (status = "4XX", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = "5XX", body = ProblemDetails, content_type = "application/problem+json"),
+    ))]
+pub(super) async fn withdraw(
+    web: web::Data<Web>,
+    request: HttpRequest,
+    body: Body,
+    Arrival(now): Arrival,
+) -> Result<HttpResponse, AdminRefusal> {
+    opened((&web, &request, now), WRITE, async |core| {
+        let WithdrawBody { algorithm } = object_if_any(&request, body)?;
+        let kid = keys::replace(&core, named(algorithm.as_deref())?, now).await.map_err(AdminError::from)?;
+        Ok(HttpResponse::Ok().json(NewKey { kid }))
+    })
+    .await
+}
+
+fn named(algorithm: Option<&str>) -> Result<Option<SigningAlgorithm>, AdminProblem> {
+    algorithm.map(|text| member("algorithm", text)).transpose()
+}
