@@ -146,6 +146,21 @@ both_stores! {
         assert_eq!(app.number("SELECT COUNT(*) FROM users").await, 1);
     }
 
+    async fn a_token_opens_no_more_than_it_was_asked_for(app) {
+        let secret = app.add_client("ops", |it| {
+            it.kind = ClientKind::Confidential(Vec::new());
+            it.grants = [heirloom::domain::client::GrantType::ClientCredentials].into();
+            it.scopes = "heirloom:users.read heirloom:users.write".parse().unwrap();
+        });
+        let secret = secret.await.unwrap().expose().to_owned();
+        let form = [("grant_type", "client_credentials"), ("scope", "heirloom:users.read")];
+        let issued = app.form_as("/oauth/token", ("ops", &secret), &form).await;
+        let ops = app.acting(issued.text("access_token"));
+        assert_eq!(ops.gets("/users").await.status, 200);
+        let refused = ops.asks(Method::POST, "/users", Some(&json!({ "username": "bob" }))).await;
+        assert_eq!((refused.problem().as_str(), &refused.json["scope"]), (NO_SCOPE, &json!("heirloom:users.write")));
+    }
+
     async fn nothing_else_opens_it(app) {
         let ana = app.add_user("ana").await;
         app.give_role(ana, "heirloom-admin").await;
