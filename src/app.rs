@@ -27,6 +27,7 @@ use crate::domain::sign_in::SignInLifetimes;
 use crate::http::address::TrustedProxies;
 use crate::http::connections::Connections;
 use crate::http::listening::{ConnectionLimits, Listener, listen};
+use crate::http::metrics::counted::Metrics;
 use crate::http::pages::renderer::Pages;
 use crate::http::web::Entrance;
 use crate::http::{self, Web};
@@ -81,6 +82,8 @@ pub struct App {
     mutual_tls: Option<MutualTls>,
     /// Where the administration is, if not beside everything else.
     admin: Option<(TcpListener, SocketAddr)>,
+    /// Where the metrics are, if anywhere.
+    metrics: Option<(TcpListener, SocketAddr)>,
 }
 
 impl App {
@@ -98,13 +101,14 @@ impl App {
         let issuer = || {
             let (listener, address) = bind(&settings.listen)?;
             let admin = settings.admin.listen.as_ref().map(bind).transpose().context("admin.listen")?;
-            bound = Some((listener, address, MutualTls::bind(&settings, of_clients)?, admin));
+            let metrics = settings.metrics.listen.as_ref().map(bind).transpose().context("metrics.listen")?;
+            bound = Some((listener, address, MutualTls::bind(&settings, of_clients)?, admin, metrics));
             Ok(settings.issuer_at(address))
         };
         let core = open_core(&beside_the_workers(&settings), &clock, old_schema, issuer).await?;
-        let (listener, address, mutual_tls, admin) = bound.context("nothing is bound")?;
+        let (listener, address, mutual_tls, admin, metrics) = bound.context("nothing is bound")?;
         let core = Arc::new(core);
-        Ok(Self { core, clock, settings, pages, listener, address, limits, tls, mutual_tls, admin })
+        Ok(Self { core, clock, settings, pages, listener, address, limits, tls, mutual_tls, admin, metrics })
     }
 
     /// The services' world: for commands that run beside the server.
@@ -132,19 +136,29 @@ impl App {
         Some(format!("{}://{address}", self.settings.scheme()))
     }
 
+    /// Where the metrics are, as a URL, if anywhere.
+    #[must_use]
+    pub fn metrics_url(&self) -> Option<String> {
+        let (_, address) = self.metrics.as_ref()?;
+        Some(format!("{}://{address}", self.settings.scheme()))
+    }
+
     /// Serves until `stop`, then lets open requests finish.
     ///
     /// # Errors
     /// When the server cannot run.
     pub async fn serve(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
         let background = self.begin_background();
-        let admin_url = self.admin_url();
-        let Self { core, clock, settings, pages, listener, limits, tls, mutual_tls, admin, .. } = self;
+        let (admin_url, metrics_url) = (self.admin_url(), self.metrics_url());
+        let Self { core, clock, settings, pages, listener, limits, tls, mutual_tls, admin, metrics, .. } =
+            self;
         let given = settings.http.clone();
         let stopped_by = clock.clone();
         let stopping = Arc::new(AtomicBool::new(false));
         let all_connections = Connections::new(limits.most(), given.trusted_proxies.clone());
         let worker_cores = WorkerCores::new(Arc::clone(&core), connections_of_a_worker(&settings));
+        let worlds = worker_cores.clone();
+        let counted = metrics.as_ref().map(|_| Metrics::new(move || worlds.all())).transpose()?;
         let named = settings.mtls.client_cert_header.as_ref();
         let client_cert_header = named.map(|name| name.as_str().parse()).transpose()?;
         let web = Web {
@@ -155,6 +169,7 @@ impl App {
             pages: Arc::new(pages),
             account_deletion: settings.pages.account_deletion,
             related_origins: settings.passkeys.related_origins.clone(),
+            metrics: counted.map(Arc::new),
             core: Arc::clone(&core),
             clock,
             body_limit: given.body_limit,
@@ -166,11 +181,14 @@ impl App {
         let is_tls = tls.is_some();
         let tls = tls.as_ref().map(Tls::server_config).transpose()?;
         let of_clients = mutual_tls.map(|it| it.beside(&web)).transpose()?;
-        let of_operators = admin.zip(admin_url).map(|((socket, _), url)| {
-            let web = Web { entrance: Entrance::Admin, base: String::new(), url, ..web.clone() };
-            Listener { socket, tls: tls.clone(), web }
-        });
-        let listeners = [Some(Listener { socket: listener, tls, web }), of_clients, of_operators];
+        let beside = |bound: Option<(TcpListener, SocketAddr)>, url: Option<String>, entrance| {
+            let (socket, _) = bound?;
+            Some(Listener { socket, tls: tls.clone(), web: web.alone(entrance, url?) })
+        };
+        let of_operators = beside(admin, admin_url, Entrance::Admin);
+        let of_monitoring = beside(metrics, metrics_url, Entrance::Metrics);
+        let listeners =
+            [Some(Listener { socket: listener, tls, web }), of_clients, of_operators, of_monitoring];
         let server = listen(listeners.into_iter().flatten(), limits, &all_connections, move |web| {
             let web = web::Data::new(Web { core: worker_cores.of_this_worker(), ..web.clone() });
             actix_web::App::new()
@@ -279,6 +297,7 @@ pub async fn open_core(
         attempts: Arc::new(Attempts::new(attempt_limits(settings))),
         login_limit: Arc::new(LoginLimit::new(settings.limits.logins_per_user)),
         waiting: Arc::new(waiting_limit(settings)),
+        refreshes: Arc::default(),
         replays: Arc::default(),
         clock_watch: Arc::new(clock_watch),
         status_places: Arc::default(),

@@ -15,6 +15,7 @@ mod headers;
 mod health;
 mod key_proof;
 pub(crate) mod listening;
+pub(crate) mod metrics;
 mod oauth;
 pub(crate) mod pages;
 mod protected;

@@ -15,6 +15,7 @@ pub mod logout;
 pub mod mail;
 pub mod mailed;
 pub mod messenger;
+pub mod outboxes;
 pub mod readiness;
 pub mod status_lists;
 pub mod tokens;

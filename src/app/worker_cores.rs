@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread::{self, ThreadId};
 
 use crate::service::Core;
+use crate::store::Db;
 
 /// Gives each worker a world with connections to the database of its own.
 #[derive(Debug, Clone)]
@@ -19,6 +20,16 @@ pub(super) struct WorkerCores {
 impl WorkerCores {
     pub(super) fn new(shared: Arc<Core>, connections: Option<u32>) -> Self {
         Self { shared, connections, made: Arc::default() }
+    }
+
+    /// Those with connections of their own: of all workers that run, and of what runs beside them.
+    pub(super) fn all(&self) -> Vec<Arc<Core>> {
+        if let Db::Sqlite(_) = self.shared.db {
+            // They share the connections.
+            return vec![Arc::clone(&self.shared)];
+        }
+        let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        std::iter::once(Arc::clone(&self.shared)).chain(made.values().filter_map(Weak::upgrade)).collect()
     }
 
     /// That of the worker on this thread.

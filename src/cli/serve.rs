@@ -44,5 +44,8 @@ fn greeting(app: &App) -> String {
     });
     let of_operators =
         app.admin_url().map(|url| format!("listening on {url} for the administration (admin.listen)\n"));
-    main + &of_clients.unwrap_or_default() + &of_operators.unwrap_or_default()
+    let of_monitoring =
+        app.metrics_url().map(|url| format!("listening on {url} for metrics (metrics.listen)\n"));
+    let others = [of_clients, of_operators, of_monitoring];
+    main + &others.into_iter().flatten().collect::<String>()
 }

@@ -7,7 +7,7 @@
 //! processor, and the last of several threads rests while [`Passwords::make_way`] is being called.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -52,6 +52,8 @@ pub struct Passwords {
     /// Those by which hashes from Firebase are verified.
     signer_keys: Mutex<BTreeMap<SignerKeyId, SignerKey>>,
     spent: Arc<Spent>,
+    /// The jobs that no thread has taken yet.
+    waiting: Arc<AtomicUsize>,
 }
 
 impl Passwords {
@@ -73,7 +75,15 @@ impl Passwords {
                 .spawn(move || work(&jobs, hasher, yields_to.as_deref()))?;
         }
         let dearest = Mutex::new(Dearest::new(params.clone()));
-        Ok(Self { queue, hurries, spent, dearest, signer_keys: Mutex::default(), today: params })
+        Ok(Self {
+            queue,
+            hurries,
+            spent,
+            dearest,
+            signer_keys: Mutex::default(),
+            today: params,
+            waiting: Arc::default(),
+        })
     }
 
     /// Learns which of all stored hashes are the dearest, each of its kind: from now on no verdict of wrong costs less,
@@ -81,6 +91,12 @@ impl Passwords {
     pub fn expect_stored(&self, dearest: &[PasswordHash]) {
         let today = Dearest::new(self.today.clone());
         *lock(&self.dearest) = dearest.iter().fold(today, Dearest::or);
+    }
+
+    /// How many passwords wait for a thread.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
     }
 
     /// KiB of memory that all argon2 hashes so far have passed over.
@@ -163,7 +179,10 @@ impl Passwords {
         compute: impl FnOnce(&mut Hasher) -> T + Send + 'static,
     ) -> Result<T, Busy> {
         let (answer, answered) = oneshot::channel();
+        let waiting = Arc::clone(&self.waiting);
+        waiting.fetch_add(1, Ordering::Relaxed);
         let job: Job = Box::new(move |hasher| {
+            waiting.fetch_sub(1, Ordering::Relaxed);
             // Whoever asked may have gone meanwhile: then the work is not worth doing.
             if !answer.is_closed() {
                 let _ = answer.send(compute(hasher));
@@ -171,7 +190,10 @@ impl Passwords {
         });
         match self.queue.try_send(job) {
             Ok(()) => answered.await.map_err(|_| Busy),
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => Err(Busy),
+            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
+                self.waiting.fetch_sub(1, Ordering::Relaxed);
+                Err(Busy)
+            }
         }
     }
 }
@@ -274,7 +296,9 @@ mod tests {
             std::future::poll_fn(|cx| std::task::Poll::Ready(waiting.as_mut().poll(cx))).await.is_pending()
         );
         assert_eq!(pool.run(|_| "one too many").await, Err(Busy));
+        assert_eq!(pool.waiting(), 1, "who was sent away does not wait");
         release.send(()).unwrap();
         assert!(waiting.await.is_ok());
+        assert_eq!(pool.waiting(), 0);
     }
 }

@@ -25,7 +25,7 @@ const NO_CERTIFICATE: Problem = Problem::Malformed(
 /// [`Problem::Malformed`] when a trusted proxy tells of one that cannot be read.
 pub(crate) fn presented(web: &Web, request: &HttpRequest) -> Result<Option<ClientCertificate>, Problem> {
     match &web.entrance {
-        Entrance::Main { client_cert_header: None, .. } | Entrance::Admin => Ok(None),
+        Entrance::Main { client_cert_header: None, .. } | Entrance::Admin | Entrance::Metrics => Ok(None),
         Entrance::Main { client_cert_header: Some(name), .. } => told_by_proxy(web, request, name),
         // RFC 9440 §4: whatever a header says there, the client itself wrote.
         Entrance::MutualTls => Ok(request.conn_data::<ClientCertificate>().cloned()),

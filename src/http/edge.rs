@@ -65,7 +65,12 @@ pub(crate) async fn edge(
             let cause = response.response().error().map(causes);
             // It tries all routes once more.
             let pattern = || response.request().match_pattern().unwrap_or_else(|| "(no route)".to_owned());
-            log(&id, method.as_str(), pattern, status, watch, cause.as_deref());
+            let counted = web.metrics.as_ref().map(|metrics| {
+                let pattern = pattern();
+                metrics.count(&pattern, &method, response.status(), watch.elapsed());
+                pattern
+            });
+            log(&id, method.as_str(), || counted.unwrap_or_else(pattern), status, watch, cause.as_deref());
             set_id(response.headers_mut(), &id);
             if web.is_stopping() {
                 // RFC 9112 §9.6: the next request goes to another server.
@@ -74,7 +79,11 @@ pub(crate) async fn edge(
             Ok(response)
         }
         Err(error) => {
-            let status = error.as_response_error().status_code().as_u16();
+            let status = error.as_response_error().status_code();
+            if let Some(metrics) = &web.metrics {
+                metrics.count("(unanswered)", &method, status, watch.elapsed());
+            }
+            let status = status.as_u16();
             log(&id, method.as_str(), || "(unanswered)".to_owned(), status, watch, Some(&causes(&error)));
             Err(Unanswered { error, id }.into())
         }

@@ -106,7 +106,7 @@ where
             (None, _) => builder.listen("http", socket, move || {
                 Counted::new(http!(app(&web), stopping).tcp(), Arc::clone(&connections))
             })?,
-            (Some(tls), Entrance::Main { .. } | Entrance::Admin) => {
+            (Some(tls), Entrance::Main { .. } | Entrance::Admin | Entrance::Metrics) => {
                 builder.listen("https", socket, move || {
                     let served = http!(app(&web), stopping).rustls_0_23_with_config(tls.clone(), handshake());
                     Counted::new(served, Arc::clone(&connections))

@@ -26,7 +26,7 @@ use crate::http::pages::{
 use crate::http::routing::{looked_at, only, told_to_all};
 use crate::http::simple::{login, sessions};
 use crate::http::web::Entrance;
-use crate::http::{Web, admin, cors, edge, error, health};
+use crate::http::{Web, admin, cors, edge, error, health, metrics};
 
 /// A scope that answers in good time only, and whose answers nobody keeps: what may be kept says so itself.
 macro_rules! guarded {
@@ -50,6 +50,11 @@ pub(crate) fn configure(config: &mut ServiceConfig, web: &web::Data<Web>) {
         Entrance::Admin => {
             config
                 .service(guarded!("").configure(admin::configure))
+                .default_service(web::to(|| ready(error::not_found())));
+        }
+        Entrance::Metrics => {
+            config
+                .service(guarded!("").service(looked_at("/metrics", metrics::show)))
                 .default_service(web::to(|| ready(error::not_found())));
         }
         Entrance::MutualTls => {

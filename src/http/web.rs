@@ -10,6 +10,7 @@ use actix_web::http::header::HeaderName;
 use crate::clock::Clock;
 use crate::domain::web_origin::WebOrigin;
 use crate::http::address::TrustedProxies;
+use crate::http::metrics::counted::Metrics;
 use crate::http::pages::renderer::Pages;
 use crate::service::Core;
 
@@ -25,6 +26,8 @@ pub(crate) enum Entrance {
     },
     /// That of the administration alone.
     Admin,
+    /// That of monitoring alone.
+    Metrics,
     /// That of clients which show their certificates when they connect.
     MutualTls,
 }
@@ -45,6 +48,8 @@ pub(crate) struct Web {
     pub(crate) account_deletion: bool,
     /// Sites of other domains that may use this server's passkeys.
     pub(crate) related_origins: Vec<WebOrigin>,
+    /// What is counted for monitoring, if it reads that.
+    pub(crate) metrics: Option<Arc<Metrics>>,
     /// The services' world.
     pub(crate) core: Arc<Core>,
     /// The time of a request's arrival comes from here.
@@ -65,6 +70,11 @@ impl Web {
     /// Whether the server was told to stop: who asks should go elsewhere.
     pub(crate) fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Relaxed)
+    }
+
+    /// The same for another entrance, which has nothing below a path.
+    pub(crate) fn alone(&self, entrance: Entrance, url: String) -> Self {
+        Self { entrance, base: String::new(), url, ..self.clone() }
     }
 
     /// The URL that clients know the place of a request by, without its query.

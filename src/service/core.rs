@@ -33,6 +33,7 @@ use crate::service::mail::post_office::PostOffice;
 use crate::service::status_lists::documents::StatusLists;
 use crate::service::status_lists::places::StatusPlaces;
 use crate::service::tokens::polling::Polling;
+use crate::service::tokens::refresh_counts::RefreshCounts;
 use crate::service::tokens::replays::Replays;
 use crate::service::upstream::providers::Providers;
 use crate::service::users::attempts::Attempts;
@@ -75,6 +76,8 @@ pub struct Core {
     pub login_limit: Arc<LoginLimit>,
     /// How often requests came that wait for their users.
     pub waiting: Arc<Limit>,
+    /// How refreshes ended.
+    pub refreshes: Arc<RefreshCounts>,
     /// The rotations that may be replayed now.
     pub replays: Arc<Replays>,
     /// Whether this machine's time can be believed.

@@ -15,6 +15,7 @@ pub mod own_jwt;
 pub mod polling;
 pub mod presented;
 pub mod refresh;
+pub mod refresh_counts;
 pub mod replays;
 mod reuse;
 pub mod revoke;

@@ -57,7 +57,8 @@ pub(super) fn broken(settings: &Settings) -> Vec<Broken> {
     if let Err(unfit) = settings.sign_in.providers.read() {
         broken.push(Broken { key: "sign_in.providers", expected: unfit.to_string(), other: None });
     }
-    for (holds, key, expected, other) in conflicts(settings).into_iter().chain(conflicts_of_mail(settings)) {
+    let pairs = conflicts(settings).into_iter().chain(clashes(settings)).chain(conflicts_of_mail(settings));
+    for (holds, key, expected, other) in pairs {
         if !holds {
             broken.push(Broken { key, expected: expected.to_owned(), other: Some(other) });
         }
@@ -221,7 +222,7 @@ fn is_of_issuer(settings: &Settings, domain: &str) -> bool {
 /// Whether it holds, the key to change, and what is expected in view of another key.
 fn conflicts(settings: &Settings) -> Vec<(bool, &'static str, &'static str, &'static str)> {
     const ALONE: &str = "nothing without";
-    let Settings { tokens, sign_in, passwords, passkeys, keys, tls, mtls, admin, .. } = settings;
+    let Settings { tokens, sign_in, passwords, passkeys, keys, tls, mtls, .. } = settings;
     let is_issuer =
         |url: &HttpsUrl| settings.issuer.as_ref().is_some_and(|issuer| issuer.as_str() == url.as_str());
     let is_plain = settings.issuer.as_ref().is_some_and(|issuer| issuer.as_str().starts_with("http:"));
@@ -251,6 +252,24 @@ fn conflicts(settings: &Settings) -> Vec<(bool, &'static str, &'static str, &'st
             "nothing beside",
             "master_key_file",
         ),
+        // What is made of the address alone is for trying things out, as the issuer is that is made so.
+        (
+            mtls.listen.is_none() || mtls.url.is_some() || settings.issuer.is_none(),
+            "mtls.url",
+            "an https URL that leads to",
+            "mtls.listen",
+        ),
+        (mtls.url.as_ref().is_none_or(|url| !is_issuer(url)), "mtls.url", "another URL than", "issuer"),
+        (mtls.url.is_none() || mtls.listen.is_some(), "mtls.url", ALONE, "mtls.listen"),
+        (mtls.certificate.is_none() || mtls.listen.is_some(), "mtls.certificate", ALONE, "mtls.listen"),
+        (mtls.key.is_none() || mtls.listen.is_some(), "mtls.key", ALONE, "mtls.listen"),
+    ]
+}
+
+/// The same of the listeners: each has an address of its own.
+fn clashes(settings: &Settings) -> Vec<(bool, &'static str, &'static str, &'static str)> {
+    let Settings { mtls, admin, metrics, .. } = settings;
+    vec![
         (
             admin.listen.as_ref().is_none_or(|it| it.port() == 0 || *it != settings.listen),
             "admin.listen",
@@ -264,21 +283,28 @@ fn conflicts(settings: &Settings) -> Vec<(bool, &'static str, &'static str, &'st
             "mtls.listen",
         ),
         (
+            metrics.listen.as_ref().is_none_or(|it| it.port() == 0 || *it != settings.listen),
+            "metrics.listen",
+            "another address than",
+            "listen",
+        ),
+        (
+            metrics.listen.as_ref().is_none_or(|it| it.port() == 0 || Some(it) != admin.listen.as_ref()),
+            "metrics.listen",
+            "another address than",
+            "admin.listen",
+        ),
+        (
+            metrics.listen.as_ref().is_none_or(|it| it.port() == 0 || Some(it) != mtls.listen.as_ref()),
+            "metrics.listen",
+            "another address than",
+            "mtls.listen",
+        ),
+        (
             mtls.listen.as_ref().is_none_or(|it| it.port() == 0 || *it != settings.listen),
             "mtls.listen",
             "another address than",
             "listen",
         ),
-        // What is made of the address alone is for trying things out, as the issuer is that is made so.
-        (
-            mtls.listen.is_none() || mtls.url.is_some() || settings.issuer.is_none(),
-            "mtls.url",
-            "an https URL that leads to",
-            "mtls.listen",
-        ),
-        (mtls.url.as_ref().is_none_or(|url| !is_issuer(url)), "mtls.url", "another URL than", "issuer"),
-        (mtls.url.is_none() || mtls.listen.is_some(), "mtls.url", ALONE, "mtls.listen"),
-        (mtls.certificate.is_none() || mtls.listen.is_some(), "mtls.certificate", ALONE, "mtls.listen"),
-        (mtls.key.is_none() || mtls.listen.is_some(), "mtls.key", ALONE, "mtls.listen"),
     ]
 }

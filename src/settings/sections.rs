@@ -224,6 +224,15 @@ pub struct AdminSettings {
     pub listen: Option<Listen>,
 }
 
+/// What monitoring reads, and where.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct MetricsSettings {
+    /// Where the metrics are, if anywhere; port 0 lets the system choose one.
+    #[serde(default, with = "text::option")]
+    pub listen: Option<Listen>,
+}
+
 /// How clients show certificates (mutual TLS).
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]

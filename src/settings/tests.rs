@@ -2,6 +2,7 @@
 
 mod errors;
 mod layers;
+mod metrics;
 mod mtls;
 mod shown;
 

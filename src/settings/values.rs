@@ -15,9 +15,9 @@ use super::{
     secret::{self, Secret},
     sections::{
         AdminSettings, DatabaseSettings, DpopSettings, EventSettings, HttpSettings, JanitorSettings,
-        KeySettings, LimitSettings, LogSettings, MtlsSettings, OutboundSettings, PageSettings,
-        PasswordSettings, RegistrationSettings, SignInSettings, StatusListSettings, TlsSettings,
-        TokenSettings,
+        KeySettings, LimitSettings, LogSettings, MetricsSettings, MtlsSettings, OutboundSettings,
+        PageSettings, PasswordSettings, RegistrationSettings, SignInSettings, StatusListSettings,
+        TlsSettings, TokenSettings,
     },
     table::SETTINGS,
     text,
@@ -70,6 +70,9 @@ pub struct Settings {
     pub dpop: DpopSettings,
     /// Who administers the server by its API, and where.
     pub admin: AdminSettings,
+    /// What monitoring reads.
+    #[serde(default)]
+    pub metrics: MetricsSettings,
     /// How clients show certificates.
     #[serde(default)]
     pub mtls: MtlsSettings,

@@ -187,6 +187,18 @@ impl Db {
         usize::try_from(connections).unwrap_or(usize::MAX)
     }
 
+    /// How many connections are open, and how many of them nobody uses.
+    #[must_use]
+    pub fn open_connections(&self) -> (usize, usize) {
+        let (open, idle) = match self {
+            Self::Postgres(PostgresPool { pool, .. }) => (pool.size(), pool.num_idle()),
+            Self::Sqlite(pool) => (pool.size(), pool.num_idle()),
+        };
+        let open = usize::try_from(open).unwrap_or(usize::MAX);
+        // The pool counts the idle ones down before up when two tasks meet, and for a moment they are less than none.
+        (open, if idle <= open { idle } else { 0 })
+    }
+
     /// Takes a connection out of the pool.
     pub async fn acquire(&self) -> Result<Connection, StoreError> {
         // Boxed for the reason given at `begin`.

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::domain::outbox::Outbox;
-use crate::store::{Db, StoreError, Tx, execute};
+use crate::store::{Db, StoreError, Tx, execute, fetch_one};
 
 /// The next attempt at a delivery.
 #[derive(Debug, Clone, Copy)]
@@ -91,6 +91,13 @@ pub async fn settle(
     let sql =
         on_table!(outbox, "UPDATE ", " SET state = $2, due_at = $3 WHERE id = $1 AND state = 'pending'");
     Ok(execute!(within tx, sql, id, how.as_str(), until)? > 0)
+}
+
+/// How many deliveries are still under way.
+pub async fn pending(db: &Db, outbox: Outbox) -> Result<i64, StoreError> {
+    let sql = on_table!(outbox, "SELECT COUNT(*) FROM ", " WHERE state = 'pending'");
+    let (count,): (i64,) = fetch_one!(on db, sql)?;
+    Ok(count)
 }
 
 /// Deletes up to `limit` settled deliveries whose time is over; gives how many.

@@ -76,6 +76,8 @@ pub struct TestApp {
     pub mutual_tls: Option<String>,
     /// Where the administration is, if that is a listener of its own.
     pub admin_url: Option<String>,
+    /// Where the metrics are, if anywhere.
+    pub metrics_url: Option<String>,
     pub clock: TestClock,
     pub store: Store,
     pub http: reqwest::Client,
@@ -415,13 +417,13 @@ async fn start_with(store: Store, settings: Settings, clock: TestClock, own: Clo
     let app = App::build(settings.clone(), own, OldSchema::Migrate).await.unwrap();
     let (core, url) = (Arc::clone(app.core()), app.url());
     let mutual_tls = app.mutual_tls().map(|(address, _)| format!("https://{address}"));
-    let admin_url = app.admin_url();
+    let (admin_url, metrics_url) = (app.admin_url(), app.metrics_url());
     let events = Events { coming: Mutex::new(core.writer.listen()), told: Mutex::default() };
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let serving = tokio::spawn(app.serve(async { drop(stopped.await) }));
     let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
     (
-        TestApp { core, url, mutual_tls, admin_url, clock, store, http, settings, events },
+        TestApp { core, url, mutual_tls, admin_url, metrics_url, clock, store, http, settings, events },
         Stop { stop, serving },
     )
 }

@@ -91,6 +91,7 @@ mod mailed_forged;
 mod mailed_sign_in;
 mod many_logins;
 mod mcp;
+mod metrics;
 mod mtls;
 mod mtls_listener;
 mod mtls_listener_refused;

@@ -23,7 +23,7 @@ const LAYERS: [(&str, &[&str]); 8] = [
 ];
 
 /// Who may name a crate; nobody else.
-const CRATES: [(&str, &[&str]); 10] = [
+const CRATES: [(&str, &[&str]); 12] = [
     ("sqlx", &["store"]),
     // The demo's resource service is a server of its own.
     ("actix_web", &["http", "app", "cli/resource_service"]),
@@ -37,6 +37,8 @@ const CRATES: [(&str, &[&str]); 10] = [
     // Whatever the server fetches goes out by the one guarded way; commands call their own server.
     ("reqwest", &["outbound", "cli"]),
     ("lettre", &["outbound"]),
+    ("prometheus", &["http/metrics"]),
+    ("procfs", &["http/metrics"]),
 ];
 
 /// Every source file below a folder of ours: its path from there without the ending, and its text.

@@ -112,6 +112,12 @@ impl KeySet {
         Some(self.due(named.key.algorithm(), now).unwrap_or(named))
     }
 
+    /// Since when the key signs that signs at `now` where nobody asks for an algorithm.
+    #[must_use]
+    pub fn signing_since(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        self.default_key(now).map(|it| it.stored.signs_from)
+    }
+
     /// The key that signs at `now` where nobody asks for an algorithm.
     #[must_use]
     pub fn signer(&self, now: DateTime<Utc>) -> Option<&SigningKey> {

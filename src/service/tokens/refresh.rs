@@ -17,6 +17,7 @@ use crate::service::tokens::grant::{self, Wanted};
 use crate::service::tokens::id_token::IdTokenContent;
 use crate::service::tokens::issued::Issued;
 use crate::service::tokens::presented::{self, Presented};
+use crate::service::tokens::refresh_counts::RefreshEnd;
 use crate::service::tokens::replays::{HandedOut, TooManyReplays};
 use crate::service::tokens::reuse;
 use crate::service::tokens::step_up;
@@ -59,6 +60,17 @@ pub async fn refresh(
     params: RefreshParams<'_>,
     now: DateTime<Utc>,
 ) -> Result<Issued, Failure> {
+    let ended = refresh_uncounted(core, request, params, now).await;
+    core.refreshes.count(ended.as_ref().map_or_else(RefreshEnd::from, |(_, end)| *end));
+    ended.map(|(issued, _)| issued)
+}
+
+async fn refresh_uncounted(
+    core: &Core,
+    request: &ClientRequest,
+    params: RefreshParams<'_>,
+    now: DateTime<Utc>,
+) -> Result<(Issued, RefreshEnd), Failure> {
     let opened = presented::open_token(core, params.token, request.client_id());
     // Who proves nothing but the token itself is refused without asking any database. A client with a proof is told
     // first whether that was right.
@@ -72,21 +84,39 @@ pub async fn refresh(
     let binding = binding(core, request, &token, &known, now).await?;
     // A client that names again what it named at the authorization endpoint is heard as it was there.
     let wanted = params.wanted.for_client(&known.client);
-    let (grant, given, told) =
+    let (grant, end, told) =
         match fast_path(core, (&token, request.key_thumbprint()), &known, &wanted, now).await? {
             Some(grant) => {
                 let login = (grant.family, grant.methods.as_slice());
                 step_up::must_be_enough(core, (request, &known), login, now).await?;
                 let asked = ClaimsAsked { user: grant.user, scope: &grant.scope, claims: &grant.claims };
                 let told = told(core, request, (&known, &wanted), asked, now).await?;
-                (grant, Some(Given::Anew), told)
+                (grant, RefreshEnd::Rotated, told)
             }
             None => judge(core, request, &token, (&known, &wanted), now).await?,
         };
-    if let Some(given) = given {
+    if let Some(given) = given(end) {
         watch(core, request, &known, (&grant, given), now)?;
     }
-    grant::issue(core, &grant, &token.secret, (&known, &wanted), binding.as_ref(), told.as_ref(), now)
+    let issued =
+        grant::issue(core, &grant, &token.secret, (&known, &wanted), binding.as_ref(), told.as_ref(), now)?;
+    Ok((issued, end))
+}
+
+/// How the generation of a refresh that ended so came to be handed out.
+fn given(end: RefreshEnd) -> Option<Given> {
+    match end {
+        RefreshEnd::Rotated | RefreshEnd::Recovered | RefreshEnd::CaughtUp => Some(Given::Anew),
+        RefreshEnd::Replayed => Some(Given::Again),
+        RefreshEnd::Kept
+        | RefreshEnd::Reuse
+        | RefreshEnd::Refused
+        | RefreshEnd::TooManyReplays
+        | RefreshEnd::Overtaken
+        | RefreshEnd::Undecided
+        | RefreshEnd::Denied
+        | RefreshEnd::Failed => None,
+    }
 }
 
 /// What the access token will be bound to. Whoever lacks the proof without which a client gets nothing may be a thief
@@ -165,7 +195,7 @@ async fn judge(
     token: &RefreshToken,
     (known, wanted): (&KnownClient, &Wanted),
     now: DateTime<Utc>,
-) -> Result<(Grant, Option<Given>, Option<IdTokenContent>), Failure> {
+) -> Result<(Grant, RefreshEnd, Option<IdTokenContent>), Failure> {
     for _ in 0..TRIES {
         let family = match presented::family_of(core, token).await? {
             None => return Err(Refusal::Expired.into()),
@@ -178,7 +208,7 @@ async fn judge(
         core.keys.agree(&audiences, now)?;
         let policy = policy(core, token, &family, known, now).await?;
         let outcome = decide(&family, token.generation, now, &policy);
-        let (step, given) = match outcome {
+        let (step, end) = match outcome {
             Outcome::Refuse(refusal) => return Err(refuse(core, family.id, refusal)),
             Outcome::Undecided => {
                 recovery::ask_for_decision(core, now).await?;
@@ -190,12 +220,12 @@ async fn judge(
                 reuse::end(core, &request.agent, (family.id, EndReason::Reuse), now).await?;
                 return Err(Refusal::Reused.into());
             }
-            Outcome::Replay => (None, Some(Given::Again)),
-            Outcome::Keep => (None, None),
-            Outcome::Touch(step) => (Some(step), None),
-            Outcome::Rotate(step) | Outcome::Recover { step, .. } | Outcome::CatchUp(step) => {
-                (Some(step), Some(Given::Anew))
-            }
+            Outcome::Replay => (None, RefreshEnd::Replayed),
+            Outcome::Keep => (None, RefreshEnd::Kept),
+            Outcome::Touch(step) => (Some(step), RefreshEnd::Kept),
+            Outcome::Rotate(step) => (Some(step), RefreshEnd::Rotated),
+            Outcome::Recover { step, .. } => (Some(step), RefreshEnd::Recovered),
+            Outcome::CatchUp(step) => (Some(step), RefreshEnd::CaughtUp),
         };
         let login = (family.id, family.authentication.methods.as_slice());
         step_up::must_be_enough(core, (request, known), login, now).await?;
@@ -203,8 +233,8 @@ async fn judge(
             ClaimsAsked { user: family.user(), scope: &family.scope, claims: &family.claims.id_token };
         let told = told(core, request, (known, wanted), asked, now).await?;
         let Some(step) = step else {
-            let grant = if given.is_some() { family.into() } else { Grant::kept(family, now) };
-            return Ok((grant, given, told));
+            let grant = if end == RefreshEnd::Replayed { family.into() } else { Grant::kept(family, now) };
+            return Ok((grant, end, told));
         };
         let event = event(family.id, outcome);
         let advanced = match &event {
@@ -222,7 +252,7 @@ async fn judge(
             }
         };
         if let Some(advanced) = advanced {
-            return Ok((advanced, given, told));
+            return Ok((advanced, end, told));
         }
     }
     Err(Failure::Busy)

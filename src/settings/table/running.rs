@@ -20,6 +20,12 @@ pub(super) const SETTINGS: &[Setting] = &[
         "Where that API is, and nothing else: a listener that only operators reach.",
     ),
     Setting::new(
+        "metrics.listen",
+        Unset("there is no such listener"),
+        Listen,
+        "Where Prometheus reads the metrics, and nothing else: a listener that only monitoring reaches.",
+    ),
+    Setting::new(
         "mtls.listen",
         Unset("there is no such listener"),
         Listen,

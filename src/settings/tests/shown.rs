@@ -39,6 +39,7 @@ fn every_setting_can_be_set_by_its_variable() {
         ("tls.key", "key.pem"),
         ("admin.role", "operators"),
         ("admin.listen", "127.0.0.1:9443"),
+        ("metrics.listen", "127.0.0.1:9464"),
         ("mtls.listen", "127.0.0.1:8443"),
         ("mtls.url", "https://mtls.id.test"),
         ("mtls.certificate", "certificate.pem"),
