@@ -27,7 +27,10 @@ use crate::store::{Db, signing_keys};
 pub async fn check(settings: &Settings) -> anyhow::Result<()> {
     mutual_tls::certificate(settings, tls(settings)?.as_ref())?;
     Pages::new(look(settings)?).context("pages")?;
-    settings.mtls.listen.as_ref().map(address_of).transpose().context("mtls.listen")?;
+    let (mtls, admin, metrics) = (&settings.mtls.listen, &settings.admin.listen, &settings.metrics.listen);
+    for (key, listen) in [("mtls.listen", mtls), ("admin.listen", admin), ("metrics.listen", metrics)] {
+        listen.as_ref().map(address_of).transpose().context(key)?;
+    }
     let address = address_of(&settings.listen)?;
     let issuer = settings.issuer_at(address);
     issuer.as_str().parse::<Audience>().context("the issuer")?;

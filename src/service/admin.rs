@@ -19,6 +19,7 @@ pub mod recovery;
 pub mod registration_tokens;
 pub mod statistics;
 mod surplus;
+pub mod user_changes;
 pub mod users;
 pub mod views;
 pub mod webhooks;

@@ -1,7 +1,7 @@
 //! `/admin/v1/clients`
 
 use actix_web::http::header::{ETAG, LOCATION};
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -11,14 +11,12 @@ use crate::domain::ids::ClientId;
 use crate::domain::lifetimes::LifetimeOverrides;
 use crate::domain::right::{Area, Right};
 use crate::domain::scope::ScopeSet;
-use crate::http::Web;
-use crate::http::admin::guard::opened;
+use crate::http::admin::guard::{AdminRequest, Answered};
 use crate::http::admin::listing::{Listed, Part};
 use crate::http::admin::naming::{client_named, duration, member, members};
-use crate::http::admin::problem::{AdminProblem, AdminRefusal, ProblemDetails};
+use crate::http::admin::problem::{AdminProblem, Refusals};
 use crate::http::admin::reading::{object, object_if_any, query, seen, tagged};
 use crate::http::body::Body;
-use crate::http::edge::Arrival;
 use crate::service::admin::client_changes::ClientChanges;
 use crate::service::admin::clients;
 use crate::service::admin::views::ClientView;
@@ -34,25 +32,21 @@ const BATCH: i64 = 500;
     params(Part, ("q" = Option<String>, Query, description = "Those whose ids begin so")),
     responses(
         (status = 200, body = inline(Listed<ClientView>)),
-        (status = "4XX", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = "5XX", body = ProblemDetails, content_type = "application/problem+json"),
+        Refusals,
     ))]
-pub(super) async fn list(
-    web: web::Data<Web>,
-    request: HttpRequest,
-    Arrival(now): Arrival,
-) -> Result<HttpResponse, AdminRefusal> {
-    opened((&web, &request, now), READ, async |core| {
-        let query = query(&request, &["limit", "after", "q"])?;
-        let part = Part::asked(&query)?;
-        let (after, limit) = (part.after_parsed()?, part.with_one_more());
-        let listed = match query.get("q") {
-            None => clients::list(&core, after.as_ref(), limit).await?,
-            Some(beginning) => clients::list_beginning(&core, beginning, after.as_ref(), limit).await?,
-        };
-        Ok(HttpResponse::Ok().json(part.of(listed, |client| client.client_id.to_string())))
-    })
-    .await
+pub(super) async fn list(asked: AdminRequest) -> Answered {
+    asked
+        .opens(READ, async |core, _| {
+            let query = query(&asked.request, &["limit", "after", "q"])?;
+            let part = Part::asked(&query)?;
+            let (after, limit) = (part.after_parsed()?, part.with_one_more());
+            let listed = match query.get("q") {
+                None => clients::list(&core, after.as_ref(), limit).await?,
+                Some(beginning) => clients::list_beginning(&core, beginning, after.as_ref(), limit).await?,
+            };
+            Ok(HttpResponse::Ok().json(part.of(listed, |client| client.client_id.to_string())))
+        })
+        .await
 }
 
 /// One client.
@@ -60,19 +54,14 @@ pub(super) async fn list(
     params(("id" = String, Path)),
     responses(
         (status = 200, body = ClientView, headers(("ETag", description = "For If-Match"))),
-        (status = "4XX", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = "5XX", body = ProblemDetails, content_type = "application/problem+json"),
+        Refusals,
     ))]
-pub(super) async fn show(
-    web: web::Data<Web>,
-    request: HttpRequest,
-    id: web::Path<String>,
-    Arrival(now): Arrival,
-) -> Result<HttpResponse, AdminRefusal> {
-    opened((&web, &request, now), READ, async |core| {
-        Ok(tagged(HttpResponse::Ok(), &clients::show(&core, &client_named(&id)?, now).await?))
-    })
-    .await
+pub(super) async fn show(asked: AdminRequest, id: web::Path<String>) -> Answered {
+    asked
+        .opens(READ, async |core, now| {
+            Ok(tagged(HttpResponse::Ok(), &clients::show(&core, &client_named(&id)?, now).await?))
+        })
+        .await
 }
 
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
@@ -171,31 +160,26 @@ client_body! {
     request_body = NewClientBody,
     responses(
         (status = 201, body = ClientView, headers(("Location", description = "Where the client is"), ("ETag", description = "For If-Match"))),
-        (status = "4XX", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = "5XX", body = ProblemDetails, content_type = "application/problem+json"),
+        Refusals,
     ))]
-pub(super) async fn create(
-    web: web::Data<Web>,
-    request: HttpRequest,
-    body: Body,
-    Arrival(now): Arrival,
-) -> Result<HttpResponse, AdminRefusal> {
-    opened((&web, &request, now), WRITE, async |core| {
-        let new: NewClientBody = object(&request, body)?;
-        let id: ClientId = member("client_id", &new.client_id)?;
-        let kind = match new.kind {
-            NewKind::Public => ClientKind::Public,
-            NewKind::Confidential => ClientKind::Confidential(Vec::new()),
-        };
-        let profile = new.profile.as_deref().map(|text| member("profile", text)).transpose()?;
-        let said = ClientChanges { profile, ..new.changes()? };
-        let client = clients::register(&core, id, kind, said, now).await?;
-        let mut created = HttpResponse::Created();
-        created.insert_header((LOCATION, format!("{}/{}", web.url_of(&request), client.client_id)));
-        created.insert_header((ETAG, clients::tag_of_new(&client)));
-        Ok(created.json(client))
-    })
-    .await
+pub(super) async fn create(asked: AdminRequest, body: Body) -> Answered {
+    asked
+        .opens(WRITE, async |core, now| {
+            let new: NewClientBody = object(&asked.request, body)?;
+            let id: ClientId = member("client_id", &new.client_id)?;
+            let kind = match new.kind {
+                NewKind::Public => ClientKind::Public,
+                NewKind::Confidential => ClientKind::Confidential(Vec::new()),
+            };
+            let profile = new.profile.as_deref().map(|text| member("profile", text)).transpose()?;
+            let said = ClientChanges { profile, ..new.changes()? };
+            let client = clients::register(&core, id, kind, said, now).await?;
+            let mut created = HttpResponse::Created();
+            created.insert_header((LOCATION, format!("{}/{}", asked.place(), client.client_id)));
+            created.insert_header((ETAG, clients::tag_of_new(&client)));
+            Ok(created.json(client))
+        })
+        .await
 }
 
 /// Changes a client.
@@ -204,22 +188,16 @@ pub(super) async fn create(
     request_body = ClientBody,
     responses(
         (status = 200, body = ClientView, headers(("ETag", description = "For If-Match"))),
-        (status = "4XX", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = "5XX", body = ProblemDetails, content_type = "application/problem+json"),
+        Refusals,
     ))]
-pub(super) async fn patch(
-    web: web::Data<Web>,
-    request: HttpRequest,
-    id: web::Path<String>,
-    body: Body,
-    Arrival(now): Arrival,
-) -> Result<HttpResponse, AdminRefusal> {
-    opened((&web, &request, now), WRITE, async |core| {
-        let (id, seen) = (client_named(&id)?, seen(&request)?);
-        let changes = object::<ClientBody>(&request, body)?.changes()?;
-        Ok(tagged(HttpResponse::Ok(), &clients::change_seen(&core, &id, changes, seen, now).await?))
-    })
-    .await
+pub(super) async fn patch(asked: AdminRequest, id: web::Path<String>, body: Body) -> Answered {
+    asked
+        .opens(WRITE, async |core, now| {
+            let (id, seen) = (client_named(&id)?, seen(&asked.request)?);
+            let changes = object::<ClientBody>(&asked.request, body)?.changes()?;
+            Ok(tagged(HttpResponse::Ok(), &clients::change_seen(&core, &id, changes, seen, now).await?))
+        })
+        .await
 }
 
 /// Removes a client, for good: its id is never given out again. All of its logins end.
@@ -227,20 +205,15 @@ pub(super) async fn patch(
     params(("id" = String, Path), ("If-Match" = Option<String>, Header, description = "What ETag said")),
     responses(
         (status = 204),
-        (status = "4XX", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = "5XX", body = ProblemDetails, content_type = "application/problem+json"),
+        Refusals,
     ))]
-pub(super) async fn remove(
-    web: web::Data<Web>,
-    request: HttpRequest,
-    id: web::Path<String>,
-    Arrival(now): Arrival,
-) -> Result<HttpResponse, AdminRefusal> {
-    opened((&web, &request, now), WRITE, async |core| {
-        clients::remove_seen(&core, &client_named(&id)?, seen(&request)?, BATCH, now).await?;
-        Ok(HttpResponse::NoContent().finish())
-    })
-    .await
+pub(super) async fn remove(asked: AdminRequest, id: web::Path<String>) -> Answered {
+    asked
+        .opens(WRITE, async |core, now| {
+            clients::remove_seen(&core, &client_named(&id)?, seen(&asked.request)?, BATCH, now).await?;
+            Ok(HttpResponse::NoContent().finish())
+        })
+        .await
 }
 
 /// How a secret is followed by the next.
@@ -263,23 +236,17 @@ pub(super) struct NewSecret {
     request_body(content = Option<RotateSecretBody>),
     responses(
         (status = 200, body = NewSecret),
-        (status = "4XX", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = "5XX", body = ProblemDetails, content_type = "application/problem+json"),
+        Refusals,
     ))]
-pub(super) async fn rotate_secret(
-    web: web::Data<Web>,
-    request: HttpRequest,
-    id: web::Path<String>,
-    body: Body,
-    Arrival(now): Arrival,
-) -> Result<HttpResponse, AdminRefusal> {
-    opened((&web, &request, now), WRITE, async |core| {
-        let id = client_named(&id)?;
-        let RotateSecretBody { overlap } = object_if_any(&request, body)?;
-        let overlap = duration("overlap", Some(overlap.as_deref().unwrap_or("24h")))?.unwrap_or_default();
-        let secret = clients::rotate_secret(&core, &id, overlap, now).await?;
-        let client_secret = secret.expose().to_owned();
-        Ok(HttpResponse::Ok().json(NewSecret { client_id: id.to_string(), client_secret }))
-    })
-    .await
+pub(super) async fn rotate_secret(asked: AdminRequest, id: web::Path<String>, body: Body) -> Answered {
+    asked
+        .opens(WRITE, async |core, now| {
+            let id = client_named(&id)?;
+            let RotateSecretBody { overlap } = object_if_any(&asked.request, body)?;
+            let overlap = duration("overlap", Some(overlap.as_deref().unwrap_or("24h")))?.unwrap_or_default();
+            let secret = clients::rotate_secret(&core, &id, overlap, now).await?;
+            let client_secret = secret.expose().to_owned();
+            Ok(HttpResponse::Ok().json(NewSecret { client_id: id.to_string(), client_secret }))
+        })
+        .await
 }

@@ -1,15 +1,13 @@
 //! `/admin/v1/consents`
 
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpResponse, web};
 
 use crate::domain::right::{Area, Right};
-use crate::http::Web;
-use crate::http::admin::guard::opened;
+use crate::http::admin::guard::{AdminRequest, Answered};
 use crate::http::admin::listing::{Listed, Part};
 use crate::http::admin::naming::{client_named, user_named};
-use crate::http::admin::problem::{AdminProblem, AdminRefusal, ProblemDetails};
+use crate::http::admin::problem::{AdminProblem, Refusals};
 use crate::http::admin::reading::query;
-use crate::http::edge::Arrival;
 use crate::service::admin::consents;
 use crate::service::admin::views::ConsentView;
 
@@ -18,24 +16,20 @@ use crate::service::admin::views::ConsentView;
     params(Part, ("user" = String, Query, description = "Whose: the id or the name")),
     responses(
         (status = 200, body = inline(Listed<ConsentView>)),
-        (status = "4XX", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = "5XX", body = ProblemDetails, content_type = "application/problem+json"),
+        Refusals,
     ))]
-pub(super) async fn list(
-    web: web::Data<Web>,
-    request: HttpRequest,
-    Arrival(now): Arrival,
-) -> Result<HttpResponse, AdminRefusal> {
-    opened((&web, &request, now), Right::Read(Area::Users), async |core| {
-        let query = query(&request, &["limit", "after", "user"])?;
-        let part = Part::asked(&query)?;
-        let user = query.get("user").ok_or_else(|| AdminProblem::Unfit("Say whose: user.".to_owned()))?;
-        let (user, after) = (user_named(&core, user).await?, part.after_parsed()?);
-        let limit = u32::try_from(part.with_one_more()).unwrap_or(u32::MAX);
-        let listed = consents::list(&core, user, after.as_ref(), limit).await?;
-        Ok(HttpResponse::Ok().json(part.of(listed, |consent| consent.client_id.to_string())))
-    })
-    .await
+pub(super) async fn list(asked: AdminRequest) -> Answered {
+    asked
+        .opens(Right::Read(Area::Users), async |core, _| {
+            let query = query(&asked.request, &["limit", "after", "user"])?;
+            let part = Part::asked(&query)?;
+            let user = query.get("user").ok_or_else(|| AdminProblem::Unfit("Say whose: user.".to_owned()))?;
+            let (user, after) = (user_named(&core, user).await?, part.after_parsed()?);
+            let limit = u32::try_from(part.with_one_more()).unwrap_or(u32::MAX);
+            let listed = consents::list(&core, user, after.as_ref(), limit).await?;
+            Ok(HttpResponse::Ok().json(part.of(listed, |consent| consent.client_id.to_string())))
+        })
+        .await
 }
 
 /// Takes a consent back, and with it every login that the client has of the user.
@@ -43,20 +37,15 @@ pub(super) async fn list(
     params(("user" = String, Path, description = "The id or the name"), ("client" = String, Path)),
     responses(
         (status = 204),
-        (status = "4XX", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = "5XX", body = ProblemDetails, content_type = "application/problem+json"),
+        Refusals,
     ))]
-pub(super) async fn withdraw(
-    web: web::Data<Web>,
-    request: HttpRequest,
-    named: web::Path<(String, String)>,
-    Arrival(now): Arrival,
-) -> Result<HttpResponse, AdminRefusal> {
-    opened((&web, &request, now), Right::Write(Area::Users), async |core| {
-        let (user, client) = &*named;
-        let (user, client) = (user_named(&core, user).await?, client_named(client)?);
-        consents::withdraw(&core, user, &client, now).await?;
-        Ok(HttpResponse::NoContent().finish())
-    })
-    .await
+pub(super) async fn withdraw(asked: AdminRequest, named: web::Path<(String, String)>) -> Answered {
+    asked
+        .opens(Right::Write(Area::Users), async |core, now| {
+            let (user, client) = &*named;
+            let (user, client) = (user_named(&core, user).await?, client_named(client)?);
+            consents::withdraw(&core, user, &client, now).await?;
+            Ok(HttpResponse::NoContent().finish())
+        })
+        .await
 }

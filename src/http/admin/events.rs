@@ -1,22 +1,20 @@
 //! `/admin/v1/events` and `/admin/v1/statistics`: what happened.
 
+use actix_web::HttpResponse;
 use actix_web::http::header::ACCEPT;
 use actix_web::web::Bytes;
-use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::DateTime;
 use futures_util::stream;
 use uuid::Uuid;
 
 use crate::domain::event::EventChoice;
 use crate::domain::right::{Area, Right};
-use crate::http::Web;
-use crate::http::admin::guard::opened;
+use crate::http::admin::guard::{AdminRequest, Answered};
 use crate::http::admin::listing::{Listed, Part};
 use crate::http::admin::naming::{member, user_named};
-use crate::http::admin::problem::{AdminProblem, AdminRefusal, ProblemDetails};
+use crate::http::admin::problem::{AdminProblem, Refusals};
 use crate::http::admin::reading::query;
 use crate::http::body::Form;
-use crate::http::edge::Arrival;
 use crate::service::admin::events::{self, EventFilter};
 use crate::service::admin::statistics;
 use crate::service::admin::views::EventView;
@@ -40,26 +38,22 @@ const LINES: &str = "application/x-ndjson";
             (inline(Listed<EventView>) = "application/json"),
             (EventView = "application/x-ndjson"),
         )),
-        (status = "4XX", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = "5XX", body = ProblemDetails, content_type = "application/problem+json"),
+        Refusals,
     ))]
-pub(super) async fn list(
-    web: web::Data<Web>,
-    request: HttpRequest,
-    Arrival(now): Arrival,
-) -> Result<HttpResponse, AdminRefusal> {
-    opened((&web, &request, now), READ, async |core| {
-        let query = query(&request, &["limit", "after", "name", "user", "family", "since"])?;
-        let part = Part::asked(&query)?;
-        let (filter, before) = (wanted(&core, &query).await?, part.after_parsed()?);
-        let accept = request.headers().get(ACCEPT).and_then(|accept| accept.to_str().ok());
-        if accept.is_some_and(|accept| accept.eq_ignore_ascii_case(LINES)) {
-            return Ok(all(core, filter, before));
-        }
-        let listed = events::list(&core, &filter, before, part.with_one_more()).await?;
-        Ok(HttpResponse::Ok().json(part.of(listed, |event| event.id.to_string())))
-    })
-    .await
+pub(super) async fn list(asked: AdminRequest) -> Answered {
+    asked
+        .opens(READ, async |core, _| {
+            let query = query(&asked.request, &["limit", "after", "name", "user", "family", "since"])?;
+            let part = Part::asked(&query)?;
+            let (filter, before) = (wanted(&core, &query).await?, part.after_parsed()?);
+            let accept = asked.request.headers().get(ACCEPT).and_then(|accept| accept.to_str().ok());
+            if accept.is_some_and(|accept| accept.eq_ignore_ascii_case(LINES)) {
+                return Ok(all(core, filter, before));
+            }
+            let listed = events::list(&core, &filter, before, part.with_one_more()).await?;
+            Ok(HttpResponse::Ok().json(part.of(listed, |event| event.id.to_string())))
+        })
+        .await
 }
 
 async fn wanted(core: &Core, query: &Form) -> Result<EventFilter, AdminProblem> {
@@ -107,17 +101,13 @@ fn all(core: Core, filter: EventFilter, before: Option<Uuid>) -> HttpResponse {
 #[utoipa::path(get, path = "/admin/v1/statistics", tag = "events", operation_id = "getStatistics",
     responses(
         (status = 200, body = statistics::Statistics),
-        (status = "4XX", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = "5XX", body = ProblemDetails, content_type = "application/problem+json"),
+        Refusals,
     ))]
-pub(super) async fn show_statistics(
-    web: web::Data<Web>,
-    request: HttpRequest,
-    Arrival(now): Arrival,
-) -> Result<HttpResponse, AdminRefusal> {
-    opened((&web, &request, now), READ, async |core| {
-        query(&request, &[])?;
-        Ok(HttpResponse::Ok().json(statistics::read(&core, now).await?))
-    })
-    .await
+pub(super) async fn show_statistics(asked: AdminRequest) -> Answered {
+    asked
+        .opens(READ, async |core, now| {
+            query(&asked.request, &[])?;
+            Ok(HttpResponse::Ok().json(statistics::read(&core, now).await?))
+        })
+        .await
 }

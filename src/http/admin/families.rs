@@ -2,20 +2,18 @@
 
 use std::time::Duration;
 
-use actix_web::{HttpRequest, HttpResponse, rt, web};
+use actix_web::{HttpResponse, rt, web};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::domain::ids::{ClientId, FamilyId, UserId};
 use crate::domain::right::{Area, Right};
-use crate::http::Web;
-use crate::http::admin::guard::opened;
+use crate::http::admin::guard::{AdminRequest, Answered};
 use crate::http::admin::listing::{Listed, Part};
 use crate::http::admin::naming::{client_named, user_named};
-use crate::http::admin::problem::{AdminProblem, AdminRefusal, ProblemDetails};
+use crate::http::admin::problem::{AdminProblem, Refusals};
 use crate::http::admin::reading::{object, query};
 use crate::http::body::Body;
-use crate::http::edge::Arrival;
 use crate::service::Core;
 use crate::service::admin::families::{self, WantedFamilies};
 use crate::service::admin::views::FamilyView;
@@ -35,27 +33,23 @@ const BATCH: i64 = 500;
     ),
     responses(
         (status = 200, body = inline(Listed<FamilyView>)),
-        (status = "4XX", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = "5XX", body = ProblemDetails, content_type = "application/problem+json"),
+        Refusals,
     ))]
-pub(super) async fn list(
-    web: web::Data<Web>,
-    request: HttpRequest,
-    Arrival(now): Arrival,
-) -> Result<HttpResponse, AdminRefusal> {
-    opened((&web, &request, now), READ, async |core| {
-        let query = query(&request, &["limit", "after", "user", "client"])?;
-        let part = Part::asked(&query)?;
-        let user = match query.get("user") {
-            Some(user) => Some(user_named(&core, user).await?),
-            None => None,
-        };
-        let client = query.get("client").map(client_named).transpose()?;
-        let wanted = WantedFamilies { user, client, after: part.after_parsed()? };
-        let listed = families::list(&core, &wanted, part.with_one_more(), now).await?;
-        Ok(HttpResponse::Ok().json(part.of(listed, |family| family.id.to_string())))
-    })
-    .await
+pub(super) async fn list(asked: AdminRequest) -> Answered {
+    asked
+        .opens(READ, async |core, now| {
+            let query = query(&asked.request, &["limit", "after", "user", "client"])?;
+            let part = Part::asked(&query)?;
+            let user = match query.get("user") {
+                Some(user) => Some(user_named(&core, user).await?),
+                None => None,
+            };
+            let client = query.get("client").map(client_named).transpose()?;
+            let wanted = WantedFamilies { user, client, after: part.after_parsed()? };
+            let listed = families::list(&core, &wanted, part.with_one_more(), now).await?;
+            Ok(HttpResponse::Ok().json(part.of(listed, |family| family.id.to_string())))
+        })
+        .await
 }
 
 /// One family.
@@ -63,20 +57,15 @@ pub(super) async fn list(
     params(("id" = uuid::Uuid, Path)),
     responses(
         (status = 200, body = FamilyView),
-        (status = "4XX", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = "5XX", body = ProblemDetails, content_type = "application/problem+json"),
+        Refusals,
     ))]
-pub(super) async fn show(
-    web: web::Data<Web>,
-    request: HttpRequest,
-    id: web::Path<String>,
-    Arrival(now): Arrival,
-) -> Result<HttpResponse, AdminRefusal> {
-    opened((&web, &request, now), READ, async |core| {
-        let family = families::show(&core, family_named(&id)?, now).await?.ok_or(NO_FAMILY)?;
-        Ok(HttpResponse::Ok().json(family))
-    })
-    .await
+pub(super) async fn show(asked: AdminRequest, id: web::Path<String>) -> Answered {
+    asked
+        .opens(READ, async |core, now| {
+            let family = families::show(&core, family_named(&id)?, now).await?.ok_or(NO_FAMILY)?;
+            Ok(HttpResponse::Ok().json(family))
+        })
+        .await
 }
 
 /// Ends a family, with the sign-in that it came from.
@@ -84,20 +73,15 @@ pub(super) async fn show(
     params(("id" = uuid::Uuid, Path)),
     responses(
         (status = 204),
-        (status = "4XX", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = "5XX", body = ProblemDetails, content_type = "application/problem+json"),
+        Refusals,
     ))]
-pub(super) async fn end(
-    web: web::Data<Web>,
-    request: HttpRequest,
-    id: web::Path<String>,
-    Arrival(now): Arrival,
-) -> Result<HttpResponse, AdminRefusal> {
-    opened((&web, &request, now), WRITE, async |core| {
-        families::end(&core, family_named(&id)?, now).await?;
-        Ok(HttpResponse::NoContent().finish())
-    })
-    .await
+pub(super) async fn end(asked: AdminRequest, id: web::Path<String>) -> Answered {
+    asked
+        .opens(WRITE, async |core, now| {
+            families::end(&core, family_named(&id)?, now).await?;
+            Ok(HttpResponse::NoContent().finish())
+        })
+        .await
 }
 
 /// Whose families are to end: one of the three.
@@ -124,39 +108,34 @@ pub(super) struct EndedFamilies {
     responses(
         (status = 200, body = EndedFamilies),
         (status = 202, description = "They are being ended"),
-        (status = "4XX", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = "5XX", body = ProblemDetails, content_type = "application/problem+json"),
+        Refusals,
     ))]
-pub(super) async fn end_many(
-    web: web::Data<Web>,
-    request: HttpRequest,
-    body: Body,
-    Arrival(now): Arrival,
-) -> Result<HttpResponse, AdminRefusal> {
-    let patience = web.deadline / 2;
-    opened((&web, &request, now), WRITE, async |core| {
-        let whose = match object(&request, body)? {
-            EndFamilies { user: Some(user), client: None, all: None } => {
-                Whose::User(user_named(&core, &user).await?)
+pub(super) async fn end_many(asked: AdminRequest, body: Body) -> Answered {
+    let patience = asked.web.deadline / 2;
+    asked
+        .opens(WRITE, async |core, now| {
+            let whose = match object(&asked.request, body)? {
+                EndFamilies { user: Some(user), client: None, all: None } => {
+                    Whose::User(user_named(&core, &user).await?)
+                }
+                EndFamilies { user: None, client: Some(client), all: None } => {
+                    Whose::Client(client_named(&client)?)
+                }
+                EndFamilies { user: None, client: None, all: Some(true) } => Whose::Everybody,
+                _ => {
+                    let what = "Send one of user, client, or all, which is true.";
+                    return Err(AdminProblem::Unfit(what.to_owned()));
+                }
+            };
+            let ending = rt::spawn(async move { whose.end(&core, now).await });
+            match tokio::time::timeout(patience.max(Duration::from_secs(1)), ending).await {
+                Ok(Ok(ended)) => Ok(HttpResponse::Ok().json(EndedFamilies { ended: ended? })),
+                // It was cancelled: the server stops.
+                Ok(Err(_)) => Err(crate::service::Failure::Busy.into()),
+                Err(_) => Ok(HttpResponse::Accepted().finish()),
             }
-            EndFamilies { user: None, client: Some(client), all: None } => {
-                Whose::Client(client_named(&client)?)
-            }
-            EndFamilies { user: None, client: None, all: Some(true) } => Whose::Everybody,
-            _ => {
-                let what = "Send one of user, client, or all, which is true.";
-                return Err(AdminProblem::Unfit(what.to_owned()));
-            }
-        };
-        let ending = rt::spawn(async move { whose.end(&core, now).await });
-        match tokio::time::timeout(patience.max(Duration::from_secs(1)), ending).await {
-            Ok(Ok(ended)) => Ok(HttpResponse::Ok().json(EndedFamilies { ended: ended? })),
-            // It was cancelled: the server stops.
-            Ok(Err(_)) => Err(crate::service::Failure::Busy.into()),
-            Err(_) => Ok(HttpResponse::Accepted().finish()),
-        }
-    })
-    .await
+        })
+        .await
 }
 
 enum Whose {

@@ -1,23 +1,59 @@
 //! Whatever is done here is done with an access token that has the right to it.
 
-use actix_web::{HttpRequest, HttpResponse};
+use std::future::{Ready, ready};
+
+use actix_web::dev::Payload;
+use actix_web::{Error, FromRequest, HttpRequest, HttpResponse, web};
 use chrono::{DateTime, Utc};
 
 use crate::domain::right::Right;
 use crate::http::admin::problem::{AdminProblem, AdminRefusal};
+use crate::http::edge::Arrival;
 use crate::http::{Web, protected};
 use crate::service::Core;
 use crate::service::admin::caller;
 
-/// Does what a token with this right opens.
-pub(super) async fn opened(
-    (web, request, now): (&Web, &HttpRequest, DateTime<Utc>),
-    right: Right,
-    work: impl AsyncFnOnce(Core) -> Result<HttpResponse, AdminProblem>,
-) -> Result<HttpResponse, AdminRefusal> {
-    let opened = protected::shown_to((web, request, now), None, async |shown| {
-        let core = caller::entitled(&web.core, shown, right, now).await?;
-        work(core).await
-    });
-    opened.await.map_err(|(scheme, problem)| AdminRefusal { scheme, problem })
+pub(super) type Answered = Result<HttpResponse, AdminRefusal>;
+
+/// A request that has to show a token.
+pub(super) struct AdminRequest {
+    pub(super) web: web::Data<Web>,
+    pub(super) request: HttpRequest,
+    now: DateTime<Utc>,
+}
+
+impl FromRequest for AdminRequest {
+    type Error = Error;
+    type Future = Ready<Result<Self, Error>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let web = web::Data::from_request(request, payload).into_inner();
+        let arrival = Arrival::from_request(request, payload).into_inner();
+        let asked = web.and_then(|web| {
+            let Arrival(now) = arrival?;
+            Ok(Self { web, request: request.clone(), now })
+        });
+        ready(asked)
+    }
+}
+
+impl AdminRequest {
+    /// The URL that was asked for.
+    pub(super) fn place(&self) -> String {
+        self.web.url_of(&self.request)
+    }
+
+    /// Does what a token with this right opens, as of the request's time.
+    pub(super) async fn opens(
+        &self,
+        right: Right,
+        work: impl AsyncFnOnce(Core, DateTime<Utc>) -> Result<HttpResponse, AdminProblem>,
+    ) -> Answered {
+        let (web, request, now) = (&self.web, &self.request, self.now);
+        let opened = protected::shown_to((web, request, now), None, async |shown| {
+            let core = caller::entitled(&web.core, shown, right, now).await?;
+            work(core, now).await
+        });
+        opened.await.map_err(|(scheme, problem)| AdminRefusal { scheme, problem })
+    }
 }

@@ -1,19 +1,17 @@
 //! `/admin/v1/keys`
 
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::HttpResponse;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::domain::right::{Area, Right};
 use crate::domain::signing_algorithm::SigningAlgorithm;
-use crate::http::Web;
-use crate::http::admin::guard::opened;
+use crate::http::admin::guard::{AdminRequest, Answered};
 use crate::http::admin::listing::Listed;
 use crate::http::admin::naming::{duration, member};
-use crate::http::admin::problem::{AdminProblem, AdminRefusal, ProblemDetails};
+use crate::http::admin::problem::{AdminProblem, Refusals};
 use crate::http::admin::reading::{object_if_any, query};
 use crate::http::body::Body;
-use crate::http::edge::Arrival;
 use crate::service::admin::error::AdminError;
 use crate::service::admin::keys;
 use crate::service::admin::views::{SigningKeyView, time};
@@ -25,19 +23,15 @@ const WRITE: Right = Right::Write(Area::Keys);
 #[utoipa::path(get, path = "/admin/v1/keys", tag = "keys", operation_id = "listKeys",
     responses(
         (status = 200, body = inline(Listed<SigningKeyView>)),
-        (status = "4XX", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = "5XX", body = ProblemDetails, content_type = "application/problem+json"),
+        Refusals,
     ))]
-pub(super) async fn list(
-    web: web::Data<Web>,
-    request: HttpRequest,
-    Arrival(now): Arrival,
-) -> Result<HttpResponse, AdminRefusal> {
-    opened((&web, &request, now), READ, async |core| {
-        query(&request, &[])?;
-        Ok(HttpResponse::Ok().json(Listed::whole(keys::list(&core, now).signing_keys)))
-    })
-    .await
+pub(super) async fn list(asked: AdminRequest) -> Answered {
+    asked
+        .opens(READ, async |core, now| {
+            query(&asked.request, &[])?;
+            Ok(HttpResponse::Ok().json(Listed::whole(keys::list(&core, now).signing_keys)))
+        })
+        .await
 }
 
 /// Which keys.
@@ -61,26 +55,21 @@ pub(super) struct NextKey {
     request_body(content = Option<RotateBody>),
     responses(
         (status = 200, body = NextKey),
-        (status = "4XX", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = "5XX", body = ProblemDetails, content_type = "application/problem+json"),
+        Refusals,
     ))]
-pub(super) async fn rotate(
-    web: web::Data<Web>,
-    request: HttpRequest,
-    body: Body,
-    Arrival(now): Arrival,
-) -> Result<HttpResponse, AdminRefusal> {
-    opened((&web, &request, now), WRITE, async |core| {
-        let RotateBody { algorithm, after } = object_if_any(&request, body)?;
-        let after = duration("after", after.as_deref())?;
-        if after.is_some_and(|after| after > MONTH) {
-            return Err(AdminProblem::Unfit("after: it is 30d at most.".to_owned()));
-        }
-        let rotated = keys::rotate(&core, named(algorithm.as_deref())?, after, now).await;
-        let (kid, signs_from) = rotated.map_err(AdminError::from)?;
-        Ok(HttpResponse::Ok().json(NextKey { kid, signs_from: time(signs_from) }))
-    })
-    .await
+pub(super) async fn rotate(asked: AdminRequest, body: Body) -> Answered {
+    asked
+        .opens(WRITE, async |core, now| {
+            let RotateBody { algorithm, after } = object_if_any(&asked.request, body)?;
+            let after = duration("after", after.as_deref())?;
+            if after.is_some_and(|after| after > MONTH) {
+                return Err(AdminProblem::Unfit("after: it is 30d at most.".to_owned()));
+            }
+            let rotated = keys::rotate(&core, named(algorithm.as_deref())?, after, now).await;
+            let (kid, signs_from) = rotated.map_err(AdminError::from)?;
+            Ok(HttpResponse::Ok().json(NextKey { kid, signs_from: time(signs_from) }))
+        })
+        .await
 }
 
 /// As long as the setting `keys.publish_ahead` may be.
@@ -105,21 +94,17 @@ pub(super) struct NewKey {
     request_body(content = Option<WithdrawBody>),
     responses(
         (status = 200, body = NewKey),
-        (status = "4XX", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = "5XX", body = ProblemDetails, content_type = "application/problem+json"),
+        Refusals,
     ))]
-pub(super) async fn withdraw(
-    web: web::Data<Web>,
-    request: HttpRequest,
-    body: Body,
-    Arrival(now): Arrival,
-) -> Result<HttpResponse, AdminRefusal> {
-    opened((&web, &request, now), WRITE, async |core| {
-        let WithdrawBody { algorithm } = object_if_any(&request, body)?;
-        let kid = keys::replace(&core, named(algorithm.as_deref())?, now).await.map_err(AdminError::from)?;
-        Ok(HttpResponse::Ok().json(NewKey { kid }))
-    })
-    .await
+pub(super) async fn withdraw(asked: AdminRequest, body: Body) -> Answered {
+    asked
+        .opens(WRITE, async |core, now| {
+            let WithdrawBody { algorithm } = object_if_any(&asked.request, body)?;
+            let kid =
+                keys::replace(&core, named(algorithm.as_deref())?, now).await.map_err(AdminError::from)?;
+            Ok(HttpResponse::Ok().json(NewKey { kid }))
+        })
+        .await
 }
 
 fn named(algorithm: Option<&str>) -> Result<Option<SigningAlgorithm>, AdminProblem> {

@@ -1,11 +1,13 @@
 //! What is wrong with an order, as RFC 9457 has it told.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::openapi::{Content, Ref, RefOr, Response, ResponseBuilder};
+use utoipa::{IntoResponses, ToSchema};
 
 use crate::domain::right::Right;
 use crate::http::answer::{Answer, Challenge};
@@ -69,6 +71,18 @@ pub(super) struct ProblemDetails {
     /// The scope that the access token lacks.
     #[serde(skip_serializing_if = "Option::is_none")]
     scope: Option<String>,
+}
+
+/// The refusals of every place, in the API's description.
+pub(super) struct Refusals;
+
+impl IntoResponses for Refusals {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let details = RefOr::from(Ref::from_schema_name(ProblemDetails::name()));
+        let content = Content::new(Some(details));
+        let refusal = ResponseBuilder::new().content("application/problem+json", content).build();
+        ["4XX", "5XX"].map(|status| (status.to_owned(), refusal.clone().into())).into()
+    }
 }
 
 impl AdminProblem {

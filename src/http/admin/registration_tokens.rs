@@ -3,19 +3,17 @@
 use std::time::Duration;
 
 use actix_web::http::header::LOCATION;
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::domain::right::{Area, Right};
-use crate::http::Web;
-use crate::http::admin::guard::opened;
+use crate::http::admin::guard::{AdminRequest, Answered};
 use crate::http::admin::listing::{Listed, Part};
 use crate::http::admin::naming::duration;
-use crate::http::admin::problem::{AdminProblem, AdminRefusal, ProblemDetails};
+use crate::http::admin::problem::{AdminProblem, Refusals};
 use crate::http::admin::reading::{object_if_any, query};
 use crate::http::body::Body;
-use crate::http::edge::Arrival;
 use crate::service::admin::registration_tokens;
 use crate::service::admin::views::RegistrationTokenView;
 
@@ -27,21 +25,17 @@ const WRITE: Right = Right::Write(Area::Clients);
     params(Part),
     responses(
         (status = 200, body = inline(Listed<RegistrationTokenView>)),
-        (status = "4XX", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = "5XX", body = ProblemDetails, content_type = "application/problem+json"),
+        Refusals,
     ))]
-pub(super) async fn list(
-    web: web::Data<Web>,
-    request: HttpRequest,
-    Arrival(now): Arrival,
-) -> Result<HttpResponse, AdminRefusal> {
-    opened((&web, &request, now), READ, async |core| {
-        let part = Part::asked(&query(&request, &["limit", "after"])?)?;
-        let listed =
-            registration_tokens::list(&core, part.after_parsed()?, part.with_one_more(), now).await?;
-        Ok(HttpResponse::Ok().json(part.of(listed, |token| token.id.to_string())))
-    })
-    .await
+pub(super) async fn list(asked: AdminRequest) -> Answered {
+    asked
+        .opens(READ, async |core, now| {
+            let part = Part::asked(&query(&asked.request, &["limit", "after"])?)?;
+            let listed =
+                registration_tokens::list(&core, part.after_parsed()?, part.with_one_more(), now).await?;
+            Ok(HttpResponse::Ok().json(part.of(listed, |token| token.id.to_string())))
+        })
+        .await
 }
 
 /// A token to be made.
@@ -67,31 +61,26 @@ pub(super) struct NewToken {
     request_body(content = Option<NewTokenBody>),
     responses(
         (status = 201, body = NewToken, headers(("Location", description = "Where the token is removed"))),
-        (status = "4XX", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = "5XX", body = ProblemDetails, content_type = "application/problem+json"),
+        Refusals,
     ))]
-pub(super) async fn create(
-    web: web::Data<Web>,
-    request: HttpRequest,
-    body: Body,
-    Arrival(now): Arrival,
-) -> Result<HttpResponse, AdminRefusal> {
-    opened((&web, &request, now), WRITE, async |core| {
-        let NewTokenBody { uses, expires } = object_if_any(&request, body)?;
-        let uses = uses.unwrap_or(1);
-        if !(1..=1_000_000).contains(&uses) {
-            return Err(AdminProblem::Unfit("uses: it is a number from 1 to 1000000.".to_owned()));
-        }
-        let expires = duration("expires", Some(expires.as_deref().unwrap_or("7d")))?.unwrap_or_default();
-        if !(Duration::from_secs(1)..=LONGEST).contains(&expires) {
-            return Err(AdminProblem::Unfit("expires: it is a duration from 1s to 3650d.".to_owned()));
-        }
-        let (about, secret) = registration_tokens::add(&core, uses, expires, now).await?;
-        let place = format!("{}/{}", web.url_of(&request), about.id);
-        let created = NewToken { token: secret.expose().to_owned(), about };
-        Ok(HttpResponse::Created().insert_header((LOCATION, place)).json(created))
-    })
-    .await
+pub(super) async fn create(asked: AdminRequest, body: Body) -> Answered {
+    asked
+        .opens(WRITE, async |core, now| {
+            let NewTokenBody { uses, expires } = object_if_any(&asked.request, body)?;
+            let uses = uses.unwrap_or(1);
+            if !(1..=1_000_000).contains(&uses) {
+                return Err(AdminProblem::Unfit("uses: it is a number from 1 to 1000000.".to_owned()));
+            }
+            let expires = duration("expires", Some(expires.as_deref().unwrap_or("7d")))?.unwrap_or_default();
+            if !(Duration::from_secs(1)..=LONGEST).contains(&expires) {
+                return Err(AdminProblem::Unfit("expires: it is a duration from 1s to 3650d.".to_owned()));
+            }
+            let (about, secret) = registration_tokens::add(&core, uses, expires, now).await?;
+            let place = format!("{}/{}", asked.place(), about.id);
+            let created = NewToken { token: secret.expose().to_owned(), about };
+            Ok(HttpResponse::Created().insert_header((LOCATION, place)).json(created))
+        })
+        .await
 }
 
 const LONGEST: Duration = Duration::from_hours(24 * 3650);
@@ -101,19 +90,14 @@ const LONGEST: Duration = Duration::from_hours(24 * 3650);
     params(("id" = uuid::Uuid, Path)),
     responses(
         (status = 204),
-        (status = "4XX", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = "5XX", body = ProblemDetails, content_type = "application/problem+json"),
+        Refusals,
     ))]
-pub(super) async fn remove(
-    web: web::Data<Web>,
-    request: HttpRequest,
-    id: web::Path<String>,
-    Arrival(now): Arrival,
-) -> Result<HttpResponse, AdminRefusal> {
-    opened((&web, &request, now), WRITE, async |core| {
-        let id = id.parse().map_err(|_| AdminProblem::NotThere("registration token"))?;
-        registration_tokens::remove(&core, id, now).await?;
-        Ok(HttpResponse::NoContent().finish())
-    })
-    .await
+pub(super) async fn remove(asked: AdminRequest, id: web::Path<String>) -> Answered {
+    asked
+        .opens(WRITE, async |core, now| {
+            let id = id.parse().map_err(|_| AdminProblem::NotThere("registration token"))?;
+            registration_tokens::remove(&core, id, now).await?;
+            Ok(HttpResponse::NoContent().finish())
+        })
+        .await
 }

@@ -1,7 +1,7 @@
 //! `/admin/v1/users`
 
 use actix_web::http::header::LOCATION;
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpResponse, web};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -10,13 +10,11 @@ use crate::domain::ids::UserId;
 use crate::domain::right::{Area, Right};
 use crate::domain::secrets::Password;
 use crate::domain::user::{InvalidUsername, Username};
-use crate::http::Web;
-use crate::http::admin::guard::opened;
+use crate::http::admin::guard::{AdminRequest, Answered};
 use crate::http::admin::listing::{Listed, Part};
-use crate::http::admin::problem::{AdminProblem, AdminRefusal, ProblemDetails};
+use crate::http::admin::problem::{AdminProblem, Refusals};
 use crate::http::admin::reading::{nullable, object, query, seen, tagged};
 use crate::http::body::Body;
-use crate::http::edge::Arrival;
 use crate::service::admin::users::{self, Change, DetailChanges, Details, NewUser, UserPatch, WantedUsers};
 use crate::service::admin::views::UserView;
 
@@ -32,23 +30,19 @@ const WRITE: Right = Right::Write(Area::Users);
     ),
     responses(
         (status = 200, body = inline(Listed<UserView>)),
-        (status = "4XX", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = "5XX", body = ProblemDetails, content_type = "application/problem+json"),
+        Refusals,
     ))]
-pub(super) async fn list(
-    web: web::Data<Web>,
-    request: HttpRequest,
-    Arrival(now): Arrival,
-) -> Result<HttpResponse, AdminRefusal> {
-    opened((&web, &request, now), READ, async |core| {
-        let query = query(&request, &["limit", "after", "q"])?;
-        let part = Part::asked(&query)?;
-        let beginning = query.get("q").map(ToOwned::to_owned);
-        let wanted = WantedUsers { after: part.after.clone(), beginning };
-        let listed = users::list(&core, &wanted, part.with_one_more()).await?;
-        Ok(HttpResponse::Ok().json(part.of(listed, |user| user.username.key())))
-    })
-    .await
+pub(super) async fn list(asked: AdminRequest) -> Answered {
+    asked
+        .opens(READ, async |core, _| {
+            let query = query(&asked.request, &["limit", "after", "q"])?;
+            let part = Part::asked(&query)?;
+            let beginning = query.get("q").map(ToOwned::to_owned);
+            let wanted = WantedUsers { after: part.after.clone(), beginning };
+            let listed = users::list(&core, &wanted, part.with_one_more()).await?;
+            Ok(HttpResponse::Ok().json(part.of(listed, |user| user.username.key())))
+        })
+        .await
 }
 
 /// One user.
@@ -56,20 +50,15 @@ pub(super) async fn list(
     params(("id" = uuid::Uuid, Path)),
     responses(
         (status = 200, body = UserView, headers(("ETag", description = "For If-Match"))),
-        (status = "4XX", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = "5XX", body = ProblemDetails, content_type = "application/problem+json"),
+        Refusals,
     ))]
-pub(super) async fn show(
-    web: web::Data<Web>,
-    request: HttpRequest,
-    id: web::Path<String>,
-    Arrival(now): Arrival,
-) -> Result<HttpResponse, AdminRefusal> {
-    opened((&web, &request, now), READ, async |core| {
-        let user = UserView::from(users::get(&core, named(&id)?).await?);
-        Ok(tagged(HttpResponse::Ok(), &user))
-    })
-    .await
+pub(super) async fn show(asked: AdminRequest, id: web::Path<String>) -> Answered {
+    asked
+        .opens(READ, async |core, _| {
+            let user = UserView::from(users::get(&core, named(&id)?).await?);
+            Ok(tagged(HttpResponse::Ok(), &user))
+        })
+        .await
 }
 
 /// A user to be made.
@@ -97,23 +86,18 @@ pub(super) struct NewUserBody {
     request_body = NewUserBody,
     responses(
         (status = 201, body = UserView, headers(("Location", description = "Where the user is"), ("ETag", description = "For If-Match"))),
-        (status = "4XX", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = "5XX", body = ProblemDetails, content_type = "application/problem+json"),
+        Refusals,
     ))]
-pub(super) async fn create(
-    web: web::Data<Web>,
-    request: HttpRequest,
-    body: Body,
-    Arrival(now): Arrival,
-) -> Result<HttpResponse, AdminRefusal> {
-    opened((&web, &request, now), WRITE, async |core| {
-        let new = NewUser::try_from(object::<NewUserBody>(&request, body)?)?;
-        let user = users::add(&core, new, now).await?;
-        let mut created = HttpResponse::Created();
-        created.insert_header((LOCATION, format!("{}/{}", web.url_of(&request), user.id)));
-        Ok(tagged(created, &user))
-    })
-    .await
+pub(super) async fn create(asked: AdminRequest, body: Body) -> Answered {
+    asked
+        .opens(WRITE, async |core, now| {
+            let new = NewUser::try_from(object::<NewUserBody>(&asked.request, body)?)?;
+            let user = users::add(&core, new, now).await?;
+            let mut created = HttpResponse::Created();
+            created.insert_header((LOCATION, format!("{}/{}", asked.place(), user.id)));
+            Ok(tagged(created, &user))
+        })
+        .await
 }
 
 impl TryFrom<NewUserBody> for NewUser {
@@ -162,30 +146,24 @@ pub(super) struct UserPatchBody {
     request_body = UserPatchBody,
     responses(
         (status = 200, body = UserView, headers(("ETag", description = "For If-Match"))),
-        (status = "4XX", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = "5XX", body = ProblemDetails, content_type = "application/problem+json"),
+        Refusals,
     ))]
-pub(super) async fn patch(
-    web: web::Data<Web>,
-    request: HttpRequest,
-    id: web::Path<String>,
-    body: Body,
-    Arrival(now): Arrival,
-) -> Result<HttpResponse, AdminRefusal> {
-    opened((&web, &request, now), WRITE, async |core| {
-        let (id, seen) = (named(&id)?, seen(&request)?);
-        let said: UserPatchBody = object(&request, body)?;
-        let patch = UserPatch {
-            username: said.username.as_deref().map(username).transpose()?,
-            email: said.email,
-            email_verified: said.email_verified,
-            claims: said.claims,
-            roles: said.roles,
-            disabled: said.disabled,
-        };
-        Ok(tagged(HttpResponse::Ok(), &users::patch(&core, id, &patch, seen, now).await?))
-    })
-    .await
+pub(super) async fn patch(asked: AdminRequest, id: web::Path<String>, body: Body) -> Answered {
+    asked
+        .opens(WRITE, async |core, now| {
+            let (id, seen) = (named(&id)?, seen(&asked.request)?);
+            let said: UserPatchBody = object(&asked.request, body)?;
+            let patch = UserPatch {
+                username: said.username.as_deref().map(username).transpose()?,
+                email: said.email,
+                email_verified: said.email_verified,
+                claims: said.claims,
+                roles: said.roles,
+                disabled: said.disabled,
+            };
+            Ok(tagged(HttpResponse::Ok(), &users::patch(&core, id, &patch, seen, now).await?))
+        })
+        .await
 }
 
 /// Removes a user; ends all of the user's logins.
@@ -193,20 +171,15 @@ pub(super) async fn patch(
     params(("id" = uuid::Uuid, Path), ("If-Match" = Option<String>, Header, description = "What ETag said")),
     responses(
         (status = 204),
-        (status = "4XX", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = "5XX", body = ProblemDetails, content_type = "application/problem+json"),
+        Refusals,
     ))]
-pub(super) async fn remove(
-    web: web::Data<Web>,
-    request: HttpRequest,
-    id: web::Path<String>,
-    Arrival(now): Arrival,
-) -> Result<HttpResponse, AdminRefusal> {
-    opened((&web, &request, now), WRITE, async |core| {
-        users::remove(&core, named(&id)?, seen(&request)?, now).await?;
-        Ok(HttpResponse::NoContent().finish())
-    })
-    .await
+pub(super) async fn remove(asked: AdminRequest, id: web::Path<String>) -> Answered {
+    asked
+        .opens(WRITE, async |core, now| {
+            users::remove(&core, named(&id)?, seen(&asked.request)?, now).await?;
+            Ok(HttpResponse::NoContent().finish())
+        })
+        .await
 }
 
 /// A password to be set.
@@ -223,23 +196,17 @@ pub(super) struct PasswordBody {
     request_body = PasswordBody,
     responses(
         (status = 204),
-        (status = "4XX", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = "5XX", body = ProblemDetails, content_type = "application/problem+json"),
+        Refusals,
     ))]
-pub(super) async fn set_password(
-    web: web::Data<Web>,
-    request: HttpRequest,
-    id: web::Path<String>,
-    body: Body,
-    Arrival(now): Arrival,
-) -> Result<HttpResponse, AdminRefusal> {
-    opened((&web, &request, now), WRITE, async |core| {
-        let id = named(&id)?;
-        let PasswordBody { password } = object(&request, body)?;
-        users::change(&core, id, Change::Password(new_password(password)?), now).await?;
-        Ok(HttpResponse::NoContent().finish())
-    })
-    .await
+pub(super) async fn set_password(asked: AdminRequest, id: web::Path<String>, body: Body) -> Answered {
+    asked
+        .opens(WRITE, async |core, now| {
+            let id = named(&id)?;
+            let PasswordBody { password } = object(&asked.request, body)?;
+            users::change(&core, id, Change::Password(new_password(password)?), now).await?;
+            Ok(HttpResponse::NoContent().finish())
+        })
+        .await
 }
 
 /// Removes all second factors of a user, who has lost them.
@@ -247,20 +214,15 @@ pub(super) async fn set_password(
     params(("id" = uuid::Uuid, Path)),
     responses(
         (status = 204),
-        (status = "4XX", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = "5XX", body = ProblemDetails, content_type = "application/problem+json"),
+        Refusals,
     ))]
-pub(super) async fn reset_factors(
-    web: web::Data<Web>,
-    request: HttpRequest,
-    id: web::Path<String>,
-    Arrival(now): Arrival,
-) -> Result<HttpResponse, AdminRefusal> {
-    opened((&web, &request, now), WRITE, async |core| {
-        users::change(&core, named(&id)?, Change::ResetFactors, now).await?;
-        Ok(HttpResponse::NoContent().finish())
-    })
-    .await
+pub(super) async fn reset_factors(asked: AdminRequest, id: web::Path<String>) -> Answered {
+    asked
+        .opens(WRITE, async |core, now| {
+            users::change(&core, named(&id)?, Change::ResetFactors, now).await?;
+            Ok(HttpResponse::NoContent().finish())
+        })
+        .await
 }
 
 fn named(id: &str) -> Result<UserId, AdminProblem> {
