@@ -25,20 +25,27 @@ pub(crate) struct Fetched {
     pub(crate) bytes: usize,
 }
 
+/// Where a list is.
+#[derive(Clone, Copy)]
+pub(crate) struct ListPlace<'a> {
+    pub(crate) address: &'a str,
+    pub(crate) number: u32,
+}
+
 /// Fetches the list.
-pub(crate) async fn fetch(address: &str) -> anyhow::Result<Fetched> {
-    Poller::connect(address).await?.ask(address, None).await?.context("304 to who knows no tag")
+pub(crate) async fn fetch(list: ListPlace<'_>) -> anyhow::Result<Fetched> {
+    Poller::connect(list.address).await?.ask(list, None).await?.context("304 to who knows no tag")
 }
 
 /// So many requests a second, on a schedule, each by a service that knows the list of `tag` and no newer one.
 pub(crate) async fn poll(
-    address: &str,
+    list: ListPlace<'_>,
     tag: &str,
     per_second: f64,
     lasting: Duration,
 ) -> anyhow::Result<Polled> {
     let (next, answers) = (Cell::new(0_u64), RefCell::new(Polled::default()));
-    let pollers = futures_util::future::try_join_all((0..CONNECTIONS).map(|_| Poller::connect(address)));
+    let pollers = futures_util::future::try_join_all((0..CONNECTIONS).map(|_| Poller::connect(list.address)));
     let (pollers, began) = (pollers.await?, now());
     let connection = async |mut poller: Poller| loop {
         let place = next.replace(next.get() + 1);
@@ -47,7 +54,7 @@ pub(crate) async fn poll(
             return anyhow::Ok(());
         }
         tokio::time::sleep_until((began + due).into()).await;
-        let fetched = poller.ask(address, Some(tag)).await?;
+        let fetched = poller.ask(list, Some(tag)).await?;
         let mut answers = answers.borrow_mut();
         *(if fetched.is_some() { &mut answers.fetched } else { &mut answers.unchanged }) += 1;
     };
@@ -66,10 +73,11 @@ impl Poller {
     }
 
     /// Asks once; gives what was sent, if it is not what was known.
-    async fn ask(&mut self, address: &str, known: Option<&str>) -> anyhow::Result<Option<Fetched>> {
+    async fn ask(&mut self, list: ListPlace<'_>, known: Option<&str>) -> anyhow::Result<Option<Fetched>> {
+        let ListPlace { address, number } = list;
         let known = known.map(|tag| format!("If-None-Match: {tag}\r\n")).unwrap_or_default();
         let request = format!(
-            "GET /status-lists/1 HTTP/1.1\r\nHost: {address}\r\nAccept-Encoding: gzip\r\n{known}\r\n"
+            "GET /status-lists/{number} HTTP/1.1\r\nHost: {address}\r\nAccept-Encoding: gzip\r\n{known}\r\n"
         );
         self.stream.write_all(request.as_bytes()).await?;
         self.answer.clear();

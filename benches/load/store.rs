@@ -90,8 +90,9 @@ impl Store {
         }
     }
 
-    /// Adds so many logins that were ended, at random positions of the first status list; on PostgreSQL.
-    pub(crate) async fn seed_ended(&self, count: u32) -> anyhow::Result<()> {
+    /// Adds so many logins that were ended, at random positions of the status list of another one, which keeps its own;
+    /// on PostgreSQL.
+    pub(crate) async fn seed_ended(&self, (list, index): (u32, u32), count: u32) -> anyhow::Result<()> {
         let sql = format!(
             concat!(
                 "INSERT INTO families (id, user_id, status_list, status_index, ended_at, end_reason, ",
@@ -99,11 +100,11 @@ impl Store {
                 ") ",
                 "SELECT ('019ac000-0000-7000-8002-' || lpad(to_hex(number), 12, '0'))::UUID, ",
                 "('019ac000-0000-7000-8003-' || lpad(to_hex(number), 12, '0'))::UUID, ",
-                "1, floor(random() * 131072), created_at, 'logout', ",
+                "{}, ({} + 1 + floor(random() * 131071)::BIGINT) % 131072, created_at, 'logout', ",
                 others!(),
                 " FROM (SELECT * FROM families LIMIT 1) AS template, generate_series(1, {}) AS number;"
             ),
-            count
+            list, index, count
         );
         self.execute(sql).await.context("seeding logins that were ended")
     }

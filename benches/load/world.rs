@@ -136,10 +136,10 @@ impl World {
         }
     }
 
-    /// Adds logins that were ended, at random positions of the first status list.
-    pub(crate) async fn end_one_in_a_hundred(&self) -> anyhow::Result<()> {
+    /// Adds logins that were ended, in the status list of the one with this entry.
+    pub(crate) async fn end_one_in_a_hundred(&self, entry: (u32, u32)) -> anyhow::Result<()> {
         match &self.watch {
-            Some(store) => store.seed_ended(SIZE / 100).await,
+            Some(store) => store.seed_ended(entry, SIZE / 100).await,
             None => Ok(()),
         }
     }

@@ -2,15 +2,18 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{bail, ensure};
+use anyhow::{Context as _, bail, ensure};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hdrhistogram::Histogram;
 use heirloom_verifier::{Verifier, VerifyError};
+use serde::Deserialize;
 use serde_json::json;
 
 use super::Bench;
 use crate::logins::{log_in, username};
 use crate::now;
-use crate::polling::{Polled, fetch, poll};
+use crate::polling::{ListPlace, Polled, fetch, poll};
 use crate::processes::Server;
 use crate::world::{World, service_of};
 
@@ -88,28 +91,33 @@ impl Bench<'_> {
     /// Of a list in which one of a hundred logins was ended.
     pub(super) async fn pollers(&mut self, world: &World) -> anyhow::Result<()> {
         self.progress.phase("10,000 services that ask for a status list");
-        world.end_one_in_a_hundred().await?;
         let server = world.place.serve()?;
+        let http = reqwest::Client::new();
+        let login = log_in(&http, &server, &username(0)).await?;
+        // Whatever was measured before may have filled the first.
+        let (number, index) = entry_of(&login.access_token)?;
+        let list = ListPlace { address: &server.address, number };
+        world.end_one_in_a_hundred((number, index)).await?;
+        // The server has seen them.
+        tokio::time::sleep(INTERVAL * 2).await;
         let lasting = INTERVAL * if self.arguments.quick { 1 } else { 3 };
         let per_second = POLLERS / INTERVAL.as_secs_f64();
-        let known = fetch(&server.address).await?;
-        let (quiet, unchanged) = polled(&server, &known.tag, per_second, lasting).await?;
+        let known = fetch(list).await?;
+        let (quiet, unchanged) = polled(&server, (list, &known.tag), per_second, lasting).await?;
         ensure!(unchanged.unchanged > 0, "nothing was asked");
-        let http = reqwest::Client::new();
-        let refresh_token = log_in(&http, &server, &username(0)).await?.refresh_token;
-        let body = json!({ "refresh_token": refresh_token });
+        let body = json!({ "refresh_token": login.refresh_token });
         let answer = http.post(format!("http://{}/logout", server.address)).json(&body).send().await?;
         answer.error_for_status()?;
         let ended = now();
         let newer = loop {
-            let newer = fetch(&server.address).await?;
+            let newer = fetch(list).await?;
             if newer.tag != known.tag {
                 break newer;
             }
             ensure!(ended.elapsed() < INTERVAL * 2, "a logout did not change the list");
             tokio::time::sleep(Duration::from_millis(100)).await;
         };
-        let (busy, all) = polled(&server, &known.tag, per_second, INTERVAL).await?;
+        let (busy, all) = polled(&server, (list, &known.tag), per_second, INTERVAL).await?;
         ensure!(all.unchanged == 0, "{} services were told that nothing had changed", all.unchanged);
         let share = 100.0 * quiet;
         let detail = format!(
@@ -146,14 +154,35 @@ async fn ask(services: &[Verifier], logins: &mut [Login], answers: &mut Answers)
     Ok(())
 }
 
+/// The list that an access token has its entry in, and which that is.
+fn entry_of(access_token: &str) -> anyhow::Result<(u32, u32)> {
+    #[derive(Deserialize)]
+    struct Claims {
+        status: Status,
+    }
+    #[derive(Deserialize)]
+    struct Status {
+        status_list: Entry,
+    }
+    #[derive(Deserialize)]
+    struct Entry {
+        uri: String,
+        idx: u32,
+    }
+    let payload = access_token.split('.').nth(1).context("not a JWT")?;
+    let claims: Claims = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload)?)?;
+    let Entry { uri, idx } = claims.status.status_list;
+    Ok((uri.rsplit('/').next().unwrap_or_default().parse()?, idx))
+}
+
 /// The share of a core that the server took, and what it answered.
 async fn polled(
     server: &Server,
-    tag: &str,
+    (list, tag): (ListPlace<'_>, &str),
     per_second: f64,
     lasting: Duration,
 ) -> anyhow::Result<(f64, Polled)> {
     let (before, began) = (server.cpu()?, now());
-    let polled = poll(&server.address, tag, per_second, lasting).await?;
+    let polled = poll(list, tag, per_second, lasting).await?;
     Ok(((server.cpu()? - before).as_secs_f64() / began.elapsed().as_secs_f64(), polled))
 }
