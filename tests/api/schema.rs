@@ -1,5 +1,7 @@
 //! Schemas that do not fit, and a family that rotates for years.
 
+use std::process::Command;
+
 use heirloom::app::{App, OldSchema, open_store};
 use heirloom::domain::ids::FamilyId;
 use heirloom::domain::refresh_token::{Generation, RefreshToken};
@@ -9,6 +11,7 @@ use heirloom::store::families::{self, FastPath};
 use serde_json::json;
 
 use crate::database::{both_databases, with_database};
+use crate::folder::Folder;
 use crate::harness::*;
 use crate::webhooks::{here, told};
 
@@ -241,33 +244,92 @@ fn an_older_schema_names_the_command() {
     });
 }
 
-both_stores! {
-    async fn two_hundred_thousand_rotations_are_one_row(app) {
-        let tokens = app.ana_logged_in().await;
-        if app.store == Store::Postgres {
-            // Rotations prune behind themselves: nobody else does, and nobody looks on for long as an analysis would.
-            app.sql("ALTER TABLE families SET (autovacuum_enabled = false)").await;
-        }
-        let count: i64 = 200_000;
-        let client = heirloom::domain::ids::ClientId::built_in();
-        let token = app.core.keys.with_mac_keys(|keys| RefreshToken::open(&tokens.refresh, &client, keys).unwrap());
-        let hash = token.secret.hash();
-        for generation in 1..=count {
-            // Time goes on, so that an index on any column that a rotation changes would be seen.
-            app.clock.advance(std::time::Duration::from_millis(1));
-            let now = app.clock.now();
-            let presented = Generation::new(generation).unwrap();
-            let attempt = FastPath { id: token.family, presented, secret_hash: hash.clone(), key: None, now, idle_since: now - DAY };
-            assert!(families::rotate(&app.core.db, &attempt).await.unwrap().is_some());
-        }
-        let last = RefreshToken { family: FamilyId(token.family.0), generation: Generation::new(count + 1).unwrap(), ..token };
-        let last = last.encode(&client, app.core.keys.mac());
-        assert_eq!(app.refresh(&last).await.tokens().generation(), u32::try_from(count).unwrap() + 2);
-        assert_eq!(app.number("SELECT COUNT(*) FROM families").await, 1);
-        if app.store == Store::Postgres {
-            hot_share_is_high(&app, count).await;
-        }
+mod two_hundred_thousand_rotations_are_one_row {
+    use super::*;
+
+    #[test]
+    fn sqlite() {
+        run(Store::Sqlite, |_| (), async |app| rotates(&app).await);
     }
+
+    /// On a server of its own: PostgreSQL prunes no version that somebody in another database may still look at.
+    #[test]
+    fn postgres() {
+        let postgres = OwnPostgres::start();
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        runtime.block_on(async {
+            let (app, stop) = start(Store::Postgres, &postgres.url, TestClock::new(), |_| ()).await;
+            rotates(&app).await;
+            stop.end().await;
+        });
+    }
+}
+
+async fn rotates(app: &TestApp) {
+    let tokens = app.ana_logged_in().await;
+    if app.store == Store::Postgres {
+        // Rotations prune behind themselves: nobody else does, and nobody looks on for long as an analysis would.
+        app.sql("ALTER TABLE families SET (autovacuum_enabled = false)").await;
+    }
+    let count: i64 = 200_000;
+    let client = heirloom::domain::ids::ClientId::built_in();
+    let token =
+        app.core.keys.with_mac_keys(|keys| RefreshToken::open(&tokens.refresh, &client, keys).unwrap());
+    let hash = token.secret.hash();
+    for generation in 1..=count {
+        // Time goes on, so that an index on any column that a rotation changes would be seen.
+        app.clock.advance(std::time::Duration::from_millis(1));
+        let now = app.clock.now();
+        let presented = Generation::new(generation).unwrap();
+        let attempt = FastPath {
+            id: token.family,
+            presented,
+            secret_hash: hash.clone(),
+            key: None,
+            now,
+            idle_since: now - DAY,
+        };
+        assert!(families::rotate(&app.core.db, &attempt).await.unwrap().is_some());
+    }
+    let last = RefreshToken {
+        family: FamilyId(token.family.0),
+        generation: Generation::new(count + 1).unwrap(),
+        ..token
+    };
+    let last = last.encode(&client, app.core.keys.mac());
+    assert_eq!(app.refresh(&last).await.tokens().generation(), u32::try_from(count).unwrap() + 2);
+    assert_eq!(app.number("SELECT COUNT(*) FROM families").await, 1);
+    if app.store == Store::Postgres {
+        hot_share_is_high(app, count).await;
+    }
+}
+
+/// A PostgreSQL server that nobody else uses.
+struct OwnPostgres {
+    folder: Folder,
+    url: String,
+}
+
+impl OwnPostgres {
+    fn start() -> Self {
+        let folder = Folder::new();
+        let url = postgres_script("start", &folder, &["", "-c", "fsync=off", "-c", "synchronous_commit=off"]);
+        Self { folder, url }
+    }
+}
+
+impl Drop for OwnPostgres {
+    fn drop(&mut self) {
+        postgres_script("stop", &self.folder, &[]);
+    }
+}
+
+fn postgres_script(what: &str, folder: &Folder, more: &[&str]) -> String {
+    let mut script = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/postgres"));
+    let done = script.arg(what).arg(folder.path().join("postgres")).args(more).output().unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    String::from_utf8(done.stdout).unwrap().trim().to_owned()
 }
 
 /// PostgreSQL's own counters, which it writes down a moment later.
