@@ -23,6 +23,7 @@ use anyhow::Context as _;
 use chrono::{DateTime, Utc};
 
 use crate::clock::Clock;
+use crate::domain::audience::Audience;
 use crate::domain::sign_in::SignInLifetimes;
 use crate::http::address::TrustedProxies;
 use crate::http::connections::Connections;
@@ -41,6 +42,7 @@ use crate::service::keys::ring::Keys;
 use crate::service::keys::{signer_keys, subject_key};
 use crate::service::mail::reseal as reseal_letters;
 use crate::service::status_lists::documents::StatusLists;
+use crate::service::tokens::resource_servers::ResourceServers;
 use crate::service::upstream::providers::Providers;
 use crate::service::users::attempts::Attempts;
 use crate::service::users::login_limit::LoginLimit;
@@ -278,6 +280,9 @@ pub async fn open_core(
     signer_keys::load_all(&keys, &writer, &passwords, now).await?;
     let client_authorities = client_authorities(settings)?;
     let issuer = issuer()?;
+    let own_audience: Audience = issuer.as_str().parse().context("the issuer")?;
+    let resource_servers = ResourceServers::new(own_audience.clone());
+    resource_servers.reload(&db).await?;
     let keys = Arc::new(keys);
     let mail = Arc::new(mail::post_office(settings, &issuer, keys.shared_master())?);
     let writer = writer.telling_owners(&mail);
@@ -286,7 +291,8 @@ pub async fn open_core(
         passwords: Arc::new(passwords),
         password_rules: Arc::new(password_rules(settings, &issuer)),
         relying_party: relying_party(settings, &issuer)?.map(Arc::new),
-        issuer: issuer.as_str().parse().context("the issuer")?,
+        issuer: own_audience.clone(),
+        resource_servers: Arc::new(resource_servers),
         keys,
         succession,
         subjects: Arc::new(subjects),
@@ -301,10 +307,7 @@ pub async fn open_core(
         replays: Arc::default(),
         clock_watch: Arc::new(clock_watch),
         status_places: Arc::default(),
-        status_lists: Arc::new(StatusLists::new(
-            issuer.as_str().parse().context("the issuer")?,
-            settings.status_lists.interval,
-        )),
+        status_lists: Arc::new(StatusLists::new(own_audience, settings.status_lists.interval)),
         polling: Arc::default(),
         clients: Arc::new(clients),
         key_proofs: Arc::new(key_proofs(&settings.dpop)),

@@ -72,7 +72,7 @@ impl App {
         }
     }
 
-    /// Replicas agree on the signing keys by looking for new ones now and then.
+    /// Replicas agree on the signing keys, and on what audiences say, by looking for new ones now and then.
     fn poll_keys(&self) -> JoinHandle<()> {
         let (core, every) = (Arc::clone(&self.core), self.settings.keys.poll_every);
         tokio::spawn(async move {
@@ -80,6 +80,9 @@ impl App {
                 tokio::time::sleep(every).await;
                 if let Err(error) = core.keys.reload(&core.db).await {
                     tracing::error!(%error, "the signing keys could not be read; going on with those known");
+                }
+                if let Err(error) = core.resource_servers.reload(&core.db).await {
+                    tracing::error!(%error, "the resource servers could not be read; going on with those known");
                 }
             }
         })

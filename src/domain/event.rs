@@ -199,7 +199,7 @@ pub enum Event {
         client: ClientId,
         change: ClientChange,
     },
-    /// What an audience's access tokens are signed with changed.
+    /// What is said of an audience's access tokens changed.
     AudienceChanged {
         audience: Audience,
         change: AudienceChange,

@@ -91,6 +91,13 @@ impl Lifetimes {
         Self::new(access_ttl, idle_ttl, absolute_ttl, leeway)
     }
 
+    /// The same with access tokens of at most this lifetime, of which a replay leaves half all the same.
+    #[must_use]
+    pub fn with_access_ttl_up_to(self, most: Duration) -> Self {
+        let access_ttl = self.access_ttl.min(most);
+        Self { access_ttl, leeway: self.leeway.min(access_ttl / 2), ..self }
+    }
+
     /// An access token's lifetime.
     #[must_use]
     pub fn access_ttl(&self) -> Duration {

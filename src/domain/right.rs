@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::domain::scope::ScopeSet;
+use crate::domain::scope::{ScopeSet, USERINFO_SCOPES};
 
 /// What the names of all these scopes begin with.
 const PREFIX: &str = "heirloom:";
@@ -52,6 +52,13 @@ impl ScopeSet {
     #[must_use]
     pub fn has_rights(&self) -> bool {
         self.iter().any(|scope| scope.starts_with(PREFIX))
+    }
+
+    /// Whether this server itself gives the scope its meaning: it is a right of the administration, or opens what is
+    /// told of users.
+    #[must_use]
+    pub fn is_our_own(scope: &str) -> bool {
+        USERINFO_SCOPES.contains(&scope) || scope.starts_with(PREFIX)
     }
 
     /// The same without all rights of the administration.

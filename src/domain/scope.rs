@@ -7,6 +7,10 @@ use std::str::FromStr;
 /// The scope of logins that go on while their users are away (OpenID Connect Core §11).
 pub const OFFLINE_ACCESS: &str = "offline_access";
 
+/// The scopes that open what this server tells of its users; a client gets only those that it is registered for.
+pub const USERINFO_SCOPES: [&str; 7] =
+    ["openid", "profile", "email", "phone", "address", "roles", OFFLINE_ACCESS];
+
 /// A set of scope tokens. Written with single spaces, in order, so that equal sets are equal text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ScopeSet(BTreeSet<String>);

@@ -13,6 +13,7 @@ mod naming;
 mod problem;
 mod reading;
 mod registration_tokens;
+mod resource_servers;
 mod users;
 
 use std::future::ready;
@@ -45,6 +46,7 @@ pub(super) fn configure(config: &mut ServiceConfig) {
                 [web::get().to(families::show), web::delete().to(families::end)],
             ))
             .configure(configure_clients)
+            .configure(configure_resource_servers)
             .service(only("/keys", "GET", [web::get().to(keys::list)]))
             .service(only("/keys/rotate", "POST", [web::post().to(keys::rotate)]))
             .service(only("/keys/withdraw", "POST", [web::post().to(keys::withdraw)]))
@@ -82,5 +84,23 @@ fn configure_clients(config: &mut ServiceConfig) {
             "/registration-tokens/{id}",
             "DELETE",
             [web::delete().to(registration_tokens::remove)],
+        ));
+}
+
+fn configure_resource_servers(config: &mut ServiceConfig) {
+    config
+        .service(only(
+            "/resource-servers",
+            "GET, POST",
+            [web::get().to(resource_servers::list), web::post().to(resource_servers::create)],
+        ))
+        .service(only(
+            "/resource-servers/{audience}",
+            "GET, PATCH, DELETE",
+            [
+                web::get().to(resource_servers::show),
+                web::patch().to(resource_servers::patch),
+                web::delete().to(resource_servers::remove),
+            ],
         ));
 }

@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::domain::lifetimes::duration_text;
 use crate::domain::reading::{Reading, Steadiness, TimeLook};
-use crate::store::{Db, StoreError, clients, families};
+use crate::store::{Db, StoreError, clients, families, resource_servers};
 
 /// Clocks must agree at least so well, however long the leeways are.
 const WIDEST_BOUND: Duration = Duration::from_secs(5);
@@ -62,7 +62,9 @@ impl ClockWatch {
         if took > TIMELY && self.comparison().is_some() {
             return Ok(());
         }
-        let shortest = clients::shortest_leeway(db).await?.into_iter().chain([self.leeway]);
+        let own = clients::shortest_leeway(db).await?;
+        let of_services = resource_servers::shortest_ttl(db).await?.map(|ttl| ttl / 2);
+        let shortest = own.into_iter().chain(of_services).chain([self.leeway]);
         let bound = shortest.filter(|leeway| !leeway.is_zero()).map(|leeway| leeway / 2).min();
         // Somewhere between question and answer the database read its clock.
         let bound = bound.unwrap_or(WIDEST_BOUND).min(WIDEST_BOUND) + took / 2;

@@ -35,6 +35,7 @@ use crate::service::status_lists::places::StatusPlaces;
 use crate::service::tokens::polling::Polling;
 use crate::service::tokens::refresh_counts::RefreshCounts;
 use crate::service::tokens::replays::Replays;
+use crate::service::tokens::resource_servers::ResourceServers;
 use crate::service::upstream::providers::Providers;
 use crate::service::users::attempts::Attempts;
 use crate::service::users::login_limit::LoginLimit;
@@ -91,6 +92,8 @@ pub struct Core {
     pub writer: Writer,
     /// The clients, remembered for a few seconds.
     pub clients: Arc<Clients>,
+    /// What audiences say of their tokens.
+    pub resource_servers: Arc<ResourceServers>,
     /// Clients' proofs of their keys.
     pub key_proofs: Arc<KeyProofs>,
     /// Who vouches for clients' certificates, if anybody does.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::domain::audience::Audience;
 use crate::domain::signing_algorithm::SigningAlgorithm;
-use crate::store::{Db, StoreError, Tx, execute, fetch_all};
+use crate::store::{Db, StoreError, Tx, execute, fetch_all, fetch_optional};
 
 /// All of them.
 pub async fn list(db: &Db) -> Result<BTreeMap<Audience, SigningAlgorithm>, StoreError> {
@@ -30,4 +30,12 @@ pub async fn put(tx: &mut Tx, audience: &Audience, algorithm: SigningAlgorithm) 
 pub async fn remove(tx: &mut Tx, audience: &Audience) -> Result<bool, StoreError> {
     const SQL: &str = "DELETE FROM audiences WHERE audience = $1";
     Ok(execute!(within tx, SQL, audience.as_str())? > 0)
+}
+
+/// What an audience's access tokens are signed with, if that is its own.
+pub async fn algorithm_of(tx: &mut Tx, audience: &Audience) -> Result<Option<SigningAlgorithm>, StoreError> {
+    const SQL: &str = "SELECT algorithm FROM audiences WHERE audience = $1";
+    let row: Option<(String,)> = fetch_optional!(within tx, SQL, audience.as_str())?;
+    let corrupt = |_| StoreError::corrupt("audiences", audience, "algorithm");
+    row.map(|(algorithm,)| algorithm.parse().map_err(corrupt)).transpose()
 }

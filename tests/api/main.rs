@@ -127,6 +127,7 @@ mod replays;
 mod replicas;
 mod request_objects;
 mod resource_refused;
+mod resource_servers;
 mod revocation;
 mod rights;
 mod rotation;

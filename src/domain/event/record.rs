@@ -31,7 +31,7 @@ pub struct EventRecord<'a> {
     pub event: &'static str,
     #[serde(skip)]
     pub severity: Severity,
-    /// Who made it happen by the administration's API.
+    /// Who made it happen by the administration's API, or by files.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub by: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]

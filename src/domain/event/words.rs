@@ -62,6 +62,9 @@ words! {
     AudienceChange {
         AlgorithmSet: "algorithm_set",
         AlgorithmRemoved: "algorithm_removed",
+        SettingsAdded: "settings_added",
+        SettingsUpdated: "settings_updated",
+        SettingsRemoved: "settings_removed",
     }
 }
 

@@ -7,7 +7,9 @@ use utoipa::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{Components, SecurityRequirement};
 
-use crate::http::admin::{clients, consents, events, families, keys, problem, registration_tokens, users};
+use crate::http::admin::{
+    clients, consents, events, families, keys, problem, registration_tokens, resource_servers, users,
+};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -36,6 +38,11 @@ use crate::http::admin::{clients, consents, events, families, keys, problem, reg
         registration_tokens::list,
         registration_tokens::create,
         registration_tokens::remove,
+        resource_servers::list,
+        resource_servers::create,
+        resource_servers::show,
+        resource_servers::patch,
+        resource_servers::remove,
         keys::list,
         keys::rotate,
         keys::withdraw,

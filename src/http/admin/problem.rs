@@ -137,6 +137,7 @@ fn of_order(error: &AdminError) -> Answer {
         | AdminError::NoConsent(_)
         | AdminError::NoLiveFamily(_)
         | AdminError::NoAudience(_)
+        | AdminError::NoResourceServer(_)
         | AdminError::NoWebhook(_)
         | AdminError::NoDisabledWebhook(_)
         | AdminError::NoEnabledWebhook(_)
@@ -145,6 +146,7 @@ fn of_order(error: &AdminError) -> Answer {
         | AdminError::NotInvited(_) => (StatusCode::NOT_FOUND, "not_found"),
         AdminError::Stale => (StatusCode::PRECONDITION_FAILED, "stale"),
         AdminError::ClientIdTaken(_)
+        | AdminError::ResourceServerTaken(_)
         | AdminError::UsernameTaken(_)
         | AdminError::EmailTaken(_)
         | AdminError::UsernameIsEmail(_)

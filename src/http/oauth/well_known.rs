@@ -13,6 +13,7 @@ use crate::domain::authorization::Prompt;
 use crate::domain::client::{GrantType, JwtAlgorithm};
 use crate::domain::pkce;
 use crate::domain::registration::Mode;
+use crate::domain::scope::USERINFO_SCOPES;
 use crate::domain::standard_claims::CLAIMS;
 use crate::domain::status_list;
 use crate::domain::subject::SUBJECT_TYPES;
@@ -22,7 +23,6 @@ use crate::http::oauth::{authorization_challenge, par, registration, token};
 use crate::http::pages::language;
 use crate::http::stop::MODES;
 use crate::http::token_answer;
-use crate::service::tokens::userinfo as userinfo_service;
 
 /// RFC 8414 §3.
 pub(crate) const METADATA: &str = "/.well-known/oauth-authorization-server";
@@ -57,7 +57,7 @@ pub(crate) async fn metadata(web: web::Data<Web>, Arrival(now): Arrival) -> Http
         "code_challenge_methods_supported": pkce::METHODS,
         "authorization_response_iss_parameter_supported": true,
         "prompt_values_supported": Prompt::VALUES,
-        "scopes_supported": userinfo_service::SCOPES,
+        "scopes_supported": USERINFO_SCOPES,
         "claims_supported": claims,
         "acr_values_supported": ContextClass::ALL.map(ContextClass::as_str),
         "subject_types_supported": SUBJECT_TYPES,

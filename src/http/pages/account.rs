@@ -12,6 +12,7 @@ use crate::domain::audience::Audience;
 use crate::domain::family::{Family, RotationPolicy};
 use crate::domain::ids::{ClientId, FamilyId};
 use crate::domain::new_password::UnfitPassword;
+use crate::domain::scope::USERINFO_SCOPES;
 use crate::domain::secrets::Password;
 use crate::domain::sign_in::{GivenConsent, SignInSession};
 use crate::domain::user_agent;
@@ -25,7 +26,6 @@ use crate::http::pages::visit::Visit;
 use crate::http::pages::wrong_password::Wrong;
 use crate::http::stop::{PageError, Stop};
 use crate::service::Failure;
-use crate::service::tokens::userinfo::SCOPES;
 use crate::service::users::account;
 use crate::service::users::change_password::{self, ChangePassword, Others, change_password};
 
@@ -315,7 +315,9 @@ fn with_alike(mut logins: Vec<Value>) -> Vec<Value> {
 /// What everybody understands comes first.
 pub(super) fn known_first<'a>(scopes: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     let mut scopes: Vec<&str> = scopes.collect();
-    scopes.sort_by_key(|scope| SCOPES.iter().position(|known| known == scope).unwrap_or(SCOPES.len()));
+    scopes.sort_by_key(|scope| {
+        USERINFO_SCOPES.iter().position(|known| known == scope).unwrap_or(USERINFO_SCOPES.len())
+    });
     scopes
 }
 

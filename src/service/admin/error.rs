@@ -68,6 +68,10 @@ pub enum AdminError {
     NoLiveFamily(FamilyId),
     #[error("no algorithm is set for the audience {0}")]
     NoAudience(Audience),
+    #[error("nothing is said of the audience {0}")]
+    NoResourceServer(Audience),
+    #[error("something is said of the audience {0} already")]
+    ResourceServerTaken(Audience),
     #[error("there is no webhook {0}")]
     NoWebhook(WebhookId),
     #[error("there is no webhook {0} that is disabled")]

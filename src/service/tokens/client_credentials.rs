@@ -27,6 +27,7 @@ pub async fn client_credentials(
     let client = &known.client;
     let audiences = wanted.audiences_of(client, &core.issuer)?;
     core.keys.agree(&audiences, now)?;
+    core.resource_servers.terms(&audiences).must_know(wanted.scope.as_ref())?;
     let access = Access {
         subject: client.id.as_str(),
         client: &client.id,

@@ -62,18 +62,15 @@ struct Claims<'a> {
     user: &'a Map<String, Value>,
 }
 
-/// The ID token beside the access token that was just made of `access`; `None` when the client may not know the user,
-/// for want of the scope `openid`.
+/// The ID token beside the access token that was just made of `access`, for a client that was granted the scope
+/// `openid`.
 pub(super) fn beside(
     core: &Core,
     access: &AccessClaims<'_>,
     access_token: &str,
     how: &SignedInHow<'_>,
     now: DateTime<Utc>,
-) -> Result<Option<String>, Failure> {
-    if !access.scope.contains("openid") {
-        return Ok(None);
-    }
+) -> Result<String, Failure> {
     let claims = |algorithm| {
         let claims = Claims {
             iss: access.iss,
@@ -91,7 +88,7 @@ pub(super) fn beside(
         };
         serde_json::to_string(&claims).unwrap_or_else(|error| unreachable!("plain data is JSON: {error}"))
     };
-    core.keys.sign_id_token(how.wish, claims, now).map(Some)
+    core.keys.sign_id_token(how.wish, claims, now)
 }
 
 /// OpenID Connect Core §3.1.3.6: the left half of the hash that goes with the signature's algorithm.

@@ -48,7 +48,7 @@ pub async fn introspect(
         return Ok(Introspection::Inactive);
     };
     let Some(known) = core.client(&family.client_id, now).await? else { return Ok(Introspection::Inactive) };
-    let policy = refresh::policy(core, &token, &family, &known, now).await?;
+    let policy = refresh::policy(core, &token, (&family, &family.audiences), &known, now).await?;
     Ok(match decide(&family, token.generation, now, &policy) {
         Outcome::Rotate(_)
         | Outcome::Replay

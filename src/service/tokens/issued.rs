@@ -23,7 +23,7 @@ pub struct Issued {
     pub expires_in: i64,
     /// The refresh token, if the client gets one.
     pub refresh: Option<IssuedRefresh>,
-    /// What was granted.
+    /// What the access token is good for: what was granted, as far as its audiences know it.
     pub scope: ScopeSet,
     /// The ID token, where the client may know the user.
     pub id_token: Option<String>,
@@ -72,8 +72,10 @@ pub(super) struct Access<'a> {
     pub client: &'a ClientId,
     /// The issuer if there are none.
     pub audiences: Vec<Audience>,
+    /// What is granted: the audiences may know less.
     pub scope: ScopeSet,
     pub issued_at: i64,
+    /// The latest end: the audiences may want an earlier one.
     pub expires_at: i64,
     pub login: Option<LoginClaims<'a>>,
     /// Where it is told that what it comes from was ended.
@@ -91,7 +93,7 @@ pub(super) struct LoginClaims<'a> {
     pub auth_time: Option<i64>,
     /// The class of how the user signed in, if it reached one.
     pub acr: Option<&'a str>,
-    /// Told only with the scope `roles`.
+    /// Told only with the scope `roles`, unless the audiences want it otherwise.
     pub roles: Option<&'a [String]>,
     /// The family's secret, where the same grant has to have the same id again; otherwise each token has one of its
     /// own.
@@ -108,19 +110,22 @@ pub(super) fn issue(
     if access.audiences.is_empty() {
         access.audiences.push(core.issuer.clone());
     }
+    let terms = core.resource_servers.terms(&access.audiences);
+    let scope = terms.narrowed(&access.scope);
+    let latest = terms.access_ttl().map(|ttl| access.issued_at.saturating_add_unsigned(ttl.as_secs()));
     let login = access.login.as_ref();
     let claims = AccessClaims {
         iss: core.issuer.as_str(),
         sub: access.subject,
         aud: &access.audiences,
         client_id: access.client.as_str(),
-        exp: access.expires_at,
+        exp: latest.map_or(access.expires_at, |latest| latest.min(access.expires_at)),
         iat: access.issued_at,
-        scope: &access.scope,
+        scope: &scope,
         sid: login.map(|login| login.family),
         auth_time: login.and_then(|login| login.auth_time),
         acr: login.and_then(|login| login.acr),
-        roles: login.and_then(|login| login.roles).filter(|_| access.scope.contains("roles")),
+        roles: login.and_then(|login| login.roles).filter(|_| terms.roles().are_told_with(&access.scope)),
         act: access.act,
         cnf: access.binding,
         status: access.status.map(|place| place.claim(core.issuer.as_str())),
@@ -130,11 +135,13 @@ pub(super) fn issue(
         None => claims.with_jti(&URL_SAFE_NO_PAD.encode(random::bytes::<16>())),
     };
     let access_token = core.keys.sign(&access.audiences, &text, now)?;
-    let id_token = match how {
-        Some(how) => id_token::beside(core, &claims, &access_token, how, now)?,
+    // Whether a client may know its user is no matter of the service that it calls.
+    let id_token = match how.filter(|_| access.scope.contains("openid")) {
+        Some(how) => Some(id_token::beside(core, &claims, &access_token, how, now)?),
         None => None,
     };
     let expires_in = (claims.exp - now.timestamp()).max(0);
     let token_type = TokenType::of(access.binding);
-    Ok(Issued { access_token, token_type, expires_in, refresh: None, scope: access.scope, id_token })
+    let scope = scope.into_owned();
+    Ok(Issued { access_token, token_type, expires_in, refresh: None, scope, id_token })
 }

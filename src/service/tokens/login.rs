@@ -66,7 +66,9 @@ pub async fn login(
     let known = request.authenticate(core, now).await?;
     let binding = request.binding_for(&known, now)?;
     params.wanted.scope_within(&known.client.scopes)?;
-    core.keys.agree(&params.wanted.audiences_of(&known.client, &core.issuer)?, now)?;
+    let audiences = params.wanted.audiences_of(&known.client, &core.issuer)?;
+    core.keys.agree(&audiences, now)?;
+    core.resource_servers.terms(&audiences).must_know(params.wanted.scope.as_ref())?;
     let opening =
         async |verified: Verified| begin_family(core, (request, &params), &known, &verified, now).await;
     match credentials::check_for_client(core, (&params.credentials, request), now, opening).await? {

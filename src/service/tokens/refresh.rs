@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
+use crate::domain::audience::Audience;
 use crate::domain::claims::Confirmation;
 use crate::domain::client::GrantType;
 use crate::domain::event::{Alarm, Event};
@@ -206,7 +207,8 @@ async fn judge(
         wanted.scope_within(&grant::scope_left(&family.scope, &known.client))?;
         let audiences = wanted.audiences_within(&family.audiences, &known.client, &core.issuer)?;
         core.keys.agree(&audiences, now)?;
-        let policy = policy(core, token, &family, known, now).await?;
+        core.resource_servers.terms(&audiences).must_know(wanted.scope.as_ref())?;
+        let policy = policy(core, token, (&family, &audiences), known, now).await?;
         let outcome = decide(&family, token.generation, now, &policy);
         let (step, end) = match outcome {
             Outcome::Refuse(refusal) => return Err(refuse(core, family.id, refusal)),
@@ -298,11 +300,12 @@ fn check_binding(core: &Core, request: &ClientRequest, family: &Family) -> Resul
     })
 }
 
-/// What was said of a restore matters only to a token that is ahead of its row: nobody else pays for asking.
+/// What was said of a restore matters only to a token that is ahead of its row: nobody else pays for asking. Where the
+/// token's audiences want shorter ones than its client has, a replay leaves half of those.
 pub(super) async fn policy(
     core: &Core,
     token: &RefreshToken,
-    family: &Family,
+    (family, audiences): (&Family, &[Audience]),
     known: &KnownClient,
     now: DateTime<Utc>,
 ) -> Result<Policy, Failure> {
@@ -312,7 +315,11 @@ pub(super) async fn policy(
         RestoreDecision::Undecided
     };
     let rotation = known.rotation.for_family(&known.client.kind, family.key_thumbprint.as_ref());
-    Ok(Policy { lifetimes: known.lifetimes, rotation, restore })
+    let lifetimes = match core.resource_servers.terms(audiences).access_ttl() {
+        Some(most) => known.lifetimes.with_access_ttl_up_to(most),
+        None => known.lifetimes,
+    };
+    Ok(Policy { lifetimes, rotation, restore })
 }
 
 fn refuse(core: &Core, family: FamilyId, refusal: Refusal) -> Failure {

@@ -61,6 +61,7 @@ pub async fn token_exchange(
         [] => subject.aud.to_vec(),
         named => within(named, |wanted| allowed.contains(wanted) || subject.aud.contains(wanted))?,
     };
+    core.resource_servers.terms(&audiences).must_know(params.wanted.scope.as_ref())?;
     let had = subject.scope.parse().map_err(|_| Failure::InvalidScope)?;
     let scope = params.wanted.scope_within(&known.client.scopes.intersection(&had))?;
     let ends = [Some(subject.exp), actor.as_ref().map(|actor| actor.exp)].into_iter().flatten();

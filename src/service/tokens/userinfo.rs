@@ -5,16 +5,12 @@ use serde_json::{Map, Value};
 
 use crate::domain::claims_request::ClaimRequests;
 use crate::domain::ids::ClientId;
-use crate::domain::scope::OFFLINE_ACCESS;
 use crate::domain::signing_algorithm::SigningWish;
 use crate::service::clients::signing;
 use crate::service::tokens::access_token::{self, ShownToken, Standing};
 use crate::service::tokens::user_claims;
 use crate::service::{Core, Failure};
 use crate::store::users;
-
-/// The scopes that open claims here; a client gets only those that it is registered for.
-pub const SCOPES: [&str; 7] = ["openid", "profile", "email", "phone", "address", "roles", OFFLINE_ACCESS];
 
 /// A user, as far as a token goes.
 #[derive(Debug)]
