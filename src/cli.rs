@@ -3,6 +3,7 @@
 #[macro_use]
 mod output;
 
+mod apply;
 mod arguments;
 mod audience;
 mod backup;
@@ -10,6 +11,7 @@ mod client;
 mod config;
 mod demo;
 mod event;
+mod export;
 mod family;
 mod healthcheck;
 mod keys;
@@ -23,6 +25,7 @@ mod user;
 mod webhook;
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
@@ -99,27 +102,31 @@ enum OfficeCommand {
     /// Tell other servers of events; send again what they have not taken
     #[command(subcommand)]
     Webhook(webhook::WebhookCommand),
+    /// Make clients and resource servers be as files say
+    Apply(apply::Apply),
+    /// Print what is there of clients and resource servers, as a file for apply
+    Export,
     /// Tell the server that the database was restored from a backup
     #[command(subcommand)]
     Recovery(recovery::Recovery),
 }
 
-/// Runs the command that was asked for.
+/// Runs the command that was asked for; gives what its script is told.
 ///
 /// # Errors
 /// Whatever stopped it, for `main` to print.
-pub async fn run(cli: Cli) -> anyhow::Result<()> {
+pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         // These need no settings, so bad ones must not stop them.
-        Command::Demo(command) => return demo::run(command).await,
-        Command::ResourceService(command) => return resource_service::run(command).await,
+        Command::Demo(command) => return well(demo::run(command).await),
+        Command::ResourceService(command) => return well(resource_service::run(command).await),
         Command::AdminApi => {
             print!("{}", app::admin_api());
-            return Ok(());
+            return Ok(ExitCode::SUCCESS);
         }
         Command::InOffice(OfficeCommand::Keys(keys::KeysCommand::NewMaster)) => {
             keys::new_master();
-            return Ok(());
+            return Ok(ExitCode::SUCCESS);
         }
         _ => {}
     }
@@ -130,13 +137,13 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
     let files = LoadFrom { config: cli.config, env_file: cli.env_file, unnamed_files, ..LoadFrom::default() };
     let settings = Settings::from_environment(files)?;
     match cli.command {
-        Command::Serve(command) => serve::run(command, settings).await,
-        Command::Migrate(command) => migrate::run(command, &settings).await,
-        Command::Backup(command) => backup::backup(command, &settings).await,
-        Command::Restore(command) => backup::restore(command, &settings).await,
-        Command::Config(command) => config::run(&command, &settings).await,
-        Command::Healthcheck(command) => healthcheck::run(command, &settings).await,
-        Command::Demo(_) | Command::ResourceService(_) | Command::AdminApi => Ok(()),
+        Command::Serve(command) => well(serve::run(command, settings).await),
+        Command::Migrate(command) => well(migrate::run(command, &settings).await),
+        Command::Backup(command) => well(backup::backup(command, &settings).await),
+        Command::Restore(command) => well(backup::restore(command, &settings).await),
+        Command::Config(command) => well(config::run(&command, &settings).await),
+        Command::Healthcheck(command) => well(healthcheck::run(command, &settings).await),
+        Command::Demo(_) | Command::ResourceService(_) | Command::AdminApi => Ok(ExitCode::SUCCESS),
         Command::InOffice(command) => {
             let office = Office::open(settings).await?;
             let done = run_in_office(command, &office).await;
@@ -147,8 +154,14 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
     }
 }
 
-async fn run_in_office(command: OfficeCommand, office: &Office) -> anyhow::Result<()> {
-    match command {
+fn well(done: anyhow::Result<()>) -> anyhow::Result<ExitCode> {
+    done.map(|()| ExitCode::SUCCESS)
+}
+
+async fn run_in_office(command: OfficeCommand, office: &Office) -> anyhow::Result<ExitCode> {
+    let done = match command {
+        OfficeCommand::Apply(command) => return apply::run(command, office).await,
+        OfficeCommand::Export => export::run(office).await,
         OfficeCommand::User(command) => user::run(command, office).await,
         OfficeCommand::Client(command) => client::run(*command, office).await,
         OfficeCommand::RegistrationToken(command) => registration_token::run(command, office).await,
@@ -158,5 +171,6 @@ async fn run_in_office(command: OfficeCommand, office: &Office) -> anyhow::Resul
         OfficeCommand::Event(command) => event::run(command, office).await,
         OfficeCommand::Webhook(command) => webhook::run(command, office).await,
         OfficeCommand::Recovery(command) => recovery::run(command, office).await,
-    }
+    };
+    well(done)
 }

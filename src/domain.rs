@@ -38,6 +38,7 @@ pub mod refresh_token;
 pub mod refusal;
 pub mod registration;
 pub mod request_object;
+pub mod resource_server;
 pub mod right;
 pub mod scope;
 pub mod second_factor;

@@ -40,7 +40,7 @@
 //! service/events        what happened, kept for a while
 //! service/mail          letters to people, and how they are sent
 //! service/webhooks      other servers that are told of it
-//! service/admin         what operators do, and what the server does by itself to stay tidy
+//! service/admin         what operators do, by hand or by files, and what the server does by itself to stay tidy
 //! domain                family, refresh_token, scope, client and the other words of the protocol
 //! store                 a file a table, and the two engines behind one Db
 //! crypto                passwords, signing keys, sealing at rest

@@ -9,7 +9,7 @@ use heirloom::domain::error_causes::with_causes;
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> ExitCode {
     match run(Cli::parse()).await {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("heirloom: {}", with_causes(error.as_ref()));
             ExitCode::FAILURE

@@ -1,6 +1,7 @@
 //! The only SQL. Each query is written once, in the subset that PostgreSQL and SQLite share, and run on whichever
 //! engine is behind a [`Db`].
 
+pub mod applied_files;
 pub mod audiences;
 pub mod authorization_codes;
 pub mod backup;
@@ -36,6 +37,7 @@ pub mod recovery;
 pub mod recovery_codes;
 pub mod registration_tokens;
 pub mod registrations;
+pub mod resource_servers;
 pub mod revoked_tokens;
 mod row;
 pub mod sealed_rows;

@@ -17,6 +17,7 @@ pub mod presented;
 pub mod refresh;
 pub mod refresh_counts;
 pub mod replays;
+pub mod resource_servers;
 mod reuse;
 pub mod revoke;
 mod step_up;

@@ -178,6 +178,13 @@ pub async fn find(db: &Db, id: &ClientId, now: DateTime<Utc>) -> Result<Option<C
     row.with_secrets(secrets).map(Some)
 }
 
+/// Finds a client that was not removed, without its secrets, as a transaction sees it.
+pub async fn find_within(tx: &mut Tx, id: &ClientId) -> Result<Option<Client>, StoreError> {
+    const SQL: &str = concat!("SELECT ", columns!(), " FROM clients WHERE id = $1 AND removed_at IS NULL");
+    let row: Option<ClientRow> = fetch_optional!(within tx, SQL, id.as_str())?;
+    row.map(|row| row.with_secrets(Vec::new())).transpose()
+}
+
 /// Takes the row's lock, and gives the client without its secrets: `None` when there is none (any more).
 pub async fn lock(tx: &mut Tx, id: &ClientId) -> Result<Option<Client>, StoreError> {
     const SQL: &str = concat!(

@@ -8,6 +8,10 @@
     reason = "tests fail by panicking, and nobody else reads them as a library"
 )]
 
+mod apply;
+mod apply_export;
+mod apply_refused;
+mod apply_secrets;
 mod backup;
 mod cli;
 mod cli_refused;

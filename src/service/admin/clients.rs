@@ -11,7 +11,7 @@ use crate::crypto::random;
 use crate::domain::client::{Client, ClientKind, GrantType, Origin, Party};
 use crate::domain::event::{ClientChange, Event};
 use crate::domain::ids::{ClientId, uuid_v7};
-use crate::domain::secrets::ClientSecret;
+use crate::domain::secrets::{ClientSecret, SecretHash};
 use crate::service::admin::client_changes::{ClientChanges, check};
 use crate::service::admin::error::AdminError;
 use crate::service::admin::janitor;
@@ -71,14 +71,25 @@ pub async fn register(
     said: ClientChanges,
     now: DateTime<Utc>,
 ) -> Result<ClientView, AdminError> {
+    let client = made(id, kind, said, now)?;
+    let secret = add(core, &client, now).await?;
+    Ok(ClientView::of(client, secret))
+}
+
+/// A new client as an operator says it.
+pub(super) fn made(
+    id: ClientId,
+    kind: ClientKind,
+    said: ClientChanges,
+    now: DateTime<Utc>,
+) -> Result<Client, AdminError> {
     let mut client = Client::new(id, kind, Origin::Operator, now);
     let is_named = said.grants.is_some();
     said.apply_to(&mut client)?;
     if !is_named {
         client.grants = usual_grants(&client);
     }
-    let secret = add(core, &client, now).await?;
-    Ok(ClientView::of(client, secret))
+    Ok(client)
 }
 
 /// A client that users are sent back to takes part in the code flow; a confidential one without is a service.
@@ -102,8 +113,7 @@ pub async fn add(
     signing::want(core, &client.metadata, now).await.map_err(Failure::from)?;
     let added = core.write(now, async |tx| {
         clients::insert(tx, client).await?;
-        allow_ttl(tx, client).await?;
-        changed(tx, &client.id, ClientChange::Added);
+        added(tx, client).await?;
         let needs_secret = client.has_secrets();
         Ok(Some(if needs_secret { Some(new_secret(tx, &client.id, now).await?) } else { None }))
     });
@@ -111,6 +121,13 @@ pub async fn add(
         Err(StoreError::Exists) => Err(AdminError::ClientIdTaken(client.id.clone())),
         secret => Ok(secret?.flatten()),
     }
+}
+
+/// What goes with a client that was added, in the same transaction.
+pub(super) async fn added(tx: &mut Tx, client: &Client) -> Result<(), StoreError> {
+    allow_ttl(tx, client).await?;
+    changed(tx, &client.id, ClientChange::Added);
+    Ok(())
 }
 
 /// Changes what an operator says of a client.
@@ -137,14 +154,11 @@ pub async fn change_seen(
         if seen.is_some_and(|seen| seen != current) {
             return Err(AdminError::Stale);
         }
-        let (before, changes) = (client.metadata.refresh_token_rotation, changes.clone());
+        let (before, changes) = (client.clone(), changes.clone());
         let confirmed = changes.confirmed;
         changes.apply_to(&mut client)?;
-        if client.metadata.refresh_token_rotation.is_usual() && !before.is_usual() && !confirmed {
-            let live = families::count_live_of_client(&core.db, id, now).await?;
-            if live > 0 {
-                return Err(AdminError::Unconfirmed { client: id.clone(), live });
-            }
+        if !confirmed {
+            must_not_end_logins(core, &before, &client, now).await?;
         }
         match update_as_seen(core, &client, Some(&current), now).await {
             // Somebody else was faster: what was said is said of what is there now.
@@ -154,7 +168,27 @@ pub async fn change_seen(
     }
 }
 
-fn tag_of(client: &Client) -> String {
+/// Programs that share a login do not survive that its tokens rotate.
+///
+/// # Errors
+/// [`AdminError::Unconfirmed`].
+pub(super) async fn must_not_end_logins(
+    core: &Core,
+    before: &Client,
+    after: &Client,
+    now: DateTime<Utc>,
+) -> Result<(), AdminError> {
+    let rotates = |client: &Client| client.metadata.refresh_token_rotation.is_usual();
+    if rotates(after) && !rotates(before) {
+        let live = families::count_live_of_client(&core.db, &after.id, now).await?;
+        if live > 0 {
+            return Err(AdminError::Unconfirmed { client: after.id.clone(), live });
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn tag_of(client: &Client) -> String {
     entity_tag(&ClientView::of(client.clone(), None))
 }
 
@@ -181,7 +215,7 @@ async fn no_client(core: &Core, id: &ClientId) -> Result<AdminError, StoreError>
     Ok(if was_one { AdminError::ClientRemoved(id.clone()) } else { AdminError::NoClient(id.clone()) })
 }
 
-/// Stores a changed client. People agree anew to one that has another name or goes to another place.
+/// Stores a changed client.
 pub async fn update(core: &Core, client: &Client, now: DateTime<Utc>) -> Result<(), AdminError> {
     update_as_seen(core, client, None, now).await
 }
@@ -194,23 +228,31 @@ async fn update_as_seen(
 ) -> Result<(), AdminError> {
     check(core, client)?;
     signing::want(core, &client.metadata, now).await.map_err(Failure::from)?;
-    let updated = core.write(now, async |tx| {
-        let Some(before) = clients::lock(tx, &client.id).await? else { return Ok(None) };
-        if tag.is_some_and(|tag| tag != tag_of(&before)) {
-            return Ok(Some(Err(AdminError::Stale)));
-        }
-        clients::update(tx, client).await?;
-        allow_ttl(tx, client).await?;
-        changed(tx, &client.id, ClientChange::Updated);
-        if client.leads_elsewhere_than(&before) {
-            forget_consents(tx, &client.id).await?;
-        }
-        Ok(Some(Ok(())))
-    });
+    let updated = core.write(now, async |tx| update_within(tx, client, tag).await);
     match updated.await? {
         Some(done) => done,
         None => Err(no_client(core, &client.id).await?),
     }
+}
+
+/// Stores a changed client, if it is still what was seen. People agree anew to one that has another name or goes to
+/// another place. `None` when there is none (any more).
+pub(super) async fn update_within(
+    tx: &mut Tx,
+    client: &Client,
+    tag: Option<&str>,
+) -> Result<Option<Result<(), AdminError>>, StoreError> {
+    let Some(before) = clients::lock(tx, &client.id).await? else { return Ok(None) };
+    if tag.is_some_and(|tag| tag != tag_of(&before)) {
+        return Ok(Some(Err(AdminError::Stale)));
+    }
+    clients::update(tx, client).await?;
+    allow_ttl(tx, client).await?;
+    changed(tx, &client.id, ClientChange::Updated);
+    if client.leads_elsewhere_than(&before) {
+        forget_consents(tx, &client.id).await?;
+    }
+    Ok(Some(Ok(())))
 }
 
 /// Gives a client another secret; the present ones go on for `overlap`.
@@ -249,15 +291,7 @@ pub async fn remove_seen(
     batch: i64,
     now: DateTime<Utc>,
 ) -> Result<u64, AdminError> {
-    let removed = core.write(now, async |tx| {
-        let Some(client) = clients::lock(tx, id).await? else { return Ok(None) };
-        if seen.is_some_and(|seen| seen != tag_of(&client)) {
-            return Ok(Some(Err(AdminError::Stale)));
-        }
-        clients::remove(tx, id, now).await?;
-        changed(tx, id, ClientChange::Removed);
-        Ok(Some(Ok(())))
-    });
+    let removed = core.write(now, async |tx| remove_within(tx, id, seen, now).await);
     match removed.await? {
         Some(done) => done?,
         None => return Err(no_client(core, id).await?),
@@ -265,7 +299,7 @@ pub async fn remove_seen(
     Ok(janitor::end_families_of_client(core, id, batch, now).await?)
 }
 
-fn changed(tx: &mut Tx, client: &ClientId, change: ClientChange) {
+pub(super) fn changed(tx: &mut Tx, client: &ClientId, change: ClientChange) {
     tx.record(Event::ClientChanged { client: client.clone(), change });
 }
 
@@ -279,6 +313,23 @@ pub(crate) async fn forget_consents(tx: &mut Tx, id: &ClientId) -> Result<(), St
     Ok(())
 }
 
+/// Removes a client, if it is still what was seen; its families are not ended yet. `None` when there is none (any
+/// more).
+pub(super) async fn remove_within(
+    tx: &mut Tx,
+    id: &ClientId,
+    seen: Option<&str>,
+    now: DateTime<Utc>,
+) -> Result<Option<Result<(), AdminError>>, StoreError> {
+    let Some(client) = clients::lock(tx, id).await? else { return Ok(None) };
+    if seen.is_some_and(|seen| seen != tag_of(&client)) {
+        return Ok(Some(Err(AdminError::Stale)));
+    }
+    clients::remove(tx, id, now).await?;
+    changed(tx, id, ClientChange::Removed);
+    Ok(Some(Ok(())))
+}
+
 /// Gives a client another secret.
 ///
 /// # Errors
@@ -289,8 +340,18 @@ pub(crate) async fn new_secret(
     now: DateTime<Utc>,
 ) -> Result<ClientSecret, StoreError> {
     let secret = ClientSecret::from_random(&random::bytes());
-    clients::add_secret(tx, uuid_v7(now, random::bytes()), id, &secret.hash(), now).await?;
+    put_secret(tx, id, &secret.hash(), now).await?;
     Ok(secret)
+}
+
+/// Gives a client this secret beside those that it has.
+pub(super) async fn put_secret(
+    tx: &mut Tx,
+    id: &ClientId,
+    secret: &SecretHash,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    clients::add_secret(tx, uuid_v7(now, random::bytes()), id, secret, now).await
 }
 
 /// A signing key stays published until the last token that it signed has expired, so it must know how long that is.
