@@ -25,6 +25,7 @@ use chrono::{DateTime, Utc};
 use crate::clock::Clock;
 use crate::domain::audience::Audience;
 use crate::domain::sign_in::SignInLifetimes;
+use crate::figures::BatchFigures;
 use crate::http::address::TrustedProxies;
 use crate::http::connections::Connections;
 use crate::http::listening::{ConnectionLimits, Listener, listen};
@@ -279,6 +280,7 @@ pub async fn open_core(
     passwords.expect_stored(&users::dearest_hashes(&db).await?);
     signer_keys::load_all(&keys, &writer, &passwords, now).await?;
     let client_authorities = client_authorities(settings)?;
+    let batching = batching(&settings.database, &db).await;
     let issuer = issuer()?;
     let own_audience: Audience = issuer.as_str().parse().context("the issuer")?;
     let resource_servers = ResourceServers::new(own_audience.clone());
@@ -304,6 +306,7 @@ pub async fn open_core(
         login_limit: Arc::new(LoginLimit::new(settings.limits.logins_per_user)),
         waiting: Arc::new(waiting_limit(settings)),
         refreshes: Arc::default(),
+        rounds: Arc::default(),
         replays: Arc::default(),
         clock_watch: Arc::new(clock_watch),
         status_places: Arc::default(),
@@ -318,7 +321,7 @@ pub async fn open_core(
         providers: Arc::new(Providers::new(settings.sign_in.providers.read().context("sign_in.providers")?)),
         outbound,
         fetches,
-        group_commit: Arc::new(GroupCommit::new(db.clone(), batching(&settings.database, &db).await)),
+        group_commit: Arc::new(GroupCommit::new(db.clone(), batching, BatchFigures::new()?)),
         writer,
         db,
     })

@@ -50,6 +50,7 @@
 //! master_keys           where the master keys come from
 //! tls                   TLS served directly
 //! telemetry             the log
+//! figures               what is measured deep inside and read by monitoring
 //! clock                 the one place that reads the machine's clock
 //! ```
 //!
@@ -61,6 +62,7 @@ pub mod cli;
 pub mod clock;
 pub mod crypto;
 pub mod domain;
+pub mod figures;
 mod http;
 pub mod master_keys;
 pub mod outbound;

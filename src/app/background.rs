@@ -13,6 +13,7 @@ use crate::domain::registration::Mode;
 use crate::domain::signing_algorithm::SigningAlgorithm;
 use crate::service::Core;
 use crate::service::admin::janitor;
+use crate::service::admin::rounds::Tidied;
 use crate::service::clients::signing;
 use crate::service::logout::back_channel::LogoutCourier;
 use crate::service::mail::courier::MailCourier;
@@ -214,7 +215,7 @@ impl App {
             loop {
                 tokio::time::sleep(settings.every).await;
                 match janitor::tidy_in_good_time(&core, i64::from(settings.batch), clock.read()).await {
-                    Ok(done) if done == janitor::Tidied::default() => {}
+                    Ok(done) if done == Tidied::default() => {}
                     Ok(done) => tracing::info!(deleted = done.deleted, ended = done.ended, "tidied up"),
                     Err(error) => tracing::error!(%error, "tidying up failed; the next round goes on"),
                 }

@@ -16,6 +16,7 @@ use std::time::Duration;
 use argon2::Params;
 use tokio::sync::oneshot;
 
+use crate::clock::Stopwatch;
 use crate::crypto::foreign_cost::ForeignKind;
 use crate::crypto::foreign_hash::{SignerKey, SignerKeyId};
 use crate::crypto::hash_forms::{FirebaseConfig, HashRules};
@@ -23,6 +24,7 @@ use crate::crypto::hasher::{Dearest, Hasher, Spent};
 use crate::crypto::password_hash::{PasswordHash, Verdict};
 use crate::domain::new_password::NewPassword;
 use crate::domain::secrets::Password;
+use crate::figures::PasswordWaits;
 
 /// The pool's queue is full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -54,6 +56,7 @@ pub struct Passwords {
     spent: Arc<Spent>,
     /// The jobs that no thread has taken yet.
     waiting: Arc<AtomicUsize>,
+    waits: PasswordWaits,
 }
 
 impl Passwords {
@@ -62,6 +65,7 @@ impl Passwords {
     /// # Errors
     /// When the system has no more threads to give.
     pub fn start(params: Params, size: PoolSize) -> std::io::Result<Self> {
+        let waits = PasswordWaits::new().map_err(std::io::Error::other)?;
         let (queue, jobs) = sync_channel::<Job>(size.queue);
         let jobs = Arc::new(Mutex::new(jobs));
         let (hurries, spent) = (Arc::new(AtomicU64::new(0)), Arc::new(Spent::default()));
@@ -83,6 +87,7 @@ impl Passwords {
             signer_keys: Mutex::default(),
             today: params,
             waiting: Arc::default(),
+            waits,
         })
     }
 
@@ -97,6 +102,12 @@ impl Passwords {
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.waiting.load(Ordering::Relaxed)
+    }
+
+    /// How long passwords have waited for a thread.
+    #[must_use]
+    pub fn waits(&self) -> &PasswordWaits {
+        &self.waits
     }
 
     /// KiB of memory that all argon2 hashes so far have passed over.
@@ -179,10 +190,12 @@ impl Passwords {
         compute: impl FnOnce(&mut Hasher) -> T + Send + 'static,
     ) -> Result<T, Busy> {
         let (answer, answered) = oneshot::channel();
-        let waiting = Arc::clone(&self.waiting);
+        let (waiting, waits) = (Arc::clone(&self.waiting), self.waits.clone());
+        let watch = Stopwatch::start();
         waiting.fetch_add(1, Ordering::Relaxed);
         let job: Job = Box::new(move |hasher| {
             waiting.fetch_sub(1, Ordering::Relaxed);
+            waits.count(watch.elapsed());
             // Whoever asked may have gone meanwhile: then the work is not worth doing.
             if !answer.is_closed() {
                 let _ = answer.send(compute(hasher));

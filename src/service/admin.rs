@@ -19,6 +19,7 @@ pub mod moving;
 pub mod recovery;
 pub mod registration_tokens;
 pub mod resource_servers;
+pub mod rounds;
 pub mod statistics;
 mod surplus;
 pub mod user_changes;

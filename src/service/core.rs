@@ -21,6 +21,7 @@ use crate::domain::sign_in::SignInLifetimes;
 use crate::domain::subject::SubjectKey;
 use crate::outbound::Outbound;
 use crate::service::Failure;
+use crate::service::admin::rounds::Rounds;
 use crate::service::clients::documents::Asker;
 use crate::service::clients::key_proof::KeyProofs;
 use crate::service::clients::known_clients::{Clients, KnownClient};
@@ -79,6 +80,8 @@ pub struct Core {
     pub waiting: Arc<Limit>,
     /// How refreshes ended.
     pub refreshes: Arc<RefreshCounts>,
+    /// What the janitor did.
+    pub rounds: Arc<Rounds>,
     /// The rotations that may be replayed now.
     pub replays: Arc<Replays>,
     /// Whether this machine's time can be believed.

@@ -15,8 +15,10 @@ use chrono::{DateTime, Utc};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use crate::clock::Stopwatch;
 use crate::domain::family::Grant;
 use crate::domain::ids::FamilyId;
+use crate::figures::BatchFigures;
 use crate::store::connect::{Connection, PATIENCE, silence};
 use crate::store::families::{self, FastPath};
 use crate::store::{Db, StoreError, transaction};
@@ -54,6 +56,7 @@ pub struct GroupCommit {
     db: Db,
     batching: Batching,
     queue: Arc<Mutex<Queue>>,
+    figures: BatchFigures,
 }
 
 /// The attempts that wait, and what the workers share.
@@ -79,13 +82,14 @@ struct KeptConnection {
 #[derive(Debug)]
 struct Waiter {
     attempt: FastPath,
+    waiting: Stopwatch,
     written: oneshot::Sender<Written>,
 }
 
 impl GroupCommit {
     /// Writes to this database.
     #[must_use]
-    pub fn new(db: Db, batching: Batching) -> Self {
+    pub fn new(db: Db, batching: Batching, figures: BatchFigures) -> Self {
         let (largest_batch, most_workers) = match (batching, &db) {
             // Measured: two statements at once share the waiters, and cost the database more than one.
             (Batching::On, Db::Postgres(_)) => (LARGEST_BATCH, 1),
@@ -95,13 +99,19 @@ impl GroupCommit {
         let has_spare = db.connections() > most_workers;
         let queue =
             Queue { waiting: Vec::new(), largest_batch, most_workers, workers: 0, has_spare, kept: None };
-        Self { db, batching, queue: Arc::new(Mutex::new(queue)) }
+        Self { db, batching, queue: Arc::new(Mutex::new(queue)), figures }
     }
 
     /// The same with another database.
     #[must_use]
     pub fn to(&self, db: Db) -> Self {
-        Self::new(db, self.batching)
+        Self::new(db, self.batching, self.figures.clone())
+    }
+
+    /// How it has fared so far, with all that were made of it.
+    #[must_use]
+    pub fn figures(&self) -> &BatchFigures {
+        &self.figures
     }
 
     /// Gives the connection back that is kept, so that the pool can be closed.
@@ -115,9 +125,9 @@ impl GroupCommit {
     /// [`StoreError`]; whether the family moved on is then unknown.
     pub async fn rotate(&self, attempt: FastPath) -> Written {
         let (written, result) = oneshot::channel();
-        if let Some(worker) = enqueue(&self.queue, Waiter { attempt, written }) {
+        if let Some(worker) = enqueue(&self.queue, Waiter { attempt, waiting: Stopwatch::start(), written }) {
             // In a task of its own: a waiter who hangs up must not stop the others.
-            tokio::spawn(worker.run(self.db.clone()));
+            tokio::spawn(worker.run(self.db.clone(), self.figures.clone()));
         }
         result.await.unwrap_or_else(|_| Err(sqlx::Error::PoolClosed.into()))
     }
@@ -144,7 +154,7 @@ struct Worker {
 }
 
 impl Worker {
-    async fn run(mut self, db: Db) {
+    async fn run(mut self, db: Db, figures: BatchFigures) {
         let (mut kept, has_spare) = {
             let mut queue = lock(&self.queue);
             (queue.kept.take(), queue.has_spare)
@@ -159,6 +169,7 @@ impl Worker {
                 }
                 None => db.acquire().await,
             };
+            figures.begun(batch.len(), batch.values().map(|(waiter, _)| waiter.waiting.elapsed()));
             match write(connection, batch).await {
                 Ok(connection) if has_spare || turns < TURNS => {
                     kept = Some(KeptConnection { connection, used_at: now });

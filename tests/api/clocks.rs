@@ -60,7 +60,7 @@ both_databases! {
         tidy().await;
         for millis_off in [100 * DAYS, -100 * DAYS] {
             wrong.set(millis_off);
-            assert_eq!(tidy().await, janitor::Tidied::default());
+            assert_eq!(tidy().await, heirloom::service::admin::rounds::Tidied::default());
             assert_eq!(families(&app).await, 1);
         }
         wrong.set(0);

@@ -3,6 +3,7 @@
 use heirloom::domain::ids::FamilyId;
 use heirloom::domain::refresh_token::{Generation, RefreshToken};
 use heirloom::domain::secrets::{FamilySecret, SecretHash};
+use heirloom::figures::BatchFigures;
 use heirloom::settings::DatabaseUrl;
 use heirloom::store::families::{self, FastPath};
 use heirloom::store::group_commit::{Batching, GroupCommit};
@@ -112,8 +113,8 @@ both_stores! {
         let tokens = app.ana_logged_in().await;
         let client = heirloom::domain::ids::ClientId::built_in();
         let token = app.core.keys.with_mac_keys(|keys| RefreshToken::open(&tokens.refresh, &client, keys)).unwrap();
-        let batched = GroupCommit::new(app.core.db.with_own_connections(3), Batching::On);
-        let single = GroupCommit::new(app.core.db.with_own_connections(3), Batching::Off);
+        let batched = GroupCommit::new(app.core.db.with_own_connections(3), Batching::On, BatchFigures::new().unwrap());
+        let single = GroupCommit::new(app.core.db.with_own_connections(3), Batching::Off, BatchFigures::new().unwrap());
         let mut runner = TestRunner::deterministic();
         let histories = prop::collection::vec(round(), 1..12);
         let mut rotated = 0;

@@ -51,7 +51,7 @@ impl TestApp {
         (all, parts)
     }
 
-    async fn tidied(&self, batch: i64) -> janitor::Tidied {
+    async fn tidied(&self, batch: i64) -> heirloom::service::admin::rounds::Tidied {
         janitor::tidy(&self.core, batch, self.clock.now()).await.unwrap()
     }
 

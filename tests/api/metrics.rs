@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use reqwest::Method;
 use serde_json::json;
 
+use heirloom::service::admin::janitor;
+
 use crate::harness::*;
 
 /// Every sample by its name and labels, as they are written; the type of each family must stand before its samples.
@@ -76,7 +78,53 @@ both_stores_both_ways! {
     }
 }
 
+both_stores_both_ways! {
+    async fn rotations_and_passwords_tell_how_long_they_waited(app) with with_metrics; {
+        let counted = |samples: &BTreeMap<String, f64>, name: &str, end: &str| samples[&format!("heirloom_{name}_{end}")];
+        let before = scrape(&app).await;
+        assert!(counted(&before, "rotation_batch_size", "count").abs() < 1e-9);
+        let mut logins = Vec::new();
+        for _ in 0..8 {
+            logins.push(app.ana_logged_in().await);
+        }
+        futures_util::future::join_all(logins.iter().map(|login| app.rotate(login))).await;
+        let after = scrape(&app).await;
+        let rotations = counted(&after, "rotation_batch_size", "sum");
+        assert!((rotations - 8.0).abs() < 1e-9, "each is in one batch: {rotations}");
+        let batches = counted(&after, "rotation_batch_size", "count");
+        assert!((1.0..=8.0).contains(&batches), "{batches}");
+        assert!((counted(&after, "rotation_queue_seconds", "count") - 8.0).abs() < 1e-9);
+        assert!(counted(&after, "rotation_queue_seconds", "sum") > 0.0);
+        let passwords = counted(&after, "password_queue_seconds", "count");
+        let new = passwords - counted(&before, "password_queue_seconds", "count");
+        assert!((8.0..=9.0).contains(&new), "a password each, and the one that was set: {new}");
+        assert!(counted(&after, "password_queue_seconds", "sum") > 0.0);
+        for (name, buckets) in [("rotation_batch_size", 9), ("rotation_queue_seconds", 13), ("password_queue_seconds", 13)] {
+            let start = format!("heirloom_{name}_bucket{{");
+            assert_eq!(after.keys().filter(|key| key.starts_with(&start)).count(), buckets, "{name}");
+        }
+    }
+}
+
 both_stores! {
+    async fn the_janitor_tells_what_it_did(app) with with_metrics; {
+        let rounds = |samples: &BTreeMap<String, f64>, outcome: &str| {
+            samples[&format!("heirloom_janitor_rounds_total{{outcome=\"{outcome}\"}}")]
+        };
+        let rows = |samples: &BTreeMap<String, f64>| samples["heirloom_janitor_rows_total{what=\"deleted\"}"];
+        let before = scrape(&app).await;
+        assert!(rounds(&before, "done").abs() + rounds(&before, "failed").abs() + rows(&before).abs() < 1e-9);
+        app.ana_logged_in().await;
+        app.clock.advance(DAY * 800);
+        janitor::tidy_in_good_time(&app.core, 100, app.clock.read()).await.unwrap();
+        let after = scrape(&app).await;
+        assert!((rounds(&after, "done") - 1.0).abs() < 1e-9);
+        assert!(rows(&after) >= 1.0);
+        app.sql("DROP TABLE mail_counts").await;
+        janitor::tidy_in_good_time(&app.core, 100, app.clock.read()).await.unwrap_err();
+        assert!((rounds(&scrape(&app).await, "failed") - 1.0).abs() < 1e-9);
+    }
+
     async fn they_are_at_their_listener_and_nothing_else_is(app) with with_metrics; {
         assert_eq!(app.http.get(app.at("/metrics")).send().await.unwrap().status(), 404);
         let at = |path: &str| format!("{}{path}", app.metrics_url.as_deref().unwrap());

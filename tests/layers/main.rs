@@ -12,9 +12,10 @@ use std::path::{Path, PathBuf};
 /// What each layer's files may name of this crate; nothing else.
 const LAYERS: [(&str, &[&str]); 8] = [
     ("domain", &["domain"]),
-    ("crypto", &["domain", "crypto"]),
-    // Of the clock the store names the stopwatch; the clients that are known are given the clock.
-    ("store", &["domain", "crypto", "store", "clock"]),
+    // What they measure they tell the figures.
+    ("crypto", &["domain", "crypto", "clock", "figures"]),
+    // Of the clock the two name the stopwatch; the clients that are known are given the clock.
+    ("store", &["domain", "crypto", "store", "clock", "figures"]),
     ("outbound", &["domain", "outbound"]),
     ("service", &["domain", "crypto", "store", "outbound", "service", "clock"]),
     ("http", &["domain", "crypto", "service", "http", "clock"]),
@@ -37,7 +38,7 @@ const CRATES: [(&str, &[&str]); 12] = [
     // Whatever the server fetches goes out by the one guarded way; commands call their own server.
     ("reqwest", &["outbound", "cli"]),
     ("lettre", &["outbound"]),
-    ("prometheus", &["http/metrics"]),
+    ("prometheus", &["figures", "http/metrics"]),
     ("procfs", &["http/metrics"]),
 ];
 

@@ -23,6 +23,11 @@ pub(super) async fn read(
     let registry = Registry::new();
     build_info(&registry)?;
     refreshes(&registry, core)?;
+    let batches = core.group_commit.figures();
+    for histogram in [&batches.sizes, &batches.waits, &core.passwords.waits().0] {
+        registry.register(Box::new(histogram.clone()))?;
+    }
+    rounds(&registry, core)?;
     connections(&registry, worlds)?;
     let waiting = core.passwords.waiting();
     gauge(&registry, "heirloom_password_queue_depth", "Passwords that wait for a thread.", float(waiting))?;
@@ -45,6 +50,23 @@ fn build_info(registry: &Registry) -> Result<(), prometheus::Error> {
     let info = labelled(registry, "heirloom_build_info", "The release that runs.", "version")?;
     info.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1.0);
     Ok(())
+}
+
+/// What the janitor did: nothing has gone away for long where the last round is long past.
+fn rounds(registry: &Registry, core: &Core) -> Result<(), prometheus::Error> {
+    let rounds = core.rounds.so_far();
+    let ends = IntCounterVec::new(
+        Opts::new("heirloom_janitor_rounds_total", "Rounds of tidying up."),
+        &["outcome"],
+    )?;
+    ends.with_label_values(&["done"]).inc_by(rounds.done);
+    ends.with_label_values(&["failed"]).inc_by(rounds.failed);
+    registry.register(Box::new(ends))?;
+    let rows =
+        IntCounterVec::new(Opts::new("heirloom_janitor_rows_total", "What was tidied up."), &["what"])?;
+    rows.with_label_values(&["deleted"]).inc_by(rounds.tidied.deleted);
+    rows.with_label_values(&["families_ended"]).inc_by(rounds.tidied.ended);
+    registry.register(Box::new(rows))
 }
 
 /// All of them, those that have not been, too: a rate from nothing to one shows only if there was a zero.

@@ -10,6 +10,7 @@ use crate::domain::outbox::Outbox;
 use crate::domain::reading::Reading;
 use crate::domain::refusal::EndReason;
 use crate::service::admin::batches::until_less;
+use crate::service::admin::rounds::Tidied;
 use crate::service::admin::{emails, events, surplus, webhooks};
 use crate::service::authorize::device::TRY_WINDOW;
 use crate::service::clients::known_clients::REMEMBERED;
@@ -47,24 +48,15 @@ const DOCUMENT_MEMORY: TimeDelta = TimeDelta::days(100);
 /// How long a device is known that its owner does not use: longer than a year's holidays.
 const DEVICE_MEMORY: TimeDelta = TimeDelta::days(400);
 
-/// What one round did.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Tidied {
-    /// Families, events, status lists, sign-in sessions, codes, revoked tokens, counts and unused registrations
-    /// deleted, past their expiry, and consents to removed clients.
-    pub deleted: u64,
-    /// Families ended, of clients that were removed or gave up their proof, of users who have too many, and what others
-    /// had begun to end.
-    pub ended: u64,
-}
-
 /// One round, unless the time cannot be believed: then nothing is done.
 ///
 /// # Errors
 /// As [`tidy`].
 pub async fn tidy_in_good_time(core: &Core, batch: i64, reading: Reading) -> Result<Tidied, Failure> {
     if core.clock_watch.may_delete(&core.db, reading).await? {
-        tidy(core, batch, reading.now).await
+        let round = tidy(core, batch, reading.now).await;
+        core.rounds.count(&round);
+        round
     } else {
         Ok(Tidied::default())
     }
