@@ -9,6 +9,7 @@ mod notes;
 mod open_files;
 mod opening;
 mod parts;
+mod traces;
 mod worker_cores;
 
 use std::future::Future;
@@ -161,6 +162,7 @@ impl App {
         let all_connections = Connections::new(limits.most(), given.trusted_proxies.clone());
         let worker_cores = WorkerCores::new(Arc::clone(&core), connections_of_a_worker(&settings));
         let worlds = worker_cores.clone();
+        let (exporting, traces) = traces::start(&settings)?.unzip();
         let counted = metrics.as_ref().map(|_| Metrics::new(move || worlds.all())).transpose()?;
         let named = settings.mtls.client_cert_header.as_ref();
         let client_cert_header = named.map(|name| name.as_str().parse()).transpose()?;
@@ -173,6 +175,7 @@ impl App {
             account_deletion: settings.pages.account_deletion,
             related_origins: settings.passkeys.related_origins.clone(),
             metrics: counted.map(Arc::new),
+            traces,
             core: Arc::clone(&core),
             clock,
             body_limit: given.body_limit,
@@ -217,6 +220,9 @@ impl App {
             }
         }
         background.end(given.drain_timeout).await;
+        if let Some(exporting) = exporting {
+            traces::end(exporting).await;
+        }
         rest(&core, stopped_by.now()).await;
         tracing::info!("stopped");
         Ok(())

@@ -24,6 +24,7 @@ mod routing;
 mod simple;
 mod stop;
 mod token_answer;
+pub(crate) mod traces;
 pub(crate) mod web;
 mod words;
 

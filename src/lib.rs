@@ -50,6 +50,7 @@
 //! master_keys           where the master keys come from
 //! tls                   TLS served directly
 //! telemetry             the log
+//! spans                 traces: what a request spends its time on
 //! figures               what is measured deep inside and read by monitoring
 //! clock                 the one place that reads the machine's clock
 //! ```
@@ -68,6 +69,7 @@ pub mod master_keys;
 pub mod outbound;
 pub mod service;
 pub mod settings;
+mod spans;
 pub mod store;
 pub mod telemetry;
 mod tls;

@@ -11,11 +11,13 @@
 
 mod addresses;
 mod budget;
+mod collector;
 mod freshness;
 mod headers;
 pub mod mail;
 mod no_answer;
 mod remembered;
+mod traced;
 mod way;
 
 use std::time::Duration;
@@ -27,6 +29,7 @@ use crate::domain::client::Origin;
 use crate::outbound::way::{Bounds, Tells};
 
 pub use budget::{Budget, TakenPlace};
+pub(crate) use collector::Collector;
 pub use no_answer::{NoAnswer, NotTaken};
 pub use way::WayOut;
 pub(crate) use way::{Call, host_of};

@@ -25,6 +25,7 @@ use crate::crypto::password_hash::{PasswordHash, Verdict};
 use crate::domain::new_password::NewPassword;
 use crate::domain::secrets::Password;
 use crate::figures::PasswordWaits;
+use crate::spans;
 
 /// The pool's queue is full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -202,7 +203,7 @@ impl Passwords {
             }
         });
         match self.queue.try_send(job) {
-            Ok(()) => answered.await.map_err(|_| Busy),
+            Ok(()) => spans::span("password", answered).await.map_err(|_| Busy),
             Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
                 self.waiting.fetch_sub(1, Ordering::Relaxed);
                 Err(Busy)

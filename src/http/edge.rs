@@ -11,14 +11,15 @@ use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{Error, FromRequest, HttpMessage as _, HttpRequest, HttpResponse, ResponseError, web};
 use chrono::{DateTime, Utc};
+use opentelemetry::trace::FutureExt as _;
 
 use crate::clock::Stopwatch;
 use crate::crypto::random;
 use crate::domain::ids::uuid_v7;
 use crate::domain::reading::Reading;
-use crate::http::Web;
 use crate::http::body::Body;
 use crate::http::error::{Problem, Standard, causes};
+use crate::http::{Web, traces};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -48,6 +49,8 @@ pub(crate) async fn edge(
     };
     let id = request_id(&request, web.clock.now());
     let method = request.method().clone();
+    let traced = web.traces.as_ref().and_then(|traces| traces.begin(&request));
+    let end = |route: &str, status| traced.as_ref().and_then(|it| traces::end(it, route, &method, status));
     let answer = async {
         let mut request = request;
         // Whoever holds a body back does not hold the time back: no code lives longer by that.
@@ -57,20 +60,25 @@ pub(crate) async fn edge(
         request.extensions_mut().insert(reading);
         next.call(request).await
     };
-    let in_time = tokio::time::timeout(web.deadline, answer).await;
+    let in_time = match &traced {
+        Some(context) => tokio::time::timeout(web.deadline, answer.with_context(context.clone())).await,
+        None => tokio::time::timeout(web.deadline, answer).await,
+    };
     let answered = in_time.unwrap_or_else(|_| Err(Standard(Problem::Deadline).into()));
     match answered {
         Ok(mut response) => {
-            let status = response.status().as_u16();
+            let status = response.status();
             let cause = response.response().error().map(causes);
             // It tries all routes once more.
             let pattern = || response.request().match_pattern().unwrap_or_else(|| "(no route)".to_owned());
-            let counted = web.metrics.as_ref().map(|metrics| {
-                let pattern = pattern();
-                metrics.count(&pattern, &method, response.status(), watch.elapsed());
-                pattern
-            });
-            log(&id, method.as_str(), || counted.unwrap_or_else(pattern), status, watch, cause.as_deref());
+            let is_told = web.metrics.is_some() || traced.is_some();
+            let route = is_told.then(pattern);
+            if let (Some(metrics), Some(route)) = (&web.metrics, &route) {
+                metrics.count(route, &method, status, watch.elapsed());
+            }
+            let trace = route.as_ref().and_then(|route| end(route, status));
+            let line = Line { id: &id, method: method.as_str(), status, trace, watch, cause };
+            line.log(|| route.unwrap_or_else(pattern));
             set_id(response.headers_mut(), &id);
             if web.is_stopping() {
                 // RFC 9112 §9.6: the next request goes to another server.
@@ -83,8 +91,9 @@ pub(crate) async fn edge(
             if let Some(metrics) = &web.metrics {
                 metrics.count("(unanswered)", &method, status, watch.elapsed());
             }
-            let status = status.as_u16();
-            log(&id, method.as_str(), || "(unanswered)".to_owned(), status, watch, Some(&causes(&error)));
+            let (trace, cause) = (end("(unanswered)", status), Some(causes(&error)));
+            let line = Line { id: &id, method: method.as_str(), status, trace, watch, cause };
+            line.log(|| "(unanswered)".to_owned());
             Err(Unanswered { error, id }.into())
         }
     }
@@ -147,20 +156,28 @@ fn set_id(headers: &mut actix_web::http::header::HeaderMap, id: &str) {
     }
 }
 
-/// Asks for the path only if the line is written.
-fn log(
-    id: &str,
-    method: &str,
-    path: impl FnOnce() -> String,
-    status: u16,
+/// What the log says of a request.
+struct Line<'a> {
+    id: &'a str,
+    method: &'a str,
+    status: StatusCode,
+    /// That of its trace, if it is traced.
+    trace: Option<String>,
     watch: Stopwatch,
-    cause: Option<&str>,
-) {
-    let ms = f64::from(u32::try_from(watch.elapsed().as_micros()).unwrap_or(u32::MAX)) / 1e3;
-    match status {
-        500.. => tracing::error!(target: "request", id, method, path = path(), status, ms, cause),
-        // That nothing has changed is no news, and ten thousand services ask all the time.
-        304 => tracing::debug!(target: "request", id, method, path = path(), status, ms),
-        _ => tracing::info!(target: "request", id, method, path = path(), status, ms, cause),
+    cause: Option<String>,
+}
+
+impl Line<'_> {
+    /// Asks for the path only if the line is written.
+    fn log(&self, path: impl FnOnce() -> String) {
+        let Self { id, method, trace, watch, cause, .. } = self;
+        let (status, trace, cause) = (self.status.as_u16(), trace.as_deref(), cause.as_deref());
+        let ms = f64::from(u32::try_from(watch.elapsed().as_micros()).unwrap_or(u32::MAX)) / 1e3;
+        match status {
+            500.. => tracing::error!(target: "request", id, method, path = path(), status, ms, trace, cause),
+            // That nothing has changed is no news, and ten thousand services ask all the time.
+            304 => tracing::debug!(target: "request", id, method, path = path(), status, ms, trace),
+            _ => tracing::info!(target: "request", id, method, path = path(), status, ms, trace, cause),
+        }
     }
 }

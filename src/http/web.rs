@@ -12,6 +12,7 @@ use crate::domain::web_origin::WebOrigin;
 use crate::http::address::TrustedProxies;
 use crate::http::metrics::counted::Metrics;
 use crate::http::pages::renderer::Pages;
+use crate::http::traces::Traces;
 use crate::service::Core;
 
 /// The listener that a request came by: what is served there, and how it sees clients' certificates.
@@ -50,6 +51,8 @@ pub(crate) struct Web {
     pub(crate) related_origins: Vec<WebOrigin>,
     /// What is counted for monitoring, if it reads that.
     pub(crate) metrics: Option<Arc<Metrics>>,
+    /// Which requests are traced, if any.
+    pub(crate) traces: Option<Arc<Traces>>,
     /// The services' world.
     pub(crate) core: Arc<Core>,
     /// The time of a request's arrival comes from here.

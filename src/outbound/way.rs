@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::ACCEPT;
 use reqwest::redirect::Policy;
-use reqwest::{Certificate, Client, Response};
+use reqwest::{Certificate, Client, RequestBuilder, Response};
 use serde::de::{DeserializeOwned, IgnoredAny};
 use url::{Host, Url};
 
@@ -19,7 +19,7 @@ use crate::outbound::addresses::{Reach, may_reach};
 use crate::outbound::budget::Budget;
 use crate::outbound::no_answer::{Forbidden, NoAnswer, NotTaken};
 use crate::outbound::remembered::{Age, Known, Remembered, Slot};
-use crate::outbound::{freshness, headers};
+use crate::outbound::{freshness, headers, traced};
 
 /// What holds for every request of one way.
 #[derive(Debug, Clone)]
@@ -183,7 +183,7 @@ impl WayOut {
             Some(authorization) => request.header("authorization", authorization),
             None => request,
         };
-        let response = request.send().await.map_err(|error| self.no_answer(error))?;
+        let response = self.send(request).await?;
         let status = response.status().as_u16();
         let body = self.body(response).await?;
         // What breaks down behind a proxy is told in a page of the proxy's.
@@ -202,7 +202,7 @@ impl WayOut {
     ) -> Result<Response, NoAnswer> {
         let request = self.client_for(url)?.post(url.clone()).body(body);
         let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
-        request.send().await.map_err(|error| self.no_answer(error))
+        self.send(request).await
     }
 
     /// Whether a URL may be called at all: an address in it is looked at, what a name leads to is not.
@@ -246,7 +246,7 @@ impl WayOut {
         let client = self.client_for(url)?;
         let _place = self.fetches.take(host_of(url)).ok_or(NoAnswer::Busy)?;
         let request = client.get(url.clone()).header(ACCEPT, "application/json, application/*+json;q=0.9");
-        let response = request.send().await.map_err(|error| self.no_answer(error))?;
+        let response = self.send(request).await?;
         // Nothing else is the document: not a part of it, and not the place where it might be.
         if response.status() != reqwest::StatusCode::OK {
             return Err(NoAnswer::Status(response.status().as_u16()));
@@ -255,6 +255,15 @@ impl WayOut {
         let body = self.body(response).await?;
         serde_json::from_slice::<IgnoredAny>(&body).map_err(|_| NoAnswer::Content)?;
         Ok((body, fresh_for))
+    }
+
+    async fn send(&self, request: RequestBuilder) -> Result<Response, NoAnswer> {
+        let (client, request) = request.build_split();
+        let answer = match request {
+            Ok(request) => traced::execute(&client, request).await,
+            Err(error) => Err(error),
+        };
+        answer.map_err(|error| self.no_answer(error))
     }
 
     async fn body(&self, mut response: Response) -> Result<Vec<u8>, NoAnswer> {

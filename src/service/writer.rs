@@ -13,6 +13,7 @@ use crate::service::logout::notices;
 use crate::service::mail::notices as mail_notices;
 use crate::service::mail::post_office::PostOffice;
 use crate::service::writes::Writes;
+use crate::spans;
 use crate::store::transaction;
 use crate::store::{Committed, Db, StoreError, Tx};
 
@@ -104,8 +105,8 @@ impl Writer {
             let mut tx = self.db.begin().await?;
             let worked = work(&mut tx).await;
             self.finish(tx, worked, now).await
-        })
-        .await;
+        });
+        let written = spans::span("transaction", written).await;
         self.writes.learn(&written);
         written
     }
@@ -122,8 +123,8 @@ impl Writer {
             let mut tx = self.db.begin().await?;
             let worked = work(&mut tx).await;
             self.finish(tx, worked, now).await
-        })
-        .await;
+        });
+        let written = spans::span("transaction", written).await;
         self.writes.learn(&written);
         written
     }

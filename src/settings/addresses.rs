@@ -135,6 +135,34 @@ impl FromStr for HttpsUrl {
     }
 }
 
+/// Where a collector takes traces: the whole URL, kept as a URL parser writes it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct CollectorUrl(Url);
+
+impl CollectorUrl {
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+}
+
+impl FromStr for CollectorUrl {
+    type Err = NotAnAddress;
+
+    fn from_str(text: &str) -> Result<Self, NotAnAddress> {
+        let url = Url::parse(text).map_err(|_| NotAnAddress)?;
+        let has_user = !url.username().is_empty() || url.password().is_some();
+        let is_plain = !has_user && url.query().is_none() && url.fragment().is_none();
+        if is_plain && matches!(url.scheme(), "http" | "https") { Ok(Self(url)) } else { Err(NotAnAddress) }
+    }
+}
+
+impl fmt::Display for CollectorUrl {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(to)
+    }
+}
+
 impl fmt::Display for HttpsUrl {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(to)

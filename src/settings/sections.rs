@@ -1,12 +1,13 @@
 //! The sections of the settings, one struct each. Their bounds are in `rules.rs`, their defaults in `table.rs`.
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use super::addresses::{HttpsUrl, Listen};
+use super::addresses::{CollectorUrl, HttpsUrl, Listen};
 use super::colour::Colour;
 use super::header::Header;
 use super::providers::ProviderTables;
@@ -231,6 +232,21 @@ pub struct MetricsSettings {
     /// Where the metrics are, if anywhere; port 0 lets the system choose one.
     #[serde(default, with = "text::option")]
     pub listen: Option<Listen>,
+}
+
+/// Where traces go, and of which requests there are some.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct TraceSettings {
+    /// Where a collector takes them by OTLP, if there is one.
+    #[serde(default, with = "text::option")]
+    pub endpoint: Option<CollectorUrl>,
+    /// One request of so many is traced.
+    #[serde(deserialize_with = "text::deserialize")]
+    pub one_in: NonZeroU32,
+    /// Whose word counts instead.
+    #[serde(deserialize_with = "text::networks")]
+    pub trusted_networks: Vec<IpNet>,
 }
 
 /// How clients show certificates (mutual TLS).

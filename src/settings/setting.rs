@@ -3,9 +3,9 @@
 use self::{
     Default::{Text, Unset},
     Kind::{
-        Algorithm, Audiences, CodeProtection, Colour, Database, Domains, Duration, EdDsaName, Filter, Format,
-        Header, HttpsUrl, Issuer, Listen, MailTls, MailedSignIn, Networks, Number, Origins, Path, Policy,
-        Providers, Registration, Schemes, Scopes, Secret, SignUp, Switch, Words,
+        Algorithm, Audiences, CodeProtection, CollectorUrl, Colour, Database, Domains, Duration, EdDsaName,
+        Filter, Format, Header, HttpsUrl, Issuer, Listen, MailTls, MailedSignIn, Networks, Number, Origins,
+        Path, Policy, Providers, Registration, Schemes, Scopes, Secret, SignUp, Switch, Words,
     },
 };
 
@@ -44,6 +44,7 @@ pub(super) enum Kind {
     Algorithm,
     Audiences,
     CodeProtection,
+    CollectorUrl,
     Colour,
     Database,
     Domains,
@@ -77,6 +78,7 @@ impl Kind {
     pub(super) fn expected(self) -> &'static str {
         match self {
             CodeProtection => "pkce, pkce-or-nonce or optional",
+            CollectorUrl => "a URL such as http://127.0.0.1:4318/v1/traces, without user, query or fragment",
             Colour => "a colour such as #0b57d0",
             Algorithm => "ES256, EdDSA or RS256",
             Database => {

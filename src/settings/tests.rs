@@ -5,6 +5,7 @@ mod layers;
 mod metrics;
 mod mtls;
 mod shown;
+mod traces;
 
 use std::{
     env, fs,

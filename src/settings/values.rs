@@ -17,7 +17,7 @@ use super::{
         AdminSettings, DatabaseSettings, DpopSettings, EventSettings, HttpSettings, JanitorSettings,
         KeySettings, LimitSettings, LogSettings, MetricsSettings, MtlsSettings, OutboundSettings,
         PageSettings, PasswordSettings, RegistrationSettings, SignInSettings, StatusListSettings,
-        TlsSettings, TokenSettings,
+        TlsSettings, TokenSettings, TraceSettings,
     },
     table::SETTINGS,
     text,
@@ -73,6 +73,8 @@ pub struct Settings {
     /// What monitoring reads.
     #[serde(default)]
     pub metrics: MetricsSettings,
+    /// Where traces go.
+    pub traces: TraceSettings,
     /// How clients show certificates.
     #[serde(default)]
     pub mtls: MtlsSettings,

@@ -149,6 +149,7 @@ mod status_positions;
 mod step_up;
 mod strangers;
 mod tls;
+mod traces;
 mod unstorable;
 mod ways_out;
 mod webhooks;

@@ -13,18 +13,18 @@ use std::path::{Path, PathBuf};
 const LAYERS: [(&str, &[&str]); 8] = [
     ("domain", &["domain"]),
     // What they measure they tell the figures.
-    ("crypto", &["domain", "crypto", "clock", "figures"]),
+    ("crypto", &["domain", "crypto", "clock", "figures", "spans"]),
     // Of the clock the two name the stopwatch; the clients that are known are given the clock.
-    ("store", &["domain", "crypto", "store", "clock", "figures"]),
-    ("outbound", &["domain", "outbound"]),
-    ("service", &["domain", "crypto", "store", "outbound", "service", "clock"]),
-    ("http", &["domain", "crypto", "service", "http", "clock"]),
+    ("store", &["domain", "crypto", "store", "clock", "figures", "spans"]),
+    ("outbound", &["domain", "outbound", "spans"]),
+    ("service", &["domain", "crypto", "store", "outbound", "service", "clock", "spans"]),
+    ("http", &["domain", "crypto", "service", "http", "clock", "spans"]),
     ("settings", &["domain", "crypto", "settings"]),
     ("cli", &["domain", "crypto", "service", "settings", "app", "master_keys", "telemetry", "clock", "cli"]),
 ];
 
 /// Who may name a crate; nobody else.
-const CRATES: [(&str, &[&str]); 12] = [
+const CRATES: [(&str, &[&str]); 13] = [
     ("sqlx", &["store"]),
     // The demo's resource service is a server of its own.
     ("actix_web", &["http", "app", "cli/resource_service"]),
@@ -39,6 +39,7 @@ const CRATES: [(&str, &[&str]); 12] = [
     ("reqwest", &["outbound", "cli"]),
     ("lettre", &["outbound"]),
     ("prometheus", &["figures", "http/metrics"]),
+    ("opentelemetry_otlp", &["app/traces"]),
     ("procfs", &["http/metrics"]),
 ];
 

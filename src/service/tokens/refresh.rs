@@ -24,6 +24,7 @@ use crate::service::tokens::reuse;
 use crate::service::tokens::step_up;
 use crate::service::tokens::user_claims::{self, ClaimsAsked};
 use crate::service::{Core, Failure};
+use crate::spans;
 use crate::store::families::{self, FastPath};
 use crate::store::{self, transaction};
 
@@ -183,7 +184,7 @@ async fn fast_path(
         now,
         idle_since: now - known.lifetimes.idle_ttl(),
     };
-    let written = core.group_commit.rotate(attempt).await;
+    let written = spans::span("rotate", core.group_commit.rotate(attempt)).await;
     core.writer.writes().learn(&written);
     Ok(written?)
 }

@@ -2,7 +2,10 @@
 
 use crate::settings::setting::{
     Default::{Text, Unset},
-    Kind::{Duration, Filter, Format, Header, HttpsUrl, Listen, Networks, Number, Path, Switch, Words},
+    Kind::{
+        CollectorUrl, Duration, Filter, Format, Header, HttpsUrl, Listen, Networks, Number, Path, Switch,
+        Words,
+    },
     Setting,
 };
 
@@ -24,6 +27,19 @@ pub(super) const SETTINGS: &[Setting] = &[
         Unset("there is no such listener"),
         Listen,
         "Where Prometheus reads the metrics, and nothing else: a listener that only monitoring reaches.",
+    ),
+    Setting::new(
+        "traces.endpoint",
+        Unset("nothing is traced"),
+        CollectorUrl,
+        "Where a collector of OpenTelemetry takes traces by OTLP, as protobuf over HTTP: the whole URL.",
+    ),
+    Setting::new("traces.one_in", Text("100"), Number, "One request of so many is traced."),
+    Setting::new(
+        "traces.trusted_networks",
+        Text(""),
+        Networks,
+        "Those who decide it themselves, where their requests are parts of traces: proxies and services of your own.",
     ),
     Setting::new(
         "mtls.listen",

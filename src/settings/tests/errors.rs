@@ -34,11 +34,11 @@ fn a_misspelt_setting_is_told_with_the_one_that_was_meant() {
         ),
         (
             "FROBNICATE",
-            r#""frobnicate" (from the variable HEIRLOOM_FROBNICATE): expected one of listen, issuer, database_url, data_dir, master_key, master_key_file, tokens.*, sign_in.*, pages.*, accounts.*, registration.*, passwords.*, passkeys.*, limits.*, keys.*, status_lists.*, events.*, dpop.*, mail.*, admin.*, metrics.*, mtls.*, http.*, outbound.*, tls.*, database.*, janitor.*, log.*"#,
+            r#""frobnicate" (from the variable HEIRLOOM_FROBNICATE): expected one of listen, issuer, database_url, data_dir, master_key, master_key_file, tokens.*, sign_in.*, pages.*, accounts.*, registration.*, passwords.*, passkeys.*, limits.*, keys.*, status_lists.*, events.*, dpop.*, mail.*, admin.*, metrics.*, traces.*, mtls.*, http.*, outbound.*, tls.*, database.*, janitor.*, log.*"#,
         ),
         (
             "DB_PORT",
-            r#""db_port" (from the variable HEIRLOOM_DB_PORT): expected one of listen, issuer, database_url, data_dir, master_key, master_key_file, tokens.*, sign_in.*, pages.*, accounts.*, registration.*, passwords.*, passkeys.*, limits.*, keys.*, status_lists.*, events.*, dpop.*, mail.*, admin.*, metrics.*, mtls.*, http.*, outbound.*, tls.*, database.*, janitor.*, log.*"#,
+            r#""db_port" (from the variable HEIRLOOM_DB_PORT): expected one of listen, issuer, database_url, data_dir, master_key, master_key_file, tokens.*, sign_in.*, pages.*, accounts.*, registration.*, passwords.*, passkeys.*, limits.*, keys.*, status_lists.*, events.*, dpop.*, mail.*, admin.*, metrics.*, traces.*, mtls.*, http.*, outbound.*, tls.*, database.*, janitor.*, log.*"#,
         ),
     ] {
         assert_eq!(error(&[(&format!("HEIRLOOM_{name}"), "1")]), format!("unknown setting {hint}"));

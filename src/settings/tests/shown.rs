@@ -40,6 +40,7 @@ fn every_setting_can_be_set_by_its_variable() {
         ("admin.role", "operators"),
         ("admin.listen", "127.0.0.1:9443"),
         ("metrics.listen", "127.0.0.1:9464"),
+        ("traces.endpoint", "http://127.0.0.1:4318/v1/traces"),
         ("mtls.listen", "127.0.0.1:8443"),
         ("mtls.url", "https://mtls.id.test"),
         ("mtls.certificate", "certificate.pem"),

@@ -1,0 +1,56 @@
+//! Where traces go.
+
+use std::fs;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use opentelemetry::trace::TracerProvider as _;
+use opentelemetry::{InstrumentationScope, KeyValue};
+use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig as _, WithHttpConfig as _};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::trace::SdkTracerProvider;
+
+use crate::http::traces::Traces;
+use crate::outbound::Collector;
+use crate::settings::Settings;
+
+/// What ends with the server: the traces that wait are delivered first.
+#[derive(Debug)]
+pub(super) struct Exporting(SdkTracerProvider);
+
+/// Traces as the settings want them, if they do.
+///
+/// # Errors
+/// When the certificates for the way to the collector cannot be read.
+pub(super) fn start(settings: &Settings) -> anyhow::Result<Option<(Exporting, Arc<Traces>)>> {
+    let it = &settings.traces;
+    let Some(endpoint) = &it.endpoint else { return Ok(None) };
+    let ca = settings.outbound.ca_file.as_ref().map(fs::read).transpose().context("outbound.ca_file")?;
+    let runtime = tokio::runtime::Handle::current();
+    let collector =
+        Collector::new(runtime, settings.outbound.timeout, ca.as_deref()).context("outbound.ca_file")?;
+    let exporter = SpanExporter::builder()
+        .with_http()
+        .with_http_client(collector)
+        .with_protocol(Protocol::HttpBinary)
+        .with_endpoint(endpoint.as_str())
+        .with_timeout(settings.outbound.timeout)
+        .build()
+        .context("traces.endpoint")?;
+    let version = KeyValue::new("service.version", env!("CARGO_PKG_VERSION"));
+    let resource = Resource::builder().with_service_name("heirloom").with_attribute(version).build();
+    let provider = SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource).build();
+    let tracer = provider.tracer_with_scope(InstrumentationScope::builder("heirloom").build());
+    let traces = Traces::new(tracer, it.one_in.get(), it.trusted_networks.clone());
+    Ok(Some((Exporting(provider), Arc::new(traces))))
+}
+
+/// Delivers what waits.
+pub(super) async fn end(exporting: Exporting) {
+    // It waits for the collector, on a thread of its own.
+    let ended = tokio::task::spawn_blocking(move || exporting.0.shutdown()).await;
+    let ended = ended.map_err(anyhow::Error::from).and_then(|ended| ended.map_err(anyhow::Error::from));
+    if let Err(error) = ended {
+        tracing::warn!(error = format!("{error:#}"), "the last traces could not be delivered");
+    }
+}
