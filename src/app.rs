@@ -3,6 +3,7 @@
 mod background;
 mod backup;
 mod checking;
+mod doctor;
 mod mail;
 mod mutual_tls;
 mod notes;
@@ -58,6 +59,7 @@ use crate::tls::Tls;
 
 pub use backup::{KeyCopy, backup, key_file_of, restore};
 pub use checking::check;
+pub use doctor::{Finding, Verdict, examine};
 use mutual_tls::MutualTls;
 pub use notes::notes;
 pub use opening::{OldSchema, connect, migrate_store, open_store};

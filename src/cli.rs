@@ -10,6 +10,7 @@ mod backup;
 mod client;
 mod config;
 mod demo;
+mod doctor;
 mod event;
 mod export;
 mod family;
@@ -39,7 +40,7 @@ use office::Office;
 #[derive(Debug, Parser)]
 #[command(name = "heirloom", version, about)]
 pub struct Cli {
-    /// The settings file, instead of ./heirloom.toml, which counts for serve, config and healthcheck only
+    /// The settings file, instead of ./heirloom.toml, which counts for serve, config, doctor and healthcheck only
     #[arg(long, global = true, value_name = "PATH")]
     config: Option<PathBuf>,
     /// The file of HEIRLOOM_… variables, instead of ./.env, which counts for the same commands only
@@ -68,6 +69,8 @@ enum Command {
     Config(config::Config),
     /// Print the description of the admin API (OpenAPI 3.1)
     AdminApi,
+    /// Look at all that a running server needs, and say what is wrong; exits 0 if nothing is
+    Doctor(doctor::Doctor),
     /// Ask a running server whether it is ready; exits 0 if it is
     Healthcheck(healthcheck::Healthcheck),
     /// The demo's resource service
@@ -131,7 +134,9 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         _ => {}
     }
     let unnamed_files = match cli.command {
-        Command::Serve(_) | Command::Config(_) | Command::Healthcheck(_) => UnnamedFiles::Count,
+        Command::Serve(_) | Command::Config(_) | Command::Doctor(_) | Command::Healthcheck(_) => {
+            UnnamedFiles::Count
+        }
         _ => UnnamedFiles::PassOver,
     };
     let files = LoadFrom { config: cli.config, env_file: cli.env_file, unnamed_files, ..LoadFrom::default() };
@@ -142,6 +147,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Backup(command) => well(backup::backup(command, &settings).await),
         Command::Restore(command) => well(backup::restore(command, &settings).await),
         Command::Config(command) => well(config::run(&command, &settings).await),
+        Command::Doctor(command) => well(doctor::run(command, &settings).await),
         Command::Healthcheck(command) => well(healthcheck::run(command, &settings).await),
         Command::Demo(_) | Command::ResourceService(_) | Command::AdminApi => Ok(ExitCode::SUCCESS),
         Command::InOffice(command) => {

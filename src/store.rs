@@ -42,6 +42,7 @@ pub mod revoked_tokens;
 mod row;
 pub mod sealed_rows;
 pub mod second_factors;
+pub mod server_room;
 pub mod server_secrets;
 pub mod sign_in_attempts;
 pub mod sign_in_sessions;

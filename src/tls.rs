@@ -10,12 +10,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use anyhow::Context as _;
+use chrono::{DateTime, Utc};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::{CipherSuite, ConfigBuilder, ServerConfig, SupportedCipherSuite, WantsVerifier};
+use x509_cert::der::Decode as _;
 
 use any_certificate::AnyCertificate;
 
@@ -111,6 +113,16 @@ impl Tls {
         ServerConfig::builder_with_provider(Arc::clone(&self.provider))
             .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
             .context("TLS")
+    }
+}
+
+impl Tls {
+    /// Until when the certificate is good, if it says so.
+    pub(crate) fn ends_at(&self) -> Option<DateTime<Utc>> {
+        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
+        let certificate = x509_cert::Certificate::from_der(current.key.cert.first()?).ok()?;
+        let ends = certificate.tbs_certificate().validity().not_after.to_unix_duration();
+        DateTime::from_timestamp(i64::try_from(ends.as_secs()).ok()?, 0)
     }
 }
 

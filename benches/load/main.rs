@@ -5,6 +5,7 @@
 //! cargo bench --bench load -- --quick             # four minutes
 //! cargo bench --bench load -- --status-lists      # a minute: what follows logouts offline
 //! cargo bench --bench load -- --import            # four minutes: users who move in, alone and beside refreshes
+//! cargo bench --bench load -- --refreshes         # five minutes: refreshes alone, to compare binaries by
 //! cargo bench --bench load -- --json              # for machines
 //! cargo bench --bench load -- --server FILE    # another binary
 //! ```
@@ -52,6 +53,9 @@ pub(crate) struct Arguments {
     /// Only how soon logouts reach services that verify offline, and what that costs
     #[arg(long)]
     status_lists: bool,
+    /// Only refreshes, with batches and without, on both stores
+    #[arg(long)]
+    refreshes: bool,
     /// Only how fast users move in, alone and beside refreshes
     #[arg(long)]
     import: bool,

@@ -55,6 +55,11 @@ pub(crate) async fn run(arguments: &Arguments, progress: &Progress) -> anyhow::R
         return Ok(bench.report);
     }
     let maximum = bench.rounds(&world).await?;
+    if arguments.refreshes {
+        drop(world);
+        bench.embedded(maximum).await?;
+        return Ok(bench.report);
+    }
     bench.open_loop(&world, maximum).await?;
     bench.one_alone(&world).await?;
     bench.fewer_families(&world, maximum).await?;

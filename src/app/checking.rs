@@ -61,7 +61,7 @@ fn address_of(listen: &Listen) -> anyhow::Result<SocketAddr> {
     found.next().with_context(|| format!("{listen} is not an address"))
 }
 
-async fn check_keys(settings: &Settings, db: &Db) -> anyhow::Result<()> {
+pub(super) async fn check_keys(settings: &Settings, db: &Db) -> anyhow::Result<()> {
     let Some(master) = master_keys_found(settings, db).await? else { return Ok(()) };
     let keys = Keys::new(master);
     keys.reload(db).await?;
@@ -72,14 +72,14 @@ async fn check_keys(settings: &Settings, db: &Db) -> anyhow::Result<()> {
 }
 
 /// Writes what changes nothing, and undoes it.
-async fn check_writable(db: &Db) -> anyhow::Result<()> {
+pub(super) async fn check_writable(db: &Db) -> anyhow::Result<()> {
     let mut undone = db.begin().await?;
     signing_keys::allow_ttl(&mut undone, 0).await?;
     Ok(())
 }
 
 /// Whether a file could be made, with the folders above it.
-fn check_place(path: &Path) -> anyhow::Result<()> {
+pub(super) fn check_place(path: &Path) -> anyhow::Result<()> {
     let whole = std::path::absolute(path)?;
     let folder =
         whole.ancestors().skip(1).find(|folder| folder.exists()).context("there is no folder at all")?;

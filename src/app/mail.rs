@@ -42,6 +42,16 @@ pub(super) fn check(settings: &Settings, issuer: &Issuer) -> anyhow::Result<()> 
     way(settings, issuer).map(drop)
 }
 
+/// Whether the mail server takes mail from us, as far as it tells before there is any.
+///
+/// # Errors
+/// What it says.
+pub(super) async fn greet(settings: &Settings) -> anyhow::Result<()> {
+    let issuer = settings.issuer_at(([127, 0, 0, 1], settings.listen.port()).into());
+    let Some(way) = way(settings, &issuer)? else { return Ok(()) };
+    way.greet().await.context("mail.host")
+}
+
 fn letters(settings: &Settings, issuer: &Issuer) -> anyhow::Result<Letters> {
     let look = LetterLook {
         brand: settings.pages.name.clone(),

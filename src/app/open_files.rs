@@ -13,22 +13,34 @@ const OUTBOUND: u64 = 256;
 /// it, or with one that the database needs. The soft limit of open files is raised to the hard one for that.
 pub(super) fn most_connections(settings: &Settings, workers: usize) -> usize {
     let wanted = settings.http.max_connections;
-    let open_files = match rlimit::increase_nofile_limit(u64::MAX) {
-        Ok(limit) => limit,
+    let FileRoom { open_files, of_a_worker } = match file_room(settings, workers) {
+        Ok(room) => room,
         Err(error) => {
             tracing::warn!(%error, "the limit of open files cannot be read");
             return wanted;
         }
     };
-    let fitting = fitting(open_files, settings.database.max_connections, workers);
-    if fitting < wanted {
+    if of_a_worker < wanted {
         tracing::warn!(
             open_files,
-            connections_of_a_worker = fitting,
+            connections_of_a_worker = of_a_worker,
             "the limit of open files allows a worker fewer connections than http.max_connections"
         );
     }
-    fitting.min(wanted)
+    of_a_worker.min(wanted)
+}
+
+/// What the limit of open files leaves.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct FileRoom {
+    pub(super) open_files: u64,
+    /// Connections for which there are files.
+    pub(super) of_a_worker: usize,
+}
+
+pub(super) fn file_room(settings: &Settings, workers: usize) -> std::io::Result<FileRoom> {
+    let open_files = rlimit::increase_nofile_limit(u64::MAX)?;
+    Ok(FileRoom { open_files, of_a_worker: fitting(open_files, settings.database.max_connections, workers) })
 }
 
 /// The connections of a worker for which there are files.

@@ -90,6 +90,17 @@ impl MailWay {
         }
     }
 
+    /// Whether the mail server would talk to us: connects, with all that belongs to it, and hangs up.
+    ///
+    /// # Errors
+    /// [`NotSent`].
+    pub async fn greet(&self) -> Result<(), NotSent> {
+        match &self.carrier {
+            MailCarrier::Server(server) => server.greet().await,
+            MailCarrier::Folder(_) => Ok(()),
+        }
+    }
+
     fn message(&self, mail: &OutgoingMail<'_>) -> Result<Message, NotSent> {
         let refused = |what: &str| NotSent::Refused(what.to_owned());
         let to: Address = mail.to.parse().map_err(|_| refused("the address is not one"))?;

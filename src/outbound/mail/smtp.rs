@@ -101,6 +101,16 @@ impl SmtpWay {
         sending.await.map_err(too_late)?
     }
 
+    pub(super) async fn greet(&self) -> Result<(), NotSent> {
+        let connecting = tokio::time::timeout(self.server.timeout, self.connect());
+        let too_late = |_| NotSent::NotNow("the mail server does not answer in time".to_owned());
+        let connected = connecting.await.map_err(too_late)?;
+        let mut connection = connected.map_err(|error| NotSent::NotNow(told("connecting", &error)))?;
+        // Whether it says goodbye is its own business.
+        let _ = connection.quit().await;
+        Ok(())
+    }
+
     async fn send_patiently(
         &self,
         envelope: &Envelope,

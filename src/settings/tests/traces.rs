@@ -10,9 +10,15 @@ fn a_collector_has_a_whole_url() {
         let settings = load(&[("HEIRLOOM_TRACES__ENDPOINT", good)]);
         assert_eq!(settings.traces.endpoint.unwrap().as_str(), good);
     }
-    for bad in ["127.0.0.1:4318", "grpc://127.0.0.1:4317", "https://a:b@c.example/v1/traces", "http://c.example/?key=x"] {
+    for bad in [
+        "127.0.0.1:4318",
+        "grpc://127.0.0.1:4317",
+        "https://a:b@c.example/v1/traces",
+        "http://c.example/?key=x",
+    ] {
         let told = error(&[("HEIRLOOM_TRACES__ENDPOINT", bad)]);
-        let expected = "expected a URL such as http://127.0.0.1:4318/v1/traces, without user, query or fragment";
+        let expected =
+            "expected a URL such as http://127.0.0.1:4318/v1/traces, without user, query or fragment";
         assert!(told.contains(expected), "{bad}: {told}");
     }
 }
