@@ -5,7 +5,8 @@
 //! cargo bench --bench load -- --quick             # four minutes
 //! cargo bench --bench load -- --status-lists      # a minute: what follows logouts offline
 //! cargo bench --bench load -- --import            # four minutes: users who move in, alone and beside refreshes
-//! cargo bench --bench load -- --refreshes         # five minutes: refreshes alone, to compare binaries by
+//! cargo bench --bench load -- --against FILE      # ten minutes: refreshes, in turn with those of another binary
+//! cargo bench --bench load -- --lists             # two minutes: pages of the administration's lists
 //! cargo bench --bench load -- --json              # for machines
 //! cargo bench --bench load -- --server FILE    # another binary
 //! ```
@@ -53,9 +54,15 @@ pub(crate) struct Arguments {
     /// Only how soon logouts reach services that verify offline, and what that costs
     #[arg(long)]
     status_lists: bool,
-    /// Only refreshes, with batches and without, on both stores
+    /// Only how long pages of the administration's lists take
     #[arg(long)]
-    refreshes: bool,
+    lists: bool,
+    /// Only refreshes, in turn with those of this binary
+    #[arg(long, value_name = "FILE")]
+    against: Option<PathBuf>,
+    /// What only the measured server has in that, such as HEIRLOOM_METRICS__LISTEN=127.0.0.1:0
+    #[arg(long, value_name = "NAME=VALUE", requires = "against")]
+    with: Vec<String>,
     /// Only how fast users move in, alone and beside refreshes
     #[arg(long)]
     import: bool,

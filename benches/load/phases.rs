@@ -2,9 +2,11 @@
 
 mod algorithms;
 mod bound;
+mod compared;
 mod embedded;
 mod first_day;
 mod import;
+mod lists;
 mod status_lists;
 
 use std::cell::Cell;
@@ -20,7 +22,7 @@ use crate::world::{How, Measured, World};
 use crate::{Arguments, Progress, chart, logins, now};
 
 /// Phases beside the rounds, for the progress bar.
-pub(crate) const COUNT: u64 = 18;
+pub(crate) const COUNT: u64 = 20;
 
 struct Bench<'a> {
     arguments: &'a Arguments,
@@ -37,6 +39,11 @@ pub(crate) async fn run(arguments: &Arguments, progress: &Progress) -> anyhow::R
     let folder = Folder::new()?;
     let postgres = Postgres::start(folder.path())?;
     let mut bench = Bench { arguments, progress, folder, postgres, report: Report::default() };
+    if let Some(other) = &arguments.against {
+        bench.postgres.prepare()?;
+        bench.compare(other).await?;
+        return Ok(bench.report);
+    }
     if !arguments.import {
         bench.embedded_start().await?;
     }
@@ -50,16 +57,15 @@ pub(crate) async fn run(arguments: &Arguments, progress: &Progress) -> anyhow::R
         bench.pollers(&world).await?;
         return Ok(bench.report);
     }
+    if arguments.lists {
+        bench.lists(&world).await?;
+        return Ok(bench.report);
+    }
     if arguments.import {
         bench.imports(&world).await?;
         return Ok(bench.report);
     }
     let maximum = bench.rounds(&world).await?;
-    if arguments.refreshes {
-        drop(world);
-        bench.embedded(maximum).await?;
-        return Ok(bench.report);
-    }
     bench.open_loop(&world, maximum).await?;
     bench.one_alone(&world).await?;
     bench.fewer_families(&world, maximum).await?;
@@ -74,6 +80,7 @@ pub(crate) async fn run(arguments: &Arguments, progress: &Progress) -> anyhow::R
     bench.revocations(&world).await?;
     bench.pollers(&world).await?;
     bench.imports(&world).await?;
+    bench.lists(&world).await?;
     bench.describe(&world);
     drop(world);
     bench.embedded(maximum).await?;

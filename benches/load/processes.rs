@@ -169,7 +169,7 @@ pub(crate) struct Memory {
 pub(crate) struct Place {
     folder: PathBuf,
     program: String,
-    settings: Vec<(&'static str, String)>,
+    settings: Vec<(String, String)>,
 }
 
 impl Place {
@@ -184,8 +184,8 @@ impl Place {
             .with("HEIRLOOM_DATA_DIR", &folder.to_string_lossy())
     }
 
-    pub(crate) fn with(mut self, name: &'static str, value: &str) -> Self {
-        self.settings.push((name, value.to_owned()));
+    pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
+        self.settings.push((name.to_owned(), value.to_owned()));
         self
     }
 
@@ -202,8 +202,17 @@ impl Place {
 
     /// Runs a command that reads `input`.
     pub(crate) fn run(&self, arguments: &[&str], input: &str) -> anyhow::Result<()> {
+        self.run_with(arguments, input).map(drop)
+    }
+
+    /// Runs a command; gives what it prints.
+    pub(crate) fn output(&self, arguments: &[&str]) -> anyhow::Result<String> {
+        self.run_with(arguments, "")
+    }
+
+    fn run_with(&self, arguments: &[&str], input: &str) -> anyhow::Result<String> {
         let mut command = self.command(arguments);
-        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn()?;
         child.stdin.take().context("a pipe")?.write_all(input.as_bytes())?;
         let output = child.wait_with_output()?;
@@ -212,7 +221,7 @@ impl Place {
             "heirloom {arguments:?}: {}",
             String::from_utf8_lossy(&output.stderr)
         );
-        Ok(())
+        Ok(String::from_utf8(output.stdout)?)
     }
 
     /// Starts a command; what it says goes to a file.

@@ -90,6 +90,28 @@ impl Store {
         }
     }
 
+    /// Adds so many users and events, copies of ones that are there; on PostgreSQL.
+    pub(crate) async fn seed_lists(&self, count: usize) -> anyhow::Result<()> {
+        let users = "id, username, username_key, email, password_hash, roles, created_at, changed_at, claims, password_cost";
+        let users = format!(
+            "INSERT INTO users ({users}) SELECT ('019ac000-0000-7000-a000-' || lpad(to_hex(number), 12, '0'))::UUID, \
+             'person' || lpad(number::TEXT, 7, '0'), 'person' || lpad(number::TEXT, 7, '0'), NULL, password_hash, roles, \
+             created_at, changed_at, claims, password_cost \
+             FROM (SELECT * FROM users LIMIT 1) AS template, generate_series(0, {count} - 1) AS number"
+        );
+        let events = format!(
+            "INSERT INTO events (id, at, name, user_id, family_id, fields, times) \
+             SELECT ('019ac000-0000-7000-9000-' || lpad(to_hex(number), 12, '0'))::UUID, at, 'family.ended', \
+             ('019ac000-0000-7000-a000-' || lpad(to_hex(number), 12, '0'))::UUID, family_id, fields, 1 \
+             FROM (SELECT * FROM events WHERE user_id IS NOT NULL LIMIT 1) AS template, \
+             generate_series(0, {count} - 1) AS number"
+        );
+        for sql in [users, events, "VACUUM ANALYZE users".to_owned(), "VACUUM ANALYZE events".to_owned()] {
+            self.execute(sql).await.context("seeding lists")?;
+        }
+        Ok(())
+    }
+
     /// Adds so many logins that were ended, at random positions of the status list of another one, which keeps its own;
     /// on PostgreSQL.
     pub(crate) async fn seed_ended(&self, (list, index): (u32, u32), count: u32) -> anyhow::Result<()> {

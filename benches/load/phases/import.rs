@@ -53,15 +53,20 @@ impl Bench<'_> {
 
     /// A new database, migrated.
     async fn place_of_its_own(&self, name: &str) -> anyhow::Result<Place> {
+        let database = self.database_of_its_own(name).await?;
+        let place = Place::new(self.folder.path(), &database, &self.arguments.server.to_string_lossy());
+        place.run(&["migrate"], "")?;
+        Ok(place)
+    }
+
+    /// The URL of a new database.
+    pub(super) async fn database_of_its_own(&self, name: &str) -> anyhow::Result<String> {
         let store = Store::open(&self.postgres.url).await?;
         store.execute(format!("DROP DATABASE IF EXISTS {name}")).await?;
         store.execute(format!("CREATE DATABASE {name}")).await?;
         store.close().await;
         let (server, _) = self.postgres.url.rsplit_once('/').context("a database's URL")?;
-        let program = self.arguments.server.to_string_lossy();
-        let place = Place::new(self.folder.path(), &format!("{server}/{name}"), &program);
-        place.run(&["migrate"], "")?;
-        Ok(place)
+        Ok(format!("{server}/{name}"))
     }
 
     /// At 40 % of the maximum, as beside logins; quiet and not, in turn.
