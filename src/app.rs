@@ -278,11 +278,11 @@ pub async fn open_core(
     admin::emails::settle(&writer, now).await?;
     let succession = succession(settings);
     keys.prepare(&writer, succession, now).await?;
-    let subjects = subject_key::load(&keys, &writer, now).await?;
+    let subjects = Arc::new(subject_key::load(&keys, &writer, now).await?);
     webhook_secrets::reseal(&keys, &writer, now).await?;
     totp::reseal(&keys, &writer, now).await?;
     reseal_letters(&keys, &writer, now).await?;
-    let (clients, outbound, fetches) = known_clients(settings, clock.clone())?;
+    let (clients, outbound, fetches) = known_clients(settings, &subjects, clock.clone())?;
     check_clients(&db, &clients).await?;
     let passwords = password_pool(settings)?;
     passwords.expect_stored(&users::dearest_hashes(&db).await?);
@@ -305,16 +305,16 @@ pub async fn open_core(
         resource_servers: Arc::new(resource_servers),
         keys,
         succession,
-        subjects: Arc::new(subjects),
         admin_role: settings.admin.role.clone(),
         second_factor: settings.sign_in.second_factor,
         takes_passwords: settings.passwords.simple_face,
         sign_in: SignInLifetimes { idle: settings.sign_in.idle_ttl, absolute: settings.sign_in.absolute_ttl },
-        attempts: Arc::new(Attempts::new(attempt_limits(settings))),
+        attempts: Arc::new(Attempts::new(attempt_limits(settings), Arc::clone(&subjects))),
         login_limit: Arc::new(LoginLimit::new(settings.limits.logins_per_user)),
-        waiting: Arc::new(waiting_limit(settings)),
+        waiting: Arc::new(waiting_limit(settings, &subjects)),
         refreshes: Arc::default(),
         rounds: Arc::default(),
+        shared_limits: Arc::default(),
         replays: Arc::default(),
         clock_watch: Arc::new(clock_watch),
         status_places: Arc::default(),
@@ -323,7 +323,8 @@ pub async fn open_core(
         clients: Arc::new(clients),
         key_proofs: Arc::new(key_proofs(&settings.dpop)),
         client_authorities,
-        registrar: Arc::new(Registrar::new(registration_rules(settings))),
+        registrar: Arc::new(Registrar::new(registration_rules(settings), Arc::clone(&subjects))),
+        subjects,
         accounts: Arc::new(account_rules(settings)),
         mail_requests: Arc::default(),
         providers: Arc::new(Providers::new(settings.sign_in.providers.read().context("sign_in.providers")?)),

@@ -22,6 +22,7 @@ pub mod families;
 pub mod group_commit;
 pub mod imported_users;
 pub mod known_devices;
+pub mod limit_debts;
 pub mod logout_deliveries;
 pub mod mail_requests;
 pub mod mailed_tokens;

@@ -11,7 +11,6 @@ use super::mutual_tls::MutualTls;
 use crate::clock::Clock;
 use crate::domain::registration::Mode;
 use crate::domain::signing_algorithm::SigningAlgorithm;
-use crate::service::Core;
 use crate::service::admin::janitor;
 use crate::service::admin::rounds::Tidied;
 use crate::service::clients::signing;
@@ -20,6 +19,7 @@ use crate::service::mail::courier::MailCourier;
 use crate::service::mailed::requests;
 use crate::service::messenger::{Courier, LookAtDue, Messenger};
 use crate::service::webhooks::courier::WebhookCourier;
+use crate::service::{Core, shared_limits};
 use crate::settings::DatabaseUrl;
 use crate::tls::{Looked, Tls};
 
@@ -59,6 +59,7 @@ impl App {
                 self.keep_log_short(),
                 self.watch_clock(),
                 self.store_counts(),
+                self.share_limits(),
                 self.see_to_mail_requests(),
             ]
             .into_iter()
@@ -175,6 +176,20 @@ impl App {
                 if let Err(error) = core.writer.store_counts(clock.now()).await {
                     tracing::warn!(%error, "what was counted could not be stored; trying again");
                 }
+            }
+        })
+    }
+
+    /// What replicas allow together is what one would, a second later.
+    fn share_limits(&self) -> JoinHandle<()> {
+        const EVERY: Duration = Duration::from_secs(1);
+        let (core, clock) = (Arc::clone(&self.core), self.clock.clone());
+        tokio::spawn(async move {
+            loop {
+                if let Err(error) = shared_limits::share(&core, clock.now()).await {
+                    tracing::warn!(%error, "limits could not be shared; each server counts for itself until they can");
+                }
+                tokio::time::sleep(EVERY).await;
             }
         })
     }

@@ -20,6 +20,7 @@ use crate::domain::client::{AuthMethod, Client, Origin};
 use crate::domain::lifetimes::Lifetimes;
 use crate::domain::new_password::PasswordRules;
 use crate::domain::registration::Allowed;
+use crate::domain::subject::SubjectKey;
 use crate::http::pages::renderer::{Look, file_names};
 use crate::outbound::{Limits, Outbound};
 use crate::service::clients::documents::Documents;
@@ -108,13 +109,14 @@ pub(super) fn attempt_limits(settings: &Settings) -> AttemptLimits {
 }
 
 /// How many documents of strangers one address may have fetched.
-fn fetch_limit(settings: &Settings) -> Limit {
+fn fetch_limit(settings: &Settings, subjects: &Arc<SubjectKey>) -> Limit {
     const HOUR: Duration = Duration::from_hours(1);
-    Limit::new(settings.limits.fetches, HOUR)
+    Limit::new("fetches", settings.limits.fetches, HOUR, Arc::clone(subjects))
 }
 
-pub(super) fn waiting_limit(settings: &Settings) -> Limit {
-    Limit::new(settings.limits.waiting_requests, settings.limits.waiting_window)
+pub(super) fn waiting_limit(settings: &Settings, subjects: &Arc<SubjectKey>) -> Limit {
+    let it = &settings.limits;
+    Limit::new("waiting", it.waiting_requests, it.waiting_window, Arc::clone(subjects))
 }
 
 /// How the next signing key comes in, as the settings have it.
@@ -223,11 +225,12 @@ fn template_files(folder: &Path) -> anyhow::Result<Vec<(String, String)>> {
 /// When lifetimes contradict each other, or the certificates for that way cannot be read.
 pub(super) fn known_clients(
     settings: &Settings,
+    subjects: &Arc<SubjectKey>,
     clock: Clock,
 ) -> anyhow::Result<(Clients, Arc<Outbound>, Arc<Limit>)> {
     let registration = &settings.registration;
     let outbound = Arc::new(outbound(&settings.outbound, registration)?);
-    let fetches = Arc::new(fetch_limit(settings));
+    let fetches = Arc::new(fetch_limit(settings, subjects));
     let clients = Clients::new(lifetimes(settings)?, clock).with_audiences(registration.audiences.clone());
     let clients = if registration.metadata_documents {
         let (outbound, fetches) = (Arc::clone(&outbound), Arc::clone(&fetches));

@@ -45,6 +45,19 @@ impl SubjectKey {
         URL_SAFE_NO_PAD.encode(hash)
     }
 
+    /// A number for what is counted of somebody: the same in all processes, and nobody without the key can try names.
+    #[must_use]
+    pub fn number_of_count(&self, limiter: &str, whose: &str) -> i64 {
+        let mut mac = hmac::Context::with_key(&self.0);
+        for part in ["heirloom count v1", limiter, whose] {
+            mac.update(part.as_bytes());
+            mac.update(b"\0");
+        }
+        let tag = mac.sign();
+        let first = tag.as_ref().first_chunk().copied().unwrap_or_default();
+        i64::from_be_bytes(first)
+    }
+
     /// OpenID Connect Core §8.1: nobody without the key can tell the user of it, or whether two are the same.
     fn pairwise(&self, sector: &str, user: UserId) -> String {
         let mut mac = hmac::Context::with_key(&self.0);

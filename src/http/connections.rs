@@ -15,7 +15,7 @@ use ipnet::IpNet;
 use tokio::net::TcpStream;
 
 use crate::clock::Stopwatch;
-use crate::service::limit::Network;
+use crate::service::network::Network;
 
 /// An address may hold one of so many connections.
 const SHARES: u32 = 4;

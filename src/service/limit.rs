@@ -1,15 +1,18 @@
-//! How often something may be done: so often in a window, once more by and by (GCRA). Each process counts for itself.
+//! How often something may be done: so often in a window, once more by and by (GCRA). Processes count for themselves,
+//! and tell each other a moment later.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::hash::{BuildHasher as _, Hash, RandomState};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::fmt::Display;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use crate::domain::subject::SubjectKey;
 use crate::service::Failure;
+use crate::service::network::Network;
 
 /// Counts that are remembered; the highest ones stay when there are more.
 const CAPACITY: usize = 65_536;
@@ -19,7 +22,7 @@ const ADDRESSES: u32 = 10_000;
 /// One count: whose, and what one more weighs there.
 #[derive(Debug, Clone, Copy)]
 pub struct Count {
-    key: u64,
+    key: i64,
     each: TimeDelta,
 }
 
@@ -42,26 +45,31 @@ pub enum NoRoom {
     Reserved,
 }
 
-/// The counts of this process that share a window.
+/// The counts that share a window.
 #[derive(Debug)]
 pub struct Limiter {
+    /// What others know it by.
+    name: &'static str,
     window: TimeDelta,
-    hasher: RandomState,
-    debts: Mutex<HashMap<u64, Debt>>,
+    subjects: Arc<SubjectKey>,
+    debts: Mutex<HashMap<i64, Debt>>,
+    /// What was charged here that others do not know of yet.
+    untold: Mutex<HashMap<i64, TimeDelta>>,
 }
 
 impl Limiter {
     /// Nothing is counted yet.
     #[must_use]
-    pub fn new(window: Duration) -> Self {
+    pub fn new(name: &'static str, window: Duration, subjects: Arc<SubjectKey>) -> Self {
         let window = TimeDelta::from_std(window).unwrap_or(TimeDelta::MAX);
-        Self { window, hasher: RandomState::new(), debts: Mutex::default() }
+        Self { name, window, subjects, debts: Mutex::default(), untold: Mutex::default() }
     }
 
-    /// The count of `whose`, with room for `most` in the window.
-    pub fn count(&self, whose: impl Hash, most: u32) -> Count {
+    /// The count of `whose`, with room for `most` in the window. All processes know it by the same number, and nobody
+    /// can tell from that whose it is.
+    pub fn count(&self, whose: impl Display, most: u32) -> Count {
         let each = i32::try_from(most).map_or(TimeDelta::zero(), |most| self.window / most.max(1));
-        Count { key: self.hasher.hash_one(whose), each }
+        Count { key: self.subjects.number_of_count(self.name, &whose.to_string()), each }
     }
 
     /// Charges one more to every count, or nothing to any and says when there is room.
@@ -116,7 +124,48 @@ impl Limiter {
         release(&mut self.debts(), counts);
     }
 
-    fn debts(&self) -> MutexGuard<'_, HashMap<u64, Debt>> {
+    /// What others know it by.
+    pub(crate) fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// What was charged since it was last asked for: who asks tells the others.
+    pub(crate) fn take_untold(&self) -> HashMap<i64, TimeDelta> {
+        std::mem::take(&mut *self.untold())
+    }
+
+    /// That could not be told.
+    pub(crate) fn put_back(&self, charged: HashMap<i64, TimeDelta>) {
+        let mut untold = self.untold();
+        for (key, each) in charged {
+            add(&mut untold, key, each);
+        }
+    }
+
+    /// What stands against a count in all processes, but for what they have not told yet.
+    pub(crate) fn learn(
+        &self,
+        key: i64,
+        (charged_at, forgiven_at): (DateTime<Utc>, DateTime<Utc>),
+        now: DateTime<Utc>,
+    ) {
+        let mut debts = self.debts();
+        let own = self.untold().get(&key).copied().unwrap_or_default();
+        let reserved = debts.get(&key).map_or(0, |debt| debt.reserved);
+        let debt = Debt { charged_at, forgiven_at: forgiven_at + own, reserved };
+        if debts.contains_key(&key) || self.is_owed(&debt, now) {
+            if debts.len() >= CAPACITY {
+                self.make_room(&mut debts, now);
+            }
+            debts.insert(key, debt);
+        }
+    }
+
+    fn untold(&self) -> MutexGuard<'_, HashMap<i64, TimeDelta>> {
+        self.untold.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn debts(&self) -> MutexGuard<'_, HashMap<i64, Debt>> {
         self.debts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -126,7 +175,7 @@ impl Limiter {
     }
 
     /// When a count is forgiven that is charged once more.
-    fn charged(&self, debts: &HashMap<u64, Debt>, count: &Count, now: DateTime<Utc>) -> DateTime<Utc> {
+    fn charged(&self, debts: &HashMap<i64, Debt>, count: &Count, now: DateTime<Utc>) -> DateTime<Utc> {
         let debt = debts.get(&count.key).filter(|debt| self.is_owed(debt, now));
         debt.map_or(now, |debt| debt.forgiven_at) + count.each
     }
@@ -134,7 +183,7 @@ impl Limiter {
     /// For each count the time until there is room for one more, if there is none now.
     fn waits(
         &self,
-        debts: &HashMap<u64, Debt>,
+        debts: &HashMap<i64, Debt>,
         counts: &[Count],
         now: DateTime<Utc>,
     ) -> Vec<Option<Duration>> {
@@ -143,23 +192,24 @@ impl Limiter {
         counts.iter().map(wait).collect()
     }
 
-    fn charge(&self, debts: &mut HashMap<u64, Debt>, counts: &[Count], now: DateTime<Utc>) {
+    fn charge(&self, debts: &mut HashMap<i64, Debt>, counts: &[Count], now: DateTime<Utc>) {
         self.see_to_room(debts, counts, now);
         for count in counts {
             let forgiven_at = self.charged(debts, count, now);
             let reserved = debts.get(&count.key).map_or(0, |debt| debt.reserved);
             debts.insert(count.key, Debt { charged_at: now, forgiven_at, reserved });
+            add(&mut self.untold(), count.key, count.each);
         }
     }
 
-    fn see_to_room(&self, debts: &mut HashMap<u64, Debt>, counts: &[Count], now: DateTime<Utc>) {
+    fn see_to_room(&self, debts: &mut HashMap<i64, Debt>, counts: &[Count], now: DateTime<Utc>) {
         if debts.len() + counts.len() > CAPACITY {
             self.make_room(debts, now);
         }
     }
 
     /// Forgets what is forgiven, and if that is not enough, the half that is the nearest to it.
-    fn make_room(&self, debts: &mut HashMap<u64, Debt>, now: DateTime<Utc>) {
+    fn make_room(&self, debts: &mut HashMap<i64, Debt>, now: DateTime<Utc>) {
         debts.retain(|_, debt| debt.reserved > 0 || self.is_owed(debt, now));
         if debts.len() > CAPACITY / 2 {
             let mut times: Vec<DateTime<Utc>> = debts.values().map(|debt| debt.forgiven_at).collect();
@@ -170,7 +220,15 @@ impl Limiter {
     }
 }
 
-fn release(debts: &mut HashMap<u64, Debt>, counts: &[Count]) {
+fn add(untold: &mut HashMap<i64, TimeDelta>, key: i64, each: TimeDelta) {
+    // Who does nothing but charge for so long that it could not be told is far past any limit.
+    if untold.len() < CAPACITY || untold.contains_key(&key) {
+        let sum = untold.entry(key).or_default();
+        *sum = sum.checked_add(&each).unwrap_or(TimeDelta::MAX);
+    }
+}
+
+fn release(debts: &mut HashMap<i64, Debt>, counts: &[Count]) {
     for count in counts {
         let Entry::Occupied(mut entry) = debts.entry(count.key) else { continue };
         let debt = entry.get_mut();
@@ -191,8 +249,12 @@ pub struct Limit {
 impl Limit {
     /// Nothing is counted yet.
     #[must_use]
-    pub fn new(most: u32, window: Duration) -> Self {
-        Self { most, limiter: Limiter::new(window) }
+    pub fn new(name: &'static str, most: u32, window: Duration, subjects: Arc<SubjectKey>) -> Self {
+        Self { most, limiter: Limiter::new(name, window, subjects) }
+    }
+
+    pub(crate) fn limiter(&self) -> &Limiter {
+        &self.limiter
     }
 
     /// Counts one more, if there is room for it.
@@ -200,56 +262,12 @@ impl Limit {
     /// # Errors
     /// [`Failure::TooMany`], which says when there is room again.
     pub(crate) fn count(&self, address: Option<IpAddr>, now: DateTime<Utc>) -> Result<(), Failure> {
-        let of_network =
-            |network: Network| self.limiter.count(("address", network), network.share(self.most));
+        let of_network = |network: Network| {
+            self.limiter.count(format_args!("address {network}"), network.share(self.most))
+        };
         let mut counts: Vec<Count> = Network::all_of(address).map(of_network).collect();
         counts.push(self.limiter.count("all addresses", self.most.saturating_mul(ADDRESSES)));
         self.limiter.take(&counts, now).map_err(Failure::TooMany)
-    }
-}
-
-/// Whose an address may be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Network {
-    /// Nobody knows the address.
-    Unknown,
-    Address(Ipv4Addr),
-    /// The first bits, and how many.
-    Prefix(Ipv6Addr, u8),
-}
-
-impl Network {
-    /// The narrowest network of an address: in IPv6 everybody has at least a whole /64 (RFC 6177 §2).
-    pub(crate) fn of(address: Option<IpAddr>) -> Self {
-        match address.map(|address| address.to_canonical()) {
-            None => Self::Unknown,
-            Some(IpAddr::V4(address)) => Self::Address(address),
-            Some(IpAddr::V6(address)) => Self::prefix(address, 64),
-        }
-    }
-
-    /// All of them, the narrowest first: a customer of a provider has a /56 or a /48, too (RFC 6177 §2).
-    pub(crate) fn all_of(address: Option<IpAddr>) -> impl Iterator<Item = Self> {
-        let wider = match address.map(|address| address.to_canonical()) {
-            Some(IpAddr::V6(address)) => Some([56, 48].map(|length| Self::prefix(address, length))),
-            None | Some(IpAddr::V4(_)) => None,
-        };
-        std::iter::once(Self::of(address)).chain(wider.into_iter().flatten())
-    }
-
-    /// How much all of it may do, where one address may do so much: others live in a wide network, but not in all of
-    /// it.
-    pub(crate) fn share(self, of_one: u32) -> u32 {
-        match self {
-            Self::Prefix(_, 48) => of_one.saturating_mul(4),
-            Self::Prefix(_, 56) => of_one.saturating_mul(2),
-            Self::Unknown | Self::Address(_) | Self::Prefix(..) => of_one,
-        }
-    }
-
-    fn prefix(address: Ipv6Addr, length: u8) -> Self {
-        let first = address.to_bits() & (u128::MAX << (128 - u32::from(length)));
-        Self::Prefix(Ipv6Addr::from_bits(first), length)
     }
 }
 
@@ -258,6 +276,14 @@ mod tests {
     use super::*;
 
     const HOUR: Duration = Duration::from_hours(1);
+
+    fn limiter() -> Limiter {
+        Limiter::new("test", HOUR, Arc::new(SubjectKey::new(&[7; 32])))
+    }
+
+    fn limit_of(most: u32) -> Limit {
+        Limit::new("test", most, HOUR, Arc::new(SubjectKey::new(&[7; 32])))
+    }
 
     fn wait(limit: &Limit, address: IpAddr, now: DateTime<Utc>) -> Option<Duration> {
         limit.count(Some(address), now).err().map(|failure| match failure {
@@ -268,7 +294,7 @@ mod tests {
 
     #[test]
     fn an_address_has_so_many_and_one_more_by_and_by_and_a_network_counts_as_one() {
-        let limit = Limit::new(2, HOUR);
+        let limit = limit_of(2);
         for (address, minutes, expected) in [
             ("192.0.2.1", 0, None),
             ("192.0.2.1", 0, None),
@@ -293,7 +319,7 @@ mod tests {
     #[test]
     fn a_wide_network_does_a_few_times_as_much_as_an_address() {
         let done_by = |address: fn(u16) -> String| {
-            let limit = Limit::new(10, HOUR);
+            let limit = limit_of(10);
             let allowed =
                 |number| wait(&limit, address(number).parse().unwrap(), DateTime::UNIX_EPOCH).is_none();
             (0..100).filter(|number| allowed(*number)).count()
@@ -307,7 +333,7 @@ mod tests {
 
     #[test]
     fn all_addresses_together_are_limited_too() {
-        let limit = Limit::new(1, HOUR);
+        let limit = limit_of(1);
         let now = DateTime::UNIX_EPOCH;
         let nth = |n: u32| IpAddr::from(n.to_be_bytes());
         assert!((0..ADDRESSES).all(|n| wait(&limit, nth(n), now).is_none()));
@@ -317,7 +343,7 @@ mod tests {
 
     #[test]
     fn what_is_given_back_may_be_taken_again() {
-        let limiter = Limiter::new(HOUR);
+        let limiter = limiter();
         let now = DateTime::UNIX_EPOCH;
         let counts = [limiter.count("ana", 1), limiter.count("all", 2)];
         assert_eq!(limiter.take(&counts, now), Ok(()));
@@ -335,7 +361,7 @@ mod tests {
 
     #[test]
     fn what_is_given_back_leaves_no_trace_and_forgives_nobody() {
-        let limiter = Limiter::new(HOUR);
+        let limiter = limiter();
         let now = DateTime::UNIX_EPOCH;
         let counts = [limiter.count("ana", 2)];
         limiter.reserve(&counts, now).unwrap();
@@ -350,7 +376,7 @@ mod tests {
 
     #[test]
     fn the_memory_is_bounded_and_keeps_the_worst() {
-        let limiter = Limiter::new(HOUR);
+        let limiter = limiter();
         let now = DateTime::UNIX_EPOCH;
         let worst = [limiter.count("worst", 2)];
         limiter.take(&worst, now).unwrap();

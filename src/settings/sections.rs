@@ -137,7 +137,7 @@ pub struct PasswordSettings {
     pub queue: usize,
 }
 
-/// How much is taken in a while. Each server process counts for itself.
+/// How much is taken in a while, by all replicas together.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct LimitSettings {

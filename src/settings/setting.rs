@@ -124,9 +124,10 @@ impl Kind {
     pub(super) fn is_secret(self) -> bool {
         match self {
             Database | Providers | Secret => true,
-            Algorithm | Audiences | CodeProtection | Colour | Domains | Duration | EdDsaName | Filter
-            | Format | Header | HttpsUrl | Issuer | Listen | MailTls | MailedSignIn | Networks | Number
-            | Origins | Path | Policy | Registration | Schemes | Scopes | SignUp | Switch | Words => false,
+            Algorithm | Audiences | CodeProtection | CollectorUrl | Colour | Domains | Duration
+            | EdDsaName | Filter | Format | Header | HttpsUrl | Issuer | Listen | MailTls | MailedSignIn
+            | Networks | Number | Origins | Path | Policy | Registration | Schemes | Scopes | SignUp
+            | Switch | Words => false,
         }
     }
 }

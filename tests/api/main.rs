@@ -136,6 +136,7 @@ mod second_factors;
 mod sectors;
 mod session_end;
 mod sessions;
+mod shared_limits;
 mod sign_out;
 mod sign_up;
 mod signer;

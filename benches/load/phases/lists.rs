@@ -91,9 +91,11 @@ impl Bench<'_> {
 async fn client_token(server: &Server, client: &Value) -> anyhow::Result<String> {
     let member = |name: &str| client[name].as_str().map(ToOwned::to_owned).context("a client with a secret");
     let form = [("grant_type", "client_credentials"), ("scope", ADMIN[7])];
+    let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
     let url = format!("http://{}/oauth/token", server.address);
     let request = reqwest::Client::new().post(url).timeout(Duration::from_secs(10));
-    let request = request.basic_auth(member("client_id")?, Some(member("client_secret")?)).form(&form);
+    let request = request.basic_auth(member("client_id")?, Some(member("client_secret")?)).body(body);
+    let request = request.header("content-type", "application/x-www-form-urlencoded");
     let answer: Value = request.send().await?.error_for_status()?.json().await?;
     answer["access_token"].as_str().map(ToOwned::to_owned).context("no access token")
 }

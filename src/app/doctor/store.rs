@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 
 use super::Finding;
-use crate::app::checking::{check_keys, check_place, check_writable};
+use crate::app::checking::{check_keys, check_place, check_writable, no_subjects};
 use crate::app::opening::{OldSchema, Seen, connect, master_keys_found, see_to_schema};
 use crate::app::parts::{check_clients, known_clients};
 use crate::clock::Clock;
@@ -76,7 +76,7 @@ async fn look_into(settings: &Settings, db: &Db, clock: &Clock) -> Vec<Finding> 
     let writes = check_writable(db).await.map(|()| "writes work".to_owned());
     found.push(Finding::of("database", writes));
     found.extend(keys(settings, db, clock).await);
-    if let Ok((clients, ..)) = known_clients(settings, clock.clone()) {
+    if let Ok((clients, ..)) = known_clients(settings, &no_subjects(), clock.clone()) {
         let fit = check_clients(db, &clients).await.map(|()| "all lifetimes fit the settings".to_owned());
         found.push(Finding::of("clients", fit));
     }

@@ -19,6 +19,7 @@ use crate::service::status_lists::retiring;
 use crate::service::{Core, Failure};
 use crate::store::expired::{self, Expired};
 use crate::store::families::OfClient;
+use crate::store::limit_debts;
 use crate::store::outbox;
 use crate::store::{StoreError, clients, consents, families, registration_tokens, registrations, users};
 
@@ -100,6 +101,7 @@ pub async fn tidy(core: &Core, batch: i64, now: DateTime<Utc>) -> Result<Tidied,
         until_less(batch, || outbox::delete_some_settled(db, Outbox::Webhooks, now, batch)).await?;
     tidied.deleted +=
         until_less(batch, || outbox::delete_some_settled(db, Outbox::Mails, now, batch)).await?;
+    tidied.deleted += until_less(batch, || limit_debts::forget_some(db, now, batch)).await?;
     tidied.deleted += webhooks::tidy(core, batch, now).await?;
     tidied.deleted += until_less(batch, || delete_some_unused(core, now, batch)).await?;
     tidied.deleted += until_less(batch, || registration_tokens::delete_some_spent(db, now, batch)).await?;

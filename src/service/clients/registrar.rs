@@ -1,11 +1,13 @@
 //! What an operator lets clients do that register themselves.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::domain::audience::Audience;
 use crate::domain::client::CodeProtection;
 use crate::domain::registration::{Allowed, Mode};
-use crate::service::limit::Limit;
+use crate::domain::subject::SubjectKey;
+use crate::service::limit::{Limit, Limiter};
 
 const HOUR: Duration = Duration::from_hours(1);
 
@@ -35,9 +37,13 @@ pub struct Registrar {
 }
 
 impl Registrar {
+    pub(crate) fn limiter(&self) -> &Limiter {
+        self.limit.limiter()
+    }
+
     /// Nobody has registered yet.
     #[must_use]
-    pub fn new(rules: Rules) -> Self {
-        Self { limit: Limit::new(rules.per_hour, HOUR), rules }
+    pub fn new(rules: Rules, subjects: Arc<SubjectKey>) -> Self {
+        Self { limit: Limit::new("registrations", rules.per_hour, HOUR, subjects), rules }
     }
 }

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::domain::event::EventRecord;
 use crate::domain::ids::{FamilyId, UserId, uuid_v7};
-use crate::service::limit::Network;
+use crate::service::network::Network;
 
 /// Rows that one server makes of a minute. What is more is counted by its name alone: addresses are easily had.
 const MOST: usize = 500;

@@ -17,7 +17,7 @@ use chrono::{DateTime, Utc};
 use crate::domain::event::ReplayDifference;
 use crate::domain::ids::FamilyId;
 use crate::domain::refresh_token::Generation;
-use crate::service::limit::Network;
+use crate::service::network::Network;
 
 /// Replays of a generation that a process answers. Programs that share a token come in dozens.
 const MOST_REPLAYS: u8 = 100;

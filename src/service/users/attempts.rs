@@ -18,8 +18,10 @@ use chrono::{DateTime, Utc};
 use tokio::sync::{Notify, Semaphore};
 
 use crate::domain::ids::{FamilyId, SignInSessionId, UserId};
+use crate::domain::subject::SubjectKey;
 use crate::domain::user::Username;
-use crate::service::limit::{Count, Limiter, Network, NoRoom};
+use crate::service::limit::{Count, Limiter, NoRoom};
+use crate::service::network::Network;
 
 /// How many wrong passwords are forgiven in a while.
 #[derive(Debug, Clone, Copy)]
@@ -115,13 +117,17 @@ pub struct Attempts {
 impl Attempts {
     /// Nothing is counted yet.
     #[must_use]
-    pub fn new(limits: AttemptLimits) -> Self {
+    pub fn new(limits: AttemptLimits, subjects: Arc<SubjectKey>) -> Self {
         Self {
             limits,
-            limiter: Limiter::new(limits.window),
+            limiter: Limiter::new("attempts", limits.window, subjects),
             verdicts: Notify::new(),
             places: Semaphore::new(limits.waiting),
         }
+    }
+
+    pub(crate) fn limiter(&self) -> &Limiter {
+        &self.limiter
     }
 
     /// Lets a password be tried, unless too many were wrong; waits for the verdicts on which that depends.
@@ -169,28 +175,35 @@ impl Attempts {
     fn counts(&self, Attempted { name, address, owner }: Attempted<'_>) -> (Vec<Count>, Vec<Count>) {
         let limits = self.limits;
         // One count for all ways to write it: blanks would give as many tries as there are.
-        let name = name.map(Username::meant_key);
+        let name = name.map_or_else(|| "nobody".to_owned(), |name| format!("of {}", name.meant_key()));
         let of_network = |network: Network| {
             [
-                self.limiter.count(("account", &name, network), network.share(limits.account)),
-                self.limiter.count(("address", network), network.share(limits.address)),
+                self.limiter.count(format_args!("account {network} {name}"), network.share(limits.account)),
+                self.limiter.count(format_args!("address {network}"), network.share(limits.address)),
             ]
         };
         let own = of_network(Network::of(address)).to_vec();
         match owner {
             // Others at the same address must not stand in the way of who is signed in.
-            Owner::SignedIn(session) => {
-                (vec![self.limiter.count(("session", &name, session), limits.account)], Vec::new())
-            }
+            Owner::SignedIn(session) => (
+                vec![self.limiter.count(format_args!("session {} {name}", session.0), limits.account)],
+                Vec::new(),
+            ),
             // Nor others at all. One who has such a token can get more of them, but no more attempts.
             Owner::LoggedIn(family) => {
-                let everywhere = self.limiter.count(("logins", &name), limits.everywhere);
-                (vec![self.limiter.count(("login", &name, family), limits.account), everywhere], Vec::new())
+                let everywhere = self.limiter.count(format_args!("logins {name}"), limits.everywhere);
+                (
+                    vec![
+                        self.limiter.count(format_args!("login {family} {name}"), limits.account),
+                        everywhere,
+                    ],
+                    Vec::new(),
+                )
             }
             Owner::Known => (own, Vec::new()),
             Owner::Unknown => {
                 let wide = Network::all_of(address).skip(1).flat_map(of_network);
-                let everywhere = self.limiter.count(("everywhere", &name), limits.everywhere);
+                let everywhere = self.limiter.count(format_args!("everywhere {name}"), limits.everywhere);
                 (own, wide.chain([everywhere]).collect())
             }
         }
@@ -209,7 +222,7 @@ mod tests {
         AttemptLimits { account: 2, everywhere: 4, address: 6, window: Duration::from_mins(1), waiting: 1 };
 
     fn attempts() -> Arc<Attempts> {
-        Arc::new(Attempts::new(LIMITS))
+        Arc::new(Attempts::new(LIMITS, Arc::new(SubjectKey::new(&[7; 32]))))
     }
 
     fn later(seconds: i64) -> DateTime<Utc> {

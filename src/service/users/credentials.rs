@@ -13,7 +13,7 @@ use crate::domain::secrets::Password;
 use crate::domain::user::Username;
 use crate::service::clients::client_request::ClientRequest;
 use crate::service::keys::signer_keys;
-use crate::service::limit::Network;
+use crate::service::network::Network;
 use crate::service::users::attempts::{Attempt, AttemptSource, Attempted, HeldBack, Owner};
 use crate::service::{Core, Failure};
 use crate::store::users::{self, StoredUser};

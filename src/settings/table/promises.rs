@@ -167,7 +167,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         "registration.per_hour",
         Text("20"),
         Number,
-        "How many clients one address may register in an hour at one server, where registration is open.",
+        "How many clients one address may register in an hour, where registration is open.",
     ),
     Setting::new(
         "registration.unused_ttl",

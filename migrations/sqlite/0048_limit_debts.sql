@@ -1,0 +1,12 @@
+-- What stands against counts that are limited, such as wrong passwords: replicas add to them together. Times are
+-- microseconds since 1970, as they are added up.
+CREATE TABLE limit_debts (
+    limiter     TEXT   NOT NULL,
+    -- A keyed hash of whose it is.
+    key         INTEGER NOT NULL,
+    charged_at  INTEGER NOT NULL,
+    forgiven_at INTEGER NOT NULL,
+    PRIMARY KEY (limiter, key)
+) STRICT;
+CREATE INDEX limit_debts_changed ON limit_debts (charged_at);
+CREATE INDEX limit_debts_forgiven ON limit_debts (forgiven_at);
