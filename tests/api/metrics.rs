@@ -116,12 +116,12 @@ both_stores! {
         assert!(rounds(&before, "done").abs() + rounds(&before, "failed").abs() + rows(&before).abs() < 1e-9);
         app.ana_logged_in().await;
         app.clock.advance(DAY * 800);
-        janitor::tidy_in_good_time(&app.core, 100, app.clock.read()).await.unwrap();
+        janitor::tidy_in_good_time(&app.core, 100, app.clock.clock().read()).await.unwrap();
         let after = scrape(&app).await;
         assert!((rounds(&after, "done") - 1.0).abs() < 1e-9);
         assert!(rows(&after) >= 1.0);
         app.sql("DROP TABLE mail_counts").await;
-        janitor::tidy_in_good_time(&app.core, 100, app.clock.read()).await.unwrap_err();
+        janitor::tidy_in_good_time(&app.core, 100, app.clock.clock().read()).await.unwrap_err();
         assert!((rounds(&scrape(&app).await, "failed") - 1.0).abs() < 1e-9);
     }
 

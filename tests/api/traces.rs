@@ -239,7 +239,9 @@ both_databases! {
                 ("client_assertion", jwt.as_str()),
             ];
             let request = app.http.post(app.at("/oauth/token")).header("traceparent", traceparent);
-            assert_eq!(request.form(&form).send().await.unwrap().status(), 200);
+            let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+            let request = request.header("content-type", "application/x-www-form-urlencoded").body(body);
+            assert_eq!(request.send().await.unwrap().status(), 200);
         }
         stop.end().await;
         let (call, token) = (collector.span("GET"), collector.span("POST /oauth/token"));
