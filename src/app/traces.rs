@@ -8,7 +8,7 @@ use opentelemetry::trace::TracerProvider as _;
 use opentelemetry::{InstrumentationScope, KeyValue};
 use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig as _, WithHttpConfig as _};
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::trace::SdkTracerProvider;
+use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
 
 use crate::http::traces::Traces;
 use crate::outbound::Collector;
@@ -39,7 +39,9 @@ pub(super) fn start(settings: &Settings) -> anyhow::Result<Option<(Exporting, Ar
         .context("traces.endpoint")?;
     let version = KeyValue::new("service.version", env!("CARGO_PKG_VERSION"));
     let resource = Resource::builder().with_service_name("heirloom").with_attribute(version).build();
-    let provider = SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource).build();
+    // Which requests are traced is decided before there is a span.
+    let provider = SdkTracerProvider::builder().with_sampler(Sampler::AlwaysOn).with_batch_exporter(exporter);
+    let provider = provider.with_resource(resource).build();
     let tracer = provider.tracer_with_scope(InstrumentationScope::builder("heirloom").build());
     let traces = Traces::new(tracer, it.one_in.get(), it.trusted_networks.clone());
     Ok(Some((Exporting(provider), Arc::new(traces))))

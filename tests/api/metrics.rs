@@ -83,9 +83,10 @@ both_stores_both_ways! {
         let counted = |samples: &BTreeMap<String, f64>, name: &str, end: &str| samples[&format!("heirloom_{name}_{end}")];
         let before = scrape(&app).await;
         assert!(counted(&before, "rotation_batch_size", "count").abs() < 1e-9);
+        app.add_user("ana").await;
         let mut logins = Vec::new();
         for _ in 0..8 {
-            logins.push(app.ana_logged_in().await);
+            logins.push(app.log_in("ana").await);
         }
         futures_util::future::join_all(logins.iter().map(|login| app.rotate(login))).await;
         let after = scrape(&app).await;

@@ -163,7 +163,7 @@ both_databases! {
         let collector = Collector::start().await;
         let (app, stop) = start(store, &url, TestClock::new(), traced(&collector)).await;
         let zeros = "00-00000000000000000000000000000000-00f067aa0ba902b7-01";
-        for garbage in ["", "garbage", &PARENT[..54], zeros, &PARENT.to_uppercase(), &"0".repeat(5000)] {
+        for garbage in ["", "garbage", &PARENT[..50], zeros, &PARENT.to_uppercase(), &"0".repeat(5000)] {
             app.ready_as_part_of(garbage).await;
         }
         stop.end().await;
@@ -203,6 +203,15 @@ both_databases! {
         app.http.get(app.at("/readyz")).send().await.unwrap();
         stop.end().await;
         assert_eq!(hex(&collector.span("GET /readyz").parent_span_id), "", "the one that was nobody's part");
+    }
+
+    async fn who_is_not_trusted_decides_not_that_nothing_is_traced_either(store, url) {
+        let collector = Collector::start().await;
+        let (app, stop) = start(store, &url, TestClock::new(), traced(&collector)).await;
+        app.ready_as_part_of(UNSAMPLED).await;
+        stop.end().await;
+        let ready = collector.span("GET /readyz");
+        assert_eq!((hex(&ready.trace_id).as_str(), hex(&ready.parent_span_id).as_str()), (TRACE, PARENT_SPAN));
     }
 
     async fn one_request_of_so_many_is_traced(store, url) {
