@@ -42,8 +42,8 @@ pub(super) fn start(settings: &Settings) -> anyhow::Result<Option<(Exporting, Ar
     // Which requests are traced is decided before there is a span.
     let provider = SdkTracerProvider::builder().with_sampler(Sampler::AlwaysOn).with_batch_exporter(exporter);
     let provider = provider.with_resource(resource).build();
-    let tracer = provider.tracer_with_scope(InstrumentationScope::builder("heirloom").build());
-    let traces = Traces::new(tracer, it.one_in.get(), it.trusted_networks.clone());
+    let maker = provider.tracer_with_scope(InstrumentationScope::builder("heirloom").build());
+    let traces = Traces::new(maker, it.one_in.get(), it.trusted_networks.clone());
     Ok(Some((Exporting(provider), Arc::new(traces))))
 }
 

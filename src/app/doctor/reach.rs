@@ -53,10 +53,6 @@ fn ends_of_tls(settings: &Settings, issuer: &Issuer) -> Option<Finding> {
                     http.trusted_proxies all people count as one, whose wrong passwords slow everybody down";
         return Some(Finding::wrong("proxies", says));
     }
-    if own && !is_https {
-        let says = "there is a tls.certificate, and the issuer is http: no client will find the server there";
-        return Some(Finding::wrong("issuer", says));
-    }
     let named = proxies.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     (!proxies.is_empty()).then(|| Finding::ok("proxies", format!("believed are {named}")))
 }
