@@ -59,7 +59,7 @@ use crate::tls::Tls;
 
 pub use backup::{KeyCopy, backup, key_file_of, restore};
 pub use checking::check;
-pub use doctor::{Finding, Verdict, examine};
+pub use doctor::{Finding, Health, examine};
 use mutual_tls::MutualTls;
 pub use notes::notes;
 pub use opening::{OldSchema, connect, migrate_store, open_store};
@@ -314,7 +314,7 @@ pub async fn open_core(
         waiting: Arc::new(waiting_limit(settings, &subjects)),
         refreshes: Arc::default(),
         rounds: Arc::default(),
-        shared_limits: Arc::default(),
+        seen_limits: Arc::default(),
         replays: Arc::default(),
         clock_watch: Arc::new(clock_watch),
         status_places: Arc::default(),

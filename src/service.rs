@@ -18,6 +18,7 @@ pub mod messenger;
 pub(crate) mod network;
 pub mod outboxes;
 pub mod readiness;
+pub mod seen_limits;
 pub mod shared_limits;
 pub mod status_lists;
 pub mod tokens;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::app::{self, Finding, Verdict};
+use crate::app::{self, Finding, Health};
 use crate::cli::output;
 use crate::clock::Clock;
 use crate::domain::error_causes::with_causes;
@@ -22,17 +22,17 @@ pub(super) struct Doctor {
 pub(super) async fn run(command: Doctor, settings: &Settings) -> anyhow::Result<()> {
     let mut found = app::examine(settings, &Clock::system()).await;
     found.push(issuer(settings).await);
-    let wrong = found.iter().filter(|it| it.verdict == Verdict::Wrong).count();
+    let wrong = found.iter().filter(|it| it.health == Health::Wrong).count();
     if command.json {
         output::json(&json!({ "wrong": wrong, "findings": found }));
     } else {
         for it in &found {
-            let verdict = match it.verdict {
-                Verdict::Ok => "ok",
-                Verdict::Note => "note",
-                Verdict::Wrong => "WRONG",
+            let health = match it.health {
+                Health::Ok => "ok",
+                Health::Note => "note",
+                Health::Wrong => "WRONG",
             };
-            println!("{verdict:<6} {:<12} {}", it.about, it.says);
+            println!("{health:<6} {:<12} {}", it.about, it.says);
         }
     }
     match wrong {

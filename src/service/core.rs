@@ -31,7 +31,7 @@ use crate::service::keys::ring::Keys;
 use crate::service::keys::succession::Succession;
 use crate::service::limit::Limit;
 use crate::service::mail::post_office::PostOffice;
-use crate::service::shared_limits::SharedLimits;
+use crate::service::seen_limits::SeenLimits;
 use crate::service::status_lists::documents::StatusLists;
 use crate::service::status_lists::places::StatusPlaces;
 use crate::service::tokens::polling::Polling;
@@ -91,7 +91,7 @@ pub struct Core {
     pub status_places: Arc<StatusPlaces>,
     pub status_lists: Arc<StatusLists>,
     /// Until when this process knows what others have charged to limits.
-    pub shared_limits: Arc<SharedLimits>,
+    pub seen_limits: Arc<SeenLimits>,
     /// How fast devices ask.
     pub polling: Arc<Polling>,
     /// Writes, and tells what happened.

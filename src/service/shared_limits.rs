@@ -1,11 +1,10 @@
 //! What was charged to limits in all processes of a deployment: replicas allow together what one would.
 //!
-//! Each counts in its memory, so that nobody waits for a database, and every second adds what it has charged to a row of
+//! Each counts in its memory, so that nobody waits for a database, and every second adds what it has charged to rows of
 //! all. A burst that meets several replicas in the same second has as much at each; then they know of each other. A
 //! restart forgives nobody.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -19,20 +18,6 @@ const CLOCKS_DIFFER: TimeDelta = TimeDelta::seconds(10);
 
 /// Rows that are read at once: more change in a second only under an attack, and are read a second later.
 const AT_ONCE: i64 = 5000;
-
-/// Until when this process knows what others have charged.
-#[derive(Debug, Default)]
-pub struct SharedLimits(Mutex<Option<DateTime<Utc>>>);
-
-impl SharedLimits {
-    fn seen_until(&self) -> Option<DateTime<Utc>> {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn has_seen(&self, until: DateTime<Utc>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(until);
-    }
-}
 
 fn limiters(core: &Core) -> [&Limiter; 4] {
     [core.attempts.limiter(), core.waiting.limiter(), core.registrar.limiter(), core.fetches.limiter()]
@@ -55,7 +40,7 @@ pub async fn share(core: &Core, now: DateTime<Utc>) -> Result<(), StoreError> {
             return Err(error);
         }
     }
-    let seen_until = core.shared_limits.seen_until();
+    let seen_until = core.seen_limits.seen_until();
     // Nobody else writes to an embedded store what this server does not know.
     if seen_until.is_some() && !has_told && matches!(core.db, Db::Sqlite(_)) {
         return Ok(());
@@ -68,7 +53,7 @@ pub async fn share(core: &Core, now: DateTime<Utc>) -> Result<(), StoreError> {
         }
     }
     let newest = changed.iter().map(|debt| debt.charged_at).max();
-    core.shared_limits.has_seen(newest.into_iter().chain(seen_until).max().unwrap_or(now));
+    core.seen_limits.has_seen(newest.into_iter().chain(seen_until).max().unwrap_or(now));
     Ok(())
 }
 

@@ -24,7 +24,7 @@ impl Found {
         let text = |it: &Value, name: &str| it[name].as_str().unwrap().to_owned();
         let findings: Vec<_> = json["findings"].as_array().unwrap().iter().collect();
         let findings =
-            findings.iter().map(|it| (text(it, "about"), text(it, "verdict"), text(it, "says"))).collect();
+            findings.iter().map(|it| (text(it, "about"), text(it, "health"), text(it, "says"))).collect();
         let found = Self { code: output.status.code().unwrap(), findings };
         assert_eq!(json["wrong"], json!(found.that("wrong").len()));
         found

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
 
-use super::Finding;
+use super::finding::Finding;
 use crate::app::parts::{client_authorities, cores, look as page_files, tls};
 use crate::app::{mutual_tls, open_files, workers};
 use crate::http::pages::renderer::Pages;

@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 
-use super::Finding;
+use super::finding::Finding;
 use crate::app::checking::{check_keys, check_place, check_writable, no_subjects};
 use crate::app::opening::{OldSchema, Seen, connect, master_keys_found, see_to_schema};
 use crate::app::parts::{check_clients, known_clients};
