@@ -205,22 +205,7 @@ impl App {
                 .wrap(Condition::new(is_tls, DefaultHeaders::new().add(HSTS)))
                 .configure(move |config| http::routes::configure(config, &web))
         })?;
-        let handle = server.handle();
-        let mut running = std::pin::pin!(server);
-        tokio::select! {
-            ended = &mut running => ended?,
-            () = stop => {
-                stopping.store(true, Ordering::Relaxed);
-                if !given.drain_delay.is_zero() {
-                    let delay = tracing::field::debug(given.drain_delay);
-                    tracing::info!(delay, "stopping: /readyz says so, requests are still taken");
-                    tokio::time::sleep(given.drain_delay).await;
-                }
-                tracing::info!("stopping: open requests may finish");
-                let (ended, ()) = tokio::join!(running, handle.stop(true));
-                ended?;
-            }
-        }
+        until_stopped(server, stop, given.drain_delay, &stopping).await?;
         background.end(given.drain_timeout).await;
         if let Some(exporting) = exporting {
             traces::end(exporting).await;
@@ -229,6 +214,30 @@ impl App {
         tracing::info!("stopped");
         Ok(())
     }
+}
+
+/// Serves until `stop`, says so where somebody asks, and lets open requests finish.
+async fn until_stopped(
+    server: actix_web::dev::Server,
+    stop: impl Future<Output = ()>,
+    drain_delay: Duration,
+    stopping: &AtomicBool,
+) -> anyhow::Result<()> {
+    let handle = server.handle();
+    let mut running = std::pin::pin!(server);
+    tokio::select! {
+        ended = &mut running => return Ok(ended?),
+        () = stop => {}
+    }
+    stopping.store(true, Ordering::Relaxed);
+    if !drain_delay.is_zero() {
+        let delay = tracing::field::debug(drain_delay);
+        tracing::info!(delay, "stopping: /readyz says so, requests are still taken");
+        tokio::time::sleep(drain_delay).await;
+    }
+    tracing::info!("stopping: open requests may finish");
+    let (ended, ()) = tokio::join!(running, handle.stop(true));
+    Ok(ended?)
 }
 
 /// The description of the administration's API (OpenAPI 3.1).
@@ -279,9 +288,7 @@ pub async fn open_core(
     let succession = succession(settings);
     keys.prepare(&writer, succession, now).await?;
     let subjects = Arc::new(subject_key::load(&keys, &writer, now).await?);
-    webhook_secrets::reseal(&keys, &writer, now).await?;
-    totp::reseal(&keys, &writer, now).await?;
-    reseal_letters(&keys, &writer, now).await?;
+    reseal(&keys, &writer, now).await?;
     let (clients, outbound, fetches) = known_clients(settings, &subjects, clock.clone())?;
     check_clients(&db, &clients).await?;
     let passwords = password_pool(settings)?;
@@ -334,6 +341,13 @@ pub async fn open_core(
         writer,
         db,
     })
+}
+
+/// Seals everything under the active master key.
+async fn reseal(keys: &Keys, writer: &Writer, now: DateTime<Utc>) -> anyhow::Result<()> {
+    webhook_secrets::reseal(keys, writer, now).await?;
+    totp::reseal(keys, writer, now).await?;
+    Ok(reseal_letters(keys, writer, now).await?)
 }
 
 /// Measured: a worker serves some 20,000 refreshes a second, and a thread more than the cores can run only moves work

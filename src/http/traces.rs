@@ -4,7 +4,7 @@
 //! so many requests; whoever sends it decides only where the operator believes them, as each costs something.
 
 use actix_web::dev::ServiceRequest;
-use actix_web::http::header::HeaderMap;
+use actix_web::http::header::{HeaderMap, HeaderName};
 use actix_web::http::{Method, StatusCode};
 use ipnet::IpNet;
 use opentelemetry::propagation::{Extractor, TextMapPropagator as _};
@@ -89,6 +89,6 @@ impl Extractor for Headers<'_> {
     }
 
     fn keys(&self) -> Vec<&str> {
-        self.0.keys().map(|name| name.as_str()).collect()
+        self.0.keys().map(HeaderName::as_str).collect()
     }
 }

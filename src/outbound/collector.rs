@@ -49,11 +49,10 @@ impl Collector {
         };
         match cause {
             None if self.told.swap(false, Ordering::Relaxed) => tracing::info!("traces are delivered again"),
-            None => {}
             Some(cause) if !self.told.swap(true, Ordering::Relaxed) => {
                 tracing::warn!(cause, "traces cannot be delivered; those that wait too long are dropped");
             }
-            Some(_) => {}
+            None | Some(_) => {}
         }
     }
 }
