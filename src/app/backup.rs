@@ -150,7 +150,7 @@ async fn check_copy(file: &Path, keys: Option<MasterKeys>) -> anyhow::Result<()>
             "its schema is version {version}, newer than this binary knows ({known}): use the newer heirloom"
         ),
         Schema::Damaged { version } => anyhow::bail!("its migration {version} was left half done"),
-        Schema::Current | Schema::Newer => {
+        Schema::Current | Schema::Newer { .. } => {
             if let Some(keys) = keys {
                 Keys::new(keys).reload(&db).await.context("it does not open with this master key")?;
             }

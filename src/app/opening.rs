@@ -63,7 +63,15 @@ pub(super) async fn see_to_schema(
 ) -> anyhow::Result<Seen> {
     let found = schema(db).await.with_context(|| format!("cannot read {}", settings.database_url))?;
     let (version, wanted) = match found {
-        Schema::Current | Schema::Newer => return Ok(Seen::Current),
+        Schema::Current => return Ok(Seen::Current),
+        Schema::Newer { version, known } => {
+            tracing::info!(
+                version,
+                known,
+                "a newer release migrated the database; its schema still serves this one, too"
+            );
+            return Ok(Seen::Current);
+        }
         Schema::TooOld { version, wanted } => (version, wanted),
         Schema::TooNew { version, known } => anyhow::bail!(
             "the database's schema is version {version}, newer than this binary knows ({known}): run the newer heirloom \

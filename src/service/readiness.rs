@@ -24,7 +24,7 @@ pub async fn missing(core: &Core, reading: Reading) -> Option<&'static str> {
         return Some("this machine's clock and the database's differ");
     }
     match migrate::schema(&core.db).await {
-        Ok(Schema::Current | Schema::Newer) => {}
+        Ok(Schema::Current | Schema::Newer { .. }) => {}
         Ok(Schema::TooOld { .. } | Schema::TooNew { .. } | Schema::Damaged { .. }) => {
             return Some("the database's schema is not the one that this version knows");
         }

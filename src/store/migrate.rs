@@ -68,6 +68,7 @@ const STEPS: &[SchemaStep] = &[
     step!(38, "codes of apps", "0038_codes_of_apps.sql"),
     step!(43, "resource servers", "0043_resource_servers.sql"),
     step!(44, "applied files", "0044_applied_files.sql"),
+    step!(48, "limit debts", "0048_limit_debts.sql"),
 ];
 
 /// How the database's schema compares with the one this binary knows.
@@ -83,7 +84,12 @@ pub enum Schema {
         wanted: i64,
     },
     /// A newer release migrated the database, and left this one all that it needs: both may serve together.
-    Newer,
+    Newer {
+        /// The last migration that was applied.
+        version: i64,
+        /// The last one that this binary knows.
+        known: i64,
+    },
     /// The database was migrated by a newer version that this one cannot go along with.
     TooNew {
         /// The last migration that was applied.
@@ -191,7 +197,7 @@ pub async fn schema(db: &Db) -> Result<Schema, StoreError> {
             Some(_) => {}
         }
     }
-    Ok(if is_newer { Schema::Newer } else { Schema::Current })
+    Ok(if is_newer { Schema::Newer { version, known: wanted } } else { Schema::Current })
 }
 
 /// The lowest version that a release must know to serve on this schema.

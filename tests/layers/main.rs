@@ -4,6 +4,7 @@
 
 mod circles;
 mod map;
+mod migrations;
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -33,6 +33,7 @@ mod replicas;
 mod revocation;
 mod stopping;
 mod tried;
+mod upgrading;
 mod webhooks;
 
 #[path = "../api/folder.rs"]
