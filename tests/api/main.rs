@@ -92,6 +92,7 @@ mod mailed_sign_in;
 mod many_logins;
 mod mcp;
 mod metrics;
+mod monitoring;
 mod mtls;
 mod mtls_listener;
 mod mtls_listener_refused;

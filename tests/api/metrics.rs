@@ -10,7 +10,7 @@ use heirloom::service::admin::janitor;
 use crate::harness::*;
 
 /// Every sample by its name and labels, as they are written; the type of each family must stand before its samples.
-async fn scrape(app: &TestApp) -> BTreeMap<String, f64> {
+pub async fn scrape(app: &TestApp) -> BTreeMap<String, f64> {
     let url = format!("{}/metrics", app.metrics_url.as_deref().unwrap());
     let answer = app.http.get(url).send().await.unwrap();
     assert_eq!(answer.status(), 200);
@@ -49,7 +49,7 @@ fn requests(samples: &BTreeMap<String, f64>, route: &str) -> Vec<String> {
     seen.map(|(name, value)| format!("{} {} {value}", words(name)[1], words(name)[5])).collect()
 }
 
-fn with_metrics(settings: &mut heirloom::settings::Settings) {
+pub fn with_metrics(settings: &mut heirloom::settings::Settings) {
     settings.metrics.listen = Some("127.0.0.1:0".parse().unwrap());
 }
 
