@@ -81,8 +81,20 @@ fn docs() -> Vec<Page> {
     entries.filter(|path| path.extension() == Some("md".as_ref())).map(Page::at).collect()
 }
 
+/// The page of `deploy/`, and those of its folders.
+fn deploy() -> Vec<Page> {
+    let folder = repository().join("deploy");
+    let entries = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
+    entries
+        .chain([folder])
+        .map(|place| place.join("README.md"))
+        .filter(|page| page.exists())
+        .map(Page::at)
+        .collect()
+}
+
 fn all_pages() -> Vec<Page> {
-    docs().into_iter().chain([readme()]).collect()
+    docs().into_iter().chain(deploy()).chain([readme()]).collect()
 }
 
 #[test]
