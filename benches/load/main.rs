@@ -60,7 +60,7 @@ pub(crate) struct Arguments {
     /// Only refreshes, in turn with those of this binary
     #[arg(long, value_name = "FILE")]
     against: Option<PathBuf>,
-    /// What only the measured server has in that, such as HEIRLOOM_METRICS__LISTEN=127.0.0.1:0
+    /// What only the measured server has in that, such as `HEIRLOOM_METRICS__LISTEN=127.0.0.1:0`
     #[arg(long, value_name = "NAME=VALUE", requires = "against")]
     with: Vec<String>,
     /// Only how fast users move in, alone and beside refreshes

@@ -81,7 +81,7 @@ async fn take(mut stream: TcpStream, taken: Arc<Mutex<Vec<(String, ExportTraceSe
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 
 fn text(value: &KeyValue) -> String {

@@ -17,6 +17,9 @@ use crate::world::World;
 /// Things in each list.
 const MANY: usize = 1_000_000;
 
+/// What the list's thing of a number has as its place.
+type Place<'a> = &'a dyn Fn(usize) -> String;
+
 /// Whoever administers by a program.
 const ADMIN: [&str; 9] = [
     "client",
@@ -44,7 +47,7 @@ impl Bench<'_> {
         let family = |number: usize| format!("019ac000-0000-7000-8000-{number:012x}");
         let event = |number: usize| format!("019ac000-0000-7000-9000-{number:012x}");
         self.progress.phase("pages of long lists");
-        let lists: [(&str, &str, usize, &dyn Fn(usize) -> String); 6] = [
+        let lists: [(&str, &str, usize, Place<'_>); 6] = [
             ("users", "users?", MANY, &user),
             ("users whose names begin alike", "users?q=person00&", MANY / 10, &user),
             ("families", "families?", families, &family),
@@ -68,7 +71,7 @@ impl Bench<'_> {
         url: &str,
         token: &str,
         length: usize,
-        place: &dyn Fn(usize) -> String,
+        place: Place<'_>,
     ) -> anyhow::Result<Histogram<u64>> {
         let http = reqwest::Client::new();
         let mut times = Histogram::new_with_bounds(1, 60_000_000, 3)?;
