@@ -36,8 +36,6 @@ use crate::http::pages::renderer::Pages;
 use crate::http::web::Entrance;
 use crate::http::{self, Web};
 use crate::master_keys;
-use crate::service::Core;
-use crate::service::admin;
 use crate::service::clients::registrar::Registrar;
 use crate::service::clock_watch::ClockWatch;
 use crate::service::events::trail::Trail;
@@ -52,6 +50,7 @@ use crate::service::users::login_limit::LoginLimit;
 use crate::service::users::totp;
 use crate::service::webhooks::secrets as webhook_secrets;
 use crate::service::writer::Writer;
+use crate::service::{Core, admin, shared_limits};
 use crate::settings::{self, Issuer, Settings};
 use crate::store::group_commit::GroupCommit;
 use crate::store::users;
@@ -250,6 +249,9 @@ pub fn admin_api() -> String {
 async fn rest(core: &Core, now: DateTime<Utc>) {
     if let Err(error) = core.writer.store_last_counts(now).await {
         tracing::warn!(%error, "what was counted last is in the log alone");
+    }
+    if let Err(error) = shared_limits::share(core, now).await {
+        tracing::warn!(%error, "what was counted last for limits is forgotten");
     }
     core.group_commit.rest();
     match core.db.take_log_back().await {

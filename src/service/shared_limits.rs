@@ -11,7 +11,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::service::Core;
 use crate::service::limit::Limiter;
 use crate::store::limit_debts::{self, SharedDebt};
-use crate::store::{Db, StoreError, transaction};
+use crate::store::{StoreError, transaction};
 
 /// Rows by a clock that is behind are seen, too: clocks differ by less, or a server does nothing.
 const CLOCKS_DIFFER: TimeDelta = TimeDelta::seconds(10);
@@ -28,23 +28,17 @@ fn limiters(core: &Core) -> [&Limiter; 4] {
 /// # Errors
 /// [`StoreError`]; what could not be told is told the next time.
 pub async fn share(core: &Core, now: DateTime<Utc>) -> Result<(), StoreError> {
-    let mut has_told = false;
     for limiter in limiters(core) {
         let charged = limiter.take_untold();
         if charged.is_empty() {
             continue;
         }
-        has_told = true;
         if let Err(error) = tell(core, limiter.name(), &charged, now).await {
             limiter.put_back(charged);
             return Err(error);
         }
     }
     let seen_until = core.seen_limits.seen_until();
-    // Nobody else writes to an embedded store what this server does not know.
-    if seen_until.is_some() && !has_told && matches!(core.db, Db::Sqlite(_)) {
-        return Ok(());
-    }
     let since = seen_until.map_or(DateTime::UNIX_EPOCH, |until| until - CLOCKS_DIFFER);
     let changed = limit_debts::changed_since(&core.db, since, now, AT_ONCE).await?;
     for debt in &changed {
