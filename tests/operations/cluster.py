@@ -127,8 +127,9 @@ class Node:
 
     def sql(self, statement, database="postgres"):
         url = f"postgres://postgres:{PASSWORDS['choose-one']}@{self.host}:{self.port}/{database}"
-        command = [f"{self.cluster.programs}/psql", "-XAt", "-v", "ON_ERROR_STOP=1", "-d", url, "-c", statement]
-        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+        done = self.cluster.psql(url, statement)
+        done.check_returncode()
+        return done.stdout.strip()
 
 
 class Cluster:
@@ -176,6 +177,10 @@ class Cluster:
         eventually("there is a primary", lambda: self.primary(), 90)
         self.wait_for_standby("sync")
 
+    def psql(self, url, statement):
+        command = [f"{self.programs}/psql", "-XAt", "-v", "ON_ERROR_STOP=1", "-d", url, "-c", statement]
+        return subprocess.run(command, capture_output=True, text=True)
+
     def primary(self):
         return next((node for node in self.nodes if node.is_at("primary")), None)
 
@@ -222,4 +227,11 @@ class Cluster:
             give(file)
         self.world.start("pgbouncer", [*server_user(), program("pgbouncer", "pgbouncer"), config])
         ports = self.haproxy_port, self.pgbouncer_port
-        return [f"postgres://heirloom:h3@127.0.0.1:{port}/heirloom" for port in ports]
+        urls = [f"postgres://heirloom:h3@127.0.0.1:{port}/heirloom" for port in ports]
+        # HAProxy takes every server for the primary until it has asked for the first time, and goes through them in turn.
+        def is_open():
+            said = [self.psql(url, "SELECT pg_is_in_recovery()").stdout for url in 4 * urls]
+            return set(said) == {"f\n"}
+
+        eventually("the ways lead to the primary", is_open)
+        return urls

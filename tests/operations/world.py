@@ -4,6 +4,7 @@ import atexit
 import json
 import os
 import pathlib
+import random
 import re
 import shutil
 import signal
@@ -61,9 +62,15 @@ def main(run):
 
 
 def free_port():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
+    """A port that nobody listens at, below those that connections to elsewhere are given."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as free:
+            try:
+                free.bind(("", port))
+                return port
+            except OSError:
+                pass
 
 
 def fetch(url, timeout=10):
