@@ -99,7 +99,7 @@ enum OfficeCommand {
     /// List and revoke families: who is logged in where
     #[command(subcommand)]
     Family(family::FamilyCommand),
-    /// List what happened
+    /// List and export what happened
     #[command(subcommand)]
     Event(event::EventCommand),
     /// Tell other servers of events; send again what they have not taken

@@ -1,15 +1,17 @@
 //! `heirloom event …`
 
-use chrono::{DateTime, Utc};
+use std::fmt::Write as _;
+
+use chrono::{DateTime, TimeDelta, Utc};
 use clap::{Args, Subcommand};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::cli::output::{List, PART};
 use crate::cli::{Office, duration};
 use crate::domain::event::EventChoice;
 use crate::domain::ids::{FamilyId, UserId};
 use crate::domain::user::Username;
-use crate::service::admin::events::{self, EventFilter};
+use crate::service::admin::events::{self, EventFilter, EventSpan};
 use crate::service::admin::users;
 use crate::service::admin::views::EventView;
 
@@ -17,6 +19,8 @@ use crate::service::admin::views::EventView;
 pub(super) enum EventCommand {
     /// List what happened, newest first
     List(ListEvents),
+    /// Print all that happened, oldest first: a line of JSON each, as docs/event.schema.json has it
+    Export(ExportEvents),
 }
 
 #[derive(Debug, Args)]
@@ -41,9 +45,24 @@ pub(super) struct ListEvents {
     json: bool,
 }
 
+#[derive(Debug, Args)]
+pub(super) struct ExportEvents {
+    /// Only what happened since: a time such as 2026-01-31T12:00:00Z, or how long ago that is, such as 36h
+    #[arg(long, value_name = "TIME|D")]
+    since: Option<String>,
+    /// Only what happened before: a time, or how long ago that is
+    #[arg(long, value_name = "TIME|D")]
+    until: Option<String>,
+}
+
 pub(super) async fn run(command: EventCommand, office: &Office) -> anyhow::Result<()> {
-    let EventCommand::List(wanted) = command;
-    let since = wanted.since.as_deref().map(|text| since(text, office.clock.now())).transpose()?;
+    match command {
+        EventCommand::List(wanted) => list(wanted, office).await,
+        EventCommand::Export(wanted) => export(&wanted, office).await,
+    }
+}
+
+async fn list(wanted: ListEvents, office: &Office) -> anyhow::Result<()> {
     let user = match &wanted.user {
         Some(named) => Some(user(office, named).await?),
         None => None,
@@ -52,7 +71,7 @@ pub(super) async fn run(command: EventCommand, office: &Office) -> anyhow::Resul
         user,
         family: wanted.family,
         name: wanted.name.unwrap_or(EventChoice::all()),
-        since: since.unwrap_or(DateTime::UNIX_EPOCH),
+        since: time("--since", wanted.since.as_deref(), office)?.unwrap_or(DateTime::UNIX_EPOCH),
     };
     let headings = ["time", "event", "times", "what is told of it"];
     let listed = List::new(wanted.json, headings, |event: &EventView| {
@@ -68,6 +87,24 @@ pub(super) async fn run(command: EventCommand, office: &Office) -> anyhow::Resul
     listed.print_all(|event| event.id, read).await
 }
 
+/// A part at a time: there may be more than memory holds.
+async fn export(wanted: &ExportEvents, office: &Office) -> anyhow::Result<()> {
+    let since = time("--since", wanted.since.as_deref(), office)?.unwrap_or(DateTime::UNIX_EPOCH);
+    let until = time("--until", wanted.until.as_deref(), office)?;
+    anyhow::ensure!(until.is_none_or(|until| since < until), "--until is not later than --since");
+    let mut after = None;
+    loop {
+        let part = events::export(&office.core, EventSpan { since, until }, after, PART).await?;
+        let Some(last) = part.last() else { return Ok(()) };
+        after = Some(last.id);
+        let mut lines = String::new();
+        for event in &part {
+            writeln!(lines, "{}", json!(event))?;
+        }
+        print!("{lines}");
+    }
+}
+
 async fn user(office: &Office, named: &str) -> anyhow::Result<UserId> {
     if let Ok(id) = named.parse() {
         return Ok(id);
@@ -76,14 +113,21 @@ async fn user(office: &Office, named: &str) -> anyhow::Result<UserId> {
     Ok(users::find(&office.core, &name).await?.id)
 }
 
-fn since(text: &str, now: DateTime<Utc>) -> anyhow::Result<DateTime<Utc>> {
-    if let Ok(ago) = duration(text) {
-        return Ok(now.checked_sub_signed(chrono::TimeDelta::from_std(ago)?).unwrap_or(DateTime::UNIX_EPOCH));
+/// What an option says: a time, or how long ago that is.
+pub(super) fn time(
+    option: &str,
+    said: Option<&str>,
+    office: &Office,
+) -> anyhow::Result<Option<DateTime<Utc>>> {
+    let Some(said) = said else { return Ok(None) };
+    if let Ok(ago) = duration(said) {
+        let then = office.clock.now().checked_sub_signed(TimeDelta::from_std(ago)?);
+        return Ok(Some(then.unwrap_or(DateTime::UNIX_EPOCH)));
     }
-    let time = DateTime::parse_from_rfc3339(text);
-    Ok(time
-        .map_err(|_| anyhow::anyhow!("--since: expected a time such as 2026-01-31T12:00:00Z, or 36h"))?
-        .to_utc())
+    let time = DateTime::parse_from_rfc3339(said);
+    let time =
+        time.map_err(|_| anyhow::anyhow!("{option}: expected a time such as 2026-01-31T12:00:00Z, or 36h"))?;
+    Ok(Some(time.to_utc()))
 }
 
 /// A value from outside (a User-Agent) must neither move the cursor nor look like another field.

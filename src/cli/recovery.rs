@@ -1,5 +1,7 @@
 //! `heirloom recovery …`: after the database was restored from a backup.
 
+mod apply;
+
 use std::time::Duration;
 
 use clap::Subcommand;
@@ -29,6 +31,9 @@ pub(super) enum Recovery {
         #[arg(long = "for", value_parser = duration_within(SECOND..=YEAR), default_value = "7d", value_name = "D")]
         length: Duration,
     },
+    /// Do again what the restore undid, as far as it took rights away: reads lines of `heirloom event export`, the log
+    /// as JSON, or webhooks' messages
+    Apply(apply::ApplyEvents),
     /// Tell whether a window is open, and whether tokens wait for a word of yours
     Status,
 }
@@ -41,18 +46,11 @@ pub(super) async fn run(command: Recovery, office: &Office) -> anyhow::Result<()
             println!("the recovery window is open until {}", time(until));
             println!();
             println!(
-                "What the restore undid is yours to do again. Look through the log for events of the target `audit`"
+                "What the restore undid is done again from what was told since the backup was made: lines of"
             );
-            println!("since the backup was made, and apply them in order:");
-            println!("  family.ended                    heirloom family revoke FAMILY");
-            println!("  user.changed (password)         heirloom user set-password NAME, to a new one");
-            println!("  user.changed (disabled)         heirloom user disable NAME");
-            println!("  user.changed (removed)          heirloom user remove NAME");
-            println!("  client.changed (removed)        heirloom client remove CLIENT");
-            println!("  client.changed (secret_rotated) heirloom client rotate-secret CLIENT --overlap 0s");
-            println!("  key.rotated                     heirloom keys rotate");
-            println!("  key.replaced                    heirloom keys rotate --compromised");
-            println!("  key.master_dropped              heirloom keys drop-master ID");
+            println!("`heirloom event export`, the log as JSON, or what a webhook was told.");
+            println!("  heirloom recovery apply --dry-run < events.jsonl");
+            println!("  heirloom recovery apply < events.jsonl");
         }
         Recovery::Close => {
             recovery::close_window(&office.core, now).await?;
@@ -62,6 +60,7 @@ pub(super) async fn run(command: Recovery, office: &Office) -> anyhow::Result<()
             let until = recovery::decline(&office.core, length, now).await?;
             println!("tokens that are ahead of their rows are refused until {}", time(until));
         }
+        Recovery::Apply(command) => apply::run(command, office).await?,
         Recovery::Status => match recovery::status(&office.core, now).await? {
             RecoveryStatus::Open(until) => println!("the recovery window is open until {}", time(until)),
             RecoveryStatus::Closed => println!("the recovery window is closed"),

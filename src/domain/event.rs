@@ -5,6 +5,8 @@
 
 mod choice;
 mod record;
+mod redo;
+mod told;
 mod words;
 
 use chrono::{DateTime, Utc};
@@ -17,7 +19,9 @@ use crate::domain::passkey::PasskeyChange;
 use crate::domain::refusal::EndReason;
 
 pub use choice::{EVENT_NAMES, EventChoice, NoSuchEvent};
-pub use record::{EventRecord, Severity};
+pub use record::{EVENT_FORM, EventRecord, Severity};
+pub use redo::{Concerned, LostAct, LostUserChange, Redo, UserSwitch};
+pub use told::{EventLine, LONGEST_EVENT_LINE, ToldEvent, UnfitEventLine};
 pub use words::{
     Alarm, AudienceChange, ClientChange, DisablingReason, MailEnd, MailLimit, ReplayDifference, UserChange,
 };

@@ -17,6 +17,12 @@ pub fn uuid_v7(now: DateTime<Utc>, entropy: IdEntropy) -> Uuid {
     uuid::Builder::from_unix_timestamp_millis(millis, &entropy).into_uuid()
 }
 
+/// The lowest id of a time.
+#[must_use]
+pub fn first_id_of(time: DateTime<Utc>) -> Uuid {
+    uuid_v7(time, [0; 10])
+}
+
 macro_rules! uuid_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*

@@ -1,5 +1,6 @@
 //! What operators do, and what the server does by itself to stay tidy.
 
+pub mod applying;
 pub mod audiences;
 mod batches;
 pub mod caller;
@@ -17,6 +18,7 @@ pub mod keys;
 mod members;
 pub mod moving;
 pub mod recovery;
+mod redoing;
 pub mod registration_tokens;
 pub mod resource_servers;
 pub mod rounds;

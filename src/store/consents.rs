@@ -1,6 +1,7 @@
 //! Consents: what users agreed that clients may have.
 
 use chrono::{DateTime, Utc};
+use uuid::Uuid;
 
 use crate::domain::client::Client;
 use crate::domain::ids::{ClientId, UserId};
@@ -85,6 +86,14 @@ pub async fn touch(tx: &mut Tx, user: UserId, client: &Client) -> Result<bool, S
     const SQL: &str = "UPDATE consents SET granted_at = granted_at \
          WHERE user_id = $1 AND client_id = $2 AND client_identity = $3";
     Ok(execute!(within tx, SQL, user.0, client.id.as_str(), client.identity)? > 0)
+}
+
+/// Whether anybody agreed, before a time, to what a client asks for as it is.
+pub async fn is_any_before(db: &Db, client: &Client, at: DateTime<Utc>) -> Result<bool, StoreError> {
+    const SQL: &str = "SELECT user_id FROM consents \
+         WHERE client_id = $1 AND client_identity = $2 AND granted_at < $3 LIMIT 1";
+    let row: Option<(Uuid,)> = fetch_optional!(on db, SQL, client.id.as_str(), client.identity, at)?;
+    Ok(row.is_some())
 }
 
 /// Deletes up to `limit` consents that were given to a removed client; gives how many.

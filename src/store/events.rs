@@ -6,7 +6,7 @@ use uuid::Uuid;
 use crate::domain::event::EventChoice;
 use crate::domain::ids::{FamilyId, UserId};
 use crate::store::row::row;
-use crate::store::{Db, StoreError, Tx, execute, fetch_all, insert_all};
+use crate::store::{Db, StoreError, Tx, execute, fetch_all, fetch_optional, insert_all};
 
 /// One row.
 #[derive(Debug, Clone)]
@@ -105,6 +105,25 @@ pub async fn list(db: &Db, wanted: &WantedEvents, limit: i64) -> Result<Vec<Stor
         (None, None) => fetch_all!(on db, ALL, since, before, name, user, limit)?,
     };
     Ok(rows.into_iter().map(StoredEvent::from).collect())
+}
+
+/// Up to `limit` of those from one id on and before another, the oldest first.
+pub async fn oldest(
+    db: &Db,
+    (from, before): (Uuid, Uuid),
+    limit: i64,
+) -> Result<Vec<StoredEvent>, StoreError> {
+    const SQL: &str =
+        concat!("SELECT ", columns!(), " FROM events WHERE id >= $1 AND id < $2 ORDER BY id LIMIT $3");
+    let rows: Vec<EventRow> = fetch_all!(on db, SQL, from, before, limit)?;
+    Ok(rows.into_iter().map(StoredEvent::from).collect())
+}
+
+/// Whether there is a row of this id.
+pub async fn is_known(db: &Db, id: Uuid) -> Result<bool, StoreError> {
+    const SQL: &str = "SELECT id FROM events WHERE id = $1";
+    let row: Option<(Uuid,)> = fetch_optional!(on db, SQL, id)?;
+    Ok(row.is_some())
 }
 
 /// Deletes up to `limit` rows with ids below this one; gives how many.

@@ -44,7 +44,7 @@ impl TestApp {
         assert_eq!(self.send(request).await.status, 401);
     }
 
-    async fn kept_rows(&self) -> i64 {
+    pub async fn kept_rows(&self) -> i64 {
         self.number("SELECT COUNT(*) FROM events WHERE name <> 'key.rotated'").await
     }
 }
@@ -74,11 +74,11 @@ both_stores! {
         let last = ["family.reused", "family.ended", "login.succeeded", "login.succeeded", "user.changed", "user.changed"];
         assert_eq!(names, last, "no rotation is among them");
         assert_eq!(whole(&kept[3]), json!({
-            "event": "login.succeeded", "times": 1, "family": anas.family(), "user": ana, "client": "heirloom",
+            "v": 1, "event": "login.succeeded", "times": 1, "family": anas.family(), "user": ana, "client": "heirloom",
             "address": "127.0.0.1",
         }));
         assert_eq!(whole(&kept[1]), json!({
-            "event": "family.ended", "times": 1, "family": next.family(), "user": ana, "client": "heirloom", "reason": "reuse",
+            "v": 1, "event": "family.ended", "times": 1, "family": next.family(), "user": ana, "client": "heirloom", "reason": "reuse",
         }));
         let times: Vec<&str> = kept.iter().map(|event| event.at.as_str()).collect();
         assert!(times.is_sorted_by(|later, earlier| later >= earlier), "{times:?}");
@@ -142,7 +142,7 @@ both_stores! {
         assert_eq!(kept.len(), 2, "{kept:?}");
         let row = kept.iter().find(|event| event.event == "login.refused").unwrap();
         assert_eq!(whole(row), json!({
-            "event": "login.refused", "times": 2_000, "user": ana, "client": "heirloom", "address": "192.0.2.1",
+            "v": 1, "event": "login.refused", "times": 2_000, "user": ana, "client": "heirloom", "address": "192.0.2.1",
         }));
         // More in the same minute, and others beside it: whatever name is nobody's, it is one row.
         app.refused_from("192.0.2.1", "ANA").await;

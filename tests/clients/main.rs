@@ -9,6 +9,7 @@
 )]
 
 mod browser;
+mod event_schema;
 mod example;
 mod libraries;
 mod life;
@@ -35,6 +36,9 @@ mod world;
     reason = "the tests of the API use the rest"
 )]
 mod database;
+
+#[path = "../api/event_samples.rs"]
+mod event_samples;
 
 #[path = "../api/folder.rs"]
 mod folder;

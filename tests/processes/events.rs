@@ -61,6 +61,41 @@ fn what_happened_is_listed_on_postgres() {
     what_happened_is_listed(&Place::postgres());
 }
 
+fn what_happened_is_exported(place: &Place) {
+    place.add_user("ana");
+    let server = place.serve();
+    let tokens = block_on(server.log_in("ana"));
+    block_on(server.post("/logout", &json!({ "refresh_token": tokens.refresh })));
+    let exported = place.ok(&["event", "export"]);
+    let lines: Vec<Value> = exported.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let mut listed = place.json(&["event", "list", "--json"]);
+    listed.as_array_mut().unwrap().reverse();
+    assert_eq!(json!(lines), listed, "the same, the oldest first");
+    assert_eq!(lines.last().unwrap()["event"], "family.ended");
+    assert_eq!(place.ok(&["event", "export", "--since", "1h", "--until", "0s"]), exported);
+    assert_eq!(place.ok(&["event", "export", "--until", "1h"]), "");
+    assert_eq!(place.ok(&["event", "export", "--since", "2999-01-01T00:00:00Z"]), "");
+    for (arguments, said) in [
+        (&["--until", "tomorrow"][..], "--until: expected a time such as 2026-01-31T12:00:00Z, or 36h"),
+        (&["--since", "x"], "--since: expected a time"),
+        (&["--since", "1h", "--until", "2h"], "--until is not later than --since"),
+        (&["--limit", "1"], "unexpected argument"),
+    ] {
+        let refusal = place.refused(&[&["event", "export"], arguments].concat());
+        assert!(refusal.contains(said), "{arguments:?}: {refusal}");
+    }
+}
+
+#[test]
+fn what_happened_is_exported_on_sqlite() {
+    what_happened_is_exported(&Place::sqlite());
+}
+
+#[test]
+fn what_happened_is_exported_on_postgres() {
+    what_happened_is_exported(&Place::postgres());
+}
+
 #[test]
 fn a_backup_holds_what_happened_until_then() {
     let place = Place::sqlite();

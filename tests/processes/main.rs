@@ -29,6 +29,7 @@ mod own_postgres;
 mod pooler;
 mod process;
 mod quiet;
+mod recovery;
 mod replicas;
 mod revocation;
 mod stopping;

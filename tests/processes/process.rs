@@ -66,6 +66,11 @@ impl Place {
         &self.database.as_ref().expect("a place on PostgreSQL").url
     }
 
+    /// On PostgreSQL.
+    pub fn database_name(&self) -> Option<&str> {
+        self.database.as_ref().map(|database| database.name.as_str())
+    }
+
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_heirloom"));
         command.args(arguments).current_dir(self.folder.path()).env_clear();
@@ -117,7 +122,19 @@ impl Place {
     }
 
     pub fn json(&self, arguments: &[&str]) -> Value {
-        serde_json::from_str(&self.ok(arguments)).unwrap()
+        self.json_with(arguments, "")
+    }
+
+    pub fn json_with(&self, arguments: &[&str], input: &str) -> Value {
+        serde_json::from_str(&self.ok_with(arguments, input)).unwrap()
+    }
+
+    /// Runs a command that must succeed; gives its log.
+    pub fn told(&self, arguments: &[&str], input: &str) -> String {
+        let output = self.run_with(arguments, input);
+        let log = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{arguments:?}: {log}");
+        log
     }
 
     /// Runs a command that must fail; gives what it says.

@@ -84,6 +84,11 @@ impl EventChoice {
         Self("*".to_owned())
     }
 
+    /// The one of this name.
+    pub(crate) fn one(name: &'static str) -> Self {
+        Self(name.to_owned())
+    }
+
     /// Whether it means this one.
     #[must_use]
     pub fn means(&self, name: &str) -> bool {

@@ -13,6 +13,10 @@ use crate::domain::family::EndedFamily;
 use crate::domain::ids::{ClientId, FamilyId, PasskeyId, SignInSessionId, UserId, WebhookId};
 use crate::domain::passkey::PasskeyChange;
 
+/// The version of the form that events are kept and told in, `docs/event.schema.json`. Names and fields that are added
+/// leave it as it is.
+pub const EVENT_FORM: u32 = 1;
+
 /// How loud an event is in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Severity {

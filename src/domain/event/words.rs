@@ -8,6 +8,10 @@ macro_rules! words {
         pub enum $name { $($variant),+ }
 
         impl $name {
+            #[cfg(test)]
+            #[allow(dead_code, reason = "a test asks for those of some")]
+            pub(super) const WORDS: &[&str] = &[$($word),+];
+
             pub(super) fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $word),+ }
             }

@@ -209,6 +209,8 @@ impl From<GivenConsent> for ConsentView {
 /// What happened, with what is told of it beside.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct EventView {
+    /// The version of this form.
+    pub v: u32,
     pub id: Uuid,
     pub at: String,
     pub event: String,

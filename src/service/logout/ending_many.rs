@@ -37,9 +37,33 @@ pub(crate) async fn begin(
 ) -> Result<BegunEnding, StoreError> {
     let id = uuid_v7(now, random::bytes());
     let ending = EndingLogins { id, user, which, reason, noted_at: now, after: Place::NEWEST };
+    begin_with(tx, ending, None, now).await
+}
+
+/// The same of all that began before a time.
+pub(crate) async fn begin_before(
+    tx: &mut Tx,
+    user: UserId,
+    before: DateTime<Utc>,
+    reason: EndReason,
+    now: DateTime<Utc>,
+) -> Result<BegunEnding, StoreError> {
+    let id = uuid_v7(now, random::bytes());
+    let after = Place { created_at: before, id: Place::OLDEST.id };
+    let ending = EndingLogins { id, user, which: Which::All, reason, noted_at: before, after };
+    begin_with(tx, ending, Some(before), now).await
+}
+
+async fn begin_with(
+    tx: &mut Tx,
+    ending: EndingLogins,
+    until: Option<DateTime<Utc>>,
+    now: DateTime<Utc>,
+) -> Result<BegunEnding, StoreError> {
+    let user = ending.user;
     let mut sign_ins = 0;
     if let Some(spared) = ending.which.sign_ins_but() {
-        sign_ins = sign_in_sessions::end_some_of_user(tx, user, spared, None, PART).await?;
+        sign_ins = sign_in_sessions::end_some_of_user(tx, user, spared, until, PART).await?;
         sign_in_sessions::forget_codes_of_user(tx, user, spared).await?;
         sign_in_attempts::end_of_user(tx, user).await?;
     }

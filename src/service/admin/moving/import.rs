@@ -35,7 +35,7 @@ pub async fn begin(
     Ok(core.passwords.hash_rules(firebase))
 }
 
-/// Whether an import changes anything.
+/// Whether an import, or what else may be tried first, changes anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
     Write,
