@@ -1,5 +1,6 @@
 //! Keys and passwords, on top of well-kept libraries. No cryptography is written here, only put together.
 
+pub mod chain_key;
 pub mod client_authorities;
 pub mod client_jwt;
 pub mod dpop_nonce;

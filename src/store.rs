@@ -16,6 +16,7 @@ pub mod device_codes;
 pub mod encryption;
 pub mod ending_logins;
 pub mod error;
+pub mod event_chain;
 pub mod events;
 pub mod expired;
 pub mod families;

@@ -14,6 +14,7 @@ use crate::domain::signing_algorithm::SigningAlgorithm;
 use crate::service::admin::janitor;
 use crate::service::admin::rounds::Tidied;
 use crate::service::clients::signing;
+use crate::service::events::chain::{self, ChainRound};
 use crate::service::logout::back_channel::LogoutCourier;
 use crate::service::mail::courier::MailCourier;
 use crate::service::mailed::requests;
@@ -60,6 +61,7 @@ impl App {
                 self.watch_clock(),
                 self.store_counts(),
                 self.share_limits(),
+                self.chain_events(),
                 self.see_to_mail_requests(),
             ]
             .into_iter()
@@ -190,6 +192,32 @@ impl App {
                     tracing::warn!(%error, "limits could not be shared; each server counts for itself until they can");
                 }
                 tokio::time::sleep(EVERY).await;
+            }
+        })
+    }
+
+    /// Afterwards, by whichever server is first.
+    fn chain_events(&self) -> JoinHandle<()> {
+        let (core, clock) = (Arc::clone(&self.core), self.clock.clone());
+        let every = chain::EVERY.to_std().unwrap_or_default();
+        let is_wanted = self.settings.events.chain;
+        tokio::spawn(async move {
+            if !is_wanted {
+                return;
+            }
+            loop {
+                match chain::extend(&core, clock.now()).await {
+                    Ok(ChainRound::Linked(_) | ChainRound::NotOurs) => {}
+                    Ok(ChainRound::Broken) => {
+                        tracing::error!(
+                            "the chain of events is broken, and nothing is added: see `heirloom event verify`"
+                        );
+                    }
+                    Err(error) => {
+                        tracing::warn!(%error, "events could not be chained; the next round goes on");
+                    }
+                }
+                tokio::time::sleep(every).await;
             }
         })
     }

@@ -1,5 +1,7 @@
 //! `heirloom event …`
 
+mod verify;
+
 use std::fmt::Write as _;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -21,6 +23,8 @@ pub(super) enum EventCommand {
     List(ListEvents),
     /// Print all that happened, oldest first: a line of JSON each, as docs/event.schema.json has it
     Export(ExportEvents),
+    /// Look whether anything that happened was removed, changed or inserted by hand, as far as it is chained
+    Verify(verify::VerifyEvents),
 }
 
 #[derive(Debug, Args)]
@@ -59,6 +63,7 @@ pub(super) async fn run(command: EventCommand, office: &Office) -> anyhow::Resul
     match command {
         EventCommand::List(wanted) => list(wanted, office).await,
         EventCommand::Export(wanted) => export(&wanted, office).await,
+        EventCommand::Verify(wanted) => verify::run(&wanted, office).await,
     }
 }
 

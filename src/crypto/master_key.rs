@@ -9,6 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
 use zeroize::{Zeroize as _, Zeroizing};
 
+use crate::crypto::chain_key::ChainKey;
 use crate::crypto::dpop_nonce::NonceKey;
 use crate::crypto::random;
 use crate::domain::refresh_token::{KeyId, MacKey};
@@ -26,6 +27,7 @@ pub struct MasterKeys {
 pub struct MasterKey {
     mac: MacKey,
     nonce: NonceKey,
+    chain: ChainKey,
     seal: RandomizedNonceKey,
 }
 
@@ -138,13 +140,16 @@ impl MasterKey {
         let mut nonce_material = expand::<32>(&prk, b"dpop nonce v1");
         let nonce = NonceKey::new(&nonce_material);
         nonce_material.zeroize();
+        let mut chain_material = expand::<32>(&prk, b"event chain v1");
+        let chain = ChainKey::new(&chain_material);
+        chain_material.zeroize();
         let mac = MacKey::new(KeyId(expand(&prk, b"key id v1")), &mac_material);
         #[expect(clippy::expect_used, reason = "the key has the algorithm's length by type")]
         let seal =
             RandomizedNonceKey::new(&aead::AES_256_GCM, &seal_material).expect("32 bytes are an AES-256 key");
         seal_material.zeroize();
         mac_material.zeroize();
-        Self { mac, nonce, seal }
+        Self { mac, nonce, chain, seal }
     }
 
     /// The key's id: derived, so that it tells nothing of the key.
@@ -163,6 +168,12 @@ impl MasterKey {
     #[must_use]
     pub fn nonce_key(&self) -> &NonceKey {
         &self.nonce
+    }
+
+    /// The key for the chain of events.
+    #[must_use]
+    pub fn chain_key(&self) -> &ChainKey {
+        &self.chain
     }
 
     fn seal(&self, context: &str, plain: &[u8]) -> Vec<u8> {

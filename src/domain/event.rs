@@ -255,6 +255,8 @@ pub enum Event {
         letter: String,
         why: MailLoss,
     },
+    /// A chain of events was begun: there was none, or none any more.
+    ChainBegun,
     /// What should never happen: an attack, or a database that was restored without saying so.
     AlarmRaised {
         family: FamilyId,

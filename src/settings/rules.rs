@@ -222,7 +222,7 @@ fn is_of_issuer(settings: &Settings, domain: &str) -> bool {
 /// Whether it holds, the key to change, and what is expected in view of another key.
 fn conflicts(settings: &Settings) -> Vec<(bool, &'static str, &'static str, &'static str)> {
     const ALONE: &str = "nothing without";
-    let Settings { tokens, sign_in, passwords, passkeys, keys, tls, mtls, .. } = settings;
+    let Settings { tokens, sign_in, passwords, passkeys, keys, tls, mtls, events, .. } = settings;
     let is_issuer =
         |url: &HttpsUrl| settings.issuer.as_ref().is_some_and(|issuer| issuer.as_str() == url.as_str());
     let is_plain = settings.issuer.as_ref().is_some_and(|issuer| issuer.as_str().starts_with("http:"));
@@ -245,6 +245,12 @@ fn conflicts(settings: &Settings) -> Vec<(bool, &'static str, &'static str, &'st
         ),
         // A replica that looks too seldom would not know the next key when the others begin to sign with it.
         (keys.poll_every <= keys.publish_ahead, "keys.poll_every", "at most", "keys.publish_ahead"),
+        (
+            !events.chain || !events.retention.is_zero(),
+            "events.chain",
+            "false where nothing is kept by",
+            "events.retention",
+        ),
         (tls.certificate.is_none() || !is_plain, "issuer", "an https URL beside", "tls.certificate"),
         (
             settings.master_key.is_none() || settings.master_key_file.is_none(),

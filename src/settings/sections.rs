@@ -200,6 +200,9 @@ pub struct EventSettings {
     /// How long; zero keeps nothing.
     #[serde(with = "text::duration")]
     pub retention: Duration,
+    /// Whether each is chained to the one before it.
+    #[serde(deserialize_with = "text::deserialize")]
+    pub chain: bool,
 }
 
 /// How clients prove their keys (DPoP).

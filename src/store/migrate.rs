@@ -68,6 +68,7 @@ const STEPS: &[SchemaStep] = &[
     step!(38, "codes of apps", "0038_codes_of_apps.sql"),
     step!(43, "resource servers", "0043_resource_servers.sql"),
     step!(44, "applied files", "0044_applied_files.sql"),
+    step!(46, "event chain", "0046_event_chain.sql"),
     step!(48, "limit debts", "0048_limit_debts.sql"),
 ];
 

@@ -144,6 +144,7 @@ impl Sampled {
     fn of_operators(&self) -> Vec<Event> {
         let (user, client, token, key) = (self.user, self.client.clone(), self.id, || "a-key".to_owned());
         vec![
+            Event::ChainBegun,
             Event::UsersImported { count: 3 },
             Event::UserInvited,
             Event::UserUninvited,

@@ -61,6 +61,7 @@ mod elsewhere_moving;
 mod elsewhere_refused;
 mod elsewhere_settings;
 mod emails;
+mod event_chain;
 mod event_export;
 mod event_samples;
 mod event_table;

@@ -1,8 +1,13 @@
 //! What happened, by the command line.
 
-use serde_json::{Value, json};
+use std::time::Duration;
 
-use crate::process::{Place, block_on};
+use heirloom::clock::Clock;
+use heirloom::domain::ids::uuid_v7;
+use serde_json::{Value, json};
+use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection};
+
+use crate::process::{Place, block_on, eventually, execute};
 
 fn names(listed: &Value) -> Vec<&str> {
     listed.as_array().unwrap().iter().map(|event| event["event"].as_str().unwrap()).collect()
@@ -109,4 +114,81 @@ fn a_backup_holds_what_happened_until_then() {
     );
     place.ok(&["restore", "monday.db"]);
     assert_eq!(place.json(&["event", "list", "--json"]), before);
+}
+
+/// A hand at the database.
+fn sql(place: &Place, sql: &str) {
+    if place.database_name().is_some() {
+        return execute(place.url(), sql);
+    }
+    block_on(async {
+        let store = place.folder.path().join("heirloom-data/heirloom.db");
+        let mut connection = SqliteConnection::connect(&format!("sqlite:{}", store.display())).await.unwrap();
+        sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+    });
+}
+
+/// An event of hours ago, as the store's SQL has its id.
+fn old_event(place: &Place, hours: u64) -> String {
+    let at = Clock::system().now() - Duration::from_hours(hours);
+    let id = uuid_v7(at, [7; 10]);
+    let (id, at) = match place.database_name() {
+        None => (format!("X'{}'", id.simple()), at.to_rfc3339()),
+        Some(_) => (format!("'{id}'"), at.to_rfc3339()),
+    };
+    let values = format!("{id}, '{at}', 'login.succeeded', '{{}}', 1");
+    sql(place, &format!("INSERT INTO events (id, at, name, fields, times) VALUES ({values})"));
+    id
+}
+
+fn a_removed_event_breaks_the_chain(place: Place, servers: usize) {
+    let place = place.with("HEIRLOOM_EVENTS__CHAIN", "true");
+    place.add_user("ana");
+    let ids: Vec<String> = (1..=5).map(|hours| old_event(&place, hours)).collect();
+    assert!(place.refused(&["event", "verify"]).contains("there is no chain"));
+    let serving: Vec<_> = (0..servers).map(|_| place.serve()).collect();
+    let has_all = || async {
+        let output = place.run_with(&["event", "verify"], "");
+        output.status.success()
+            && String::from_utf8(output.stdout).unwrap().starts_with("5 events, unbroken from ")
+    };
+    block_on(eventually("the chain", has_all));
+    let told = place.json(&["event", "verify", "--json"]);
+    assert_eq!((&told["events"], &told["aged"]), (&json!(5), &json!(0)), "{told}");
+    let last = told["last_link"].as_str().unwrap();
+    assert!(place.ok(&["event", "verify", "--holds", last]).contains(&format!("its last link is {last}\n")));
+    let other = last.replace("5:", "4:");
+    assert!(
+        place
+            .refused(&["event", "verify", "--holds", &other])
+            .contains("link 4 is not the one that was noted")
+    );
+    for unfit in ["x", "5:AA", "5", "-1:"] {
+        let refused = place.refused(&["event", "verify", &format!("--holds={unfit}")]);
+        assert!(refused.contains("expected a link as heirloom event verify tells it"), "{refused}");
+    }
+    sql(&place, &format!("DELETE FROM events WHERE id = {}", ids[2]));
+    let output = place.run_with(&["event", "verify"], "");
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), String::from_utf8(output.stdout).unwrap()), (Some(1), String::new()));
+    assert!(said.contains("the chain is broken") && said.contains("(link 3) was removed"), "{said}");
+    for server in serving {
+        server.kill();
+    }
+    let place = place.with("HEIRLOOM_EVENTS__RETENTION", "0s");
+    assert!(
+        place.refused(&["event", "verify"]).contains("HEIRLOOM_EVENTS__CHAIN"),
+        "nothing is kept to be chained"
+    );
+}
+
+#[test]
+fn a_removed_event_breaks_the_chain_on_sqlite() {
+    a_removed_event_breaks_the_chain(Place::sqlite(), 1);
+}
+
+#[test]
+fn a_removed_event_breaks_the_chain_of_two_servers_on_postgres() {
+    a_removed_event_breaks_the_chain(Place::postgres(), 2);
 }

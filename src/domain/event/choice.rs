@@ -6,11 +6,12 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 /// The name of every event.
-pub const EVENT_NAMES: [&str; 56] = [
+pub const EVENT_NAMES: [&str; 57] = [
     "alarm.raised",
     "attempts.limited",
     "audience.changed",
     "authorize.refused",
+    "chain.begun",
     "client.changed",
     "code.refused",
     "consent.given",

@@ -347,6 +347,7 @@ impl Event {
             Self::RegistrationTokenRemoved { token } => new("registration_token.removed").token(*token),
             Self::WebhookChanged { webhook, change } => of_webhook(*change).webhook(*webhook),
             Self::MailLost { user, letter, why } => of_lost_mail(*why).of(*user).letter(letter),
+            Self::ChainBegun => new("chain.begun").warns(),
             Self::AlarmRaised { family, alarm } => of_alarm(*alarm).family(*family),
         }
     }

@@ -316,6 +316,12 @@ pub(super) const SETTINGS: &[Setting] = &[
         "How long the database keeps what happened (heirloom event list); 0s keeps none of it there.",
     ),
     Setting::new(
+        "events.chain",
+        Text("false"),
+        Switch,
+        "Whether what happened is chained, so that heirloom event verify tells what was removed or changed by hand.",
+    ),
+    Setting::new(
         "dpop.require_nonce",
         Text("false"),
         Switch,

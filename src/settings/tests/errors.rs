@@ -240,6 +240,10 @@ fn settings_that_do_not_fit_each_other_are_told_with_both_origins() {
             r#""keys.poll_every" is "5s" (from the default): expected at most "keys.publish_ahead", which is "1s" (from the variable HEIRLOOM_KEYS__PUBLISH_AHEAD)"#,
         ),
         (
+            &[("HEIRLOOM_EVENTS__CHAIN", "true"), ("HEIRLOOM_EVENTS__RETENTION", "0s")],
+            r#""events.chain" is "true" (from the variable HEIRLOOM_EVENTS__CHAIN): expected false where nothing is kept by "events.retention", which is "0s" (from the variable HEIRLOOM_EVENTS__RETENTION)"#,
+        ),
+        (
             &[("HEIRLOOM_MASTER_KEY", "c2VjcmV0"), ("HEIRLOOM_MASTER_KEY_FILE", "/run/key")],
             r#""master_key" (not shown, from the variable HEIRLOOM_MASTER_KEY): expected nothing beside "master_key_file", which is "/run/key" (from the variable HEIRLOOM_MASTER_KEY_FILE)"#,
         ),
