@@ -33,7 +33,7 @@ fn said(samples: &BTreeMap<String, f64>) -> Said {
     said
 }
 
-/// What an expression of PromQL asks for.
+/// What an expression in Prometheus' language asks for.
 #[derive(Debug, Default)]
 struct Asked {
     /// Names, each with its matchers: label, operator, words.
