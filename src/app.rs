@@ -175,6 +175,7 @@ impl App {
             pages: Arc::new(pages),
             account_deletion: settings.pages.account_deletion,
             related_origins: settings.passkeys.related_origins.clone(),
+            settings: Arc::new(settings.to_json()),
             metrics: counted.map(Arc::new),
             traces,
             core: Arc::clone(&core),
@@ -253,6 +254,9 @@ async fn rest(core: &Core, now: DateTime<Utc>) {
     if let Err(error) = shared_limits::share(core, now).await {
         tracing::warn!(%error, "what was counted last for limits is forgotten");
     }
+    if let Err(error) = admin::usage::store(core, now).await {
+        tracing::warn!(%error, "what was counted last is missing in the console's figures");
+    }
     core.group_commit.rest();
     match core.db.take_log_back().await {
         Ok(true) => {}
@@ -324,6 +328,7 @@ pub async fn open_core(
         refreshes: Arc::default(),
         rounds: Arc::default(),
         seen_limits: Arc::default(),
+        usage: Arc::default(),
         replays: Arc::default(),
         clock_watch: Arc::new(clock_watch),
         status_places: Arc::default(),

@@ -50,6 +50,7 @@ pub mod standard_claims;
 pub mod status_list;
 pub mod subject;
 pub mod upstream;
+pub mod usage;
 pub mod user;
 pub mod user_agent;
 pub mod web_origin;

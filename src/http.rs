@@ -7,6 +7,7 @@ mod answer;
 mod body;
 mod certificate;
 pub(crate) mod connections;
+mod console;
 mod cookies;
 mod cors;
 pub(crate) mod edge;

@@ -57,6 +57,7 @@ pub mod transaction;
 pub mod upstream_attempts;
 pub mod upstream_links;
 pub mod upstream_sessions;
+pub mod usage;
 pub mod users;
 pub mod webhook_deliveries;
 pub mod webhook_secrets;

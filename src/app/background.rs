@@ -11,8 +11,8 @@ use super::mutual_tls::MutualTls;
 use crate::clock::Clock;
 use crate::domain::registration::Mode;
 use crate::domain::signing_algorithm::SigningAlgorithm;
-use crate::service::admin::janitor;
 use crate::service::admin::rounds::Tidied;
+use crate::service::admin::{janitor, usage};
 use crate::service::clients::signing;
 use crate::service::events::chain::{self, ChainRound};
 use crate::service::logout::back_channel::LogoutCourier;
@@ -62,6 +62,7 @@ impl App {
                 self.store_counts(),
                 self.share_limits(),
                 self.chain_events(),
+                self.store_usage(),
                 self.see_to_mail_requests(),
             ]
             .into_iter()
@@ -218,6 +219,20 @@ impl App {
                     }
                 }
                 tokio::time::sleep(every).await;
+            }
+        })
+    }
+
+    /// The console's figures follow by some seconds: no request waits for them.
+    fn store_usage(&self) -> JoinHandle<()> {
+        const EVERY: Duration = Duration::from_secs(15);
+        let (core, clock) = (Arc::clone(&self.core), self.clock.clone());
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(EVERY).await;
+                if let Err(error) = usage::store(&core, clock.now()).await {
+                    tracing::warn!(%error, "the console's figures could not be stored; trying again");
+                }
             }
         })
     }

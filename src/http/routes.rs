@@ -6,7 +6,7 @@ use actix_web::dev::HttpServiceFactory;
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
-use actix_web::{Resource, Route, middleware};
+use actix_web::{HttpRequest, HttpResponse, Resource, Route, middleware};
 
 use crate::domain::account_rules::{MailedSignIn, SignUp};
 use crate::domain::registration::Mode;
@@ -15,18 +15,21 @@ use crate::http::oauth::{
     authorization_challenge, device_authorization, introspect, par, registration, revoke, status_lists,
     token, userinfo, well_known,
 };
+use crate::http::pages::back::see_other;
 use crate::http::pages::elsewhere::{self, arrival, back_channel, links};
 use crate::http::pages::handlers::{self, Show, Take};
 use crate::http::pages::own_place::OwnPlace;
 use crate::http::pages::sign_in::{mailed, second};
+use crate::http::pages::visit::Visit;
 use crate::http::pages::{
     account, activity, addresses, assets, authorize, consent, data, device, forgot, passkeys, removal,
     sign_in, sign_in_methods, sign_out, sign_up,
 };
 use crate::http::routing::{looked_at, only, told_to_all};
 use crate::http::simple::{login, sessions};
+use crate::http::stop::Stop;
 use crate::http::web::Entrance;
-use crate::http::{Web, admin, cors, edge, error, health, metrics};
+use crate::http::{Web, admin, console, cors, edge, error, health, metrics};
 
 /// A scope that answers in good time only, and whose answers nobody keeps: what may be kept says so itself.
 macro_rules! guarded {
@@ -49,7 +52,14 @@ pub(crate) fn configure(config: &mut ServiceConfig, web: &web::Data<Web>) {
         Entrance::Main { has_admin, .. } => configure_all(config, web, *has_admin),
         Entrance::Admin => {
             config
-                .service(guarded!("").configure(admin::configure))
+                .service(
+                    guarded!("")
+                        .configure(admin::configure)
+                        .configure(console::configure)
+                        .configure(sign_in_routes)
+                        .configure(asset_routes)
+                        .service(looked_at("/", handlers::showing(to_console))),
+                )
                 .default_service(web::to(|| ready(error::not_found())));
         }
         Entrance::Metrics => {
@@ -151,7 +161,36 @@ fn routes<F: FnOnce(&mut ServiceConfig)>(base: &str, others: F) -> impl HttpServ
 fn admin_routes(config: &mut ServiceConfig, has_admin: bool) {
     if has_admin {
         admin::configure(config);
+        console::configure(config);
     }
+}
+
+/// `GET /` where the administration is alone.
+async fn to_console(visit: &Visit, _: &HttpRequest) -> Result<HttpResponse, Stop> {
+    Ok(see_other(&visit.own(OwnPlace::Console.path(), "")))
+}
+
+/// Where one signs in and out.
+fn sign_in_routes(config: &mut ServiceConfig) {
+    config
+        .service(page("/sign-in", sign_in::show, sign_in::take))
+        .service(page(sign_in::SECOND, second::show, second::take))
+        .service(page("/oauth/logout", sign_out::show, sign_out::take))
+        .service(page("/sign-out", sign_out::show, sign_out::confirm));
+}
+
+/// What pages link to.
+fn asset_routes(config: &mut ServiceConfig) {
+    config
+        .service(looked_at("/assets/style.css", assets::style))
+        .service(looked_at("/assets/console.css", assets::console_style))
+        .service(looked_at("/favicon.ico", assets::icon))
+        .service(looked_at("/assets/icon.svg", assets::icon))
+        .service(looked_at("/assets/page.js", assets::page))
+        .service(looked_at("/assets/submit.js", assets::submit))
+        .service(looked_at("/assets/passkey.js", assets::passkey))
+        .service(looked_at("/assets/onward.js", assets::onward))
+        .service(looked_at("/assets/logo", assets::logo));
 }
 
 /// Where browsers go.
@@ -164,12 +203,9 @@ fn pages_routes(config: &mut ServiceConfig) {
             authorize::show,
             web::post().to(handlers::taking_as_sent(authorize::take)),
         ))
-        .service(page("/sign-in", sign_in::show, sign_in::take))
-        .service(page(sign_in::SECOND, second::show, second::take))
+        .configure(sign_in_routes)
         .service(page("/consent", consent::show, consent::take))
         .service(page("/device", device::show, device::take))
-        .service(page("/oauth/logout", sign_out::show, sign_out::take))
-        .service(page("/sign-out", sign_out::show, sign_out::confirm))
         .service(page("/account", account::show, account::take))
         .service(page("/account/apps", account::show_apps, account::take_apps))
         .service(looked_at("/account/activity", handlers::showing(activity::show)))
@@ -179,14 +215,7 @@ fn pages_routes(config: &mut ServiceConfig) {
         .service(page("/account/passkeys", passkeys::show, passkeys::take))
         .service(page("/account/data", data::show, data::take))
         .service(looked_at(account::CHANGE_PASSWORD, account::to_password))
-        .service(looked_at("/assets/style.css", assets::style))
-        .service(looked_at("/favicon.ico", assets::icon))
-        .service(looked_at("/assets/icon.svg", assets::icon))
-        .service(looked_at("/assets/page.js", assets::page))
-        .service(looked_at("/assets/submit.js", assets::submit))
-        .service(looked_at("/assets/passkey.js", assets::passkey))
-        .service(looked_at("/assets/onward.js", assets::onward))
-        .service(looked_at("/assets/logo", assets::logo))
+        .configure(asset_routes)
         .service(page("/account/links", links::show, links::take))
         .service(page("/sign-in/new", arrival::show, arrival::take))
         .service(page("/sign-in/with/{provider}", elsewhere::show, elsewhere::set_out))

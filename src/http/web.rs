@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use actix_web::HttpRequest;
 use actix_web::http::header::HeaderName;
+use serde_json::Value;
 
 use crate::clock::Clock;
 use crate::domain::web_origin::WebOrigin;
@@ -49,6 +50,8 @@ pub(crate) struct Web {
     pub(crate) account_deletion: bool,
     /// Sites of other domains that may use this server's passkeys.
     pub(crate) related_origins: Vec<WebOrigin>,
+    /// What the operator chose, as the console shows it: secrets are masked.
+    pub(crate) settings: Arc<Value>,
     /// What is counted for monitoring, if it reads that.
     pub(crate) metrics: Option<Arc<Metrics>>,
     /// Which requests are traced, if any.

@@ -24,6 +24,7 @@ pub mod resource_servers;
 pub mod rounds;
 pub mod statistics;
 mod surplus;
+pub mod usage;
 pub mod user_changes;
 pub mod users;
 pub mod views;

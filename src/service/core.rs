@@ -27,6 +27,7 @@ use crate::service::clients::key_proof::KeyProofs;
 use crate::service::clients::known_clients::{Clients, KnownClient};
 use crate::service::clients::registrar::Registrar;
 use crate::service::clock_watch::ClockWatch;
+use crate::service::events::stored_usage::StoredUsage;
 use crate::service::keys::ring::Keys;
 use crate::service::keys::succession::Succession;
 use crate::service::limit::Limit;
@@ -83,6 +84,8 @@ pub struct Core {
     pub refreshes: Arc<RefreshCounts>,
     /// What the janitor did.
     pub rounds: Arc<Rounds>,
+    /// What of that, and of logins, is in the database.
+    pub usage: Arc<StoredUsage>,
     /// The rotations that may be replayed now.
     pub replays: Arc<Replays>,
     /// Whether this machine's time can be believed.

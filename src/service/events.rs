@@ -3,5 +3,7 @@
 pub mod chain;
 mod counts;
 mod links;
+pub mod logins;
+pub mod stored_usage;
 pub mod trail;
 pub mod verify;

@@ -8,6 +8,7 @@ use tokio::sync::{Notify, broadcast};
 
 use crate::domain::event::{Event, EventRecord, Severity};
 use crate::domain::outbox::Outbox;
+use crate::service::events::logins::LoginCounts;
 use crate::service::events::trail::Trail;
 use crate::service::logout::notices;
 use crate::service::mail::notices as mail_notices;
@@ -29,6 +30,7 @@ pub struct Writer {
     webhooks: Arc<Notify>,
     mails: Arc<Notify>,
     trail: Arc<Trail>,
+    logins: Arc<LoginCounts>,
     /// Who acts, where that is told.
     by: Option<Arc<str>>,
     /// What owners are told with of what happens to their accounts.
@@ -45,6 +47,7 @@ impl Writer {
             trail: Arc::new(trail),
             by: None,
             owners: None,
+            logins: Arc::default(),
             writes: Arc::default(),
             logouts: Arc::default(),
             webhooks: Arc::default(),
@@ -75,6 +78,12 @@ impl Writer {
     #[must_use]
     pub fn writes(&self) -> &Writes {
         &self.writes
+    }
+
+    /// How logins ended, as far as it was told.
+    #[must_use]
+    pub fn logins(&self) -> &LoginCounts {
+        &self.logins
     }
 
     /// What is kept of what happened.
@@ -191,6 +200,7 @@ impl Writer {
 
     fn let_out(&self, event: Event) {
         log(&self.record(&event));
+        self.logins.count(&event);
         // Nobody listens: that is no fault.
         let _ = self.listeners.send(event);
     }

@@ -23,6 +23,8 @@ pub type Refused<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a str);
 
 pub struct Browser<'a> {
     app: &'a TestApp,
+    /// The listener that it talks to.
+    url: String,
     cookies: RefCell<BTreeMap<String, String>>,
     headers: Vec<(&'static str, &'static str)>,
 }
@@ -102,7 +104,13 @@ pub fn unescaped(text: &str) -> String {
 
 impl<'a> Browser<'a> {
     pub fn new(app: &'a TestApp) -> Self {
-        Self { app, cookies: RefCell::default(), headers: Vec::new() }
+        Self { app, url: app.url.clone(), cookies: RefCell::default(), headers: Vec::new() }
+    }
+
+    /// The same browser at another listener of this host: cookies know no ports.
+    pub fn at(mut self, url: &str) -> Self {
+        url.clone_into(&mut self.url);
+        self
     }
 
     pub fn with_header(mut self, name: &'static str, value: &'static str) -> Self {
@@ -140,11 +148,11 @@ impl<'a> Browser<'a> {
     }
 
     pub async fn get(&self, place: &str) -> Seen {
-        self.send(self.app.http.get(self.app.at(place))).await
+        self.send(self.app.http.get(format!("{}{place}", self.url))).await
     }
 
     pub async fn post(&self, place: &str, parameters: &[(&str, &str)]) -> Seen {
-        self.send(form(self.app.http.post(self.app.at(place)), parameters)).await
+        self.send(form(self.app.http.post(format!("{}{place}", self.url)), parameters)).await
     }
 
     /// Follows redirects as long as they stay here.

@@ -36,7 +36,10 @@ pub fn is_sound(page: &Seen, what: &str) {
     assert_eq!(page.body.matches("<main>").count(), 1, "{what}");
     assert!(page.body.contains("<html lang=\""), "{what}");
     assert!(page.body.contains("width=device-width"), "{what}");
-    let fields = page.body.matches("<input id=").count();
+    let fields: usize = ["<input id=", "<textarea id=", "<select id="]
+        .map(|field| page.body.matches(field).count())
+        .iter()
+        .sum();
     assert_eq!(page.body.matches("<label for=").count(), fields, "{what}: every field has a label");
 }
 

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { arriveAtTheApp, authorization, launch, look, redeem, token, visitor } from "./chromium.mjs";
 import { codeOf, withDevice } from "./authenticators.mjs";
+import { keyboard, mouse } from "./hands.mjs";
 import { linkTo, mailTo } from "./mailbox.mjs";
 import { ISSUER, done } from "./program.mjs";
 
@@ -11,42 +12,6 @@ const FIRST = "sailing over the pond";
 const SECOND = "walking under the bridge";
 const METHODS = `${ISSUER}/account/sign-in-methods`;
 const PASSKEYS = `${ISSUER}/account/passkeys`;
-
-/** Somebody with a mouse. */
-const mouse = {
-  fill: (page, field, text) => page.fill(field, text),
-  press: (page, what) => page.click(what),
-};
-
-/** Moves on until this has the focus, and looks whether that can be seen. */
-async function tabTo(page, selector) {
-  const isThere = () => page.evaluate((selector) => document.activeElement.matches(selector), selector);
-  for (let pressed = 0; !(await isThere()); pressed += 1) {
-    assert(pressed < 60, `${selector} cannot be reached`);
-    await page.keyboard.press("Tab");
-    // Once round, nothing has it for a moment.
-    const isSeen = () =>
-      page.evaluate(() => {
-        const element = document.activeElement;
-        return element === document.body || getComputedStyle(element).outlineStyle !== "none";
-      });
-    assert(await isSeen(), `before ${selector}`);
-  }
-}
-
-/** Somebody without one. */
-const keyboard = {
-  async fill(page, field, text) {
-    await tabTo(page, field);
-    await page.keyboard.press("Control+A");
-    await page.keyboard.type(text);
-  },
-  async press(page, what) {
-    await page.waitForSelector(what);
-    await tabTo(page, what);
-    await page.keyboard.press("Enter");
-  },
-};
 
 const claimsOf = (tokens) => JSON.parse(Buffer.from(tokens.id_token.split(".")[1], "base64url"));
 

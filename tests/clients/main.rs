@@ -9,6 +9,7 @@
 )]
 
 mod browser;
+mod console;
 mod event_schema;
 mod example;
 mod libraries;

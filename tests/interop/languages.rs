@@ -154,7 +154,7 @@ pub fn folder(file: &str) -> PathBuf {
 }
 
 /// Its classes and its libraries.
-fn java_client() -> PathBuf {
+pub fn java_client() -> PathBuf {
     let [classes, libraries] = ["java-client/classes", "java-client/dependency/*"].map(installed);
     format!("{}:{}", classes.display(), libraries.display()).into()
 }

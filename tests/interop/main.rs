@@ -14,6 +14,7 @@ mod forge;
 mod languages;
 mod orders;
 mod parties;
+mod pasted;
 mod running;
 mod upstream;
 

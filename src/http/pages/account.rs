@@ -224,7 +224,7 @@ pub(crate) async fn take_password(
     }
 }
 
-pub(super) fn unfit_text(unfit: UnfitPassword) -> &'static str {
+pub(crate) fn unfit_text(unfit: UnfitPassword) -> &'static str {
     match unfit {
         UnfitPassword::TooShort { .. } => "password_short",
         UnfitPassword::TooLong => "password_unfit",
@@ -321,7 +321,7 @@ pub(super) fn known_first<'a>(scopes: impl Iterator<Item = &'a str>) -> Vec<&'a 
     scopes
 }
 
-pub(super) fn moment(time: DateTime<Utc>) -> String {
+pub(crate) fn moment(time: DateTime<Utc>) -> String {
     time.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 

@@ -10,6 +10,11 @@ pub(crate) async fn style(web: web::Data<Web>) -> HttpResponse {
     web.pages.style.answer()
 }
 
+/// `GET /assets/console.css`
+pub(crate) async fn console_style(web: web::Data<Web>) -> HttpResponse {
+    web.pages.console_style.answer()
+}
+
 /// `GET /assets/icon.svg`, and `GET /favicon.ico` for who looks at what is no page.
 pub(crate) async fn icon(web: web::Data<Web>) -> HttpResponse {
     web.pages.icon.answer()

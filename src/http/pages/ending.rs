@@ -58,7 +58,8 @@ impl Ending {
             | OwnPlace::Removal
             | OwnPlace::Links
             | OwnPlace::Arrival
-            | OwnPlace::Device => None,
+            | OwnPlace::Device
+            | OwnPlace::Console => None,
         };
         let nothing = PageError::Malformed("The form does not name a login or an app.");
         let after = after.and_then(|after| after.parse().ok());

@@ -39,16 +39,23 @@ impl Catalogue {
     }
 }
 
-const SOURCES: [(&str, &str); 2] =
-    [("en", include_str!("texts/en.json")), ("de", include_str!("texts/de.json"))];
+/// The texts of everybody's pages, and those of the console.
+const SOURCES: [(&str, [&str; 2]); 2] = [
+    ("en", [include_str!("texts/en.json"), include_str!("texts/console_en.json")]),
+    ("de", [include_str!("texts/de.json"), include_str!("texts/console_de.json")]),
+];
 
 /// The languages that there is a catalogue for, the one for everybody else first.
 pub(crate) const LANGUAGES: [&str; 2] = ["en", "de"];
 
 /// Every catalogue.
 pub(crate) fn catalogues() -> Result<Vec<Catalogue>, serde_json::Error> {
-    let read = |(language, source): &(&'static str, &str)| {
-        serde_json::from_str(source).map(|texts| Catalogue { language, texts })
+    let read = |(language, sources): &(&'static str, [&str; 2])| {
+        let mut texts = BTreeMap::new();
+        for source in sources {
+            texts.extend(serde_json::from_str::<BTreeMap<String, String>>(source)?);
+        }
+        Ok::<_, serde_json::Error>(Catalogue { language, texts })
     };
     SOURCES.iter().map(read).collect()
 }

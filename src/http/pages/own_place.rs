@@ -31,10 +31,12 @@ pub(crate) enum OwnPlace {
     Arrival,
     /// The code that a device shows.
     Device,
+    /// What operators see and do.
+    Console,
 }
 
 impl OwnPlace {
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::Account,
         Self::Apps,
         Self::Activity,
@@ -48,10 +50,11 @@ impl OwnPlace {
         Self::Links,
         Self::Arrival,
         Self::Device,
+        Self::Console,
     ];
 
     /// Its path below the issuer's.
-    pub(crate) fn path(self) -> &'static str {
+    pub(crate) const fn path(self) -> &'static str {
         match self {
             Self::Account => "/account",
             Self::Apps => "/account/apps",
@@ -66,6 +69,7 @@ impl OwnPlace {
             Self::Links => "/account/links",
             Self::Arrival => "/sign-in/new",
             Self::Device => "/device",
+            Self::Console => "/admin",
         }
     }
 

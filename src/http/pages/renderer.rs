@@ -19,50 +19,10 @@ use serde_json::{Value, json};
 
 use crate::http::pages::language::{self, Catalogue, LANGUAGES, UnfitTexts};
 use crate::http::pages::qr;
+use crate::http::pages::templates::TEMPLATES;
 
-const TEMPLATES: [(&str, &str); 40] = [
-    ("layout.html", include_str!("templates/layout.html")),
-    ("sign_in_second.html", include_str!("templates/sign_in_second.html")),
-    ("sign_in_enrol.html", include_str!("templates/sign_in_enrol.html")),
-    ("totp_setup.html", include_str!("templates/totp_setup.html")),
-    ("recovery_codes.html", include_str!("templates/recovery_codes.html")),
-    ("sign_in.html", include_str!("templates/sign_in.html")),
-    ("sign_in_mail.html", include_str!("templates/sign_in_mail.html")),
-    ("sign_in_code.html", include_str!("templates/sign_in_code.html")),
-    ("forgot.html", include_str!("templates/forgot.html")),
-    ("new_password.html", include_str!("templates/new_password.html")),
-    ("confirm.html", include_str!("templates/confirm.html")),
-    ("sign_up.html", include_str!("templates/sign_up.html")),
-    ("sign_up_finish.html", include_str!("templates/sign_up_finish.html")),
-    ("told.html", include_str!("templates/told.html")),
-    ("sign_in_new.html", include_str!("templates/sign_in_new.html")),
-    ("consent.html", include_str!("templates/consent.html")),
-    ("grants.html", include_str!("templates/grants.html")),
-    ("client_links.html", include_str!("templates/client_links.html")),
-    ("device.html", include_str!("templates/device.html")),
-    ("device_consent.html", include_str!("templates/device_consent.html")),
-    ("device_done.html", include_str!("templates/device_done.html")),
-    ("sign_out.html", include_str!("templates/sign_out.html")),
-    ("signed_out.html", include_str!("templates/signed_out.html")),
-    ("form_post.html", include_str!("templates/form_post.html")),
-    ("account_layout.html", include_str!("templates/account_layout.html")),
-    ("account.html", include_str!("templates/account.html")),
-    ("account_addresses.html", include_str!("templates/account_addresses.html")),
-    ("account_apps.html", include_str!("templates/account_apps.html")),
-    ("account_activity.html", include_str!("templates/account_activity.html")),
-    ("account_data.html", include_str!("templates/account_data.html")),
-    ("account_delete.html", include_str!("templates/account_delete.html")),
-    ("account_deleted.html", include_str!("templates/account_deleted.html")),
-    ("account_end_all.html", include_str!("templates/account_end_all.html")),
-    ("account_sign_in_methods.html", include_str!("templates/account_sign_in_methods.html")),
-    ("account_totp.html", include_str!("templates/account_totp.html")),
-    ("account_links.html", include_str!("templates/account_links.html")),
-    ("account_password.html", include_str!("templates/account_password.html")),
-    ("account_passkeys.html", include_str!("templates/account_passkeys.html")),
-    ("error.html", include_str!("templates/error.html")),
-    ("refused.html", include_str!("templates/refused.html")),
-];
 const STYLE: &str = include_str!("style.css");
+const CONSOLE_STYLE: &str = include_str!("console.css");
 const ICON: &str = include_str!("icon.svg");
 
 /// The names of the files that an operator's folder may have: templates, and catalogues such as `en.json`.
@@ -91,8 +51,10 @@ pub(crate) struct Pages {
     catalogues: Vec<Catalogue>,
     /// What people know this server's owner by.
     pub(crate) name: String,
-    /// The one style sheet.
+    /// The one style sheet of a page, but for those of the console.
     pub(crate) style: File,
+    /// The one of those.
+    pub(crate) console_style: File,
     /// The picture.
     pub(crate) logo: Option<File>,
     /// What stands for this server in a browser's tab.
@@ -188,7 +150,8 @@ impl Pages {
             environment,
             catalogues,
             name: look.name,
-            style: File::new(style.into_bytes(), "text/css; charset=utf-8"),
+            console_style: File::new((style.clone() + CONSOLE_STYLE).into_bytes(), CSS),
+            style: File::new(style.into_bytes(), CSS),
             logo: look.logo.map(file),
             icon: File::new(icon.into_bytes(), "image/svg+xml"),
             page: File::script(include_bytes!("page.js")),
@@ -216,6 +179,7 @@ impl Pages {
             context.insert("language".to_owned(), json!(page.language));
             context.insert("t".to_owned(), json!(catalogue.map(|it| &it.texts)));
             context.insert("style_version".to_owned(), json!(self.style.version));
+            context.insert("console_style_version".to_owned(), json!(self.console_style.version));
             context.insert("icon_version".to_owned(), json!(self.icon.version));
             context.insert("page_version".to_owned(), json!(self.page.version));
             context.insert("submit_version".to_owned(), json!(self.submit.version));
@@ -264,6 +228,8 @@ fn document(status: StatusCode, (frames, ends): (&[String], FormsEnd), html: Str
         .insert_header(("Referrer-Policy", "no-referrer"))
         .body(html)
 }
+
+const CSS: &str = "text/css; charset=utf-8";
 
 impl File {
     fn new(content: Vec<u8>, media_type: &'static str) -> Self {

@@ -22,6 +22,7 @@ use crate::http::oauth::authorize::Browser;
 use crate::http::pages::language;
 use crate::http::pages::renderer::{FormsEnd, Page};
 use crate::http::stop::PageError;
+use crate::http::web::Entrance;
 use crate::http::{Web, address, headers};
 use crate::service::users::sign_in;
 use crate::service::users::sign_in::entering::{self, ATTEMPT_TTL};
@@ -80,6 +81,14 @@ impl Visit {
 
     pub(crate) fn core(&self) -> &Core {
         &self.web.core
+    }
+
+    /// Whether it came by the issuer's own URL, and not by that of a listener of operators.
+    pub(crate) fn is_at_issuer(&self) -> bool {
+        match self.web.entrance {
+            Entrance::Main { .. } => true,
+            Entrance::Admin | Entrance::Metrics | Entrance::MutualTls => false,
+        }
     }
 
     /// Who is signed in.

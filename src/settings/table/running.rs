@@ -14,13 +14,13 @@ pub(super) const SETTINGS: &[Setting] = &[
         "admin.role",
         Text("heirloom-admin"),
         Words,
-        "The role of users who may administer the server by its API, as far as their tokens have the scopes for it.",
+        "The role of users who may use the console, and the admin API as far as their tokens have the scopes for it.",
     ),
     Setting::new(
         "admin.listen",
         Unset("it is beside everything else"),
         Listen,
-        "Where that API is, and nothing else: a listener that only operators reach.",
+        "Where these two are, and nothing else: a listener that only operators reach.",
     ),
     Setting::new(
         "metrics.listen",

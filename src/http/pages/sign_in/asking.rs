@@ -70,7 +70,7 @@ pub(super) enum Shown<'a> {
 
 /// How one comes in by mail, if one does.
 fn by_mail(visit: &Visit) -> Option<String> {
-    let by = visit.core().mailed_sign_in();
+    let by = if visit.is_at_issuer() { visit.core().mailed_sign_in() } else { MailedSignIn::Off };
     (by != MailedSignIn::Off).then(|| by.to_string())
 }
 
@@ -96,8 +96,14 @@ pub(super) async fn page(
         Shown::Passkey(unfit, _) => (None, Some(passkeys::text(unfit)), None, StatusCode::FORBIDDEN),
         Shown::Over => (None, Some("second_over"), None, StatusCode::FORBIDDEN),
     };
-    let challenge = passkey_sign_in::challenge(visit.core(), &visit.mark_of_passkeys(), visit.now)?;
-    let providers = buttons(visit);
+    // Passkeys, links in mails and providers know the issuer's own place alone.
+    let here = visit.is_at_issuer();
+    let challenge = if here {
+        passkey_sign_in::challenge(visit.core(), &visit.mark_of_passkeys(), visit.now)?
+    } else {
+        None
+    };
+    let providers = if here { buttons(visit) } else { Vec::new() };
     let leads_away = purpose.is_app() || !providers.is_empty();
     let mut response = visit.page(&Page {
         template: "sign_in.html",
@@ -106,8 +112,8 @@ pub(super) async fn page(
             "lead": purpose.lead(),
             "has_mail": visit.core().mail.is_on(),
             "mailed_sign_in": by_mail(visit),
-            "signs_up": matches!(visit.core().sign_up(), SignUp::Open | SignUp::Domains),
-            "resets_passwords": visit.core().resets_passwords(),
+            "signs_up": here && matches!(visit.core().sign_up(), SignUp::Open | SignUp::Domains),
+            "resets_passwords": here && visit.core().resets_passwords(),
             "query": purpose.query(),
             "csrf": visit.csrf(session).expose(),
             "username": typed.or_else(|| purpose.login_hint()).or(again.as_deref()),
@@ -119,7 +125,7 @@ pub(super) async fn page(
             "told": told_json(visit),
             "providers": providers,
             // Who has such an address types it alone.
-            "has_homes": visit.core().providers.all().any(|provider| !provider.home_domains.is_empty()),
+            "has_homes": here && visit.core().providers.all().any(|provider| !provider.home_domains.is_empty()),
         }),
         status,
         language: purpose.language(visit),

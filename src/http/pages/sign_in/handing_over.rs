@@ -16,7 +16,7 @@ pub(super) async fn hand_over(
     purpose: &Purpose,
     session: Option<&SignInSession>,
 ) -> Result<Option<HttpResponse>, Stop> {
-    if session.is_some() || visit.told.is_some() || purpose.lets_choose() {
+    if session.is_some() || visit.told.is_some() || purpose.lets_choose() || !visit.is_at_issuer() {
         return Ok(None);
     }
     let providers = &visit.core().providers;
@@ -40,7 +40,8 @@ pub(super) async fn hand_over_typed(
     typed: &str,
 ) -> Result<Option<HttpResponse>, Stop> {
     let address = typed.trim();
-    let Some(home) = visit.core().providers.home_of(address) else { return Ok(None) };
+    let home = visit.core().providers.home_of(address).filter(|_| visit.is_at_issuer());
+    let Some(home) = home else { return Ok(None) };
     let ask = if purpose.wants_anew() { UpstreamAsk::Anew } else { UpstreamAsk::SignIn };
     send(visit, (home, ask), purpose.query(), (None, Some(address))).await.map(Some)
 }

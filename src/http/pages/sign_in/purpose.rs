@@ -15,6 +15,7 @@ use crate::http::pages::ending::Ending;
 use crate::http::pages::own_place::OwnPlace;
 use crate::http::pages::visit::Visit;
 use crate::http::stop::{PageError, Stop};
+use crate::service::admin::caller;
 use crate::service::authorize::authorization;
 use crate::service::authorize::pushed_request;
 
@@ -99,6 +100,12 @@ impl Purpose {
                 })
             }
             Self::Own(page) if page.anew => Ok(WantedNext::SignIn),
+            Self::Own(page) if page.place == OwnPlace::Console => {
+                Ok(match caller::missing_at_console(visit.core(), session).await? {
+                    Some(_) => WantedNext::StepUp(session),
+                    None => WantedNext::Nothing,
+                })
+            }
             Self::Own(page) if page.two_factors && session.authentication.class() < ContextClass::Two => {
                 Ok(WantedNext::StepUp(session))
             }
@@ -169,6 +176,7 @@ impl Purpose {
                 | OwnPlace::Links
                 | OwnPlace::Arrival => "sign_in_lead_account",
                 OwnPlace::Device => "sign_in_lead_device",
+                OwnPlace::Console => "sign_in_lead_console",
             },
         }
     }
@@ -178,6 +186,7 @@ impl Purpose {
         let core = visit.core();
         match self {
             Self::App(asked) => authorization::demand(core, &asked.known.client, &asked.request),
+            Self::Own(page) if page.place == OwnPlace::Console => caller::demand_of_console(core),
             Self::Own(page) if page.two_factors => {
                 Demand { second_factor: SecondFactorPolicy::Required, ..Demand::NOTHING }
             }
