@@ -23,7 +23,7 @@ fn kept_for_a_month(settings: &mut Settings) {
 }
 
 fn two_master_keys(settings: &mut Settings) {
-    settings.master_key = Some(format!("{},{MASTER_KEY}", STANDARD_KEY).into());
+    settings.master_key = Some(format!("{STANDARD_KEY},{MASTER_KEY}").into());
 }
 
 const STANDARD_KEY: &str = "AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=";
@@ -336,7 +336,7 @@ both_databases! {
                 app.log_in("ana").await;
             }
             clock.advance(MARGIN + MINUTE);
-            let rounds = join_all([&one, &other, &one, &other].map(|app| app.chains())).await;
+            let rounds = join_all([&one, &other, &one, &other].map(TestApp::chains)).await;
             let linked = rounds.iter().filter(|round| matches!(round, ChainRound::Linked(_))).count();
             assert!(linked <= 1, "{rounds:?}");
             assert!(!rounds.contains(&ChainRound::Broken), "{rounds:?}");

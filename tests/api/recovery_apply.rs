@@ -29,7 +29,8 @@ fn line(at: DateTime<Utc>, event: &str, fields: Value) -> String {
         "event": event,
         "times": 1,
     });
-    line.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+    let Value::Object(fields) = fields else { panic!("{fields}") };
+    line.as_object_mut().unwrap().extend(fields);
     line.to_string()
 }
 

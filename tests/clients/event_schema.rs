@@ -23,7 +23,8 @@ async fn each_event_keeps_to_the_schema(app: TestApp) {
     happened.await.unwrap();
     let all = EventSpan { since: chrono::DateTime::UNIX_EPOCH, until: None };
     let lines = export(&app.core, all, None, 1000).await.unwrap();
-    let lines: String = lines.iter().map(|event| format!("{}\n", json!(event))).collect();
+    let lines: Vec<String> = lines.iter().map(|event| json!(event).to_string() + "\n").collect();
+    let lines = lines.concat();
     let mut judge = python("event_schema.py").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     judge.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
     let said = judge.wait_with_output().unwrap();

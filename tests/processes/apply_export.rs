@@ -43,6 +43,44 @@ fn furnished(place: &Place) {
         "--grant",
         "urn:ietf:params:oauth:grant-type:device_code",
     ]);
+    add_confidential_ones(place);
+    place.ok(&[
+        "client",
+        "add",
+        "web.app/1",
+        "--confidential",
+        "--redirect-uri",
+        "https://web.example/cb",
+        "--code-protection",
+        "pkce-or-nonce",
+        "--serves",
+        "https://x.example",
+    ]);
+    place.ok(&["client", "add", "gone", "--public"]);
+    place.ok(&["client", "remove", "gone"]);
+    place.ok(&["client", "update", "heirloom", "--access-ttl", "5m"]);
+    place.ok(&["audience", "set", "https://x.example", "--algorithm", "EdDSA"]);
+    write(
+        place,
+        "servers.toml",
+        "[resource_servers.\"https://y.example\"]\nscope = \"\"\nroles = \"never\"\n\
+         [resource_servers.\"https://z.example\"]\nscope = \"read\"\naccess_ttl = \"90s\"\nsigning_algorithm = \"RS256\"\n",
+    );
+    applied(place, &["-f", "servers.toml"]);
+}
+
+/// Clients that prove themselves: one by keys of its own.
+fn add_confidential_ones(place: &Place) {
+    place.ok(&[
+        "client",
+        "add",
+        "robot",
+        "--confidential",
+        "--rotation",
+        "every:1h",
+        "--grant",
+        "refresh_token",
+    ]);
     let jwk = r#"{"kty":"EC","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM","kid":"1"}"#;
     let metadata = format!(
         r#"{{"jwks": {{"keys": [{jwk}]}}, "token_exchange": {{"audiences": ["https://x.example"], "impersonation": true}}}}"#
@@ -63,39 +101,6 @@ fn furnished(place: &Place) {
         "--metadata",
         &metadata,
     ]);
-    place.ok(&[
-        "client",
-        "add",
-        "web.app/1",
-        "--confidential",
-        "--redirect-uri",
-        "https://web.example/cb",
-        "--code-protection",
-        "pkce-or-nonce",
-        "--serves",
-        "https://x.example",
-    ]);
-    place.ok(&[
-        "client",
-        "add",
-        "robot",
-        "--confidential",
-        "--rotation",
-        "every:1h",
-        "--grant",
-        "refresh_token",
-    ]);
-    place.ok(&["client", "add", "gone", "--public"]);
-    place.ok(&["client", "remove", "gone"]);
-    place.ok(&["client", "update", "heirloom", "--access-ttl", "5m"]);
-    place.ok(&["audience", "set", "https://x.example", "--algorithm", "EdDSA"]);
-    write(
-        place,
-        "servers.toml",
-        "[resource_servers.\"https://y.example\"]\nscope = \"\"\nroles = \"never\"\n\
-         [resource_servers.\"https://z.example\"]\nscope = \"read\"\naccess_ttl = \"90s\"\nsigning_algorithm = \"RS256\"\n",
-    );
-    applied(place, &["-f", "servers.toml"]);
 }
 
 fn is_a_fixed_point(from: &Place, to: &Place) {
