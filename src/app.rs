@@ -36,6 +36,7 @@ use crate::http::pages::renderer::Pages;
 use crate::http::web::Entrance;
 use crate::http::{self, Web};
 use crate::master_keys;
+use crate::service::admin::once;
 use crate::service::clients::registrar::Registrar;
 use crate::service::clock_watch::ClockWatch;
 use crate::service::events::trail::Trail;
@@ -354,7 +355,8 @@ pub async fn open_core(
 async fn reseal(keys: &Keys, writer: &Writer, now: DateTime<Utc>) -> anyhow::Result<()> {
     webhook_secrets::reseal(keys, writer, now).await?;
     totp::reseal(keys, writer, now).await?;
-    Ok(reseal_letters(keys, writer, now).await?)
+    reseal_letters(keys, writer, now).await?;
+    Ok(once::reseal(keys, writer, now).await?)
 }
 
 /// Measured: a worker serves some 20,000 refreshes a second, and a thread more than the cores can run only moves work

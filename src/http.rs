@@ -22,6 +22,7 @@ pub(crate) mod pages;
 mod protected;
 pub(crate) mod routes;
 mod routing;
+mod scim;
 mod simple;
 mod stop;
 mod token_answer;

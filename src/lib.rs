@@ -25,6 +25,7 @@
 //! http/simple           JSON /login, /refresh, /logout and /sessions, for first-party apps and scripts
 //! http/admin            /admin/v1: what operators do, over HTTP
 //! http/console          /admin: the same in a browser
+//! http/scim             /scim/v2: what directories do that provision users
 //! http/metrics          what monitoring reads
 //! http/oauth            /oauth/… and /.well-known/…, for any OAuth and OpenID Connect library
 //! http/pages            what people see: sign in, agree, let a device in, the own account, sign out

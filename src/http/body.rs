@@ -54,6 +54,11 @@ impl Body {
         self.0.as_ref().is_ok_and(Bytes::is_empty)
     }
 
+    /// What was sent, if it could be read.
+    pub(crate) fn bytes(&self) -> Option<&Bytes> {
+        self.0.as_ref().ok()
+    }
+
     /// What was sent.
     pub(crate) fn text(self) -> Result<Bytes, Problem> {
         self.0

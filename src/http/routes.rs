@@ -29,7 +29,7 @@ use crate::http::routing::{looked_at, only, told_to_all};
 use crate::http::simple::{login, sessions};
 use crate::http::stop::Stop;
 use crate::http::web::Entrance;
-use crate::http::{Web, admin, console, cors, edge, error, health, metrics};
+use crate::http::{Web, admin, console, cors, edge, error, health, metrics, scim};
 
 /// A scope that answers in good time only, and whose answers nobody keeps: what may be kept says so itself.
 macro_rules! guarded {
@@ -55,6 +55,7 @@ pub(crate) fn configure(config: &mut ServiceConfig, web: &web::Data<Web>) {
                 .service(
                     guarded!("")
                         .configure(admin::configure)
+                        .configure(scim::configure)
                         .configure(console::configure)
                         .configure(sign_in_routes)
                         .configure(asset_routes)
@@ -161,6 +162,7 @@ fn routes<F: FnOnce(&mut ServiceConfig)>(base: &str, others: F) -> impl HttpServ
 fn admin_routes(config: &mut ServiceConfig, has_admin: bool) {
     if has_admin {
         admin::configure(config);
+        scim::configure(config);
         console::configure(config);
     }
 }

@@ -17,6 +17,8 @@ pub mod janitor;
 pub mod keys;
 mod members;
 pub mod moving;
+pub mod once;
+pub mod provisioning;
 pub mod recovery;
 mod redoing;
 pub mod registration_tokens;

@@ -41,6 +41,8 @@ pub enum Expired {
     KnownDevices,
     /// Counts of mails, by the beginning of their window.
     MailCounts,
+    /// Keys of requests that make something once.
+    IdempotencyKeys,
 }
 
 /// Rows are named by a key, and found by a time.
@@ -76,6 +78,10 @@ impl Expired {
             }
             Self::KnownDevices => delete_some!("known_devices", "device_hash", "seen_at", "seen_at <= $1"),
             Self::MailCounts => delete_some!("mail_counts", "whose", "since", "since <= $1"),
+            Self::IdempotencyKeys => {
+                // One may begin anew meanwhile.
+                delete_some!("idempotency_keys", "id", "expires_at", "expires_at <= $1")
+            }
         }
     }
 }

@@ -66,6 +66,8 @@ const STEPS: &[SchemaStep] = &[
     step!(36, "sign-in elsewhere", "0036_upstream.sql"),
     step!(37, "names by beginning", "0037_names_by_beginning.sql"),
     step!(38, "codes of apps", "0038_codes_of_apps.sql"),
+    step!(39, "idempotency keys", "0039_idempotency_keys.sql"),
+    step!(40, "provisioned users", "0040_provisioned_users.sql"),
     step!(41, "usage counts", "0041_usage_counts.sql"),
     step!(43, "resource servers", "0043_resource_servers.sql"),
     step!(44, "applied files", "0044_applied_files.sql"),

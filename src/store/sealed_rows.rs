@@ -12,6 +12,8 @@ pub enum SealedTable {
     TotpSecrets,
     /// Letters that wait for the mail server.
     Mails,
+    /// Answers to requests that make something once.
+    Answers,
 }
 
 #[derive(Debug)]
@@ -33,9 +35,12 @@ pub async fn list_under_others(
     const MAILS: &str = "SELECT id, sealed FROM mails \
          WHERE id > $1 AND state = 'pending' AND sealed IS NOT NULL AND substr(sealed, 2, 4) <> $2 \
          ORDER BY id LIMIT $3";
+    const ANSWERS: &str = "SELECT id, sealed FROM idempotency_keys \
+         WHERE id > $1 AND sealed IS NOT NULL AND substr(sealed, 2, 4) <> $2 ORDER BY id LIMIT $3";
     let sql = match table {
         SealedTable::TotpSecrets => TOTP_SECRETS,
         SealedTable::Mails => MAILS,
+        SealedTable::Answers => ANSWERS,
     };
     let rows: Vec<(Uuid, Vec<u8>)> = fetch_all!(on db, sql, after, &key.0[..], limit)?;
     Ok(rows.into_iter().map(|(id, sealed)| SealedRow { id, sealed }).collect())
@@ -50,9 +55,11 @@ pub async fn reseal(
 ) -> Result<(), StoreError> {
     const TOTP_SECRETS: &str = "UPDATE totp_secrets SET sealed = $3 WHERE user_id = $1 AND sealed = $2";
     const MAILS: &str = "UPDATE mails SET sealed = $3 WHERE id = $1 AND sealed = $2";
+    const ANSWERS: &str = "UPDATE idempotency_keys SET sealed = $3 WHERE id = $1 AND sealed = $2";
     let sql = match table {
         SealedTable::TotpSecrets => TOTP_SECRETS,
         SealedTable::Mails => MAILS,
+        SealedTable::Answers => ANSWERS,
     };
     execute!(within tx, sql, read.id, &read.sealed, sealed)?;
     Ok(())

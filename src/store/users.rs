@@ -27,6 +27,8 @@ macro_rules! columns {
     };
 }
 
+pub mod listing;
+
 row! {
     struct UserRow {
         id: Uuid,
@@ -73,11 +75,12 @@ pub async fn insert(
 ) -> Result<(), StoreError> {
     const SQL: &str = "INSERT INTO users \
          (id, username, username_key, email, email_verified, verified_email_key, claims, password_hash, \
-         password_cost, roles, created_at, changed_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11)";
+         password_cost, roles, created_at, changed_at, disabled_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, $12)";
     execute!(within tx, SQL,
         user.id.0, user.username.as_str(), user.username.key(), &user.email, user.email_verified,
         user.verified_email_key(), to_json(&user.claims), PasswordHash::text_of_account(password_hash),
-        password_hash.and_then(PasswordHash::cost), to_json(&user.roles), user.created_at)?;
+        password_hash.and_then(PasswordHash::cost), to_json(&user.roles), user.created_at, user.disabled_at)?;
     Ok(())
 }
 
@@ -189,49 +192,6 @@ pub async fn list_stored(db: &Db, after: Option<&str>, limit: i64) -> Result<Vec
         concat!("SELECT ", columns!(), " FROM users WHERE username_key > $1 ORDER BY username_key LIMIT $2");
     let rows: Vec<UserRow> = fetch_all!(on db, SQL, after.unwrap_or_default(), limit)?;
     rows.into_iter().map(StoredUser::try_from).collect()
-}
-
-/// A range of names, by their bytes.
-macro_rules! beginning {
-    ($key:literal) => {
-        concat!(
-            "SELECT ",
-            columns!(),
-            " FROM users WHERE ",
-            $key,
-            " >= $1 AND ",
-            $key,
-            " < $2 AND ",
-            $key,
-            " > $3 ORDER BY ",
-            $key,
-            " LIMIT $4"
-        )
-    };
-}
-
-/// The same of those whose names begin so, and of whose verified address it is, by the bytes of their names.
-pub async fn list_beginning(
-    db: &Db,
-    beginning: &str,
-    after: Option<&str>,
-    limit: i64,
-) -> Result<Vec<User>, StoreError> {
-    const BY_ADDRESS: &str = concat!("SELECT ", columns!(), " FROM users WHERE verified_email_key = $1");
-    let by_name = match db {
-        Db::Postgres(_) => beginning!("username_key COLLATE \"C\""),
-        Db::Sqlite(_) => beginning!("username_key"),
-    };
-    let (after, end) = (after.unwrap_or_default(), format!("{beginning}\u{10FFFF}"));
-    let mut rows: Vec<UserRow> = fetch_all!(on db, by_name, beginning, &end, after, limit)?;
-    rows.extend::<Option<UserRow>>(fetch_optional!(on db, BY_ADDRESS, beginning)?);
-    let user = |row| StoredUser::try_from(row).map(|stored| stored.user);
-    let mut listed: Vec<User> = rows.into_iter().map(user).collect::<Result<_, _>>()?;
-    listed.retain(|user| user.username.key().as_str() > after);
-    listed.sort_by_cached_key(|user| user.username.key());
-    listed.dedup_by_key(|user| user.id);
-    listed.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-    Ok(listed)
 }
 
 /// A user's row whose lock a login has taken.

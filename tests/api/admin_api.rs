@@ -56,7 +56,7 @@ impl TestApp {
         admin::users::find(&self.core, &name).await.unwrap().id
     }
 
-    async fn change_scopes(&self, client: &str, scopes: &str) {
+    pub async fn change_scopes(&self, client: &str, scopes: &str) {
         let (id, now) = (client.parse().unwrap(), self.clock.now());
         let scopes = Some(scopes.parse().unwrap());
         let changes = ClientChanges { scopes, ..ClientChanges::default() };

@@ -9,17 +9,17 @@ const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 
 const PLACE: &str = "/account/data";
 
 impl Browser<'_> {
-    async fn downloads(&self, page: &Seen) -> Seen {
+    pub async fn downloads(&self, page: &Seen) -> Seen {
         self.post(&page.action(), &[("csrf", &page.hidden("csrf"))]).await
     }
 
-    async fn opens_data(&self, name: &str) -> Seen {
+    pub async fn opens_data(&self, name: &str) -> Seen {
         self.sign_in(&self.follow(self.get(PLACE).await).await, name).await
     }
 }
 
 impl Seen {
-    fn data(&self) -> Value {
+    pub fn data(&self) -> Value {
         assert_eq!(
             (self.status.as_u16(), self.header("content-type")),
             (200, "application/json"),

@@ -1,6 +1,6 @@
 //! `/admin/v1/clients`
 
-use actix_web::http::header::{ETAG, LOCATION};
+use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -11,14 +11,17 @@ use crate::domain::ids::ClientId;
 use crate::domain::lifetimes::LifetimeOverrides;
 use crate::domain::right::{Area, Right};
 use crate::domain::scope::ScopeSet;
+use crate::domain::secrets::ClientSecret;
 use crate::http::admin::guard::{AdminRequest, Answered};
 use crate::http::admin::listing::{Listed, Part};
+use crate::http::admin::made::{KeyHeader, created, done};
 use crate::http::admin::naming::{client_named, duration, member, members};
 use crate::http::admin::problem::{AdminProblem, Refusals};
 use crate::http::admin::reading::{object, object_if_any, query, seen, tagged};
 use crate::http::body::Body;
 use crate::service::admin::client_changes::ClientChanges;
 use crate::service::admin::clients;
+use crate::service::admin::once::Once;
 use crate::service::admin::views::ClientView;
 
 const READ: Right = Right::Read(Area::Clients);
@@ -157,6 +160,7 @@ client_body! {
 
 /// Registers a client. The secret of one that has one is told here and never again.
 #[utoipa::path(post, path = "/admin/v1/clients", tag = "clients", operation_id = "createClient",
+    params(KeyHeader),
     request_body = NewClientBody,
     responses(
         (status = 201, body = ClientView, headers(("Location", description = "Where the client is"), ("ETag", description = "For If-Match"))),
@@ -164,7 +168,7 @@ client_body! {
     ))]
 pub(super) async fn create(asked: AdminRequest, body: Body) -> Answered {
     asked
-        .opens(WRITE, async |core, now| {
+        .makes(WRITE, body, async |core, claim, body, now| {
             let new: NewClientBody = object(&asked.request, body)?;
             let id: ClientId = member("client_id", &new.client_id)?;
             let kind = match new.kind {
@@ -173,11 +177,13 @@ pub(super) async fn create(asked: AdminRequest, body: Body) -> Answered {
             };
             let profile = new.profile.as_deref().map(|text| member("profile", text)).transpose()?;
             let said = ClientChanges { profile, ..new.changes()? };
-            let client = clients::register(&core, id, kind, said, now).await?;
-            let mut created = HttpResponse::Created();
-            created.insert_header((LOCATION, format!("{}/{}", asked.place(), client.client_id)));
-            created.insert_header((ETAG, clients::tag_of_new(&client)));
-            Ok(created.json(client))
+            let answer = |client: &ClientView| {
+                let place = format!("{}/{}", asked.place(), client.client_id);
+                created(place, Some(clients::tag_of_new(client)), client)
+            };
+            let once = Once::by(claim, &answer);
+            let client = clients::register_once(core, (id, kind), said, &once, now).await?;
+            Ok(answer(&client))
         })
         .await
 }
@@ -232,7 +238,7 @@ pub(super) struct NewSecret {
 
 /// Gives a client another secret, which is told here and never again.
 #[utoipa::path(post, path = "/admin/v1/clients/{id}/rotate-secret", tag = "clients", operation_id = "rotateSecret",
-    params(("id" = String, Path)),
+    params(("id" = String, Path), KeyHeader),
     request_body(content = Option<RotateSecretBody>),
     responses(
         (status = 200, body = NewSecret),
@@ -240,13 +246,17 @@ pub(super) struct NewSecret {
     ))]
 pub(super) async fn rotate_secret(asked: AdminRequest, id: web::Path<String>, body: Body) -> Answered {
     asked
-        .opens(WRITE, async |core, now| {
+        .makes(WRITE, body, async |core, claim, body, now| {
             let id = client_named(&id)?;
             let RotateSecretBody { overlap } = object_if_any(&asked.request, body)?;
             let overlap = duration("overlap", Some(overlap.as_deref().unwrap_or("24h")))?.unwrap_or_default();
-            let secret = clients::rotate_secret(&core, &id, overlap, now).await?;
-            let client_secret = secret.expose().to_owned();
-            Ok(HttpResponse::Ok().json(NewSecret { client_id: id.to_string(), client_secret }))
+            let answer = |secret: &ClientSecret| {
+                let client_secret = secret.expose().to_owned();
+                done(StatusCode::OK, &NewSecret { client_id: id.to_string(), client_secret })
+            };
+            let once = Once::by(claim, &answer);
+            let secret = clients::rotate_secret_once(core, &id, overlap, &once, now).await?;
+            Ok(answer(&secret))
         })
         .await
 }

@@ -9,16 +9,17 @@ use chrono::{DateTime, Utc};
 use crate::domain::right::Right;
 use crate::http::admin::problem::{AdminProblem, AdminRefusal};
 use crate::http::edge::Arrival;
+use crate::http::error::{Problem, Scheme};
 use crate::http::{Web, protected};
 use crate::service::Core;
-use crate::service::admin::caller;
+use crate::service::admin::caller::{self, AdminCaller, Unentitled};
 
 pub(super) type Answered = Result<HttpResponse, AdminRefusal>;
 
 /// A request that has to show a token.
-pub(super) struct AdminRequest {
-    pub(super) web: web::Data<Web>,
-    pub(super) request: HttpRequest,
+pub(in crate::http) struct AdminRequest {
+    pub(in crate::http) web: web::Data<Web>,
+    pub(in crate::http) request: HttpRequest,
     now: DateTime<Utc>,
 }
 
@@ -39,7 +40,7 @@ impl FromRequest for AdminRequest {
 
 impl AdminRequest {
     /// The URL that was asked for.
-    pub(super) fn place(&self) -> String {
+    pub(in crate::http) fn place(&self) -> String {
         self.web.url_of(&self.request)
     }
 
@@ -49,11 +50,30 @@ impl AdminRequest {
         right: Right,
         work: impl AsyncFnOnce(Core, DateTime<Utc>) -> Result<HttpResponse, AdminProblem>,
     ) -> Answered {
+        self.opens_for(right, async |core, _, now| work(core, now).await).await
+    }
+
+    /// The same where it matters who asks.
+    pub(super) async fn opens_for(
+        &self,
+        right: Right,
+        work: impl AsyncFnOnce(Core, AdminCaller, DateTime<Utc>) -> Result<HttpResponse, AdminProblem>,
+    ) -> Answered {
+        let opened = self.entitles(right, work).await;
+        opened.map_err(|(scheme, problem)| AdminRefusal { scheme, problem })
+    }
+
+    /// The same where problems are told in another way.
+    pub(in crate::http) async fn entitles<P: From<Problem> + From<Unentitled>>(
+        &self,
+        right: Right,
+        work: impl AsyncFnOnce(Core, AdminCaller, DateTime<Utc>) -> Result<HttpResponse, P>,
+    ) -> Result<HttpResponse, (Scheme, P)> {
         let (web, request, now) = (&self.web, &self.request, self.now);
-        let opened = protected::shown_to((web, request, now), None, async |shown| {
-            let core = caller::entitled(&web.core, shown, right, now).await?;
-            work(core, now).await
-        });
-        opened.await.map_err(|(scheme, problem)| AdminRefusal { scheme, problem })
+        protected::shown_to((web, request, now), None, async |shown| {
+            let (core, caller) = caller::entitled(&web.core, shown, right, now).await?;
+            work(core, caller, now).await
+        })
+        .await
     }
 }

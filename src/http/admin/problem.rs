@@ -18,7 +18,7 @@ use crate::service::admin::error::AdminError;
 
 /// Why there is no answer to it.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum AdminProblem {
+pub(in crate::http) enum AdminProblem {
     #[error(transparent)]
     Request(#[from] Problem),
     /// What was sent is not what is taken, in a sentence.
@@ -33,6 +33,14 @@ pub(super) enum AdminProblem {
     NotThere(&'static str),
     #[error(transparent)]
     Order(#[from] AdminError),
+    /// The same request came before with this key, and is being worked on.
+    #[error("a request with this idempotency key is being worked on")]
+    UnderWay,
+    /// The key was used before.
+    #[error("the idempotency key was another request's")]
+    KeyOfOther,
+    #[error("the answer to the request with this idempotency key does not open")]
+    AnswerLost,
 }
 
 impl From<Failure> for AdminProblem {
@@ -86,7 +94,7 @@ impl IntoResponses for Refusals {
 }
 
 impl AdminProblem {
-    fn answer(&self) -> Answer {
+    pub(in crate::http) fn answer(&self) -> Answer {
         match self {
             Self::Request(problem) => of_request(problem),
             Self::Unfit(what) => Answer::new(StatusCode::BAD_REQUEST, "invalid_request", what.clone()),
@@ -102,6 +110,20 @@ impl AdminProblem {
             }
             Self::NotThere(what) => not_there(format!("There is no such {what}.")),
             Self::Order(error) => of_order(error),
+            Self::UnderWay => {
+                let detail = "The same request is being worked on. Send it again to get its answer.";
+                Answer::new(StatusCode::CONFLICT, "request_under_way", detail).with_retry_after(1)
+            }
+            Self::KeyOfOther => {
+                let detail =
+                    "Another request came with this Idempotency-Key. Send a key of its own with each.";
+                Answer::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_used", detail)
+            }
+            Self::AnswerLost => {
+                let detail =
+                    "The request was carried out, and its answer is lost. Look for what it has made.";
+                Answer::new(StatusCode::CONFLICT, "answer_lost", detail)
+            }
         }
     }
 
@@ -112,7 +134,10 @@ impl AdminProblem {
             | Self::Unfit(_)
             | Self::NoAdministrator
             | Self::NotThere(_)
-            | Self::Order(_) => None,
+            | Self::Order(_)
+            | Self::UnderWay
+            | Self::KeyOfOther
+            | Self::AnswerLost => None,
         }
     }
 }
@@ -145,6 +170,7 @@ fn of_order(error: &AdminError) -> Answer {
         | AdminError::NoRegistrationToken(_)
         | AdminError::NotInvited(_) => (StatusCode::NOT_FOUND, "not_found"),
         AdminError::Stale => (StatusCode::PRECONDITION_FAILED, "stale"),
+        AdminError::ClaimLost => (StatusCode::CONFLICT, "request_under_way"),
         AdminError::ClientIdTaken(_)
         | AdminError::ResourceServerTaken(_)
         | AdminError::UsernameTaken(_)

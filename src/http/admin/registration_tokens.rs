@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use actix_web::http::header::LOCATION;
 use actix_web::{HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -10,11 +9,13 @@ use utoipa::ToSchema;
 use crate::domain::right::{Area, Right};
 use crate::http::admin::guard::{AdminRequest, Answered};
 use crate::http::admin::listing::{Listed, Part};
+use crate::http::admin::made::{KeyHeader, created};
 use crate::http::admin::naming::duration;
 use crate::http::admin::problem::{AdminProblem, Refusals};
 use crate::http::admin::reading::{object_if_any, query};
 use crate::http::body::Body;
-use crate::service::admin::registration_tokens;
+use crate::service::admin::once::Once;
+use crate::service::admin::registration_tokens::{self, NewRegistrationToken};
 use crate::service::admin::views::RegistrationTokenView;
 
 const READ: Right = Right::Read(Area::Clients);
@@ -58,6 +59,7 @@ pub(super) struct NewToken {
 
 /// Makes a token with which clients register themselves.
 #[utoipa::path(post, path = "/admin/v1/registration-tokens", tag = "clients", operation_id = "createRegistrationToken",
+    params(KeyHeader),
     request_body(content = Option<NewTokenBody>),
     responses(
         (status = 201, body = NewToken, headers(("Location", description = "Where the token is removed"))),
@@ -65,7 +67,7 @@ pub(super) struct NewToken {
     ))]
 pub(super) async fn create(asked: AdminRequest, body: Body) -> Answered {
     asked
-        .opens(WRITE, async |core, now| {
+        .makes(WRITE, body, async |core, claim, body, now| {
             let NewTokenBody { uses, expires } = object_if_any(&asked.request, body)?;
             let uses = uses.unwrap_or(1);
             if !(1..=1_000_000).contains(&uses) {
@@ -75,10 +77,13 @@ pub(super) async fn create(asked: AdminRequest, body: Body) -> Answered {
             if !(Duration::from_secs(1)..=LONGEST).contains(&expires) {
                 return Err(AdminProblem::Unfit("expires: it is a duration from 1s to 3650d.".to_owned()));
             }
-            let (about, secret) = registration_tokens::add(&core, uses, expires, now).await?;
-            let place = format!("{}/{}", asked.place(), about.id);
-            let created = NewToken { token: secret.expose().to_owned(), about };
-            Ok(HttpResponse::Created().insert_header((LOCATION, place)).json(created))
+            let answer = |(about, secret): &NewRegistrationToken| {
+                let token = NewToken { token: secret.expose().to_owned(), about: about.clone() };
+                created(format!("{}/{}", asked.place(), about.id), None, &token)
+            };
+            let made =
+                registration_tokens::add_once(core, uses, expires, &Once::by(claim, &answer), now).await?;
+            Ok(answer(&made))
         })
         .await
 }

@@ -1,6 +1,5 @@
 //! `/admin/v1/users`
 
-use actix_web::http::header::LOCATION;
 use actix_web::{HttpResponse, web};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -12,11 +11,13 @@ use crate::domain::secrets::Password;
 use crate::domain::user::{InvalidUsername, Username};
 use crate::http::admin::guard::{AdminRequest, Answered};
 use crate::http::admin::listing::{Listed, Part};
+use crate::http::admin::made::{KeyHeader, created};
 use crate::http::admin::problem::{AdminProblem, Refusals};
 use crate::http::admin::reading::{nullable, object, query, seen, tagged};
 use crate::http::body::Body;
+use crate::service::admin::once::Once;
 use crate::service::admin::users::{self, Change, DetailChanges, Details, NewUser, UserPatch, WantedUsers};
-use crate::service::admin::views::UserView;
+use crate::service::admin::views::{UserView, entity_tag};
 
 const READ: Right = Right::Read(Area::Users);
 const WRITE: Right = Right::Write(Area::Users);
@@ -83,6 +84,7 @@ pub(super) struct NewUserBody {
 
 /// Makes a user.
 #[utoipa::path(post, path = "/admin/v1/users", tag = "users", operation_id = "createUser",
+    params(KeyHeader),
     request_body = NewUserBody,
     responses(
         (status = 201, body = UserView, headers(("Location", description = "Where the user is"), ("ETag", description = "For If-Match"))),
@@ -90,12 +92,13 @@ pub(super) struct NewUserBody {
     ))]
 pub(super) async fn create(asked: AdminRequest, body: Body) -> Answered {
     asked
-        .opens(WRITE, async |core, now| {
+        .makes(WRITE, body, async |core, claim, body, now| {
             let new = NewUser::try_from(object::<NewUserBody>(&asked.request, body)?)?;
-            let user = users::add(&core, new, now).await?;
-            let mut created = HttpResponse::Created();
-            created.insert_header((LOCATION, format!("{}/{}", asked.place(), user.id)));
-            Ok(tagged(created, &user))
+            let answer = |user: &UserView| {
+                created(format!("{}/{}", asked.place(), user.id), Some(entity_tag(user)), user)
+            };
+            let user = users::add_once(core, new, &Once::by(claim, &answer), now).await?;
+            Ok(answer(&user))
         })
         .await
 }

@@ -119,6 +119,7 @@ impl From<AdminError> for Trouble {
             | AdminError::Metadata(_)
             | AdminError::Members(..)
             | AdminError::Rotation(_)
+            | AdminError::ClaimLost
             | AdminError::Sector(_) => Mistyped::detailed("", "console_unfit", &detail).into(),
             AdminError::Keys(unreadable) => {
                 tracing::error!(cause = with_causes(&unreadable), "the console cannot change the keys");

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use crate::domain::authentication::ContextClass;
+use crate::domain::ids::ClientId;
 use crate::domain::right::Right;
 use crate::domain::second_factor::{Demand, Missing};
 use crate::domain::sign_in::SignInSession;
@@ -23,6 +24,15 @@ pub enum Unentitled {
     Token(#[from] Failure),
 }
 
+/// Who asks.
+#[derive(Debug, Clone)]
+pub struct AdminCaller {
+    /// What the token was issued to.
+    pub client: ClientId,
+    /// Whose acts these are, as events tell it.
+    pub by: String,
+}
+
 /// The same core for whoever shows a token that has this right and is meant for this server: what is done with it is
 /// told by that name. A client acts for itself as far as it still has the scope, a user as long as the login lives and
 /// the role is the user's.
@@ -31,7 +41,7 @@ pub async fn entitled(
     shown: ShownToken<'_>,
     right: Right,
     now: DateTime<Utc>,
-) -> Result<Core, Unentitled> {
+) -> Result<(Core, AdminCaller), Unentitled> {
     let token = access_token::verify_shown(core, shown, now)?;
     if !token.aud.contains(&core.issuer) {
         return Err(Failure::InvalidToken.into());
@@ -51,7 +61,7 @@ pub async fn entitled(
     let scope = right.to_string();
     let is_granted = token.scope.split(' ').any(|granted| granted == scope);
     if is_granted && known.client.scopes.contains(&scope) {
-        Ok(core.acting_for(&by))
+        Ok((core.acting_for(&by), AdminCaller { client, by }))
     } else {
         Err(Unentitled::LacksRight(right))
     }

@@ -15,6 +15,7 @@ use crate::domain::secrets::{ClientSecret, SecretHash};
 use crate::service::admin::client_changes::{ClientChanges, check};
 use crate::service::admin::error::AdminError;
 use crate::service::admin::janitor;
+use crate::service::admin::once::Once;
 use crate::service::admin::views::{ClientView, entity_tag};
 use crate::service::clients::signing;
 use crate::service::writer::Writer;
@@ -71,9 +72,18 @@ pub async fn register(
     said: ClientChanges,
     now: DateTime<Utc>,
 ) -> Result<ClientView, AdminError> {
-    let client = made(id, kind, said, now)?;
-    let secret = add(core, &client, now).await?;
-    Ok(ClientView::of(client, secret))
+    register_once(core, (id, kind), said, &Once::unclaimed(), now).await
+}
+
+/// The same by a request that may come again.
+pub async fn register_once(
+    core: &Core,
+    (id, kind): (ClientId, ClientKind),
+    said: ClientChanges,
+    once: &Once<'_, ClientView>,
+    now: DateTime<Utc>,
+) -> Result<ClientView, AdminError> {
+    add_once(core, &made(id, kind, said, now)?, once, now).await
 }
 
 /// A new client as an operator says it.
@@ -109,17 +119,30 @@ pub async fn add(
     client: &Client,
     now: DateTime<Utc>,
 ) -> Result<Option<ClientSecret>, AdminError> {
+    Ok(add_once(core, client, &Once::unclaimed(), now).await?.client_secret)
+}
+
+async fn add_once(
+    core: &Core,
+    client: &Client,
+    once: &Once<'_, ClientView>,
+    now: DateTime<Utc>,
+) -> Result<ClientView, AdminError> {
     check(core, client)?;
     signing::want(core, &client.metadata, now).await.map_err(Failure::from)?;
+    let secret = client.has_secrets().then(|| ClientSecret::from_random(&random::bytes()));
+    let view = ClientView::of(client.clone(), secret);
     let added = core.write(now, async |tx| {
         clients::insert(tx, client).await?;
         added(tx, client).await?;
-        let needs_secret = client.has_secrets();
-        Ok(Some(if needs_secret { Some(new_secret(tx, &client.id, now).await?) } else { None }))
+        if let Some(secret) = &view.client_secret {
+            put_secret(tx, &client.id, &secret.hash(), now).await?;
+        }
+        once.answer(core, tx, &view).await
     });
     match added.await {
         Err(StoreError::Exists) => Err(AdminError::ClientIdTaken(client.id.clone())),
-        secret => Ok(secret?.flatten()),
+        added => added?.map(|()| view).ok_or(AdminError::ClaimLost),
     }
 }
 
@@ -262,18 +285,28 @@ pub async fn rotate_secret(
     overlap: Duration,
     now: DateTime<Utc>,
 ) -> Result<ClientSecret, AdminError> {
+    rotate_secret_once(core, id, overlap, &Once::unclaimed(), now).await
+}
+
+/// The same by a request that may come again.
+pub async fn rotate_secret_once(
+    core: &Core,
+    id: &ClientId,
+    overlap: Duration,
+    once: &Once<'_, ClientSecret>,
+    now: DateTime<Utc>,
+) -> Result<ClientSecret, AdminError> {
     if !find(core, id, now).await?.has_secrets() {
         return Err(AdminError::NoSecrets(id.clone()));
     }
+    let secret = ClientSecret::from_random(&random::bytes());
     let rotated = core.write(now, async |tx| {
         clients::expire_secrets(tx, id, now + overlap, now).await?;
         changed(tx, id, ClientChange::SecretRotated);
-        new_secret(tx, id, now).await.map(Some)
+        put_secret(tx, id, &secret.hash(), now).await?;
+        once.answer(core, tx, &secret).await
     });
-    match rotated.await? {
-        Some(secret) => Ok(secret),
-        None => Err(no_client(core, id).await?),
-    }
+    rotated.await?.map(|()| secret).ok_or(AdminError::ClaimLost)
 }
 
 /// Removes a client.

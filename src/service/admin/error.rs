@@ -115,6 +115,9 @@ pub enum AdminError {
     Sector(#[from] NoSector),
     #[error(transparent)]
     Keys(#[from] KeysUnreadable),
+    /// It took so long that the same request has come again and is worked on.
+    #[error("the request took so long that the same one, which came again, is worked on instead")]
+    ClaimLost,
     #[error(transparent)]
     Service(#[from] Failure),
 }

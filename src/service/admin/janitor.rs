@@ -21,7 +21,9 @@ use crate::store::expired::{self, Expired};
 use crate::store::families::OfClient;
 use crate::store::limit_debts;
 use crate::store::outbox;
-use crate::store::{StoreError, clients, consents, families, registration_tokens, registrations, users};
+use crate::store::{
+    StoreError, clients, consents, families, provisioned_users, registration_tokens, registrations, users,
+};
 
 /// After this a client that was removed has no live family left, nor one that gave up its proof any from before: no
 /// cache believes in it, no batch is unfinished.
@@ -90,6 +92,7 @@ pub async fn tidy(core: &Core, batch: i64, now: DateTime<Utc>) -> Result<Tidied,
         (Expired::ClientDocuments, now - DOCUMENT_MEMORY),
         (Expired::KnownDevices, now - DEVICE_MEMORY),
         (Expired::MailCounts, now - core.mail.limits.window),
+        (Expired::IdempotencyKeys, now),
     ] {
         tidied.deleted += until_less(batch, || expired::delete_some(db, what, before, batch)).await?;
     }
@@ -129,6 +132,8 @@ async fn end_what_removed_clients_had(
             tidied.ended += end_families_of_client(core, client, batch, now).await?;
             tidied.deleted +=
                 until_less(batch, || consents::delete_some_of_client(db, client, batch)).await?;
+            tidied.deleted +=
+                until_less(batch, || provisioned_users::delete_some_of_client(db, client, batch)).await?;
         }
         let Some(last) = removed.into_iter().next_back() else { return Ok(()) };
         after = Some(last);

@@ -10,6 +10,7 @@ use crate::domain::event::Event;
 use crate::domain::ids::uuid_v7;
 use crate::domain::opaque::OpaqueSecret;
 use crate::service::admin::error::AdminError;
+use crate::service::admin::once::Once;
 use crate::service::admin::views::RegistrationTokenView;
 use crate::service::{Core, Failure};
 use crate::store::registration_tokens::{self, RegistrationToken};
@@ -20,17 +21,31 @@ pub async fn add(
     uses: i64,
     lifetime: Duration,
     now: DateTime<Utc>,
-) -> Result<(RegistrationTokenView, OpaqueSecret), Failure> {
+) -> Result<NewRegistrationToken, AdminError> {
+    add_once(core, uses, lifetime, &Once::unclaimed(), now).await
+}
+
+/// A token with its secret.
+pub type NewRegistrationToken = (RegistrationTokenView, OpaqueSecret);
+
+/// The same by a request that may come again.
+pub async fn add_once(
+    core: &Core,
+    uses: i64,
+    lifetime: Duration,
+    once: &Once<'_, NewRegistrationToken>,
+    now: DateTime<Utc>,
+) -> Result<NewRegistrationToken, AdminError> {
     let secret = OpaqueSecret::from_random(&random::bytes());
     let id = uuid_v7(now, random::bytes());
     let token = RegistrationToken { id, uses_left: uses, created_at: now, expires_at: now + lifetime };
-    core.write(now, async |tx| {
-        registration_tokens::insert(tx, &token, &secret.hash()).await?;
+    let made = (RegistrationTokenView::from(&token), secret);
+    let added = core.write(now, async |tx| {
+        registration_tokens::insert(tx, &token, &made.1.hash()).await?;
         tx.record(Event::RegistrationTokenAdded { token: id });
-        Ok(Some(()))
-    })
-    .await?;
-    Ok((token.into(), secret))
+        once.answer(core, tx, &made).await
+    });
+    added.await?.map(|()| made).ok_or(AdminError::ClaimLost)
 }
 
 /// Up to `limit` tokens that are still good for something, oldest first: those after another one, or the first.
@@ -41,7 +56,7 @@ pub async fn list(
     now: DateTime<Utc>,
 ) -> Result<Vec<RegistrationTokenView>, Failure> {
     let tokens = registration_tokens::list(&core.db, after.unwrap_or(Uuid::nil()), limit, now).await?;
-    Ok(tokens.into_iter().map(RegistrationTokenView::from).collect())
+    Ok(tokens.iter().map(RegistrationTokenView::from).collect())
 }
 
 pub async fn remove(core: &Core, id: Uuid, now: DateTime<Utc>) -> Result<(), AdminError> {

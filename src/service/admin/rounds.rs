@@ -8,7 +8,7 @@ use crate::service::Failure;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tidied {
     /// Families, events, status lists, sign-in sessions, codes, revoked tokens, counts and unused registrations
-    /// deleted, past their expiry, and consents to removed clients.
+    /// deleted, past their expiry, and what is kept for removed clients.
     pub deleted: u64,
     /// Families ended, of clients that were removed or gave up their proof, of users who have too many, and what others
     /// had begun to end.

@@ -6,7 +6,8 @@ use serde_json::{Map, Value};
 
 use crate::crypto::password_hash::PasswordHash;
 use crate::domain::event::{Event, UserChange};
-use crate::domain::ids::UserId;
+use crate::domain::ids::{ClientId, UserId};
+use crate::domain::provisioned::ProvisionedAs;
 use crate::domain::refusal::EndReason;
 use crate::domain::secrets::Password;
 use crate::domain::standard_claims::StandardClaims;
@@ -18,7 +19,7 @@ use crate::service::logout::ending_many;
 use crate::service::users::factors;
 use crate::service::{Core, Failure};
 use crate::store::ending_logins::Which;
-use crate::store::{StoreError, Tx, families, users};
+use crate::store::{StoreError, Tx, families, provisioned_users, users};
 
 /// What apps may be told of a user, all of it.
 #[derive(Debug, Clone, Default)]
@@ -71,8 +72,29 @@ pub enum Change {
     Disable,
     /// Logins again.
     Enable,
+    /// What a client that provisions users says of this one.
+    Provisioned(ClientId, ProvisionedAs),
     /// No such user any more; ends every family.
     Remove,
+}
+
+/// What changes are meant for: they are made only if it is still so.
+pub(super) struct SeenUser<'a> {
+    /// The user ([`entity_tag`]).
+    pub(super) tag: &'a str,
+    /// What a client says of the user, where it matters.
+    pub(super) provisioned: Option<(&'a ClientId, Option<&'a ProvisionedAs>)>,
+}
+
+impl SeenUser<'_> {
+    async fn is_still_so(&self, tx: &mut Tx, user: UserId) -> Result<bool, StoreError> {
+        let current = users::find_within(tx, user).await?;
+        if current.is_none_or(|user| entity_tag(&UserView::from(user)) != self.tag) {
+            return Ok(false);
+        }
+        let Some((client, said)) = self.provisioned else { return Ok(true) };
+        Ok(provisioned_users::find_within(tx, client, user).await?.as_ref() == said)
+    }
 }
 
 /// What became of changes.
@@ -83,12 +105,12 @@ pub(super) enum Edited {
     Overtaken,
 }
 
-/// Changes a user in one transaction, if its entity tag is still this one.
+/// Changes a user in one transaction, if it is still what was seen.
 pub(super) async fn apply(
     core: &Core,
     user: UserId,
     changes: &[Change],
-    tag: Option<&str>,
+    seen: Option<SeenUser<'_>>,
     now: DateTime<Utc>,
 ) -> Result<Edited, Failure> {
     // Hashing takes long: it must not happen while the row is locked.
@@ -104,14 +126,19 @@ pub(super) async fn apply(
         if !users::touch(tx, user, now).await? {
             return Ok(None);
         }
-        if let Some(tag) = tag
-            && users::find_within(tx, user).await?.is_none_or(|user| entity_tag(&UserView::from(user)) != tag)
+        if let Some(seen) = &seen
+            && !seen.is_still_so(tx, user).await?
         {
             return Ok(Some(None));
         }
+        let mut told = Vec::new();
         for change in changes {
             change.store(tx, user, hash.as_ref(), now).await?;
-            tx.record(Event::UserChanged { user, change: change.as_event() });
+            let what = change.as_event();
+            if !told.contains(&what) {
+                told.push(what);
+                tx.record(Event::UserChanged { user, change: what });
+            }
         }
         let Some(reason) = changes.iter().find_map(Change::ends_families) else {
             return Ok(Some(Some(None)));
@@ -136,6 +163,7 @@ impl Change {
             | Self::ResetFactors
             | Self::Disable
             | Self::Enable
+            | Self::Provisioned(..)
             | Self::Remove => None,
         }
     }
@@ -165,6 +193,7 @@ impl Change {
             Self::ResetFactors => factors::reset(tx, user).await,
             Self::Disable => users::set_disabled(tx, user, Some(now)).await,
             Self::Enable => users::set_disabled(tx, user, None).await,
+            Self::Provisioned(client, said) => provisioned_users::set(tx, client, user, said).await,
             Self::Remove => users::delete(tx, user).await,
         }
     }
@@ -174,7 +203,12 @@ impl Change {
             Self::Password(_) => Some(EndReason::PasswordChanged),
             Self::Disable => Some(EndReason::UserDisabled),
             Self::Remove => Some(EndReason::UserRemoved),
-            Self::Username(_) | Self::Roles(_) | Self::Details(_) | Self::ResetFactors | Self::Enable => None,
+            Self::Username(_)
+            | Self::Roles(_)
+            | Self::Details(_)
+            | Self::ResetFactors
+            | Self::Provisioned(..)
+            | Self::Enable => None,
         }
     }
 
@@ -182,8 +216,8 @@ impl Change {
         match self {
             Self::Password(_) => UserChange::Password,
             Self::Roles(_) => UserChange::Roles,
-            // Names are details, too.
-            Self::Username(_) | Self::Details(_) => UserChange::Details,
+            // Names are details, too, and so is what others call a user.
+            Self::Username(_) | Self::Details(_) | Self::Provisioned(..) => UserChange::Details,
             Self::ResetFactors => UserChange::FactorsReset,
             Self::Disable => UserChange::Disabled,
             Self::Enable => UserChange::Enabled,

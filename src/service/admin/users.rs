@@ -12,10 +12,11 @@ use crate::domain::secrets::Password;
 use crate::domain::standard_claims::StandardClaims;
 use crate::domain::user::{User, Username, check_role};
 use crate::service::admin::error::AdminError;
-use crate::service::admin::user_changes::{Edited, apply};
+use crate::service::admin::once::Once;
+use crate::service::admin::user_changes::{Edited, SeenUser, apply};
 use crate::service::admin::views::{UserView, entity_tag};
 use crate::service::{Core, Failure};
-use crate::store::{StoreError, users};
+use crate::store::{StoreError, Tx, users};
 
 pub use crate::service::admin::user_changes::{Change, DetailChanges, Details};
 
@@ -50,7 +51,8 @@ pub async fn list(core: &Core, wanted: &WantedUsers, limit: i64) -> Result<Vec<U
     let listed = match &wanted.beginning {
         None => users::list(&core.db, wanted.after.as_deref(), limit).await?,
         Some(beginning) => {
-            users::list_beginning(&core.db, &folded(beginning), wanted.after.as_deref(), limit).await?
+            users::listing::list_beginning(&core.db, &folded(beginning), wanted.after.as_deref(), limit)
+                .await?
         }
     };
     Ok(listed.into_iter().map(UserView::from).collect())
@@ -65,46 +67,76 @@ pub async fn find(core: &Core, name: &Username) -> Result<User, AdminError> {
 }
 
 pub async fn add(core: &Core, new: NewUser, now: DateTime<Utc>) -> Result<UserView, AdminError> {
-    new.username.check_new()?;
-    new.roles.iter().try_for_each(|role| check_role(role))?;
-    if let Some(key) = new.username.as_email_key()
+    add_once(core, new, &Once::unclaimed(), now).await
+}
+
+/// The same by a request that may come again.
+pub async fn add_once(
+    core: &Core,
+    new: NewUser,
+    once: &Once<'_, UserView>,
+    now: DateTime<Utc>,
+) -> Result<UserView, AdminError> {
+    let user = new.as_user(now);
+    let added = add_with(core, &user, new.password.as_ref(), now, async |tx| {
+        once.answer(core, tx, &UserView::from(user.clone())).await
+    });
+    added.await?.map(|()| user.into()).ok_or(AdminError::ClaimLost)
+}
+
+impl NewUser {
+    fn as_user(&self, now: DateTime<Utc>) -> User {
+        User {
+            id: UserId::new(now, random::bytes()),
+            username: self.username.clone(),
+            email: self.email.clone(),
+            email_verified: self.email_verified,
+            claims: self.claims.clone(),
+            roles: self.roles.clone(),
+            created_at: now,
+            last_login_at: None,
+            disabled_at: None,
+        }
+    }
+}
+
+/// Adds a user, with what else belongs into the same transaction; `None` from that undoes all.
+pub(super) async fn add_with(
+    core: &Core,
+    user: &User,
+    password: Option<&Password>,
+    now: DateTime<Utc>,
+    more: impl AsyncFn(&mut Tx) -> Result<Option<()>, StoreError>,
+) -> Result<Option<()>, AdminError> {
+    user.username.check_new()?;
+    user.roles.iter().try_for_each(|role| check_role(role))?;
+    if let Some(key) = user.username.as_email_key()
         && users::find_stored_by_email(&core.db, &key).await?.is_some()
     {
-        return Err(AdminError::UsernameIsEmail(new.username));
+        return Err(AdminError::UsernameIsEmail(user.username.clone()));
     }
-    let user = User {
-        id: UserId::new(now, random::bytes()),
-        username: new.username,
-        email: new.email,
-        email_verified: new.email_verified,
-        claims: new.claims,
-        roles: new.roles,
-        created_at: now,
-        last_login_at: None,
-        disabled_at: None,
-    };
-    let hash = match &new.password {
+    let hash = match password {
         Some(password) => {
-            let password = core.password_rules.accept(password, &user).map_err(Failure::from)?;
+            let password = core.password_rules.accept(password, user).map_err(Failure::from)?;
             Some(core.passwords.hash(password).await.map_err(Failure::from)?)
         }
         None => None,
     };
     let added = core.write(now, async |tx| {
-        users::insert(tx, &user, hash.as_ref()).await?;
+        users::insert(tx, user, hash.as_ref()).await?;
         tx.record(Event::UserChanged { user: user.id, change: UserChange::Added });
-        Ok(Some(()))
+        more(tx).await
     });
     match added.await {
         Err(StoreError::Exists) => Err(what_is_taken(core, user).await?),
-        added => Ok(added.map(|_| user.into())?),
+        added => Ok(added?),
     }
 }
 
-async fn what_is_taken(core: &Core, user: User) -> Result<AdminError, StoreError> {
-    Ok(match user.email {
-        Some(email) if is_free(core, &user.username).await? => AdminError::EmailTaken(email),
-        _ => AdminError::UsernameTaken(user.username),
+async fn what_is_taken(core: &Core, user: &User) -> Result<AdminError, StoreError> {
+    Ok(match &user.email {
+        Some(email) if is_free(core, &user.username).await? => AdminError::EmailTaken(email.clone()),
+        _ => AdminError::UsernameTaken(user.username.clone()),
     })
 }
 
@@ -140,7 +172,7 @@ pub struct UserPatch {
 }
 
 impl UserPatch {
-    fn changes_of(&self, user: &User) -> Result<Vec<Change>, AdminError> {
+    pub(super) fn changes_of(&self, user: &User) -> Result<Vec<Change>, AdminError> {
         let mut changes = Vec::new();
         if let Some(name) = self.username.as_ref().filter(|name| **name != user.username) {
             name.check_new()?;
@@ -187,36 +219,55 @@ pub async fn patch(
     loop {
         let user = get(core, id).await?;
         let changes = patch.changes_of(&user)?;
-        let name = patch.username.as_ref().filter(|name| **name != user.username);
-        if let Some(key) = name.and_then(Username::as_email_key)
-            && users::find_stored_by_email(&core.db, &key).await?.is_some_and(|it| it.user.id != id)
-        {
-            return Err(AdminError::UsernameIsEmail(name.unwrap_or(&user.username).clone()));
-        }
-        let current = entity_tag(&UserView::from(user.clone()));
-        if seen.is_some_and(|seen| seen != current) {
+        let tag = entity_tag(&UserView::from(user.clone()));
+        if seen.is_some_and(|seen| seen != tag) {
             return Err(AdminError::Stale);
         }
         if changes.is_empty() {
             return Ok(user.into());
         }
-        match apply(core, id, &changes, Some(&current), now).await {
-            Ok(Edited::Done(_)) => return Ok(get(core, id).await?.into()),
-            Ok(Edited::Overtaken) if seen.is_some() => return Err(AdminError::Stale),
+        let current = SeenUser { tag: &tag, provisioned: None };
+        match change_as_seen(core, &user, &changes, current, now).await? {
+            Edited::Done(_) => return Ok(get(core, id).await?.into()),
+            Edited::Overtaken if seen.is_some() => return Err(AdminError::Stale),
             // Somebody else was faster: what was said is said of what is there now.
-            Ok(Edited::Overtaken) => {}
-            Err(Failure::NotFound) => return Err(AdminError::NoUserId(id)),
-            Err(Failure::Store(StoreError::Exists)) => {
-                return Err(match name {
-                    Some(name) if !is_free(core, name).await? => AdminError::UsernameTaken(name.clone()),
-                    _ => AdminError::EmailTaken(
-                        patch.email.clone().flatten().or(user.email).unwrap_or_default(),
-                    ),
-                });
-            }
-            Err(failure) => return Err(failure.into()),
+            Edited::Overtaken => {}
         }
     }
+}
+
+/// Makes changes to a user who is still what was seen.
+pub(super) async fn change_as_seen(
+    core: &Core,
+    user: &User,
+    changes: &[Change],
+    seen: SeenUser<'_>,
+    now: DateTime<Utc>,
+) -> Result<Edited, AdminError> {
+    let name =
+        changes.iter().find_map(|change| if let Change::Username(name) = change { Some(name) } else { None });
+    if let Some(name) = name
+        && let Some(key) = name.as_email_key()
+        && users::find_stored_by_email(&core.db, &key).await?.is_some_and(|it| it.user.id != user.id)
+    {
+        return Err(AdminError::UsernameIsEmail(name.clone()));
+    }
+    match apply(core, user.id, changes, Some(seen), now).await {
+        Ok(edited) => Ok(edited),
+        Err(Failure::NotFound) => Err(AdminError::NoUserId(user.id)),
+        Err(Failure::Store(StoreError::Exists)) => Err(match name {
+            Some(name) if !is_free(core, name).await? => AdminError::UsernameTaken(name.clone()),
+            _ => AdminError::EmailTaken(email_after(user, changes)),
+        }),
+        Err(failure) => Err(failure.into()),
+    }
+}
+
+fn email_after(user: &User, changes: &[Change]) -> String {
+    let details = changes
+        .iter()
+        .find_map(|change| if let Change::Details(details) = change { Some(details) } else { None });
+    details.and_then(|details| details.email.clone()).or_else(|| user.email.clone()).unwrap_or_default()
 }
 
 /// Changes a user and gives how many families were ended by it.
@@ -237,6 +288,7 @@ pub async fn remove(
     seen: Option<&str>,
     now: DateTime<Utc>,
 ) -> Result<(), AdminError> {
+    let seen = seen.map(|tag| SeenUser { tag, provisioned: None });
     match apply(core, id, &[Change::Remove], seen, now).await {
         Ok(Edited::Done(_)) => Ok(()),
         Ok(Edited::Overtaken) => Err(AdminError::Stale),

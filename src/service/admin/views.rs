@@ -168,7 +168,7 @@ impl FamilyView {
     }
 }
 
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct RegistrationTokenView {
     pub id: Uuid,
     pub uses_left: i64,
@@ -176,8 +176,8 @@ pub struct RegistrationTokenView {
     pub expires_at: String,
 }
 
-impl From<RegistrationToken> for RegistrationTokenView {
-    fn from(token: RegistrationToken) -> Self {
+impl From<&RegistrationToken> for RegistrationTokenView {
+    fn from(token: &RegistrationToken) -> Self {
         Self {
             id: token.id,
             uses_left: token.uses_left,

@@ -14,7 +14,9 @@ use crate::service::admin::views::{EventView, UserView, time};
 use crate::service::users::activity;
 use crate::service::users::sessions::READ;
 use crate::service::{Core, Failure};
-use crate::store::{consents, families, passkeys, sign_in_sessions, upstream_links, users};
+use crate::store::{
+    consents, families, passkeys, provisioned_users, sign_in_sessions, upstream_links, users,
+};
 
 /// The most of each kind that is told: what more a user could have is told to be there.
 const MOST: usize = 10_000;
@@ -34,6 +36,8 @@ pub struct OwnData {
     pub consents: Vec<OwnConsent>,
     /// Who the user is at other providers.
     pub upstream_links: Vec<OwnLink>,
+    /// What systems call the user that provision users here.
+    pub provisioned_by: Vec<OwnExternalId>,
     /// The newest first.
     pub events: Vec<EventView>,
     /// Whether there may be more of something than stands here.
@@ -94,6 +98,13 @@ pub struct OwnLink {
     pub last_used_at: Option<String>,
 }
 
+/// What a system that provisions users calls this one.
+#[derive(Debug, Serialize)]
+pub struct OwnExternalId {
+    pub client_id: String,
+    pub external_id: Option<String>,
+}
+
 impl From<UpstreamLink> for OwnLink {
     fn from(link: UpstreamLink) -> Self {
         Self {
@@ -120,6 +131,8 @@ pub async fn collect(
     let passkeys = passkeys::of_user(&core.db, session.user()).await?;
     let (events, more_events) = events(core, session).await?;
     let links = upstream_links::of_user(&core.db, session.user()).await?;
+    let provisioned_by = provisioned_users::of_user(&core.db, session.user()).await?;
+    let external_id = |(client_id, external_id)| OwnExternalId { client_id, external_id };
     Ok(Some(OwnData {
         issuer: core.issuer.clone(),
         at: time(now),
@@ -130,6 +143,7 @@ pub async fn collect(
         passkeys: passkeys.into_iter().map(OwnPasskey::from).collect(),
         consents,
         upstream_links: links.into_iter().map(OwnLink::from).collect(),
+        provisioned_by: provisioned_by.into_iter().map(external_id).collect(),
         events,
     }))
 }
