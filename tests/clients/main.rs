@@ -17,6 +17,7 @@ mod life;
 mod mail;
 mod mcp;
 mod moving;
+mod operators;
 mod pages;
 mod passkeys;
 mod pasted;
