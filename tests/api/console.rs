@@ -326,7 +326,7 @@ both_databases! {
             app.log_in("ana").await;
         }
         let (first, second) = tokio::join!(usage::store(&one.core, clock.now()), usage::store(&other.core, clock.now()));
-        (first.unwrap(), second.unwrap());
+        first.and(second).unwrap();
         let browser = one.at_the_console().await;
         assert_eq!(totals(&browser.get("/admin?period=hour").await)[0], 2);
         // What is counted last is stored when a server stops.
