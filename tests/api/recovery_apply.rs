@@ -221,7 +221,9 @@ both_stores! {
         app.clock.advance(10 * SECOND);
         assert!(browser.authorize(&[("client_id", "other")]).await.body.contains("Other &amp; Sons"), "asked anew");
         app.does_again("consent.withdrawn", &line(now, "consent.withdrawn", of_other)).await;
-        assert_eq!(app.refresh_with("other", &tokens.refresh).await.refusal(), ENDED);
+        assert_eq!(app.live_families().await, 0);
+        let refresh = [("grant_type", "refresh_token"), ("client_id", "other"), ("refresh_token", &*tokens.refresh)];
+        assert_eq!(app.form("/oauth/token", &refresh).await.code(), "400 invalid_grant");
         let session = browser.session(&app).await.id;
         app.does_again("sign_in.ended", &line(now, "sign_in.ended", json!({ "user": user, "session": session }))).await;
         assert_eq!(app.number("SELECT COUNT(*) FROM sign_in_sessions").await, 0);
