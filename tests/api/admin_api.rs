@@ -361,7 +361,7 @@ both_stores! {
         let at = |path: &str| format!("{}{path}", app.admin_url.as_deref().unwrap());
         let users = app.send(app.http.get(at("/admin/v1/users")).bearer_auth(&ops.token)).await;
         assert_eq!(users.status, 200);
-        for path in ["/login", "/oauth/token", "/sign-in", "/.well-known/openid-configuration"] {
+        for path in ["/login", "/oauth/token", "/account", "/.well-known/openid-configuration"] {
             assert_eq!(app.send(app.http.get(at(path))).await.status, 404, "{path}");
         }
         for path in ["/healthz", "/readyz"] {
