@@ -20,6 +20,7 @@ mod migrate;
 mod office;
 mod recovery;
 mod registration_token;
+mod remote;
 mod resource_service;
 mod serve;
 mod user;
@@ -35,6 +36,7 @@ use crate::settings::{LoadFrom, Settings, UnnamedFiles};
 
 use arguments::{LONGEST, duration, duration_within, json_object};
 use office::Office;
+use remote::{Remote, on_the_store_alone};
 
 /// An OAuth 2.1 / OpenID Connect authorization server built around refresh-token families.
 #[derive(Debug, Parser)]
@@ -46,6 +48,8 @@ pub struct Cli {
     /// The file of HEIRLOOM_… variables, instead of ./.env, which counts for the same commands only
     #[arg(long, global = true, value_name = "PATH")]
     env_file: Option<PathBuf>,
+    #[command(flatten)]
+    remote: remote::RemoteArgs,
     #[command(subcommand)]
     command: Command,
 }
@@ -119,6 +123,16 @@ enum OfficeCommand {
 /// # Errors
 /// Whatever stopped it, for `main` to print.
 pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    if let Some(remote) = cli.remote.chosen()? {
+        anyhow::ensure!(
+            cli.config.is_none() && cli.env_file.is_none(),
+            "--server needs no settings: leave out --config and --env-file"
+        );
+        let Command::InOffice(command) = cli.command else {
+            anyhow::bail!("--server goes with user, client, family, event, keys and registration-token");
+        };
+        return well(run_over_api(command, &remote).await);
+    }
     match cli.command {
         // These need no settings, so bad ones must not stop them.
         Command::Demo(command) => return well(demo::run(command).await),
@@ -179,4 +193,20 @@ async fn run_in_office(command: OfficeCommand, office: &Office) -> anyhow::Resul
         OfficeCommand::Recovery(command) => recovery::run(command, office).await,
     };
     well(done)
+}
+
+async fn run_over_api(command: OfficeCommand, remote: &Remote) -> anyhow::Result<()> {
+    match command {
+        OfficeCommand::User(command) => remote::user::run(command, remote).await,
+        OfficeCommand::Client(command) => remote::client::run(*command, remote).await,
+        OfficeCommand::RegistrationToken(command) => remote::registration_token::run(command, remote).await,
+        OfficeCommand::Keys(command) => remote::keys::run(command, remote).await,
+        OfficeCommand::Family(command) => remote::family::run(command, remote).await,
+        OfficeCommand::Event(command) => remote::event::run(command, remote).await,
+        OfficeCommand::Audience(_) => on_the_store_alone("audience"),
+        OfficeCommand::Webhook(_) => on_the_store_alone("webhook"),
+        OfficeCommand::Apply(_) => on_the_store_alone("apply"),
+        OfficeCommand::Export => on_the_store_alone("export"),
+        OfficeCommand::Recovery(_) => on_the_store_alone("recovery"),
+    }
 }

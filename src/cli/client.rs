@@ -67,19 +67,19 @@ pub(super) enum ClientCommand {
 #[command(group(ArgGroup::new("kind").required(true).args(["public", "confidential"])))]
 pub(super) struct AddClient {
     /// Its id
-    id: ClientId,
+    pub(super) id: ClientId,
     /// It cannot keep a secret: a browser or mobile app
     #[arg(long)]
-    public: bool,
+    pub(super) public: bool,
     /// It authenticates: with a secret, unless --metadata says with its keys
     #[arg(long)]
     confidential: bool,
     /// What a standard asks of a client, in one word: fapi2 has it push its requests, prove itself with a key, have its
     /// tokens bound, and not rotate them. What is said beside must not contradict it
     #[arg(long, value_name = "fapi2")]
-    profile: Option<SecurityProfile>,
+    pub(super) profile: Option<SecurityProfile>,
     #[command(flatten)]
-    registration: ClientOptions,
+    pub(super) registration: ClientOptions,
 }
 
 #[derive(Debug, Args)]
@@ -161,9 +161,7 @@ pub(super) async fn run(command: ClientCommand, office: &Office) -> anyhow::Resu
         ClientCommand::Show { id } => output::json(&clients::show(core, &id, now).await?),
         ClientCommand::List { json } => list(office, json).await?,
         ClientCommand::Update { id, registration, third_party, yes } => {
-            let mut changes = ClientChanges::from(registration);
-            changes.party = if third_party { Some(Party::Third) } else { changes.party };
-            anyhow::ensure!(changes != ClientChanges::default(), "say what is to change; `--help` lists it");
+            let mut changes = wanted(registration, third_party)?;
             changes.confirmed = yes;
             let lifetimes = changes.lifetimes;
             update(office, &id, changes).await?;
@@ -182,7 +180,15 @@ pub(super) async fn run(command: ClientCommand, office: &Office) -> anyhow::Resu
     Ok(())
 }
 
-fn warn(lifetimes: &LifetimeOverrides) {
+/// What is to be otherwise of a client.
+pub(super) fn wanted(registration: ClientOptions, third_party: bool) -> anyhow::Result<ClientChanges> {
+    let mut changes = ClientChanges::from(registration);
+    changes.party = if third_party { Some(Party::Third) } else { changes.party };
+    anyhow::ensure!(changes != ClientChanges::default(), "say what is to change; `--help` lists it");
+    Ok(changes)
+}
+
+pub(super) fn warn(lifetimes: &LifetimeOverrides) {
     for caution in lifetimes.cautions() {
         eprintln!("note: {caution}; docs/clients.md has more");
     }
@@ -192,14 +198,8 @@ fn warn(lifetimes: &LifetimeOverrides) {
 async fn update(office: &Office, id: &ClientId, changes: ClientChanges) -> anyhow::Result<()> {
     let change = async |changes| clients::change(&office.core, id, changes, office.clock.now()).await;
     let client = match change(changes.clone()).await {
-        Err(why @ AdminError::Unconfirmed { .. }) if !io::stdin().is_terminal() => {
-            anyhow::bail!("{why}; --yes changes it all the same");
-        }
         Err(why @ AdminError::Unconfirmed { .. }) => {
-            eprint!("{why}. Change it all the same? [y/N] ");
-            let mut answer = String::new();
-            io::stdin().read_line(&mut answer)?;
-            anyhow::ensure!(matches!(answer.trim(), "y" | "Y" | "yes"), "nothing was changed");
+            confirm(&why.to_string())?;
             change(ClientChanges { confirmed: true, ..changes }).await?
         }
         done => done?,
@@ -208,17 +208,28 @@ async fn update(office: &Office, id: &ClientId, changes: ClientChanges) -> anyho
     Ok(())
 }
 
+/// Asks whether to go on, whoever can be asked.
+pub(super) fn confirm(why: &str) -> anyhow::Result<()> {
+    anyhow::ensure!(io::stdin().is_terminal(), "{why}; --yes changes it all the same");
+    eprint!("{why}. Change it all the same? [y/N] ");
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer)?;
+    anyhow::ensure!(matches!(answer.trim(), "y" | "Y" | "yes"), "nothing was changed");
+    Ok(())
+}
+
+pub(super) const HEADINGS: [&str; 5] = ["id", "kind", "party", "grants", "scope"];
+
+/// What the table shows of a client's JSON.
+pub(super) fn row(client: &Value) -> [String; 5] {
+    let party = if client["first_party"] == json!(true) { "first" } else { "third" };
+    let [id, kind, grants, scope] =
+        ["client_id", "kind", "grants", "scope"].map(|member| output::cell(&client[member]));
+    [id, kind, party.to_owned(), grants, scope]
+}
+
 async fn list(office: &Office, json: bool) -> anyhow::Result<()> {
-    let listed = List::new(json, ["id", "kind", "party", "grants", "scope"], |client: &ClientView| {
-        let grants: Vec<&str> = client.grants.iter().map(|grant| grant.as_str()).collect();
-        [
-            client.client_id.to_string(),
-            client.kind.to_owned(),
-            if client.first_party { "first" } else { "third" }.to_owned(),
-            grants.join(","),
-            output::or_dash(Some(client.scope.to_string())),
-        ]
-    });
+    let listed = List::new(json, HEADINGS, |client: &ClientView| row(&json!(client)));
     let read = async |after: Option<ClientId>| clients::list(&office.core, after.as_ref(), PART).await;
     Ok(listed.print_all(|client| client.client_id.clone(), read).await?)
 }

@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use crate::cli::output::{List, PART};
+use crate::cli::output::{self, List, PART};
 use crate::cli::{Office, duration};
 use crate::domain::event::EventChoice;
 use crate::domain::ids::{FamilyId, UserId};
@@ -31,22 +31,22 @@ pub(super) enum EventCommand {
 pub(super) struct ListEvents {
     /// Only this user's: by name, or by id if the user was removed
     #[arg(long, value_name = "NAME|ID")]
-    user: Option<String>,
+    pub(super) user: Option<String>,
     /// Only this family's
     #[arg(long, value_name = "ID")]
-    family: Option<FamilyId>,
+    pub(super) family: Option<FamilyId>,
     /// Only what happened since: a time such as 2026-01-31T12:00:00Z, or how long ago that is, such as 36h
     #[arg(long, value_name = "TIME|D")]
-    since: Option<String>,
+    pub(super) since: Option<String>,
     /// Only events of this name, or of a group such as family.*
     #[arg(long, value_name = "NAME")]
-    name: Option<EventChoice>,
+    pub(super) name: Option<EventChoice>,
     /// How many at most
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(i64).range(1..))]
-    limit: i64,
+    pub(super) limit: i64,
     /// Print JSON
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -76,13 +76,9 @@ async fn list(wanted: ListEvents, office: &Office) -> anyhow::Result<()> {
         user,
         family: wanted.family,
         name: wanted.name.unwrap_or(EventChoice::all()),
-        since: time("--since", wanted.since.as_deref(), office)?.unwrap_or(DateTime::UNIX_EPOCH),
+        since: time("--since", wanted.since.as_deref(), office.clock.now())?.unwrap_or(DateTime::UNIX_EPOCH),
     };
-    let headings = ["time", "event", "times", "what is told of it"];
-    let listed = List::new(wanted.json, headings, |event: &EventView| {
-        let told = event.fields.iter().map(|(name, value)| format!("{name}={}", text_of(value)));
-        [event.at.clone(), event.event.clone(), event.times.to_string(), told.collect::<Vec<_>>().join(" ")]
-    });
+    let listed = List::new(wanted.json, HEADINGS, |event: &EventView| row(&json!(event)));
     let mut left = wanted.limit;
     let read = async |before| {
         let part = events::list(&office.core, &filter, before, left.min(PART)).await?;
@@ -94,8 +90,8 @@ async fn list(wanted: ListEvents, office: &Office) -> anyhow::Result<()> {
 
 /// A part at a time: there may be more than memory holds.
 async fn export(wanted: &ExportEvents, office: &Office) -> anyhow::Result<()> {
-    let since = time("--since", wanted.since.as_deref(), office)?.unwrap_or(DateTime::UNIX_EPOCH);
-    let until = time("--until", wanted.until.as_deref(), office)?;
+    let since = time("--since", wanted.since.as_deref(), office.clock.now())?.unwrap_or(DateTime::UNIX_EPOCH);
+    let until = time("--until", wanted.until.as_deref(), office.clock.now())?;
     anyhow::ensure!(until.is_none_or(|until| since < until), "--until is not later than --since");
     let mut after = None;
     loop {
@@ -110,6 +106,19 @@ async fn export(wanted: &ExportEvents, office: &Office) -> anyhow::Result<()> {
     }
 }
 
+pub(super) const HEADINGS: [&str; 4] = ["time", "event", "times", "what is told of it"];
+
+/// What the table shows of an event's JSON: what has no column of its own is told beside.
+pub(super) fn row(event: &Value) -> [String; 4] {
+    const COLUMNS: [&str; 3] = ["at", "event", "times"];
+    let is_beside = |name: &str| !COLUMNS.contains(&name) && !matches!(name, "v" | "id");
+    let fields = event.as_object().into_iter().flatten();
+    let told = fields.filter(|(name, _)| is_beside(name));
+    let told: Vec<_> = told.map(|(name, value)| format!("{name}={}", text_of(value))).collect();
+    let [at, name, times] = COLUMNS.map(|member| output::cell(&event[member]));
+    [at, name, times, told.join(" ")]
+}
+
 async fn user(office: &Office, named: &str) -> anyhow::Result<UserId> {
     if let Ok(id) = named.parse() {
         return Ok(id);
@@ -122,11 +131,11 @@ async fn user(office: &Office, named: &str) -> anyhow::Result<UserId> {
 pub(super) fn time(
     option: &str,
     said: Option<&str>,
-    office: &Office,
+    now: DateTime<Utc>,
 ) -> anyhow::Result<Option<DateTime<Utc>>> {
     let Some(said) = said else { return Ok(None) };
     if let Ok(ago) = duration(said) {
-        let then = office.clock.now().checked_sub_signed(TimeDelta::from_std(ago)?);
+        let then = now.checked_sub_signed(TimeDelta::from_std(ago)?);
         return Ok(Some(then.unwrap_or(DateTime::UNIX_EPOCH)));
     }
     let time = DateTime::parse_from_rfc3339(said);

@@ -1,6 +1,7 @@
 //! `heirloom family …`
 
 use clap::{Args, Subcommand};
+use serde_json::{Value, json};
 
 use crate::cli::Office;
 use crate::cli::output::{self, List, PART};
@@ -32,13 +33,13 @@ pub(super) enum FamilyCommand {
 #[group(required = true, multiple = false)]
 pub(super) struct Revoke {
     /// Which family; the sign-in that it came from ends, too
-    id: Option<FamilyId>,
+    pub(super) id: Option<FamilyId>,
     /// All families and sign-ins of this user
     #[arg(long, value_name = "NAME")]
-    user: Option<Username>,
+    pub(super) user: Option<Username>,
     /// All families of this client; its users stay signed in at the pages
     #[arg(long, value_name = "CLIENT")]
-    client: Option<ClientId>,
+    pub(super) client: Option<ClientId>,
     /// All families and sign-ins of everybody
     #[arg(long)]
     all: bool,
@@ -75,23 +76,21 @@ async fn revoke(office: &Office, which: Revoke) -> anyhow::Result<()> {
     Ok(())
 }
 
+pub(super) const HEADINGS: [&str; 6] = ["id", "user", "client", "device", "last used", "state"];
+
+/// What the table shows of a family's JSON.
+pub(super) fn row(family: &Value) -> [String; 6] {
+    let user = if family["username"].is_null() { "user_id" } else { "username" };
+    ["id", user, "client_id", "device", "last_used_at", "state"].map(|member| output::cell(&family[member]))
+}
+
 async fn list(office: &Office, user: Option<&Username>, limit: i64, json: bool) -> anyhow::Result<()> {
     let (core, now) = (&office.core, office.clock.now());
     let (user, mut left) = match user {
         Some(name) => (Some(users::find(core, name).await?.id), i64::MAX),
         None => (None, limit),
     };
-    let headings = ["id", "user", "client", "device", "last used", "state"];
-    let listed = List::new(json, headings, |family: &FamilyView| {
-        [
-            family.id.to_string(),
-            family.username.clone().unwrap_or_else(|| family.user_id.to_string()),
-            family.client_id.to_string(),
-            output::or_dash(family.device.clone()),
-            family.last_used_at.clone(),
-            family.state.clone(),
-        ]
-    });
+    let listed = List::new(json, HEADINGS, |family: &FamilyView| row(&json!(family)));
     let read = async |after| {
         let wanted = WantedFamilies { user, client: None, after };
         let part = families::list(core, &wanted, left.min(PART), now).await?;

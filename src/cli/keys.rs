@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clap::{Subcommand, ValueEnum};
+use serde_json::{Value, json};
 
 use crate::cli::{Office, duration_within, output};
 use crate::crypto::master_key;
@@ -60,17 +61,14 @@ pub(super) enum Format {
 pub(super) async fn run(command: KeysCommand, office: &Office) -> anyhow::Result<()> {
     let (core, now) = (&office.core, office.clock.now());
     match command {
-        KeysCommand::List { json } => list(office, json),
+        KeysCommand::List { json } => show(&json!(keys::list(core, now)), json),
         KeysCommand::Rotate { algorithm, compromised: true, .. } => {
             let kid = keys::replace(core, algorithm, now).await?;
-            let others = algorithm.map_or_else(|| "key".to_owned(), |it| format!("{it} key"));
-            println!(
-                "{kid} signs now; every older {others} is withdrawn, and so are the access tokens they signed"
-            );
+            tell_replaced(&kid, algorithm);
         }
         KeysCommand::Rotate { after, algorithm, compromised: false } => {
             let (kid, signs_from) = keys::rotate(core, algorithm, after, now).await?;
-            println!("{kid} is published and signs from {}", time(signs_from));
+            tell_published(&kid, &time(signs_from));
         }
         KeysCommand::Export { format: Format::Jwks, algorithm } => {
             anyhow::ensure!(
@@ -97,21 +95,26 @@ pub(super) fn new_master() {
     println!("{}", *master_key::generate());
 }
 
-fn list(office: &Office, json: bool) {
-    let keys = keys::list(&office.core, office.clock.now());
+pub(super) fn tell_replaced(kid: &str, algorithm: Option<SigningAlgorithm>) {
+    let others = algorithm.map_or_else(|| "key".to_owned(), |it| format!("{it} key"));
+    println!("{kid} signs now; every older {others} is withdrawn, and so are the access tokens they signed");
+}
+
+pub(super) fn tell_published(kid: &str, signs_from: &str) {
+    println!("{kid} is published and signs from {signs_from}");
+}
+
+/// All keys, of their JSON.
+pub(super) fn show(keys: &Value, json: bool) {
     if json {
-        output::json(&keys);
+        output::json(keys);
         return;
     }
     let headings = ["kid", "algorithm", "phase", "signs from", "published until"];
-    output::table(headings, &keys.signing_keys, |key| {
-        [
-            key.kid.clone(),
-            key.algorithm.to_owned(),
-            key.phase.as_str().to_owned(),
-            key.signs_from.clone(),
-            output::or_dash(key.published_until.clone()),
-        ]
+    output::table(headings, keys["signing_keys"].as_array().map_or(&[][..], Vec::as_slice), |key| {
+        ["kid", "algorithm", "phase", "signs_from", "published_until"]
+            .map(|member| output::cell(&key[member]))
     });
-    println!("\nmaster keys, the active one first: {}", keys.master_keys.join(", "));
+    let master_keys = keys["master_keys"].as_array().into_iter().flatten().map(output::cell);
+    println!("\nmaster keys, the active one first: {}", master_keys.collect::<Vec<_>>().join(", "));
 }

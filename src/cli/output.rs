@@ -4,7 +4,7 @@ use std::fmt::{self, Display};
 use std::io::{self, ErrorKind, Write as _};
 
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// In the place of `std`'s for every command, which panics when whoever reads has seen enough.
 macro_rules! print {
@@ -97,7 +97,7 @@ impl<T: Serialize, const N: usize> List<T, N> {
     }
 
     /// The next things.
-    fn print(&mut self, part: &[T]) {
+    pub(super) fn print(&mut self, part: &[T]) {
         if !self.json {
             self.widths = rows(self.headings.take(), part, self.row, self.widths);
             return;
@@ -110,7 +110,7 @@ impl<T: Serialize, const N: usize> List<T, N> {
     }
 
     /// There are no more.
-    fn end(self) {
+    pub(super) fn end(self) {
         match (self.json, self.is_empty) {
             (true, true) => println!("[]"),
             (true, false) => println!("\n]"),
@@ -122,6 +122,17 @@ impl<T: Serialize, const N: usize> List<T, N> {
 /// `-` for what is not there.
 pub(super) fn or_dash(text: Option<String>) -> String {
     text.filter(|text| !text.is_empty()).unwrap_or_else(|| "-".to_owned())
+}
+
+/// What a table shows of a member of a JSON object.
+pub(super) fn cell(value: &Value) -> String {
+    let text = match value {
+        Value::Null => None,
+        Value::String(text) => Some(text.clone()),
+        Value::Array(values) => Some(values.iter().map(cell).collect::<Vec<_>>().join(",")),
+        Value::Bool(_) | Value::Number(_) | Value::Object(_) => Some(value.to_string()),
+    };
+    or_dash(text)
 }
 
 /// How many logins have ended, as a sentence.

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use clap::Subcommand;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::cli::output::{List, PART};
+use crate::cli::output::{self, List, PART};
 use crate::cli::{LONGEST, Office, duration_within};
 use crate::domain::registration::Mode;
 use crate::service::admin::registration_tokens;
@@ -40,8 +41,7 @@ pub(super) async fn run(command: RegistrationTokenCommand, office: &Office) -> a
     match command {
         RegistrationTokenCommand::New { uses, expires } => {
             let (token, secret) = registration_tokens::add(&office.core, uses, expires, now).await?;
-            println!("{}", secret.expose());
-            eprintln!("it is good for {uses} clients until {}; it is not shown again", token.expires_at);
+            tell_made(secret.expose(), uses, &token.expires_at);
             if office.settings.registration.mode != Mode::InitialAccessToken {
                 eprintln!(
                     "set registration.mode to initial_access_token: only then does the server ask for it"
@@ -49,11 +49,7 @@ pub(super) async fn run(command: RegistrationTokenCommand, office: &Office) -> a
             }
         }
         RegistrationTokenCommand::List { json } => {
-            let headings = ["id", "uses left", "created", "expires"];
-            let listed = List::new(json, headings, |it: &RegistrationTokenView| {
-                let (created, expires) = (it.created_at.clone(), it.expires_at.clone());
-                [it.id.to_string(), it.uses_left.to_string(), created, expires]
-            });
+            let listed = List::new(json, HEADINGS, |token: &RegistrationTokenView| row(&json!(token)));
             let read = async |after| registration_tokens::list(&office.core, after, PART, now).await;
             listed.print_all(|token| token.id, read).await?;
         }
@@ -63,4 +59,17 @@ pub(super) async fn run(command: RegistrationTokenCommand, office: &Office) -> a
         }
     }
     Ok(())
+}
+
+/// The token alone is for scripts.
+pub(super) fn tell_made(token: &str, uses: i64, expires_at: &str) {
+    println!("{token}");
+    eprintln!("it is good for {uses} clients until {expires_at}; it is not shown again");
+}
+
+pub(super) const HEADINGS: [&str; 4] = ["id", "uses left", "created", "expires"];
+
+/// What the table shows of a token's JSON.
+pub(super) fn row(token: &Value) -> [String; 4] {
+    ["id", "uses_left", "created_at", "expires_at"].map(|member| output::cell(&token[member]))
 }

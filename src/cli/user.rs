@@ -7,7 +7,7 @@ use std::io::{IsTerminal as _, Read as _};
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::cli::output::{self, List, PART};
 use crate::cli::{Office, json_object};
@@ -102,21 +102,21 @@ pub(super) enum UserCommand {
 #[derive(Debug, Args)]
 pub(super) struct AddUser {
     /// The username, unique whatever its case
-    name: Username,
+    pub(super) name: Username,
     /// Read the password from standard input
     #[arg(long)]
-    password_stdin: bool,
+    pub(super) password_stdin: bool,
     /// There is no password: nobody signs in with one until it is set
     #[arg(long, conflicts_with = "password_stdin")]
-    no_password: bool,
+    pub(super) no_password: bool,
     #[command(flatten)]
-    details: DetailArgs,
+    pub(super) details: DetailArgs,
     /// A role; may be given more than once
     #[arg(long = "role", value_name = "ROLE")]
-    roles: Vec<String>,
+    pub(super) roles: Vec<String>,
     /// Print JSON
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -160,12 +160,7 @@ pub(super) async fn run(command: UserCommand, office: &Office) -> anyhow::Result
             change(office, &name, Change::Password(password), "has a new password").await
         }
         UserCommand::Update { name, details, no_email } => {
-            let mut changes = DetailChanges::from(details);
-            changes.email = changes.email.or(no_email.then_some((None, false)));
-            anyhow::ensure!(
-                changes != DetailChanges::default(),
-                "say what is to change: --email, --no-email or --claims"
-            );
+            let changes = detail_changes(details, no_email)?;
             users::change_details(&office.core, &name, changes, office.clock.now()).await?;
             println!("{name} is updated");
             Ok(())
@@ -200,19 +195,21 @@ async fn add_user(add: AddUser, office: &Office) -> anyhow::Result<()> {
 }
 
 async fn list(office: &Office, json: bool) -> anyhow::Result<()> {
-    let listed = List::new(json, ["name", "id", "roles", "last login", "state"], |user: &UserView| {
-        [
-            user.username.to_string(),
-            user.id.to_string(),
-            output::or_dash(Some(user.roles.join(","))),
-            output::or_dash(user.last_login_at.clone()),
-            if user.disabled_at.is_some() { "disabled" } else { "active" }.to_owned(),
-        ]
-    });
+    let listed = List::new(json, HEADINGS, |user: &UserView| row(&json!(user)));
     let read = async |after: Option<String>| {
         users::list(&office.core, &WantedUsers { after, beginning: None }, PART).await
     };
     Ok(listed.print_all(|user| user.username.key(), read).await?)
+}
+
+pub(super) const HEADINGS: [&str; 5] = ["name", "id", "roles", "last login", "state"];
+
+/// What the table shows of a user's JSON.
+pub(super) fn row(user: &Value) -> [String; 5] {
+    let state = if user["disabled_at"].is_null() { "active" } else { "disabled" };
+    let [name, id, roles, last_login] =
+        ["username", "id", "roles", "last_login_at"].map(|member| output::cell(&user[member]));
+    [name, id, roles, last_login, state.to_owned()]
 }
 
 async fn list_invitations(office: &Office, json: bool) -> anyhow::Result<()> {
@@ -236,8 +233,19 @@ async fn change(office: &Office, name: &Username, change: Change, done: &str) ->
     Ok(())
 }
 
+/// What is to be otherwise of what apps may be told.
+pub(super) fn detail_changes(details: DetailArgs, no_email: bool) -> anyhow::Result<DetailChanges> {
+    let mut changes = DetailChanges::from(details);
+    changes.email = changes.email.or(no_email.then_some((None, false)));
+    anyhow::ensure!(
+        changes != DetailChanges::default(),
+        "say what is to change: --email, --no-email or --claims"
+    );
+    Ok(changes)
+}
+
 /// From standard input, less the line's end; or from the terminal, unseen and twice.
-fn read_password(from_stdin: bool) -> anyhow::Result<Password> {
+pub(super) fn read_password(from_stdin: bool) -> anyhow::Result<Password> {
     if from_stdin {
         let mut text = String::new();
         std::io::stdin().read_to_string(&mut text).context("the password must be UTF-8")?;

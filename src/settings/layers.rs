@@ -13,7 +13,7 @@ use super::{
     origin::{DOT_ENV, Origins, SettingOrigin, shown},
     problem::SettingProblem,
     setting::{PREFIX, Setting},
-    table::{self, COMPOSE_ONLY, DATABASE_FILE},
+    table::{self, COMPOSE_ONLY, DATABASE_FILE, REMOTE_ONLY},
 };
 
 const DEFAULT_FILE: &str = "heirloom.toml";
@@ -183,7 +183,8 @@ impl Layers {
 /// The variable's name without our prefix, if it is a setting of the server's.
 fn setting_of<'a>(name: &'a str, value: &OsStr) -> Option<&'a str> {
     let rest = name.strip_prefix(PREFIX)?;
-    (!COMPOSE_ONLY.contains(&name) && !is_kubernetes(rest, value)).then_some(rest)
+    let is_others = COMPOSE_ONLY.contains(&name) || REMOTE_ONLY.contains(&name) || is_kubernetes(rest, value);
+    (!is_others).then_some(rest)
 }
 
 /// Whether a file of variables is about Heirloom: most that lie in folders are other programs'.

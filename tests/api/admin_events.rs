@@ -90,6 +90,9 @@ both_stores! {
         let ops = app.operator("heirloom:keys.read heirloom:keys.write").await;
         let (before, _) = ops.reads_all("/keys").await;
         assert_eq!((before.len(), &before[0]["phase"]), (1, &json!("signing")));
+        let listed = ops.gets("/keys").await.json;
+        assert_eq!(listed["master_keys"], json!(app.core.keys.master_key_ids().collect::<Vec<_>>()));
+        assert_eq!(listed["next"], Value::Null);
         let rotated = ops.asks(Method::POST, "/keys/rotate", Some(&json!({ "after": "10m" }))).await;
         assert_eq!(rotated.status, 200, "{rotated:?}");
         let (keys, _) = ops.reads_all("/keys").await;

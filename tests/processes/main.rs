@@ -30,6 +30,8 @@ mod pooler;
 mod process;
 mod quiet;
 mod recovery;
+mod remote;
+mod remote_refused;
 mod replicas;
 mod revocation;
 mod stopping;

@@ -33,6 +33,11 @@ impl Place {
             .cheap()
     }
 
+    /// A folder without any settings: another machine.
+    pub fn elsewhere() -> Self {
+        Self { folder: Folder::new(), settings: Vec::new(), database: None }
+    }
+
     /// On a database of the shared PostgreSQL server, not migrated yet.
     pub fn empty_postgres() -> Self {
         let database = Database::make();

@@ -29,7 +29,8 @@ pub(in crate::cli) struct ApplyEvents {
 const SHOWN: usize = 20;
 
 pub(super) async fn run(apply: ApplyEvents, office: &Office) -> anyhow::Result<()> {
-    let since = event::time("--since", apply.since.as_deref(), office)?.unwrap_or(DateTime::UNIX_EPOCH);
+    let since =
+        event::time("--since", apply.since.as_deref(), office.clock.now())?.unwrap_or(DateTime::UNIX_EPOCH);
     let effect = if apply.dry_run { Effect::Tell } else { Effect::Write };
     let batch = i64::from(office.settings.janitor.batch);
     let mut applying = Applying::new(&office.core, effect, since, batch, office.clock.now());

@@ -7,29 +7,40 @@ use utoipa::ToSchema;
 use crate::domain::right::{Area, Right};
 use crate::domain::signing_algorithm::SigningAlgorithm;
 use crate::http::admin::guard::{AdminRequest, Answered};
-use crate::http::admin::listing::Listed;
 use crate::http::admin::naming::{duration, member};
 use crate::http::admin::problem::{AdminProblem, Refusals};
 use crate::http::admin::reading::{object_if_any, query};
 use crate::http::body::Body;
 use crate::service::admin::error::AdminError;
 use crate::service::admin::keys;
-use crate::service::admin::views::{SigningKeyView, time};
+use crate::service::admin::views::{KeysView, SigningKeyView, time};
 
 const READ: Right = Right::Read(Area::Keys);
 const WRITE: Right = Right::Write(Area::Keys);
 
-/// The signing keys, all of them in one part.
+/// All keys, in one part.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct AllKeys {
+    items: Vec<SigningKeyView>,
+    /// It always is null.
+    #[schema(required)]
+    next: Option<String>,
+    /// The ids of the master keys, the active one first.
+    master_keys: Vec<String>,
+}
+
+/// The signing keys, all of them in one part, and which master keys there are.
 #[utoipa::path(get, path = "/admin/v1/keys", tag = "keys", operation_id = "listKeys",
     responses(
-        (status = 200, body = inline(Listed<SigningKeyView>)),
+        (status = 200, body = AllKeys),
         Refusals,
     ))]
 pub(super) async fn list(asked: AdminRequest) -> Answered {
     asked
         .opens(READ, async |core, now| {
             query(&asked.request, &[])?;
-            Ok(HttpResponse::Ok().json(Listed::whole(keys::list(&core, now).signing_keys)))
+            let KeysView { signing_keys: items, master_keys } = keys::list(&core, now);
+            Ok(HttpResponse::Ok().json(AllKeys { items, next: None, master_keys }))
         })
         .await
 }

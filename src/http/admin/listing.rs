@@ -65,13 +65,6 @@ impl Part {
     }
 }
 
-impl<T> Listed<T> {
-    /// A list that is always short.
-    pub(super) fn whole(items: Vec<T>) -> Self {
-        Self { items, next: None }
-    }
-}
-
 fn not_given() -> AdminProblem {
     AdminProblem::Unfit("Send as after what the part before gave as next.".to_owned())
 }

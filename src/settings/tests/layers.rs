@@ -140,6 +140,10 @@ fn what_others_set_is_passed_over() {
     let others = [
         ("PATH", "/bin"),
         ("HEIRLOOM", "x"),
+        ("HEIRLOOM_TOKEN", "x"),
+        ("HEIRLOOM_CLIENT_ID", "ops"),
+        ("HEIRLOOM_CLIENT_SECRET", "x"),
+        ("HEIRLOOM_CLIENT_SECRET_FILE", "x"),
         ("HEIRLOOM_PORT", "tcp://10.0.0.1:8080"),
         ("HEIRLOOM_PORT_8080_TCP_ADDR", "10.0.0.1"),
         ("HEIRLOOM_SERVICE_HOST", "10.0.0.1"),
