@@ -33,7 +33,7 @@ pub(super) struct RemoteArgs {
     token_file: Option<PathBuf>,
     /// Where the access token for --server is fetched, if the admin API has a listener of its own
     #[arg(long, global = true, value_name = "URL")]
-    issuer: Option<ServerUrl>,
+    token_issuer: Option<ServerUrl>,
 }
 
 /// A server that runs elsewhere, and how to come by an access token for it.
@@ -47,15 +47,15 @@ pub(super) struct Remote {
 impl RemoteArgs {
     /// `None` where the command is to work on the store.
     pub(super) fn chosen(self) -> anyhow::Result<Option<Remote>> {
-        let Self { server, token_file, issuer } = self;
+        let Self { server, token_file, token_issuer } = self;
         let Some(server) = server else {
             anyhow::ensure!(
-                token_file.is_none() && issuer.is_none(),
-                "--token-file and --issuer go with --server"
+                token_file.is_none() && token_issuer.is_none(),
+                "--token-file and --token-issuer go with --server"
             );
             return Ok(None);
         };
-        let issuer = issuer.unwrap_or_else(|| server.clone());
+        let issuer = token_issuer.unwrap_or_else(|| server.clone());
         Ok(Some(Remote { server, issuer, token_file }))
     }
 }

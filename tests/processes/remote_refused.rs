@@ -147,7 +147,7 @@ fn nothing_is_sent_in_the_clear_to_another_machine() {
         let why =
             "http is for this machine alone (127.0.0.1, [::1], localhost): any other server needs https";
         assert!(said.contains(why), "{said}");
-        let said = place.refused(&["--server", "https://id.example", "--issuer", url, "user", "list"]);
+        let said = place.refused(&["--server", "https://id.example", "--token-issuer", url, "user", "list"]);
         assert!(said.contains(why), "{said}");
     }
     let said = place.refused(&["--server", "id.example", "user", "list"]);
@@ -202,7 +202,7 @@ fn a_secret_is_shown_to_the_server_that_was_meant_alone() {
     };
     let other = says("https://id.example", "http://127.0.0.1:1/token");
     let said = list(&other.url);
-    let expected = "calls itself https://id.example: if that is the server that you mean, say --issuer https://id.example\n";
+    let expected = "calls itself https://id.example: if that is the server that you mean, say --token-issuer https://id.example\n";
     assert!(said.ends_with(expected), "{said}");
     assert_eq!(other.asked(), 1);
     let clear = says("", "http://id.example/token");
@@ -211,7 +211,8 @@ fn a_secret_is_shown_to_the_server_that_was_meant_alone() {
     let none = Stranger::answering(|_| http("404 Not Found", "", ""));
     let said = list(&none.url);
     assert!(
-        said.contains("--issuer says where tokens are fetched: ") && said.contains("answers 404 Not Found"),
+        said.contains("--token-issuer says where tokens are fetched: ")
+            && said.contains("answers 404 Not Found"),
         "{said}"
     );
 }
@@ -224,9 +225,12 @@ fn the_api_may_have_a_listener_of_its_own() {
     let secret = client(&home, "ops", "heirloom:users.read", "5m");
     let place = Place::elsewhere().with("HEIRLOOM_CLIENT_ID", "ops").with("HEIRLOOM_CLIENT_SECRET", &secret);
     let own = format!("http://{address}");
-    assert_eq!(place.ok(&["--server", &own, "--issuer", &server.url, "user", "list", "--json"]), "[]\n");
+    assert_eq!(
+        place.ok(&["--server", &own, "--token-issuer", &server.url, "user", "list", "--json"]),
+        "[]\n"
+    );
     let said = place.refused(&["--server", &own, "user", "list"]);
-    assert!(said.contains("--issuer says where tokens are fetched"), "{said}");
+    assert!(said.contains("--token-issuer says where tokens are fetched"), "{said}");
     let said = place.refused(&["--server", &server.url, "user", "list"]);
     assert!(said.contains("answers 404 Not Found, and not as a Heirloom server does"), "{said}");
 }
@@ -271,8 +275,8 @@ fn what_works_on_the_store_alone_says_so() {
     ] {
         assert_eq!(ops.refused(&[&["user", "list"], &option[..]].concat()), said);
     }
-    for option in [["--token-file", "x"], ["--issuer", "https://id.example"]] {
+    for option in [["--token-file", "x"], ["--token-issuer", "https://id.example"]] {
         let said = home.refused(&[&["user", "list"], &option[..]].concat());
-        assert_eq!(said, "heirloom: --token-file and --issuer go with --server\n");
+        assert_eq!(said, "heirloom: --token-file and --token-issuer go with --server\n");
     }
 }

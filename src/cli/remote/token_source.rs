@@ -91,13 +91,13 @@ async fn token_endpoint(http: &reqwest::Client, issuer: &ServerUrl) -> anyhow::R
     let said: Value = answer.json().await.unwrap_or_default();
     let (Some(named), Some(endpoint)) = (said["issuer"].as_str(), said["token_endpoint"].as_str()) else {
         return Err(NotDone::no_server(url.as_str(), status)).context(
-            "where the admin API has a listener of its own, --issuer says where tokens are fetched",
+            "where the admin API has a listener of its own, --token-issuer says where tokens are fetched",
         );
     };
     // RFC 8414 §3.3: else the secret would be shown to whoever is named there.
     anyhow::ensure!(
         named == issuer.as_str(),
-        "{issuer} calls itself {named}: if that is the server that you mean, say --issuer {named}"
+        "{issuer} calls itself {named}: if that is the server that you mean, say --token-issuer {named}"
     );
     endpoint.parse::<ServerUrl>().with_context(|| format!("the token endpoint of {issuer}, {endpoint}"))
 }
