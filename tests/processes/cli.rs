@@ -363,7 +363,7 @@ fn a_recovery_window_is_opened_shown_and_closed() {
     let place = Place::sqlite().migrated();
     assert_eq!(place.ok(&["recovery", "status"]), "the recovery window is closed\n");
     let said = place.ok(&["recovery", "open", "--for", "2d"]);
-    assert!(said.contains("open until") && said.contains("family.ended"));
+    assert!(said.contains("open until") && said.contains("heirloom recovery apply"));
     assert!(place.ok(&["recovery", "status"]).contains("open until"));
     place.ok(&["recovery", "close"]);
     let refused = "the recovery window is closed, and tokens that are ahead of their rows are refused until ";
