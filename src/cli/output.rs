@@ -124,6 +124,11 @@ pub(super) fn or_dash(text: Option<String>) -> String {
     text.filter(|text| !text.is_empty()).unwrap_or_else(|| "-".to_owned())
 }
 
+/// The same for a member of what a server answered.
+pub(super) fn member(object: &Value, name: &str) -> String {
+    cell(object.get(name).unwrap_or(&Value::Null))
+}
+
 /// What a table shows of a member of a JSON object.
 pub(super) fn cell(value: &Value) -> String {
     let text = match value {

@@ -225,7 +225,7 @@ both_stores! {
         let made = ops.posts("/clients", &client, KEY).await;
         let secret = made.text("client_secret");
         for text in [secret, KEY.trim_matches('"'), "billing"] {
-            let hex: String = text.bytes().map(|byte| format!("{byte:02x}")).collect();
+            let hex = text.bytes().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
             let columns = match app.store {
                 Store::Sqlite => "lower(hex(sealed) || hex(key_hash) || hex(request_hash))",
                 Store::Postgres => "encode(sealed || key_hash || request_hash, 'hex')",

@@ -133,10 +133,10 @@ impl AdminServer {
             pairs.extend_pairs(after.map(|after| ("after", after)));
         }
         let mut page = self.ask_at(Method::GET, url.clone(), None).await?;
-        let Value::Array(items) = page["items"].take() else {
+        let Some(Value::Array(items)) = page.get_mut("items").map(Value::take) else {
             return Err(NotDone::no_server(url.as_str(), StatusCode::OK).into());
         };
-        Ok((items, page["next"].as_str().map(ToOwned::to_owned)))
+        Ok((items, page.get("next").and_then(Value::as_str).map(ToOwned::to_owned)))
     }
 
     fn at(&self, place: &[&str]) -> Result<Url, NoSuchPlace> {
@@ -167,7 +167,7 @@ impl AdminServer {
             Some(read) if status.is_success() => Ok(read),
             Some(_) if is_problem && status == StatusCode::UNAUTHORIZED => Err(NotDone::BadToken),
             Some(read) if is_problem => {
-                let detail = read["detail"].as_str().unwrap_or_default().to_owned();
+                let detail = read.get("detail").and_then(Value::as_str).unwrap_or_default().to_owned();
                 Err(NotDone::Refused { status, detail })
             }
             Some(_) | None => Err(NotDone::no_server(&url, status)),

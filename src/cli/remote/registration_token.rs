@@ -17,7 +17,7 @@ pub(in crate::cli) async fn run(command: RegistrationTokenCommand, remote: &Remo
         RegistrationTokenCommand::New { uses, expires } => {
             let body = json!({ "uses": uses, "expires": duration_text(expires) });
             let made = remote.open(&[WRITE]).await?.post(&["registration-tokens"], &body).await?;
-            let (token, end) = (output::cell(&made["token"]), output::cell(&made["expires_at"]));
+            let (token, end) = (output::member(&made, "token"), output::member(&made, "expires_at"));
             registration_token::tell_made(&token, uses, &end);
             Ok(())
         }

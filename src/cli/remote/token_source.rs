@@ -65,10 +65,11 @@ impl TokenSource {
         let answer = request.send().await.map_err(|error| NotDone::no_answer(&endpoint, error))?;
         let status = answer.status();
         let said: Value = answer.json().await.unwrap_or_default();
-        match (said["access_token"].as_str(), said["error"].as_str()) {
+        let text = |name: &str| said.get(name).and_then(Value::as_str);
+        match (text("access_token"), text("error")) {
             (Some(token), _) if status.is_success() => header_text(token, "what the server gave"),
             (_, Some(error)) => {
-                let why = said["error_description"].as_str().unwrap_or(error);
+                let why = text("error_description").unwrap_or(error);
                 anyhow::bail!("no access token for {id} with the scope {scope}: {why} ({error})")
             }
             _ => Err(NotDone::no_server(endpoint.as_str(), status).into()),
@@ -89,7 +90,8 @@ async fn token_endpoint(http: &reqwest::Client, issuer: &ServerUrl) -> anyhow::R
     let answer = sent.map_err(|error| NotDone::no_answer(issuer, error))?;
     let status = answer.status();
     let said: Value = answer.json().await.unwrap_or_default();
-    let (Some(named), Some(endpoint)) = (said["issuer"].as_str(), said["token_endpoint"].as_str()) else {
+    let text = |name: &str| said.get(name).and_then(Value::as_str);
+    let (Some(named), Some(endpoint)) = (text("issuer"), text("token_endpoint")) else {
         return Err(NotDone::no_server(url.as_str(), status)).context(
             "where the admin API has a listener of its own, --token-issuer says where tokens are fetched",
         );

@@ -31,11 +31,12 @@ pub(in crate::cli) async fn run(command: UserCommand, remote: &Remote) -> anyhow
         }
         UserCommand::Update { name, details, no_email } => {
             let DetailChanges { email, claims } = user::detail_changes(details, no_email)?;
-            let mut body = json!({ "claims": claims });
-            if let Some((email, verified)) = email {
-                body["email"] = json!(email);
-                body["email_verified"] = json!(verified);
-            }
+            let body = match email {
+                Some((email, verified)) => {
+                    json!({ "claims": claims, "email": email, "email_verified": verified })
+                }
+                None => json!({ "claims": claims }),
+            };
             change(remote, &name, &body, "is updated").await
         }
         UserCommand::SetRoles { name, roles } => {
@@ -84,7 +85,7 @@ async fn add_user(add: AddUser, remote: &Remote) -> anyhow::Result<()> {
     if json {
         output::json(&added);
     } else {
-        println!("user {} ({}) is added", output::cell(&added["username"]), output::cell(&added["id"]));
+        println!("user {} ({}) is added", output::member(&added, "username"), output::member(&added, "id"));
     }
     Ok(())
 }
