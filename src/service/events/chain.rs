@@ -1,8 +1,8 @@
 //! The chain of events, made afterwards over committed rows: no request waits for it, and a removed row shows.
 //!
-//! One round at a time is made by whichever server is first. An event gets its link when it is older than [`MARGIN`]:
+//! One round at a time is made by whichever server is first. An event gets its link when it is older than `MARGIN`:
 //! the row of a minute that is counted does not grow any more by then. Links are numbered in the order in which they
-//! are made, so one that was committed late is chained behind younger ones; one that comes later than [`LATE`] after
+//! are made, so one that was committed late is chained behind younger ones; one that comes later than `LATE` after
 //! that is no event of ours, and gets none.
 
 use chrono::{DateTime, TimeDelta, Utc};
