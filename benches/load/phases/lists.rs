@@ -21,7 +21,7 @@ const MANY: usize = 1_000_000;
 type Place<'a> = &'a dyn Fn(usize) -> String;
 
 /// Whoever administers by a program.
-const ADMIN: [&str; 9] = [
+const ADMIN: [&str; 8] = [
     "client",
     "add",
     "ops",
@@ -30,7 +30,6 @@ const ADMIN: [&str; 9] = [
     "client_credentials",
     "--scope",
     "heirloom:users.read heirloom:families.read heirloom:events.read",
-    "--json",
 ];
 
 impl Bench<'_> {
