@@ -16,6 +16,7 @@ mod headers;
 mod health;
 mod key_proof;
 pub(crate) mod listening;
+mod method;
 pub(crate) mod metrics;
 mod oauth;
 pub(crate) mod pages;

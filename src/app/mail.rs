@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use chrono::TimeDelta;
 use url::{Host, Url};
 
-use super::parts::{letter_files, look};
+use super::parts::{authorities, letter_files, look};
 use crate::crypto::master_key::MasterKeys;
 use crate::outbound::mail::{MailSecurity, MailSender, MailServer, MailWay};
 use crate::service::mail::letters::{LetterLook, Letters};
@@ -79,13 +79,7 @@ fn way(settings: &Settings, issuer: &Issuer) -> anyhow::Result<Option<MailWay>> 
         port: it.port.unwrap_or(usual),
         security,
         credentials: credentials(it)?,
-        authorities: settings
-            .outbound
-            .ca_file
-            .as_ref()
-            .map(fs::read)
-            .transpose()
-            .context("outbound.ca_file")?,
+        authorities: authorities(&settings.outbound)?,
         timeout: it.timeout,
     };
     MailWay::by_server(sender, server).map(Some).context("mail.host")

@@ -292,9 +292,18 @@ fn outbound(
         body_limit: settings.body_limit,
     };
     let Some(path) = &settings.ca_file else { return Ok(Outbound::new(limits, None)?) };
-    let pem = fs::read(path).with_context(|| format!("outbound.ca_file: cannot read {}", path.display()))?;
-    Outbound::new(limits, Some(&pem))
+    Outbound::new(limits, authorities(settings)?.as_deref())
         .with_context(|| format!("outbound.ca_file: {} does not hold certificates in PEM", path.display()))
+}
+
+/// Who vouches for other servers beside those whom the machine trusts, in PEM.
+///
+/// # Errors
+/// When the file cannot be read.
+pub(super) fn authorities(settings: &settings::OutboundSettings) -> anyhow::Result<Option<Vec<u8>>> {
+    let Some(path) = &settings.ca_file else { return Ok(None) };
+    let pem = fs::read(path).with_context(|| format!("outbound.ca_file: cannot read {}", path.display()))?;
+    Ok(Some(pem))
 }
 
 /// Whether rotations share statements: where the settings want it, and the engine can.

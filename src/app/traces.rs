@@ -1,6 +1,5 @@
 //! Where traces go.
 
-use std::fs;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -10,6 +9,7 @@ use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig as _, WithHttp
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
 
+use crate::app::parts::authorities;
 use crate::http::traces::Traces;
 use crate::outbound::Collector;
 use crate::settings::Settings;
@@ -25,16 +25,16 @@ pub(super) struct Exporting(SdkTracerProvider);
 pub(super) fn start(settings: &Settings) -> anyhow::Result<Option<(Exporting, Arc<Traces>)>> {
     let it = &settings.traces;
     let Some(endpoint) = &it.endpoint else { return Ok(None) };
-    let ca = settings.outbound.ca_file.as_ref().map(fs::read).transpose().context("outbound.ca_file")?;
-    let runtime = tokio::runtime::Handle::current();
-    let collector =
-        Collector::new(runtime, settings.outbound.timeout, ca.as_deref()).context("outbound.ca_file")?;
+    let (runtime, timeout) = (tokio::runtime::Handle::current(), settings.outbound.timeout);
+    let authorities = authorities(&settings.outbound)?;
+    let collector = Collector::new(runtime, endpoint.as_str(), timeout, authorities.as_deref());
+    let collector = collector.context("traces.endpoint")?;
     let exporter = SpanExporter::builder()
         .with_http()
         .with_http_client(collector)
         .with_protocol(Protocol::HttpBinary)
         .with_endpoint(endpoint.as_str())
-        .with_timeout(settings.outbound.timeout)
+        .with_timeout(timeout)
         .build()
         .context("traces.endpoint")?;
     let version = KeyValue::new("service.version", env!("CARGO_PKG_VERSION"));

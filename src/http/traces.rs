@@ -14,6 +14,7 @@ use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::SdkTracer;
 
 use crate::crypto::random;
+use crate::http::method;
 use crate::spans;
 
 /// Which requests are traced, and by whom.
@@ -39,7 +40,7 @@ impl Traces {
         if !self.is_wanted(request, &parent) {
             return continues.then_some(parent);
         }
-        let method = http_method(request.method());
+        let method = told_method(request.method());
         let span = self.tracer.span_builder(method).with_kind(SpanKind::Server);
         let span = span.start_with_context(&self.tracer, &parent);
         Some(spans::made_by(self.tracer.clone(), &parent.with_span(span)))
@@ -63,7 +64,7 @@ pub(crate) fn end(context: &Context, route: &str, method: &Method, status: Statu
     if !span.is_recording() {
         return None;
     }
-    let method = http_method(method);
+    let method = told_method(method);
     span.update_name(format!("{method} {route}"));
     span.set_attribute(KeyValue::new("http.request.method", method));
     span.set_attribute(KeyValue::new("http.route", route.to_owned()));
@@ -76,9 +77,8 @@ pub(crate) fn end(context: &Context, route: &str, method: &Method, status: Statu
 }
 
 /// OpenTelemetry's conventions have a word for methods that nobody knows.
-fn http_method(method: &Method) -> &'static str {
-    const KNOWN: [&str; 9] = ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"];
-    KNOWN.into_iter().find(|known| *known == method.as_str()).unwrap_or("_OTHER")
+fn told_method(method: &Method) -> &'static str {
+    method::known(method).unwrap_or("_OTHER")
 }
 
 struct Headers<'a>(&'a HeaderMap);

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::domain::ids::{FamilyId, UserId};
-use crate::store::events::StoredEvent;
+use crate::store::events::{EventRow, StoredEvent};
 use crate::store::row::row;
 use crate::store::{Db, StoreError, Tx, execute, fetch_all, fetch_one, fetch_optional, insert_all};
 
@@ -123,18 +123,6 @@ macro_rules! without_link {
     };
 }
 
-row! {
-    struct UnlinkedRow {
-        id: Uuid,
-        at: DateTime<Utc>,
-        name: String,
-        user_id: Option<Uuid>,
-        family_id: Option<Uuid>,
-        fields: String,
-        times: i64,
-    }
-}
-
 /// Up to `limit` events without a link, from one id on and before another, the oldest first.
 pub async fn unlinked(
     db: &Db,
@@ -143,20 +131,8 @@ pub async fn unlinked(
 ) -> Result<Vec<StoredEvent>, StoreError> {
     const SQL: &str =
         without_link!("SELECT id, at, name, user_id, family_id, fields, times", " ORDER BY id LIMIT $3");
-    let rows: Vec<UnlinkedRow> = fetch_all!(on db, SQL, from, before, limit)?;
-    let event = |row: UnlinkedRow| {
-        let UnlinkedRow { id, at, name, user_id, family_id, fields, times } = row;
-        StoredEvent {
-            id,
-            at,
-            name,
-            user: user_id.map(UserId),
-            family: family_id.map(FamilyId),
-            fields,
-            times,
-        }
-    };
-    Ok(rows.into_iter().map(event).collect())
+    let rows: Vec<EventRow> = fetch_all!(on db, SQL, from, before, limit)?;
+    Ok(rows.into_iter().map(StoredEvent::from).collect())
 }
 
 /// How many there are.

@@ -24,7 +24,7 @@ pub struct StoredEvent {
 }
 
 row! {
-    struct EventRow {
+    pub(super) struct EventRow {
         id: Uuid,
         at: DateTime<Utc>,
         name: String,

@@ -2,8 +2,8 @@
 
 /// Declares a struct that is read by its column names from a row of either engine.
 macro_rules! row {
-    (struct $name:ident { $($field:ident: $type:ty),+ $(,)? }) => {
-        struct $name { $($field: $type),+ }
+    ($visible:vis struct $name:ident { $($field:ident: $type:ty),+ $(,)? }) => {
+        $visible struct $name { $($field: $type),+ }
         row!(@read $name, sqlx::postgres::PgRow, $($field),+);
         row!(@read $name, sqlx::sqlite::SqliteRow, $($field),+);
     };

@@ -8,6 +8,7 @@ use actix_web::http::{Method, StatusCode};
 use prometheus::proto::MetricFamily;
 use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry};
 
+use crate::http::method;
 use crate::service::Core;
 
 /// In seconds: from a refresh to a request that is broken off.
@@ -68,14 +69,9 @@ impl Metrics {
 
     /// Counts a request. `route` is the pattern of its place, never a path: whoever asks must not make labels.
     pub(crate) fn count(&self, route: &str, method: &Method, status: StatusCode, took: Duration) {
-        let method = known_method(method);
+        // Else whoever asks could make as many labels as it likes.
+        let method = method::known(method).unwrap_or("(other)");
         self.requests.with_label_values(&[route, method, status.as_str()]).inc();
         self.durations.with_label_values(&[route, method]).observe(took.as_secs_f64());
     }
-}
-
-/// RFC 9110 §9.1: a client may send any word as a method, and so make as many labels as it likes.
-fn known_method(method: &Method) -> &'static str {
-    const KNOWN: [&str; 9] = ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"];
-    KNOWN.into_iter().find(|known| *known == method.as_str()).unwrap_or("(other)")
 }
