@@ -3,10 +3,8 @@
 //! ```text
 //! cargo bench --bench load                        # some nine minutes
 //! cargo bench --bench load -- --quick             # four minutes
-//! cargo bench --bench load -- --status-lists      # a minute: what follows logouts offline
-//! cargo bench --bench load -- --import            # four minutes: users who move in, alone and beside refreshes
+//! cargo bench --bench load -- --only PHASE        # one phase (or several); --help lists them
 //! cargo bench --bench load -- --against FILE      # ten minutes: refreshes, in turn with those of another binary
-//! cargo bench --bench load -- --lists             # two minutes: pages of the administration's lists
 //! cargo bench --bench load -- --json              # for machines
 //! cargo bench --bench load -- --server FILE    # another binary
 //! ```
@@ -46,26 +44,19 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 /// Measures what Heirloom does, on this machine, against pgbench
 #[derive(Debug, Parser)]
-#[expect(clippy::struct_excessive_bools, reason = "switches of a command line")]
 pub(crate) struct Arguments {
     /// Four minutes instead of nine: shorter phases, fewer rounds
     #[arg(long)]
     quick: bool,
-    /// Only how soon logouts reach services that verify offline, and what that costs
-    #[arg(long)]
-    status_lists: bool,
-    /// Only how long pages of the administration's lists take
-    #[arg(long)]
-    lists: bool,
+    /// Only these, instead of everything
+    #[arg(long, value_name = "PHASE", conflicts_with = "against")]
+    only: Vec<Phase>,
     /// Only refreshes, in turn with those of this binary
     #[arg(long, value_name = "FILE")]
     against: Option<PathBuf>,
     /// What only the measured server has in that, such as `HEIRLOOM_METRICS__LISTEN=127.0.0.1:0`
     #[arg(long, value_name = "NAME=VALUE", requires = "against")]
     with: Vec<String>,
-    /// Only how fast users move in, alone and beside refreshes
-    #[arg(long)]
-    import: bool,
     /// Print JSON instead of a table
     #[arg(long)]
     json: bool,
@@ -86,7 +77,51 @@ pub(crate) struct Arguments {
     bench: bool,
 }
 
+/// What the load report measures, in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Phase {
+    /// From nothing to the first answer, and idle memory, embedded
+    Start,
+    /// Refreshes, batched and not, against pgbench
+    Refreshes,
+    /// Latency at 70 % of the maximum
+    OpenLoop,
+    /// One client against one of pgbench
+    OneAlone,
+    /// 10,000 families against all
+    FewerFamilies,
+    /// A table that is new to PostgreSQL
+    FirstDay,
+    /// A connection for each refresh
+    NewConnections,
+    /// Logins against argon2, and refreshes beside them
+    Logins,
+    /// Logins that are bound to a key
+    Bound,
+    /// `EdDSA` against ES256
+    Algorithms,
+    /// Every token that was handed out, once more
+    Confirm,
+    /// Logins that programs share: tokens that are kept
+    SharedLogins,
+    /// How soon logouts reach services that verify offline
+    Revocations,
+    /// 10,000 services that ask for a status list
+    Pollers,
+    /// Users who move in, alone and beside refreshes
+    Imports,
+    /// Pages of the administration's lists
+    Lists,
+    /// Refreshes on the embedded store
+    Embedded,
+}
+
 impl Arguments {
+    /// Whether this is to be measured.
+    fn wants(&self, phase: Phase) -> bool {
+        self.only.is_empty() || self.only.contains(&phase)
+    }
+
     /// How long one phase lasts.
     fn lasting(&self) -> Duration {
         Duration::from_secs(if self.quick { 2 } else { 8 })

@@ -14,12 +14,13 @@ use std::thread::available_parallelism;
 use std::time::Duration;
 
 use anyhow::ensure;
+use clap::ValueEnum as _;
 
 use crate::drive::{Driven, Pace, Reuse};
 use crate::processes::{BusyLoop, Folder, POSTGRES_OPTIONS, Postgres, Server};
 use crate::report::{Report, median};
 use crate::world::{How, Measured, World};
-use crate::{Arguments, Progress, chart, logins, now};
+use crate::{Arguments, Phase, Progress, chart, logins, now};
 
 /// Phases beside the rounds, for the progress bar.
 pub(crate) const COUNT: u64 = 20;
@@ -44,46 +45,45 @@ pub(crate) async fn run(arguments: &Arguments, progress: &Progress) -> anyhow::R
         bench.compare(other).await?;
         return Ok(bench.report);
     }
-    if !arguments.import {
+    if arguments.wants(Phase::Start) {
         bench.embedded_start().await?;
+    }
+    if arguments.only == [Phase::Start] {
+        return Ok(bench.report);
     }
     progress.phase("seeding PostgreSQL");
     bench.postgres.prepare()?;
     let program = arguments.server.to_string_lossy();
     let url = bench.postgres.url.clone();
     let world = World::seed(&bench.folder, &url, arguments.families, &program).await?;
-    if arguments.status_lists {
-        bench.revocations(&world).await?;
-        bench.pollers(&world).await?;
-        return Ok(bench.report);
-    }
-    if arguments.lists {
-        bench.lists(&world).await?;
-        return Ok(bench.report);
-    }
-    if arguments.import {
-        bench.imports(&world).await?;
-        return Ok(bench.report);
-    }
-    let maximum = bench.rounds(&world).await?;
-    bench.open_loop(&world, maximum).await?;
-    bench.one_alone(&world).await?;
-    bench.fewer_families(&world, maximum).await?;
-    bench.first_day(maximum).await?;
-    bench.new_connections(&world).await?;
-    bench.logins(&world, maximum).await?;
-    bench.bound(&world, maximum).await?;
-    bench.algorithms(&world).await?;
-    bench.confirm(&world).await?;
-    bench.shared_logins(&world).await?;
+    let maximum = if arguments.wants(Phase::Refreshes) {
+        bench.rounds(&world).await?
+    } else {
+        bench.measure(&world, &world.place.serve()?, bench.closed()).await?.driven.per_second()
+    };
     // What ends logins of seeded ones' positions comes last.
-    bench.revocations(&world).await?;
-    bench.pollers(&world).await?;
-    bench.imports(&world).await?;
-    bench.lists(&world).await?;
+    for phase in Phase::value_variants().iter().filter(|phase| arguments.wants(**phase)) {
+        match phase {
+            // Before the world, and for its maximum.
+            Phase::Start | Phase::Refreshes => {}
+            Phase::OpenLoop => bench.open_loop(&world, maximum).await?,
+            Phase::OneAlone => bench.one_alone(&world).await?,
+            Phase::FewerFamilies => bench.fewer_families(&world, maximum).await?,
+            Phase::FirstDay => bench.first_day(maximum).await?,
+            Phase::NewConnections => bench.new_connections(&world).await?,
+            Phase::Logins => bench.logins(&world, maximum).await?,
+            Phase::Bound => bench.bound(&world, maximum).await?,
+            Phase::Algorithms => bench.algorithms(&world).await?,
+            Phase::Confirm => bench.confirm(&world).await?,
+            Phase::SharedLogins => bench.shared_logins(&world).await?,
+            Phase::Revocations => bench.revocations(&world).await?,
+            Phase::Pollers => bench.pollers(&world).await?,
+            Phase::Imports => bench.imports(&world).await?,
+            Phase::Lists => bench.lists(&world).await?,
+            Phase::Embedded => bench.embedded(maximum).await?,
+        }
+    }
     bench.describe(&world);
-    drop(world);
-    bench.embedded(maximum).await?;
     Ok(bench.report)
 }
 

@@ -1,6 +1,7 @@
 //! Refreshes of two binaries, or of one with and without a setting, in turn: what a change costs.
 
 use std::path::Path;
+use std::time::Duration;
 
 use super::{Bench, How, median};
 use crate::processes::Place;
@@ -37,20 +38,21 @@ impl Bench<'_> {
 
     async fn compare_kind(&mut self, what: &str, worlds: [&World; 2], batched: bool) -> anyhow::Result<()> {
         self.progress.phase(&format!("refreshes of both: {what}"));
+        let mut servers = Vec::new();
+        for (which, world) in worlds.iter().enumerate() {
+            let place = world.place.clone().with("HEIRLOOM_DATABASE__BATCH_ROTATIONS", &batched.to_string());
+            let place = if which == 0 { self.with_settings(place) } else { place };
+            let server = place.serve()?;
+            self.measure(world, &server, self.slice(true)).await?;
+            servers.push(server);
+        }
         let (mut rates, mut costs) = (Vec::new(), Vec::new());
-        for round in 0..2 * self.arguments.rounds() {
+        for round in 0..self.slices() {
             let mut measured: [Option<Measured>; 2] = [None, None];
             for turn in 0..2 {
                 let which = (round + turn) % 2;
-                let mut place = worlds[which]
-                    .place
-                    .clone()
-                    .with("HEIRLOOM_DATABASE__BATCH_ROTATIONS", &batched.to_string());
-                if which == 0 {
-                    place = self.with_settings(place);
-                }
-                let how = How { lasting: self.arguments.lasting() / 2, counted: false, ..self.closed() };
-                measured[which] = Some(self.measure(worlds[which], &place.serve()?, how).await?);
+                measured[which] =
+                    Some(self.measure(worlds[which], &servers[which], self.slice(false)).await?);
             }
             let [Some(ours), Some(theirs)] = measured else { continue };
             rates.push(ours.driven.per_second() / theirs.driven.per_second());
@@ -58,28 +60,43 @@ impl Bench<'_> {
                 ours.micros(ours.server + ours.database) / theirs.micros(theirs.server + theirs.database),
             );
         }
-        let all =
-            |ratios: &[f64]| ratios.iter().map(|ratio| format!("{ratio:.2}")).collect::<Vec<_>>().join(" ");
-        let (rounds, cost_rounds) = (format!("rounds: {}", all(&rates)), format!("rounds: {}", all(&costs)));
+        let (spread, cost_spread) = (spread(&mut rates), spread(&mut costs));
         self.report.at_least(
             &format!("{what}: refreshes, against the other"),
             median(rates),
             "x",
             0.97,
-            rounds,
+            spread,
         );
         self.report.at_most(
             &format!("{what}: CPU, against the other"),
             median(costs),
             "x",
             1.03,
-            cost_rounds,
+            cost_spread,
         );
         Ok(())
+    }
+
+    /// Short, so that a machine whose speed changes changes both.
+    fn slice(&self, warms_up: bool) -> How {
+        How { lasting: Duration::from_secs(1), counted: false, warms_up, ..self.closed() }
+    }
+
+    fn slices(&self) -> usize {
+        if self.arguments.quick { 20 } else { 60 }
     }
 
     fn with_settings(&self, place: Place) -> Place {
         let settings = self.arguments.with.iter().filter_map(|setting| setting.split_once('='));
         settings.fold(place, |place, (name, value)| place.with(name, value))
     }
+}
+
+/// What lies between the quarters, and how many there were.
+fn spread(ratios: &mut [f64]) -> String {
+    ratios.sort_by(f64::total_cmp);
+    let quarter = ratios.len() / 4;
+    let (low, high) = (ratios[quarter], ratios[ratios.len() - 1 - quarter]);
+    format!("{} rounds of a second each in turn, half of them between {low:.2} and {high:.2}", ratios.len())
 }
