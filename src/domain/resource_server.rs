@@ -1,6 +1,5 @@
 //! Resource servers: what an audience says of the access tokens that are meant for it.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
@@ -134,13 +133,12 @@ impl TokenTerms {
 
     /// What of a granted scope is told: what each audience knows and, if this server is one of them, its own scopes.
     #[must_use]
-    pub fn narrowed<'a>(&self, granted: &'a ScopeSet) -> Cow<'a, ScopeSet> {
+    pub fn narrowed(&self, granted: ScopeSet) -> ScopeSet {
         match &self.known {
-            None => Cow::Borrowed(granted),
-            Some(known) => Cow::Owned(
-                granted
-                    .only(|scope| known.contains(scope) || (self.is_for_us && ScopeSet::is_our_own(scope))),
-            ),
+            None => granted,
+            Some(known) => {
+                granted.only(|scope| known.contains(scope) || (self.is_for_us && ScopeSet::is_our_own(scope)))
+            }
         }
     }
 
@@ -219,7 +217,7 @@ mod tests {
             (&[], &all, None, RolesInTokens::WithScope),
         ] {
             let terms = terms(audiences);
-            assert_eq!(terms.narrowed(&granted).to_string(), told, "{audiences:?}");
+            assert_eq!(terms.narrowed(granted.clone()).to_string(), told, "{audiences:?}");
             assert_eq!(terms.access_ttl(), seconds.map(Duration::from_secs), "{audiences:?}");
             assert_eq!(terms.roles(), roles, "{audiences:?}");
         }

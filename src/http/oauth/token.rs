@@ -40,19 +40,24 @@ async fn grant(
     form: &Form,
     now: DateTime<Utc>,
 ) -> Result<HttpResponse, Problem> {
+    // All but the refresh are boxed, so that it does not carry the largest of them along.
     let issued = match needed!(form, "grant_type")?.parse() {
-        Ok(GrantType::AuthorizationCode) => exchange_code(core, client, code_params(form)?, now).await?,
+        Ok(GrantType::AuthorizationCode) => {
+            Box::pin(exchange_code(core, client, code_params(form)?, now)).await?
+        }
         Ok(GrantType::RefreshToken) => {
             let params = RefreshParams { token: needed!(form, "refresh_token")?, wanted: form.wanted()? };
             refresh(core, client, params, now).await?
         }
-        Ok(GrantType::ClientCredentials) => client_credentials(core, client, form.wanted()?, now).await?,
+        Ok(GrantType::ClientCredentials) => {
+            Box::pin(client_credentials(core, client, form.wanted()?, now)).await?
+        }
         Ok(GrantType::DeviceCode) => {
             let params = DeviceParams { device_code: needed!(form, "device_code")?, wanted: form.wanted()? };
-            device::poll(core, client, params, now).await?
+            Box::pin(device::poll(core, client, params, now)).await?
         }
         Ok(GrantType::TokenExchange) => {
-            let issued = token_exchange(core, client, exchange_params(form)?, now).await?;
+            let issued = Box::pin(token_exchange(core, client, exchange_params(form)?, now)).await?;
             return Ok(token_answer::exchanged_token(&issued, ACCESS_TOKEN));
         }
         Err(_) => {

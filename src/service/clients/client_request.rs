@@ -150,7 +150,9 @@ impl ClientRequest {
             ClientCredentials::FirstParty(_) => return Err(Failure::UnauthorizedClient),
             ClientCredentials::Client { proof: Proof::None, .. } => {
                 let is_public = client.authenticates_by(AuthMethod::None);
-                is_public || client_certificate::proves(core, client, self.certificate.as_ref(), now).await?
+                is_public
+                    || Box::pin(client_certificate::proves(core, client, self.certificate.as_ref(), now))
+                        .await?
             }
             ClientCredentials::Client { proof: Proof::Secret { secret, method }, .. } => {
                 client.authenticates_by(*method) && client.is_authenticated_by(secret)
@@ -158,7 +160,7 @@ impl ClientRequest {
             ClientCredentials::Client { proof: Proof::Assertion(presented), .. } => {
                 let may = client.authenticates_by(AuthMethod::PrivateKeyJwt);
                 if may {
-                    client_assertion::verify(core, client, presented, now).await?;
+                    Box::pin(client_assertion::verify(core, client, presented, now)).await?;
                 }
                 may
             }

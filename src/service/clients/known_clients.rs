@@ -130,7 +130,8 @@ impl Clients {
         if let Some(known) = self.recall(id, self.clock.now()) {
             return Ok(Some(known));
         }
-        self.flights.share(id, async || self.ask(db, id, asker, now).await).await
+        // Boxed, as asking is rare and large: whoever waits here carries it along.
+        Box::pin(self.flights.share(id, async || self.ask(db, id, asker, now).await)).await
     }
 
     /// Asks, and remembers the answer from when it was there: it may have been long under way.

@@ -111,7 +111,10 @@ pub(super) fn issue(
         access.audiences.push(core.issuer.clone());
     }
     let terms = core.resource_servers.terms(&access.audiences);
-    let scope = terms.narrowed(&access.scope);
+    let tells_roles = terms.roles().are_told_with(&access.scope);
+    // Whether a client may know its user is no matter of the service that it calls.
+    let tells_user = access.scope.contains("openid");
+    let scope = terms.narrowed(access.scope);
     let latest = terms.access_ttl().map(|ttl| access.issued_at.saturating_add_unsigned(ttl.as_secs()));
     let login = access.login.as_ref();
     let claims = AccessClaims {
@@ -125,7 +128,7 @@ pub(super) fn issue(
         sid: login.map(|login| login.family),
         auth_time: login.and_then(|login| login.auth_time),
         acr: login.and_then(|login| login.acr),
-        roles: login.and_then(|login| login.roles).filter(|_| terms.roles().are_told_with(&access.scope)),
+        roles: login.and_then(|login| login.roles).filter(|_| tells_roles),
         act: access.act,
         cnf: access.binding,
         status: access.status.map(|place| place.claim(core.issuer.as_str())),
@@ -135,13 +138,11 @@ pub(super) fn issue(
         None => claims.with_jti(&URL_SAFE_NO_PAD.encode(random::bytes::<16>())),
     };
     let access_token = core.keys.sign(&access.audiences, &text, now)?;
-    // Whether a client may know its user is no matter of the service that it calls.
-    let id_token = match how.filter(|_| access.scope.contains("openid")) {
+    let id_token = match how.filter(|_| tells_user) {
         Some(how) => Some(id_token::beside(core, &claims, &access_token, how, now)?),
         None => None,
     };
     let expires_in = (claims.exp - now.timestamp()).max(0);
     let token_type = TokenType::of(access.binding);
-    let scope = scope.into_owned();
     Ok(Issued { access_token, token_type, expires_in, refresh: None, scope, id_token })
 }

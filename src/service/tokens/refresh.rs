@@ -95,7 +95,8 @@ async fn refresh_uncounted(
                 let told = told(core, request, (&known, &wanted), asked, now).await?;
                 (grant, RefreshEnd::Rotated, told)
             }
-            None => judge(core, request, &token, (&known, &wanted), now).await?,
+            // Boxed, as it is rare and large.
+            None => Box::pin(judge(core, request, &token, (&known, &wanted), now)).await?,
         };
     if let Some(given) = given(end) {
         watch(core, request, &known, (&grant, given), now)?;
@@ -153,7 +154,7 @@ async fn told(
     }
     Ok(Some(IdTokenContent {
         nonce: None,
-        user: user_claims::told_in_id_token(core, for_whom, asked, now).await?,
+        user: Box::pin(user_claims::told_in_id_token(core, for_whom, asked, now)).await?,
     }))
 }
 

@@ -38,7 +38,8 @@ pub(super) async fn must_be_enough(
     {
         return Ok(());
     }
-    Err(Failure::InsufficientAuthorization(wait(core, (request, known), family, now).await?.map(Box::new)))
+    let wanted = Box::pin(wait(core, (request, known), family, now)).await?;
+    Err(Failure::InsufficientAuthorization(wanted.map(Box::new)))
 }
 
 /// Others would throw the token away, and their logins are as good as they were: they ask for more at the next one.
