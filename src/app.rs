@@ -36,20 +36,16 @@ use crate::http::pages::renderer::Pages;
 use crate::http::web::Entrance;
 use crate::http::{self, Web};
 use crate::master_keys;
-use crate::service::admin::once;
 use crate::service::clients::registrar::Registrar;
 use crate::service::clock_watch::ClockWatch;
 use crate::service::events::trail::Trail;
 use crate::service::keys::ring::Keys;
 use crate::service::keys::{signer_keys, subject_key};
-use crate::service::mail::reseal as reseal_letters;
 use crate::service::status_lists::documents::StatusLists;
 use crate::service::tokens::resource_servers::ResourceServers;
 use crate::service::upstream::providers::Providers;
 use crate::service::users::attempts::Attempts;
 use crate::service::users::login_limit::LoginLimit;
-use crate::service::users::totp;
-use crate::service::webhooks::secrets as webhook_secrets;
 use crate::service::writer::Writer;
 use crate::service::{Core, admin, shared_limits};
 use crate::settings::{self, Issuer, Settings};
@@ -182,6 +178,7 @@ impl App {
             core: Arc::clone(&core),
             clock,
             body_limit: given.body_limit,
+            import_limit: settings.admin.import_limit,
             deadline: given.request_timeout,
             stopping: Arc::clone(&stopping),
             jwks_max_age: settings.keys.publish_ahead.min(Duration::from_mins(20)) / 4,
@@ -295,7 +292,7 @@ pub async fn open_core(
     let succession = succession(settings);
     keys.prepare(&writer, succession, now).await?;
     let subjects = Arc::new(subject_key::load(&keys, &writer, now).await?);
-    reseal(&keys, &writer, now).await?;
+    opening::reseal(&keys, &writer, now).await?;
     let (clients, outbound, fetches) = known_clients(settings, &subjects, clock.clone())?;
     check_clients(&db, &clients).await?;
     let passwords = password_pool(settings)?;
@@ -342,6 +339,7 @@ pub async fn open_core(
         subjects,
         accounts: Arc::new(account_rules(settings)),
         mail_requests: Arc::default(),
+        import_jobs: Arc::default(),
         providers: Arc::new(Providers::new(settings.sign_in.providers.read().context("sign_in.providers")?)),
         outbound,
         fetches,
@@ -349,14 +347,6 @@ pub async fn open_core(
         writer,
         db,
     })
-}
-
-/// Seals everything under the active master key.
-async fn reseal(keys: &Keys, writer: &Writer, now: DateTime<Utc>) -> anyhow::Result<()> {
-    webhook_secrets::reseal(keys, writer, now).await?;
-    totp::reseal(keys, writer, now).await?;
-    reseal_letters(keys, writer, now).await?;
-    Ok(once::reseal(keys, writer, now).await?)
 }
 
 /// Measured: a worker serves some 20,000 refreshes a second, and a thread more than the cores can run only moves work

@@ -18,6 +18,7 @@ pub(crate) mod expiring;
 pub mod family;
 pub mod idempotency_key;
 pub mod ids;
+pub mod import_job;
 pub(crate) mod json;
 pub mod key_thumbprint;
 pub mod letter;

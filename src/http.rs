@@ -28,6 +28,7 @@ mod simple;
 mod stop;
 mod token_answer;
 pub(crate) mod traces;
+mod upload;
 pub(crate) mod web;
 mod words;
 

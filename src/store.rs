@@ -22,6 +22,8 @@ pub mod expired;
 pub mod families;
 pub mod group_commit;
 pub mod idempotency_keys;
+pub mod import_jobs;
+pub mod import_work;
 pub mod imported_users;
 pub mod known_devices;
 pub mod limit_debts;

@@ -11,6 +11,7 @@ use super::mutual_tls::MutualTls;
 use crate::clock::Clock;
 use crate::domain::registration::Mode;
 use crate::domain::signing_algorithm::SigningAlgorithm;
+use crate::service::admin::imports::working::ImportWorker;
 use crate::service::admin::rounds::Tidied;
 use crate::service::admin::{janitor, usage};
 use crate::service::clients::signing;
@@ -27,7 +28,7 @@ use crate::tls::{Looked, Tls};
 /// What runs beside the workers.
 pub(super) struct Background {
     tasks: Vec<JoinHandle<()>>,
-    tellers: [JoinHandle<()>; 3],
+    tellers: [JoinHandle<()>; 4],
     stop_telling: watch::Sender<bool>,
 }
 
@@ -71,7 +72,8 @@ impl App {
             tellers: [
                 self.tell_others(LogoutCourier::new(core()), told_to_stop.clone()),
                 self.tell_others(WebhookCourier::new(core()), told_to_stop.clone()),
-                self.tell_others(MailCourier::new(core()), told_to_stop),
+                self.tell_others(MailCourier::new(core()), told_to_stop.clone()),
+                self.carry_out_imports(told_to_stop),
             ],
             stop_telling,
         }
@@ -250,6 +252,28 @@ impl App {
                 }
                 tokio::select! {
                     () = core.mail_requests.notified() => {}
+                    () = tokio::time::sleep(EVERY) => {}
+                }
+            }
+        })
+    }
+
+    /// Users who move in by the admin API: what is sent here is begun at once, what another server left soon. Told to
+    /// stop, it lets another server go on.
+    fn carry_out_imports(&self, mut stop: watch::Receiver<bool>) -> JoinHandle<()> {
+        const EVERY: Duration = Duration::from_secs(5);
+        let core = Arc::clone(&self.core);
+        let mut worker = ImportWorker::new(Arc::clone(&core), self.clock.clone(), stop.clone());
+        tokio::spawn(async move {
+            loop {
+                match worker.work().await {
+                    Ok(true) => continue,
+                    Ok(false) => {}
+                    Err(error) => tracing::error!(%error, "users cannot move in now; trying again"),
+                }
+                tokio::select! {
+                    _ = stop.wait_for(|stop| *stop) => break,
+                    () = core.import_jobs.notified() => {}
                     () = tokio::time::sleep(EVERY) => {}
                 }
             }

@@ -1,9 +1,16 @@
 //! Opening the store: a connection, and a schema that fits.
 
 use anyhow::Context as _;
+use chrono::{DateTime, Utc};
 
 use crate::crypto::master_key::MasterKeys;
 use crate::master_keys;
+use crate::service::admin::{imports, once};
+use crate::service::keys::ring::Keys;
+use crate::service::mail::reseal as reseal_letters;
+use crate::service::users::totp;
+use crate::service::webhooks::secrets as webhook_secrets;
+use crate::service::writer::Writer;
 use crate::settings::{DatabaseUrl, Settings};
 use crate::store::Db;
 use crate::store::connect::PoolBounds;
@@ -160,4 +167,13 @@ pub async fn connect(settings: &Settings) -> anyhow::Result<Db> {
         }
     };
     opened.with_context(|| format!("cannot open {}", settings.database_url))
+}
+
+/// Seals everything under the active master key.
+pub(super) async fn reseal(keys: &Keys, writer: &Writer, now: DateTime<Utc>) -> anyhow::Result<()> {
+    webhook_secrets::reseal(keys, writer, now).await?;
+    totp::reseal(keys, writer, now).await?;
+    reseal_letters(keys, writer, now).await?;
+    once::reseal(keys, writer, now).await?;
+    Ok(imports::reseal(keys, writer, now).await?)
 }

@@ -10,6 +10,7 @@ pub(super) mod registration_token;
 mod server_url;
 mod token_source;
 pub(super) mod user;
+mod user_import;
 
 use std::path::PathBuf;
 

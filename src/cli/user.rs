@@ -1,7 +1,7 @@
 //! `heirloom user …`
 
 mod export;
-mod import;
+pub(super) mod import;
 
 use std::io::{IsTerminal as _, Read as _};
 

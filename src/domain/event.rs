@@ -23,7 +23,8 @@ pub use record::{EVENT_FORM, EventRecord, Severity};
 pub use redo::{Concerned, LostAct, LostUserChange, Redo, UserSwitch};
 pub use told::{EventLine, LONGEST_EVENT_LINE, ToldEvent, UnfitEventLine};
 pub use words::{
-    Alarm, AudienceChange, ClientChange, DisablingReason, MailEnd, MailLimit, ReplayDifference, UserChange,
+    Alarm, AudienceChange, ClientChange, DisablingReason, ImportEnd, MailEnd, MailLimit, ReplayDifference,
+    UserChange,
 };
 
 /// Something that an operator, a client or an owner may want to know.
@@ -182,6 +183,12 @@ pub enum Event {
     UsersImported {
         count: u64,
     },
+    /// Users move in by the admin API, or it is tried whether they could.
+    ImportChanged {
+        job: Uuid,
+        dry_run: bool,
+        change: ImportChange,
+    },
     /// An operator invited somebody to sign up.
     UserInvited,
     /// An operator took an invitation back.
@@ -289,6 +296,17 @@ pub enum WebhookChange {
     SecretRotated,
     /// This delivery was tried often enough.
     DeliveryFailed(Uuid),
+}
+
+/// What became of an import.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ImportChange {
+    /// All its lines are there.
+    Queued,
+    /// A server began it.
+    Started,
+    /// So many users were imported, or could be.
+    Ended { how: ImportEnd, count: u64 },
 }
 
 /// Why somebody does not get a mail.

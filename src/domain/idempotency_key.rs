@@ -4,7 +4,7 @@
 use std::str::FromStr;
 
 use crate::domain::ids::ClientId;
-use crate::domain::secrets::SecretHash;
+use crate::domain::secrets::{HashedParts, SecretHash};
 
 /// What its sender made up: 1 to 255 visible characters of ASCII, or blanks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,8 +36,32 @@ impl IdempotencyKey {
 /// §2.4: what a request is told apart by from others that come with the same key.
 #[must_use]
 pub fn fingerprint(method: &str, place: &str, body: &[u8]) -> SecretHash {
-    let head = format!("heirloom request v1\0{method}\0{place}\0");
-    SecretHash::of(&[head.as_bytes(), body].concat())
+    let mut request = RequestFingerprint::new(method, place);
+    request.update(body);
+    request.finish()
+}
+
+/// The same of a request whose body is read little by little.
+#[derive(Debug)]
+pub struct RequestFingerprint(HashedParts);
+
+impl RequestFingerprint {
+    #[must_use]
+    pub fn new(method: &str, place: &str) -> Self {
+        let mut parts = HashedParts::default();
+        parts.update(format!("heirloom request v1\0{method}\0{place}\0").as_bytes());
+        Self(parts)
+    }
+
+    /// Takes the next part of the body.
+    pub fn update(&mut self, part: &[u8]) {
+        self.0.update(part);
+    }
+
+    #[must_use]
+    pub fn finish(self) -> SecretHash {
+        self.0.finish()
+    }
 }
 
 #[cfg(test)]
@@ -51,6 +75,19 @@ mod tests {
         }
         for unfit in ["", "a\n", "é", "\u{7f}", &"x".repeat(256)] {
             assert_eq!(unfit.parse::<IdempotencyKey>(), Err(InvalidIdempotencyKey), "{unfit}");
+        }
+    }
+
+    #[test]
+    fn a_request_is_the_same_however_it_is_read() {
+        let whole = fingerprint("POST", "/a", b"some text");
+        let mut parts = RequestFingerprint::new("POST", "/a");
+        for part in [&b"so"[..], b"", b"me text"] {
+            parts.update(part);
+        }
+        assert!(parts.finish().matches(&whole));
+        for other in [fingerprint("PUT", "/a", b"some text"), fingerprint("POST", "/a", b"some texts")] {
+            assert!(!other.matches(&whole));
         }
     }
 

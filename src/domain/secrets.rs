@@ -39,6 +39,33 @@ impl SecretHash {
     }
 }
 
+/// The hash of what comes in parts.
+pub(super) struct HashedParts(digest::Context);
+
+impl fmt::Debug for HashedParts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HashedParts(…)")
+    }
+}
+
+impl Default for HashedParts {
+    fn default() -> Self {
+        Self(digest::Context::new(&digest::SHA256))
+    }
+}
+
+impl HashedParts {
+    pub(super) fn update(&mut self, part: &[u8]) {
+        self.0.update(part);
+    }
+
+    pub(super) fn finish(self) -> SecretHash {
+        let mut hash = [0; 32];
+        hash.copy_from_slice(self.0.finish().as_ref());
+        SecretHash(hash)
+    }
+}
+
 impl fmt::Debug for SecretHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SecretHash(…)")

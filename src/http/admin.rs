@@ -7,6 +7,8 @@ mod document;
 mod events;
 mod families;
 pub(super) mod guard;
+mod imports;
+mod jobs;
 mod keys;
 mod listing;
 mod made;
@@ -32,6 +34,8 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         web::scope("/admin/v1")
             .service(only("/openapi.json", "GET", [web::get().to(document::show)]))
             .service(only("/users", "GET, POST", [web::get().to(users::list), web::post().to(users::create)]))
+            // Before what it would be an id for.
+            .service(only("/users/import", "POST", [web::post().to(imports::import)]))
             .service(only(
                 "/users/{id}",
                 "GET, PATCH, DELETE",
@@ -46,6 +50,7 @@ pub(super) fn configure(config: &mut ServiceConfig) {
                 "GET, DELETE",
                 [web::get().to(families::show), web::delete().to(families::end)],
             ))
+            .configure(configure_jobs)
             .configure(configure_clients)
             .configure(configure_resource_servers)
             .service(only("/keys", "GET", [web::get().to(keys::list)]))
@@ -57,6 +62,17 @@ pub(super) fn configure(config: &mut ServiceConfig) {
             .service(only("/statistics", "GET", [web::get().to(events::show_statistics)]))
             .default_service(web::to(|| ready(problem::not_found()))),
     );
+}
+
+fn configure_jobs(config: &mut ServiceConfig) {
+    config
+        .service(only("/jobs", "GET", [web::get().to(jobs::list)]))
+        .service(only(
+            "/jobs/{id}",
+            "GET, DELETE",
+            [web::get().to(jobs::show), web::delete().to(jobs::cancel)],
+        ))
+        .service(only("/jobs/{id}/refused-lines", "GET", [web::get().to(jobs::list_refused)]));
 }
 
 fn configure_clients(config: &mut ServiceConfig) {

@@ -19,7 +19,7 @@ use crate::domain::ids::uuid_v7;
 use crate::domain::reading::Reading;
 use crate::http::body::Body;
 use crate::http::error::{Problem, Standard, causes};
-use crate::http::{Web, traces};
+use crate::http::{Web, traces, upload};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -51,18 +51,22 @@ pub(crate) async fn edge(
     let method = request.method().clone();
     let traced = web.traces.as_ref().and_then(|traces| traces.begin(&request));
     let end = |route: &str, status| traced.as_ref().and_then(|it| traces::end(it, route, &method, status));
+    let is_upload = upload::is_upload(&web, &request);
+    let patience = if is_upload { upload::PATIENCE } else { web.deadline };
     let answer = async {
         let mut request = request;
         // Whoever holds a body back does not hold the time back: no code lives longer by that.
-        Body::receive(&mut request, web.body_limit).await;
+        if !is_upload {
+            Body::receive(&mut request, web.body_limit).await;
+        }
         let reading = web.clock.read();
         request.extensions_mut().insert(Arrival(reading.now));
         request.extensions_mut().insert(reading);
         next.call(request).await
     };
     let in_time = match &traced {
-        Some(context) => tokio::time::timeout(web.deadline, answer.with_context(context.clone())).await,
-        None => tokio::time::timeout(web.deadline, answer).await,
+        Some(context) => tokio::time::timeout(patience, answer.with_context(context.clone())).await,
+        None => tokio::time::timeout(patience, answer).await,
     };
     let answered = in_time.unwrap_or_else(|_| Err(Standard(Problem::Deadline).into()));
     match answered {

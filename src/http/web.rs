@@ -62,6 +62,8 @@ pub(crate) struct Web {
     pub(crate) clock: Clock,
     /// The longest body that is read, in bytes.
     pub(crate) body_limit: usize,
+    /// The longest body of users who move in, in bytes.
+    pub(crate) import_limit: usize,
     /// How long a request may take: shorter than clients wait.
     pub(crate) deadline: Duration,
     /// How long a JWKS may be kept by whoever fetched it.

@@ -13,6 +13,7 @@ pub mod events;
 pub mod families;
 mod fapi2;
 pub mod files;
+pub mod imports;
 pub mod janitor;
 pub mod keys;
 mod members;

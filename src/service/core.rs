@@ -119,6 +119,8 @@ pub struct Core {
     pub accounts: Arc<AccountRules>,
     /// Somebody who is not signed in asked for a mail.
     pub mail_requests: Arc<Notify>,
+    /// Users who are to move in were sent.
+    pub import_jobs: Arc<Notify>,
     /// How often strangers' documents were fetched.
     pub fetches: Arc<Limit>,
 }

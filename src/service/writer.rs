@@ -259,6 +259,7 @@ fn log(it: &EventRecord<'_>) {
                 mail = it.mail.map(tracing::field::display),
                 letter = it.letter,
                 passkey = it.passkey.map(tracing::field::display),
+                job = it.job.map(tracing::field::display),
             )
         };
     }

@@ -85,7 +85,8 @@ impl Broken {
 }
 
 fn numbers(settings: &Settings) -> Vec<(&'static str, u64, RangeInclusive<u64>)> {
-    let Settings { registration, passwords, limits, mail, http, outbound, database, janitor, .. } = settings;
+    let Settings { registration, passwords, limits, mail, admin, http, outbound, database, janitor, .. } =
+        settings;
     let wide = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
     vec![
         ("registration.per_hour", registration.per_hour.into(), 1..=1_000_000),
@@ -106,6 +107,7 @@ fn numbers(settings: &Settings) -> Vec<(&'static str, u64, RangeInclusive<u64>)>
         ("mail.port", mail.port.unwrap_or(1).into(), 1..=u16::MAX.into()),
         ("mail.per_address", mail.per_address.into(), 1..=1_000_000),
         ("mail.per_account", mail.per_account.into(), 1..=1_000_000),
+        ("admin.import_limit", wide(admin.import_limit), 1024..=64 * 1024 * 1024 * 1024),
         ("http.workers", http.workers.map_or(1, wide), 1..=1024),
         ("http.body_limit", wide(http.body_limit), 1024..=16 * 1024 * 1024),
         ("http.max_connections", wide(http.max_connections), 1..=1_000_000),

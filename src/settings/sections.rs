@@ -226,6 +226,8 @@ pub struct AdminSettings {
     /// Where the API is, if not beside everything else; port 0 lets the system choose one.
     #[serde(default, with = "text::option")]
     pub listen: Option<Listen>,
+    /// The longest body of users who move in, in bytes.
+    pub import_limit: usize,
 }
 
 /// What monitoring reads, and where.

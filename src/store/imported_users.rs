@@ -13,7 +13,7 @@ use crate::domain::upstream::UpstreamLink;
 use crate::domain::user::User;
 use crate::store::row::to_json;
 use crate::store::transaction::OpenTransaction;
-use crate::store::{Db, StoreError, Tx, execute, fetch_optional};
+use crate::store::{StoreError, Tx, execute, fetch_optional};
 
 /// A user to be, with a digest of the line that tells of it.
 #[derive(Debug)]
@@ -133,73 +133,64 @@ fn work(cost: ForeignCost) -> i64 {
 
 /// Those of these users' names that are taken, by their keys, with the digests of the lines that they came from.
 pub async fn digests(
-    db: &Db,
+    tx: &mut Tx,
     users: &[&ImportedUser],
 ) -> Result<HashMap<String, Option<Vec<u8>>>, StoreError> {
     const ALL: &str = "SELECT username_key, import_digest FROM users WHERE username_key = ANY($1)";
     const ONE: &str = "SELECT username_key, import_digest FROM users WHERE username_key = $1";
     let keys: Vec<String> = users.iter().map(|it| it.key.clone()).collect();
     let mut found = HashMap::new();
-    match db {
-        Db::Postgres(pool) => {
-            for part in keys.chunks(ROWS) {
-                let rows: Vec<(String, Option<Vec<u8>>)> =
-                    sqlx::query_as(ALL).bind(part).fetch_all(pool.executor()).await?;
-                found.extend(rows);
-            }
+    if let OpenTransaction::Postgres(transaction, link) = &mut tx.open {
+        for part in keys.chunks(ROWS) {
+            let rows: Vec<(String, Option<Vec<u8>>)> =
+                sqlx::query_as(ALL).bind(part).fetch_all(link.on(transaction)).await?;
+            found.extend(rows);
         }
-        Db::Sqlite(_) => {
-            for key in keys {
-                let row: Option<(String, Option<Vec<u8>>)> = fetch_optional!(on db, ONE, key)?;
-                found.extend(row);
-            }
-        }
+        return Ok(found);
+    }
+    for key in keys {
+        let row: Option<(String, Option<Vec<u8>>)> = fetch_optional!(within tx, ONE, key)?;
+        found.extend(row);
     }
     Ok(found)
 }
 
 /// Those of these users' verified addresses that are taken, by what they are compared by.
-pub async fn taken_emails(db: &Db, users: &[&ImportedUser]) -> Result<HashSet<String>, StoreError> {
+pub async fn taken_emails(tx: &mut Tx, users: &[&ImportedUser]) -> Result<HashSet<String>, StoreError> {
     const ALL: &str = "SELECT verified_email_key FROM users WHERE verified_email_key = ANY($1)";
     const ONE: &str = "SELECT verified_email_key FROM users WHERE verified_email_key = $1";
     let keys: Vec<&str> = users.iter().filter_map(|it| it.email_key.as_deref()).collect();
     let mut found = HashSet::new();
-    match db {
-        Db::Postgres(pool) => {
-            for part in keys.chunks(ROWS) {
-                let rows: Vec<(String,)> = sqlx::query_as(ALL).bind(part).fetch_all(pool.executor()).await?;
-                found.extend(rows.into_iter().map(|(key,)| key));
-            }
+    if let OpenTransaction::Postgres(transaction, link) = &mut tx.open {
+        for part in keys.chunks(ROWS) {
+            let rows: Vec<(String,)> = sqlx::query_as(ALL).bind(part).fetch_all(link.on(transaction)).await?;
+            found.extend(rows.into_iter().map(|(key,)| key));
         }
-        Db::Sqlite(_) => {
-            for key in keys {
-                let row: Option<(String,)> = fetch_optional!(on db, ONE, key)?;
-                found.extend(row.map(|(key,)| key));
-            }
-        }
+        return Ok(found);
+    }
+    for key in keys {
+        let row: Option<(String,)> = fetch_optional!(within tx, ONE, key)?;
+        found.extend(row.map(|(key,)| key));
     }
     Ok(found)
 }
 
 /// Those of these users' ids that are taken.
-pub async fn taken_ids(db: &Db, users: &[&ImportedUser]) -> Result<HashSet<UserId>, StoreError> {
+pub async fn taken_ids(tx: &mut Tx, users: &[&ImportedUser]) -> Result<HashSet<UserId>, StoreError> {
     const ALL: &str = "SELECT id FROM users WHERE id = ANY($1)";
     const ONE: &str = "SELECT id FROM users WHERE id = $1";
     let mut found = HashSet::new();
-    match db {
-        Db::Postgres(pool) => {
-            let ids: Vec<Uuid> = users.iter().map(|it| it.user.id.0).collect();
-            for part in ids.chunks(ROWS) {
-                let rows: Vec<(Uuid,)> = sqlx::query_as(ALL).bind(part).fetch_all(pool.executor()).await?;
-                found.extend(rows.into_iter().map(|(id,)| UserId(id)));
-            }
+    let ids: Vec<Uuid> = users.iter().map(|it| it.user.id.0).collect();
+    if let OpenTransaction::Postgres(transaction, link) = &mut tx.open {
+        for part in ids.chunks(ROWS) {
+            let rows: Vec<(Uuid,)> = sqlx::query_as(ALL).bind(part).fetch_all(link.on(transaction)).await?;
+            found.extend(rows.into_iter().map(|(id,)| UserId(id)));
         }
-        Db::Sqlite(_) => {
-            for user in users {
-                let row: Option<(Uuid,)> = fetch_optional!(on db, ONE, user.user.id.0)?;
-                found.extend(row.map(|(id,)| UserId(id)));
-            }
-        }
+        return Ok(found);
+    }
+    for id in ids {
+        let row: Option<(Uuid,)> = fetch_optional!(within tx, ONE, id)?;
+        found.extend(row.map(|(id,)| UserId(id)));
     }
     Ok(found)
 }

@@ -73,6 +73,7 @@ const STEPS: &[SchemaStep] = &[
     step!(44, "applied files", "0044_applied_files.sql"),
     step!(46, "event chain", "0046_event_chain.sql"),
     step!(48, "limit debts", "0048_limit_debts.sql"),
+    step!(49, "import jobs", "0049_import_jobs.sql"),
 ];
 
 /// How the database's schema compares with the one this binary knows.

@@ -14,6 +14,8 @@ pub enum SealedTable {
     Mails,
     /// Answers to requests that make something once.
     Answers,
+    /// Lines of users who move in.
+    ImportChunks,
 }
 
 #[derive(Debug)]
@@ -37,10 +39,13 @@ pub async fn list_under_others(
          ORDER BY id LIMIT $3";
     const ANSWERS: &str = "SELECT id, sealed FROM idempotency_keys \
          WHERE id > $1 AND sealed IS NOT NULL AND substr(sealed, 2, 4) <> $2 ORDER BY id LIMIT $3";
+    const IMPORT_CHUNKS: &str = "SELECT id, sealed FROM import_chunks \
+         WHERE id > $1 AND substr(sealed, 2, 4) <> $2 ORDER BY id LIMIT $3";
     let sql = match table {
         SealedTable::TotpSecrets => TOTP_SECRETS,
         SealedTable::Mails => MAILS,
         SealedTable::Answers => ANSWERS,
+        SealedTable::ImportChunks => IMPORT_CHUNKS,
     };
     let rows: Vec<(Uuid, Vec<u8>)> = fetch_all!(on db, sql, after, &key.0[..], limit)?;
     Ok(rows.into_iter().map(|(id, sealed)| SealedRow { id, sealed }).collect())
@@ -56,10 +61,12 @@ pub async fn reseal(
     const TOTP_SECRETS: &str = "UPDATE totp_secrets SET sealed = $3 WHERE user_id = $1 AND sealed = $2";
     const MAILS: &str = "UPDATE mails SET sealed = $3 WHERE id = $1 AND sealed = $2";
     const ANSWERS: &str = "UPDATE idempotency_keys SET sealed = $3 WHERE id = $1 AND sealed = $2";
+    const IMPORT_CHUNKS: &str = "UPDATE import_chunks SET sealed = $3 WHERE id = $1 AND sealed = $2";
     let sql = match table {
         SealedTable::TotpSecrets => TOTP_SECRETS,
         SealedTable::Mails => MAILS,
         SealedTable::Answers => ANSWERS,
+        SealedTable::ImportChunks => IMPORT_CHUNKS,
     };
     execute!(within tx, sql, read.id, &read.sealed, sealed)?;
     Ok(())

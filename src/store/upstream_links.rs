@@ -40,6 +40,13 @@ pub async fn user_of(db: &Db, who: &UpstreamSubject) -> Result<Option<UserId>, S
     Ok(row.map(|(id,)| UserId(id)))
 }
 
+/// Whether somebody has this link, in a transaction.
+pub async fn is_taken(tx: &mut Tx, who: &UpstreamSubject) -> Result<bool, StoreError> {
+    const SQL: &str = "SELECT user_id FROM upstream_links WHERE issuer = $1 AND subject = $2";
+    let row: Option<(Uuid,)> = fetch_optional!(within tx, SQL, &who.issuer, &who.subject)?;
+    Ok(row.is_some())
+}
+
 /// A user's links, in the order in which they were made.
 pub async fn of_user(db: &Db, user: UserId) -> Result<Vec<UpstreamLink>, StoreError> {
     const SQL: &str = "SELECT issuer, subject, label, created_at, last_used_at FROM upstream_links \

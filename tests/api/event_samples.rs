@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use heirloom::domain::event::{
-    Alarm, AudienceChange, ClientChange, DisablingReason, Event, MailEnd, MailLimit, MailLoss,
-    ReplayDifference, TriedAccount, UpstreamEvent, UserChange, WebhookChange, Whence,
+    Alarm, AudienceChange, ClientChange, DisablingReason, Event, ImportChange, ImportEnd, MailEnd, MailLimit,
+    MailLoss, ReplayDifference, TriedAccount, UpstreamEvent, UserChange, WebhookChange, Whence,
 };
 use heirloom::domain::family::{EndedFamily, UserAgentInfo};
 use heirloom::domain::ids::{ClientId, FamilyId, PasskeyId, SignInSessionId, UserId, WebhookId};
@@ -146,6 +146,13 @@ impl Sampled {
         vec![
             Event::ChainBegun,
             Event::UsersImported { count: 3 },
+            Event::ImportChanged { job: self.id, dry_run: false, change: ImportChange::Queued },
+            Event::ImportChanged { job: self.id, dry_run: true, change: ImportChange::Started },
+            Event::ImportChanged {
+                job: self.id,
+                dry_run: false,
+                change: ImportChange::Ended { how: ImportEnd::Cancelled, count: 3 },
+            },
             Event::UserInvited,
             Event::UserUninvited,
             Event::UserChanged { user, change: UserChange::OwnPassword },

@@ -163,6 +163,8 @@ mod strangers;
 mod tls;
 mod traces;
 mod unstorable;
+mod user_import_servers;
+mod user_imports;
 mod ways_out;
 mod webhooks;
 mod webhooks_changed;

@@ -31,6 +31,7 @@ mod process;
 mod quiet;
 mod recovery;
 mod remote;
+mod remote_import;
 mod remote_refused;
 mod replicas;
 mod revocation;

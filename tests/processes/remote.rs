@@ -12,8 +12,8 @@ pub const ALL_RIGHTS: &str = "heirloom:users.read heirloom:users.write heirloom:
 
 /// Whoever operates a server from another machine, by a client.
 pub struct Operator {
-    place: Place,
-    url: String,
+    pub place: Place,
+    pub url: String,
 }
 
 impl Operator {

@@ -240,11 +240,10 @@ fn what_works_on_the_store_alone_says_so() {
     let home = Place::sqlite().migrated();
     let server = home.serve();
     let ops = Operator::of(&home, &server, "heirloom:users.read");
-    let commands: [(&[&str], &str); 15] = [
+    let commands: [(&[&str], &str); 14] = [
         (&["user", "invite", "ana@example.com"], "user invite"),
         (&["user", "invitations"], "user invitations"),
         (&["user", "uninvite", "ana@example.com"], "user uninvite"),
-        (&["user", "import", "users.jsonl"], "user import"),
         (&["user", "export"], "user export"),
         (&["event", "export"], "event export"),
         (&["keys", "export"], "keys export"),

@@ -4,9 +4,9 @@ use std::fmt::Display;
 use std::mem::take;
 use std::time::Duration;
 
-use reqwest::header::CONTENT_TYPE;
+use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use reqwest::redirect::Policy;
-use reqwest::{Client, Method, Response, StatusCode};
+use reqwest::{Body, Client, Method, Response, StatusCode};
 use serde_json::Value;
 use url::Url;
 
@@ -17,8 +17,11 @@ use crate::domain::error_causes::with_causes;
 /// Longer than the server itself works on any request.
 const PATIENCE: Duration = Duration::from_mins(2);
 
+/// The same where much is sent.
+const UPLOAD_PATIENCE: Duration = Duration::from_hours(2);
+
 /// The most that the API gives at once.
-const PAGE: i64 = 200;
+pub(super) const PAGE: i64 = 200;
 
 /// Why something is not done.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +44,15 @@ pub(super) enum NotDone {
 impl NotDone {
     pub(super) fn no_answer(server: &impl Display, error: reqwest::Error) -> Self {
         Self::NoAnswer(server.to_string(), with_causes(&error.without_url()))
+    }
+
+    /// Whether asking again may be of use.
+    pub(super) fn may_pass(&self) -> bool {
+        match self {
+            Self::NoAnswer(..) => true,
+            Self::Refused { status, .. } | Self::NoServer(_, status) => status.is_server_error(),
+            Self::BadToken | Self::LeadsElsewhere(..) | Self::NoPlace(_) => false,
+        }
     }
 
     pub(super) fn no_server(url: &str, status: StatusCode) -> Self {
@@ -90,6 +102,24 @@ impl AdminServer {
 
     pub(super) async fn delete(&self, place: &[&str]) -> Result<(), NotDone> {
         self.ask(Method::DELETE, place, None).await.map(drop)
+    }
+
+    /// Sends lines of JSON, for as long as that takes.
+    pub(super) async fn upload(
+        &self,
+        place: &[&str],
+        query: &[(&str, &str)],
+        length: Option<u64>,
+        lines: Body,
+    ) -> Result<Value, NotDone> {
+        let mut url = self.at(place)?;
+        url.query_pairs_mut().extend_pairs(query);
+        let request = self.http.post(url).bearer_auth(&self.token).timeout(UPLOAD_PATIENCE);
+        let request = request.header(CONTENT_TYPE, "application/x-ndjson").body(lines);
+        // What is too long is not even begun.
+        let request = length.into_iter().fold(request, |it, length| it.header(CONTENT_LENGTH, length));
+        let answer = request.send().await.map_err(|error| NotDone::no_answer(&self.url, error))?;
+        self.read(answer).await
     }
 
     /// Reads a list and prints it: so many things of it at most.
@@ -159,7 +189,7 @@ impl AdminServer {
         let content_type = answer.headers().get(CONTENT_TYPE).and_then(|it| it.to_str().ok());
         let is_problem = content_type == Some("application/problem+json");
         let body = answer.bytes().await.map_err(|error| NotDone::no_answer(&self.url, error))?;
-        if matches!(status, StatusCode::NO_CONTENT | StatusCode::ACCEPTED) {
+        if status == StatusCode::NO_CONTENT || (status == StatusCode::ACCEPTED && body.is_empty()) {
             return Ok(Value::Null);
         }
         let read: Option<Value> = serde_json::from_slice(&body).ok().filter(Value::is_object);

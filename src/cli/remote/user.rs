@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::cli::output::{self, List};
 use crate::cli::remote::admin_server::AdminServer;
+use crate::cli::remote::user_import;
 use crate::cli::remote::{Remote, on_the_store_alone};
 use crate::cli::user::{self, AddUser, UserCommand};
 use crate::domain::right::{Area, Right};
@@ -64,7 +65,7 @@ pub(in crate::cli) async fn run(command: UserCommand, remote: &Remote) -> anyhow
         UserCommand::Invite { .. } => on_the_store_alone("user invite"),
         UserCommand::Invitations { .. } => on_the_store_alone("user invitations"),
         UserCommand::Uninvite { .. } => on_the_store_alone("user uninvite"),
-        UserCommand::Import(_) => on_the_store_alone("user import"),
+        UserCommand::Import(import) => user_import::run(import, remote).await,
         UserCommand::Export => on_the_store_alone("user export"),
     }
 }

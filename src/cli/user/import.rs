@@ -1,5 +1,6 @@
 //! `heirloom user import`
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -20,19 +21,19 @@ use crate::service::admin::moving::line::{LONGEST_LINE, ReadLine, UnfitLine};
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ImportUsers {
     /// Lines of JSON, one a user; `-` is standard input
-    file: PathBuf,
+    pub(in crate::cli) file: PathBuf,
     /// Say what would be done, and change nothing
     #[arg(long)]
-    dry_run: bool,
+    pub(in crate::cli) dry_run: bool,
     /// Leave the database to others most of the time, for a server that serves meanwhile
     #[arg(long)]
-    gently: bool,
+    pub(in crate::cli) gently: bool,
     /// Write lines that are refused to this new file, to be mended and imported
     #[arg(long, value_name = "FILE")]
-    rejects: Option<PathBuf>,
+    pub(in crate::cli) rejects: Option<PathBuf>,
     /// The password hash parameters of a Firebase project, as its console shows them
     #[arg(long, value_name = "FILE")]
-    firebase_config: Option<PathBuf>,
+    pub(in crate::cli) firebase_config: Option<PathBuf>,
 }
 
 /// Users of a transaction.
@@ -74,7 +75,7 @@ fn read_config(path: &Path) -> anyhow::Result<FirebaseConfig> {
 }
 
 /// Shown to whoever watches, and to nobody else.
-fn progress_bar(length: Option<u64>) -> ProgressBar {
+pub(in crate::cli) fn progress_bar(length: Option<u64>) -> ProgressBar {
     let (bar, template) = match length {
         Some(length) => (ProgressBar::new(length), "{wide_bar} {bytes}/{total_bytes} {eta} {msg}"),
         None => (ProgressBar::no_length(), "{spinner} {bytes} {msg}"),
@@ -93,10 +94,10 @@ enum ImportPace {
 }
 
 #[derive(Debug, Default)]
-struct Tally {
-    imported: u64,
-    there: u64,
-    refused: u64,
+pub(in crate::cli) struct Tally {
+    pub(in crate::cli) imported: u64,
+    pub(in crate::cli) there: u64,
+    pub(in crate::cli) refused: u64,
 }
 
 type Texts = Vec<(u64, Vec<u8>)>;
@@ -218,14 +219,21 @@ impl Importer<'_> {
     }
 
     fn finish(self) -> anyhow::Result<()> {
-        let Tally { imported, there, refused } = self.tally;
-        let (are, were) = if self.dry_run.is_some() {
+        self.tally.tell(self.dry_run.is_some(), self.rejects)
+    }
+}
+
+impl Tally {
+    /// Says what has become of all lines; an error if any was refused.
+    pub(in crate::cli) fn tell(&self, dry_run: bool, rejects: Option<Rejects>) -> anyhow::Result<()> {
+        let Self { imported, there, refused } = *self;
+        let (are, were) = if dry_run {
             ("would be imported", "are there already")
         } else {
             ("are imported", "were there already")
         };
         println!("{imported} users {are}, {there} {were}");
-        if let Some(rejects) = self.rejects {
+        if let Some(rejects) = rejects {
             rejects.end(refused)?;
         }
         anyhow::ensure!(refused == 0, "{refused} lines are refused");
@@ -234,16 +242,31 @@ impl Importer<'_> {
 }
 
 /// Where refused lines go. They hold hashes, so nobody else reads the file.
-struct Rejects {
+pub(in crate::cli) struct Rejects {
     path: PathBuf,
     file: io::BufWriter<File>,
 }
 
 impl Rejects {
-    fn make(path: &Path) -> anyhow::Result<Self> {
+    pub(in crate::cli) fn make(path: &Path) -> anyhow::Result<Self> {
         let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
         let file = made.with_context(|| format!("cannot make {}", path.display()))?;
         Ok(Self { path: path.to_owned(), file: io::BufWriter::new(file) })
+    }
+
+    /// Adds the lines of a file that have these numbers, and those that are too long.
+    pub(in crate::cli) fn add(&mut self, file: &Path, numbers: &BTreeSet<u64>) -> anyhow::Result<()> {
+        let (mut lines, mut text) = (Lines::open(file)?, Vec::new());
+        loop {
+            match lines.next(&mut text, Some(self))? {
+                Next::End => return Ok(()),
+                Next::Line if numbers.contains(&lines.number) => {
+                    self.write(&text)?;
+                    self.write(b"\n")?;
+                }
+                Next::Line | Next::Blank | Next::TooLong => {}
+            }
+        }
     }
 
     fn write(&mut self, bytes: &[u8]) -> anyhow::Result<()> {

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 /// The name of every event.
-pub const EVENT_NAMES: [&str; 57] = [
+pub const EVENT_NAMES: [&str; 60] = [
     "alarm.raised",
     "attempts.limited",
     "audience.changed",
@@ -22,6 +22,9 @@ pub const EVENT_NAMES: [&str; 57] = [
     "family.recovered",
     "family.replayed",
     "family.reused",
+    "import.ended",
+    "import.queued",
+    "import.started",
     "key.master_dropped",
     "key.replaced",
     "key.resealed",

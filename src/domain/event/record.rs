@@ -7,7 +7,8 @@ use uuid::Uuid;
 
 use crate::domain::audience::Audience;
 use crate::domain::event::{
-    Alarm, Event, MailLoss, ReplayDifference, TriedAccount, UpstreamEvent, WebhookChange, Whence,
+    Alarm, Event, ImportChange, MailLoss, ReplayDifference, TriedAccount, UpstreamEvent, WebhookChange,
+    Whence,
 };
 use crate::domain::family::EndedFamily;
 use crate::domain::ids::{ClientId, FamilyId, PasskeyId, SignInSessionId, UserId, WebhookId};
@@ -88,6 +89,8 @@ pub struct EventRecord<'a> {
     pub letter: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub passkey: Option<PasskeyId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub job: Option<Uuid>,
 }
 
 fn new<'a>(event: &'static str) -> EventRecord<'a> {
@@ -132,6 +135,16 @@ fn of_webhook<'a>(change: WebhookChange) -> EventRecord<'a> {
         WebhookChange::SecretRotated => new("webhook.secret_rotated"),
         WebhookChange::DeliveryFailed(delivery) => {
             EventRecord { delivery: Some(delivery), ..new("webhook.delivery_failed").warns() }
+        }
+    }
+}
+
+fn of_import<'a>(change: ImportChange) -> EventRecord<'a> {
+    match change {
+        ImportChange::Queued => new("import.queued"),
+        ImportChange::Started => new("import.started"),
+        ImportChange::Ended { how, count } => {
+            EventRecord { count: Some(count), ..new("import.ended").reason(how.as_str()) }
         }
     }
 }
@@ -324,6 +337,10 @@ impl Event {
             Self::LogoutDelivered { family, client } => new("logout.delivered").login(*family, client),
             Self::LogoutUndeliverable { family, client } => of_lost_logout(*family, client),
             Self::UsersImported { count } => EventRecord { count: Some(*count), ..new("user.imported") },
+            Self::ImportChanged { job, dry_run, change } => {
+                let effect = if *dry_run { "dry_run" } else { "import" };
+                EventRecord { job: Some(*job), ..of_import(*change).change(effect) }
+            }
             Self::UserInvited => new("user.invited"),
             Self::UserUninvited => new("user.uninvited"),
             Self::UserChanged { user, change } => new("user.changed").user(*user).change(change.as_str()),

@@ -48,6 +48,15 @@ words! {
 }
 
 words! {
+    /// How an import ended.
+    ImportEnd {
+        Done: "done",
+        Failed: "failed",
+        Cancelled: "cancelled",
+    }
+}
+
+words! {
     /// What changed of a client.
     ClientChange {
         Added: "added",

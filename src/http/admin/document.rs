@@ -8,7 +8,8 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{Components, SecurityRequirement};
 
 use crate::http::admin::{
-    clients, consents, events, families, keys, problem, registration_tokens, resource_servers, users,
+    clients, consents, events, families, imports, jobs, keys, problem, registration_tokens, resource_servers,
+    users,
 };
 
 #[derive(OpenApi)]
@@ -25,6 +26,11 @@ use crate::http::admin::{
         users::remove,
         users::set_password,
         users::reset_factors,
+        imports::import,
+        jobs::list,
+        jobs::show,
+        jobs::cancel,
+        jobs::list_refused,
         families::list,
         families::end_many,
         families::show,

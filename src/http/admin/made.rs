@@ -11,10 +11,12 @@ use utoipa::IntoParams;
 
 use crate::domain::idempotency_key::{IdempotencyKey, fingerprint};
 use crate::domain::right::Right;
+use crate::domain::secrets::SecretHash;
 use crate::http::admin::guard::{AdminRequest, Answered};
 use crate::http::admin::problem::AdminProblem;
 use crate::http::body::Body;
 use crate::service::Core;
+use crate::service::admin::caller::AdminCaller;
 use crate::service::admin::once::{self, Claim, Claimed, KeptAnswer};
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -47,29 +49,41 @@ impl AdminRequest {
                 }
                 _ => None,
             };
-            let Some((key, request)) = keyed else {
-                return Ok(answered(work(&core, None, body, now).await?));
-            };
-            // Whoever works on it is stopped at the deadline.
-            let patience = self.web.deadline * 2;
-            match once::claim(&core, &caller, (&key, request), patience, now).await? {
-                Claimed::Ours(claim) => {
-                    let made = work(&core, Some(&claim), body, now).await;
-                    if made.is_err() {
-                        once::release(&core, &claim).await;
-                    }
-                    Ok(answered(made?))
-                }
-                Claimed::Answered(kept) => Ok(answered(kept)),
-                Claimed::UnderWay => Err(AdminProblem::UnderWay),
-                Claimed::OtherRequest => Err(AdminProblem::KeyOfOther),
-                Claimed::AnswerLost => Err(AdminProblem::AnswerLost),
-            }
+            let work = async |claim: Option<&Claim>| work(&core, claim, body, now).await;
+            self.once((&core, &caller), keyed, work, now).await
         });
         opened.await
     }
 
-    fn idempotency_key(&self) -> Result<Option<IdempotencyKey>, AdminProblem> {
+    /// Does something once for a key and the request that it came with, if there is one.
+    pub(super) async fn once(
+        &self,
+        (core, caller): (&Core, &AdminCaller),
+        keyed: Option<(IdempotencyKey, SecretHash)>,
+        work: impl AsyncFnOnce(Option<&Claim>) -> Result<KeptAnswer, AdminProblem>,
+        now: DateTime<Utc>,
+    ) -> Result<HttpResponse, AdminProblem> {
+        let Some((key, request)) = keyed else {
+            return Ok(answered(work(None).await?));
+        };
+        // Whoever works on it is stopped at the deadline.
+        let patience = self.web.deadline * 2;
+        match once::claim(core, caller, (&key, request), patience, now).await? {
+            Claimed::Ours(claim) => {
+                let made = work(Some(&claim)).await;
+                if made.is_err() {
+                    once::release(core, &claim).await;
+                }
+                Ok(answered(made?))
+            }
+            Claimed::Answered(kept) => Ok(answered(kept)),
+            Claimed::UnderWay => Err(AdminProblem::UnderWay),
+            Claimed::OtherRequest => Err(AdminProblem::KeyOfOther),
+            Claimed::AnswerLost => Err(AdminProblem::AnswerLost),
+        }
+    }
+
+    pub(super) fn idempotency_key(&self) -> Result<Option<IdempotencyKey>, AdminProblem> {
         let mut sent = self.request.headers().get_all(IDEMPOTENCY_KEY);
         let Some(value) = sent.next() else { return Ok(None) };
         let unfit = || {
@@ -89,6 +103,11 @@ impl AdminRequest {
 /// What was made, and where it is.
 pub(super) fn created(location: String, etag: Option<String>, made: &impl Serialize) -> KeptAnswer {
     KeptAnswer { location: Some(location), etag, ..done(StatusCode::CREATED, made) }
+}
+
+/// What was begun, and where it tells how far it is.
+pub(super) fn begun(location: String, begun: &impl Serialize) -> KeptAnswer {
+    KeptAnswer { location: Some(location), ..done(StatusCode::ACCEPTED, begun) }
 }
 
 /// What was made that has no place of its own.

@@ -167,6 +167,7 @@ fn of_order(error: &AdminError) -> Answer {
         | AdminError::NoDisabledWebhook(_)
         | AdminError::NoEnabledWebhook(_)
         | AdminError::NoDelivery(_)
+        | AdminError::NoJob(_)
         | AdminError::NoRegistrationToken(_)
         | AdminError::NotInvited(_) => (StatusCode::NOT_FOUND, "not_found"),
         AdminError::Stale => (StatusCode::PRECONDITION_FAILED, "stale"),
@@ -179,6 +180,7 @@ fn of_order(error: &AdminError) -> Answer {
         | AdminError::NoSignUp
         | AdminError::DisabledWebhook(_)
         | AdminError::TooManyWebhooks
+        | AdminError::JobEnded(_)
         | AdminError::DeliveryUnderWay(_)
         | AdminError::Unconfirmed { .. } => (StatusCode::CONFLICT, "conflict"),
         AdminError::TooManyMails => (StatusCode::TOO_MANY_REQUESTS, "too_many_mails"),

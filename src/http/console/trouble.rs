@@ -87,6 +87,7 @@ impl From<AdminError> for Trouble {
             | AdminError::NoDisabledWebhook(_)
             | AdminError::NoEnabledWebhook(_)
             | AdminError::NoDelivery(_)
+            | AdminError::NoJob(_)
             | AdminError::NoRegistrationToken(_)
             | AdminError::NotInvited(_) => Self::Gone,
             AdminError::Stale => Mistyped::new("", "console_stale").into(),
@@ -111,6 +112,7 @@ impl From<AdminError> for Trouble {
             | AdminError::UnreadableTotp(..)
             | AdminError::DisabledWebhook(_)
             | AdminError::TooManyWebhooks
+            | AdminError::JobEnded(_)
             | AdminError::WebhookUrl(_)
             | AdminError::Untold(_)
             | AdminError::DeliveryUnderWay(_)

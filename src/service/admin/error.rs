@@ -7,6 +7,7 @@ use crate::domain::audience::Audience;
 use crate::domain::client::{Contradiction, GrantType};
 use crate::domain::family::InvalidRotationPolicy;
 use crate::domain::ids::{ClientId, FamilyId, UserId, WebhookId};
+use crate::domain::import_job::ImportState;
 use crate::domain::lifetimes::InvalidLifetimes;
 use crate::domain::redirect_rule::UnfitUri;
 use crate::domain::subject::NoSector;
@@ -90,6 +91,10 @@ pub enum AdminError {
     NoDelivery(Uuid),
     #[error("the delivery {0} is under way")]
     DeliveryUnderWay(Uuid),
+    #[error("there is no job {0}")]
+    NoJob(Uuid),
+    #[error("the job has ended: it is {}", .0.as_str())]
+    JobEnded(ImportState),
     #[error("there is no registration token {0}")]
     NoRegistrationToken(Uuid),
     #[error("{0}: {1}")]

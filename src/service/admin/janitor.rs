@@ -10,6 +10,7 @@ use crate::domain::outbox::Outbox;
 use crate::domain::reading::Reading;
 use crate::domain::refusal::EndReason;
 use crate::service::admin::batches::until_less;
+use crate::service::admin::imports::jobs as import_jobs;
 use crate::service::admin::rounds::Tidied;
 use crate::service::admin::{emails, events, surplus, usage, webhooks};
 use crate::service::authorize::device::TRY_WINDOW;
@@ -105,6 +106,7 @@ pub async fn tidy(core: &Core, batch: i64, now: DateTime<Utc>) -> Result<Tidied,
     tidied.deleted +=
         until_less(batch, || outbox::delete_some_settled(db, Outbox::Mails, now, batch)).await?;
     tidied.deleted += until_less(batch, || limit_debts::forget_some(db, now, batch)).await?;
+    tidied.deleted += until_less(batch, || import_jobs::forget_some(core, now, batch)).await?;
     tidied.deleted += usage::forget(db, batch, now).await?;
     tidied.deleted += webhooks::tidy(core, batch, now).await?;
     tidied.deleted += until_less(batch, || delete_some_unused(core, now, batch)).await?;

@@ -8,8 +8,13 @@ use crate::service::writer::Writer;
 use crate::store::StoreError;
 use crate::store::sealed_rows::{self, SealedTable};
 
-/// How many are sealed anew in a transaction.
-const BATCH: i64 = 1000;
+/// How many are sealed anew in a transaction: as many as are a few megabytes.
+fn batch_of(table: SealedTable) -> i64 {
+    match table {
+        SealedTable::TotpSecrets | SealedTable::Mails | SealedTable::Answers => 1000,
+        SealedTable::ImportChunks => 20,
+    }
+}
 
 /// Seals anew what is sealed under another master key than the active one, each in its own context. What does not open
 /// stays as it is, and the log says how much that is: nobody else has to wait for it.
@@ -25,7 +30,8 @@ pub(crate) async fn reseal(
     let active = keys.master().active().id();
     let (mut after, mut unreadable) = (Uuid::nil(), 0_u64);
     loop {
-        let part = sealed_rows::list_under_others(writer.db(), table, (after, active), BATCH).await?;
+        let part =
+            sealed_rows::list_under_others(writer.db(), table, (after, active), batch_of(table)).await?;
         let Some(last) = part.last() else { break };
         after = last.id;
         let mut anew = Vec::with_capacity(part.len());

@@ -23,6 +23,12 @@ pub(super) const SETTINGS: &[Setting] = &[
         "Where these two are, and nothing else: a listener that only operators reach.",
     ),
     Setting::new(
+        "admin.import_limit",
+        Text("268435456"),
+        Number,
+        "The longest request body with users who move in, in bytes.",
+    ),
+    Setting::new(
         "metrics.listen",
         Unset("there is no such listener"),
         Listen,

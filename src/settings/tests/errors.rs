@@ -190,6 +190,7 @@ fn a_number_or_duration_out_of_its_bounds_is_told_with_them() {
         ("status_lists.interval", "1500ms", "a duration of whole seconds"),
         ("dpop.nonce_lifetime", "9s", "a duration from 10s to 1h"),
         ("dpop.nonce_lifetime", "10500ms", "a duration of whole seconds"),
+        ("admin.import_limit", "1023", "a number from 1024 to 68719476736"),
         ("http.workers", "0", "a number from 1 to 1024"),
         ("http.body_limit", "0", "a number from 1024 to 16777216"),
         ("http.request_timeout", "0s", "a duration from 1ms to 1d"),

@@ -39,6 +39,7 @@ fn every_setting_can_be_set_by_its_variable() {
         ("tls.key", "key.pem"),
         ("admin.role", "operators"),
         ("admin.listen", "127.0.0.1:9443"),
+        ("admin.import_limit", "1048576"),
         ("metrics.listen", "127.0.0.1:9464"),
         ("traces.endpoint", "http://127.0.0.1:4318/v1/traces"),
         ("mtls.listen", "127.0.0.1:8443"),

@@ -11,12 +11,14 @@ use crate::crypto::random;
 use crate::crypto::totp::TotpSecret;
 use crate::domain::event::Event;
 use crate::domain::ids::UserId;
+use crate::domain::import_job::RefusedLine;
 use crate::domain::upstream::{UpstreamLink, UpstreamSubject};
 use crate::domain::user::User;
 use crate::service::admin::moving::line::{LineLink, ReadLine, UnfitLine};
 use crate::service::keys::signer_keys;
 use crate::service::users::totp;
 use crate::service::{Core, Failure};
+use crate::store::import_work::{self, ImportStep, Lease};
 use crate::store::imported_users::{self, ImportedUser};
 use crate::store::{StoreError, Tx, totp_secrets, upstream_links, users};
 
@@ -161,30 +163,64 @@ async fn add_apps(
 /// # Errors
 /// [`Failure::Store`]; whether it was imported is then unknown, and the next try tells.
 pub async fn write(core: &Core, batch: Batch, now: DateTime<Utc>) -> Result<Moved, Failure> {
+    Ok(write_step(core, batch, None, now).await?.unwrap_or_default())
+}
+
+/// The same as a step of a job, which is noted in the same transaction. `None` when the job is somebody else's by now:
+/// then nothing is imported.
+pub(in crate::service::admin) async fn write_step(
+    core: &Core,
+    batch: Batch,
+    step: Option<(Lease, ImportStep)>,
+    now: DateTime<Utc>,
+) -> Result<Option<Moved>, Failure> {
     let sealed = |it: &ImportedUser| {
         it.totp.as_ref().map(|secret| (it.user.id, totp::seal(&core.keys, it.user.id, secret)))
     };
     let apps: Arc<[_]> = batch.users.iter().filter_map(sealed).collect();
-    let users = Arc::new(batch.users);
-    let written = Arc::clone(&users);
-    let added = core.writer.write_sending(now, move |tx| {
-        let (users, apps) = (Arc::clone(&written), Arc::clone(&apps));
+    let (batch, step) = (Arc::new(batch), Arc::new(step));
+    let written = core.writer.write_sending(now, move |tx| {
+        let (batch, apps, step) = (Arc::clone(&batch), Arc::clone(&apps), Arc::clone(&step));
         Box::pin(async move {
-            let mut added = imported_users::insert(tx, &users, now).await?;
-            link(tx, &users, &mut added).await?;
+            let users = &batch.users;
+            let mut added = imported_users::insert(tx, users, now).await?;
+            link(tx, users, &mut added).await?;
             add_apps(tx, &apps, &added, now).await?;
-            if added.is_empty() {
+            let moved = of_written(tx, &batch, &added).await?;
+            if moved.imported > 0 {
+                tx.record(Event::UsersImported { count: moved.imported });
+            }
+            if let Some((lease, step)) = step.as_ref()
+                && !import_work::advance(tx, *lease, &step_with(step, &moved)).await?
+            {
                 return Ok(None);
             }
-            tx.record(Event::UsersImported { count: count(added.len()) });
-            Ok(Some(added))
+            Ok(Some(moved))
         })
     });
-    let added = added.await?.unwrap_or_default();
+    Ok(written.await?)
+}
+
+/// A step to which this belongs, too.
+pub(in crate::service::admin) fn step_with(step: &ImportStep, moved: &Moved) -> ImportStep {
+    let refused = |(line, unfit): &(u64, UnfitLine)| RefusedLine { line: *line, reason: unfit.to_string() };
+    ImportStep {
+        lines_done: step.lines_done,
+        imported: step.imported + moved.imported,
+        there: step.there + moved.there,
+        refused: step.refused.iter().cloned().chain(moved.refused.iter().map(refused)).collect(),
+    }
+}
+
+/// What became of a batch of which these were added.
+async fn of_written(tx: &mut Tx, batch: &Batch, added: &HashSet<UserId>) -> Result<Moved, StoreError> {
     let mut moved = Moved { imported: count(added.len()), ..Moved::default() };
-    let rest = users.iter().zip(&batch.lines).filter(|(it, _)| !added.contains(&it.user.id));
+    let rest = batch.users.iter().zip(&batch.lines).filter(|(it, _)| !added.contains(&it.user.id));
     let rest: Vec<_> = rest.map(|(user, line)| (user, *line)).collect();
-    for (_, line, standing) in standings(core, &rest).await? {
+    if rest.is_empty() {
+        return Ok(moved);
+    }
+    for (_, line, standing) in standings(tx, &rest).await? {
         match standing {
             LineStanding::LinkTaken => moved.refused.push((line, UnfitLine::LinkTaken)),
             LineStanding::Same => moved.there += 1,
@@ -216,7 +252,9 @@ impl DryRun {
     pub async fn tell(&mut self, core: &Core, batch: Batch) -> Result<Moved, Failure> {
         let mut moved = Moved::default();
         let all: Vec<_> = batch.users.iter().zip(batch.lines.iter().copied()).collect();
-        for (user, line, standing) in standings(core, &all).await? {
+        // It is not committed: there is nothing to commit.
+        let mut tx = core.db.begin().await?;
+        for (user, line, standing) in standings(&mut tx, &all).await? {
             match (standing, self.standing(user)) {
                 (LineStanding::Same, _) | (LineStanding::Free, LineStanding::Same) => moved.there += 1,
                 (LineStanding::NameTaken, _) | (LineStanding::Free, LineStanding::NameTaken) => {
@@ -276,16 +314,16 @@ enum LineStanding {
 }
 
 async fn standings<'a>(
-    core: &Core,
+    tx: &mut Tx,
     lines: &[(&'a ImportedUser, u64)],
-) -> Result<Vec<(&'a ImportedUser, u64, LineStanding)>, Failure> {
+) -> Result<Vec<(&'a ImportedUser, u64, LineStanding)>, StoreError> {
     let users: Vec<&ImportedUser> = lines.iter().map(|(user, _)| *user).collect();
-    let known = imported_users::digests(&core.db, &users).await?;
-    let ids = imported_users::taken_ids(&core.db, &users).await?;
-    let emails = imported_users::taken_emails(&core.db, &users).await?;
+    let known = imported_users::digests(tx, &users).await?;
+    let ids = imported_users::taken_ids(tx, &users).await?;
+    let emails = imported_users::taken_emails(tx, &users).await?;
     let mut taken = HashSet::new();
     for link in users.iter().flat_map(|it| &it.links) {
-        if upstream_links::user_of(&core.db, &link.who).await?.is_some() {
+        if upstream_links::is_taken(tx, &link.who).await? {
             taken.insert(&link.who);
         }
     }
