@@ -56,6 +56,10 @@ both_stores! {
             let same = |seen: &Seen| seen.body.split_once("<h1>").unwrap().1.split_once("</h1>").unwrap().0.to_owned();
             assert_eq!(same(&there), same(&again), "{place}");
         }
+        for (place, shown) in [("/admin", "24 hours"), ("/admin?period=week", "7 days"), ("/admin?period=month&ui_locales=de", "30 Tage")] {
+            let there = Browser::new(&app).comes_to(place, ADMINISTRATOR).await;
+            there.says(&format!(" aria-current=\"true\">{shown}</a>"));
+        }
         let browser = Browser::new(&app);
         browser.comes_to("/admin", ADMINISTRATOR).await;
         for at in ["//evil.example", "https://evil.example", "/../oauth/logout", "/\\evil.example", "@evil.example"] {

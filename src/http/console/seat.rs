@@ -274,7 +274,7 @@ fn to_sign_in(visit: &Visit, more: &[(&str, &str)]) -> HttpResponse {
     let place = own.strip_prefix(visit.web.base.as_str()).unwrap_or(own);
     let mut query = form_urlencoded::Serializer::new(String::new());
     query.append_pair("to", PATH).extend_pairs(more);
-    if let Some(rest) = place.strip_prefix(PATH).filter(|rest| rest.starts_with('/')) {
+    if let Some(rest) = place.strip_prefix(PATH).filter(|rest| rest.starts_with(['/', '?'])) {
         query.append_pair("at", rest);
     }
     see_other(&visit.own("/sign-in", &query.finish()))
@@ -282,7 +282,7 @@ fn to_sign_in(visit: &Visit, more: &[(&str, &str)]) -> HttpResponse {
 
 /// Where somebody goes on who signed in for a page of the console: nowhere but there.
 pub(super) fn place_within(visit: &Visit, at: &str) -> Option<String> {
-    let is_ours = at.starts_with('/')
+    let is_ours = at.starts_with(['/', '?'])
         && !at.contains("..")
         && at.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
     is_ours.then(|| format!("{}{PATH}{at}", visit.web.base))
