@@ -6,6 +6,7 @@ mod client_acts;
 mod client_form;
 mod client_page;
 mod clients;
+mod consents;
 mod events;
 mod form;
 mod keys;
@@ -13,6 +14,7 @@ mod lines;
 mod logins;
 mod overview;
 mod paging;
+mod registration_tokens;
 mod seat;
 mod settings;
 mod trouble;
@@ -33,6 +35,8 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
         .service(filled_in("/admin/users/new", user_form::show_new, user_form::take_new))
         .service(looked("/admin/users/{id}", users::show))
         .service(filled_in("/admin/users/{id}/change", user_form::show, user_form::take))
+        .service(looked("/admin/users/{id}/consents", consents::list))
+        .service(act("/admin/users/{id}/consents/{act}", consents::ask, consents::take))
         .service(act("/admin/users/{id}/{act}", user_acts::ask, user_acts::take))
         .service(looked("/admin/logins", logins::list))
         .service(looked("/admin/logins/{id}", logins::show))
@@ -42,6 +46,17 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
         .service(looked("/admin/clients/{id}", clients::show))
         .service(filled_in("/admin/clients/{id}/change", client_form::show, client_form::take))
         .service(act("/admin/clients/{id}/{act}", client_acts::ask, client_acts::take))
+        .service(looked("/admin/registration-tokens", registration_tokens::list))
+        .service(filled_in(
+            "/admin/registration-tokens/new",
+            registration_tokens::show_new,
+            registration_tokens::take_new,
+        ))
+        .service(act(
+            "/admin/registration-tokens/{id}/remove",
+            registration_tokens::ask,
+            registration_tokens::take,
+        ))
         .service(looked("/admin/keys", keys::list))
         .service(act("/admin/keys/{act}", keys::ask, keys::take))
         .service(looked("/admin/events", events::list))

@@ -102,6 +102,9 @@ async fn places(app: &TestApp) -> Vec<String> {
         "/clients/app/change",
         "/clients/app/end-logins",
         "/clients/app/remove",
+        "/registration-tokens",
+        "/registration-tokens/new",
+        "/registration-tokens/018f0000-0000-7000-8000-000000000000/remove",
         "/keys",
         "/keys/rotate",
         "/keys/withdraw",
@@ -111,10 +114,19 @@ async fn places(app: &TestApp) -> Vec<String> {
     .iter()
     .map(|place| format!("/admin{place}"))
     .collect();
-    all.extend(
-        ["", "/change", "/password", "/reset-factors", "/disable", "/enable", "/end-logins", "/remove"]
-            .map(|act| format!("/admin/users/{ana}{act}")),
-    );
+    let of_users = [
+        "",
+        "/change",
+        "/consents",
+        "/consents/app",
+        "/password",
+        "/reset-factors",
+        "/disable",
+        "/enable",
+        "/end-logins",
+        "/remove",
+    ];
+    all.extend(of_users.map(|act| format!("/admin/users/{ana}{act}")));
     all.extend(["", "/end"].map(|act| format!("/admin/logins/{family}{act}")));
     all
 }

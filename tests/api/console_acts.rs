@@ -180,6 +180,79 @@ both_stores! {
         assert_eq!(app.done_by(app.root().await, "client.changed").await, 3);
     }
 
+    async fn what_a_user_agreed_to_is_seen_and_taken_back(app) {
+        app.with_apps().await;
+        let user = Browser::new(&app);
+        let asked = [("client_id", "other"), ("resource", "https://api.example")];
+        let consent = user.sign_in(&user.authorize(&asked).await, "ana").await;
+        let code = user.decide(&consent, "allow").await.code();
+        let tokens = app.exchange(&code, &[("client_id", "other")]).await.tokens();
+        let browser = app.at_the_console().await;
+        let ana = app.ana().await;
+        let page = browser.clicks(&browser.get(&format!("/admin/users/{ana}")).await, "What the user agreed to").await;
+        for text in ["<h2 id=\"c1\">other</h2>", "openid profile", "https://api.example"] {
+            assert!(unescaped(&page.body).contains(text), "{text}: {page:?}");
+        }
+        let question = browser.clicks(&page, "Take back…").await;
+        question.says("<dt>User</dt><dd>ana</dd>");
+        assert_eq!(app.live_families().await, 1, "it asks first");
+        let done = browser.sends_on(&question, &[]).await;
+        done.says("It is taken back");
+        done.says("The user did not agree to anything.");
+        assert_eq!(app.refresh_with("other", &tokens.refresh).await.refusal(), ENDED);
+        assert_eq!(app.done_by(app.root().await, "consent.withdrawn").await, 1);
+        assert_eq!(user.authorize(&asked).await.status, 200, "the user is asked again");
+        assert_eq!(browser.sends_on(&question, &[]).await.status, 404, "a second click");
+        for place in ["/admin/users/018f0000-0000-7000-8000-000000000000/consents", "/admin/users/x/consents"] {
+            assert_eq!(browser.get(place).await.status, 404, "{place}");
+        }
+        assert_eq!(browser.get(&format!("/admin/users/{ana}/consents?ui_locales=de")).await.body.matches("nichts zugestimmt").count(), 1);
+    }
+
+    async fn a_registration_token_is_made_and_removed(app) with |settings: &mut heirloom::settings::Settings| {
+        settings.registration.mode = heirloom::domain::registration::Mode::InitialAccessToken;
+    }; {
+        let browser = app.at_the_console().await;
+        let list = browser.clicks(&browser.get("/admin/clients").await, "Registration tokens").await;
+        list.says("There are no tokens.");
+        let form = browser.clicks(&list, "Make a registration token").await;
+        for (typed, field, text) in [
+            ([("uses", "0"), ("expires", "1h")], "uses", "Write a number from 1 to 1000000."),
+            ([("uses", "many"), ("expires", "1h")], "uses", "Write a number from 1 to 1000000."),
+            ([("uses", "2"), ("expires", "soon")], "expires", "Write a duration from 1s to 3650d"),
+            ([("uses", "2"), ("expires", "0s")], "expires", "Write a duration from 1s to 3650d"),
+            ([("uses", "2"), ("expires", "3651d")], "expires", "Write a duration from 1s to 3650d"),
+        ] {
+            let refused = browser.sends_on(&form, &typed).await;
+            assert_eq!(refused.status, 400, "{typed:?}");
+            let (_, beside) = refused.body.split_once(&format!("<label for=\"{field}\"")).unwrap();
+            assert!(beside.split("<label").next().unwrap().contains(text), "{refused:?}");
+        }
+        assert_eq!(app.number("SELECT COUNT(*) FROM registration_tokens").await, 0);
+        let made = browser.sends_on(&form, &[("uses", "2"), ("expires", "1h")]).await;
+        made.says("It is shown here and never again.");
+        made.says("Clients that it still registers: 2");
+        let token = made.body.split_once("<p><code>").unwrap().1.split_once('<').unwrap().0.to_owned();
+        let registers = async || {
+            let metadata = json!({ "redirect_uris": ["https://app.example/cb"] });
+            app.send(app.http.post(app.at("/oauth/register")).bearer_auth(&token).json(&metadata)).await.status.as_u16()
+        };
+        assert_eq!(registers().await, 201);
+        let list = browser.get("/admin/registration-tokens").await;
+        list.says("Clients that it still registers: 1");
+        assert!(!list.body.contains(&token), "{list:?}");
+        let question = browser.clicks(&list, "Remove…").await;
+        let done = browser.sends_on(&question, &[]).await;
+        done.says("The token is removed");
+        done.says("There are no tokens.");
+        assert_eq!(registers().await, 401);
+        assert_eq!(browser.sends_on(&question, &[]).await.status, 404, "a second click");
+        let root = app.root().await;
+        for event in ["registration_token.added", "registration_token.removed"] {
+            assert_eq!(app.done_by(root, event).await, 1, "{event}");
+        }
+    }
+
     async fn an_app_and_a_program_are_registered(app) {
         let browser = app.at_the_console().await;
         let form = browser.get("/admin/clients/new?kind=app").await;

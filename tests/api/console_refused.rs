@@ -13,13 +13,14 @@ const AWAY: std::time::Duration = std::time::Duration::from_mins(6);
 /// Where something is done after one more question.
 async fn acts(app: &TestApp) -> Vec<String> {
     let (ana, family) = (app.ana().await, app.log_in("ana").await.family());
-    let of_users = ["end-logins", "password", "reset-factors", "disable", "enable", "remove"];
+    let of_users = ["consents/app", "end-logins", "password", "reset-factors", "disable", "enable", "remove"];
     let of_users = of_users.map(|act| format!("/admin/users/{ana}/{act}"));
     let others = [
         "/admin/clients/app/end-logins",
         "/admin/clients/app/remove",
         "/admin/keys/rotate",
         "/admin/keys/withdraw",
+        "/admin/registration-tokens/018f0000-0000-7000-8000-000000000000/remove",
     ];
     let login = format!("/admin/logins/{family}/end");
     of_users.into_iter().chain(others.map(ToOwned::to_owned)).chain([login]).collect()

@@ -1,7 +1,5 @@
 //! `/admin/v1/registration-tokens`: initial access tokens (RFC 7591 §1.2).
 
-use std::time::Duration;
-
 use actix_web::{HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -15,7 +13,7 @@ use crate::http::admin::problem::{AdminProblem, Refusals};
 use crate::http::admin::reading::{object_if_any, query};
 use crate::http::body::Body;
 use crate::service::admin::once::Once;
-use crate::service::admin::registration_tokens::{self, NewRegistrationToken};
+use crate::service::admin::registration_tokens::{self, LIFETIMES, NewRegistrationToken, USES};
 use crate::service::admin::views::RegistrationTokenView;
 
 const READ: Right = Right::Read(Area::Clients);
@@ -70,11 +68,11 @@ pub(super) async fn create(asked: AdminRequest, body: Body) -> Answered {
         .makes(WRITE, body, async |core, claim, body, now| {
             let NewTokenBody { uses, expires } = object_if_any(&asked.request, body)?;
             let uses = uses.unwrap_or(1);
-            if !(1..=1_000_000).contains(&uses) {
+            if !USES.contains(&uses) {
                 return Err(AdminProblem::Unfit("uses: it is a number from 1 to 1000000.".to_owned()));
             }
             let expires = duration("expires", Some(expires.as_deref().unwrap_or("7d")))?.unwrap_or_default();
-            if !(Duration::from_secs(1)..=LONGEST).contains(&expires) {
+            if !LIFETIMES.contains(&expires) {
                 return Err(AdminProblem::Unfit("expires: it is a duration from 1s to 3650d.".to_owned()));
             }
             let answer = |(about, secret): &NewRegistrationToken| {
@@ -87,8 +85,6 @@ pub(super) async fn create(asked: AdminRequest, body: Body) -> Answered {
         })
         .await
 }
-
-const LONGEST: Duration = Duration::from_hours(24 * 3650);
 
 /// Removes a token.
 #[utoipa::path(delete, path = "/admin/v1/registration-tokens/{id}", tag = "clients", operation_id = "removeRegistrationToken",

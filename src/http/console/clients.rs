@@ -40,6 +40,7 @@ pub(super) async fn list(seat: &Seat) -> ConsoleAnswer {
             "clients": rows,
             "here": seat.at("/clients", &[]),
             "new": seat.at("/clients/new", &[]),
+            "registration_tokens": seat.at("/registration-tokens", &[]),
             "first_part": after.map(|_| seat.at("/clients", &[("q", sought)])),
             "next_part": next.map(|next| seat.at("/clients", &[("q", sought), ("after", &next)])),
         }),

@@ -30,11 +30,12 @@ use crate::service::admin::caller::{self, ConsoleVisitor};
 const PATH: &str = OwnPlace::Console.path();
 
 /// What a page says was done, by the word in its address.
-const DONE: [&str; 15] = [
+const DONE: [&str; 17] = [
     "client_added",
     "client_changed",
     "client_ended",
     "client_removed",
+    "consent_withdrawn",
     "disabled",
     "enabled",
     "ended",
@@ -42,6 +43,7 @@ const DONE: [&str; 15] = [
     "factors_reset",
     "password",
     "rotated",
+    "token_removed",
     "user_added",
     "user_changed",
     "user_removed",

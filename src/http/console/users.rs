@@ -3,11 +3,11 @@
 use serde_json::{Value, json};
 
 use crate::domain::ids::UserId;
-use crate::http::console::logins;
 use crate::http::console::paging::{LISTED, next_of};
 use crate::http::console::seat::{ConsoleAnswer, Seat};
 use crate::http::console::user_acts::UserAct;
 use crate::http::console::values::shown;
+use crate::http::console::{consents, logins};
 use crate::http::pages::back::see_other;
 use crate::service::admin::families::WantedFamilies;
 use crate::service::admin::users::{self, WantedUsers};
@@ -81,6 +81,7 @@ pub(super) async fn show(seat: &Seat) -> ConsoleAnswer {
             "recovery_codes": factors.recovery_codes,
             "change": seat.at(&format!("{place}/change"), &[]),
             "end_all": seat.at(&format!("{place}/{}", UserAct::EndLogins.as_str()), &[]),
+            "consents": seat.at(&consents::place(id), &[]),
             "events": seat.at("/events", &[("user", &id.to_string())]),
             "acts": acts,
             "logins": part,

@@ -1,7 +1,7 @@
 //! The templates that are built in.
 
 /// Each by the name of the file that may stand in for it.
-pub(super) const TEMPLATES: [(&str, &str); 57] = [
+pub(super) const TEMPLATES: [(&str, &str); 59] = [
     ("layout.html", include_str!("templates/layout.html")),
     ("sign_in_second.html", include_str!("templates/sign_in_second.html")),
     ("sign_in_enrol.html", include_str!("templates/sign_in_enrol.html")),
@@ -47,6 +47,7 @@ pub(super) const TEMPLATES: [(&str, &str); 57] = [
     ("console_form.html", include_str!("templates/console_form.html")),
     ("console_users.html", include_str!("templates/console_users.html")),
     ("console_user.html", include_str!("templates/console_user.html")),
+    ("console_consents.html", include_str!("templates/console_consents.html")),
     ("console_device.html", include_str!("templates/console_device.html")),
     ("console_refused.html", include_str!("templates/console_refused.html")),
     ("console_logins.html", include_str!("templates/console_logins.html")),
@@ -58,5 +59,6 @@ pub(super) const TEMPLATES: [(&str, &str); 57] = [
     ("console_lines.html", include_str!("templates/console_lines.html")),
     ("console_keys.html", include_str!("templates/console_keys.html")),
     ("console_events.html", include_str!("templates/console_events.html")),
+    ("console_registration_tokens.html", include_str!("templates/console_registration_tokens.html")),
     ("console_settings.html", include_str!("templates/console_settings.html")),
 ];

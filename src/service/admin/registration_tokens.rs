@@ -1,5 +1,6 @@
 //! Initial access tokens (RFC 7591 §1.2): who may register clients.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -14,6 +15,11 @@ use crate::service::admin::once::Once;
 use crate::service::admin::views::RegistrationTokenView;
 use crate::service::{Core, Failure};
 use crate::store::registration_tokens::{self, RegistrationToken};
+
+/// How many clients a token may register.
+pub const USES: RangeInclusive<i64> = 1..=1_000_000;
+/// For how long it may be good.
+pub const LIFETIMES: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(24 * 3650);
 
 /// Makes a token that registers `uses` clients; its secret is given here and never again.
 pub async fn add(
