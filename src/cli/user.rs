@@ -3,6 +3,7 @@
 mod export;
 pub(super) mod import;
 
+use std::fmt::Display;
 use std::io::{IsTerminal as _, Read as _};
 
 use anyhow::Context as _;
@@ -226,11 +227,16 @@ async fn list_invitations(office: &Office, json: bool) -> anyhow::Result<()> {
 async fn change(office: &Office, name: &Username, change: Change, done: &str) -> anyhow::Result<()> {
     let user = users::find(&office.core, name).await?;
     let ended = users::change(&office.core, user.id, change, office.clock.now()).await?;
-    match ended {
-        0 => println!("{name} {done}"),
+    tell_changed(&name, done, ended);
+    Ok(())
+}
+
+/// Says what was done, and how many logins have ended by it.
+pub(super) fn tell_changed(name: &Username, done: &str, ended: impl Display) {
+    match ended.to_string().as_str() {
+        "0" => println!("{name} {done}"),
         count => println!("{name} {done}; {}", output::logins_ended(count)),
     }
-    Ok(())
 }
 
 /// What is to be otherwise of what apps may be told.

@@ -4,6 +4,7 @@
 mod clients;
 mod consents;
 mod document;
+mod ended;
 mod events;
 mod families;
 pub(super) mod guard;

@@ -57,7 +57,7 @@ both_stores! {
         assert_eq!(app.form_as("/oauth/token", ("billing", &new), &own).await.status, 200, "it goes on for a day");
         let current = ops.gets("/clients/billing").await.header("etag").unwrap().to_owned();
         let gone = ops.asks_with(Method::DELETE, "/clients/billing", None, &[("if-match", &current)]).await;
-        assert_eq!(gone.status, 204);
+        assert_eq!((gone.status.as_u16(), gone.header("heirloom-ended-logins")), (204, Some("0")));
         let removed = "404 not_found The client billing was removed; an id is never given out twice.";
         assert_eq!(ops.gets("/clients/billing").await.whole_problem(), removed);
         assert_eq!(ops.registers(&json!({ "client_id": "billing", "kind": "public" })).await.problem(), "409 conflict");

@@ -27,6 +27,11 @@ impl Operator<'_> {
     }
 }
 
+/// How many logins a change says that it has ended.
+pub fn ended(answer: &Answer) -> Option<&str> {
+    answer.header("heirloom-ended-logins")
+}
+
 both_stores! {
     async fn a_user_is_made_seen_changed_and_removed(app) {
         let ops = app.operator(RIGHTS).await;
@@ -84,21 +89,25 @@ both_stores! {
         let ops = app.operator(RIGHTS).await;
         let id = app.add_user("ana").await.to_string();
         let tokens = app.log_in("ana").await;
-        assert_eq!(ops.changes(&id, &json!({ "disabled": true })).await.status, 200);
+        app.log_in("ana").await;
+        let disabled = ops.changes(&id, &json!({ "disabled": true })).await;
+        assert_eq!((disabled.status.as_u16(), ended(&disabled)), (200, Some("2")));
         assert_eq!(app.refresh(&tokens.refresh).await.refusal(), ENDED);
         assert_eq!(app.post("/login", &json!({ "username": "ana", "password": PASSWORD })).await.status, 401);
         let enabled = ops.changes(&id, &json!({ "disabled": false })).await;
-        assert_eq!(enabled.json["disabled_at"], Value::Null);
+        assert_eq!((&enabled.json["disabled_at"], ended(&enabled)), (&Value::Null, Some("0")));
         let tokens = app.log_in("ana").await;
         let password = json!({ "password": "another horse battery staple" });
         let set = ops.asks(Method::PUT, &format!("/users/{id}/password"), Some(&password)).await;
-        assert_eq!(set.status, 204);
+        assert_eq!((set.status.as_u16(), ended(&set)), (204, Some("1")));
         assert_eq!(app.refresh(&tokens.refresh).await.refusal(), ENDED);
         let login = json!({ "username": "ana", "password": "another horse battery staple" });
         assert_eq!(app.post("/login", &login).await.status, 200);
         let weak = ops.asks(Method::PUT, &format!("/users/{id}/password"), Some(&json!({ "password": "short" }))).await;
         assert_eq!(weak.problem(), "400 invalid_request");
         assert_eq!(app.post("/login", &login).await.status, 200);
+        let removed = ops.asks(Method::DELETE, &format!("/users/{id}"), None).await;
+        assert_eq!((removed.status.as_u16(), ended(&removed)), (204, Some("2")));
     }
 
     async fn a_change_that_was_overtaken_is_refused(app) {

@@ -120,7 +120,7 @@ fn users_are_changed_from_elsewhere(home: &Place) {
     assert_eq!(ana()["roles"], json!(["admin"]));
     let new = "another good password";
     let said = ops.ok_with(&["user", "set-password", "ana", "--password-stdin"], new);
-    assert_eq!(said, "ana has a new password\n");
+    assert_eq!(said, "ana has a new password; 1 login has ended\n");
     assert_eq!(log_in(&server, "ana", PASSWORD).0, 401);
     Tokens::of(log_in(&server, "ana", new));
     let update = |options: &[&str]| ops.ok(&[&["user", "update", "ana"], options].concat());
@@ -132,7 +132,7 @@ fn users_are_changed_from_elsewhere(home: &Place) {
     assert_eq!(ana()["email"], Value::Null);
     let reset = ["user", "reset-mfa", "ana"];
     assert_eq!(ops.ok(&reset), home.ok(&reset));
-    assert_eq!(ops.ok(&["user", "disable", "ana"]), "ana is disabled\n");
+    assert_eq!(ops.ok(&["user", "disable", "ana"]), "ana is disabled; 1 login has ended\n");
     assert_eq!(log_in(&server, "ana", new).0, 401);
     assert_eq!(ops.ok(&["user", "enable", " ana "]), " ana  is enabled\n", "as on the store");
     Tokens::of(log_in(&server, "ana", new));
@@ -141,7 +141,7 @@ fn users_are_changed_from_elsewhere(home: &Place) {
     let json = ["user", "add", "zoe@example.com", "--no-password", "--json"];
     let zoe = ops.json(&json);
     assert_eq!(zoe, home.json(&["user", "list", "--json"])[1]);
-    assert_eq!(ops.ok(&["user", "remove", "ana"]), "ana is removed\n");
+    assert_eq!(ops.ok(&["user", "remove", "ana"]), "ana is removed; 1 login has ended\n");
     assert_eq!(home.json(&["user", "list", "--json"]), json!([zoe]));
     for refused in [&["user", "remove", "ana"][..], &["user", "update", "zoe@example.com"]] {
         assert_eq!(ops.refused(refused), home.refused(refused), "{refused:?}");
@@ -219,7 +219,7 @@ fn clients_are_changed_from_elsewhere(home: &Place) {
     ops.ok(&["client", "add", odd, "--public", "--redirect-uri", "https://a.example/cb"]);
     let show = ["client", "show", odd];
     assert_eq!(ops.ok(&show), home.ok(&show));
-    assert_eq!(ops.ok(&["client", "remove", odd]), format!("{odd} is removed\n"));
+    assert_eq!(ops.ok(&["client", "remove", odd]), format!("{odd} is removed; 0 logins have ended\n"));
     assert!(home.refused(&show).contains("was removed"));
     assert!(ops.refused(&show).contains(&format!("The client {odd} was removed")));
     assert!(ops.refused(&["client", "show", ".."]).contains("a URL cannot have the name .. in it"));

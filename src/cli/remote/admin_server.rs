@@ -23,6 +23,9 @@ const UPLOAD_PATIENCE: Duration = Duration::from_hours(2);
 /// The most that the API gives at once.
 pub(super) const PAGE: i64 = 200;
 
+/// What says how many logins have ended.
+const ENDED_LOGINS: &str = "heirloom-ended-logins";
+
 /// Why something is not done.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum NotDone {
@@ -92,16 +95,26 @@ impl AdminServer {
         self.ask(Method::POST, place, Some(body)).await
     }
 
-    pub(super) async fn put(&self, place: &[&str], body: &Value) -> Result<Value, NotDone> {
-        self.ask(Method::PUT, place, Some(body)).await
-    }
-
     pub(super) async fn patch(&self, place: &[&str], body: &Value) -> Result<Value, NotDone> {
         self.ask(Method::PATCH, place, Some(body)).await
     }
 
     pub(super) async fn delete(&self, place: &[&str]) -> Result<(), NotDone> {
         self.ask(Method::DELETE, place, None).await.map(drop)
+    }
+
+    /// Changes something, and gives how many logins have ended by that.
+    pub(super) async fn change(
+        &self,
+        method: Method,
+        place: &[&str],
+        body: Option<&Value>,
+    ) -> Result<u64, NotDone> {
+        let answer = self.send(method, self.at(place)?, body).await?;
+        let ended = answer.headers().get(ENDED_LOGINS).and_then(|ended| ended.to_str().ok()?.parse().ok());
+        self.read(answer).await?;
+        // A server of an earlier release does not say it.
+        Ok(ended.unwrap_or_default())
     }
 
     /// Sends lines of JSON, for as long as that takes.
@@ -178,10 +191,14 @@ impl AdminServer {
     }
 
     async fn ask_at(&self, method: Method, url: Url, body: Option<&Value>) -> Result<Value, NotDone> {
+        let answer = self.send(method, url, body).await?;
+        self.read(answer).await
+    }
+
+    async fn send(&self, method: Method, url: Url, body: Option<&Value>) -> Result<Response, NotDone> {
         let request = self.http.request(method, url).bearer_auth(&self.token);
         let request = if let Some(body) = body { request.json(body) } else { request };
-        let answer = request.send().await.map_err(|error| NotDone::no_answer(&self.url, error))?;
-        self.read(answer).await
+        request.send().await.map_err(|error| NotDone::no_answer(&self.url, error))
     }
 
     async fn read(&self, answer: Response) -> Result<Value, NotDone> {

@@ -1,6 +1,6 @@
 //! `heirloom client …` over the API.
 
-use reqwest::StatusCode;
+use reqwest::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 
 use crate::cli::client::{self, AddClient, ClientCommand};
@@ -46,8 +46,9 @@ pub(in crate::cli) async fn run(command: ClientCommand, remote: &Remote) -> anyh
             output::json(&server.post(&["clients", id.as_str(), "rotate-secret"], &body).await?);
         }
         ClientCommand::Remove { id } => {
-            remote.open(&[WRITE]).await?.delete(&["clients", id.as_str()]).await?;
-            println!("{id} is removed");
+            let server = remote.open(&[WRITE]).await?;
+            let ended = server.change(Method::DELETE, &["clients", id.as_str()], None).await?;
+            println!("{id} is removed; {}", output::logins_ended(ended));
         }
     }
     Ok(())

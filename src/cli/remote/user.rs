@@ -1,5 +1,6 @@
 //! `heirloom user …` over the API.
 
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::cli::output::{self, List};
@@ -26,8 +27,9 @@ pub(in crate::cli) async fn run(command: UserCommand, remote: &Remote) -> anyhow
         UserCommand::SetPassword { name, password_stdin } => {
             let password = user::read_password(password_stdin)?;
             let (server, id) = found(remote, &name).await?;
-            server.put(&["users", &id, "password"], &json!({ "password": password.text() })).await?;
-            println!("{name} has a new password");
+            let body = json!({ "password": password.text() });
+            let ended = server.change(Method::PUT, &["users", &id, "password"], Some(&body)).await?;
+            user::tell_changed(&name, "has a new password", ended);
             Ok(())
         }
         UserCommand::Update { name, details, no_email } => {
@@ -58,8 +60,8 @@ pub(in crate::cli) async fn run(command: UserCommand, remote: &Remote) -> anyhow
         }
         UserCommand::Remove { name } => {
             let (server, id) = found(remote, &name).await?;
-            server.delete(&["users", &id]).await?;
-            println!("{name} is removed");
+            let ended = server.change(Method::DELETE, &["users", &id], None).await?;
+            user::tell_changed(&name, "is removed", ended);
             Ok(())
         }
         UserCommand::Invite { .. } => on_the_store_alone("user invite"),
@@ -93,8 +95,8 @@ async fn add_user(add: AddUser, remote: &Remote) -> anyhow::Result<()> {
 
 async fn change(remote: &Remote, name: &Username, body: &Value, done: &str) -> anyhow::Result<()> {
     let (server, id) = found(remote, name).await?;
-    server.patch(&["users", &id], body).await?;
-    println!("{name} {done}");
+    let ended = server.change(Method::PATCH, &["users", &id], Some(body)).await?;
+    user::tell_changed(name, done, ended);
     Ok(())
 }
 

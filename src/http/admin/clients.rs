@@ -12,6 +12,7 @@ use crate::domain::lifetimes::LifetimeOverrides;
 use crate::domain::right::{Area, Right};
 use crate::domain::scope::ScopeSet;
 use crate::domain::secrets::ClientSecret;
+use crate::http::admin::ended::done_telling;
 use crate::http::admin::guard::{AdminRequest, Answered};
 use crate::http::admin::listing::{Listed, Part};
 use crate::http::admin::made::{KeyHeader, created, done};
@@ -210,14 +211,14 @@ pub(super) async fn patch(asked: AdminRequest, id: web::Path<String>, body: Body
 #[utoipa::path(delete, path = "/admin/v1/clients/{id}", tag = "clients", operation_id = "removeClient",
     params(("id" = String, Path), ("If-Match" = Option<String>, Header, description = "What ETag said")),
     responses(
-        (status = 204),
+        (status = 204, headers(("Heirloom-Ended-Logins" = u64, description = "How many logins were ended by it"))),
         Refusals,
     ))]
 pub(super) async fn remove(asked: AdminRequest, id: web::Path<String>) -> Answered {
     asked
         .opens(WRITE, async |core, now| {
-            clients::remove_seen(&core, &client_named(&id)?, seen(&asked.request)?, BATCH, now).await?;
-            Ok(HttpResponse::NoContent().finish())
+            let (id, seen) = (client_named(&id)?, seen(&asked.request)?);
+            Ok(done_telling(clients::remove_seen(&core, &id, seen, BATCH, now).await?))
         })
         .await
 }

@@ -9,6 +9,7 @@ use crate::domain::ids::UserId;
 use crate::domain::right::{Area, Right};
 use crate::domain::secrets::Password;
 use crate::domain::user::{InvalidUsername, Username};
+use crate::http::admin::ended::{count, done_telling, telling};
 use crate::http::admin::guard::{AdminRequest, Answered};
 use crate::http::admin::listing::{Listed, Part};
 use crate::http::admin::made::{KeyHeader, created};
@@ -148,7 +149,10 @@ pub(super) struct UserPatchBody {
     params(("id" = uuid::Uuid, Path), ("If-Match" = Option<String>, Header, description = "What ETag said")),
     request_body = UserPatchBody,
     responses(
-        (status = 200, body = UserView, headers(("ETag", description = "For If-Match"))),
+        (status = 200, body = UserView, headers(
+            ("ETag", description = "For If-Match"),
+            ("Heirloom-Ended-Logins" = u64, description = "How many logins were ended by it"),
+        )),
         Refusals,
     ))]
 pub(super) async fn patch(asked: AdminRequest, id: web::Path<String>, body: Body) -> Answered {
@@ -164,7 +168,8 @@ pub(super) async fn patch(asked: AdminRequest, id: web::Path<String>, body: Body
                 roles: said.roles,
                 disabled: said.disabled,
             };
-            Ok(tagged(HttpResponse::Ok(), &users::patch(&core, id, &patch, seen, now).await?))
+            let (user, ended) = users::patch(&core, id, &patch, seen, now).await?;
+            Ok(telling(tagged(HttpResponse::Ok(), &user), count(ended)))
         })
         .await
 }
@@ -173,14 +178,14 @@ pub(super) async fn patch(asked: AdminRequest, id: web::Path<String>, body: Body
 #[utoipa::path(delete, path = "/admin/v1/users/{id}", tag = "users", operation_id = "removeUser",
     params(("id" = uuid::Uuid, Path), ("If-Match" = Option<String>, Header, description = "What ETag said")),
     responses(
-        (status = 204),
+        (status = 204, headers(("Heirloom-Ended-Logins" = u64, description = "How many logins were ended by it"))),
         Refusals,
     ))]
 pub(super) async fn remove(asked: AdminRequest, id: web::Path<String>) -> Answered {
     asked
         .opens(WRITE, async |core, now| {
-            users::remove(&core, named(&id)?, seen(&asked.request)?, now).await?;
-            Ok(HttpResponse::NoContent().finish())
+            let ended = users::remove(&core, named(&id)?, seen(&asked.request)?, now).await?;
+            Ok(done_telling(count(ended)))
         })
         .await
 }
@@ -198,7 +203,7 @@ pub(super) struct PasswordBody {
     params(("id" = uuid::Uuid, Path)),
     request_body = PasswordBody,
     responses(
-        (status = 204),
+        (status = 204, headers(("Heirloom-Ended-Logins" = u64, description = "How many logins were ended by it"))),
         Refusals,
     ))]
 pub(super) async fn set_password(asked: AdminRequest, id: web::Path<String>, body: Body) -> Answered {
@@ -206,8 +211,8 @@ pub(super) async fn set_password(asked: AdminRequest, id: web::Path<String>, bod
         .opens(WRITE, async |core, now| {
             let id = named(&id)?;
             let PasswordBody { password } = object(&asked.request, body)?;
-            users::change(&core, id, Change::Password(new_password(password)?), now).await?;
-            Ok(HttpResponse::NoContent().finish())
+            let ended = users::change(&core, id, Change::Password(new_password(password)?), now).await?;
+            Ok(done_telling(count(ended)))
         })
         .await
 }

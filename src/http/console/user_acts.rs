@@ -108,7 +108,7 @@ async fn carry_out(seat: &Seat, user: UserId, act: UserAct, form: &Form) -> Resu
             families::end_of_user(core, user, now).await?;
             return Ok(());
         }
-        UserAct::Remove => return Ok(users::remove(core, user, None, now).await?),
+        UserAct::Remove => return Ok(users::remove(core, user, None, now).await.map(drop)?),
         UserAct::Password => {
             let typed = form.get("new_password").unwrap_or_default().to_owned();
             let new = Password::new(typed);

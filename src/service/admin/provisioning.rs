@@ -263,7 +263,7 @@ pub async fn remove(
     seen: Option<&str>,
     now: DateTime<Utc>,
 ) -> Result<(), Unprovisioned> {
-    let Some(seen) = seen else { return Ok(users::remove(core, id, None, now).await?) };
+    let Some(seen) = seen else { return Ok(users::remove(core, id, None, now).await.map(drop)?) };
     loop {
         let known = known(core, &caller.client, id).await?;
         if seen != known.version() {
@@ -273,7 +273,7 @@ pub async fn remove(
         match users::remove(core, id, Some(&tag), now).await {
             // It may have been a sign-in.
             Err(AdminError::Stale) => {}
-            removed => return Ok(removed?),
+            removed => return Ok(removed.map(drop)?),
         }
     }
 }

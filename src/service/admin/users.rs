@@ -208,14 +208,14 @@ impl UserPatch {
 }
 
 /// Changes a user as a whole, if it is still what whoever changes it has seen: that of `seen` ([`entity_tag`]), where
-/// that is told.
+/// that is told. Gives the user, and how many families were ended by it.
 pub async fn patch(
     core: &Core,
     id: UserId,
     patch: &UserPatch,
     seen: Option<&str>,
     now: DateTime<Utc>,
-) -> Result<UserView, AdminError> {
+) -> Result<(UserView, usize), AdminError> {
     loop {
         let user = get(core, id).await?;
         let changes = patch.changes_of(&user)?;
@@ -224,11 +224,11 @@ pub async fn patch(
             return Err(AdminError::Stale);
         }
         if changes.is_empty() {
-            return Ok(user.into());
+            return Ok((user.into(), 0));
         }
         let current = SeenUser { tag: &tag, provisioned: None };
         match change_as_seen(core, &user, &changes, current, now).await? {
-            Edited::Done(_) => return Ok(get(core, id).await?.into()),
+            Edited::Done(ended) => return Ok((get(core, id).await?.into(), ended)),
             Edited::Overtaken if seen.is_some() => return Err(AdminError::Stale),
             // Somebody else was faster: what was said is said of what is there now.
             Edited::Overtaken => {}
@@ -281,16 +281,16 @@ pub async fn change(core: &Core, user: UserId, change: Change, now: DateTime<Utc
     }
 }
 
-/// Removes a user, if it is still what whoever removes it has seen.
+/// Removes a user, if it is still what whoever removes it has seen; gives how many families were ended by it.
 pub async fn remove(
     core: &Core,
     id: UserId,
     seen: Option<&str>,
     now: DateTime<Utc>,
-) -> Result<(), AdminError> {
+) -> Result<usize, AdminError> {
     let seen = seen.map(|tag| SeenUser { tag, provisioned: None });
     match apply(core, id, &[Change::Remove], seen, now).await {
-        Ok(Edited::Done(_)) => Ok(()),
+        Ok(Edited::Done(ended)) => Ok(ended),
         Ok(Edited::Overtaken) => Err(AdminError::Stale),
         Err(Failure::NotFound) => Err(AdminError::NoUserId(id)),
         Err(failure) => Err(failure.into()),
