@@ -302,8 +302,7 @@ pub async fn open_core(
     let batching = batching(&settings.database, &db).await;
     let issuer = issuer()?;
     let own_audience: Audience = issuer.as_str().parse().context("the issuer")?;
-    let resource_servers = ResourceServers::new(own_audience.clone());
-    resource_servers.reload(&db).await?;
+    let resource_servers = ResourceServers::read(&db, own_audience.clone()).await?;
     let keys = Arc::new(keys);
     let mail = Arc::new(mail::post_office(settings, &issuer, keys.shared_master())?);
     let writer = writer.telling_owners(&mail);

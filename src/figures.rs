@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use prometheus::{Histogram, HistogramOpts};
 
+use crate::clock::Stopwatch;
+
 /// A name or a bucket is none of Prometheus'.
 pub type BadFigure = prometheus::Error;
 
@@ -38,6 +40,32 @@ impl BatchFigures {
     pub(crate) fn begun(&self, size: usize, waits: impl Iterator<Item = Duration>) {
         self.sizes.observe(f64::from(u32::try_from(size).unwrap_or(u32::MAX)));
         waits.for_each(|wait| self.waits.observe(wait.as_secs_f64()));
+    }
+}
+
+/// How long it takes until there is a connection to the database, in seconds.
+#[derive(Debug, Clone)]
+pub struct PoolWaits(pub(crate) Histogram);
+
+impl PoolWaits {
+    /// Nothing yet.
+    ///
+    /// # Errors
+    /// [`BadFigure`].
+    pub fn new() -> Result<Self, BadFigure> {
+        // From a connection that is idle to the longest that anybody waits for one.
+        const WAITS: [f64; 12] =
+            [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 1.0, 10.0];
+        let help = "How long it took until there was a connection to PostgreSQL.";
+        histogram("heirloom_database_wait_seconds", help, &WAITS).map(Self)
+    }
+
+    /// Waits for one, or until it is clear that there is none.
+    pub(crate) async fn timed<T>(&self, connecting: impl Future<Output = T>) -> T {
+        let waiting = Stopwatch::start();
+        let connected = connecting.await;
+        self.0.observe(waiting.elapsed().as_secs_f64());
+        connected
     }
 }
 

@@ -227,7 +227,7 @@ async fn list_invitations(office: &Office, json: bool) -> anyhow::Result<()> {
 async fn change(office: &Office, name: &Username, change: Change, done: &str) -> anyhow::Result<()> {
     let user = users::find(&office.core, name).await?;
     let ended = users::change(&office.core, user.id, change, office.clock.now()).await?;
-    tell_changed(&name, done, ended);
+    tell_changed(name, done, ended);
     Ok(())
 }
 

@@ -16,6 +16,7 @@ use sqlx::{ConnectOptions as _, Connection as _, Postgres, Sqlite};
 use tokio::time::timeout;
 use url::Url;
 
+use crate::figures::PoolWaits;
 use crate::store::{Db, Link, PostgresPool, Statements, StoreError, checkpoints, private_file};
 
 /// A connection idle for longer than this is tried before it is used: the server may have gone and come back.
@@ -57,6 +58,7 @@ impl Db {
     /// # Errors
     /// [`StoreError`] when the URL cannot be read or the server does not answer.
     pub async fn postgres(url: &str, bounds: PoolBounds) -> Result<Self, StoreError> {
+        let waits = PoolWaits::new().map_err(sqlx::Error::config)?;
         let options = quietly(
             PgConnectOptions::from_url(&without_target(url)?)?
                 .application_name("heirloom")
@@ -65,7 +67,7 @@ impl Db {
                 .statement_cache_capacity(bounds.statement_cache),
         );
         let statements = if bounds.statement_cache == 0 { Statements::Unnamed } else { Statements::Named };
-        let link = Link { statements, primary: Arc::default() };
+        let link = Link { statements, primary: Arc::default(), waits };
         let opening = async {
             let mut first = options.connect().await?;
             let admitted = link.admit(&mut first).await;
@@ -199,12 +201,22 @@ impl Db {
         (open, if idle <= open { idle } else { 0 })
     }
 
+    /// How long it took so far until there was a connection, of all pools to the same server. The embedded store has
+    /// one connection, and the queues in front of it tell more.
+    #[must_use]
+    pub fn waits(&self) -> Option<&PoolWaits> {
+        match self {
+            Self::Postgres(PostgresPool { link, .. }) => Some(&link.waits),
+            Self::Sqlite(_) => None,
+        }
+    }
+
     /// Takes a connection out of the pool.
     pub async fn acquire(&self) -> Result<Connection, StoreError> {
         // Boxed for the reason given at `begin`.
         Ok(match self {
             Self::Postgres(PostgresPool { pool, link }) => {
-                Connection::Postgres(Box::pin(pool.acquire()).await?, link.clone())
+                Connection::Postgres(Box::pin(link.connect(pool)).await?, link.clone())
             }
             Self::Sqlite(pool) => Connection::Sqlite(Box::pin(pool.acquire()).await?),
         })

@@ -9,9 +9,11 @@ use futures_util::TryFutureExt as _;
 use futures_util::future::{BoxFuture, FutureExt as _};
 use futures_util::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
 use sqlx::error::BoxDynError;
+use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgArguments, PgQueryResult, PgRow, PgStatement, PgTypeInfo};
 use sqlx::{Connection as _, Either, Error, Execute, Executor, PgConnection, PgPool, Postgres, SqlStr};
 
+use crate::figures::PoolWaits;
 use crate::store::StoreError;
 use crate::store::primary::Primary;
 
@@ -29,9 +31,15 @@ pub enum Statements {
 pub struct Link {
     pub(in crate::store) statements: Statements,
     pub(in crate::store) primary: Arc<Primary>,
+    pub(in crate::store) waits: PoolWaits,
 }
 
 impl Link {
+    /// Takes a connection out of the pool.
+    pub(in crate::store) async fn connect(&self, pool: &PgPool) -> Result<PoolConnection<Postgres>, Error> {
+        self.waits.timed(pool.acquire()).await
+    }
+
     /// Runs what it is given on this connection.
     pub(in crate::store) fn on<'c>(&self, connection: &'c mut PgConnection) -> PostgresExecutor<'c> {
         PostgresExecutor { way: Way::Connection(connection), link: self.clone() }
@@ -97,11 +105,15 @@ impl<'c> Executor<'c> for PostgresExecutor<'c> {
         'c: 'e,
         E: 'q + Execute<'q, Postgres>,
     {
-        let Link { statements, primary } = self.link;
-        let outcome = match (statements, self.way) {
-            (Statements::Named, Way::Pool(pool)) => pool.fetch_many(query),
+        let Self { way, link } = self;
+        let primary = Arc::clone(&link.primary);
+        let outcome = match (link.statements, way) {
+            (Statements::Named, Way::Pool(pool)) => streamed(async move {
+                let mut connection = link.connect(pool).await?;
+                connection.fetch_many(query).try_collect().await
+            }),
             (Statements::Named, Way::Connection(connection)) => connection.fetch_many(query),
-            (Statements::Unnamed, way) => streamed(run_unnamed(way, query)),
+            (Statements::Unnamed, way) => streamed(async move { run_unnamed(&link, way, query).await }),
         };
         outcome.inspect_err(move |error| primary.notice(error)).boxed()
     }
@@ -111,15 +123,17 @@ impl<'c> Executor<'c> for PostgresExecutor<'c> {
         'c: 'e,
         E: 'q + Execute<'q, Postgres>,
     {
-        let Link { statements, primary } = self.link;
-        let outcome = match (statements, self.way) {
-            (Statements::Named, Way::Pool(pool)) => pool.fetch_optional(query),
+        let Self { way, link } = self;
+        let primary = Arc::clone(&link.primary);
+        let outcome = match (link.statements, way) {
+            (Statements::Named, Way::Pool(pool)) => Box::pin(async move {
+                let mut connection = link.connect(pool).await?;
+                connection.fetch_optional(query).await
+            }),
             (Statements::Named, Way::Connection(connection)) => connection.fetch_optional(query),
-            (Statements::Unnamed, way) => {
-                Box::pin(
-                    async move { Ok(run_unnamed(way, query).await?.into_iter().find_map(Either::right)) },
-                )
-            }
+            (Statements::Unnamed, way) => Box::pin(async move {
+                Ok(run_unnamed(&link, way, query).await?.into_iter().find_map(Either::right))
+            }),
         };
         outcome.inspect_err(move |error| primary.notice(error)).boxed()
     }
@@ -153,14 +167,14 @@ async fn steady(connection: &mut PgConnection) -> Result<(), Error> {
 }
 
 /// Runs a statement unnamed, in the transaction that is open or in one of its own.
-async fn run_unnamed<'q, E>(way: Way<'_>, query: E) -> Result<Vec<ResultItem>, Error>
+async fn run_unnamed<'q, E>(link: &Link, way: Way<'_>, query: E) -> Result<Vec<ResultItem>, Error>
 where
     E: 'q + Execute<'q, Postgres>,
 {
     let mut of_pool;
     let connection = match way {
         Way::Pool(pool) => {
-            of_pool = pool.acquire().await?;
+            of_pool = link.connect(pool).await?;
             &mut *of_pool
         }
         Way::Connection(connection) => connection,

@@ -45,11 +45,11 @@ impl Db {
         Box::pin(async move {
             let open = match self {
                 Self::Postgres(PostgresPool { pool, link }) => {
-                    let transaction = match link.statements {
-                        Statements::Named => pool.begin().await?,
-                        Statements::Unnamed => pool.begin_with(BEGIN_STEADY).await?,
+                    let begun = match link.statements {
+                        Statements::Named => link.waits.timed(pool.begin()).await,
+                        Statements::Unnamed => link.waits.timed(pool.begin_with(BEGIN_STEADY)).await,
                     };
-                    OpenTransaction::Postgres(transaction, link.clone())
+                    OpenTransaction::Postgres(begun?, link.clone())
                 }
                 // SQLite: a transaction that begins as a reader cannot always become a writer; one that takes the
                 // write lock at once waits its turn instead.

@@ -1,11 +1,13 @@
 //! What monitoring reads: at its own listener alone, exact, and free of whatever callers write.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::json;
 
 use heirloom::service::admin::janitor;
+use heirloom::store::Db;
 
 use crate::harness::*;
 
@@ -104,6 +106,36 @@ both_stores_both_ways! {
             let start = format!("heirloom_{name}_bucket{{");
             assert_eq!(after.keys().filter(|key| key.starts_with(&start)).count(), buckets, "{name}");
         }
+    }
+}
+
+both_stores! {
+    async fn who_waits_for_a_connection_is_counted(app) with with_metrics; {
+        app.ana_logged_in().await;
+        let before = scrape(&app).await;
+        let told = |samples: &BTreeMap<String, f64>, end: &str| {
+            samples.get(&format!("heirloom_database_wait_seconds_{end}")).copied()
+        };
+        if matches!(app.core.db, Db::Sqlite(_)) {
+            assert_eq!(told(&before, "count"), None, "the embedded store has one connection");
+            return;
+        }
+        let mut all = Vec::new();
+        while all.len() < app.core.db.connections() {
+            all.push(app.core.db.acquire().await.unwrap());
+        }
+        let ((), login) = futures_util::join!(
+            async {
+                tokio::time::sleep(Duration::from_millis(300)).await;
+                drop(all);
+            },
+            app.log_in("ana"),
+        );
+        app.rotate(&login).await;
+        let after = scrape(&app).await;
+        let new = |end| told(&after, end).unwrap() - told(&before, end).unwrap();
+        assert!(new("count") >= 3.0, "{}", new("count"));
+        assert!(new("sum") >= 0.3, "the login waited: {}", new("sum"));
     }
 }
 

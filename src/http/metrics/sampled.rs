@@ -27,6 +27,9 @@ pub(super) async fn read(
     for histogram in [&batches.sizes, &batches.waits, &core.passwords.waits().0] {
         registry.register(Box::new(histogram.clone()))?;
     }
+    if let Some(waits) = core.db.waits() {
+        registry.register(Box::new(waits.0.clone()))?;
+    }
     rounds(&registry, core)?;
     connections(&registry, worlds)?;
     let waiting = core.passwords.waiting();

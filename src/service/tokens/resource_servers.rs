@@ -16,10 +16,11 @@ pub struct ResourceServers {
 }
 
 impl ResourceServers {
-    /// Knows none before [`Self::reload`].
-    #[must_use]
-    pub fn new(issuer: Audience) -> Self {
-        Self { issuer, known: RwLock::default() }
+    /// Those that the store has now.
+    pub async fn read(db: &Db, issuer: Audience) -> Result<Self, StoreError> {
+        let servers = Self { issuer, known: RwLock::default() };
+        servers.reload(db).await?;
+        Ok(servers)
     }
 
     /// Reads them again: how replicas agree without a restart. Keeps what it had when it fails.
