@@ -298,7 +298,6 @@ pub async fn open_core(
     let passwords = password_pool(settings)?;
     passwords.expect_stored(&users::dearest_hashes(&db).await?);
     signer_keys::load_all(&keys, &writer, &passwords, now).await?;
-    let client_authorities = client_authorities(settings)?;
     let batching = batching(&settings.database, &db).await;
     let issuer = issuer()?;
     let own_audience: Audience = issuer.as_str().parse().context("the issuer")?;
@@ -333,7 +332,7 @@ pub async fn open_core(
         polling: Arc::default(),
         clients: Arc::new(clients),
         key_proofs: Arc::new(key_proofs(&settings.dpop)),
-        client_authorities,
+        client_authorities: client_authorities(settings)?,
         registrar: Arc::new(Registrar::new(registration_rules(settings), Arc::clone(&subjects))),
         subjects,
         accounts: Arc::new(account_rules(settings)),
