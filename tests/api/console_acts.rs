@@ -199,7 +199,8 @@ both_stores! {
         let done = browser.sends_on(&question, &[]).await;
         done.says("It is taken back");
         done.says("The user did not agree to anything.");
-        assert_eq!(app.refresh_with("other", &tokens.refresh).await.refusal(), ENDED);
+        let refresh = [("grant_type", "refresh_token"), ("refresh_token", tokens.refresh.as_str()), ("client_id", "other")];
+        assert_eq!(app.form("/oauth/token", &refresh).await.code(), "400 invalid_grant");
         assert_eq!(app.done_by(app.root().await, "consent.withdrawn").await, 1);
         assert_eq!(user.authorize(&asked).await.status, 200, "the user is asked again");
         assert_eq!(browser.sends_on(&question, &[]).await.status, 404, "a second click");
