@@ -112,7 +112,7 @@ both_databases! {
         let ops = app.operator(RIGHTS).await;
         let write = app.imports(&ops, "", &users(0..MANY)).await;
         clock.advance(SECOND);
-        let tell = app.imports(&ops, "?dry_run=true", &(users(0..10) + "x\n" + &users(MANY..4 * MANY))).await;
+        let tell = app.imports(&ops, "?dry_run=true", &(users(0..10) + "x\n" + &users(MANY..4 * MANY) + &users(MANY..MANY + 1))).await;
         app.reaches(SOME_DONE, 100).await;
         stop.end().await;
         let (app, stop) = start(store, &url, clock.clone(), same_issuer).await;
@@ -124,7 +124,7 @@ both_databases! {
         // A dry run has seen nothing of what another server saw: it begins anew.
         let (app, stop) = start(store, &url, clock.clone(), same_issuer).await;
         let ops = app.operator_again().await;
-        assert_eq!(counts(&ops.ended(&tell).await), [9011, 9011, 9000, 10, 1]);
+        assert_eq!(counts(&ops.ended(&tell).await), [9012, 9012, 9000, 11, 1]);
         assert_eq!(ops.refused_lines(&tell).await.len(), 1);
         app.has_all().await;
         app.has_forgotten_what_was_sent().await;
