@@ -1,6 +1,7 @@
 //! Scripts of other sites (Fetch Standard, CORS protocol): every site is told that it may ask, and only a client's own
 //! sites read what is answered to it.
 
+use chrono::DateTime;
 use heirloom::domain::client::Party;
 use heirloom::service::admin;
 use heirloom::service::admin::client_changes::ClientChanges;
@@ -103,6 +104,17 @@ both_stores! {
             let answer = app.send(app.http.get(app.at(place)).header("origin", "https://any.example")).await;
             assert_eq!(allowed(&answer), Some("*"), "{place}");
         }
+    }
+
+    async fn a_script_reads_what_it_needs_to_ask_again(app) {
+        app.add_app("app", |_| ()).await;
+        let request = app.http.post(app.at("/oauth/token")).header("origin", "https://app.example");
+        let answer = app.send(form(request, &[("grant_type", "refresh_token"), ("client_id", "app"), ("refresh_token", "x")])).await;
+        let read = answer.header("access-control-expose-headers").unwrap();
+        assert_eq!(read, "WWW-Authenticate, Retry-After, DPoP-Nonce, Date");
+        // What time it is here: a machine's own clock may be wrong.
+        let told = DateTime::parse_from_rfc2822(answer.header("date").unwrap()).unwrap();
+        assert!((app.clock.now() - told.to_utc()).num_seconds().abs() < 60, "{told}");
     }
 
     async fn where_the_port_of_a_loopback_address_is_free_that_of_its_site_is_too(app) {
