@@ -413,7 +413,8 @@ pub fn start_by(store: Store, url: &str, own: Clock) -> LocalBoxFuture<'static, 
     Box::pin(start_with(store, settings(url, |_| ()), TestClock::new(), own))
 }
 
-async fn start_with(store: Store, settings: Settings, clock: TestClock, own: Clock) -> (TestApp, Stop) {
+/// The same with settings of one's own.
+pub async fn start_with(store: Store, settings: Settings, clock: TestClock, own: Clock) -> (TestApp, Stop) {
     let app = App::build(settings.clone(), own, OldSchema::Migrate).await.unwrap();
     let (core, url) = (Arc::clone(app.core()), app.url());
     let mutual_tls = app.mutual_tls().map(|(address, _)| format!("https://{address}"));

@@ -25,6 +25,7 @@ mod pasted;
 mod program;
 mod readme;
 mod rust_client;
+mod sdk;
 mod token_file;
 mod webhooks;
 mod world;

@@ -85,7 +85,7 @@ pub struct Program {
 }
 
 impl Program {
-    fn start(mut command: Command) -> Self {
+    pub fn start(mut command: Command) -> Self {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = Ended(command.spawn().unwrap_or_else(|error| {
             panic!("{command:?}: {error}: run tests/clients/install, as tests/run does");

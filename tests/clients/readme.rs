@@ -94,7 +94,8 @@ fn deploy() -> Vec<Page> {
 }
 
 fn all_pages() -> Vec<Page> {
-    docs().into_iter().chain(deploy()).chain([readme()]).collect()
+    let sdk = Page::at(repository().join("sdk/README.md"));
+    docs().into_iter().chain(deploy()).chain([readme(), sdk]).collect()
 }
 
 #[test]
