@@ -277,11 +277,10 @@ export function createClient(options: Options): Client {
   }
 }
 
-/** Whether there is a token that is worth sending. One from the future was got before the clock was put back. */
+/** Whether there is a token that is worth sending; a clock that was put back is found out by who refuses it. */
 function isGood(saved: Saved, refused?: string): saved is Saved & { tokens: Tokens } {
   const { tokens, out } = saved;
-  const now = Date.now();
-  return !out && !!tokens && tokens.access !== refused && tokens.got <= now + YOUNG && now < tokens.until;
+  return !out && !!tokens && tokens.access !== refused && Date.now() < tokens.until;
 }
 
 const signedOut = (out: Saved["out"]) =>
