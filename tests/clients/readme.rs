@@ -146,6 +146,34 @@ fn the_index_leads_to_every_page() {
 }
 
 #[test]
+fn llms_txt_lists_every_page_as_the_index_does() {
+    let listed = Page::at(repository().join("docs/llms.txt"));
+    let index = Page::at(repository().join("docs/README.md"));
+    // A page a number there, a line here, in the same order and words.
+    let numbered = |line: &str| line.split_once(". ").is_some_and(|(number, _)| number.parse::<u8>().is_ok());
+    let mut pages: Vec<String> = Vec::new();
+    for line in index.text.lines() {
+        match pages.last_mut() {
+            _ if numbered(line) => pages.push(line.split_once(". ").unwrap().1.to_owned()),
+            Some(page) if line.starts_with(' ') => *page = format!("{page} {}", line.trim()),
+            _ => {}
+        }
+    }
+    let told: Vec<&str> = listed.text.lines().filter_map(|line| line.strip_prefix("- ")).collect();
+    assert!(pages.len() > 15, "{pages:?}");
+    assert_eq!(told[..pages.len()], pages);
+    let links = listed.own_links();
+    for link in &links {
+        assert!(listed.leads_somewhere(link), "{link}");
+    }
+    for entry in fs::read_dir(repository().join("docs")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let is_list = ["README.md", "llms.txt"].contains(&name.as_str());
+        assert!(is_list || links.contains(&name), "docs/llms.txt has no link to {name}");
+    }
+}
+
+#[test]
 fn the_readme_is_read_in_one_sitting() {
     let lines = readme().text.lines().count();
     assert!(lines <= 250, "{lines} lines: what is more belongs to docs/");

@@ -13,7 +13,7 @@ use flate2::read::GzEncoder;
 use heirloom::clock::Clock;
 use heirloom::domain::client::{Client, GrantType};
 use heirloom::domain::ids::UserId;
-use heirloom::service::admin::families;
+use heirloom::service::admin::families::{self, WantedFamilies};
 use heirloom::settings::Settings;
 use serde_json::{Value, json};
 
@@ -97,7 +97,7 @@ fn walk(store: Store, script: &str, more: &[(&str, &str)], change: fn(&mut Setti
             let line = program.hear();
             let answer = match line.split(' ').collect::<Vec<_>>()[..] {
                 ["done"] => break,
-                ["ask", "families"] => json!(generations(&app).await),
+                ["ask", "families"] => json!(generations(&app, &clock).await),
                 ["ask", "end"] => json!(families::end_of_user(&app.core, ana, clock.now()).await.unwrap()),
                 ["ask", "advance", seconds] => {
                     json!(ahead.fetch_add(seconds.parse().unwrap(), Ordering::SeqCst))
@@ -112,14 +112,10 @@ fn walk(store: Store, script: &str, more: &[(&str, &str)], change: fn(&mut Setti
     });
 }
 
-/// Those of the families that nobody ended, each once.
-async fn generations(app: &TestApp) -> Vec<i64> {
-    let mut all = Vec::new();
-    for offset in 0..app.live_families().await {
-        let live = "SELECT generation FROM families WHERE ended_at IS NULL ORDER BY id LIMIT 1";
-        all.push(app.number(&format!("{live} OFFSET {offset}")).await);
-    }
-    all
+/// The generations of the families that are live.
+async fn generations(app: &TestApp, clock: &Clock) -> Vec<i64> {
+    let all = families::list(&app.core, &WantedFamilies::default(), 50, clock.now()).await.unwrap();
+    all.into_iter().filter(|family| family.state == "live").map(|family| family.generation).collect()
 }
 
 fn as_it_is(_: &mut Settings) {}
