@@ -1,4 +1,5 @@
-//! The browser package (`sdk/`) as it is shipped, in a real browser, against a server whose clock is in the test's hand.
+//! The browser package (`sdk/`) as it is shipped, in a real browser, against a server whose clock is in the test's
+//! hand.
 
 use std::fs;
 use std::net::TcpListener;
