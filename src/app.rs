@@ -3,6 +3,7 @@
 mod background;
 mod backup;
 mod checking;
+mod distributing;
 mod doctor;
 mod mail;
 mod mutual_tls;
@@ -55,10 +56,11 @@ use crate::tls::Tls;
 
 pub use backup::{KeyCopy, backup, key_file_of, restore};
 pub use checking::check;
+pub use distributing::Spread;
 pub use doctor::{Finding, Health, examine};
 use mutual_tls::MutualTls;
 pub use notes::notes;
-pub use opening::{OldSchema, connect, migrate_store, open_store};
+pub use opening::{Migrated, OldSchema, Servers, connect, migrate_store, open_store};
 pub use parts::lifetimes;
 use parts::{
     account_rules, attempt_limits, batching, bind, check_clients, client_authorities, cores, key_proofs,
@@ -298,7 +300,7 @@ pub async fn open_core(
     let passwords = password_pool(settings)?;
     passwords.expect_stored(&users::dearest_hashes(&db).await?);
     signer_keys::load_all(&keys, &writer, &passwords, now).await?;
-    let batching = batching(&settings.database, &db).await;
+    let batching = batching(&settings.database, &db).await?;
     let issuer = issuer()?;
     let own_audience: Audience = issuer.as_str().parse().context("the issuer")?;
     let resource_servers = ResourceServers::read(&db, own_audience.clone()).await?;

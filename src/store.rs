@@ -13,6 +13,7 @@ pub mod connect;
 pub mod consents;
 mod db;
 pub mod device_codes;
+pub mod distribution;
 pub mod encryption;
 pub mod ending_logins;
 pub mod error;

@@ -3,6 +3,7 @@
 use anyhow::Context as _;
 use chrono::{DateTime, Utc};
 
+use super::distributing::{self, Spread};
 use crate::crypto::master_key::MasterKeys;
 use crate::master_keys;
 use crate::service::admin::{imports, once};
@@ -30,6 +31,17 @@ pub enum OldSchema {
     LeaveAlone,
 }
 
+impl OldSchema {
+    /// How it is migrated, if it is.
+    fn lock(self) -> Option<MigrationLock> {
+        match self {
+            Self::Migrate => Some(MigrationLock::Take),
+            Self::MigrateUnlocked => Some(MigrationLock::Omit),
+            Self::Refuse | Self::LeaveAlone => None,
+        }
+    }
+}
+
 /// Opens the store and sees to its schema.
 ///
 /// # Errors
@@ -37,21 +49,61 @@ pub enum OldSchema {
 pub async fn open_store(settings: &Settings, old_schema: OldSchema) -> anyhow::Result<Db> {
     let db = connect(settings).await?;
     see_to_schema(&db, settings, old_schema).await?;
+    if let Some(lock) = old_schema.lock() {
+        distributing::spread_new(&db, lock).await?;
+    }
     Ok(db)
 }
 
-/// Brings the schema up to date and gives its version; `None` when it was up to date.
+/// Whether a migration leaves the store on the servers where it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Servers {
+    AsBefore,
+    /// On all that Citus knows.
+    OfCitus,
+}
+
+/// What a migration did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Migrated {
+    /// The schema's version, unless it was up to date before.
+    pub version: Option<i64>,
+    /// `None` for a store on one server.
+    pub spread: Option<Spread>,
+}
+
+/// Brings the schema up to date, and its tables where they belong.
 ///
 /// # Errors
-/// As [`open_store`].
-pub async fn migrate_store(settings: &Settings, old_schema: OldSchema) -> anyhow::Result<Option<i64>> {
-    let db = connect(settings).await?;
+/// As [`open_store`]; when Citus refuses.
+pub async fn migrate_store(
+    settings: &Settings,
+    old_schema: OldSchema,
+    servers: Servers,
+) -> anyhow::Result<Migrated> {
+    let url = &settings.database_url;
+    // Before anything is made or changed.
+    let (db, known) = match servers {
+        Servers::OfCitus => {
+            distributing::check_kind(url)?;
+            let db = connect(settings).await?;
+            let known = distributing::check(&db, url).await?;
+            (db, Some(known))
+        }
+        Servers::AsBefore => (connect(settings).await?, None),
+    };
     let seen = see_to_schema(&db, settings, old_schema).await?;
+    let spread = match (old_schema.lock(), known) {
+        (Some(lock), Some(servers)) => Some(distributing::spread(&db, servers, lock).await?),
+        (Some(lock), None) => distributing::spread_new(&db, lock).await?,
+        (None, _) => None,
+    };
     db.close().await;
-    Ok(match seen {
+    let version = match seen {
         Seen::MigratedTo(version) => Some(version),
         Seen::Current | Seen::Old => None,
-    })
+    };
+    Ok(Migrated { version, spread })
 }
 
 /// What the schema is when it was seen to.

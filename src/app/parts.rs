@@ -33,7 +33,7 @@ use crate::service::mail::letters::letter_file_names;
 use crate::service::users::attempts::AttemptLimits;
 use crate::settings::{self, Issuer, Listen, Settings};
 use crate::store::group_commit::Batching;
-use crate::store::{Db, clients, families};
+use crate::store::{Db, clients, distribution, families};
 use crate::tls::{self, Tls};
 
 /// The password threads that the settings describe.
@@ -307,15 +307,22 @@ pub(super) fn authorities(settings: &settings::OutboundSettings) -> anyhow::Resu
 }
 
 /// Whether rotations share statements: where the settings want it, and the engine can.
-pub(super) async fn batching(settings: &settings::DatabaseSettings, db: &Db) -> Batching {
+///
+/// # Errors
+/// When the database cannot be read.
+pub(super) async fn batching(settings: &settings::DatabaseSettings, db: &Db) -> anyhow::Result<Batching> {
     if !settings.batch_rotations {
-        return Batching::Off;
+        return Ok(Batching::Off);
+    }
+    if distribution::is_marked(db).await? {
+        tracing::info!("the database is distributed: each rotation goes in a statement of its own");
+        return Ok(Batching::Off);
     }
     if families::can_rotate_together(db).await {
-        return Batching::On;
+        return Ok(Batching::On);
     }
     tracing::warn!("the database cannot rotate several logins in one statement: each goes in one of its own");
-    Batching::Off
+    Ok(Batching::Off)
 }
 
 pub(super) fn cores() -> usize {

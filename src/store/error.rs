@@ -33,6 +33,13 @@ pub enum StoreError {
         #[source]
         cause: Arc<sqlx::Error>,
     },
+    /// The database did not spread a table over its servers: its own reason says what to do.
+    #[error("the table {table} cannot be distributed")]
+    Distribution {
+        table: String,
+        #[source]
+        cause: Arc<sqlx::Error>,
+    },
     /// The name of a prepared statement is unknown, or somebody else's.
     #[error("a pooler in transaction mode mixes up prepared statements; set database.statement_cache to 0")]
     Pooled(#[source] Arc<sqlx::Error>),
@@ -50,7 +57,11 @@ impl StoreError {
     pub(crate) fn passes(&self) -> bool {
         match self {
             Self::Unavailable(_) | Self::ReadOnly | Self::Pooled(_) => true,
-            Self::Exists | Self::Corrupt { .. } | Self::Migration { .. } | Self::Refused(_) => false,
+            Self::Exists
+            | Self::Corrupt { .. }
+            | Self::Migration { .. }
+            | Self::Distribution { .. }
+            | Self::Refused(_) => false,
         }
     }
 

@@ -1,13 +1,18 @@
 //! The schema: embedded in the binary, one folder an engine.
 
+mod one_by_one;
+
 use std::sync::Arc;
 
 use sqlx::SqlSafeStr as _;
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 
+use self::one_by_one::{OneByOne, statements};
 use crate::store::row::row;
 use crate::store::transaction::OpenTransaction;
 use crate::store::{Committed, Db, Link, PostgresPool, Statements, StoreError, fetch_all, fetch_optional};
+
+pub(in crate::store) use self::one_by_one::SEQUENTIALLY;
 
 struct SchemaStep {
     version: i64,
@@ -74,7 +79,11 @@ const STEPS: &[SchemaStep] = &[
     step!(46, "event chain", "0046_event_chain.sql"),
     step!(48, "limit debts", "0048_limit_debts.sql"),
     step!(49, "import jobs", "0049_import_jobs.sql"),
+    step!(50, "distribution", "0050_distribution.sql"),
 ];
+
+/// Where the driver notes which steps were applied.
+const NOTED: &str = "_sqlx_migrations";
 
 /// How the database's schema compares with the one this binary knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,6 +127,9 @@ pub enum MigrationLock {
     Omit,
 }
 
+/// Keeps other migrations out until the transaction ends.
+pub(in crate::store) const LOCK: &str = "SELECT pg_advisory_xact_lock(hashtext('heirloom migrate'))";
+
 row! {
     struct Applied {
         version: i64,
@@ -138,13 +150,24 @@ fn migrator(db: &Db) -> Migrator {
     Migrator::with_migrations(STEPS.iter().map(migration).collect())
 }
 
+/// The tables of the schema in PostgreSQL, each behind those that it refers to.
+pub(in crate::store) fn tables() -> Vec<String> {
+    let made = STEPS.iter().flat_map(|step| statements(step.postgres)).filter_map(|statement| {
+        let name = statement.strip_prefix("CREATE TABLE ")?.split([' ', '(']).next()?;
+        Some(name.to_owned())
+    });
+    [NOTED.to_owned()].into_iter().chain(made).collect()
+}
+
 /// Applies what is missing.
 pub async fn migrate(db: &Db, lock: MigrationLock) -> Result<(), StoreError> {
     match db {
         Db::Postgres(PostgresPool { pool, link: Link { statements: Statements::Named, .. } }) => {
             let mut migrator = migrator(db);
             migrator.set_locking(lock == MigrationLock::Take);
-            Ok(migrator.run(pool).await.map_err(not_migrated)?)
+            let mut connection = pool.acquire().await?;
+            let migrated = migrator.run_direct(None, &mut OneByOne(&mut connection), false).await;
+            Ok(migrated.map_err(not_migrated)?)
         }
         Db::Postgres(_) | Db::Sqlite(_) => migrate_in_one_transaction(db, lock).await,
     }
@@ -156,7 +179,6 @@ pub async fn migrate(db: &Db, lock: MigrationLock) -> Result<(), StoreError> {
 async fn migrate_in_one_transaction(db: &Db, lock: MigrationLock) -> Result<(), StoreError> {
     // Names that another migration gave on the same server connection.
     const FORGET_NAMES: &str = "DEALLOCATE ALL";
-    const LOCK: &str = "SELECT pg_advisory_xact_lock(hashtext('heirloom migrate'))";
     let mut migrator = migrator(db);
     migrator.set_locking(false);
     let mut transaction = db.begin().await?;
@@ -166,7 +188,7 @@ async fn migrate_in_one_transaction(db: &Db, lock: MigrationLock) -> Result<(), 
             if lock == MigrationLock::Take {
                 sqlx::raw_sql(LOCK).execute(&mut **transaction).await?;
             }
-            migrator.run_direct(None, &mut **transaction, false).await
+            migrator.run_direct(None, &mut OneByOne(transaction), false).await
         }
         OpenTransaction::Sqlite(transaction) => migrator.run_direct(None, &mut **transaction, false).await,
     };

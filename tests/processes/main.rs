@@ -17,6 +17,7 @@ mod cli;
 mod cli_refused;
 mod crashes;
 mod disk;
+mod distribution;
 mod doctor;
 mod events;
 mod failover;

@@ -18,6 +18,11 @@ impl Postgres {
         Self { folder, url }
     }
 
+    /// What it writes down.
+    pub fn log(&self) -> PathBuf {
+        data(&self.folder).join("log")
+    }
+
     pub fn kill(&self) {
         postgres_script(&["kill", data(&self.folder).to_str().unwrap()]);
     }

@@ -4,6 +4,7 @@ use chrono::TimeDelta;
 
 use super::finding::Finding;
 use crate::app::checking::{check_keys, check_place, check_writable, no_subjects};
+use crate::app::distributing;
 use crate::app::opening::{OldSchema, Seen, connect, master_keys_found, see_to_schema};
 use crate::app::parts::{check_clients, known_clients};
 use crate::clock::Clock;
@@ -72,6 +73,11 @@ async fn look_into(settings: &Settings, db: &Db, clock: &Clock) -> Vec<Finding> 
             found.push(Finding::wrong("schema", format!("{error:#}")));
             return found;
         }
+    }
+    match distributing::look(db).await {
+        Ok(None) => {}
+        Ok(Some(says)) => found.push(Finding::ok("distribution", says)),
+        Err(error) => found.push(Finding::wrong("distribution", format!("{error:#}"))),
     }
     let writes = check_writable(db).await.map(|()| "writes work".to_owned());
     found.push(Finding::of("database", writes));
