@@ -1,6 +1,7 @@
 //! A family, and the decision about a token presented for it: the heart of this server. `docs/rotation.md` is the
 //! protocol's own text.
 
+mod attempt;
 mod decision;
 mod place;
 mod policy;
@@ -21,6 +22,7 @@ use crate::domain::scope::ScopeSet;
 use crate::domain::secrets::SecretHash;
 use crate::domain::status_list::StatusPlace;
 
+pub use attempt::{Approach, Consequence, RefreshAttempt, Served};
 pub use decision::{Outcome, Policy, RestoreDecision, Step, decide};
 pub use place::Place;
 pub use policy::{InvalidRotationPolicy, RotationPolicy};

@@ -6,7 +6,9 @@ use crate::domain::audience::Audience;
 use crate::domain::claims::Confirmation;
 use crate::domain::client::GrantType;
 use crate::domain::event::{Alarm, Event};
-use crate::domain::family::{Family, Grant, Outcome, Policy, RestoreDecision, RotationPolicy, decide};
+use crate::domain::family::{
+    Approach, Consequence, Family, Grant, Policy, RefreshAttempt, RestoreDecision, Served, Step, decide,
+};
 use crate::domain::ids::FamilyId;
 use crate::domain::key_thumbprint::KeyThumbprint;
 use crate::domain::refresh_token::RefreshToken;
@@ -28,9 +30,6 @@ use crate::spans;
 use crate::store::families::{self, FastPath};
 use crate::store::{self, transaction};
 
-/// How often a compare-and-swap may lose to another request before the client is asked to come back.
-const TRIES: usize = 8;
-
 /// What a client sends to refresh.
 #[derive(Debug)]
 pub struct RefreshParams<'a> {
@@ -38,15 +37,6 @@ pub struct RefreshParams<'a> {
     pub token: &'a str,
     /// What the new access token shall be good for.
     pub wanted: Wanted,
-}
-
-/// How a generation comes to be handed out, unless it is kept: that one is handed out often, to several who share it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Given {
-    /// The family moved on to it.
-    Anew,
-    /// Within the leeway once more, and nothing was written.
-    Again,
 }
 
 /// Refreshes a family.
@@ -63,7 +53,7 @@ pub async fn refresh(
     now: DateTime<Utc>,
 ) -> Result<Issued, Failure> {
     let ended = refresh_uncounted(core, request, params, now).await;
-    core.refreshes.count(ended.as_ref().map_or_else(RefreshEnd::from, |(_, end)| *end));
+    core.refreshes.count(ended.as_ref().map_or_else(RefreshEnd::from, |(_, served)| (*served).into()));
     ended.map(|(issued, _)| issued)
 }
 
@@ -72,7 +62,7 @@ async fn refresh_uncounted(
     request: &ClientRequest,
     params: RefreshParams<'_>,
     now: DateTime<Utc>,
-) -> Result<(Issued, RefreshEnd), Failure> {
+) -> Result<(Issued, Served), Failure> {
     let opened = presented::open_token(core, params.token, request.client_id());
     // Who proves nothing but the token itself is refused without asking any database. A client with a proof is told
     // first whether that was right.
@@ -86,40 +76,23 @@ async fn refresh_uncounted(
     let binding = binding(core, request, &token, &known, now).await?;
     // A client that names again what it named at the authorization endpoint is heard as it was there.
     let wanted = params.wanted.for_client(&known.client);
-    let (grant, end, told) =
+    let attempt = RefreshAttempt::new(token.generation, now);
+    let (grant, served, told) =
         match fast_path(core, (&token, request.key_thumbprint()), &known, &wanted, now).await? {
             Some(grant) => {
                 let login = (grant.family, grant.methods.as_slice());
                 step_up::must_be_enough(core, (request, &known), login, now).await?;
                 let asked = ClaimsAsked { user: grant.user, scope: &grant.scope, claims: &grant.claims };
                 let told = told(core, request, (&known, &wanted), asked, now).await?;
-                (grant, RefreshEnd::Rotated, told)
+                (grant, Served::Rotated, told)
             }
             // Boxed, as it is rare and large.
-            None => Box::pin(judge(core, request, &token, (&known, &wanted), now)).await?,
+            None => Box::pin(judge(core, request, &token, (&known, &wanted), attempt)).await?,
         };
-    if let Some(given) = given(end) {
-        watch(core, request, &known, (&grant, given), now)?;
-    }
+    watch(core, request, &known, (&grant, served), now)?;
     let issued =
         grant::issue(core, &grant, &token.secret, (&known, &wanted), binding.as_ref(), told.as_ref(), now)?;
-    Ok((issued, end))
-}
-
-/// How the generation of a refresh that ended so came to be handed out.
-fn given(end: RefreshEnd) -> Option<Given> {
-    match end {
-        RefreshEnd::Rotated | RefreshEnd::Recovered | RefreshEnd::CaughtUp => Some(Given::Anew),
-        RefreshEnd::Replayed => Some(Given::Again),
-        RefreshEnd::Kept
-        | RefreshEnd::Reuse
-        | RefreshEnd::Refused
-        | RefreshEnd::TooManyReplays
-        | RefreshEnd::Overtaken
-        | RefreshEnd::Undecided
-        | RefreshEnd::Denied
-        | RefreshEnd::Failed => None,
-    }
+    Ok((issued, served))
 }
 
 /// What the access token will be bound to. Whoever lacks the proof without which a client gets nothing may be a thief
@@ -159,10 +132,9 @@ async fn told(
 }
 
 /// The fast path: nearly always the current generation is presented, so one statement rotates it unseen. A request
-/// that names a scope or resource does not take it: its refusal must consume nothing. Nor does a client whose tokens do
-/// not rotate with every refresh: what is to be written hangs on what is there; nor one in strict mode, for which a
-/// token that was refused after the write, because the client has lost the login's audiences, could not come back; nor
-/// one for whose audiences and the issuer no one key signs: its login may be good for several of them, but no token is.
+/// that names a scope or resource does not take it: its refusal must consume nothing. Nor does a client whose policy
+/// or leeway forbids it, nor one for whose audiences and the issuer no one key signs: its login may be good for several
+/// of them, but no token is.
 async fn fast_path(
     core: &Core,
     (token, key): (&RefreshToken, Option<&KeyThumbprint>),
@@ -171,8 +143,7 @@ async fn fast_path(
     now: DateTime<Utc>,
 ) -> Result<Option<Grant>, Failure> {
     let may_bet = wanted.is_everything()
-        && known.rotation == RotationPolicy::Always
-        && !known.lifetimes.leeway().is_zero()
+        && Approach::of(known.rotation, known.lifetimes.leeway()) == Approach::Bet
         && !core.keys.may_disagree(&known.client.audiences, &core.issuer, now);
     if !may_bet {
         return Ok(None);
@@ -197,9 +168,10 @@ async fn judge(
     request: &ClientRequest,
     token: &RefreshToken,
     (known, wanted): (&KnownClient, &Wanted),
-    now: DateTime<Utc>,
-) -> Result<(Grant, RefreshEnd, Option<IdTokenContent>), Failure> {
-    for _ in 0..TRIES {
+    mut attempt: RefreshAttempt,
+) -> Result<(Grant, Served, Option<IdTokenContent>), Failure> {
+    let now = attempt.now;
+    loop {
         let family = match presented::family_of(core, token).await? {
             None => return Err(Refusal::Expired.into()),
             Some(Presented::ForeignSecret) => return Err(Refusal::Unknown.into()),
@@ -211,25 +183,20 @@ async fn judge(
         core.keys.agree(&audiences, now)?;
         core.resource_servers.terms(&audiences).must_know(wanted.scope.as_ref())?;
         let policy = policy(core, token, (&family, &audiences), known, now).await?;
-        let outcome = decide(&family, token.generation, now, &policy);
-        let (step, end) = match outcome {
-            Outcome::Refuse(refusal) => return Err(refuse(core, family.id, refusal)),
-            Outcome::Undecided => {
+        let (step, served) = match decide(&family, attempt.presented, now, &policy).into() {
+            Consequence::Refuse(refusal) => return Err(refuse(core, family.id, refusal)),
+            Consequence::Undecided => {
                 recovery::ask_for_decision(core, now).await?;
                 core.tell(Event::AlarmRaised { family: family.id, alarm: Alarm::AheadOfRow });
                 return Err(Failure::Undecided);
             }
-            Outcome::Overtaken => return Err(Failure::Overtaken),
-            Outcome::Reuse => {
+            Consequence::Overtaken => return Err(Failure::Overtaken),
+            Consequence::End => {
                 reuse::end(core, &request.agent, (family.id, EndReason::Reuse), now).await?;
                 return Err(Refusal::Reused.into());
             }
-            Outcome::Replay => (None, RefreshEnd::Replayed),
-            Outcome::Keep => (None, RefreshEnd::Kept),
-            Outcome::Touch(step) => (Some(step), RefreshEnd::Kept),
-            Outcome::Rotate(step) => (Some(step), RefreshEnd::Rotated),
-            Outcome::Recover { step, .. } => (Some(step), RefreshEnd::Recovered),
-            Outcome::CatchUp(step) => (Some(step), RefreshEnd::CaughtUp),
+            Consequence::HandOut(served) => (None, served),
+            Consequence::Swap(step, served) => (Some(step), served),
         };
         let login = (family.id, family.authentication.methods.as_slice());
         step_up::must_be_enough(core, (request, known), login, now).await?;
@@ -237,29 +204,33 @@ async fn judge(
             ClaimsAsked { user: family.user(), scope: &family.scope, claims: &family.claims.id_token };
         let told = told(core, request, (known, wanted), asked, now).await?;
         let Some(step) = step else {
-            let grant = if end == RefreshEnd::Replayed { family.into() } else { Grant::kept(family, now) };
-            return Ok((grant, end, told));
+            let grant = if served == Served::Replayed { family.into() } else { Grant::kept(family, now) };
+            return Ok((grant, served, told));
         };
-        let event = event(family.id, outcome);
-        let advanced = match &event {
-            None => {
-                let written = transaction::retrying(|| families::advance(&core.db, &family, step, now)).await;
-                core.writer.writes().learn(&written);
-                written?
-            }
-            Some(event) => {
-                core.write(now, async |tx| {
-                    tx.record(event.clone());
-                    families::step(tx, &family, step, now).await
-                })
-                .await?
-            }
-        };
-        if let Some(advanced) = advanced {
-            return Ok((advanced, end, told));
+        if let Some(advanced) = swap(core, &family, (step, served), now).await? {
+            return Ok((advanced, served, told));
         }
+        attempt = attempt.again().ok_or(Failure::Busy)?;
     }
-    Err(Failure::Busy)
+}
+
+/// Writes what was decided, if the row is still what was read.
+async fn swap(
+    core: &Core,
+    read: &Family,
+    (step, served): (Step, Served),
+    now: DateTime<Utc>,
+) -> Result<Option<Grant>, Failure> {
+    let Some(event) = event(read.id, step, served) else {
+        let written = transaction::retrying(|| families::advance(&core.db, read, step, now)).await;
+        core.writer.writes().learn(&written);
+        return Ok(written?);
+    };
+    let write = core.write(now, async |tx| {
+        tx.record(event.clone());
+        families::step(tx, read, step, now).await
+    });
+    Ok(write.await?)
 }
 
 /// Within the leeway a copied token is served as a lost answer is. What sets them apart is told, and ends nothing: an
@@ -268,19 +239,22 @@ fn watch(
     core: &Core,
     request: &ClientRequest,
     known: &KnownClient,
-    (grant, given): (&Grant, Given),
+    (grant, served): (&Grant, Served),
     now: DateTime<Utc>,
 ) -> Result<(), Failure> {
     let leeway = known.lifetimes.leeway();
-    if leeway.is_zero() {
+    // What is kept is handed out often, to several who share it.
+    if leeway.is_zero() || served == Served::Kept {
         return Ok(());
     }
     let (family, generation) = (grant.family, grant.generation);
     let to = core.replays.who(request.address, request.agent.user_agent.as_deref());
     let handed_out = HandedOut { family, generation, to, leeway, now };
-    let differs = match given {
-        Given::Anew => core.replays.rotated(&handed_out),
-        Given::Again => core.replays.replayed(&handed_out).map_err(|TooManyReplays| {
+    let differs = match served {
+        Served::Rotated | Served::Recovered { .. } | Served::CaughtUp | Served::Kept => {
+            core.replays.rotated(&handed_out)
+        }
+        Served::Replayed => core.replays.replayed(&handed_out).map_err(|TooManyReplays| {
             Failure::TooManyReplays((grant.rotated_at + leeway - now).to_std().unwrap_or_default())
         })?,
     };
@@ -332,19 +306,10 @@ fn refuse(core: &Core, family: FamilyId, refusal: Refusal) -> Failure {
 }
 
 /// A plain rotation is not an event, and a touch is not either.
-fn event(family: FamilyId, outcome: Outcome) -> Option<Event> {
-    match outcome {
-        Outcome::Recover { skipped, .. } => Some(Event::FamilyRecovered { family, skipped }),
-        Outcome::CatchUp(step) => {
-            Some(Event::FamilyCaughtUp { family, generation: step.generation.number() })
-        }
-        Outcome::Rotate(_)
-        | Outcome::Replay
-        | Outcome::Keep
-        | Outcome::Touch(_)
-        | Outcome::Reuse
-        | Outcome::Overtaken
-        | Outcome::Undecided
-        | Outcome::Refuse(_) => None,
+fn event(family: FamilyId, step: Step, served: Served) -> Option<Event> {
+    match served {
+        Served::Recovered { skipped } => Some(Event::FamilyRecovered { family, skipped }),
+        Served::CaughtUp => Some(Event::FamilyCaughtUp { family, generation: step.generation.number() }),
+        Served::Rotated | Served::Replayed | Served::Kept => None,
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::domain::family::Served;
 use crate::domain::refusal::Refusal;
 use crate::service::Failure;
 
@@ -67,6 +68,18 @@ impl RefreshEnd {
             Self::Undecided => "undecided",
             Self::Denied => "denied",
             Self::Failed => "failed",
+        }
+    }
+}
+
+impl From<Served> for RefreshEnd {
+    fn from(served: Served) -> Self {
+        match served {
+            Served::Rotated => Self::Rotated,
+            Served::Replayed => Self::Replayed,
+            Served::Kept => Self::Kept,
+            Served::Recovered { .. } => Self::Recovered,
+            Served::CaughtUp => Self::CaughtUp,
         }
     }
 }
