@@ -99,6 +99,7 @@ mod mailed_sign_in;
 mod many_logins;
 mod mcp;
 mod metrics;
+mod modelled_row;
 mod monitoring;
 mod mtls;
 mod mtls_listener;
@@ -140,6 +141,8 @@ mod resource_servers;
 mod revocation;
 mod rights;
 mod rotation;
+#[path = "../model/row.rs"]
+mod row;
 mod schema;
 mod scim;
 mod scim_refused;

@@ -36,7 +36,7 @@ pub enum Approach {
 }
 
 /// How a generation comes to be handed out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Served {
     /// It is new.
     Rotated,
