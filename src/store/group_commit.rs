@@ -17,7 +17,7 @@ use crate::store::connect::{Connection, PATIENCE, silence};
 use crate::store::families::{self, FastPath};
 use crate::store::{Db, StoreError, transaction};
 
-use queue::{Batch, BatchWriter, SharedQueue, Written, answer_all};
+use queue::{Batch, BatchWriter, SharedQueue, Waiters, Written, answer_all};
 
 /// Attempts in one statement at most: past some dozens a longer batch saves nothing more, and keeps its waiters
 /// waiting.
@@ -149,7 +149,7 @@ impl BatchWriter for ConnectionWriter {
 async fn write(connection: Result<Connection, StoreError>, batch: Batch) -> Result<Connection, Batch> {
     let written = match connection {
         Ok(mut connection) => {
-            let attempts: Vec<&FastPath> = batch.values().map(|waiters| waiters.attempt()).collect();
+            let attempts: Vec<&FastPath> = batch.values().map(Waiters::attempt).collect();
             families::rotate_together(&mut connection, &attempts).await.map(|grants| (connection, grants))
         }
         Err(error) => Err(error),

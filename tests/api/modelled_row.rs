@@ -54,11 +54,11 @@ fn cases() -> Vec<(Row, Asked)> {
 }
 
 /// What the model's row becomes, if anything.
-fn modelled(row: &Row, asked: Asked) -> Option<Row> {
+fn modelled(row: Row, asked: Asked) -> Option<Row> {
     match asked {
         Asked::Bet { presented, now } => row.bet(presented, now, &SPANS),
         Asked::Swap { read, wanted, now } => row.swap(read, wanted, now),
-        Asked::End { .. } => Some(row.ended(Standing::Reused)).filter(|ended| ended != row),
+        Asked::End { .. } => Some(row.ended(Standing::Reused)).filter(|ended| *ended != row),
     }
 }
 
@@ -119,7 +119,7 @@ both_stores! {
         }).await.unwrap();
         let mut changed = [0; 3];
         for (family, (row, asked)) in families.iter().zip(&cases) {
-            let expected = modelled(row, *asked);
+            let expected = modelled(*row, *asked);
             assert_eq!(done(&app, family, *asked).await, expected.is_some(), "{row:?} {asked:?}");
             changed[match asked { Asked::Bet { .. } => 0, Asked::Swap { .. } => 1, Asked::End { .. } => 2 }] += usize::from(expected.is_some());
             let wanted = expected.unwrap_or(*row).family(&SPANS);

@@ -72,7 +72,9 @@ both_databases! {
         assert!(app.number(told).await <= 32, "each step is done once");
         app.has_all().await;
         told_to_stop.send_replace(true);
-        workers.iter_mut().for_each(|worker| worker.abort());
+        for worker in &mut workers {
+            worker.abort();
+        }
         stop.end().await;
     }
 

@@ -238,17 +238,17 @@ impl World {
             Stage::Bet => match state.row.bet(presented, now, &self.spans) {
                 Some(row) => {
                     let before = std::mem::replace(&mut state.row, row);
-                    self.written(state, &request, &before);
-                    self.serve(state, server, &before, (row.generation, Served::Rotated));
+                    self.written(state, &request, before);
+                    self.serve(state, server, before, (row.generation, Served::Rotated));
                 }
                 None => move_on(state, server, Stage::Read),
             },
             Stage::Read => self.read(state, server),
-            Stage::Swap { read, wanted, served } => match self.swap(&state.row, read, wanted, now) {
+            Stage::Swap { read, wanted, served } => match self.swap(state.row, read, wanted, now) {
                 Some(row) => {
                     let before = std::mem::replace(&mut state.row, row);
-                    self.written(state, &request, &before);
-                    self.serve(state, server, &before, (row.generation, served));
+                    self.written(state, &request, before);
+                    self.serve(state, server, before, (row.generation, served));
                 }
                 None => match self.attempt(&request).again() {
                     Some(attempt) => {
@@ -257,7 +257,7 @@ impl World {
                             request.tries = attempt.tries;
                         }
                     }
-                    None => self.put_off(state, server),
+                    None => put_off(state, server),
                 },
             },
             Stage::End => {
@@ -281,7 +281,7 @@ impl World {
         let outcome = (self.rule)(&row.family(&self.spans), &self.attempt(&request), &self.policy);
         match Consequence::from(outcome) {
             Consequence::HandOut(served) => {
-                self.serve(state, server, &row, (row.generation, served));
+                self.serve(state, server, row, (row.generation, served));
             }
             Consequence::Swap(step, served) => {
                 let (read, wanted) = (row.read(), step.into());
@@ -298,12 +298,12 @@ impl World {
                 }
                 move_on(state, server, Stage::End);
             }
-            Consequence::Overtaken | Consequence::Undecided => self.put_off(state, server),
+            Consequence::Overtaken | Consequence::Undecided => put_off(state, server),
             Consequence::Refuse(refusal) => self.refuse(state, server, refusal),
         }
     }
 
-    fn swap(&self, row: &Row, read: Read, wanted: Wanted, now: Moment) -> Option<Row> {
+    fn swap(&self, row: Row, read: Read, wanted: Wanted, now: Moment) -> Option<Row> {
         match self.swapping {
             Swapping::Compares => row.swap(read, wanted, now),
             Swapping::OnlySwaps => Some(row.written(wanted, now)),
@@ -316,7 +316,7 @@ impl World {
     }
 
     /// The row was written for a request.
-    fn written(&self, state: &mut Moves, request: &Request, before: &Row) {
+    fn written(&self, state: &mut Moves, request: &Request, before: Row) {
         let Moves { row, seen, restore, .. } = state;
         if row.generation < before.generation {
             seen.breaks(Broken::MovedBack);
@@ -357,7 +357,7 @@ impl World {
     }
 
     /// A generation is handed out: `good` is the row as the token was judged by it.
-    fn serve(&self, state: &mut Moves, server: usize, good: &Row, (handed_out, served): (u8, Served)) {
+    fn serve(&self, state: &mut Moves, server: usize, good: Row, (handed_out, served): (u8, Served)) {
         let Some(request) = state.servers[server] else { return };
         let Request { presented, now, .. } = request;
         let party = usize::from(request.party);
@@ -423,14 +423,14 @@ impl World {
             _ => state.seen.breaks(Broken::OtherRefused),
         }
     }
+}
 
-    fn put_off(&self, state: &mut Moves, server: usize) {
-        let Some(request) = state.servers[server].take() else { return };
-        match usize::from(request.party) {
-            OWNER if request.awaited => state.seen.breaks(Broken::OwnerPutOff),
-            OTHER if request.awaited => state.seen.breaks(Broken::OtherPutOff),
-            _ => {}
-        }
+fn put_off(state: &mut Moves, server: usize) {
+    let Some(request) = state.servers[server].take() else { return };
+    match usize::from(request.party) {
+        OWNER if request.awaited => state.seen.breaks(Broken::OwnerPutOff),
+        OTHER if request.awaited => state.seen.breaks(Broken::OtherPutOff),
+        _ => {}
     }
 }
 

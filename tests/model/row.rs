@@ -72,7 +72,7 @@ impl Moment {
 
 impl Spans {
     /// Whether more than so many seconds lie between two moments. It is never so many exactly.
-    pub(crate) fn passed(&self, seconds: i64, from: Moment, to: Moment) -> bool {
+    pub(crate) fn passed(self, seconds: i64, from: Moment, to: Moment) -> bool {
         assert_ne!(seconds % self.tick, 0, "a lifetime is a whole number of ticks");
         (i64::from(to.tick) - i64::from(from.tick)) * self.tick > seconds
     }
@@ -93,38 +93,38 @@ impl From<Step> for Wanted {
 }
 
 impl Row {
-    pub(crate) fn read(&self) -> Read {
+    pub(crate) fn read(self) -> Read {
         Read { generation: self.generation, rotated_at: self.rotated_at }
     }
 
     /// Whether it would be wrong to serve anybody at `now`: said here once more, as the judge of what is decided.
-    pub(crate) fn has_expired(&self, now: Moment, spans: &Spans) -> bool {
+    pub(crate) fn has_expired(self, now: Moment, spans: &Spans) -> bool {
         spans.passed(spans.idle, self.rotated_at, now) || spans.passed(spans.absolute, Moment::START, now)
     }
 
     /// The fast path's statement.
-    pub(crate) fn bet(&self, presented: u8, now: Moment, spans: &Spans) -> Option<Self> {
+    pub(crate) fn bet(self, presented: u8, now: Moment, spans: &Spans) -> Option<Self> {
         let holds =
             self.generation == presented && self.standing == Standing::Live && !self.has_expired(now, spans);
         holds.then_some(self.written(Wanted { generation: presented + 1, base: presented }, now))
     }
 
     /// The compare-and-swap.
-    pub(crate) fn swap(&self, read: Read, wanted: Wanted, now: Moment) -> Option<Self> {
+    pub(crate) fn swap(self, read: Read, wanted: Wanted, now: Moment) -> Option<Self> {
         let holds = self.read() == read && self.standing == Standing::Live;
         holds.then_some(self.written(wanted, now))
     }
 
-    pub(crate) fn written(&self, wanted: Wanted, now: Moment) -> Self {
-        Self { generation: wanted.generation, base: wanted.base, rotated_at: now, ..*self }
+    pub(crate) fn written(self, wanted: Wanted, now: Moment) -> Self {
+        Self { generation: wanted.generation, base: wanted.base, rotated_at: now, ..self }
     }
 
     /// The end, whatever the row has become.
-    pub(crate) fn ended(&self, standing: Standing) -> Self {
-        Self { standing: if self.standing == Standing::Live { standing } else { self.standing }, ..*self }
+    pub(crate) fn ended(self, standing: Standing) -> Self {
+        Self { standing: if self.standing == Standing::Live { standing } else { self.standing }, ..self }
     }
 
-    pub(crate) fn family(&self, spans: &Spans) -> Family {
+    pub(crate) fn family(self, spans: &Spans) -> Family {
         let born = Moment::START.real(spans);
         let ended = |reason| State::Ended { at: born, reason };
         Family {

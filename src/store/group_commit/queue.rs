@@ -138,7 +138,7 @@ impl<K: Send> Worker<K> {
                     there.get_mut().same.push(waiter.written);
                 }
                 Entry::Vacant(free) if !full => {
-                    drop(free.insert(Waiters { first: waiter, same: Vec::new() }))
+                    free.insert(Waiters { first: waiter, same: Vec::new() });
                 }
                 Entry::Occupied(_) | Entry::Vacant(_) => queue.waiting.push(waiter),
             }
