@@ -31,7 +31,7 @@ struct Rows(Arc<Mutex<HashMap<FamilyId, Generation>>>);
 
 /// What everybody in a test shares.
 #[derive(Clone)]
-struct World {
+struct Scene {
     queue: Arc<SharedQueue<()>>,
     rows: Rows,
     workers: Arc<Mutex<Vec<JoinHandle<()>>>>,
@@ -94,7 +94,7 @@ fn grant(family: FamilyId, generation: Generation) -> Grant {
 /// A family, and the generation that is presented for it.
 type Presented = (u128, i64);
 
-impl World {
+impl Scene {
     fn new(largest_batch: usize, most_workers: usize) -> Self {
         Self {
             queue: Arc::new(SharedQueue::new(largest_batch, most_workers, true)),
@@ -159,7 +159,7 @@ const PRESENTED: [Presented; 6] = [(1, 1), (1, 1), (1, 2), (1, 0x7f), (2, 1), (3
 fn everybody_is_answered(largest_batch: usize, most_workers: usize) {
     let test = move || {
         future::block_on(async move {
-            let world = World::new(largest_batch, most_workers);
+            let world = Scene::new(largest_batch, most_workers);
             let rotated = results(&PRESENTED, world.all(&PRESENTED)).await;
             let count =
                 |those: &[Option<bool>]| those.iter().filter(|rotated| **rotated == Some(true)).count();
@@ -189,7 +189,7 @@ fn the_same_with_several_workers() {
 fn a_worker_that_dies_holds_nobody_up() {
     let test = || {
         future::block_on(async {
-            let world = World::new(2, 1);
+            let world = Scene::new(2, 1);
             let all = world.all(&PRESENTED);
             for _ in 0..shuttle::rand::thread_rng().gen_range(0..12) {
                 future::yield_now().await;
@@ -216,7 +216,7 @@ fn a_worker_that_dies_holds_nobody_up() {
 fn a_waiter_that_hangs_up_holds_nobody_up() {
     let test = || {
         future::block_on(async {
-            let world = World::new(128, 1);
+            let world = Scene::new(128, 1);
             let mut all = world.all(&PRESENTED);
             for _ in 0..shuttle::rand::thread_rng().gen_range(0..12) {
                 future::yield_now().await;
