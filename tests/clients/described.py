@@ -4,6 +4,7 @@ the description has."""
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import requests
@@ -38,8 +39,9 @@ def run(phases):
         "--max-examples=20",
         *(f"--exclude-operation-id={operation}" for operation in LEFT_OUT),
     ]
-    with subprocess.Popen(
-        command, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    # It leaves notes behind where it runs.
+    with tempfile.TemporaryDirectory() as folder, subprocess.Popen(
+        command, cwd=folder, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as running:
         for line in running.stdout:
             print(line.rstrip() or "-", flush=True)
