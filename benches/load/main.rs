@@ -4,9 +4,9 @@
 //! cargo bench --bench load                        # some nine minutes
 //! cargo bench --bench load -- --quick             # four minutes
 //! cargo bench --bench load -- --only PHASE        # one phase (or several); --help lists them
-//! cargo bench --bench load -- --against FILE      # ten minutes: refreshes, in turn with those of another binary
+//! cargo bench --bench load -- --against FILE      # seven minutes: refreshes, in turn with those of another binary
 //! cargo bench --bench load -- --json              # for machines
-//! cargo bench --bench load -- --server FILE    # another binary
+//! cargo bench --bench load -- --server FILE       # another binary
 //! ```
 //!
 //! A million families are seeded, each a chain that presents its own latest token: an answer counts only as the token
