@@ -118,7 +118,7 @@ async function whoeverHoldsTheLockIsAsleep(locks) {
   await expire(page);
   if (locks) {
     await asleep.goto(OWN);
-    await asleep.evaluate((it) => void navigator.locks.request(it, () => new Promise(() => {})), lockOf(COOKIE));
+    await asleep.evaluate(holdForEver, lockOf(COOKIE));
   } else {
     await page.evaluate(() => record((it) => ({ ...it, busy: Date.now() + 30_000 })));
   }
@@ -132,6 +132,16 @@ async function whoeverHoldsTheLockIsAsleep(locks) {
   await asleep.close();
   assert.equal(await logout(page), "done");
   await context.close();
+}
+
+/** Done when the lock is held: a browser hears of two tabs' requests in whatever order they reach it. */
+function holdForEver(name) {
+  return new Promise((held) => {
+    navigator.locks.request(name, () => {
+      held();
+      return new Promise(() => {});
+    });
+  });
 }
 
 /** The record and the lock of a login have this name. */
