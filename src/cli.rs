@@ -8,6 +8,7 @@ mod arguments;
 mod audience;
 mod backup;
 mod client;
+mod completions;
 mod config;
 mod demo;
 mod doctor;
@@ -16,6 +17,7 @@ mod export;
 mod family;
 mod healthcheck;
 mod keys;
+mod man_pages;
 mod migrate;
 mod office;
 mod recovery;
@@ -29,7 +31,7 @@ mod webhook;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::app;
 use crate::settings::{LoadFrom, Settings, UnnamedFiles};
@@ -77,6 +79,10 @@ enum Command {
     Doctor(doctor::Doctor),
     /// Ask a running server whether it is ready; exits 0 if it is
     Healthcheck(healthcheck::Healthcheck),
+    /// Print what lets a shell complete commands and options
+    Completions(completions::Completions),
+    /// Write the manual pages, one for each command, into a folder
+    ManPages(man_pages::ManPages),
     /// The demo's resource service
     #[command(hide = true)]
     ResourceService(resource_service::ResourceService),
@@ -141,6 +147,11 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             print!("{}", app::admin_api());
             return Ok(ExitCode::SUCCESS);
         }
+        Command::Completions(command) => {
+            completions::run(&command, Cli::command());
+            return Ok(ExitCode::SUCCESS);
+        }
+        Command::ManPages(command) => return well(man_pages::run(&command, Cli::command())),
         Command::InOffice(OfficeCommand::Keys(keys::KeysCommand::NewMaster)) => {
             keys::new_master();
             return Ok(ExitCode::SUCCESS);
@@ -163,7 +174,11 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Config(command) => well(config::run(&command, &settings).await),
         Command::Doctor(command) => well(doctor::run(command, &settings).await),
         Command::Healthcheck(command) => well(healthcheck::run(command, &settings).await),
-        Command::Demo(_) | Command::ResourceService(_) | Command::AdminApi => Ok(ExitCode::SUCCESS),
+        Command::Demo(_)
+        | Command::ResourceService(_)
+        | Command::AdminApi
+        | Command::Completions(_)
+        | Command::ManPages(_) => Ok(ExitCode::SUCCESS),
         Command::InOffice(command) => {
             let office = Office::open(settings).await?;
             let done = run_in_office(command, &office).await;

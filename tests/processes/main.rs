@@ -36,6 +36,7 @@ mod remote_import;
 mod remote_refused;
 mod replicas;
 mod revocation;
+mod shells;
 mod stopping;
 mod tried;
 mod upgrading;
