@@ -120,6 +120,22 @@ impl Writer {
         written
     }
 
+    /// Does `work`, one statement that is a transaction by itself and makes nothing happen that is told, again while it
+    /// loses to another one.
+    ///
+    /// # Errors
+    /// What `work` gives at the last try; after [`StoreError::Unavailable`] nobody knows whether it was done.
+    pub async fn write_alone<T>(
+        &self,
+        work: impl AsyncFn(&Db) -> Result<Option<T>, StoreError>,
+    ) -> Result<Option<T>, StoreError> {
+        let work = &work;
+        let written = transaction::retrying(|| async move { work(&self.db).await });
+        let written = spans::span("statement", written).await;
+        self.writes.learn(&written);
+        written
+    }
+
     /// The same for what goes from thread to thread, whose futures have to be boxed: of an async closure nobody can say
     /// yet that its future is `Send`.
     pub async fn write_sending<T>(

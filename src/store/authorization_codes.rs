@@ -9,7 +9,7 @@ use crate::domain::family::UserAgentInfo;
 use crate::domain::ids::{FamilyId, SignInSessionId, UserId};
 use crate::domain::secrets::SecretHash;
 use crate::store::row::{from_json, row, to_json};
-use crate::store::{Db, StoreError, Tx, execute, fetch_optional};
+use crate::store::{Committed, Db, StoreError, Tx, execute, fetch_optional, sign_in_sessions};
 
 macro_rules! columns {
     () => {
@@ -72,21 +72,59 @@ impl TryFrom<CodeRow> for AuthorizationCode {
     }
 }
 
+/// What is bound for a code, in the order of its columns; a statement's own comes behind.
+macro_rules! insert {
+    ($engine:ident $at:expr, $sql:expr, $code:expr $(, $more:expr)*) => {{
+        let (code, who) = ($code, &$code.authentication);
+        execute!($engine $at, $sql,
+            code.code_hash.as_bytes(), code.client_id.as_str(), who.user.0,
+            who.sign_in_session.map(|session| session.0), &code.redirect_uri,
+            code.code_challenge.as_ref().map(|it| it.as_str().to_owned()),
+            code.key_thumbprint.as_ref().map(|it| it.as_str().to_owned()), &code.nonce,
+            code.scope.to_string(), to_json(&code.audiences), who.at, to_json(&who.methods), &who.acr,
+            &code.agent.user_agent, &code.agent.address, to_json(&code.claims), code.expires_at $(, $more)*)
+    }};
+}
+
+macro_rules! values {
+    () => {
+        "$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17"
+    };
+}
+
 /// Adds a code that nobody used yet.
 pub async fn insert(tx: &mut Tx, code: &AuthorizationCode) -> Result<(), StoreError> {
-    const SQL: &str = concat!(
-        "INSERT INTO authorization_codes (",
-        columns!(),
-        ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)"
-    );
-    let who = &code.authentication;
-    execute!(within tx, SQL,
-        code.code_hash.as_bytes(), code.client_id.as_str(), who.user.0, who.sign_in_session.map(|session| session.0),
-        &code.redirect_uri, code.code_challenge.as_ref().map(|it| it.as_str().to_owned()),
-        code.key_thumbprint.as_ref().map(|it| it.as_str().to_owned()), &code.nonce,
-        code.scope.to_string(), to_json(&code.audiences), who.at, to_json(&who.methods), &who.acr,
-        &code.agent.user_agent, &code.agent.address, to_json(&code.claims), code.expires_at)?;
+    const SQL: &str = concat!("INSERT INTO authorization_codes (", columns!(), ") VALUES (", values!(), ")");
+    insert!(within tx, SQL, code)?;
     Ok(())
+}
+
+/// Adds a code of a sign-in session and notes that this let its user in, all at once: `false` when it has ended
+/// meanwhile. Whatever ends a session takes its row's lock, so no code slips through.
+pub async fn insert_in_session(
+    db: &Db,
+    code: &AuthorizationCode,
+    session: SignInSessionId,
+    now: DateTime<Utc>,
+) -> Result<bool, StoreError> {
+    const SQL: &str = concat!(
+        "WITH session AS (UPDATE sign_in_sessions SET last_used_at = $18 WHERE id = $19 RETURNING id) \
+         INSERT INTO authorization_codes (",
+        columns!(),
+        ") SELECT ",
+        values!(),
+        " FROM session"
+    );
+    if matches!(db, Db::Postgres(_)) {
+        return Ok(insert!(on db, SQL, code, now, session.0)? > 0);
+    }
+    let mut tx = db.begin().await?;
+    if !sign_in_sessions::touch(&mut tx, session, now).await? {
+        return Ok(false);
+    }
+    insert(&mut tx, code).await?;
+    let Committed { .. } = tx.commit().await?;
+    Ok(true)
 }
 
 /// Finds a code, used or not.

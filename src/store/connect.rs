@@ -8,23 +8,19 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::pool::PoolConnection;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{ConnectOptions as _, Connection as _, Postgres, Sqlite};
+use sqlx::{ConnectOptions as _, Connection as _, Sqlite};
 use tokio::time::timeout;
 use url::Url;
 
 use crate::figures::PoolWaits;
-use crate::store::{Db, Link, PostgresPool, Statements, StoreError, checkpoints, private_file};
-
-/// A connection idle for longer than this is tried before it is used: the server may have gone and come back.
-const TRUSTED_IDLE: Duration = Duration::from_millis(500);
-
-/// How long a server may leave a connection without an answer. One that has vanished, as after a failover, never says
-/// so: the kernel would wait for it for a quarter of an hour.
-pub(in crate::store) const PATIENCE: Duration = Duration::from_secs(5);
+use crate::store::pool::{PATIENCE, TRUSTED_IDLE};
+use crate::store::{
+    Db, Link, PooledConnection, PostgresPool, Statements, StoreError, checkpoints, private_file,
+};
 
 /// The parameter of libpq that says what kind of server is wanted.
 const TARGET: &str = "target_session_attrs";
@@ -47,7 +43,7 @@ pub struct PoolBounds {
 #[derive(Debug)]
 pub enum Connection {
     /// To PostgreSQL.
-    Postgres(PoolConnection<Postgres>, Link),
+    Postgres(PooledConnection, Link),
     Sqlite(PoolConnection<Sqlite>),
 }
 
@@ -76,36 +72,7 @@ impl Db {
         };
         let opened = timeout(bounds.acquire_timeout, opening).await;
         link.explain(opened.unwrap_or(Err(sqlx::Error::PoolTimedOut)))?;
-        let (admitting, watching) = (link.clone(), link.clone());
-        let pool = PgPoolOptions::new()
-            .max_connections(bounds.max_connections)
-            .acquire_timeout(bounds.acquire_timeout)
-            .test_before_acquire(false)
-            .after_connect(move |connection, _| {
-                let link = admitting.clone();
-                Box::pin(async move { link.admit(connection).await })
-            })
-            .before_acquire(move |connection, meta| {
-                let is_suspect = watching.primary.is_suspect(meta.age);
-                Box::pin(async move {
-                    if is_suspect {
-                        return Ok(false);
-                    }
-                    if meta.idle_for > TRUSTED_IDLE {
-                        connection.ping().await?;
-                    }
-                    Ok(true)
-                })
-            })
-            // Whoever gave up on a statement leaves it under way: the pool waits for its end, which may never come.
-            .after_release(|connection, _| {
-                Box::pin(async move {
-                    let answered = timeout(PATIENCE, connection.ping()).await;
-                    answered.unwrap_or_else(|_| Err(silence())).map(|()| true)
-                })
-            })
-            .connect_lazy_with(options);
-        Ok(Self::Postgres(PostgresPool { pool, link }))
+        Ok(Self::Postgres(PostgresPool::new(options, link, bounds.max_connections, bounds.acquire_timeout)))
     }
 
     /// Opens or makes a SQLite file, for its owner alone.
@@ -170,11 +137,7 @@ impl Db {
     #[must_use]
     pub fn with_own_connections(&self, connections: u32) -> Self {
         match self {
-            Self::Postgres(PostgresPool { pool, link }) => {
-                let options = pool.options().clone().max_connections(connections);
-                let pool = options.connect_lazy_with(pool.connect_options().as_ref().clone());
-                Self::Postgres(PostgresPool { pool, link: link.clone() })
-            }
+            Self::Postgres(pool) => Self::Postgres(pool.with_own_connections(connections)),
             Self::Sqlite(pool) => Self::Sqlite(pool.clone()),
         }
     }
@@ -182,23 +145,24 @@ impl Db {
     /// How many connections there are at most.
     #[must_use]
     pub fn connections(&self) -> usize {
-        let connections = match self {
-            Self::Postgres(PostgresPool { pool, .. }) => pool.options().get_max_connections(),
-            Self::Sqlite(pool) => pool.options().get_max_connections(),
-        };
-        usize::try_from(connections).unwrap_or(usize::MAX)
+        match self {
+            Self::Postgres(pool) => pool.max_connections(),
+            Self::Sqlite(_) => 1,
+        }
     }
 
     /// How many connections are open, and how many of them nobody uses.
     #[must_use]
     pub fn open_connections(&self) -> (usize, usize) {
-        let (open, idle) = match self {
-            Self::Postgres(PostgresPool { pool, .. }) => (pool.size(), pool.num_idle()),
-            Self::Sqlite(pool) => (pool.size(), pool.num_idle()),
-        };
-        let open = usize::try_from(open).unwrap_or(usize::MAX);
-        // The pool counts the idle ones down before up when two tasks meet, and for a moment they are less than none.
-        (open, if idle <= open { idle } else { 0 })
+        match self {
+            Self::Postgres(pool) => pool.open_connections(),
+            Self::Sqlite(pool) => {
+                let open = usize::try_from(pool.size()).unwrap_or(usize::MAX);
+                // The pool counts the idle ones down before up when two tasks meet, and for a moment they are less
+                // than none.
+                (open, Some(pool.num_idle()).filter(|idle| *idle <= open).unwrap_or(0))
+            }
+        }
     }
 
     /// How long it took so far until there was a connection, of all pools to the same server. The embedded store has
@@ -206,7 +170,7 @@ impl Db {
     #[must_use]
     pub fn waits(&self) -> Option<&PoolWaits> {
         match self {
-            Self::Postgres(PostgresPool { link, .. }) => Some(&link.waits),
+            Self::Postgres(pool) => Some(&pool.link.waits),
             Self::Sqlite(_) => None,
         }
     }
@@ -215,9 +179,7 @@ impl Db {
     pub async fn acquire(&self) -> Result<Connection, StoreError> {
         // Boxed for the reason given at `begin`.
         Ok(match self {
-            Self::Postgres(PostgresPool { pool, link }) => {
-                Connection::Postgres(Box::pin(link.connect(pool)).await?, link.clone())
-            }
+            Self::Postgres(pool) => Connection::Postgres(Box::pin(pool.acquire()).await?, pool.link.clone()),
             Self::Sqlite(pool) => Connection::Sqlite(Box::pin(pool.acquire()).await?),
         })
     }
@@ -233,7 +195,8 @@ impl Db {
         }
         let works = match &mut kept {
             Connection::Postgres(connection, _) => {
-                timeout(PATIENCE, connection.ping()).await.is_ok_and(|answer| answer.is_ok())
+                let answered = timeout(PATIENCE, connection.ping()).await.unwrap_or_else(|_| Err(silence()));
+                connection.settled_by(answered).is_ok()
             }
             Connection::Sqlite(connection) => connection.ping().await.is_ok(),
         };
@@ -264,7 +227,7 @@ impl Db {
     /// Closes every connection, once it is idle.
     pub async fn close(&self) {
         match self {
-            Self::Postgres(PostgresPool { pool, .. }) => pool.close().await,
+            Self::Postgres(pool) => pool.close().await,
             Self::Sqlite(pool) => pool.close().await,
         }
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sqlx::{AssertSqlSafe, PgPool};
+use sqlx::AssertSqlSafe;
 
 use crate::store::migrate::{LOCK, MigrationLock, SEQUENTIALLY, tables};
 use crate::store::{Db, PostgresPool, StoreError, execute, fetch_optional};
@@ -81,7 +81,7 @@ pub async fn is_begun(db: &Db) -> Result<bool, StoreError> {
 pub async fn distribute(db: &Db, lock: MigrationLock) -> Result<usize, StoreError> {
     // Servers that are started from now on send each rotation by itself: they may meet parts.
     const MARK: &str = "INSERT INTO distribution (engine) VALUES ('citus') ON CONFLICT (engine) DO NOTHING";
-    let Db::Postgres(PostgresPool { pool, .. }) = db else { return Ok(0) };
+    let Db::Postgres(pool) = db else { return Ok(0) };
     if !is_marked(db).await? {
         execute!(on db, MARK)?;
     }
@@ -120,12 +120,12 @@ fn refused(table: &str, error: sqlx::Error) -> StoreError {
 /// A transaction with one thing to do, unless another process has done it; `false` when one has. Nothing in it is
 /// prepared: what is done here changes what statements mean.
 async fn do_unless(
-    pool: &PgPool,
+    pool: &PostgresPool,
     lock: MigrationLock,
     unless: String,
     work: String,
 ) -> Result<bool, sqlx::Error> {
-    let mut transaction = pool.begin().await?;
+    let mut transaction = pool.begin(None).await?;
     if lock == MigrationLock::Take {
         sqlx::raw_sql(LOCK).execute(&mut *transaction).await?;
     }

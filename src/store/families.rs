@@ -153,6 +153,17 @@ pub async fn find(db: &Db, id: FamilyId) -> Result<Option<Family>, StoreError> {
     row.map(Family::try_from).transpose()
 }
 
+/// Reads the family of an access token, unless that token was revoked.
+pub async fn find_for_token(db: &Db, id: FamilyId, jti: &str) -> Result<Option<Family>, StoreError> {
+    const SQL: &str = concat!(
+        "SELECT ",
+        columns!(),
+        " FROM families WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM revoked_tokens WHERE jti = $2)"
+    );
+    let row: Option<FamilyRow> = fetch_optional!(on db, SQL, id.0, jti)?;
+    row.map(Family::try_from).transpose()
+}
+
 /// Whether one has neither ended nor passed its absolute expiry, in a transaction.
 pub async fn is_live_within(tx: &mut Tx, id: FamilyId, now: DateTime<Utc>) -> Result<bool, StoreError> {
     const SQL: &str =

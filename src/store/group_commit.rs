@@ -13,8 +13,9 @@ use chrono::{DateTime, Utc};
 use tokio::time::timeout;
 
 use crate::figures::BatchFigures;
-use crate::store::connect::{Connection, PATIENCE, silence};
+use crate::store::connect::{Connection, silence};
 use crate::store::families::{self, FastPath};
+use crate::store::pool::PATIENCE;
 use crate::store::{Db, StoreError, transaction};
 
 use queue::{Batch, BatchWriter, SharedQueue, Waiters, Written, answer_all};

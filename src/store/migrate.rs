@@ -10,7 +10,7 @@ use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use self::one_by_one::{OneByOne, statements};
 use crate::store::row::row;
 use crate::store::transaction::OpenTransaction;
-use crate::store::{Committed, Db, Link, PostgresPool, Statements, StoreError, fetch_all, fetch_optional};
+use crate::store::{Committed, Db, Statements, StoreError, fetch_all, fetch_optional};
 
 pub(in crate::store) use self::one_by_one::SEQUENTIALLY;
 
@@ -162,7 +162,7 @@ pub(in crate::store) fn tables() -> Vec<String> {
 /// Applies what is missing.
 pub async fn migrate(db: &Db, lock: MigrationLock) -> Result<(), StoreError> {
     match db {
-        Db::Postgres(PostgresPool { pool, link: Link { statements: Statements::Named, .. } }) => {
+        Db::Postgres(pool) if pool.link.statements == Statements::Named => {
             let mut migrator = migrator(db);
             migrator.set_locking(lock == MigrationLock::Take);
             let mut connection = pool.acquire().await?;

@@ -9,74 +9,23 @@ use futures_util::TryFutureExt as _;
 use futures_util::future::{BoxFuture, FutureExt as _};
 use futures_util::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
 use sqlx::error::BoxDynError;
-use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgArguments, PgQueryResult, PgRow, PgStatement, PgTypeInfo};
-use sqlx::{Connection as _, Either, Error, Execute, Executor, PgConnection, PgPool, Postgres, SqlStr};
+use sqlx::{Connection as _, Either, Error, Execute, Executor, PgConnection, Postgres, SqlStr};
 
-use crate::figures::PoolWaits;
-use crate::store::StoreError;
-use crate::store::primary::Primary;
-
-/// How statements are sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Statements {
-    /// Each connection prepares a statement once and keeps it: one exchange for each run after that.
-    Named,
-    /// Nothing stays behind on a connection: four exchanges (begin, parse, run, commit).
-    Unnamed,
-}
-
-/// What all connections to a server have in common.
-#[derive(Debug, Clone)]
-pub struct Link {
-    pub(in crate::store) statements: Statements,
-    pub(in crate::store) primary: Arc<Primary>,
-    pub(in crate::store) waits: PoolWaits,
-}
+use crate::store::pool::{Link, PostgresPool, Statements};
 
 impl Link {
-    /// Takes a connection out of the pool.
-    pub(in crate::store) async fn connect(&self, pool: &PgPool) -> Result<PoolConnection<Postgres>, Error> {
-        self.waits.timed(pool.acquire()).await
-    }
-
     /// Runs what it is given on this connection.
     pub(in crate::store) fn on<'c>(&self, connection: &'c mut PgConnection) -> PostgresExecutor<'c> {
         PostgresExecutor { way: Way::Connection(connection), link: self.clone() }
     }
-
-    /// What stands behind it that nothing was found to run a statement on.
-    pub(in crate::store) fn explain<T>(&self, outcome: Result<T, Error>) -> Result<T, StoreError> {
-        outcome.map_err(|error| match error {
-            Error::PoolTimedOut | Error::Configuration(_) if !self.primary.takes_writes() => {
-                StoreError::ReadOnly
-            }
-            other => other.into(),
-        })
-    }
-
-    /// Sees to a new connection before it is used: where it leads, and how it plans.
-    pub(in crate::store) async fn admit(&self, connection: &mut PgConnection) -> Result<(), Error> {
-        self.primary.admit(connection).await?;
-        match self.statements {
-            Statements::Named => steady(connection).await,
-            Statements::Unnamed => Ok(()),
-        }
-    }
-}
-
-/// A pool whose connections are all sent their statements in one way.
-#[derive(Debug, Clone)]
-pub struct PostgresPool {
-    pub(in crate::store) pool: PgPool,
-    pub(in crate::store) link: Link,
 }
 
 impl PostgresPool {
     /// Runs what it is given on some connection.
     #[must_use]
     pub fn executor(&self) -> PostgresExecutor<'_> {
-        PostgresExecutor { way: Way::Pool(&self.pool), link: self.link.clone() }
+        PostgresExecutor { way: Way::Pool(self), link: self.link.clone() }
     }
 }
 
@@ -89,7 +38,7 @@ pub struct PostgresExecutor<'c> {
 
 #[derive(Debug)]
 enum Way<'c> {
-    Pool(&'c PgPool),
+    Pool(&'c PostgresPool),
     /// In a transaction or not.
     Connection(&'c mut PgConnection),
 }
@@ -109,11 +58,12 @@ impl<'c> Executor<'c> for PostgresExecutor<'c> {
         let primary = Arc::clone(&link.primary);
         let outcome = match (link.statements, way) {
             (Statements::Named, Way::Pool(pool)) => streamed(async move {
-                let mut connection = link.connect(pool).await?;
-                connection.fetch_many(query).try_collect().await
+                let mut connection = pool.acquire().await?;
+                let outcome = connection.fetch_many(query).try_collect().await;
+                connection.settled_by(outcome)
             }),
             (Statements::Named, Way::Connection(connection)) => connection.fetch_many(query),
-            (Statements::Unnamed, way) => streamed(async move { run_unnamed(&link, way, query).await }),
+            (Statements::Unnamed, way) => streamed(async move { run_unnamed(way, query).await }),
         };
         outcome.inspect_err(move |error| primary.notice(error)).boxed()
     }
@@ -127,13 +77,16 @@ impl<'c> Executor<'c> for PostgresExecutor<'c> {
         let primary = Arc::clone(&link.primary);
         let outcome = match (link.statements, way) {
             (Statements::Named, Way::Pool(pool)) => Box::pin(async move {
-                let mut connection = link.connect(pool).await?;
-                connection.fetch_optional(query).await
+                let mut connection = pool.acquire().await?;
+                let outcome = connection.fetch_optional(query).await;
+                connection.settled_by(outcome)
             }),
             (Statements::Named, Way::Connection(connection)) => connection.fetch_optional(query),
-            (Statements::Unnamed, way) => Box::pin(async move {
-                Ok(run_unnamed(&link, way, query).await?.into_iter().find_map(Either::right))
-            }),
+            (Statements::Unnamed, way) => {
+                Box::pin(
+                    async move { Ok(run_unnamed(way, query).await?.into_iter().find_map(Either::right)) },
+                )
+            }
         };
         outcome.inspect_err(move |error| primary.notice(error)).boxed()
     }
@@ -147,38 +100,38 @@ impl<'c> Executor<'c> for PostgresExecutor<'c> {
         'c: 'e,
     {
         match self.way {
-            Way::Pool(pool) => pool.prepare_with(sql, parameters),
+            Way::Pool(pool) => Box::pin(async move {
+                let mut connection = pool.acquire().await?;
+                let outcome = connection.prepare_with(sql, parameters).await;
+                connection.settled_by(outcome)
+            }),
             Way::Connection(connection) => connection.prepare_with(sql, parameters),
         }
     }
 }
 
-/// Begins a transaction with the settings of [`steady`]: behind a pooler none outlives it.
+/// Begins a transaction with the settings of [`Link::admit`]: behind a pooler none outlives it.
 pub(in crate::store) const BEGIN_STEADY: &str = "BEGIN; SET LOCAL enable_seqscan = off; SET LOCAL jit = off";
 
-/// Has a connection look rows up by indexes, however small PostgreSQL takes a table for: it keeps the plan of a
-/// prepared statement until it has looked at the table anew, and by then a small one may have become large. A statement
-/// for which no index is good would now pass for so costly that it is compiled first, so that is off, too. An engine
-/// that does not have these settings goes without.
-async fn steady(connection: &mut PgConnection) -> Result<(), Error> {
-    const SQL: &str =
-        "SELECT set_config(name, 'off', false) FROM pg_settings WHERE name IN ('enable_seqscan', 'jit')";
-    sqlx::raw_sql(SQL).execute(connection).await.map(drop)
-}
-
 /// Runs a statement unnamed, in the transaction that is open or in one of its own.
-async fn run_unnamed<'q, E>(link: &Link, way: Way<'_>, query: E) -> Result<Vec<ResultItem>, Error>
+async fn run_unnamed<'q, E>(way: Way<'_>, query: E) -> Result<Vec<ResultItem>, Error>
 where
     E: 'q + Execute<'q, Postgres>,
 {
-    let mut of_pool;
-    let connection = match way {
+    match way {
         Way::Pool(pool) => {
-            of_pool = link.connect(pool).await?;
-            &mut *of_pool
+            let mut connection = pool.acquire().await?;
+            let outcome = run_unnamed_on(&mut connection, query).await;
+            connection.settled_by(outcome)
         }
-        Way::Connection(connection) => connection,
-    };
+        Way::Connection(connection) => run_unnamed_on(connection, query).await,
+    }
+}
+
+async fn run_unnamed_on<'q, E>(connection: &mut PgConnection, query: E) -> Result<Vec<ResultItem>, Error>
+where
+    E: 'q + Execute<'q, Postgres>,
+{
     if connection.is_in_transaction() {
         return connection.fetch_many(Unnamed(query)).try_collect().await;
     }

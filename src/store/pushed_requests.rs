@@ -7,17 +7,30 @@ use crate::domain::ids::ClientId;
 use crate::domain::secrets::SecretHash;
 use crate::store::{Db, StoreError, Tx, execute, fetch_optional};
 
+const INSERT: &str =
+    "INSERT INTO pushed_requests (uri_hash, client_id, parameters, expires_at) VALUES ($1, $2, $3, $4)";
+
 /// Adds a request that no browser has opened yet.
 pub async fn insert(
+    db: &Db,
+    uri: &SecretHash,
+    client: &ClientId,
+    parameters: &str,
+    expires_at: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    execute!(on db, INSERT, uri.as_bytes(), client.as_str(), parameters, expires_at)?;
+    Ok(())
+}
+
+/// The same in a transaction.
+pub async fn insert_within(
     tx: &mut Tx,
     uri: &SecretHash,
     client: &ClientId,
     parameters: &str,
     expires_at: DateTime<Utc>,
 ) -> Result<(), StoreError> {
-    const SQL: &str =
-        "INSERT INTO pushed_requests (uri_hash, client_id, parameters, expires_at) VALUES ($1, $2, $3, $4)";
-    execute!(within tx, SQL, uri.as_bytes(), client.as_str(), parameters, expires_at)?;
+    execute!(within tx, INSERT, uri.as_bytes(), client.as_str(), parameters, expires_at)?;
     Ok(())
 }
 

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use sqlx::{Postgres, Sqlite, Transaction};
+use sqlx::{Sqlite, Transaction};
 
 use crate::crypto::random;
 use crate::domain::event::Event;
 use crate::domain::outbox::Outbox;
 use crate::store::postgres::BEGIN_STEADY;
-use crate::store::{Db, Link, PostgresPool, Statements, StoreError};
+use crate::store::{Db, Link, PooledTransaction, Statements, StoreError};
 
 /// How often a transaction is tried before its conflict is told to the caller.
 const TRIES: u32 = 5;
@@ -24,7 +24,7 @@ pub struct Tx {
 
 #[derive(Debug)]
 pub(in crate::store) enum OpenTransaction {
-    Postgres(Transaction<'static, Postgres>, Link),
+    Postgres(PooledTransaction, Link),
     /// With the write lock taken at its beginning.
     Sqlite(Transaction<'static, Sqlite>),
 }
@@ -44,12 +44,12 @@ impl Db {
         // The driver's futures have 14 KB: unboxed, every caller's is as large, and is copied as often as it is moved.
         Box::pin(async move {
             let open = match self {
-                Self::Postgres(PostgresPool { pool, link }) => {
-                    let begun = match link.statements {
-                        Statements::Named => link.waits.timed(pool.begin()).await,
-                        Statements::Unnamed => link.waits.timed(pool.begin_with(BEGIN_STEADY)).await,
+                Self::Postgres(pool) => {
+                    let begin = match pool.link.statements {
+                        Statements::Named => None,
+                        Statements::Unnamed => Some(BEGIN_STEADY),
                     };
-                    OpenTransaction::Postgres(begun?, link.clone())
+                    OpenTransaction::Postgres(pool.begin(begin).await?, pool.link.clone())
                 }
                 // SQLite: a transaction that begins as a reader cannot always become a writer; one that takes the
                 // write lock at once waits its turn instead.

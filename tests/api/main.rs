@@ -45,6 +45,7 @@ mod cookie;
 mod cors;
 mod counted;
 mod database;
+mod database_exchanges;
 mod dead_ends;
 mod device;
 mod device_clients;

@@ -21,6 +21,7 @@ pub struct Relay {
     refused: Arc<AtomicUsize>,
     delay: Arc<Mutex<Duration>>,
     run: Arc<Mutex<Vec<String>>>,
+    exchanges: Arc<AtomicUsize>,
 }
 
 impl Relay {
@@ -81,6 +82,11 @@ impl Relay {
         self.run.lock().unwrap().get(since..).unwrap_or_default().to_vec()
     }
 
+    /// How often the database was asked something so far, be it only whether it is there.
+    pub fn exchanges(&self) -> usize {
+        self.exchanges.load(Ordering::SeqCst)
+    }
+
     async fn carry(self, here: TcpStream, there: TcpStream) -> std::io::Result<()> {
         let (mut from_here, back) = here.into_split();
         let (mut from_database, mut to_database) = there.into_split();
@@ -128,6 +134,12 @@ impl Relay {
                 (b'P', (name, sql)) => drop(prepared.insert(name, sql)),
                 // Bind: the portal, the name.
                 (b'B', (_, name)) => self.run.lock().unwrap().extend(prepared.get(&name).cloned()),
+                // Query: the statements. Sync: what was sent so far is to be answered.
+                (b'Q', (sql, _)) => {
+                    self.run.lock().unwrap().push(sql);
+                    self.exchanges.fetch_add(1, Ordering::SeqCst);
+                }
+                (b'S', _) => drop(self.exchanges.fetch_add(1, Ordering::SeqCst)),
                 _ => {}
             }
             let refusing = *self.refusing.lock().unwrap();

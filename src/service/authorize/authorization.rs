@@ -14,7 +14,7 @@ use crate::domain::second_factor::{Demand, SecondFactors};
 use crate::domain::sign_in::SignInSession;
 use crate::service::clients::known_clients;
 use crate::service::{Core, Failure};
-use crate::store::{authorization_codes, consents, pushed_requests, second_factors, sign_in_sessions};
+use crate::store::{Db, authorization_codes, consents, pushed_requests, second_factors, sign_in_sessions};
 
 /// RFC 6749 §4.1.2 recommends ten minutes at most; an app that is there uses its code at once.
 const CODE_TTL: TimeDelta = TimeDelta::seconds(60);
@@ -129,6 +129,13 @@ pub async fn issue_code(
     let (plain, stored) = new_code(request, (&session.authentication, &session.agent), now);
     let known = core.client(&request.client_id, now).await?.ok_or(Failure::InvalidClient)?;
     let was_asked = known.client.party == Party::Third || may_be_anybody(&known.client, request);
+    if !was_asked && request.pushed.is_none() && !known_clients::wants_to_be_kept(&known) {
+        let insert = async |db: &Db| {
+            let inserted = authorization_codes::insert_in_session(db, &stored, session.id, now).await?;
+            Ok(inserted.then_some(plain.clone()))
+        };
+        return Ok(core.writer.write_alone(insert).await?);
+    }
     let issued = core.write(now, async |tx| {
         // Whatever ends the session takes this row's lock: no code slips through.
         if !sign_in_sessions::touch(tx, session.id, now).await? {

@@ -15,7 +15,7 @@ use crate::domain::secrets::SecretHash;
 use crate::service::clients::client_jwt;
 use crate::service::{Core, Failure};
 use crate::store::pushed_requests::{self, Opening};
-use crate::store::{client_assertions, transaction};
+use crate::store::{Db, Tx, client_assertions, transaction};
 
 /// How long a browser may take to come with a request's URI (RFC 9126 §2.2 has 5 to 600 seconds).
 pub const TTL: TimeDelta = TimeDelta::seconds(90);
@@ -44,15 +44,24 @@ pub async fn keep(
     now: DateTime<Utc>,
 ) -> Result<Option<RequestUri>, Failure> {
     let uri = RequestUri::from_random(&random::bytes());
-    let kept = core.write(now, async |tx| {
-        if let Some(once) = once
-            && !client_assertions::spend_within(tx, once).await?
-        {
-            return Ok(None);
+    let (hash, until) = (uri.hash(), now + TTL);
+    let kept = match once {
+        None => {
+            let keep =
+                async |db: &Db| pushed_requests::insert(db, &hash, client, parameters, until).await.map(Some);
+            core.writer.write_alone(keep).await?
         }
-        pushed_requests::insert(tx, &uri.hash(), client, parameters, now + TTL).await.map(Some)
-    });
-    if kept.await?.is_none() {
+        Some(once) => {
+            let keep = async |tx: &mut Tx| {
+                if !client_assertions::spend_within(tx, once).await? {
+                    return Ok(None);
+                }
+                pushed_requests::insert_within(tx, &hash, client, parameters, until).await.map(Some)
+            };
+            core.write(now, keep).await?
+        }
+    };
+    if kept.is_none() {
         tracing::warn!(client = client.as_str(), "a request object was replayed");
         return Ok(None);
     }

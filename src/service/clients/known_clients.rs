@@ -52,6 +52,11 @@ impl KnownClient {
     }
 }
 
+/// Whether [`keep`] has something to do.
+pub(crate) fn wants_to_be_kept(known: &KnownClient) -> bool {
+    known.client.origin == Origin::Registered || known.document.is_some()
+}
+
 /// Somebody let a client in: what nobody would miss otherwise stays, in the transaction that lets it in.
 pub(crate) async fn keep(tx: &mut Tx, known: &KnownClient, now: DateTime<Utc>) -> Result<(), StoreError> {
     let id = &known.client.id;

@@ -112,11 +112,13 @@ pub fn verify_shown(core: &Core, shown: ShownToken<'_>, now: DateTime<Utc>) -> R
 pub async fn standing(core: &Core, token: &AccessToken, now: DateTime<Utc>) -> Result<Standing, Failure> {
     let Ok(client) = token.client_id.parse() else { return Ok(Standing::Nothing) };
     let Some(issued_to) = core.client(&client, now).await? else { return Ok(Standing::Nothing) };
-    if revoked_tokens::contains(&core.db, &token.jti).await? {
+    let Some(family) = token.sid else {
+        let is_revoked = revoked_tokens::contains(&core.db, &token.jti).await?;
+        return Ok(if is_revoked { Standing::Nothing } else { Standing::Client(issued_to.client.status) });
+    };
+    let Some(family) = families::find_for_token(&core.db, family, &token.jti).await? else {
         return Ok(Standing::Nothing);
-    }
-    let Some(family) = token.sid else { return Ok(Standing::Client(issued_to.client.status)) };
-    let Some(family) = families::find(&core.db, family).await? else { return Ok(Standing::Nothing) };
+    };
     let known = core.client(&family.client_id, now).await?;
     Ok(match known {
         Some(known) if family.is_live(now, &known.lifetimes) => Standing::Family(Box::new(family)),

@@ -12,8 +12,9 @@ use crate::domain::ids::{FamilyId, UserId};
 use crate::domain::key_thumbprint::KeyThumbprint;
 use crate::domain::refresh_token::Generation;
 use crate::domain::secrets::SecretHash;
-use crate::store::connect::{Connection, PATIENCE, silence};
+use crate::store::connect::{Connection, silence};
 use crate::store::families::is_live;
+use crate::store::pool::PATIENCE;
 use crate::store::row::{from_json, row, to_json};
 use crate::store::status_lists::place_of;
 use crate::store::{Db, PostgresExecutor, StoreError, Tx, on, within};
@@ -168,10 +169,12 @@ pub async fn rotate_together(
                     attempts => rotate_by_arrays(executor, attempts).await,
                 }
             };
-            timeout(PATIENCE, rotating).await.unwrap_or_else(|_| {
+            if let Ok(rotated) = timeout(PATIENCE, rotating).await {
+                connection.settled_by(rotated)?
+            } else {
                 connection.close_on_drop();
-                Err(silence())
-            })?
+                return Err(silence().into());
+            }
         }
     };
     Ok(rows.into_iter().map(|row: GrantRow| (FamilyId(row.id), Grant::try_from(row))).collect())
