@@ -5,6 +5,7 @@
 //! cargo bench --bench load -- --quick             # four minutes
 //! cargo bench --bench load -- --only PHASE        # one phase (or several); --help lists them
 //! cargo bench --bench load -- --against FILE      # seven minutes: refreshes, in turn with those of another binary
+//! cargo bench --bench load -- --only crowd --against FILE   # what a crowd calls, in turn with another binary
 //! cargo bench --bench load -- --json              # for machines
 //! cargo bench --bench load -- --server FILE       # another binary
 //! ```
@@ -25,6 +26,7 @@
 mod chains;
 mod chart;
 mod client;
+mod crowd;
 mod drive;
 mod logins;
 mod phases;
@@ -48,8 +50,8 @@ pub(crate) struct Arguments {
     /// Four minutes instead of nine: shorter phases, fewer rounds
     #[arg(long)]
     quick: bool,
-    /// Only these, instead of everything
-    #[arg(long, value_name = "PHASE", conflicts_with = "against")]
+    /// Only these, instead of everything; with --against it may be `crowd`
+    #[arg(long, value_name = "PHASE")]
     only: Vec<Phase>,
     /// Only refreshes, in turn with those of this binary
     #[arg(long, value_name = "FILE")]
@@ -110,6 +112,8 @@ pub(crate) enum Phase {
     Pollers,
     /// Users who move in, alone and beside refreshes
     Imports,
+    /// What a crowd calls beside refreshes: code flows, userinfo, services that ask, the first pages
+    Crowd,
     /// Pages of the administration's lists
     Lists,
     /// Refreshes on the embedded store

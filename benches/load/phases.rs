@@ -3,6 +3,7 @@
 mod algorithms;
 mod bound;
 mod compared;
+mod crowd;
 mod embedded;
 mod first_day;
 mod import;
@@ -13,7 +14,7 @@ use std::cell::Cell;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
-use anyhow::ensure;
+use anyhow::{bail, ensure};
 use clap::ValueEnum as _;
 
 use crate::drive::{Driven, Pace, Reuse};
@@ -42,7 +43,11 @@ pub(crate) async fn run(arguments: &Arguments, progress: &Progress) -> anyhow::R
     let mut bench = Bench { arguments, progress, folder, postgres, report: Report::default() };
     if let Some(other) = &arguments.against {
         bench.postgres.prepare()?;
-        bench.compare(other).await?;
+        match arguments.only.as_slice() {
+            [] => bench.compare(other).await?,
+            [Phase::Crowd] => bench.compare_crowds(other).await?,
+            _ => bail!("beside --against, --only takes `crowd` alone"),
+        }
         return Ok(bench.report);
     }
     if arguments.wants(Phase::Start) {
@@ -51,8 +56,12 @@ pub(crate) async fn run(arguments: &Arguments, progress: &Progress) -> anyhow::R
     if arguments.only == [Phase::Start] {
         return Ok(bench.report);
     }
-    progress.phase("seeding PostgreSQL");
     bench.postgres.prepare()?;
+    if arguments.only == [Phase::Crowd] {
+        bench.crowd().await?;
+        return Ok(bench.report);
+    }
+    progress.phase("seeding PostgreSQL");
     let program = arguments.server.to_string_lossy();
     let url = bench.postgres.url.clone();
     let world = World::seed(&bench.folder, &url, arguments.families, &program).await?;
@@ -79,6 +88,7 @@ pub(crate) async fn run(arguments: &Arguments, progress: &Progress) -> anyhow::R
             Phase::Revocations => bench.revocations(&world).await?,
             Phase::Pollers => bench.pollers(&world).await?,
             Phase::Imports => bench.imports(&world).await?,
+            Phase::Crowd => bench.crowd().await?,
             Phase::Lists => bench.lists(&world).await?,
             Phase::Embedded => bench.embedded(maximum).await?,
         }

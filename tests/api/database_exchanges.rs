@@ -74,9 +74,11 @@ async fn nothing_is_asked_in_vain(store: Store, url: String) {
     counted
         .row("pushed authorization request", 1, async || assert_eq!(app.push(&[]).await.status, 201))
         .await;
+    let code = browser.authorize(&[]).await.code();
+    let of_api = app.exchange(&code, &[("resource", "https://api.example")]).await.tokens();
     counted
         .row("introspection", 1, async || {
-            let token = [("token", tokens.access.as_str())];
+            let token = [("token", of_api.access.as_str())];
             let answer = app.form_as("/oauth/introspect", ("api", &service), &token).await;
             assert_eq!(answer.json["active"], true, "{answer:?}");
         })

@@ -83,7 +83,7 @@ impl Bench<'_> {
         How { lasting: Duration::from_secs(1), counted: false, warms_up, ..self.closed() }
     }
 
-    fn slices(&self) -> usize {
+    pub(super) fn slices(&self) -> usize {
         if self.arguments.quick { 20 } else { 60 }
     }
 
