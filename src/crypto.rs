@@ -12,6 +12,7 @@ pub mod jws;
 pub mod master_key;
 pub mod password_hash;
 pub mod passwords;
+pub mod proven_tokens;
 pub mod random;
 pub mod relying_party;
 pub mod signing_key;

@@ -52,9 +52,19 @@ impl<'t> Jws<'t> {
         key: &DecodingKey,
         algorithm: Algorithm,
     ) -> Option<T> {
-        let is_good = verify(self.signature, self.message.as_bytes(), key, algorithm).is_ok_and(|good| good);
-        let payload = URL_SAFE_NO_PAD.decode(self.payload).ok().filter(|_| is_good)?;
-        serde_json::from_slice(&payload).ok()
+        if self.is_signed_by(key, algorithm) { self.unproven_claims() } else { None }
+    }
+
+    /// Whether this key signed it with this algorithm.
+    #[must_use]
+    pub fn is_signed_by(&self, key: &DecodingKey, algorithm: Algorithm) -> bool {
+        verify(self.signature, self.message.as_bytes(), key, algorithm).is_ok_and(|good| good)
+    }
+
+    /// What it says, whoever signed it.
+    #[must_use]
+    pub fn unproven_claims<T: DeserializeOwned>(&self) -> Option<T> {
+        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(self.payload).ok()?).ok()
     }
 }
 

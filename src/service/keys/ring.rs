@@ -7,6 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::crypto::master_key::{CannotOpen, MasterKey, MasterKeys};
+use crate::crypto::proven_tokens::ProvenTokens;
 use crate::crypto::signing_key::{KeyError, SigningKey};
 use crate::domain::audience::Audience;
 use crate::domain::event::Event;
@@ -27,6 +28,7 @@ pub struct Keys {
     /// Held while a key is made for the first who asks: RSA takes its time.
     pub(super) making: tokio::sync::Mutex<()>,
     current: RwLock<Arc<CurrentKeys>>,
+    proven: ProvenTokens,
 }
 
 #[derive(Default)]
@@ -44,6 +46,7 @@ impl Keys {
             eddsa_name: EdDsaName::default(),
             making: tokio::sync::Mutex::default(),
             current: RwLock::default(),
+            proven: ProvenTokens::default(),
         }
     }
 
@@ -79,6 +82,11 @@ impl Keys {
     /// Uses the signing keys as they stand.
     pub fn with_signing_keys<T>(&self, use_them: impl FnOnce(&KeySet) -> T) -> T {
         use_them(&self.current().signing)
+    }
+
+    /// Tokens that a key of ours signed, as far as is remembered.
+    pub(crate) fn proven(&self) -> &ProvenTokens {
+        &self.proven
     }
 
     /// An access token of these claims for these audiences.

@@ -18,7 +18,8 @@ pub(crate) fn read_current<T: DeserializeOwned>(
     let jws = of_type(token, typ)?;
     core.keys.with_signing_keys(|keys| {
         let key = keys.published(now).find(|key| jws.kid.as_deref() == Some(key.kid()))?;
-        claims(&jws, key)
+        let is_proven = core.keys.proven().is_proven(token, || is_signed(&jws, key));
+        if is_proven { jws.unproven_claims() } else { None }
     })
 }
 
@@ -27,7 +28,7 @@ pub(crate) fn read_old<T: DeserializeOwned>(core: &Core, token: &str, typ: &str)
     let jws = of_type(token, typ)?;
     core.keys.with_signing_keys(|keys| {
         let key = keys.genuine().find(|key| jws.kid.as_deref() == Some(key.kid()))?;
-        claims(&jws, key)
+        if is_signed(&jws, key) { jws.unproven_claims() } else { None }
     })
 }
 
@@ -37,7 +38,7 @@ fn of_type<'t>(token: &'t str, typ: &str) -> Option<Jws<'t>> {
 }
 
 /// RFC 8725 §3.1: the key has one algorithm, and the token cannot choose another.
-fn claims<T: DeserializeOwned>(jws: &Jws<'_>, key: &SigningKey) -> Option<T> {
+fn is_signed(jws: &Jws<'_>, key: &SigningKey) -> bool {
     let (verifying, algorithm) = key.verifying();
-    if jws.alg == key.algorithm_name() { jws.claims_signed_by(verifying, algorithm) } else { None }
+    jws.alg == key.algorithm_name() && jws.is_signed_by(verifying, algorithm)
 }
