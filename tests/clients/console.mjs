@@ -124,6 +124,41 @@ async function work(browser, { scripts, hands, locale, name }) {
   await open(`/clients/shop-of-${name}`, "client");
   await open(`/clients/shop-of-${name}/change`, "client-change");
   await open(`/clients/shop-of-${name}/remove`, "client-remove");
+
+  // Ana agrees to the app, and an administrator takes that back.
+  await signIn(browser, request(`shop-of-${name}`));
+  await open("/users?q=ana", "users-found");
+  await press(".entries h2 a");
+  await press("a[href*='/consents']");
+  await page.waitForSelector(`a[href*='/consents/shop-of-${name}']`);
+  await seen("consents");
+  await press(`a[href*='/consents/shop-of-${name}']`);
+  await page.waitForSelector("form .primary");
+  await seen("consent-withdraw");
+  await press("form .primary");
+  await said();
+  assert.equal(await page.locator(`a[href*='/consents/shop-of-${name}']`).count(), 0);
+  await seen("consents-withdrawn");
+
+  // Somebody may register one client.
+  await open("/registration-tokens", "registration-tokens");
+  await press("a[href*='/registration-tokens/new']");
+  await page.waitForSelector("#uses");
+  await fill("#uses", "many");
+  await press("form .primary");
+  await wrong();
+  assert.equal(await page.getAttribute("[aria-invalid]", "id"), "uses");
+  await seen("registration-token-refused");
+  await fill("#uses", "1");
+  await press("form .primary");
+  await page.waitForSelector("section.done code");
+  await seen("registration-token-added");
+  await press("a[href$='/remove']");
+  await page.waitForSelector("form .primary");
+  await seen("registration-token-remove");
+  await press("form .primary");
+  await said();
+
   await open("/keys", "keys");
   await open("/keys/withdraw", "keys-withdraw");
   await open("/events", "events");
@@ -144,6 +179,15 @@ async function work(browser, { scripts, hands, locale, name }) {
   await other.context().close();
   await page.context().close();
   return { lines, secret };
+}
+
+/** An app's request; the challenge is of RFC 7636 Appendix B. */
+function request(app) {
+  const parameters = new URLSearchParams({
+    client_id: app, redirect_uri: CALLBACK, response_type: "code", scope: "openid", state: "s", nonce: "n",
+    code_challenge: "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM", code_challenge_method: "S256",
+  });
+  return `${ISSUER}/oauth/authorize?${parameters}`;
 }
 
 /** Ana signs in at this address, and agrees: where the app gets its answer. */
