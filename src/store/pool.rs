@@ -122,7 +122,7 @@ impl PostgresPool {
             Ok(Err(PoolError::Closed)) => return Err(Error::PoolClosed),
             Ok(Err(_)) | Err(_) => return Err(Error::PoolTimedOut),
         };
-        Ok(PooledConnection { connection: Some(connection), state: State::Settled })
+        Ok(PooledConnection { connection: Some(connection), state: UseState::Settled })
     }
 
     /// Begins a transaction; unless it is committed, it is rolled back.
@@ -243,11 +243,11 @@ fn may_pass(error: &Error) -> bool {
 pub struct PooledConnection {
     /// Until it is dropped.
     connection: Option<Object<Opener>>,
-    state: State,
+    state: UseState,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+enum UseState {
     Settled,
     UnderWay,
     Lost,
@@ -257,14 +257,14 @@ impl PooledConnection {
     /// Everything that was asked of it is answered, unless that is an error.
     pub(in crate::store) fn settled_by<T>(&mut self, outcome: Result<T, Error>) -> Result<T, Error> {
         if outcome.is_ok() {
-            self.state = State::Settled;
+            self.state = UseState::Settled;
         }
         outcome
     }
 
     /// Nobody gets it again: it was waited for in vain.
     pub(in crate::store) fn close_on_drop(&mut self) {
-        self.state = State::Lost;
+        self.state = UseState::Lost;
     }
 }
 
@@ -282,7 +282,7 @@ impl Deref for PooledConnection {
 impl DerefMut for PooledConnection {
     #[expect(clippy::expect_used, reason = "only drop takes it")]
     fn deref_mut(&mut self) -> &mut PgConnection {
-        self.state = State::UnderWay;
+        self.state = UseState::UnderWay;
         self.connection.as_mut().expect(UNTIL_DROPPED)
     }
 }
@@ -291,8 +291,8 @@ impl Drop for PooledConnection {
     fn drop(&mut self) {
         let Some(mut connection) = self.connection.take() else { return };
         match (self.state, Handle::try_current()) {
-            (State::Settled, _) => {}
-            (State::UnderWay, Ok(runtime)) => {
+            (UseState::Settled, _) => {}
+            (UseState::UnderWay, Ok(runtime)) => {
                 Manages::start_rollback(&mut connection);
                 runtime.spawn(async move {
                     let answered = timeout(PATIENCE, connection.ping()).await;
@@ -301,7 +301,7 @@ impl Drop for PooledConnection {
                     }
                 });
             }
-            (State::UnderWay | State::Lost, _) => drop(Object::take(connection)),
+            (UseState::UnderWay | UseState::Lost, _) => drop(Object::take(connection)),
         }
     }
 }

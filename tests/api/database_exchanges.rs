@@ -1,5 +1,5 @@
-//! How often a request asks PostgreSQL something: each exchange is a wait, and work on both sides. The numbers are exact,
-//! so that none is added unseen.
+//! How often a request asks PostgreSQL something: each exchange is a wait, and work on both sides. The numbers are
+//! exact, so that none is added unseen.
 
 use serde_json::json;
 
