@@ -11,6 +11,7 @@ mod client;
 mod completions;
 mod config;
 mod demo;
+mod dev;
 mod doctor;
 mod event;
 mod export;
@@ -62,6 +63,8 @@ enum Command {
     Serve(serve::Serve),
     /// Watch the whole story on real processes: log in, refresh, lose a response, steal a token
     Demo(demo::Demo),
+    /// Serve this machine alone, with a user and a client in ./.heirloom, to develop an app with; start the app, too
+    Dev(dev::Dev),
     /// Bring the database's schema up to date
     Migrate(migrate::Migrate),
     #[command(flatten)]
@@ -159,15 +162,18 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         _ => {}
     }
     let unnamed_files = match cli.command {
-        Command::Serve(_) | Command::Config(_) | Command::Doctor(_) | Command::Healthcheck(_) => {
-            UnnamedFiles::Count
-        }
+        Command::Serve(_)
+        | Command::Dev(_)
+        | Command::Config(_)
+        | Command::Doctor(_)
+        | Command::Healthcheck(_) => UnnamedFiles::Count,
         _ => UnnamedFiles::PassOver,
     };
     let files = LoadFrom { config: cli.config, env_file: cli.env_file, unnamed_files, ..LoadFrom::default() };
     let settings = Settings::from_environment(files)?;
     match cli.command {
         Command::Serve(command) => well(serve::run(command, settings).await),
+        Command::Dev(command) => dev::run(command, settings).await,
         Command::Migrate(command) => well(migrate::run(command, &settings).await),
         Command::Backup(command) => well(backup::backup(command, &settings).await),
         Command::Restore(command) => well(backup::restore(command, &settings).await),

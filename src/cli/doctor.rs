@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::app::{self, Finding, Health};
-use crate::cli::output;
+use crate::cli::{dev, output};
 use crate::clock::Clock;
 use crate::domain::error_causes::with_causes;
 use crate::settings::Settings;
@@ -20,8 +20,15 @@ pub(super) struct Doctor {
 }
 
 pub(super) async fn run(command: Doctor, settings: &Settings) -> anyhow::Result<()> {
+    let of_developer = dev::settings_to_examine(settings);
+    let settings = of_developer.as_ref().unwrap_or(settings);
     let mut found = app::examine(settings, &Clock::system()).await;
     found.push(issuer(settings).await);
+    if of_developer.is_some() {
+        let says = "this is the server of `heirloom dev` in ./.heirloom: for this machine alone, with a password that \
+                    everybody knows";
+        found.push(Finding::note("dev", says));
+    }
     let wrong = found.iter().filter(|it| it.health == Health::Wrong).count();
     if command.json {
         output::json(&json!({ "wrong": wrong, "findings": found }));

@@ -16,6 +16,7 @@ mod backup;
 mod cli;
 mod cli_refused;
 mod crashes;
+mod dev;
 mod disk;
 mod distribution;
 mod doctor;

@@ -197,7 +197,7 @@ impl Place {
         let Some(Ok(line)) = lines.next() else {
             panic!("the server did not start: {}", log.lock().unwrap())
         };
-        let url = line.split_once("listening on ").unwrap().1.split(' ').next().unwrap().to_owned();
+        let url = line.split([' ', ',']).find(|word| word.starts_with("http")).unwrap().to_owned();
         Server { child, url, log, http: reqwest::Client::new(), lines }
     }
 }
