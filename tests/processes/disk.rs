@@ -1,61 +1,14 @@
 //! A disk that is full, and has space again.
 
-use std::io::Write as _;
-use std::path::PathBuf;
-use std::process::Command;
-
 use serde_json::json;
 
-use crate::folder::Folder;
 use crate::process::{PASSWORD, Place, Server, Tokens, block_on, eventually};
+use crate::small_disk::SmallDisk;
 
-/// A small disk of a test's own, in memory.
-struct SmallDisk(Folder);
-
-impl SmallDisk {
-    /// `None` on a machine that mounts nothing for us; it says which test it goes without.
-    fn mount(test: &str, size: &str) -> Option<Self> {
-        let disk = Self(Folder::new());
-        std::fs::create_dir(disk.path()).unwrap();
-        let options = format!("size={size}");
-        let mount =
-            Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(disk.path()).output();
-        if mount.is_ok_and(|done| done.status.success()) {
-            return Some(disk);
-        }
-        eprintln!("NOT RUN, 1: {test}: no disk in memory can be mounted here (only root can, on Linux)");
-        None
-    }
-
-    fn path(&self) -> PathBuf {
-        self.0.path().join("disk")
-    }
-
-    fn filler(&self) -> PathBuf {
-        self.path().join("filler")
-    }
-
-    /// Takes all the space that is left.
-    fn fill(&self) {
-        let mut filler = std::fs::File::create(self.filler()).unwrap();
-        while filler.write_all(&[0; 4096]).is_ok() {}
-    }
-
-    fn give_space(&self) {
-        std::fs::remove_file(self.filler()).unwrap();
-    }
-
-    fn place(&self) -> Place {
-        let place = Place::sqlite().with("HEIRLOOM_DATA_DIR", self.path().to_str().unwrap());
-        place.add_user("ana");
-        place
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("--lazy").arg(self.path()).status();
-    }
+fn place(disk: &SmallDisk) -> Place {
+    let place = Place::sqlite().with("HEIRLOOM_DATA_DIR", disk.path().to_str().unwrap());
+    place.add_user("ana");
+    place
 }
 
 async fn try_to_log_in(server: &Server) -> u16 {
@@ -65,7 +18,7 @@ async fn try_to_log_in(server: &Server) -> u16 {
 #[test]
 fn a_full_disk_is_told_of_and_forgotten_when_there_is_space_again() {
     let Some(disk) = SmallDisk::mount("a full disk", "8m") else { return };
-    let server = disk.place().serve();
+    let server = place(&disk).serve();
     block_on(async {
         let tokens = server.log_in("ana").await;
         disk.fill();
@@ -82,7 +35,7 @@ fn a_full_disk_is_told_of_and_forgotten_when_there_is_space_again() {
 #[test]
 fn a_log_that_fills_the_disk_is_taken_back() {
     let Some(disk) = SmallDisk::mount("a log that fills the disk", "3m") else { return };
-    let server = disk.place().serve();
+    let server = place(&disk).serve();
     block_on(async {
         let mut tokens = server.log_in("ana").await;
         let mut times_full = 0;

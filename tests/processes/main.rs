@@ -38,6 +38,7 @@ mod remote_refused;
 mod replicas;
 mod revocation;
 mod shells;
+mod small_disk;
 mod stopping;
 mod tried;
 mod upgrading;

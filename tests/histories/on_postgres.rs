@@ -1,0 +1,59 @@
+//! Two servers on one PostgreSQL, while all of the faults happen, and then a restore.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Mutex;
+use tokio::task::block_in_place;
+use tokio::time::sleep;
+
+use crate::checker::Promise;
+use crate::faults::{self, Stage};
+use crate::folder::Folder;
+use crate::postgres::Postgres;
+use crate::process::block_on;
+use crate::proxy::Proxy;
+use crate::run::Run;
+use crate::small_disk::SmallDisk;
+use crate::world::{Size, World};
+use crate::{is_long, long_operations, seed};
+
+/// Two servers, each with a way of its own to the database; commands go there directly.
+pub async fn stage(name: &'static str, postgres: Postgres, ways: Vec<Proxy>, size: Size) -> Stage {
+    let urls: Vec<_> = ways
+        .iter()
+        .map(|way| format!("postgres://postgres@{}/postgres", way.address))
+        .chain([postgres.url.clone()])
+        .collect();
+    let stores: Vec<_> = urls.iter().map(|url| vec![("HEIRLOOM_DATABASE_URL", url.as_str())]).collect();
+    let world = World::start(Run::new(name, seed()), Arc::new(Folder::new()), &stores, size).await;
+    Stage { world: Arc::new(world), postgres: Mutex::new(postgres), ways }
+}
+
+/// Ways to a database that nobody troubles yet.
+pub async fn ways_to(postgres: &Postgres) -> Vec<Proxy> {
+    vec![Proxy::to(&postgres.address()).await, Proxy::to(&postgres.address()).await]
+}
+
+#[test]
+fn two_servers_keep_every_promise_whatever_happens_to_them() {
+    let size = if is_long() { Size { chains: 400, rest: 20 } } else { Size { chains: 200, rest: 60 } };
+    block_on(async {
+        let disk = block_in_place(|| SmallDisk::mount("a full disk under PostgreSQL", "400m"));
+        let postgres = block_in_place(|| disk.map_or_else(Postgres::start, Postgres::on));
+        let ways = ways_to(&postgres).await;
+        let stage = stage("two servers on PostgreSQL", postgres, ways, size).await;
+        let faults: Vec<_> = faults::ALL.into_iter().filter(|fault| stage.can(*fault)).collect();
+        let happening = async {
+            sleep(Duration::from_secs(1)).await;
+            let mut round = 0;
+            while round == 0 || is_long() && stage.world.run.operations() < long_operations() {
+                stage.trouble(&faults, round).await;
+                round += 1;
+            }
+        };
+        stage.world.lives(size.chains, happening).await;
+        assert_eq!(stage.world.judge().await, Vec::<Promise>::new());
+        stage.world.stop();
+    });
+}
