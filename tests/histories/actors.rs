@@ -28,6 +28,9 @@ pub async fn live(world: Arc<World>, who: Who, fate: Fate, number: u64) {
     let mut rng = SmallRng::seed_from_u64(world.run.seed().wrapping_mul(1_000_003).wrapping_add(number));
     while world.run.healed().is_none() {
         let Some((login, token)) = world.log_in(any_server(&world, &mut rng), &who).await else {
+            if matches!(fate, Fate::Ended(Way::Disabling)) && !world.run.is_lossless() {
+                world.let_in_again(any_server(&world, &mut rng), &who.user).await;
+            }
             sleep(Duration::from_millis(rng.random_range(20..200))).await;
             continue;
         };

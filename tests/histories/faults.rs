@@ -10,10 +10,12 @@ use tokio::sync::Mutex;
 use tokio::task::block_in_place;
 use tokio::time::sleep;
 
+use crate::is_long;
 use crate::postgres::Postgres;
 use crate::process::{MASTER_KEY, eventually};
 use crate::proxy::{Proxy, Trouble};
 use crate::replica::Replica;
+use crate::small_disk::SmallDisk;
 use crate::world::{World, give_master_keys};
 
 #[derive(Debug, Clone, Copy)]
@@ -64,17 +66,46 @@ struct Plan {
     is_ahead: bool,
 }
 
+pub enum Store {
+    Postgres(Postgres),
+    /// On a disk that can be filled.
+    Sqlite(Option<SmallDisk>),
+}
+
+impl Store {
+    fn postgres(&self) -> &Postgres {
+        let Self::Postgres(postgres) = self else { panic!("this is SQLite") };
+        postgres
+    }
+
+    fn disk(&self) -> Option<&SmallDisk> {
+        match self {
+            Self::Postgres(postgres) => postgres.disk(),
+            Self::Sqlite(disk) => disk.as_ref(),
+        }
+    }
+}
+
 /// What faults happen to.
 pub struct Stage {
     pub world: Arc<World>,
-    pub postgres: Mutex<Postgres>,
-    /// Between each server and the database, and between commands and the database.
+    pub store: Mutex<Store>,
+    /// Between each server and PostgreSQL.
     pub ways: Vec<Proxy>,
 }
 
 impl Stage {
+    /// Has all of these go wrong once; in a long run again and again, until there were so many operations.
+    pub async fn trouble_for(&self, faults: &[Fault], long: usize) {
+        let mut round = 0;
+        while round == 0 || is_long() && self.world.run.operations() < long {
+            self.trouble(faults, round).await;
+            round += 1;
+        }
+    }
+
     /// Has all of these go wrong, in an order that the seed says.
-    pub async fn trouble(&self, faults: &[Fault], round: u64) {
+    async fn trouble(&self, faults: &[Fault], round: u64) {
         let mut rng = SmallRng::seed_from_u64(self.world.run.seed() ^ (round << 32));
         let mut faults = faults.to_vec();
         faults.shuffle(&mut rng);
@@ -100,7 +131,8 @@ impl Stage {
             }
             Fault::DatabaseKilled | Fault::DatabaseRestarted => self.database_gone(fault, lasting).await,
             Fault::DatabaseFrozen => {
-                let postgres = self.postgres.lock().await;
+                let store = self.store.lock().await;
+                let postgres = store.postgres();
                 block_in_place(|| postgres.freeze());
                 // Longer than a server waits for an answer, now and then.
                 sleep(lasting * 4).await;
@@ -128,7 +160,7 @@ impl Stage {
     pub fn can(&self, fault: Fault) -> bool {
         match fault {
             Fault::ClockSkewed | Fault::ClockWrong => self.world.replicas.iter().all(Replica::has_clock),
-            Fault::DiskFull => self.postgres.try_lock().is_ok_and(|postgres| postgres.disk().is_some()),
+            Fault::DiskFull => self.store.try_lock().is_ok_and(|store| store.disk().is_some()),
             _ => true,
         }
     }
@@ -147,13 +179,14 @@ impl Stage {
     }
 
     async fn database_gone(&self, fault: Fault, lasting: Duration) {
-        let postgres = self.postgres.lock().await;
+        let store = self.store.lock().await;
+        let postgres = store.postgres();
         block_in_place(|| match fault {
             Fault::DatabaseKilled => postgres.kill(),
             _ => postgres.stop(),
         });
         sleep(lasting).await;
-        self.comes_back(&postgres).await;
+        self.comes_back(postgres).await;
     }
 
     /// Starts the database, and measures how soon it is of use.
@@ -205,16 +238,17 @@ impl Stage {
     }
 
     async fn disk_full(&self, lasting: Duration) {
-        let postgres = self.postgres.lock().await;
-        let Some(disk) = postgres.disk() else { return };
+        let store = self.store.lock().await;
+        let disk = store.disk().expect("a disk that can be filled");
         block_in_place(|| disk.fill());
         sleep(lasting).await;
         disk.give_space();
+        let Store::Postgres(postgres) = &*store else { return };
         sleep(Duration::from_millis(500)).await;
         // Without space for its log it ends, and may not have come back by itself.
         if !block_in_place(|| postgres.accepts()) {
             block_in_place(|| postgres.kill());
-            self.comes_back(&postgres).await;
+            self.comes_back(postgres).await;
         }
     }
 }

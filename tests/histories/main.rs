@@ -23,9 +23,11 @@ mod doctored;
 mod faults;
 mod history;
 mod on_postgres;
+mod on_sqlite;
 mod postgres;
 mod proxy;
 mod replica;
+mod restore;
 mod run;
 mod world;
 

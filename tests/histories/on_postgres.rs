@@ -8,11 +8,12 @@ use tokio::task::block_in_place;
 use tokio::time::sleep;
 
 use crate::checker::Promise;
-use crate::faults::{self, Stage};
+use crate::faults::{self, Stage, Store};
 use crate::folder::Folder;
 use crate::postgres::Postgres;
 use crate::process::block_on;
 use crate::proxy::Proxy;
+use crate::restore::tell_losses;
 use crate::run::Run;
 use crate::small_disk::SmallDisk;
 use crate::world::{Size, World};
@@ -27,7 +28,7 @@ pub async fn stage(name: &'static str, postgres: Postgres, ways: Vec<Proxy>, siz
         .collect();
     let stores: Vec<_> = urls.iter().map(|url| vec![("HEIRLOOM_DATABASE_URL", url.as_str())]).collect();
     let world = World::start(Run::new(name, seed()), Arc::new(Folder::new()), &stores, size).await;
-    Stage { world: Arc::new(world), postgres: Mutex::new(postgres), ways }
+    Stage { world: Arc::new(world), store: Mutex::new(Store::Postgres(postgres)), ways }
 }
 
 /// Ways to a database that nobody troubles yet.
@@ -44,16 +45,27 @@ fn two_servers_keep_every_promise_whatever_happens_to_them() {
         let ways = ways_to(&postgres).await;
         let stage = stage("two servers on PostgreSQL", postgres, ways, size).await;
         let faults: Vec<_> = faults::ALL.into_iter().filter(|fault| stage.can(*fault)).collect();
+        let (early, late) = faults.split_at(faults.len() / 2);
         let happening = async {
             sleep(Duration::from_secs(1)).await;
-            let mut round = 0;
-            while round == 0 || is_long() && stage.world.run.operations() < long_operations() {
-                stage.trouble(&faults, round).await;
-                round += 1;
+            if is_long() {
+                stage.trouble_for(&faults, long_operations() / 2).await;
+            }
+            stage.trouble_for(early, 0).await;
+            let backup = stage.back_up().await;
+            stage.trouble_for(late, 0).await;
+            stage.restore(backup).await;
+            sleep(Duration::from_secs(1)).await;
+            // The backup lies on a disk that cannot be filled.
+            let rest: Vec<_> = faults.iter().copied().filter(|fault| stage.can(*fault)).collect();
+            if is_long() {
+                stage.trouble_for(&rest, long_operations()).await;
             }
         };
         stage.world.lives(size.chains, happening).await;
-        assert_eq!(stage.world.judge().await, Vec::<Promise>::new());
+        let broken = stage.world.judge().await;
+        block_in_place(|| tell_losses(&stage.world.office));
+        assert_eq!(broken, Vec::<Promise>::new());
         stage.world.stop();
     });
 }

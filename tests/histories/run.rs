@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::checker::{Promise, violations};
+use crate::checker::{Promise, Violation, violations};
 use crate::history::{Asked, Family, History, Loss, Moment, Operation, Rotation, Row, Said};
 use crate::is_long;
 use crate::process::now;
@@ -149,22 +149,23 @@ impl Run {
         history.rows = rows;
         let found = violations(&history);
         drop(history);
-        let line = |it: &crate::checker::Violation| {
-            format!("{:?} of {:032x} at {} µs: {}\n{}", it.promise, it.family, it.at, it.what, self.tale(it.family))
+        let line = |it: &Violation| {
+            format!("{:?} of {:032x} at {} µs: {}\n{}", it.promise, it.family, it.at, it.what, self.tale(it))
         };
         found.iter().map(|it| (it.promise, line(it))).collect()
     }
 
-    /// The last things that happened to a family.
-    fn tale(&self, family: Family) -> String {
+    /// What happened to a family until a promise was broken.
+    fn tale(&self, violation: &Violation) -> String {
         let history = self.history.lock().unwrap();
-        let mut all: Vec<_> = history.operations.iter().filter(|it| it.family == family).collect();
+        let is_told = |it: &&Operation| it.family == violation.family && it.began <= violation.at;
+        let mut all: Vec<_> = history.operations.iter().filter(is_told).collect();
         all.sort_by_key(|it| it.began);
         let mut tale = String::new();
-        for it in all.iter().rev().take(25).rev() {
+        for it in all.iter().skip(all.len().saturating_sub(15)) {
             let _ = writeln!(tale, "    {:>10} to {:>10}: {:?} -> {:?}", it.began, it.ended, it.asked, it.said);
         }
-        let _ = writeln!(tale, "    row: {:?}", history.rows.get(&family));
+        let _ = writeln!(tale, "    row: {:?}", history.rows.get(&violation.family));
         tale
     }
 
