@@ -26,8 +26,9 @@ fn a_server_that_does_not_compare_is_found_out() {
     block_on(async {
         let postgres = block_in_place(Postgres::start);
         let address = postgres.address();
-        let ways = vec![Proxy::changing(&address, BLANKED).await, Proxy::changing(&address, BLANKED).await];
-        let stage = stage("a server without its compare-and-swap", postgres, ways, size).await;
+        let changing = || Proxy::changing(&address, BLANKED);
+        let ways = [changing().await, changing().await, changing().await];
+        let stage = stage("a server without its compare-and-swap", &postgres, ways, size).await;
         stage.world.lives(size.chains, sleep(Duration::from_secs(3))).await;
         let broken = stage.world.judge().await;
         assert!(broken.contains(&Promise::OneSuccessor), "{broken:?}");

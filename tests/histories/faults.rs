@@ -68,19 +68,22 @@ struct Plan {
 
 pub enum Store {
     Postgres(Postgres),
+    /// In the hand of the test.
+    Elsewhere,
     /// On a disk that can be filled.
     Sqlite(Option<SmallDisk>),
 }
 
 impl Store {
     fn postgres(&self) -> &Postgres {
-        let Self::Postgres(postgres) = self else { panic!("this is SQLite") };
+        let Self::Postgres(postgres) = self else { panic!("this is not PostgreSQL") };
         postgres
     }
 
     fn disk(&self) -> Option<&SmallDisk> {
         match self {
             Self::Postgres(postgres) => postgres.disk(),
+            Self::Elsewhere => None,
             Self::Sqlite(disk) => disk.as_ref(),
         }
     }
@@ -90,11 +93,25 @@ impl Store {
 pub struct Stage {
     pub world: Arc<World>,
     pub store: Mutex<Store>,
-    /// Between each server and PostgreSQL.
+    /// Between each server and PostgreSQL; the last one is for commands.
     pub ways: Vec<Proxy>,
 }
 
 impl Stage {
+    /// The same with its PostgreSQL, for faults to happen to.
+    pub fn holding(self, postgres: Postgres) -> Self {
+        Self { store: Mutex::new(Store::Postgres(postgres)), ..self }
+    }
+
+    pub fn office_way(&self) -> &Proxy {
+        self.ways.last().unwrap()
+    }
+
+    /// Has everybody find the database here from now on.
+    pub fn lead_to(&self, postgres: &Postgres) {
+        self.ways.iter().for_each(|way| way.lead_to(&postgres.address()));
+    }
+
     /// Has all of these go wrong once; in a long run again and again, until there were so many operations.
     pub async fn trouble_for(&self, faults: &[Fault], long: usize) {
         let mut round = 0;

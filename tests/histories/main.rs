@@ -27,6 +27,7 @@ mod on_sqlite;
 mod postgres;
 mod proxy;
 mod replica;
+mod replication;
 mod restore;
 mod run;
 mod world;

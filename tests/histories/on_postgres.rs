@@ -19,21 +19,19 @@ use crate::small_disk::SmallDisk;
 use crate::world::{Size, World};
 use crate::{is_long, long_operations, seed};
 
-/// Two servers, each with a way of its own to the database; commands go there directly.
-pub async fn stage(name: &'static str, postgres: Postgres, ways: Vec<Proxy>, size: Size) -> Stage {
-    let urls: Vec<_> = ways
-        .iter()
-        .map(|way| format!("postgres://postgres@{}/postgres", way.address))
-        .chain([postgres.url.clone()])
-        .collect();
+/// Two servers and commands, each with a way of its own to the database.
+pub async fn stage(name: &'static str, postgres: &Postgres, ways: [Proxy; 3], size: Size) -> Stage {
+    let database = postgres.url.rsplit_once('/').unwrap().1;
+    let urls = ways.clone().map(|way| format!("postgres://postgres@{}/{database}", way.address));
     let stores: Vec<_> = urls.iter().map(|url| vec![("HEIRLOOM_DATABASE_URL", url.as_str())]).collect();
     let world = World::start(Run::new(name, seed()), Arc::new(Folder::new()), &stores, size).await;
-    Stage { world: Arc::new(world), store: Mutex::new(Store::Postgres(postgres)), ways }
+    Stage { world: Arc::new(world), store: Mutex::new(Store::Elsewhere), ways: ways.into() }
 }
 
 /// Ways to a database that nobody troubles yet.
-pub async fn ways_to(postgres: &Postgres) -> Vec<Proxy> {
-    vec![Proxy::to(&postgres.address()).await, Proxy::to(&postgres.address()).await]
+pub async fn ways_to(postgres: &Postgres) -> [Proxy; 3] {
+    let address = postgres.address();
+    [Proxy::to(&address).await, Proxy::to(&address).await, Proxy::to(&address).await]
 }
 
 #[test]
@@ -43,7 +41,7 @@ fn two_servers_keep_every_promise_whatever_happens_to_them() {
         let disk = block_in_place(|| SmallDisk::mount("a full disk under PostgreSQL", "400m"));
         let postgres = block_in_place(|| disk.map_or_else(Postgres::start, Postgres::on));
         let ways = ways_to(&postgres).await;
-        let stage = stage("two servers on PostgreSQL", postgres, ways, size).await;
+        let stage = stage("two servers on PostgreSQL", &postgres, ways, size).await.holding(postgres);
         let faults: Vec<_> = faults::ALL.into_iter().filter(|fault| stage.can(*fault)).collect();
         let (early, late) = faults.split_at(faults.len() / 2);
         let happening = async {

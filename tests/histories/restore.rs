@@ -30,6 +30,7 @@ impl Stage {
         let store = self.store.lock().await;
         let copy = block_in_place(|| match &*store {
             Store::Postgres(postgres) => Copy::Postgres(postgres.copied()),
+            Store::Elsewhere => unreachable!("a store that is elsewhere"),
             Store::Sqlite(_) => {
                 let file = self.world.folder().path().join("monday.db");
                 self.world.office.ok(&["backup", file.to_str().unwrap()]);
@@ -51,7 +52,7 @@ impl Stage {
                     *postgres = copy.in_place_of(postgres);
                 }
                 (_, Copy::Sqlite(file)) => drop(world.office.ok(&["restore", file.to_str().unwrap()])),
-                (Store::Sqlite(_), Copy::Postgres(_)) => unreachable!("a backup of another store"),
+                (Store::Sqlite(_) | Store::Elsewhere, Copy::Postgres(_)) => unreachable!("a backup of another store"),
             }
             let logs: String = world.replicas.iter().map(Replica::said).collect();
             recover(&world.office, &backup.time, &logs);

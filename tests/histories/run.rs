@@ -15,7 +15,7 @@ use crate::process::now;
 pub type Status = (String, usize);
 
 pub struct Run {
-    name: &'static str,
+    pub name: &'static str,
     seed: u64,
     began: Instant,
     history: Mutex<History>,

@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use futures_util::future::join_all;
 use rand::RngExt as _;
 use rand::rngs::SmallRng;
 use serde_json::{Value, json};
-use tokio::task::block_in_place;
+use tokio::task::{AbortHandle, JoinHandle, block_in_place};
 use tokio::time::{sleep, timeout};
 
 use crate::actors::{Fate, live};
@@ -134,8 +135,9 @@ impl World {
         (Who { user, app, client: client.clone(), is_bound }, fate)
     }
 
-    /// Lets this many chains live while something happens, and on until each has seen that all is well again.
-    pub async fn lives(self: &Arc<Self>, chains: u64, happening: impl Future<Output = ()>) {
+    /// Lets this many chains live while something happens, and on until each has seen that all is well again; gives
+    /// what is left of that.
+    pub async fn lives<T>(self: &Arc<Self>, chains: u64, happening: impl Future<Output = T>) -> T {
         let began = now();
         let all: Vec<_> = (0..chains)
             .map(|number| {
@@ -149,17 +151,18 @@ impl World {
                 println!("{}", self.run.progress());
             }
         };
+        let living = async {
+            let left = happening.await;
+            println!("histories: {}: all is well again after {} s", self.run.name, began.elapsed().as_secs());
+            self.run.heal();
+            let aborts: Vec<_> = all.iter().map(JoinHandle::abort_handle).collect();
+            let _ = timeout(Duration::from_mins(1), join_all(all)).await;
+            aborts.iter().for_each(AbortHandle::abort);
+            left
+        };
         tokio::select! {
-            () = telling => {}
-            () = happening => {}
-        }
-        println!("histories: all is well again after {} s", began.elapsed().as_secs());
-        self.run.heal();
-        for chain in all {
-            let waiting = chain.abort_handle();
-            if timeout(Duration::from_mins(1), chain).await.is_err() {
-                waiting.abort();
-            }
+            () = telling => unreachable!("it goes on for ever"),
+            left = living => left,
         }
     }
 
