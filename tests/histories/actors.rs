@@ -39,13 +39,19 @@ pub async fn live(world: Arc<World>, who: Who, fate: Fate, number: u64) {
         match fate {
             Fate::Kept => keep(world, &login, token, &mut one).await,
             Fate::Shared => {
-                tokio::join!(keep(world, &login, token.clone(), &mut one), keep(world, &login, token, &mut other));
+                tokio::join!(
+                    keep(world, &login, token.clone(), &mut one),
+                    keep(world, &login, token, &mut other)
+                );
             }
             Fate::Stolen => {
                 let Some(token) = use_for_a_while(world, &login, token, &mut one).await else { continue };
                 let began = world.run.moment();
                 world.run.note(login.family, Asked::Theft, Said::Done, began);
-                tokio::join!(keep(world, &login, token.clone(), &mut one), keep(world, &login, token, &mut other));
+                tokio::join!(
+                    keep(world, &login, token.clone(), &mut one),
+                    keep(world, &login, token, &mut other)
+                );
             }
             Fate::Ended(way) => {
                 let Some(token) = use_for_a_while(world, &login, token, &mut one).await else { continue };
@@ -84,8 +90,7 @@ async fn keep(world: &World, login: &Login, token: String, rng: &mut SmallRng) {
     loop {
         let began = world.run.moment();
         let (said, successor) = if rng.random_bool(0.05) && world.replicas.len() > 1 {
-            let (one, other) =
-                tokio::join!(world.present(0, login, &file), world.present(1, login, &file));
+            let (one, other) = tokio::join!(world.present(0, login, &file), world.present(1, login, &file));
             if one.1.as_deref().map(generation) > other.1.as_deref().map(generation) { one } else { other }
         } else {
             world.present(any_server(world, rng), login, &file).await
@@ -94,7 +99,9 @@ async fn keep(world: &World, login: &Login, token: String, rng: &mut SmallRng) {
             (Said::Refused, _) => return insist(world, login, &file).await,
             (_, Some(_)) if rng.random_bool(0.02) => {
                 // Some come back within the leeway, some after that.
-                sleep(Duration::from_millis(if rng.random_bool(0.3) { world.longest_absence } else { 50 })).await;
+                if rng.random_bool(0.3) {
+                    world.absence().await;
+                }
             }
             (_, Some(successor)) => {
                 file = successor;
@@ -130,7 +137,8 @@ async fn end(world: &World, login: &Login, token: String, way: Way, rng: &mut Sm
     }
     // Nobody who is told so is served.
     insist(world, login, &token).await;
-    while matches!(way, Way::Disabling) && !world.let_in_again(any_server(world, rng), &login.who.user).await {
+    while matches!(way, Way::Disabling) && !world.let_in_again(any_server(world, rng), &login.who.user).await
+    {
         sleep(Duration::from_millis(50)).await;
     }
 }

@@ -132,7 +132,8 @@ impl World {
         let mut body = json!({ "username": who.user, "password": PASSWORD, "client_id": who.client.id });
         let mut answer = self.ask(self.post(server, "/login", key.as_ref()).json(&body)).await;
         if let (Some(app), "mfa_required") = (&who.app, answer.1["error"].as_str().unwrap_or_default()) {
-            body = json!({ "mfa_token": answer.1["mfa_token"], "code": code(app), "client_id": who.client.id });
+            body =
+                json!({ "mfa_token": answer.1["mfa_token"], "code": code(app), "client_id": who.client.id });
             answer = self.ask(self.post(server, "/login/mfa", key.as_ref()).json(&body)).await;
             if answer.0 == 401 {
                 // The code was spent, by a login whose answer was lost.
@@ -160,8 +161,7 @@ impl World {
         let began = self.run.moment();
         let is_standard = began.is_multiple_of(2);
         let request = if is_standard {
-            let form =
-                [("grant_type", "refresh_token"), ("refresh_token", token), ("client_id", client.id)];
+            let form = [("grant_type", "refresh_token"), ("refresh_token", token), ("client_id", client.id)];
             form_of(self.post(server, "/oauth/token", login.key.as_ref()), &form)
         } else {
             let body = json!({ "refresh_token": token, "client_id": client.id });
@@ -204,8 +204,8 @@ impl World {
             Way::Disabling => self.set_disabled(server, &login.who.user, true).await,
         };
         // An operator who asks again after a lost answer is told that there is no such login any more.
-        let is_gone = matches!(way, Way::Operator) && answer.0 == 404;
-        let is_done = is_gone || (200..300).contains(&answer.0);
+        let told_again = matches!(way, Way::Operator) && answer.0 == 404;
+        let is_done = told_again || (200..300).contains(&answer.0);
         if !is_done {
             self.excuse(&answer);
         }
@@ -220,7 +220,8 @@ impl World {
 
     async fn set_disabled(&self, server: usize, user: &str, disabled: bool) -> (u16, Value) {
         let body = json!({ "disabled": disabled });
-        self.operate(server, reqwest::Method::PATCH, &format!("/users/{}", self.user_ids[user]), Some(&body)).await
+        self.operate(server, reqwest::Method::PATCH, &format!("/users/{}", self.user_ids[user]), Some(&body))
+            .await
     }
 
     /// The admin API, with a new token of an operator's client.

@@ -140,7 +140,8 @@ impl Life<'_> {
         if known.is_ended || !self.should_live(Moment::MAX) {
             return;
         }
-        let is_late = |it: &&Operation| it.began > self.history.healed && matches!(it.asked, Asked::Refresh(_));
+        let is_late =
+            |it: &&Operation| it.began > self.history.healed && matches!(it.asked, Asked::Refresh(_));
         let last = self.operations.iter().filter(is_late).max_by_key(|operation| operation.began);
         if !last.is_some_and(|operation| matches!(operation.said, Said::Gave(_))) {
             self.tell(Promise::GoesOn, Moment::MAX, format!("after healing: {last:?}"));
@@ -156,9 +157,10 @@ impl Life<'_> {
     /// Whether a loss took the whole family.
     fn login_is_lost(&self, now: Moment) -> bool {
         let Some(login) = self.operations.iter().find(|it| it.asked == Asked::LogIn) else { return true };
-        self.history.losses.iter().any(|loss| {
-            login.began < loss.until && login.ended >= loss.since && now >= loss.until
-        })
+        self.history
+            .losses
+            .iter()
+            .any(|loss| login.began < loss.until && login.ended >= loss.since && now >= loss.until)
     }
 
     fn tell(&mut self, promise: Promise, at: Moment, what: String) {
@@ -205,10 +207,14 @@ impl Known {
             return Ok(());
         };
         if self.is_ended {
-            return Err((Promise::EndsForGood, format!("it had ended, and {presented} was answered by {given}")));
+            return Err((
+                Promise::EndsForGood,
+                format!("it had ended, and {presented} was answered by {given}"),
+            ));
         }
         if given < self.newest {
-            let what = format!("{} was handed out, and then {presented} was answered by {given}", self.newest);
+            let what =
+                format!("{} was handed out, and then {presented} was answered by {given}", self.newest);
             return Err((Promise::NothingIsLost, what));
         }
         // What was presented stays good, as base, until the answer to it is used; what lies between is skipped.

@@ -18,7 +18,8 @@ fn history(steps: &[(Asked, Said)]) -> History {
             ended: began + 9,
         })
         .collect();
-    let last = steps.iter().rev().find_map(|(_, said)| if let Said::Gave(it) = said { Some(*it) } else { None });
+    let last =
+        steps.iter().rev().find_map(|(_, said)| if let Said::Gave(it) = said { Some(*it) } else { None });
     let is_live = !steps.iter().any(|step| *step == (Asked::End, Said::Done) || step.1 == Said::Refused);
     History {
         rotations: [(FAMILY, Rotation::Always)].into(),

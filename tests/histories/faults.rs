@@ -233,7 +233,10 @@ impl Stage {
         let noticed = world.run.moment();
         sleep(lasting).await;
         let served = world.run.last_served_by(server);
-        assert!(served < noticed, "it knew at {noticed} that its clock is wrong, and served what began at {served}");
+        assert!(
+            served < noticed,
+            "it knew at {noticed} that its clock is wrong, and served what began at {served}"
+        );
         replica.set_clock(0.0);
         eventually("the server notices again", is_ready).await;
     }

@@ -58,5 +58,6 @@ fn long_operations() -> usize {
 
 /// What the order and the length of faults and the choices of all actors follow from.
 fn seed() -> u64 {
-    std::env::var("HEIRLOOM_SEED").map_or_else(|_| rand::random_range(0..1_000_000), |seed| seed.parse().unwrap())
+    std::env::var("HEIRLOOM_SEED")
+        .map_or_else(|_| rand::random_range(0..1_000_000), |seed| seed.parse().unwrap())
 }

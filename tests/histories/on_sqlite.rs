@@ -37,7 +37,8 @@ fn one_server_on_sqlite_keeps_every_promise_whatever_happens_to_it() {
         let store = vec![("HEIRLOOM_DATA_DIR", data.to_str().unwrap())];
         let run = Run::new("a server on SQLite", seed());
         let world = World::start(run, Arc::clone(&folder), &[store.clone(), store], size).await;
-        let stage = Stage { world: Arc::new(world), store: Mutex::new(Store::Sqlite(disk)), ways: Vec::new() };
+        let stage =
+            Stage { world: Arc::new(world), store: Mutex::new(Store::Sqlite(disk)), ways: Vec::new() };
         let faults: Vec<_> = FAULTS.into_iter().filter(|fault| stage.can(*fault)).collect();
         let happening = async {
             stage.trouble_for(&faults, long_operations() / 4).await;

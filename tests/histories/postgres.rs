@@ -5,9 +5,9 @@ use std::net::TcpStream;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::small_disk::SmallDisk;
 use crate::folder::Folder;
 use crate::process::postgres_script;
+use crate::small_disk::SmallDisk;
 
 /// Where a server's files lie.
 enum Place {
@@ -24,8 +24,18 @@ pub struct Postgres {
 
 /// A killed process loses nothing that the kernel has, so nobody waits for the disk. The logs of a small disk are small.
 const OPTIONS: [&str; 12] = [
-    "-c", "fsync=off", "-c", "max_connections=300", "-c", "max_wal_size=64MB", "-c", "wal_keep_size=48MB",
-    "-c", "hot_standby=on", "-c", "wal_sender_timeout=5s",
+    "-c",
+    "fsync=off",
+    "-c",
+    "max_connections=300",
+    "-c",
+    "max_wal_size=64MB",
+    "-c",
+    "wal_keep_size=48MB",
+    "-c",
+    "hot_standby=on",
+    "-c",
+    "wal_sender_timeout=5s",
 ];
 
 impl Postgres {

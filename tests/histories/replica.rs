@@ -25,8 +25,11 @@ impl Clock {
     /// `None` on a machine without the library; says what it goes without.
     pub fn find(folder: &Path, name: &str) -> Option<Self> {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/program");
-        let found = std::process::Command::new(script).args(["library", "libfaketimeMT.so.1", "libfaketime"]).output();
-        let library = found.map(|it| String::from_utf8_lossy(&it.stdout).trim().to_owned()).unwrap_or_default();
+        let found = std::process::Command::new(script)
+            .args(["library", "libfaketimeMT.so.1", "libfaketime"])
+            .output();
+        let library =
+            found.map(|it| String::from_utf8_lossy(&it.stdout).trim().to_owned()).unwrap_or_default();
         if library.is_empty() {
             eprintln!("NOT RUN, 1: skewed clocks: there is no libfaketime here");
             return None;
@@ -69,8 +72,10 @@ impl Replica {
         format!("http://{}", self.front.address)
     }
 
+    /// As whoever minds servers does: one that did not start, as its database did not answer, is started again.
     pub fn start(&self) {
-        let server = self.place.serve();
+        let mut tries = (0..20).map(|_| self.place.try_to_serve_with(&["serve"]));
+        let server = tries.find_map(Result::ok).unwrap_or_else(|| self.place.serve());
         self.front.lead_to(server.address());
         self.logs.lock().unwrap().push(Arc::clone(&server.log));
         *self.server.lock().unwrap() = Some(server);

@@ -63,7 +63,8 @@ impl Pair {
         T: for<'r> sqlx::Decode<'r, sqlx::Postgres> + sqlx::Type<sqlx::Postgres> + Send + Unpin,
     {
         let mut connection = sqlx::PgConnection::connect(&self.primary.url).await.unwrap();
-        let answer: Option<Option<T>> = sqlx::query_scalar(sql).fetch_optional(&mut connection).await.unwrap();
+        let answer: Option<Option<T>> =
+            sqlx::query_scalar(sql).fetch_optional(&mut connection).await.unwrap();
         connection.close().await.unwrap();
         answer.flatten()
     }
@@ -117,7 +118,9 @@ fn nothing_acknowledged_is_lost_with_a_primary_whose_standby_is_synchronous() {
         };
         let _primary = stage.world.lives(size.chains, happening).await;
         assert_eq!(stage.world.judge().await, Vec::<Promise>::new());
-        let ahead = block_in_place(|| stage.world.office.json(&["event", "list", "--name", "family.caught_up", "--json"]));
+        let ahead = block_in_place(|| {
+            stage.world.office.json(&["event", "list", "--name", "family.caught_up", "--json"])
+        });
         assert_eq!(ahead, serde_json::json!([]), "no token was ahead of its row");
         stage.world.stop();
     });

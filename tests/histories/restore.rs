@@ -52,7 +52,9 @@ impl Stage {
                     *postgres = copy.in_place_of(postgres);
                 }
                 (_, Copy::Sqlite(file)) => drop(world.office.ok(&["restore", file.to_str().unwrap()])),
-                (Store::Sqlite(_) | Store::Elsewhere, Copy::Postgres(_)) => unreachable!("a backup of another store"),
+                (Store::Sqlite(_) | Store::Elsewhere, Copy::Postgres(_)) => {
+                    unreachable!("a backup of another store")
+                }
             }
             let logs: String = world.replicas.iter().map(Replica::said).collect();
             recover(&world.office, &backup.time, &logs);

@@ -129,7 +129,8 @@ impl Run {
     /// A line for who waits.
     pub fn progress(&self) -> String {
         let history = self.history.lock().unwrap();
-        let count = |wanted: fn(&Operation) -> bool| history.operations.iter().filter(|it| wanted(it)).count();
+        let count =
+            |wanted: fn(&Operation) -> bool| history.operations.iter().filter(|it| wanted(it)).count();
         let good = count(|it| matches!(it.said, Said::Gave(_) | Said::Done));
         let refused = count(|it| it.said == Said::Refused);
         let families = history.rotations.len();
@@ -163,7 +164,8 @@ impl Run {
         all.sort_by_key(|it| it.began);
         let mut tale = String::new();
         for it in all.iter().skip(all.len().saturating_sub(15)) {
-            let _ = writeln!(tale, "    {:>10} to {:>10}: {:?} -> {:?}", it.began, it.ended, it.asked, it.said);
+            let _ =
+                writeln!(tale, "    {:>10} to {:>10}: {:?} -> {:?}", it.began, it.ended, it.asked, it.said);
         }
         let _ = writeln!(tale, "    row: {:?}", history.rows.get(&violation.family));
         tale

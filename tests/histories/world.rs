@@ -36,7 +36,6 @@ pub struct World {
     pub office: Place,
     pub operators_secret: String,
     pub user_ids: HashMap<String, String>,
-    pub longest_absence: u64,
     /// How long an actor rests between two requests at most, in milliseconds.
     rest: u64,
     folder: Arc<Folder>,
@@ -85,22 +84,23 @@ impl World {
     pub async fn start(run: Run, folder: Arc<Folder>, stores: &[Vec<(&str, &str)>], size: Size) -> Self {
         give_master_keys(&folder, MASTER_KEY);
         let (of_office, of_servers) = stores.split_last().unwrap();
-        let office = place(&folder, of_office);
+        // Whoever types a command has time.
+        let office = place(&folder, of_office).with("HEIRLOOM_DATABASE__ACQUIRE_TIMEOUT", "1m");
         block_in_place(|| office.ok(&["migrate"]));
         let user_ids = block_in_place(|| add_users(&office, size));
         let clients = block_in_place(|| add_clients(&office));
         let scopes = "heirloom:families.write heirloom:users.write";
-        let ops = ["client", "add", "ops", "--confidential", "--grant", "client_credentials", "--scope", scopes];
+        let ops =
+            ["client", "add", "ops", "--confidential", "--grant", "client_credentials", "--scope", scopes];
         let operators_secret = block_in_place(|| secret_of(&office, &ops));
         let mut replicas = Vec::new();
         for (number, store) in of_servers.iter().enumerate() {
             let clock = block_in_place(|| Clock::find(folder.path(), &format!("clock-{number}")));
             replicas.push(Replica::new(place(&folder, store), clock).await);
         }
-        let longest_absence = u64::try_from(SHORT_LEEWAY.as_millis()).unwrap() + 500;
         let http = reqwest::Client::new();
         let rest = size.rest;
-        Self { run, http, replicas, office, operators_secret, user_ids, longest_absence, rest, folder, clients }
+        Self { run, http, replicas, office, operators_secret, user_ids, rest, folder, clients }
     }
 
     pub fn folder(&self) -> &Folder {
@@ -111,11 +111,20 @@ impl World {
         sleep(Duration::from_millis(rng.random_range(0..=self.rest))).await;
     }
 
+    /// Somebody is away for longer than the short leeway; who is waited for comes sooner.
+    pub async fn absence(&self) {
+        let until = self.run.moment() + u64::try_from(SHORT_LEEWAY.as_micros()).unwrap() + 500_000;
+        while self.run.moment() < until && self.run.healed().is_none() {
+            sleep(Duration::from_millis(100)).await;
+        }
+    }
+
     /// Of ten chains: six with an owner alone (one with a second factor), one that is shared, one that is stolen, and
     /// two that are ended. Clients and keys go through all of them.
     pub fn chain(&self, number: u64) -> (Who, Fate) {
         let [built_in, hasty, tools, bound, other] = &self.clients;
         let of_turn = (number / 10) % 4;
+        let is_even = of_turn.is_multiple_of(2);
         let everybody = [built_in, hasty, built_in, other];
         let client = everybody[usize::try_from(of_turn).unwrap()];
         let (client, fate) = match number % 10 {
@@ -125,8 +134,8 @@ impl World {
             5 => (built_in, Fate::Kept),
             6 => (if of_turn == 0 { bound } else { tools }, Fate::Shared),
             7 => (if of_turn == 3 { tools } else { client }, Fate::Stolen),
-            8 => (client, Fate::Ended(if of_turn % 2 == 0 { Way::Logout } else { Way::Operator })),
-            _ => (client, Fate::Ended(if of_turn % 2 == 0 { Way::Revocation } else { Way::Disabling })),
+            8 => (client, Fate::Ended(if is_even { Way::Logout } else { Way::Operator })),
+            _ => (client, Fate::Ended(if is_even { Way::Revocation } else { Way::Disabling })),
         };
         let app = (number % 10 == 5).then(|| app_of(number));
         let has_own_user = app.is_some() || matches!(fate, Fate::Ended(Way::Disabling));
@@ -199,7 +208,9 @@ impl World {
             let is_ended = lists[&path][index / 8] >> (index % 8) & 1 == 1;
             let row = rows.get(&family);
             if is_ended == row.is_some_and(|row| row.is_live) {
-                wrong.push(format!("{path} says of {family:032x} that it is ended: {is_ended}; its row: {row:?}"));
+                wrong.push(format!(
+                    "{path} says of {family:032x} that it is ended: {is_ended}; its row: {row:?}"
+                ));
             }
         }
         wrong
@@ -239,12 +250,14 @@ fn secret_of(office: &Place, arguments: &[&str]) -> String {
 fn add_clients(office: &Place) -> [Client; 5] {
     let leeway = format!("{}s", SHORT_LEEWAY.as_secs());
     let public = ["--public", "--first-party"];
-    office.ok(&[&["client", "add", "hasty"], &public[..], &["--access-ttl", "1m", "--leeway", &leeway]].concat());
+    office
+        .ok(&[&["client", "add", "hasty"], &public[..], &["--access-ttl", "1m", "--leeway", &leeway]]
+            .concat());
     office.ok(&[&["client", "add", "other"], &public[..]].concat());
     let every = ["--rotation", "every:1m", "--access-ttl", "1m", "--idle-ttl", "10m"];
     office.ok(&[&["client", "add", "tools"], &public[..], &every[..]].concat());
-    // Two minutes without a refresh, and a login is over: half a minute after the last write, another one is due.
-    let never = ["--rotation", "never", "--access-ttl", "1m", "--idle-ttl", "2m", "--dpop-bound-access-tokens"];
+    let never =
+        ["--rotation", "never", "--access-ttl", "1m", "--idle-ttl", "10m", "--dpop-bound-access-tokens"];
     office.ok(&[&["client", "add", "bound"], &public[..], &never[..]].concat());
     [
         Client { id: "heirloom", rotation: Rotation::Always },

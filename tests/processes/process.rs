@@ -175,15 +175,20 @@ impl Place {
         command = Command::new("/bin/sh");
         command.args(["-c", &format!("{limits} && exec \"$0\" serve")]).arg(binary);
         command.current_dir(self.folder.path()).env_clear().envs(environment);
-        Self::started(command)
+        started(Self::try_to_start(command))
     }
 
     /// Starts a server and waits until it says where it listens.
     pub fn serve_with(&self, arguments: &[&str]) -> Server {
-        Self::started(self.command(arguments))
+        started(self.try_to_serve_with(arguments))
     }
 
-    fn started(mut command: Command) -> Server {
+    /// The same where something may stand in the way; gives what the server says of it.
+    pub fn try_to_serve_with(&self, arguments: &[&str]) -> Result<Server, String> {
+        Self::try_to_start(self.command(arguments))
+    }
+
+    fn try_to_start(mut command: Command) -> Result<Server, String> {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let log = Arc::new(Mutex::new(String::new()));
@@ -195,11 +200,16 @@ impl Place {
         });
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let Some(Ok(line)) = lines.next() else {
-            panic!("the server did not start: {}", log.lock().unwrap())
+            child.wait().unwrap();
+            return Err(log.lock().unwrap().clone());
         };
         let url = line.split([' ', ',']).find(|word| word.starts_with("http")).unwrap().to_owned();
-        Server { child, url, log, http: reqwest::Client::new(), lines }
+        Ok(Server { child, url, log, http: reqwest::Client::new(), lines })
     }
+}
+
+fn started(server: Result<Server, String>) -> Server {
+    server.unwrap_or_else(|said| panic!("the server did not start: {said}"))
 }
 
 /// A running server; killed when it is dropped.
