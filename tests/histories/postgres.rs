@@ -22,7 +22,7 @@ pub struct Postgres {
     pub url: String,
 }
 
-/// A killed process loses nothing that the kernel has, so nobody waits for the disk. The logs of a small disk are small.
+/// A killed process loses nothing that the kernel has, so nobody waits for the disk. A small disk has small logs.
 const OPTIONS: [&str; 12] = [
     "-c",
     "fsync=off",
