@@ -1,7 +1,7 @@
 //! One way out: how far it reaches, how much goes there at once, and what it remembers.
 
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -60,8 +60,9 @@ pub(crate) struct Call<'a> {
 /// A way out.
 #[derive(Debug)]
 pub struct WayOut {
-    /// For `https`; `None` when this machine knows no certificate authority.
-    secure: Option<Client>,
+    /// For `https`, made when it is first needed: to read certificate authorities takes time and memory. `None` when
+    /// this machine knows none.
+    secure: OnceLock<Option<Client>>,
     /// For `http`, which only allowed networks serve.
     plain: Client,
     bounds: Arc<Bounds>,
@@ -73,17 +74,10 @@ pub struct WayOut {
 impl WayOut {
     pub(super) fn new(bounds: Bounds, extra: Option<&[Certificate]>) -> Result<Self, reqwest::Error> {
         let bounds = Arc::new(bounds);
-        let secure = client(&bounds, Reach::PublicToo)
-            .https_only(true)
-            .tls_certs_merge(extra.unwrap_or_default().to_vec())
-            .build();
-        let secure = match secure {
-            Err(error) if extra.is_none() => {
-                let cause = with_causes(&error);
-                tracing::warn!(cause, "no certificate authorities: nothing can be fetched by https");
-                None
-            }
-            secure => Some(secure?),
+        // A mistake in an operator's own is told at the start.
+        let secure = match extra {
+            Some(extra) => OnceLock::from(Some(secure_client(&bounds, extra)?)),
+            None => OnceLock::new(),
         };
         let plain = client(&bounds, Reach::AllowedOnly).tls_certs_only([]).build()?;
         let (fetches, calls) = (bounds.fetches, bounds.calls);
@@ -95,6 +89,17 @@ impl WayOut {
             fetches: Budget::new(fetches.0, fetches.1),
             calls: Budget::new(calls.0, calls.1),
         })
+    }
+
+    fn secure(&self) -> Option<&Client> {
+        let make = || {
+            let made = secure_client(&self.bounds, &[]).inspect_err(|error| {
+                let cause = with_causes(error);
+                tracing::warn!(cause, "no certificate authorities: nothing can be fetched by https");
+            });
+            made.ok()
+        };
+        self.secure.get_or_init(make).as_ref()
     }
 
     /// The JSON document at `url`, perhaps remembered.
@@ -301,8 +306,7 @@ impl WayOut {
         match reach {
             Reach::AllowedOnly => Ok(&self.plain),
             Reach::PublicToo => self
-                .secure
-                .as_ref()
+                .secure()
                 .ok_or_else(|| NoAnswer::Unreachable("there are no certificate authorities".to_owned())),
         }
     }
@@ -330,6 +334,11 @@ fn success(response: &Response) -> Result<(), NoAnswer> {
 /// The host that a place is taken for: a server's ports are one server's. A name may end with a dot.
 pub(crate) fn host_of(url: &Url) -> &str {
     url.host_str().unwrap_or_default().trim_end_matches('.')
+}
+
+/// One that trusts this machine's certificate authorities and some more.
+fn secure_client(bounds: &Arc<Bounds>, extra: &[Certificate]) -> Result<Client, reqwest::Error> {
+    client(bounds, Reach::PublicToo).https_only(true).tls_certs_merge(extra.to_vec()).build()
 }
 
 fn client(bounds: &Arc<Bounds>, reach: Reach) -> reqwest::ClientBuilder {

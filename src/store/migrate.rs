@@ -194,6 +194,10 @@ async fn migrate_in_one_transaction(db: &Db, lock: MigrationLock) -> Result<(), 
     };
     migrated.map_err(not_migrated)?;
     let Committed { .. } = transaction.commit().await?;
+    if let Db::Sqlite(pool) = db {
+        // The pages of every new table, which nobody reads yet.
+        sqlx::query("PRAGMA shrink_memory").execute(pool).await?;
+    }
     Ok(())
 }
 

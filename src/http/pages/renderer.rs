@@ -126,9 +126,8 @@ impl Pages {
         environment.add_filter("moment", moment);
         environment.add_filter("qr", qr::picture);
         environment.set_undefined_behavior(UndefinedBehavior::Chainable);
-        for (name, source) in TEMPLATES {
-            environment.add_template(name, source)?;
-        }
+        // Compiled when a page is first shown: together they take 2 MB.
+        environment.set_loader(|name| Ok(built_in(name).map(ToOwned::to_owned)));
         let mut catalogues = language::catalogues()?;
         for (name, source) in look.files {
             match catalogues.iter_mut().find(|it| name.strip_suffix(".json") == Some(it.language)) {
@@ -198,6 +197,11 @@ impl Pages {
     }
 }
 
+/// The source of a built-in template.
+fn built_in(name: &str) -> Option<&'static str> {
+    TEMPLATES.iter().find(|(known, _)| *known == name).map(|(_, source)| *source)
+}
+
 /// A time (RFC 3339) in a language's own form.
 fn moment(time: &str, form: &str) -> Result<String, minijinja::Error> {
     let wrong = |what: &'static str| minijinja::Error::new(minijinja::ErrorKind::InvalidOperation, what);
@@ -250,5 +254,19 @@ impl File {
             .insert_header((CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox"))
             .insert_header((CONTENT_TYPE, self.media_type))
             .body(self.content.clone())
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests fail by panicking")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_template_is_one() {
+        let pages = Pages::new(Look::default()).unwrap();
+        for (name, _) in TEMPLATES {
+            pages.environment.get_template(name).unwrap();
+        }
     }
 }
