@@ -66,7 +66,7 @@ pub mod clock;
 pub mod crypto;
 pub mod domain;
 pub mod figures;
-mod http;
+pub mod http;
 pub mod master_keys;
 pub mod outbound;
 pub mod service;

@@ -158,7 +158,7 @@ impl Form {
         if holds_nul { Err(NUL) } else { Ok(()) }
     }
 
-    fn parse(text: &[u8]) -> Result<Self, Problem> {
+    pub(super) fn parse(text: &[u8]) -> Result<Self, Problem> {
         // One more than may be is enough to see that there are too many.
         let pairs: Vec<_> = form_urlencoded::parse(text).into_owned().take(MOST_PARAMETERS + 1).collect();
         if pairs.iter().any(|(_, value)| value.contains(char::REPLACEMENT_CHARACTER)) {

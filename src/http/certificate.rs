@@ -55,7 +55,12 @@ fn told_by_proxy(
     let (Some(header), None) = (headers.next(), headers.next()) else {
         return if request.headers().contains_key(name) { Err(SEVERAL) } else { Ok(None) };
     };
-    let text = header.to_str().map_err(|_| NO_CERTIFICATE)?.trim();
+    told(header.to_str().map_err(|_| NO_CERTIFICATE)?)
+}
+
+/// What the proxy's header says.
+pub(super) fn told(header: &str) -> Result<Option<ClientCertificate>, Problem> {
+    let text = header.trim();
     // Some proxies send it with each request, and nothing in it where there is no certificate.
     if text.is_empty() {
         return Ok(None);

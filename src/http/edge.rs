@@ -19,6 +19,7 @@ use crate::domain::ids::uuid_v7;
 use crate::domain::reading::Reading;
 use crate::http::body::Body;
 use crate::http::error::{Problem, Standard, causes};
+use crate::http::held_body::HeldBody;
 use crate::http::{Web, traces, upload};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -44,6 +45,8 @@ pub(crate) async fn edge(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let watch = Stopwatch::start();
+    let mut request = request;
+    let held = HeldBody::of(&mut request);
     let Some(web) = request.app_data::<web::Data<Web>>().cloned() else {
         return Err(actix_web::error::ErrorInternalServerError("the routes are not configured"));
     };
@@ -54,7 +57,6 @@ pub(crate) async fn edge(
     let is_upload = upload::is_upload(&web, &request);
     let patience = if is_upload { upload::PATIENCE } else { web.deadline };
     let answer = async {
-        let mut request = request;
         // Whoever holds a body back does not hold the time back: no code lives longer by that.
         if !is_upload {
             Body::receive(&mut request, web.body_limit).await;
@@ -88,7 +90,7 @@ pub(crate) async fn edge(
                 // RFC 9112 §9.6: the next request goes to another server.
                 response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
             }
-            Ok(response)
+            Ok(response.map_body(|_, body| held.until_answered(body)))
         }
         Err(error) => {
             let status = error.as_response_error().status_code();
@@ -98,7 +100,7 @@ pub(crate) async fn edge(
             let (trace, cause) = (end("(unanswered)", status), Some(causes(&error)));
             let line = Line { id: &id, method: method.as_str(), status, trace, watch, cause };
             line.log(|| "(unanswered)".to_owned());
-            Err(Unanswered { error, id }.into())
+            Err(Unanswered { error, id, held }.into())
         }
     }
 }
@@ -124,6 +126,7 @@ pub(crate) async fn in_good_time(
 struct Unanswered {
     error: Error,
     id: String,
+    held: HeldBody,
 }
 
 impl fmt::Display for Unanswered {
@@ -140,7 +143,7 @@ impl ResponseError for Unanswered {
     fn error_response(&self) -> HttpResponse {
         let mut response = self.error.error_response();
         set_id(response.headers_mut(), &self.id);
-        response
+        response.map_body(|_, body| self.held.until_answered(body).boxed())
     }
 }
 

@@ -6,7 +6,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use chrono::{DateTime, Utc};
 
 use crate::http::error::{Face, Problem, Protected, Scheme};
-use crate::http::{Web, certificate, key_proof};
+use crate::http::{Web, certificate, headers, key_proof};
 use crate::service::Failure;
 use crate::service::clients::key_proof::ProvenKey;
 use crate::service::failure::BadKeyProof;
@@ -40,9 +40,11 @@ pub(crate) async fn shown_to<P: From<Problem>>(
             (Scheme::Bearer, Err(Problem::TokenTwice))
         }
         Some(token) => (Scheme::Bearer, Ok(token)),
-        None => in_header(request).map_or((Scheme::Bearer, Err(Problem::NoToken)), |(scheme, token)| {
-            (scheme, Ok(token.to_owned()))
-        }),
+        None => match in_header(request) {
+            Ok(Some((scheme, token))) => (scheme, Ok(token.to_owned())),
+            Ok(None) => (Scheme::Bearer, Err(Problem::NoToken)),
+            Err(twice) => (Scheme::Bearer, Err(twice)),
+        },
     };
     let refuse = |problem: Problem| (scheme, P::from(problem));
     let token = token.map_err(refuse)?;
@@ -56,16 +58,19 @@ pub(crate) async fn shown_to<P: From<Problem>>(
     Ok(key_proof::with_next_nonce(answer, web, key.as_ref(), now))
 }
 
-fn in_header(request: &HttpRequest) -> Option<(Scheme, &str)> {
-    let (scheme, token) = request.headers().get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+fn in_header(request: &HttpRequest) -> Result<Option<(Scheme, &str)>, Problem> {
+    let header = headers::authorization(request)?;
+    let Some((scheme, token)) = header.and_then(|value| value.to_str().ok()?.split_once(' ')) else {
+        return Ok(None);
+    };
     let scheme = if scheme.eq_ignore_ascii_case("bearer") {
         Scheme::Bearer
     } else if scheme.eq_ignore_ascii_case("dpop") {
         Scheme::Dpop
     } else {
-        return None;
+        return Ok(None);
     };
-    Some((scheme, token.trim()))
+    Ok(Some((scheme, token.trim())))
 }
 
 fn proven(web: &Web, request: &HttpRequest, token: &str, now: DateTime<Utc>) -> Result<ProvenKey, Failure> {

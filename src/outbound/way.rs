@@ -371,3 +371,36 @@ impl Resolve for Checked {
         })
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests fail by panicking")]
+mod tests {
+    use super::*;
+
+    /// What is connected to is what was checked: nothing asks for the name again.
+    #[tokio::test]
+    async fn a_name_leads_to_those_of_its_addresses_alone_that_may_be_reached() {
+        for (networks, expected) in
+            [(&["127.0.0.0/8"][..], Some("127.0.0.1")), (&["192.0.2.0/24"], None), (&[], None)]
+        {
+            let networks = networks.iter().map(|network| network.parse().unwrap()).collect();
+            let bounds = Bounds {
+                networks,
+                timeout: Duration::from_secs(1),
+                body_limit: 1,
+                fetches: (1, 1),
+                calls: (1, 1),
+                tells: Tells::Plainly,
+            };
+            for reach in [Reach::PublicToo, Reach::AllowedOnly] {
+                let checked = Checked { bounds: Arc::new(bounds.clone()), reach };
+                let found = checked.resolve("localhost".parse().unwrap()).await;
+                let found = found.ok().map(|found| found.map(|it| it.ip().to_string()).collect::<Vec<_>>());
+                // A machine may call itself by more addresses than one.
+                let wanted = |found: &Vec<String>| found.iter().all(|it| Some(it.as_str()) == expected);
+                assert_eq!(found.is_some(), expected.is_some(), "{found:?}");
+                assert!(found.as_ref().is_none_or(wanted), "{found:?}");
+            }
+        }
+    }
+}

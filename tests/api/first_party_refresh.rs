@@ -87,6 +87,19 @@ both_stores! {
         assert_eq!(app.told("family.ended"), 0);
     }
 
+    async fn a_login_is_taken_further_so_often(app) with |it| it.limits.waiting_requests = 3; {
+        app.with_apps().await;
+        let here = Browser::new(&app);
+        let early = app.exchange(&here.ana_signs_in(&[]).await, &[]).await.tokens();
+        here.sets_up_an_app(&app).await;
+        app.clock.advance(MINUTE);
+        app.require_second_factor("app").await;
+        for _ in 0..3 {
+            app.asked_for_more("app", &early.refresh).await;
+        }
+        assert_eq!(app.refreshes("app", &early.refresh).await.code(), "429 temporarily_unavailable");
+    }
+
     async fn nobody_is_logged_out_by_being_asked(app) {
         app.with_apps().await;
         let here = Browser::new(&app);

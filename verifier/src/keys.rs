@@ -153,3 +153,7 @@ fn from_jwk(jwk: Jwk) -> Option<Arc<Key>> {
     let key = DecodingKey::from_jwk(&jwk).ok()?;
     Key::new(Some(jwk.common.key_id?), algorithm, &key)
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests fail by panicking")]
+pub(crate) mod vectors;

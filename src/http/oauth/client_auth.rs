@@ -1,13 +1,8 @@
 //! How a client says who it is at the standard face (RFC 6749 §2.3).
 
-use std::borrow::Cow;
-
 use actix_web::dev::Payload;
-use actix_web::http::header::AUTHORIZATION;
 use actix_web::web;
 use actix_web::{Error, FromRequest, HttpRequest};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use futures_util::future::LocalBoxFuture;
 
 use crate::domain::client::AuthMethod;
@@ -60,7 +55,7 @@ impl ClientForm {
 /// Reads what a client shows for itself, or the mere id of a public client; two methods at once are refused.
 fn credentials(web: &Web, request: &HttpRequest, form: &Form) -> Result<ClientCredentials, Problem> {
     const TWICE: Problem = Problem::Malformed("The client authenticates in two ways at once.");
-    let basic = basic(request)?;
+    let basic = headers::basic(request)?;
     let posted = form.get("client_secret");
     let assertion = assertion(web, request, form)?;
     let (named, proof) = match (basic, posted, assertion) {
@@ -104,26 +99,4 @@ fn assertion(web: &Web, request: &HttpRequest, form: &Form) -> Result<Option<Pre
             Err(Problem::Malformed("client_assertion and client_assertion_type go together."))
         }
     }
-}
-
-/// RFC 6749 §2.3.1: id and secret are each form-encoded before they are joined. A header of another scheme says nothing
-/// of the client: an interceptor adds `Bearer` to every request, a proxy `Negotiate`.
-fn basic(request: &HttpRequest) -> Result<Option<(String, String)>, Problem> {
-    let Some(header) = request.headers().get(AUTHORIZATION) else { return Ok(None) };
-    let value = header.to_str().map_err(|_| Failure::InvalidClient)?;
-    let (scheme, encoded) = value.split_once(' ').unwrap_or((value, ""));
-    if !scheme.eq_ignore_ascii_case("basic") {
-        return Ok(None);
-    }
-    let decoded = STANDARD.decode(encoded.trim()).ok();
-    let text = decoded.and_then(|bytes| String::from_utf8(bytes).ok()).ok_or(Failure::InvalidClient)?;
-    let (id, secret) = text.split_once(':').ok_or(Failure::InvalidClient)?;
-    Ok(Some((form_decode(id), form_decode(secret))))
-}
-
-fn form_decode(text: &str) -> String {
-    // A bare `&` or `=` would end a form's value; here it is a client that did not encode.
-    let whole: Cow<'_, str> = text.replace('&', "%26").replace('=', "%3D").into();
-    let bytes = [b"=", whole.as_bytes()].concat();
-    form_urlencoded::parse(&bytes).next().map(|(_, value)| value.into_owned()).unwrap_or_default()
 }

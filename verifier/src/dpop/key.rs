@@ -101,8 +101,8 @@ impl ProofKey {
     }
 
     /// Whether the signature of the message is this key's.
-    pub(super) fn signed(&self, message: &str, signature: &[u8]) -> bool {
-        self.verifying.verify_sig(message.as_bytes(), signature).is_ok()
+    pub(super) fn signed(&self, message: &[u8], signature: &[u8]) -> bool {
+        self.verifying.verify_sig(message, signature).is_ok()
     }
 }
 
@@ -152,3 +152,7 @@ mod tests {
         }
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests fail by panicking")]
+mod vectors;

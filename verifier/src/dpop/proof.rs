@@ -136,7 +136,7 @@ pub fn verify_proof(proof: &str, request: &ProofRequest<'_>, now: i64) -> Result
     let key = ProofKey::new(&header.alg, &jwk)?;
     let signature = decode(signature)?;
     let claims: Claims = object(claims)?;
-    if !key.signed(message, &signature) {
+    if !key.signed(message.as_bytes(), &signature) {
         return Err(InvalidProof::BadSignature);
     }
     let (jti, issued_at) = claims.judge(request, now)?;
