@@ -1,5 +1,5 @@
-//! What is read of a request before anybody knows whose it is, for fuzzing alone: nothing else of these is to be reached
-//! from outside of this crate.
+//! What is read of a request before anybody knows whose it is, for fuzzing alone: nothing else of these is to be
+//! reached from outside of this crate.
 
 use std::net::{IpAddr, SocketAddr};
 

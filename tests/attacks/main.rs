@@ -30,6 +30,7 @@ mod codes;
 mod database;
 #[path = "../api/folder.rs"]
 mod folder;
+mod framing;
 #[expect(unused_macros, unused_imports, reason = "no test here is for batches")]
 #[path = "../api/harness.rs"]
 mod harness;

@@ -1,5 +1,5 @@
-//! Access tokens, presented to the server itself: forged, bent, of another kind. `verifier/tests/attacks.rs` has the same
-//! for services.
+//! Access tokens, presented to the server itself: forged, bent, of another kind. `verifier/tests/attacks.rs` has the
+//! same for services.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};

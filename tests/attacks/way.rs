@@ -12,9 +12,9 @@ pub enum Way {
     ByProxy,
 }
 
-/// A reverse proxy as simple as they come: it adds the client's address to `X-Forwarded-For`, what else a client says it
-/// hands on as it came, byte by byte, and a connection is good for one request. So what is ambiguous in a request the
-/// server has to see.
+/// A reverse proxy as simple as they come: it adds the client's address to `X-Forwarded-For`, what else a client says
+/// it hands on as it came, byte by byte, and a connection is good for one request. So what is ambiguous in a request
+/// the server has to see.
 pub struct Proxy {
     listener: TcpListener,
     address: SocketAddr,

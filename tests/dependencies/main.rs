@@ -1,5 +1,5 @@
-//! What the tree of dependencies may hold: licences, crates, versions. `cargo metadata` says what it does hold, for this
-//! platform, with every feature.
+//! What the tree of dependencies may hold: licences, crates, versions. `cargo metadata` says what it does hold, for
+//! this platform, with every feature.
 
 #![expect(
     clippy::print_stdout,

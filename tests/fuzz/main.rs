@@ -1,8 +1,8 @@
-//! Whatever reads bytes of outsiders is given seeds (`corpus/`), bent in every way that comes to proptest's mind. Nothing
-//! may panic or hang, and of what is taken something must hold that is said beside each target (`targets`).
+//! Whatever reads bytes of outsiders is given seeds (`corpus/`), bent in every way that comes to proptest's mind.
+//! Nothing may panic or hang, and of what is taken something must hold that is said beside each target (`targets`).
 //!
-//! `tests/run` tries some thousands of inputs a target, `tests/trust fuzz` a million, `tests/trust fuzz-guided` lets
-//! libFuzzer look for new ways through the code. An input that breaks something becomes a seed.
+//! `tests/run` tries ten thousand inputs a target, `tests/trust fuzz` a million. An input that breaks something becomes
+//! a seed.
 
 #![expect(clippy::print_stdout, clippy::panic, reason = "tests fail by panicking, and tell what they tried")]
 

@@ -5,6 +5,7 @@
 mod circles;
 mod map;
 mod migrations;
+mod named_tests;
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -106,6 +106,13 @@ impl Key {
         format!("{message}.{signature}")
     }
 
+    /// Signs what is no JSON, or JSON that the library would not write.
+    pub fn sign_text(&self, header: &str, claims: &str) -> String {
+        let message = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
+        let signature = crypto::sign(message.as_bytes(), &self.private, self.algorithm).unwrap();
+        format!("{message}.{signature}")
+    }
+
     pub fn pem(&self) -> String {
         pem("PUBLIC", &self.der)
     }
