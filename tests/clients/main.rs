@@ -18,6 +18,7 @@ mod mail;
 mod mcp;
 mod moving;
 mod operators;
+mod packages;
 mod pages;
 mod passkeys;
 mod pasted;
