@@ -17,6 +17,7 @@ mod event;
 mod export;
 mod family;
 mod healthcheck;
+mod init;
 mod keys;
 mod man_pages;
 mod migrate;
@@ -65,6 +66,8 @@ enum Command {
     Demo(demo::Demo),
     /// Serve this machine alone, with a user and a client in ./.heirloom, to develop an app with; start the app, too
     Dev(dev::Dev),
+    /// Make an app with sign-in in an empty folder, to be started with `heirloom dev`
+    Init(init::Init),
     /// Bring the database's schema up to date
     Migrate(migrate::Migrate),
     #[command(flatten)]
@@ -145,6 +148,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         // These need no settings, so bad ones must not stop them.
         Command::Demo(command) => return well(demo::run(command).await),
+        Command::Init(command) => return init::run(command).await,
         Command::ResourceService(command) => return well(resource_service::run(command).await),
         Command::AdminApi => {
             print!("{}", app::admin_api());
@@ -181,6 +185,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Doctor(command) => well(doctor::run(command, &settings).await),
         Command::Healthcheck(command) => well(healthcheck::run(command, &settings).await),
         Command::Demo(_)
+        | Command::Init(_)
         | Command::ResourceService(_)
         | Command::AdminApi
         | Command::Completions(_)

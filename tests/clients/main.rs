@@ -12,6 +12,7 @@ mod browser;
 mod console;
 mod event_schema;
 mod example;
+mod init;
 mod libraries;
 mod life;
 mod mail;

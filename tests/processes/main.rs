@@ -23,6 +23,7 @@ mod doctor;
 mod events;
 mod failover;
 mod files;
+mod init;
 mod invitations;
 mod limits;
 mod moving;

@@ -1,13 +1,13 @@
 //! The app that is developed, as a process beside the server.
 
 use std::collections::BTreeMap;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, IsTerminal as _};
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{ExitCode, ExitStatus};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use rustix::process::{Pid, Signal as Sent, kill_process};
+use rustix::process::{Pid, Signal as Sent, kill_process, kill_process_group};
 use serde::Serialize;
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -80,8 +80,13 @@ pub(super) async fn run(
     orders: &mut Orders,
 ) -> anyhow::Result<ExitCode> {
     let (program, arguments) = command.split_first().context("there is no command")?;
-    let started = Command::new(program).args(arguments).envs(&around.0).kill_on_drop(true).spawn();
-    let mut app = started.map_err(|error| match error.kind() {
+    let starter = Starter::now();
+    let mut prepared = Command::new(program);
+    prepared.args(arguments).envs(&around.0).kill_on_drop(true);
+    if starter == Starter::Script {
+        prepared.process_group(0);
+    }
+    let mut app = prepared.spawn().map_err(|error| match error.kind() {
         ErrorKind::NotFound => anyhow::anyhow!(
             "there is no command {program} to run beside `heirloom dev`: install it, or correct what stands behind `--`"
         ),
@@ -90,25 +95,48 @@ pub(super) async fn run(
     tokio::select! {
         ended = app.wait() => Ok(code(ended?)),
         order = orders.next() => {
-            end(&mut app, order).await?;
+            end(&mut app, order, starter).await?;
             Ok(ExitCode::SUCCESS)
         }
     }
 }
 
 /// Ends the app, at the latest when it was asked and has not.
-async fn end(app: &mut Child, order: Order) -> anyhow::Result<()> {
-    if order == Order::Interrupt && timeout(PATIENCE, app.wait()).await.is_ok() {
+async fn end(app: &mut Child, order: Order, starter: Starter) -> anyhow::Result<()> {
+    let told_already = order == Order::Interrupt && starter == Starter::Terminal;
+    if told_already && timeout(PATIENCE, app.wait()).await.is_ok() {
         return Ok(());
     }
-    if let Some(id) = app.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)) {
-        // One that has just ended takes none.
-        let _ = kill_process(id, Sent::TERM);
-    }
+    starter.send(app, Sent::TERM);
     if timeout(PATIENCE, app.wait()).await.is_err() {
-        app.kill().await?;
+        starter.send(app, Sent::KILL);
+        app.wait().await?;
     }
     Ok(())
+}
+
+/// Who started us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Starter {
+    /// The app belongs to its foreground, reads its keys, and gets its Ctrl-C.
+    Terminal,
+    /// The app has a process group of its own, with what it starts itself: they get what we get.
+    Script,
+}
+
+impl Starter {
+    fn now() -> Self {
+        if std::io::stdin().is_terminal() { Self::Terminal } else { Self::Script }
+    }
+
+    /// One that has just ended takes none.
+    fn send(self, app: &Child, signal: Sent) {
+        let Some(id) = app.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)) else { return };
+        let _ = match self {
+            Self::Terminal => kill_process(id, signal),
+            Self::Script => kill_process_group(id, signal),
+        };
+    }
 }
 
 /// As a shell would give it.

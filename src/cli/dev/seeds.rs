@@ -29,7 +29,8 @@ const APP: &str = "app";
 const BROWSER_APP: &str = "browser-app";
 /// The API of the app, as access tokens name it: a name, whatever its port.
 const API: &str = "http://localhost/api";
-const SCOPE: &str = "openid profile email offline_access roles";
+/// Where `offline_access` is among them, nobody gets refresh tokens who does not ask for it.
+const SCOPE: &str = "openid profile email roles";
 
 /// Of a loopback address the port is free.
 const BACK: [&str; 2] = ["http://localhost/callback", "http://127.0.0.1/callback"];
