@@ -109,7 +109,8 @@ async fn keep(world: &World, login: &Login, token: String, rng: &mut SmallRng) {
                     return;
                 }
             }
-            _ => sleep(Duration::from_millis(rng.random_range(20..150))).await,
+            // As clients do that are told to come back; in a hurry, as hours are short here.
+            _ => sleep(Duration::from_millis(rng.random_range(50..400))).await,
         }
         world.pause(rng).await;
     }

@@ -30,6 +30,7 @@ mod replica;
 mod replication;
 mod restore;
 mod run;
+mod waiting;
 mod world;
 
 #[path = "../api/folder.rs"]

@@ -28,6 +28,7 @@ pub struct Proxy {
     target: Arc<Mutex<String>>,
     trouble: watch::Sender<Trouble>,
     answers: Arc<AtomicU64>,
+    cancels: Arc<AtomicU64>,
     changes: Changes,
 }
 
@@ -45,6 +46,7 @@ impl Proxy {
             target: Arc::new(Mutex::new(target.to_owned())),
             trouble: watch::Sender::new(Trouble::None),
             answers: Arc::default(),
+            cancels: Arc::default(),
             changes,
         };
         let serving = proxy.clone();
@@ -82,6 +84,7 @@ impl Proxy {
                 () = until(&mut trouble, |it| it == Trouble::Silence) => break,
                 length = here.read(&mut asked) => {
                     let said = asked.get_mut(..length.ok().filter(|it| *it > 0)?)?;
+                    self.cancels.fetch_add(u64::from(is_cancel(said)), Ordering::Relaxed);
                     self.changes.iter().for_each(|change| replace(said, *change));
                     there.write_all(said).await.ok()?;
                     waits_for_answer = true;
@@ -104,6 +107,11 @@ impl Proxy {
         None
     }
 
+    /// How often PostgreSQL was asked to cancel what another connection is about.
+    pub fn cancels(&self) -> u64 {
+        self.cancels.load(Ordering::Relaxed)
+    }
+
     fn cuts(&self) -> bool {
         match *self.trouble.borrow() {
             Trouble::Cutting(one_in) => self.answers.fetch_add(1, Ordering::Relaxed).is_multiple_of(one_in),
@@ -114,6 +122,11 @@ impl Proxy {
 
 async fn until(trouble: &mut watch::Receiver<Trouble>, wanted: fn(Trouble) -> bool) {
     let _ = trouble.wait_for(|it| wanted(*it)).await;
+}
+
+/// `CancelRequest`, which comes on a connection of its own.
+fn is_cancel(said: &[u8]) -> bool {
+    said.get(4..8) == Some(&80_877_102_u32.to_be_bytes())
 }
 
 fn replace(said: &mut [u8], (old, new): (&str, &str)) {

@@ -10,6 +10,7 @@ use crate::history::{Loss, Moment};
 use crate::postgres::Postgres;
 use crate::process::Place;
 use crate::replica::Replica;
+use crate::run::say;
 
 pub struct Backup {
     copy: Copy,
@@ -77,5 +78,5 @@ pub fn tell_losses(office: &Place) {
     let events = office.json(&["event", "list", "--name", "family.caught_up", "--limit", "100000", "--json"]);
     let times = events.as_array().unwrap().len();
     assert!(times > 0, "a database that lost rotations, and no client was ahead of it");
-    println!("  families that were ahead of their rows, and caught up: {times} times");
+    say(&format!("  families that were ahead of their rows, and caught up: {times} times"));
 }

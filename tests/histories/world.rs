@@ -21,7 +21,7 @@ use crate::folder::Folder;
 use crate::history::{Family, Rotation, Row};
 use crate::process::{MASTER_KEY, PASSWORD, Place, now};
 use crate::replica::{Clock, Replica};
-use crate::run::Run;
+use crate::run::{Run, say};
 
 pub const ISSUER: &str = "https://login.example.com";
 
@@ -184,7 +184,7 @@ impl World {
         for (_, line) in broken.iter().take(5) {
             println!("{line}");
         }
-        println!("  broken promises: {}", broken.len());
+        say(&format!("  broken promises: {}", broken.len()));
         assert_eq!(wrong_statuses, Vec::<String>::new(), "status lists");
         assert_eq!(self.run.bad_excuses(), Vec::<String>::new(), "no client should be told that");
         broken.into_iter().map(|(promise, _)| promise).collect()
