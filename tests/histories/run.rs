@@ -204,7 +204,13 @@ impl Run {
 
     /// What servers may say while a database is in trouble; anything else is a fault of theirs.
     pub fn bad_excuses(&self) -> Vec<String> {
-        let fine = ["no answer", "503 temporarily_unavailable", "429 temporarily_unavailable"];
+        // 408: on a machine that is very busy a request's head may take its time.
+        let fine = [
+            "no answer",
+            "503 temporarily_unavailable",
+            "429 temporarily_unavailable",
+            "408 without an error",
+        ];
         let excuses = self.excuses.lock().unwrap();
         excuses.keys().filter(|it| !fine.contains(&it.as_str())).cloned().collect()
     }

@@ -254,7 +254,8 @@ fn add_clients(office: &Place) -> [Client; 5] {
         .ok(&[&["client", "add", "hasty"], &public[..], &["--access-ttl", "1m", "--leeway", &leeway]]
             .concat());
     office.ok(&[&["client", "add", "other"], &public[..]].concat());
-    let every = ["--rotation", "every:1m", "--access-ttl", "1m", "--idle-ttl", "10m"];
+    // Programs that share a login may each be kept waiting for half of the period, and no machine is as busy as that.
+    let every = ["--rotation", "every:5m", "--access-ttl", "1m", "--idle-ttl", "30m"];
     office.ok(&[&["client", "add", "tools"], &public[..], &every[..]].concat());
     let never =
         ["--rotation", "never", "--access-ttl", "1m", "--idle-ttl", "10m", "--dpop-bound-access-tokens"];
