@@ -99,9 +99,12 @@ impl Life<'_> {
     /// What still holds after a loss.
     fn left_after(&self, loss: &Loss) -> Known {
         let mut known = Known::new(self.rotation());
+        // An end whose answer was lost may be in no log: whoever asks again is told that it is done, and that is no event.
+        let first_end = self.operations.iter().find(|it| it.asked == Asked::End).map(|it| it.began);
         let is_left = |operation: &&Operation| {
+            let is_told = operation.asked == Asked::End && Some(operation.began) == first_end;
             operation.ended < loss.since
-                || loss.ends_are_done_again && operation.ended < loss.until && operation.asked == Asked::End
+                || loss.ends_are_done_again && is_told && operation.ended < loss.until
         };
         self.operations.iter().filter(is_left).for_each(|operation| known.learn(operation));
         known

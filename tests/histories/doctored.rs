@@ -154,4 +154,6 @@ fn an_end_is_lost_unless_it_is_done_again() {
     assert_eq!(broken(&undone), []);
     steps[2] = refused(2);
     assert_eq!(lost(&steps, 25, 30, true), []);
+    let asked_again = [gave(1, 2), (Asked::End, Said::Unknown), END, gave(2, 3)];
+    assert_eq!(lost(&asked_again, 15, 40, true), [], "it may be in no log");
 }

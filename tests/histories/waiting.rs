@@ -1,5 +1,5 @@
-//! A commit that waits for a standby which is gone. PostgreSQL has written it down and tells nobody; but who cancels that
-//! wait is told of success, with a warning. So a server never cancels: it closes the connection, and does not know.
+//! A commit that waits for a standby which is gone. PostgreSQL has written it down and tells nobody; but who cancels
+//! that wait is told of success, with a warning. So a server never cancels: it closes the connection, and does not know.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -96,8 +96,8 @@ async fn cancel_waits(primary: &Postgres) {
     }
 }
 
-/// Rotations that share a statement, rotations one by one, a role with a time-out (which does not count that wait), and a
-/// pooler in transaction mode.
+/// Rotations that share a statement, rotations one by one, a role with a time-out (which does not count that wait), and
+/// a pooler in transaction mode.
 #[test]
 fn nothing_is_acknowledged_before_the_standby_has_it() {
     block_on(async {
