@@ -99,7 +99,7 @@ impl Life<'_> {
     /// What still holds after a loss.
     fn left_after(&self, loss: &Loss) -> Known {
         let mut known = Known::new(self.rotation());
-        // An end whose answer was lost may be in no log: whoever asks again is told that it is done, and that is no event.
+        // An end whose answer was lost may be in no log: whoever asks again is told that it is done, which is no event.
         let first_end = self.operations.iter().find(|it| it.asked == Asked::End).map(|it| it.began);
         let is_left = |operation: &&Operation| {
             let is_told = operation.asked == Asked::End && Some(operation.began) == first_end;

@@ -1,5 +1,6 @@
 //! A commit that waits for a standby which is gone. PostgreSQL has written it down and tells nobody; but who cancels
-//! that wait is told of success, with a warning. So a server never cancels: it closes the connection, and does not know.
+//! that wait is told of success, with a warning. So a server never cancels: it closes the connection, and does not
+//! know.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,8 +31,8 @@ impl Pooler {
     /// Gives the URL of the database by way of it.
     fn before(url: &str) -> (Self, String) {
         let pooler = Self(Folder::new());
-        let pooled = postgres_script(&["pool", &pooler.home(), url, "20"]);
-        (pooler, pooled)
+        let through = postgres_script(&["pool", &pooler.home(), url, "20"]);
+        (pooler, through)
     }
 }
 
@@ -127,7 +128,7 @@ fn nothing_is_acknowledged_before_the_standby_has_it() {
         join_all(asked.iter().map(|it| it.goes_on(&world))).await;
         assert_eq!(ways[0].cancels(), 0, "nobody asks PostgreSQL to cancel anything");
 
-        // The trap: PostgreSQL tells of success when somebody else cancels that wait, and nobody can tell the difference.
+        // The trap: PostgreSQL tells of success when somebody else cancels that wait; nobody can tell the difference.
         let another = Asked::new(&world, 0).await;
         block_in_place(|| pair.standby.freeze());
         eventually("a wait is cancelled", async || {
