@@ -14,7 +14,6 @@
     clippy::indexing_slicing,
     clippy::print_stdout,
     clippy::items_after_statements,
-    clippy::unchecked_time_subtraction,
     unreachable_pub,
     dead_code,
     reason = "tests fail by panicking, tell what they tried, and use a part of what tests/api has for a server"

@@ -37,7 +37,7 @@ async fn each_place(app: &TestApp, token: Option<&str>) -> String {
     let mut back = Vec::new();
     for (method, place) in PLACES {
         let request = app.http.request(method.parse().unwrap(), app.at(place)).json(&json!({}));
-        let request = token.iter().fold(request, |it, token| it.bearer_auth(token));
+        let request = token.iter().fold(request, reqwest::RequestBuilder::bearer_auth);
         let status = app.send(request).await.status.as_u16();
         // What is not there by this method cannot be used.
         back.push(if matches!(status, 404 | 405) { "nothing there".to_owned() } else { status.to_string() });

@@ -166,7 +166,7 @@ attacks! {
         let tokens = [
             ".".repeat(60_000), "..".to_owned(), "x".to_owned(), "a.b.c".to_owned(), format!("{good}.x"), format!(".{good}"), format!("{good}."),
             good.replacen('.', "..", 1), good.replace('.', ","), "=.=.=".to_owned(), "e30.e30.e30".to_owned(),
-            format!("{}=", good), good.replace(['-', '_'], "+"), "A".repeat(60_000),
+            format!("{good}="), good.replace(['-', '_'], "+"), "A".repeat(60_000),
         ];
         let tokens: Vec<String> = tokens.into_iter().filter(|token| *token != good).collect();
         each(app, tokens).await

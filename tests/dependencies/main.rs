@@ -4,6 +4,7 @@
 #![expect(
     clippy::print_stdout,
     clippy::unwrap_used,
+    clippy::indexing_slicing,
     reason = "tests fail by panicking, and tell what they looked at"
 )]
 

@@ -137,6 +137,7 @@ fn authorization(input: &[u8]) -> Result<bool, String> {
     Ok(true)
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "all targets have one form")]
 fn certificate(input: &[u8]) -> Result<bool, String> {
     Ok(text(input).is_some_and(outsiders::holds_certificate))
 }
@@ -250,6 +251,7 @@ fn dpop_proof(input: &[u8]) -> Result<bool, String> {
     Ok(is_good)
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "all targets have one form")]
 fn event_line(input: &[u8]) -> Result<bool, String> {
     Ok(text(input).is_some_and(|text| text.parse::<EventLine>().is_ok()))
 }
@@ -269,7 +271,8 @@ fn form(input: &[u8]) -> Result<bool, String> {
 
 static HASH_RULES: LazyLock<HashRules> = LazyLock::new(|| {
     let started = Passwords::start(argon2::Params::default(), PoolSize { threads: 1, queue: 1 });
-    started.map(|passwords| passwords.hash_rules(None)).unwrap_or_else(|_| unreachable!("there are threads"))
+    let rules = started.map(|passwords| passwords.hash_rules(None));
+    rules.unwrap_or_else(|_| unreachable!("there are threads"))
 });
 
 /// A line is the same line however often it is read.
@@ -418,8 +421,8 @@ fn scim_patch(input: &[u8]) -> Result<bool, String> {
     let Value::Object(user) = user else { return Ok(false) };
     let user = UserResource::sent(user).map_err(|fault| fault.detail)?;
     let Some(Ok(changes)) = object(input).map(operations) else { return Ok(false) };
-    let Ok(changed) = patched(&user, &changes) else { return Ok(false) };
-    is_settled(changed)
+    let Ok(after) = patched(&user, &changes) else { return Ok(false) };
+    is_settled(after)
 }
 
 fn scim_user(input: &[u8]) -> Result<bool, String> {

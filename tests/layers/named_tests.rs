@@ -17,11 +17,9 @@ fn links(page: &str, text: &str) -> Vec<(String, String)> {
             let (words, rest) = rest.split_once("](")?;
             let place =
                 ends(rest).filter(|place| !place.contains([')', ' ']) && !place.ends_with("/main.rs"))?;
-            let place = place
-                .strip_prefix("../")
-                .map(ToOwned::to_owned)
-                .unwrap_or_else(|| folder.join(&place).to_str().unwrap().to_owned());
-            Some((words.to_owned(), place))
+            let own = || folder.join(&place).to_str().unwrap().to_owned();
+            let file = place.strip_prefix("../").map_or_else(own, ToOwned::to_owned);
+            Some((words.to_owned(), file))
         })
         .collect()
 }
@@ -34,8 +32,7 @@ fn tests_that_pages_name_are_there() {
         let text = fs::read_to_string(root.join(page)).unwrap_or_else(|error| panic!("{page}: {error}"));
         for (words, file) in links(page, &text) {
             let source = fs::read_to_string(root.join(&file)).unwrap_or_default();
-            let test = words.strip_prefix('`').and_then(|name| name.strip_suffix('`'));
-            let is_there = match test {
+            let is_there = match words.strip_prefix('`').and_then(|name| name.strip_suffix('`')) {
                 Some(name) => source.contains(&format!("fn {name}(")),
                 None => {
                     source.contains("#[test]")

@@ -155,5 +155,4 @@ fn from_jwk(jwk: Jwk) -> Option<Arc<Key>> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 pub(crate) mod vectors;

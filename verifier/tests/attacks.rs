@@ -3,7 +3,9 @@
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
-    reason = "tests fail by panicking, and tell what they tried"
+    clippy::indexing_slicing,
+    clippy::too_many_lines,
+    reason = "tests fail by panicking, tell what they tried, and a table is as long as it is"
 )]
 
 mod issuer;

@@ -154,5 +154,4 @@ mod tests {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 mod vectors;
