@@ -1,15 +1,12 @@
 //! What must be found: a server that writes without comparing. The way to the database takes the condition out of its
 //! statements, and nothing else of the server is changed.
 
-use std::time::Duration;
-
 use tokio::task::block_in_place;
-use tokio::time::sleep;
 
 use crate::checker::Promise;
 use crate::on_postgres::stage;
 use crate::postgres::Postgres;
-use crate::process::block_on;
+use crate::process::{block_on, eventually};
 use crate::proxy::Proxy;
 use crate::world::Size;
 
@@ -29,7 +26,8 @@ fn a_server_that_does_not_compare_is_found_out() {
         let changing = || Proxy::changing(&address, BLANKED);
         let ways = [changing().await, changing().await, changing().await];
         let stage = stage("a server without its compare-and-swap", &postgres, ways, size).await;
-        stage.world.lives(size.chains, sleep(Duration::from_secs(3))).await;
+        let found = async || stage.world.run.has_broken(Promise::OneSuccessor);
+        stage.world.lives(size.chains, eventually("the checker finds it", found)).await;
         let broken = stage.world.judge().await;
         assert!(broken.contains(&Promise::OneSuccessor), "{broken:?}");
         stage.world.stop();

@@ -162,6 +162,11 @@ impl Run {
         found.iter().map(|it| (it.promise, line(it))).collect()
     }
 
+    /// Whether a promise is broken already, as far as answers tell.
+    pub fn has_broken(&self, promise: Promise) -> bool {
+        violations(&self.history.lock().unwrap()).iter().any(|it| it.promise == promise)
+    }
+
     /// What happened to a family until a promise was broken.
     fn tale(&self, violation: &Violation) -> String {
         let history = self.history.lock().unwrap();
