@@ -63,8 +63,9 @@ def compile(arch):
 
 
 def licences():
-    """The texts of all licences under which something is in the binaries."""
-    about = ["--manifest-path", ROOT / "Cargo.toml", "--config", HERE / "about.toml", "--locked", "--fail"]
+    """The texts of all licences under which something is in the binaries: from the crates themselves, from no service."""
+    run("cargo", "fetch", "--locked", cwd=ROOT)
+    about = ["--manifest-path", ROOT / "Cargo.toml", "--config", HERE / "about.toml", "--frozen", "--fail"]
     return run(cargo_tool("cargo-about"), "generate", *about, HERE / "about.hbs", cwd=ROOT)
 
 
