@@ -1,4 +1,4 @@
-//! The packages for npm and PyPI, made of this very program by `deploy/release/build`, which starts each of them; and
+//! The packages for npm and `PyPI`, made of this very program by `deploy/release/build`, which starts each of them; and
 //! what that command refuses.
 
 use std::collections::BTreeMap;
