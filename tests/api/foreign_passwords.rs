@@ -106,7 +106,7 @@ both_stores! {
         }
     }
 
-    async fn a_password_that_is_set_beside_a_first_login_stays(app) {
+    async fn a_password_that_is_set_beside_a_first_login_stays(app) with |settings| settings.limits.account_attempts = 1000; {
         let ana = app.add_user("ana").await;
         for _ in 0..5 {
             app.came_with("ana", BCRYPT).await;

@@ -47,6 +47,10 @@ impl Mailbox {
                 continue;
             }
             let mail = fs::read_to_string(&path).unwrap();
+            // The server is writing it (RFC 2046 §5.1.1: the last boundary ends with two hyphens).
+            if !mail.trim_end().ends_with("--") {
+                continue;
+            }
             if mail.lines().any(|line| line.starts_with("To: ") && line.contains(to)) {
                 self.read.borrow_mut().insert(path);
                 return Some(plain_text(&mail));

@@ -130,7 +130,9 @@ export async function look(page, name, { scripts, folder }) {
   await page.waitForLoadState("load");
   assert.equal(await page.locator("h1").count(), 1, `${name} has one headline`);
   assert.match(await page.title(), /^.+ – Heirloom$/, name);
-  const complaints = page.complaints.filter((text) => !text.includes("the server responded with a status of 4"));
+  // A visitor that types at once is faster than the browser, which then leaves the cursor where it is.
+  const known = ["the server responded with a status of 4", "Autofocus processing was blocked"];
+  const complaints = page.complaints.filter((text) => !known.some((it) => text.includes(it)));
   assert.deepEqual(complaints, [], name);
   await weighLinked(page, name);
   if (scripts) await page.evaluate(AXE);

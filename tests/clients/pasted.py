@@ -38,6 +38,8 @@ ELSEWHERE = {
     "cargo build --release": "the binary is there",
     "tests/run": "it runs this",
     "docker compose": "tests/compose",
+    "heirloom init": "tests/init",
+    "cd app && npm start": "tests/init",
     "pip install": "tests/clients/install",
     "CLIENT_SECRET=… python": "tests/clients/example.rs",
     "curl -s --cacert": "tests/api/mtls_listener.rs",
