@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 
-from release import HERE, ROOT, TARGET, Refused, needed, run
+from release import HERE, ROOT, TARGET, Refused, run
 
 PROFILE = "dist"
 TOOLS = TARGET / "release-tools"
@@ -50,7 +50,8 @@ def cargo_tool(name):
 def compile(arch):
     """The static binary for a processor; gives its path."""
     target = f"{arch}-unknown-linux-musl"
-    needed("cargo", "rustup, and with it https://rustup.rs")
+    if not shutil.which("cargo"):
+        raise Refused("cargo is missing: install Rust, https://rustup.rs")
     installed = run("rustup", "target", "list", "--installed").decode().split() if shutil.which("rustup") else [target]
     if target not in installed:
         raise Refused(f"Rust has no libraries for {target}: rustup target add {target}")
