@@ -13,8 +13,8 @@ use aws_lc_rs::digest;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::DateTime;
-use minijinja::value::Serde;
-use minijinja::{AutoEscape, Environment, UndefinedBehavior};
+use minijinja::value::{Serde, merge_maps};
+use minijinja::{AutoEscape, Environment, UndefinedBehavior, context};
 use serde_json::{Value, json};
 
 use crate::http::pages::language::{self, Catalogue, LANGUAGES, UnfitTexts};
@@ -48,7 +48,10 @@ pub(crate) struct Look {
 #[derive(Debug)]
 pub(crate) struct Pages {
     environment: Environment<'static>,
-    catalogues: Vec<Catalogue>,
+    /// Each language's catalogue as templates read it: made once, as most of a page's time would go into it.
+    texts: Vec<(&'static str, minijinja::Value)>,
+    /// What every page is told.
+    always: minijinja::Value,
     /// What people know this server's owner by.
     pub(crate) name: String,
     /// The one style sheet of a page, but for those of the console.
@@ -145,18 +148,38 @@ impl Pages {
         let icon = ICON.replace("{accent}", &accent).replace("{on_accent}", on_accent);
         let style = format!(":root{{--accent:{accent};--on-accent:{on_accent}}}\n{STYLE}");
         let file = |(content, media_type)| File::new(content, media_type);
+        let console_style = File::new((style.clone() + CONSOLE_STYLE).into_bytes(), CSS);
+        let style = File::new(style.into_bytes(), CSS);
+        let logo = look.logo.map(file);
+        let icon = File::new(icon.into_bytes(), "image/svg+xml");
+        let page = File::script(include_bytes!("page.js"));
+        let submit = File::script(include_bytes!("submit.js"));
+        let passkey = File::script(include_bytes!("passkey.js"));
+        let onward = File::script(include_bytes!("onward.js"));
+        let always = json!({
+            "brand": look.name,
+            "style_version": style.version,
+            "console_style_version": console_style.version,
+            "icon_version": icon.version,
+            "page_version": page.version,
+            "submit_version": submit.version,
+            "passkey_version": passkey.version,
+            "onward_version": onward.version,
+            "logo_version": logo.as_ref().map(|logo| &logo.version),
+        });
         Ok(Self {
             environment,
-            catalogues,
+            texts: catalogues.iter().map(|it| (it.language, Serde(&it.texts).into())).collect(),
+            always: Serde(&always).into(),
             name: look.name,
-            console_style: File::new((style.clone() + CONSOLE_STYLE).into_bytes(), CSS),
-            style: File::new(style.into_bytes(), CSS),
-            logo: look.logo.map(file),
-            icon: File::new(icon.into_bytes(), "image/svg+xml"),
-            page: File::script(include_bytes!("page.js")),
-            submit: File::script(include_bytes!("submit.js")),
-            passkey: File::script(include_bytes!("passkey.js")),
-            onward: File::script(include_bytes!("onward.js")),
+            style,
+            console_style,
+            logo,
+            icon,
+            page,
+            submit,
+            passkey,
+            onward,
         })
     }
 
@@ -169,25 +192,16 @@ impl Pages {
         base: &str,
         kept: &str,
     ) -> HttpResponse {
-        let catalogue = self.catalogues.iter().find(|it| it.language == page.language);
-        let mut context = page.content.clone();
-        if let Some(context) = context.as_object_mut() {
-            context.insert("base".to_owned(), json!(base));
-            context.insert("kept".to_owned(), json!(kept));
-            context.insert("brand".to_owned(), json!(self.name));
-            context.insert("language".to_owned(), json!(page.language));
-            context.insert("t".to_owned(), json!(catalogue.map(|it| &it.texts)));
-            context.insert("style_version".to_owned(), json!(self.style.version));
-            context.insert("console_style_version".to_owned(), json!(self.console_style.version));
-            context.insert("icon_version".to_owned(), json!(self.icon.version));
-            context.insert("page_version".to_owned(), json!(self.page.version));
-            context.insert("submit_version".to_owned(), json!(self.submit.version));
-            context.insert("passkey_version".to_owned(), json!(self.passkey.version));
-            context.insert("onward_version".to_owned(), json!(self.onward.version));
-            context.insert("logo_version".to_owned(), json!(self.logo.as_ref().map(|logo| &logo.version)));
-        }
+        let texts = self.texts.iter().find(|(language, _)| *language == page.language);
+        let context = context! {
+            base,
+            kept,
+            language => page.language,
+            t => texts.map(|(_, texts)| texts.clone()),
+            ..merge_maps([Serde(&page.content).into(), self.always.clone()])
+        };
         let template = self.environment.get_template(page.template);
-        match template.and_then(|template| template.render(Serde(&context))) {
+        match template.and_then(|template| template.render(context)) {
             Ok(html) => document(page.status, (frames, ends), html),
             Err(error) => {
                 tracing::error!(%error, template = page.template, "a page cannot be rendered");
@@ -258,7 +272,6 @@ impl File {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 mod tests {
     use super::*;
 
