@@ -11,6 +11,7 @@
 
 mod addresses;
 mod budget;
+mod checked_names;
 mod collector;
 mod freshness;
 mod headers;

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use ipnet::IpNet;
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::ACCEPT;
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, RequestBuilder, Response};
@@ -17,6 +16,7 @@ use crate::domain::error_causes::with_causes;
 use crate::domain::json;
 use crate::outbound::addresses::{Reach, may_reach};
 use crate::outbound::budget::Budget;
+use crate::outbound::checked_names::CheckedNames;
 use crate::outbound::no_answer::{Forbidden, NoAnswer, NotTaken};
 use crate::outbound::remembered::{Age, Known, Remembered, Slot};
 use crate::outbound::{freshness, headers, traced};
@@ -343,7 +343,7 @@ fn secure_client(bounds: &Arc<Bounds>, extra: &[Certificate]) -> Result<Client, 
 
 fn client(bounds: &Arc<Bounds>, reach: Reach) -> reqwest::ClientBuilder {
     Client::builder()
-        .dns_resolver(Checked { bounds: Arc::clone(bounds), reach })
+        .dns_resolver(CheckedNames::new(&bounds.networks, reach))
         .redirect(Policy::none())
         .no_proxy()
         .referer(false)
@@ -351,55 +351,4 @@ fn client(bounds: &Arc<Bounds>, reach: Reach) -> reqwest::ClientBuilder {
         // A connection is used once: none outlives the check of its address.
         .pool_max_idle_per_host(0)
         .user_agent("Heirloom")
-}
-
-/// Resolves names to those of their addresses that may be reached: they are the ones that are connected to, so no
-/// second answer of a name server can slip in another.
-#[derive(Debug)]
-struct Checked {
-    bounds: Arc<Bounds>,
-    reach: Reach,
-}
-
-impl Resolve for Checked {
-    fn resolve(&self, name: Name) -> Resolving {
-        let (bounds, reach) = (Arc::clone(&self.bounds), self.reach);
-        Box::pin(async move {
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let good: Vec<_> = found.filter(|found| may_reach(found.ip(), reach, &bounds.networks)).collect();
-            if good.is_empty() { Err(Forbidden.into()) } else { Ok(Box::new(good.into_iter()) as Addrs) }
-        })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// What is connected to is what was checked: nothing asks for the name again.
-    #[tokio::test]
-    async fn a_name_leads_to_those_of_its_addresses_alone_that_may_be_reached() {
-        for (networks, expected) in
-            [(&["127.0.0.0/8"][..], Some("127.0.0.1")), (&["192.0.2.0/24"], None), (&[], None)]
-        {
-            let networks = networks.iter().map(|network| network.parse().unwrap()).collect();
-            let bounds = Bounds {
-                networks,
-                timeout: Duration::from_secs(1),
-                body_limit: 1,
-                fetches: (1, 1),
-                calls: (1, 1),
-                tells: Tells::Plainly,
-            };
-            for reach in [Reach::PublicToo, Reach::AllowedOnly] {
-                let checked = Checked { bounds: Arc::new(bounds.clone()), reach };
-                let found = checked.resolve("localhost".parse().unwrap()).await;
-                let found = found.ok().map(|found| found.map(|it| it.ip().to_string()).collect::<Vec<_>>());
-                // A machine may call itself by more addresses than one.
-                let wanted = |found: &Vec<String>| found.iter().all(|it| Some(it.as_str()) == expected);
-                assert_eq!(found.is_some(), expected.is_some(), "{found:?}");
-                assert!(found.as_ref().is_none_or(wanted), "{found:?}");
-            }
-        }
-    }
 }

@@ -59,7 +59,7 @@ const HELD: &[(&str, &str, &str, &str)] = &[
     ("private addresses by every spelling, straight at what fetches", "CWE-918", "tests/api/outbound.rs", "nothing_private_is_reached_unless_its_network_is_allowed"),
     ("redirects to private addresses, documents without end", "CWE-918, CWE-409", "tests/api/outbound.rs", "what_is_no_document_is_refused"),
     ("a fetch that never ends", "CWE-400", "tests/api/outbound.rs", "who_answers_too_slowly_is_left"),
-    ("a name that resolves to a public address, then to a private one", "CWE-918, CWE-350", "src/outbound/way.rs", "a_name_leads_to_those_of_its_addresses_alone_that_may_be_reached"),
+    ("a name that resolves to a public address, then to a private one", "CWE-918, CWE-350", "src/outbound/checked_names.rs", "a_name_leads_to_those_of_its_addresses_alone_that_may_be_reached"),
     ("a document that nobody trusted vouches for", "Client ID Metadata Document §6", "tests/api/documents_trusted.rs", "a_document_that_nobody_trusted_vouches_for_lets_nobody_in"),
     ("strangers push what operators' clients need out of memory", "CWE-400", "tests/api/outbound.rs", "strangers_push_nothing_of_operators_out_of_memory"),
     ("an exchange that gives more than was held", "RFC 8693 §2.2.2", "tests/api/exchange.rs", "every_exchange_that_would_give_too_much_is_refused"),

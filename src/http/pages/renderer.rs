@@ -1,7 +1,7 @@
 //! The pages that people see: rendered here, readable without a script, in their own language.
 //!
 //! A page is a template and a catalogue of texts. Both are built in; the files in an operator's folder stand in for
-//! templates and are laid over catalogues. They are read when the server starts, so that a mistake in them is told
+//! templates and are laid over catalogues. These are read when the server starts, so that a mistake in them is told
 //! then.
 
 use std::fmt::Write as _;
